@@ -1,0 +1,338 @@
+"""What happens backwards: the order of the nodes, un-broadcasting, the pass, `backward()` and `grad()`.
+
+It knows no op: every rule is called in the same way, whatever it is the rule of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, recording, state
+
+# --- which nodes, in which order ---
+
+
+def order(y: Tensor, expand: bool = False) -> list[Tensor]:
+    """Every node that `y` depends on and that needs a gradient, inputs before outputs; found without recursion.
+
+    With `expand`, a fused node first becomes the graph of its definition, which has derivatives of every order.
+    """
+    tape: list[Tensor] = []
+    seen: set[Tensor] = set()
+    stack: list[Tensor | None] = [y]
+    while stack:
+        node = stack.pop()
+        if node is None:  # all inputs of the node below stand on the tape: now the node itself
+            tape.append(stack.pop())  # type: ignore[arg-type]
+        elif node not in seen:
+            seen.add(node)
+            if node.op is RELEASED:
+                raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} "
+                                   f"in it no longer knows its inputs); compute the loss again, or pass "
+                                   f"retain_graph=True to the earlier pass")
+            while expand and node.op is not None and node.op.definition is not None:
+                become_definition(node, node.op.definition)
+            stack += (node, None)
+            for x in node.inputs:
+                if x is not None and x not in seen:
+                    stack.append(x)
+    return tape
+
+
+def become_definition(node: Tensor, definition: Callable[..., Any]) -> None:
+    """Record the definition of a fused node on the node's own inputs, and let the node take the place of its output."""
+    params = {key: value for key, value in node.params.items() if key != "saved"}
+    y = definition(*operands(node), **params)
+    node.op, node.inputs, node.saved, node.params = y.op, y.inputs, y.saved, y.params
+
+
+def operands(node: Tensor) -> list[Any]:
+    """What the op was given: the tensors that need a gradient, and the arrays of the other inputs."""
+    return [a if x is None else x for x, a in zip(node.inputs, node.saved, strict=True)]
+
+
+# --- a gradient fits its tensor ---
+
+
+@lru_cache(maxsize=64)
+def ones(n: int, dtype: Any) -> Array:
+    """A constant row of ones; cached, so that a compiled step sees one constant."""
+    a = np.ones(n, dtype)
+    a.flags.writeable = False
+    return a
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `g` over the axes that broadcasting added to, or stretched in, an array of `shape`."""
+    lead = g.ndim - len(shape)
+    if lead and shape and shape == g.shape[lead:] and g.size:
+        rows = g.reshape(-1, *shape[:-1], shape[-1]) if lead > 1 else g
+        n = rows.shape[0]
+        return (ones(n, g.dtype) @ rows.reshape(n, -1)).reshape(shape)  # twice as fast as a sum over the first axis
+    axes = tuple(i for i, n in enumerate((0,) * lead + shape) if i < lead or n != g.shape[i])
+    return np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)
+
+
+def fit(g: Any, x: Tensor, node: Tensor) -> Any:
+    """The gradient `g` of `x`, an input of `node`, un-broadcast and un-promoted; anything else is the rule's fault."""
+    shape, dtype = x.shape, x.dtype
+    if g.shape != shape and node.op is not None and node.op.broadcasts:
+        g = unbroadcast(g, shape)
+    if g.dtype != dtype and node.dtype != dtype:
+        g = g.astype(dtype)
+    if g.shape != shape or g.dtype != dtype:
+        raise RuntimeError(f"{rule_of(x, node)} gave a gradient of shape {g.shape} and dtype {g.dtype}; "
+                           f"expected {shape} and {dtype}, those of the input; mend the rule")  # fmt: skip
+    return g
+
+
+def rule_of(x: Tensor, node: Tensor) -> str:
+    """The name, for error messages, of the rule that makes the gradient of `x`, an input of `node`."""
+    i = next(i for i, input in enumerate(node.inputs) if input is x)
+    return f"the rule of {node.op.name if node.op else 'a leaf'} for input {i}"
+
+
+# --- the pass ---
+
+
+def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: bool = False,
+              release: bool = True) -> dict[Tensor, Any]:  # fmt: skip
+    """The gradients of every leaf and of the `wanted`, given the gradient `g` of `y`."""
+    tape = order(y, expand=create_graph)
+    needed = set(tape)
+    if wanted:
+        needed = set(wanted)
+        for node in tape:
+            if any(x in needed for x in node.inputs):
+                needed.add(node)
+    coming, arrived, watch = {y: g}, {}, state.anomaly
+    with np.errstate(all="ignore"), recording(create_graph):
+        while tape:  # outputs before inputs: when a node's turn comes, its gradient is complete
+            node = tape.pop()
+            if node not in needed:
+                continue
+            g = coming.pop(node)
+            if node.hooks:
+                g = hooked(node, g)
+            op = node.op
+            if op is None or node in wanted:
+                arrived[node] = g
+            if op is None:
+                continue
+            value, args = (node, operands(node)) if create_graph else (node.data, node.saved)
+            params = node.params
+            for x, rule in zip(node.inputs, op.rules):  # noqa: B905 (a variadic op has rules without end)
+                if x in needed:
+                    gx, like = rule(g, value, *args, **params), x.data
+                    if gx.shape != like.shape or gx.dtype != like.dtype:
+                        gx = fit(gx, x, node)
+                    if watch:
+                        examine(gx, x, node)
+                    coming[x] = coming[x] + gx if x in coming else gx
+            if release:
+                node.op, node.inputs, node.saved, node.params = RELEASED, (), (), NO_PARAMS
+    return arrived
+
+
+def seed(y: Tensor, gradient: Any, caller: str) -> Any:
+    """The gradient of `y` itself: 1 for a scalar, else what the user gives."""
+    if not isinstance(y, Tensor) or not y.needs:
+        raise ValueError(f"{caller}: the output does not require grad, so nothing was recorded; create an input with "
+                         f"requires_grad=True, and compute the output outside of tt.no_grad()")  # fmt: skip
+    if gradient is None:
+        if y.data.size != 1:
+            raise ValueError(f"{caller}: the output has shape {y.shape}, and only a scalar has one gradient; reduce it "
+                             f"(.sum(), .mean()), or pass gradient= of the same shape")  # fmt: skip
+        return np.ones(y.shape, y.dtype)
+    g = gradient if isinstance(gradient, Tensor) else as_array(gradient)
+    if g.shape != y.shape:
+        raise ValueError(f"{caller}: gradient= has shape {g.shape}, but the output has {y.shape}; they must be equal")
+    return g.astype(y.dtype)
+
+
+def owned(g: Any, shared: bool) -> Array:
+    """`g` as an array that nobody else holds: copied if it may be shared, is a view, read-only, or a NumPy scalar."""
+    return np.array(g) if shared or g.base is not None or not g.flags.writeable else g
+
+
+def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> None:
+    """Add the gradient of this tensor to `grad` of every leaf that it depends on.
+
+    Parameters
+    ----------
+    gradient : array_like, optional
+        The gradient of this tensor, of its shape; may be left out for a scalar.
+    retain_graph : bool
+        Keep the graph for another pass. Otherwise it is released, and a second pass is an error.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.tensor(3.0, requires_grad=True)
+    >>> (x * x + x).backward()
+    >>> x.grad
+    array(7., dtype=float32)
+    """
+    g = seed(y, gradient, "backward")
+    g = g.data if isinstance(g, Tensor) else g
+    taken = {id(g)}
+    for leaf, g in gradients(y, g, release=not retain_graph).items():
+        if leaf.grad is None:
+            leaf.grad = owned(g, shared=leaf.hooks is not None or id(g) in taken)
+        else:
+            np.add(leaf.grad, g, out=leaf.grad)
+        taken.add(id(g))
+
+
+def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None,
+         allow_unused: bool = False) -> Any:  # fmt: skip
+    """The gradient of `y` with respect to `xs`, as a value; no tensor's `grad` changes.
+
+    Parameters
+    ----------
+    y : Tensor
+        A scalar, or any shape with `gradient`.
+    xs : Tensor or sequence of Tensor
+        Leaves or intermediate tensors.
+    create_graph : bool
+        Record the gradient's own computation, so that it can be differentiated again.
+    retain_graph : bool, optional
+        Keep the graph of `y` for another pass; as `create_graph` if left out.
+    allow_unused : bool
+        Give zeros for a tensor that `y` does not depend on, in the place of an error.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor, as `xs`
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.tensor(2.0, requires_grad=True)
+    >>> slope = tt.grad(x**3, x, create_graph=True)
+    >>> print(slope)
+    tensor(12., op=multiply)
+    >>> tt.grad(slope, x)
+    tensor(12.)
+    """
+    targets = [xs] if isinstance(xs, Tensor) else list(xs)
+    g = seed(y, gradient, "grad")
+    if create_graph:
+        g = g if isinstance(g, Tensor) else Tensor(g)
+    else:
+        g = g.data if isinstance(g, Tensor) else g
+    for i, x in enumerate(targets):
+        if not isinstance(x, Tensor) or not x.needs:
+            raise ValueError(f"grad: number {i} of xs does not require grad; create it with requires_grad=True")
+    keep = create_graph if retain_graph is None else retain_graph
+    found = gradients(y, g, frozenset(targets), create_graph, release=not keep)
+    results = []
+    for i, x in enumerate(targets):
+        if x not in found and not allow_unused:
+            raise ValueError(f"grad: the output does not depend on number {i} of xs, of shape {x.shape}; "
+                             f"pass allow_unused=True if its gradient is to be zeros")  # fmt: skip
+        g = found.get(x)
+        results.append(g if isinstance(g, Tensor) else Tensor(np.zeros(x.shape, x.dtype) if g is None else owned(g, True)))
+    return results[0] if isinstance(xs, Tensor) else tuple(results)
+
+
+# --- hooks and anomalies ---
+
+
+class Handle:
+    """What `register_hook` gives back; `remove()` takes the hook away."""
+
+    def __init__(self, hooks: list[Callable[..., Any]], hook: Callable[..., Any]) -> None:
+        self.hooks, self.hook = hooks, hook
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        if self.hook in self.hooks:
+            self.hooks.remove(self.hook)
+
+
+def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
+    """Call ``hook(g)`` with this tensor's complete gradient in every pass; what it returns, if not None, replaces it.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> handle = y.register_hook(lambda g: 10 * g)
+    >>> y.backward()
+    >>> x.grad
+    array(60., dtype=float32)
+    """
+    if not x.needs:
+        raise ValueError("register_hook: this tensor does not require grad, so no gradient will come; "
+                         "create it, or an input of it, with requires_grad=True")  # fmt: skip
+    x.hooks = x.hooks or []
+    x.hooks.append(hook)
+    return Handle(x.hooks, hook)
+
+
+def keep_grad(g: Any) -> None:
+    """Stands among a tensor's hooks where `retain_grad` was called; `hooked` acts on it."""
+
+
+def retain_grad(x: Tensor) -> None:
+    """Let `backward()` leave this intermediate tensor's gradient in `grad` too; it starts fresh on every pass."""
+    if x.op is not None and keep_grad not in (x.hooks or ()):
+        register_hook(x, keep_grad)
+
+
+def hooked(node: Tensor, g: Any) -> Any:
+    """The gradient after the node's hooks."""
+    for hook in tuple(node.hooks or ()):
+        if hook is keep_grad:
+            node.grad = np.array(g.data if isinstance(g, Tensor) else g)
+            continue
+        replaced = hook(g)
+        if replaced is not None:
+            if getattr(replaced, "shape", None) != node.shape:
+                raise ValueError(f"hook: it returned {type(replaced).__name__} of shape "
+                                 f"{getattr(replaced, 'shape', None)}; expected a gradient of shape {node.shape}, "
+                                 f"or None to leave it as it is")  # fmt: skip
+            g = replaced.astype(node.dtype)
+    return g
+
+
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Stop a backward pass at the first nan or infinity, and name the op and the element that made it.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([0.0, 4.0], requires_grad=True)
+    >>> with tt.detect_anomaly():
+    ...     np.sqrt(x).sum().backward()
+    Traceback (most recent call last):
+    FloatingPointError: anomaly: the rule of sqrt for input 0 gave inf at index (0,), where the input is 0.0; ...
+    """
+    before, state.anomaly = state.anomaly, True
+    try:
+        yield
+    finally:
+        state.anomaly = before
+
+
+def examine(g: Any, x: Tensor, node: Tensor) -> None:
+    """Raise if the gradient `g` of `x`, an input of `node`, is not finite."""
+    g = g.data if isinstance(g, Tensor) else g
+    wrong = np.argwhere(~np.isfinite(g))
+    if len(wrong):
+        at = tuple(int(k) for k in wrong[0])
+        raise FloatingPointError(f"anomaly: {rule_of(x, node)} gave {g[at]} at index {at}, where the input is "
+                                 f"{x.data[at]}; {len(wrong)} of {g.size} elements are so; keep the input inside of the "
+                                 f"domain, with tt.clip or tt.where before the op")  # fmt: skip
+
+
+for function in (backward, register_hook, retain_grad):
+    setattr(Tensor, function.__name__, function)

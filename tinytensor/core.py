@@ -1,0 +1,360 @@
+"""Tensor and Op: an array that remembers how it was made, and one record for every way of making one.
+
+It does not know calculus (that is `ops/`) nor what happens backwards (that is `autograd.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ._methods import Methods
+
+Array = npt.NDArray[Any]
+Params = dict[str, Any]
+Rule = Callable[..., Any]
+
+ndarray, new = np.ndarray, object.__new__
+NO_PARAMS: Params = {}
+
+
+# --- the state of recording ---
+
+
+class State(threading.local):
+    """What each thread decides for itself: whether ops are recorded, whether the pass looks for anomalies."""
+
+    recording = True
+    anomaly = False
+
+
+state = State()
+
+
+@contextmanager
+def recording(on: bool) -> Iterator[None]:
+    """Record ops (or do not) inside the block, in this thread."""
+    before, state.recording = state.recording, on
+    try:
+        yield
+    finally:
+        state.recording = before
+
+
+def no_grad() -> Any:
+    """Record nothing inside the block: for evaluation, sampling and updates. Works as a decorator too.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.ones(3, requires_grad=True)
+    >>> with tt.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+    return recording(False)
+
+
+# --- Op: what is known of an operation, once ---
+
+
+class Domain(NamedTuple):
+    """Open intervals of the real line: where a derivative exists, up to single kinks."""
+
+    intervals: tuple[tuple[float, float], ...]
+
+    def __str__(self) -> str:
+        return " or ".join(f"({low:g}, {high:g})" for low, high in self.intervals)
+
+
+REAL = Domain(((-np.inf, np.inf),))
+NONZERO = Domain(((-np.inf, 0), (0, np.inf)))
+POSITIVE = Domain(((0, np.inf),))
+
+
+class Sample(NamedTuple):
+    """One call that the generic tests make: array inputs (a shape stands for random values in it) and parameters."""
+
+    inputs: tuple[Any, ...]
+    params: Params
+
+
+def S(*inputs: Any, **params: Any) -> Sample:
+    """A `Sample`, spelled like the call."""
+    return Sample(inputs, params)
+
+
+class Op:
+    """An operation: a NumPy function and, for each array input, one NumPy expression for the derivative.
+
+    Attributes
+    ----------
+    name : str
+    forward : callable
+        ``forward(*arrays, **params)`` gives the output, or ``(output, extras)`` where a fused op has values to
+        keep: the rules see those as one more parameter, ``saved``.
+    rules : sequence of callable or None
+        One for each array input: ``rule(g, y, *inputs, **params)`` is the gradient of that input, given the gradient
+        `g` of the output `y`. None for an input with no derivative.
+    broadcasts : bool
+        Whether inputs broadcast against each other; their gradients are then summed back by the engine.
+    domain : tuple of Domain
+        Where the derivative exists, for each input; the last one stands for those that follow.
+    samples : sequence of Sample
+        Calls that the tests make.
+    definition : callable or None
+        The same function in terms of other ops: what is differentiated at higher orders in the place of `rules`.
+    analytic : bool
+        Whether `forward` takes complex numbers and is analytic there, so that the complex step may check it.
+    """
+
+    __slots__ = ("analytic", "broadcasts", "definition", "domain", "forward", "name", "rules", "samples")
+
+    def __init__(self, name: str, forward: Callable[..., Any], rules: Sequence[Rule | None], *,
+                 broadcasts: bool = False, domain: tuple[Domain, ...] = (REAL,), samples: Sequence[Sample] = (),
+                 definition: Callable[..., Any] | None = None, analytic: bool = False) -> None:  # fmt: skip
+        self.name, self.forward, self.rules, self.definition = name, forward, rules, definition
+        self.broadcasts, self.domain, self.samples, self.analytic = broadcasts, domain, samples, analytic
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+    def domain_of(self, i: int) -> Domain:
+        """The domain of input number `i`."""
+        return self.domain[min(i, len(self.domain) - 1)]
+
+
+RELEASED = Op("released", lambda: None, ())
+REGISTRY: dict[str, Op] = {}
+NUMPY: dict[Any, Callable[..., Any]] = {}  # a NumPy function -> what answers for it when it meets a Tensor
+
+
+# --- Tensor: a value that is its own node ---
+
+
+class Tensor(Methods):
+    """A NumPy array that remembers how it was made, so that gradients can flow back through it.
+
+    Parameters
+    ----------
+    data : array_like
+        Shared, not copied, where it is an array already (`tinytensor.tensor` copies). Python floats become float32,
+        integers int64.
+    requires_grad : bool
+        Whether `backward()` leaves a gradient in `grad`. Floating point only.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([2., 4., 6.], dtype=float32)
+    """
+
+    # needs: does a gradient flow here?  op, inputs, saved, params: how it was made; inputs that need no gradient
+    # stand as None, and `saved` holds the array of every input, as the rules see them.
+    __slots__ = ("__weakref__", "data", "grad", "hooks", "inputs", "needs", "op", "params", "saved")
+
+    data: Any
+    grad: Any
+    hooks: list[Callable[..., Any]] | None
+    needs: bool
+    op: Op | None
+    inputs: tuple[Tensor | None, ...]
+    saved: tuple[Any, ...]
+    params: Params
+
+    __array_priority__ = 1000
+    __hash__ = object.__hash__  # subtle: `==` is elementwise, so without this line Python would drop the hash
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self.data, self.grad, self.hooks, self.needs = as_array(data), None, None, False
+        self.op, self.inputs, self.saved, self.params = None, (), (), NO_PARAMS
+        if requires_grad:
+            self.requires_grad = True
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor. Can be set on leaves of floating dtype."""
+        return self.needs
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        if self.op is not None:
+            raise ValueError(f"requires_grad: this tensor is the output of {self.op.name}, and only a leaf can be "
+                             f"switched; use .detach() for a leaf with the same values")  # fmt: skip
+        if on and self.data.dtype.kind != "f":
+            raise TypeError(f"requires_grad: dtype {self.data.dtype} has no gradients, only floating dtypes have; "
+                            f"convert first: x.astype(np.float32)")  # fmt: skip
+        self.needs = bool(on)
+
+    # --- what an array says of itself ---
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.data.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        return self.data.size  # type: ignore[no-any-return]
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor was made by the user, not by a recorded op."""
+        return self.op is None
+
+    # --- out of the graph ---
+
+    def numpy(self) -> Array:
+        """The values as an array that shares memory; refused on a tensor that requires grad."""
+        return self.__array__()
+
+    def detach(self) -> Tensor:
+        """A leaf that shares this tensor's memory and takes no gradient."""
+        return Tensor(self.data)
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        return self.only("item")
+
+    def only(self, caller: str) -> Any:
+        """The one element, or an error in the name of the caller."""
+        if self.data.size != 1:
+            raise ValueError(f"{caller}: a tensor of shape {self.shape} has {self.data.size} elements; expected one; "
+                             f"reduce it first (.sum(), .any(), .all()), or use .tolist()")  # fmt: skip
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        return self.data.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self.needs:
+            raise TypeError("a tensor that requires grad met a function that takes plain arrays only, and the gradient "
+                            "would be lost; write x.detach().numpy() if that is meant")  # fmt: skip
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __float__(self) -> float:
+        return float(self.only("float"))
+
+    def __int__(self) -> int:
+        return int(self.only("int"))
+
+    def __bool__(self) -> bool:
+        return bool(self.only("bool"))
+
+    def __index__(self) -> int:
+        if self.data.dtype.kind not in "iub":
+            raise TypeError(f"index: dtype {self.dtype} is no integer; convert first: x.astype(np.int64)")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.data.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor: expected one axis or more; use .item() for the number")
+        return (self[i] for i in range(len(self.data)))
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.data, precision=4, separator=", ", prefix="tensor(")
+        dtype = "" if self.data.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.data.dtype}"
+        made = f", op={self.op.name}" if self.op else ", requires_grad=True" if self.needs else ""
+        return f"tensor({values}{dtype}{made})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __reduce__(self) -> Any:  # copy.deepcopy and pickle give a detached leaf: a graph is not copied
+        return type(self), (self.data.copy(), self.needs and self.op is None)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError("x[i] = v would overwrite values that gradients may need; write tt.where(mask, v, x), or "
+                        "x.data[i] = v on a leaf, outside of any graph")  # fmt: skip
+
+    # --- NumPy's protocols: np.exp(x), array + x ---
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out") is not None:
+            raise TypeError(f"np.{ufunc.__name__}: out= (or an in-place `array {ufunc.__name__}= tensor`) would lose the "
+                            f"gradient; write y = np.{ufunc.__name__}(...) without out")  # fmt: skip
+        answer = NUMPY.get(ufunc if method == "__call__" else (ufunc, method))
+        if answer is None:
+            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            raise unknown(name, "it has several outputs" if ufunc.nout > 1 else "it has no rule")
+        return answer(*inputs, **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        answer = NUMPY.get(func)
+        if answer is None:
+            raise unknown(func.__name__, "it has no rule")
+        return answer(*args, **kwargs)
+
+
+def unknown(name: str, why: str) -> TypeError:
+    return TypeError(f"np.{name} does not take a Tensor: {why}; compose it of ops that have one, or give it "
+                     f"x.detach().numpy() where no gradient is wanted")  # fmt: skip
+
+
+def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
+    """Any array_like as an array: Python floats (and lists of them) become float32, whatever has a dtype keeps it."""
+    if isinstance(x, Tensor):
+        x = x.data
+    try:
+        y: Array = np.array(x, dtype=dtype, copy=copy if hasattr(x, "dtype") else None)
+    except ValueError as error:
+        raise ValueError(f"tensor: {error}; expected numbers, in an array or even lists; pad the shorter ones") from None
+    if y.dtype.kind not in "biufc":
+        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected numbers, in an array or even lists")
+    while isinstance(x, list | tuple) and x:
+        x = x[0]
+    return y.astype(np.float32) if dtype is None and y.dtype == np.float64 and not hasattr(x, "dtype") else y
+
+
+# --- a new node ---
+
+
+def record(op: Op, y: Any, inputs: tuple[Tensor | None, ...], saved: tuple[Any, ...], params: Params) -> Tensor:
+    """The tensor that holds `y`; where an input needs a gradient and this thread records, it knows how it was made."""
+    if type(y) is tuple:
+        y, extras = y
+        params = {**params, "saved": extras}
+    y = settled(y)
+    t: Tensor = new(Tensor)
+    t.data, t.grad, t.hooks = y, None, None
+    if inputs and state.recording and y.dtype.kind == "f":
+        t.needs, t.op, t.inputs, t.saved, t.params = True, op, inputs, saved, params
+    else:
+        t.needs, t.op, t.inputs, t.saved, t.params = False, None, (), (), NO_PARAMS
+    return t
+
+
+def settled(y: Any) -> Any:
+    """What an op's forward gave, as the data of a tensor: NumPy's scalars become arrays with no axes."""
+    return np.array(y) if isinstance(y, np.generic) else y
+
+
+PLAIN = (ndarray, np.generic, int, float, complex, type(None))
+
+
+def operand(x: Any) -> Any:
+    """What an op computes with when it is given `x`; subtle: a Python number stays one, or it would promote float32."""
+    if isinstance(x, Tensor):
+        return x.data
+    return x if isinstance(x, PLAIN) or hasattr(x, "__array_function__") else as_array(x)

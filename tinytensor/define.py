@@ -1,0 +1,297 @@
+"""How an op is defined: `row` for a ufunc, `op` for a function with parameters, `expose` for what is composed of ops.
+
+Each makes the record, the function that users call, the method on Tensor and NumPy's dispatch, in this one place.
+It holds no rule of calculus: those stand in `ops/`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+from collections.abc import Callable, Iterator, Sequence
+from functools import update_wrapper
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from .core import NO_PARAMS, NUMPY, REAL, REGISTRY, Domain, Op, Params, Rule, S, Sample, Tensor, ndarray, new, operand, record, settled, state
+
+Function = Callable[..., Any]
+PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
+
+# --- the three appliers ---
+# Unary and binary ops make their node on the spot: a call of `record` would cost a tenth of a small op.
+
+
+def unary(op: Op) -> Function:
+    """The function of an op with one input and no parameters."""
+    forward = op.forward
+
+    def apply(x: Any) -> Any:
+        if not isinstance(x, Tensor):
+            return forward(operand(x))
+        a = x.data
+        try:
+            y = forward(a)
+        except (ValueError, TypeError) as error:
+            raise explained(op, error, (a,)) from None
+        t: Tensor = new(Tensor)
+        t.data = y if type(y) is ndarray else settled(y)
+        t.grad = t.hooks = None
+        if x.needs and state.recording:
+            t.needs, t.op, t.inputs, t.saved, t.params = True, op, (x,), (a,), NO_PARAMS
+        else:
+            t.needs, t.op, t.inputs, t.saved, t.params = False, None, (), (), NO_PARAMS
+        return t
+
+    return apply
+
+
+def binary(op: Op) -> Function:
+    """The function of an op with two inputs and no parameters."""
+    forward = op.forward
+
+    def apply(a: Any, b: Any) -> Any:
+        left = right = None
+        if isinstance(a, Tensor):
+            x = a.data
+            if a.needs:
+                left = a
+        else:
+            x = operand(a)
+        if isinstance(b, Tensor):
+            z = b.data
+            if b.needs:
+                right = b
+        else:
+            z = operand(b)
+            if x is a or not isinstance(a, Tensor):
+                return forward(x, z)
+        try:
+            y = forward(x, z)
+        except (ValueError, TypeError) as error:
+            raise explained(op, error, (x, z)) from None
+        t: Tensor = new(Tensor)
+        t.data = y if type(y) is ndarray else settled(y)
+        t.grad = t.hooks = None
+        if (left is not None or right is not None) and state.recording:
+            t.needs, t.op, t.inputs, t.saved, t.params = True, op, (left, right), (x, z), NO_PARAMS
+        else:
+            t.needs, t.op, t.inputs, t.saved, t.params = False, None, (), (), NO_PARAMS
+        return t
+
+    return apply
+
+
+def general(op: Op, bind: Callable[[tuple[Any, ...], Params], tuple[Sequence[Any], Params]]) -> Function:
+    """The function of any other op; `bind` tells inputs from parameters."""
+    rules, forward = op.rules, op.forward
+
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        args, params = bind(args, kwargs)  # type: ignore[assignment]
+        needs = tensors = False
+        inputs, arrays = [], []
+        for x, rule in zip(args, rules, strict=False):
+            if isinstance(x, Tensor):
+                tensors = True
+                arrays.append(x.data)
+                if x.needs and rule is not None:
+                    needs = True
+                    inputs.append(x)
+                else:
+                    inputs.append(None)
+            else:
+                arrays.append(operand(x))
+                inputs.append(None)
+        try:
+            y = forward(*arrays, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise explained(op, error, arrays) from None
+        if tensors:
+            return record(op, y, tuple(inputs) if needs else (), tuple(arrays), params)
+        return y[0] if type(y) is tuple else y
+
+    return apply
+
+
+# --- which argument is what, and what was wrong with it ---
+
+Bind = Callable[[tuple[Any, ...], Params], tuple[Sequence[Any], Params]]
+ELSEWHERE = {"dim": "axis", "keepdim": "keepdims", "unbiased": "correction"}  # PyTorch's names for NumPy's parameters
+
+
+def binder(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False) -> Bind:
+    """A function from what was passed to (array inputs, parameters), by the signature of `forward`.
+
+    `variadic`: the inputs come as one sequence.  `spread`: the first parameter may come as several integers.
+    """
+    arguments = list(inspect.signature(forward).parameters.values())
+    arguments = [p.replace(annotation=p.empty) for p in arguments]
+    inputs, parameters = arguments[:arity], arguments[arity:]
+    names = {p.name for p in parameters}
+    by_position = [p.name for p in parameters if variadic or p.kind is not p.KEYWORD_ONLY]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    complete = len(defaults) == len(names)
+
+    def bind(args: tuple[Any, ...], kwargs: Params) -> tuple[Sequence[Any], Params]:
+        if complete and not kwargs and len(args) == arity and not variadic:
+            return args, defaults
+        if variadic:
+            given, rest = (tuple(args[0]), args[1:]) if args and isinstance(args[0], list | tuple) else (args, ())
+        else:
+            given, rest = args[:arity], args[arity:]
+            for argument in inputs[len(given):]:
+                if argument.name not in kwargs and argument.default is argument.empty:
+                    raise usage(f"input {argument.name} is missing")
+                given = (*given, kwargs.pop(argument.name, argument.default))
+        if spread and rest and not isinstance(rest[0], list | tuple):
+            rest = (rest,)
+        if len(rest) > len(by_position):
+            raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
+        params = {**defaults, **dict(zip(by_position, rest, strict=False)), **kwargs}
+        for key in params.keys() - names:
+            raise usage(f"there is no parameter {key!r}" + (f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""))
+        for key in names - params.keys():
+            raise usage(f"parameter {key!r} is missing")
+        return given, params
+
+    def usage(problem: str) -> TypeError:
+        return TypeError(f"{name}: {problem}; expected {name}{inspect.Signature(arguments)}")
+
+    return bind
+
+
+def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
+    """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
+    if str(error).startswith(f"{op.name}: "):
+        return error
+    shapes = [np.shape(a) for a in arrays]
+    kind = next(k for k in (np.exceptions.AxisError, IndexError, TypeError, ValueError) if isinstance(error, k))
+    if kind is ValueError and op.broadcasts:
+        return ValueError(f"{op.name}: shapes {' and '.join(map(str, shapes))} do not broadcast: aligned at the right, "
+                          f"two sizes must be equal, or one of them 1; reshape one, or add an axis of size 1")
+    given = ", ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") else repr(a) for a in arrays)
+    return kind(f"{op.name}: {error} (given {given})")
+
+
+# --- registration ---
+
+
+def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str]) -> Function:
+    """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`."""
+    for key in (name, *aliases):
+        PUBLIC[key] = function
+        if method:
+            setattr(Tensor, key, function)
+    for key in numpy:
+        NUMPY[key] = function
+    return function
+
+
+def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = ()) -> Callable[[Function], Function]:
+    """Offer a function that is composed of ops, with no rule of its own, as `publish` does."""
+    return lambda function: publish(function, function.__name__, method, numpy, aliases)
+
+
+class Every(Sequence[Rule]):
+    """The rules of a variadic op: its one rule, given the index of the input."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    def __getitem__(self, i: Any) -> Any:
+        def rule(g: Any, y: Any, *inputs: Any, **params: Any) -> Any:
+            return self.rule(g, y, i, *inputs, **params)
+
+        return rule
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[Rule]:
+        return map(self.__getitem__, count())
+
+
+def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:
+    return (domain,) if isinstance(domain, Domain) else domain
+
+
+def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, aliases: Sequence[str] = (),
+       broadcasts: bool = False, domain: Domain | tuple[Domain, ...] = REAL, samples: Sequence[Sample] = (),
+       definition: Function | None = None, analytic: bool = False, spread: bool = False,
+       variadic: bool = False) -> Callable[[Function], Function]:  # fmt: skip
+    """Define an op from its forward function: inputs, one for each rule, come first, then parameters.
+
+    The decorated function computes on arrays; what takes its place is the op, which takes Tensors too. See `Op` for
+    the options; `numpy` names the NumPy functions it answers for, `method` makes it a method of Tensor.
+    """
+
+    def define(forward: Function) -> Function:
+        name = forward.__name__.rstrip("_")
+        record = REGISTRY[name] = Op(name, forward, Every(rules[0]) if variadic and rules[0] else rules,
+                                     broadcasts=broadcasts, domain=per_input(domain), samples=samples,
+                                     definition=definition, analytic=analytic)  # fmt: skip
+        function = general(record, binder(name, forward, len(rules), variadic, spread))
+        update_wrapper(function, forward)
+        function.__name__ = function.__qualname__ = name
+        return publish(function, name, method, numpy, aliases)
+
+    return define
+
+
+def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
+        aliases: Sequence[str] = ()) -> Function:  # fmt: skip
+    """Define an elementwise op from a NumPy ufunc and one lambda for each input over g, y and the inputs.
+
+    Its docstring and samples are made from the same row. Without rules it has no derivative (comparisons).
+    """
+    name, arity = ufunc.__name__, ufunc.nin
+    samples = (S((2, 3)), S(())) if arity == 1 else (S((2, 3), (3,)), S((2, 1), (1, 3)))
+    if "f" not in "".join(ufunc.types):
+        samples = (S(*[np.array([6, 5, 3]) >> i for i in range(arity)]),)
+    record = Op(name, ufunc, rules or (None,) * arity, broadcasts=arity == 2, domain=per_input(domain), samples=samples,
+                analytic=analytic)  # fmt: skip
+    REGISTRY[name] = record
+    plain = (lambda x: None) if arity == 1 else (lambda a, b: None)
+    function = (unary if arity == 1 else binary)(record) if rules else general(record, binder(name, plain, arity))
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = documented(record, ufunc)
+    setattr(function, "__signature__", inspect.signature(plain))
+    return publish(function, name, True, (ufunc,), aliases)
+
+
+# --- the docstring of a row ---
+
+
+def written(rule: Rule) -> str:
+    """The expression of a one-line lambda, as it stands in its file."""
+    code = rule.__code__
+    spans = [(a, b) for line, _, a, b in code.co_positions() if line == code.co_firstlineno and b]
+    text = linecache.getline(code.co_filename, code.co_firstlineno).encode()
+    return text[min(a for a, _ in spans if a is not None) : max(b for _, b in spans if b is not None)].decode()
+
+
+def documented(op: Op, ufunc: np.ufunc) -> str:
+    """NumPy's first sentence, the rules, the domain, and an example that runs."""
+    names = "x" if ufunc.nin == 1 else "ab"
+    sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
+    lines = [sentence, "", f"NumPy's `{ufunc.__name__}`" + "; its inputs broadcast." * (ufunc.nin == 2)]
+    if not any(op.rules):
+        point = [3, 6][: ufunc.nin]
+        call = f">>> np.{ufunc.__name__}({', '.join(f'tt.tensor({v})' for v in point)}).item()"
+        lines += ["It has no derivative: the output never requires grad."]
+        return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*point).item())])
+    for name, rule, i in zip(names, op.rules, count()):
+        lines += [f"Gradient of {name}: ``{written(rule)}``, for {name} in {op.domain_of(i)}."]
+    point = [next(v for v in (0.5, 1.5) if any(low < v < high for low, high in op.domain_of(i).intervals))
+             for i in range(ufunc.nin)]  # fmt: skip
+    with np.errstate(all="ignore"):
+        y = ufunc(*point)
+        values = [y, *(rule(1.0, y, *point) for rule in op.rules if rule)]
+    lines += ["", "Examples", "--------"]
+    lines += [f">>> {name} = tt.tensor({v}, requires_grad=True)" for name, v in zip(names, point)]
+    lines += [f">>> y = np.{ufunc.__name__}({', '.join(names)})", ">>> y.backward()",
+              f">>> print(f\"{{y:.3f}} {' '.join(f'{{{n}.grad:.3f}}' for n in names)}\")",
+              " ".join(f"{float(v):.3f}" for v in values)]  # fmt: skip
+    return "\n".join(lines)

@@ -1,0 +1,187 @@
+"""The ops that do several steps at once for speed: a fast forward and a fast rule, and the slow definition they stand for.
+
+First order uses the rule, higher orders differentiate the definition; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core import S
+from ..define import op
+from .elementwise import exp
+from .index import FEW_ROWS, one_hot_table, scatter, take, take_along_axis
+from .reduce import logsumexp, normalised
+
+LABELS = np.array([0, 2, 1, 2])
+
+
+# --- linear ---
+
+
+def affine(x: Any, weight: Any, bias: Any = None) -> Any:
+    y = x @ weight.T
+    return y if bias is None else y + bias
+
+
+@op(lambda g, y, x, weight, bias: (g.reshape(-1, g.shape[-1]) @ weight).reshape(x.shape),
+    lambda g, y, x, weight, bias: g.reshape(-1, g.shape[-1]).T @ x.reshape(-1, x.shape[-1]),
+    lambda g, y, x, weight, bias: g,
+    broadcasts=True, analytic=True, definition=affine,
+    samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))  # fmt: skip
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """x @ weight.T + bias, in PyTorch's layout.
+
+    Parameters
+    ----------
+    x : (..., in)
+    weight : (out, in)
+    bias : (out,), optional
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.linear(tt.ones((2, 3)), tt.ones((4, 3)), tt.zeros(4)).shape
+    (2, 4)
+    """
+    if np.ndim(x) < 1 or np.ndim(weight) != 2 or x.shape[-1] != weight.shape[1]:
+        raise ValueError(f"linear: x of shape {np.shape(x)} and weight of shape {np.shape(weight)}: the last axis of x "
+                         f"must equal the last of weight (out, in); reshape x, or make the layer for its size")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear: bias of shape {bias.shape} for a weight of shape {weight.shape}; expected "
+                         f"{weight.shape[:1]}, one for each output")  # fmt: skip
+    y = np.matmul(x if x.ndim == 2 else x.reshape(-1, x.shape[-1]), weight.T)
+    if bias is not None:
+        y = np.add(y, bias, out=y) if y.dtype == bias.dtype else y + bias
+    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], -1)
+
+
+# --- softmax ---
+
+
+@op(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True)), method=True,
+    definition=lambda x, axis=-1: exp(log_softmax(x, axis)),
+    samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))  # fmt: skip
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / sum(exp(x)) along an axis, without overflow; an infinite element takes all, shared with its equals.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([0.0, 1e4, 1e4]).softmax()
+    tensor([0. , 0.5, 0.5])
+    """
+    return normalised(x, axis)[0]
+
+
+@op(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True), method=True,
+    definition=lambda x, axis=-1: x - logsumexp(x, axis, keepdims=True),
+    samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))  # fmt: skip
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """log(softmax(x)) along an axis, with full precision for small probabilities.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([0.0, 0.0]).log_softmax()
+    tensor([-0.6931, -0.6931])
+    """
+    return normalised(x, axis)[1]
+
+
+# --- cross entropy ---
+
+
+def likelihood(logits: Any, targets: Any, reduction: str = "mean") -> Any:
+    losses = -take_along_axis(log_softmax(logits), np.expand_dims(targets, -1), -1)[..., 0]
+    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+
+
+def excess(g: Any, logits: Any, targets: Any, reduction: str, saved: Any) -> Any:
+    """The predicted probability less the observed one, times g."""
+    e, total = saved
+    d = e / total
+    t, classes = targets.reshape(-1), d.shape[-1]
+    if classes <= FEW_ROWS:
+        d -= one_hot_table(classes, d.dtype).take(t, 0)
+    else:
+        d.reshape(-1)[np.arange(t.size) * classes + t] -= 1
+    d *= np.expand_dims(g, -1).reshape(-1, 1) if reduction == "none" else g / t.size if reduction == "mean" else g
+    return d.reshape(logits.shape)
+
+
+@op(lambda g, y, logits, targets, *, reduction, saved: excess(g, logits, targets, reduction, saved), None,
+    definition=likelihood, samples=(S((4, 3), LABELS), S((4, 3), LABELS, reduction="sum"),
+    S((4, 3), LABELS, reduction="none"), S((2, 2, 3), LABELS.reshape(2, 2)), S((4, 200), 60 * LABELS)))  # fmt: skip
+def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
+    """The negative log-likelihood of the target classes, in nats, under softmax(logits).
+
+    Parameters
+    ----------
+    logits : (..., C), floating
+    targets : (...), integer, in [0, C)
+    reduction : {"mean", "sum", "none"}
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.cross_entropy(tt.zeros((1, 27)), np.array([3]))  # log(27): all classes as likely
+    tensor(3.2958)
+    """
+    z, t = labelled(logits, targets)
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"cross_entropy: reduction {reduction!r} came; expected 'mean', 'sum' or 'none'")
+    z = z - np.maximum.reduce(z, axis=1, keepdims=True)
+    e = np.exp(z)
+    total = np.add.reduce(e, axis=1, keepdims=True)
+    picked = z.reshape(-1).take(np.arange(0, z.size, z.shape[1]) + t)
+    losses = np.log(total).reshape(-1) - picked
+    if reduction == "none":
+        return losses.reshape(targets.shape), (e, total)
+    loss = np.add.reduce(losses)
+    return (loss / t.size if reduction == "mean" else loss), (e, total)
+
+
+def labelled(logits: Any, targets: Any) -> tuple[Any, Any]:
+    """Logits (N, C) and targets (N,), once they have been found to fit."""
+    if np.ndim(logits) < 1 or logits.shape[:-1] != np.shape(targets):
+        raise ValueError(f"cross_entropy: logits of shape {np.shape(logits)} and targets of shape {np.shape(targets)}; "
+                         f"expected targets of the shape of logits without its last axis, the classes")  # fmt: skip
+    if targets.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy: targets of dtype {targets.dtype} came; expected integer classes; convert them: "
+                        f"targets.astype(np.int64)")  # fmt: skip
+    t, classes = targets.reshape(-1).astype(np.int64, copy=False), logits.shape[-1]
+    if t.size and np.maximum.reduce(t.view(np.uint64)) >= classes:  # subtle: read unsigned, a negative class is huge too
+        wrong = t[(t < 0) | (t >= classes)][0]
+        raise IndexError(f"cross_entropy: target {wrong} came for {classes} classes; expected 0 to {classes - 1}; "
+                         f"check the vocabulary, or the size of the last layer")  # fmt: skip
+    return logits.reshape(-1, classes), t
+
+
+# --- embedding ---
+
+
+@op(lambda g, y, weight, indices: scatter(g, indices, weight.shape), None, analytic=True,
+    definition=lambda weight, indices: take(weight, indices, 0),
+    samples=(S((5, 2), np.array([[0, 4], [4, 1]])), S((200, 2), np.array([3, 199, 3]))))  # fmt: skip
+def embedding(weight: Any, indices: Any) -> Any:
+    """The rows of a table: weight (V, D) and integer indices (...) give (..., D). Gradients of repeated rows add up.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.embedding(tt.ones((27, 2)), np.array([[0, 1, 5]])).shape
+    (1, 3, 2)
+    """
+    indices = np.asarray(indices)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"embedding: indices of dtype {indices.dtype} came; expected integers; convert them: "
+                        f"indices.astype(np.int64)")  # fmt: skip
+    try:
+        return weight.take(indices, 0)
+    except IndexError:
+        raise IndexError(f"embedding: indices from {indices.min()} to {indices.max()} came for a table of "
+                         f"{len(weight)} rows; expected 0 to {len(weight) - 1}; check the vocabulary") from None

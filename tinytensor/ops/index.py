@@ -1,0 +1,184 @@
+"""The ops that pick elements and, side by side with each, the one that puts gradients back: getitem, take, scatter.
+
+Repeated indices add up. `scatter` is the only place where anything is written by index, into an array of its own.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..core import Array, S, Tensor, operand
+from ..define import expose, op
+
+FEW_ROWS = 128  # up to here a one-hot matmul beats sorting: 27 rows of 16 in 5 us, where `np.add.at` takes 60
+
+
+def plain(index: Any) -> Any:
+    """An index with arrays in the place of Tensors and lists."""
+    if isinstance(index, tuple):
+        return tuple([plain(i) for i in index])
+    if index is None or index is Ellipsis or isinstance(index, int | slice | np.ndarray | np.generic):
+        return index
+    if isinstance(index, list) and not index:
+        return np.zeros(0, np.int64)
+    index = operand(index)
+    if getattr(index, "dtype", np.dtype(object)).kind not in "iub":
+        raise TypeError(f"getitem: an index of dtype {getattr(index, 'dtype', type(index).__name__)} came; expected "
+                        f"integers, booleans or slices; convert it: i.astype(np.int64)")  # fmt: skip
+    return index
+
+
+@op(lambda g, y, x, *, index: scatter(g, index, x.shape), analytic=True, samples=(
+    S((3, 4), index=1), S((3, 4), index=(slice(None), slice(1, 3))), S((3, 4), index=(Ellipsis, None, 2)),
+    S((3, 4), index=np.array([2, 0, 2])), S((3, 4), index=(np.array([0, 2]), np.array([3, 3]))),
+    S((3, 4), index=np.array([True, False, True])), S((3, 4), index=(slice(None, None, -2), np.array([1, 1])))))
+def getitem(x: Any, index: Any) -> Any:
+    """``x[index]``: basic, integer and boolean indexing as in NumPy.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.arange(12).reshape(3, 4)
+    >>> x[1, ::2], x[[0, 2], 1], x[x > 9]
+    (tensor([4, 6]), tensor([1, 9]), tensor([10, 11]))
+    """
+    return x[index]
+
+
+Tensor.__getitem__ = lambda x, index: getitem(x, plain(index))  # type: ignore[method-assign]
+
+
+def never_repeats(index: Any) -> bool:
+    """Whether an index can't pick an element twice: slices, integers and boolean masks."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(not isinstance(i, np.ndarray) or i.dtype == np.bool_ for i in parts)
+
+
+@lru_cache(maxsize=64)
+def one_hot_table(rows: int, dtype: Any) -> Array:
+    """The identity matrix whose columns are one-hot vectors; cached, so that a compiled step sees one constant."""
+    table: Array = np.eye(rows, dtype=dtype)
+    table.flags.writeable = False
+    return table
+
+
+@op(lambda g, y, x, *, index, shape: g[index], analytic=True, samples=(
+    S((4,), index=1, shape=(3, 4)), S((3, 2), index=(slice(None), slice(1, 3)), shape=(3, 4)),
+    S((3, 4), index=np.array([2, 0, 2]), shape=(3, 4)), S((5, 2), index=np.array([1, 199, 1, 0, -1]), shape=(200, 2)),
+    S((2, 3), index=(np.array([0, 0]), slice(0, 3)), shape=(2, 4))))  # fmt: skip
+def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` to which x is added at ``[index]``, repeated indices adding up: the adjoint of ``[index]``.
+
+    Subtle: rows of a small table are gathered by a matmul with one-hot rows, so an infinite or nan row of x reaches
+    every row of the output.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.scatter(tt.tensor([1.0, 2.0, 3.0]), np.array([0, 2, 2]), (4,))
+    tensor([1., 0., 5., 0.])
+    """
+    if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and x.dtype.kind == "f" and x.size:
+        return scatter_rows(x.reshape(index.size, -1), index.reshape(-1), shape[0]).reshape(shape)
+    z = np.zeros(shape, x.dtype)
+    if never_repeats(index):
+        z[index] = x
+    else:
+        np.add.at(z, index, x)
+    return z
+
+
+def scatter_rows(x: Any, rows: Any, n: int) -> Any:
+    """The sum, for each of n rows, of the rows of x that belong to it."""
+    if n <= FEW_ROWS:
+        return one_hot_table(n, x.dtype).take(rows, 1) @ x
+    rows = np.where(rows < 0, rows + n, rows)
+    order = np.argsort(rows, kind="stable")
+    rows = rows[order]
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    z = np.zeros((n, x.shape[1]), x.dtype)
+    z[rows[starts]] = np.add.reduceat(x[order], starts, axis=0)
+    return z
+
+
+@op(lambda g, y, x, indices, *, axis: untaken(g, x, indices, axis), None, numpy=(np.take,), method=True, analytic=True,
+    samples=(S((3, 4), np.array([2, 0, 2]), axis=0), S((3, 4), np.array([[1, 1], [0, 3]]), axis=1),
+             S((3, 4), np.array([5, 5, 0])), S((3,), 1, axis=0)))  # fmt: skip
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The elements at integer `indices` along an axis; of the flattened input if axis is None.
+
+    For rows of a table (axis 0) five times as fast as ``x[indices]``.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([[1.0], [2.0]]).take([1, 1, 0], axis=0)
+    tensor([[2.],
+            [2.],
+            [1.]])
+    """
+    return x.take(indices, axis)
+
+
+def untaken(g: Any, x: Any, indices: Any, axis: int | None) -> Any:
+    """The adjoint of `take`: g scattered back along the axis."""
+    indices = np.asarray(indices)
+    if axis is None:
+        return scatter(g, indices, (x.size,)).reshape(x.shape)
+    lead = axis % x.ndim
+    return scatter(g, (slice(None),) * lead + (indices,) if lead else indices, x.shape)
+
+
+def along(indices: Any, axis: int, ndim: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """The full index that `take_along_axis` stands for: `indices` at the axis, counters of each other axis."""
+    axis %= ndim
+    counters = [np.arange(n).reshape((1,) * i + (n,) + (1,) * (ndim - i - 1)) for i, n in enumerate(shape)]
+    return (*counters[:axis], indices, *counters[axis + 1 :])
+
+
+@op(lambda g, y, x, indices, *, axis: scatter(g, along(indices, axis, x.ndim, x.shape), x.shape), None,
+    numpy=(np.take_along_axis,), analytic=True,
+    samples=(S((2, 3), np.array([[2, 0], [1, 1]]), axis=1), S((2, 3), np.array([[1, 0, 1]]), axis=0)))  # fmt: skip
+def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
+    """For each line along the axis, the elements at that line's own indices.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.take_along_axis(tt.tensor([[1.0, 2.0], [3.0, 4.0]]), np.array([[1], [0]]), axis=1)
+    tensor([[2.],
+            [3.]])
+    """
+    return np.take_along_axis(x, indices, axis)
+
+
+# --- in order ---
+
+
+@op(None, numpy=(np.argsort,), method=True, samples=(S((2, 3)), S((2, 3), axis=0)))
+def argsort(x: Any, axis: int = -1) -> Any:
+    """The indices that put the elements along an axis in ascending order; equal ones keep theirs.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([3.0, 1.0, 2.0]).argsort()
+    tensor([1, 2, 0])
+    """
+    return np.argsort(x, axis=axis, kind="stable")
+
+
+@expose(np.sort, method=True)
+def sort(x: Any, axis: int = -1) -> Any:
+    """The elements along an axis in ascending order.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([3.0, 1.0, 2.0]).sort()
+    tensor([1., 2., 3.])
+    """
+    return take_along_axis(x, argsort(x, axis), axis)

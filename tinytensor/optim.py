@@ -1,0 +1,503 @@
+"""Optimisers that keep all parameters in one flat vector, and learning-rate schedules.
+
+They compute no gradients and know a parameter only by its `data` and `grad`. Arithmetic, defaults and the layout of a
+state_dict are PyTorch's; its closures, hooks, and foreach and fused switches are left out.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from itertools import accumulate, groupby, pairwise
+from typing import Any, ClassVar, Protocol
+from weakref import WeakValueDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SGD", "Optimizer", "Parameter", "Schedule", "constant", "cosine", "linear", "piecewise", "warmup"]
+
+Array = npt.NDArray[Any]
+
+
+class Parameter(Protocol):
+    """What an optimiser needs of a parameter. Parameters are compared by identity only."""
+
+    data: Any  # a float array; may be rebound
+    grad: Any  # None, or an array of the same shape and dtype
+
+
+def _kind(x: Any) -> str:
+    return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else f"of type {type(x).__name__}"
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's: np.float64 would compute with float32 vectors in double precision."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+def _rate(name: str, value: Any) -> None:
+    """Refuse what is no number or below 0; a compiler's stand-in for a number, with arithmetic but no order, passes."""
+    if not hasattr(value, "__neg__") or isinstance(value, np.ndarray):
+        raise TypeError(f"{name} is {value!r}: a number is expected; of a schedule set opt.lr = schedule(i)")
+    if isinstance(value, (int, float)) and not value >= 0:
+        raise ValueError(f"{name} is {value!r}: 0 or more is expected; leave out the sign (maximize=True climbs)")
+
+
+# --- flat storage ---
+
+
+class Block:
+    """Parameters of one group, dtype and history as views of one vector, `theta`; each state vector is as long.
+
+    `t` counts the steps that made use of the state. `numbers` are the parameters' places in the state_dict.
+    """
+
+    def __init__(self, group: dict[str, Any], params: dict[int, Parameter], names: Iterable[str]) -> None:
+        self.group, self.numbers, self.params, self.t = group, list(params), list(params.values()), 0
+        self.shapes = [p.data.shape for p in self.params]
+        self.cuts = [slice(*ab) for ab in pairwise(accumulate((p.data.size for p in self.params), initial=0))]
+        self.theta: Array = np.concatenate([p.data.ravel() for p in self.params])
+        self.state: dict[str, Array] = {name: np.zeros_like(self.theta) for name in names}
+        self.bind()
+
+    def views(self, vector: Array) -> list[Array]:
+        """Its part of a flat vector for each parameter, in its shape."""
+        return [vector[cut].reshape(shape) for cut, shape in zip(self.cuts, self.shapes, strict=True)]
+
+    def bind(self) -> None:
+        """Make every parameter a view of `theta`."""
+        self.bound = list(zip(self.params, self.views(self.theta), strict=True))
+        for p, view in self.bound:
+            p.data = view
+
+    def split(self, keys: list[Any]) -> "list[Block]":
+        """Smaller blocks of neighbours with equal keys, or itself if all are equal."""
+        spans = pairwise(accumulate((len(list(same)) for _, same in groupby(keys)), initial=0))
+        if len(pieces := [slice(*ab) for ab in spans]) == 1:
+            return [self]
+        blocks = []
+        for piece in pieces:
+            params = dict(zip(self.numbers[piece], self.params[piece], strict=True))
+            blocks.append(block := Block(self.group, params, ()))
+            cut = slice(self.cuts[piece.start].start, self.cuts[piece.stop - 1].stop)
+            block.t, block.state = self.t, {name: vector[cut] for name, vector in self.state.items()}
+        return blocks
+
+    def ready(self) -> "list[Block]":
+        """Itself, or, if only some parameters have a gradient, smaller blocks in which all have one or none has."""
+        try:
+            seen = [g is not None and g.shape for g in [p.grad for p in self.params]]
+        except AttributeError:
+            seen = []
+        if seen == self.shapes:
+            return [self]
+        self.check()
+        return self.split([p.grad is None for p in self.params])
+
+    def gradient(self) -> Array | None:
+        """The gradients as a new flat vector, or None if there are none."""
+        if self.params[0].grad is None:
+            return None
+        try:
+            return np.concatenate([p.grad.ravel() for p in self.params], dtype=self.theta.dtype, casting="no")
+        except TypeError:  # of another dtype
+            self.check()
+            raise
+
+    def check(self) -> None:
+        """Refuse a gradient that is not like its parameter."""
+        for number, p in zip(self.numbers, self.params, strict=True):
+            if p.grad is not None and _kind(p.grad) != _kind(p.data):
+                raise ValueError(
+                    f"the gradient of parameter {number} is {_kind(p.grad)}: {_kind(p.data)} is expected, like its "
+                    "data; set p.grad to such an array, or to None"
+                ) from None
+
+
+# --- the base ---
+
+_owner: "WeakValueDictionary[int, Optimizer]" = WeakValueDictionary()  # id(parameter): who bound it last
+
+
+class Optimizer(ABC):
+    """What all optimisers share: groups, flat storage and its safety, state_dict.
+
+    A subclass names its state vectors in `state`, its settings that can't be negative in `rates`, and writes `update`.
+    `p.data` becomes a view of the flat vector; an array taken from there before is not updated.
+
+    Parameters
+    ----------
+    params : iterable of parameters, or of dicts with "params" and the settings in which this group differs
+        A parameter that is there twice (tied weights) counts once. One whose grad is None is skipped by `step`.
+    defaults : dict
+        The settings of a group that doesn't give its own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No parameters; one that is none, is in two groups, or shares memory; a setting out of range.
+    """
+
+    state: ClassVar[tuple[str, ...]] = ()
+    rates: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        self.defaults, self.param_groups, self.blocks = defaults, list[dict[str, Any]](), list[Block]()
+        listed = self._listed(params)
+        self._add(listed if isinstance(listed[0], Mapping) else [{"params": listed}])
+
+    @abstractmethod
+    def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
+        """Move `block.theta` in place by its gradient `g`, which may be overwritten; keep `block.state`, `block.t`."""
+
+    def check(self, group: Mapping[str, Any]) -> None:
+        """Refuse settings that are out of range."""
+        for name in self.rates:
+            _rate(name, group[name])
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient. What is refused is refused before any parameter moves.
+
+        Raises
+        ------
+        RuntimeError
+            A newer optimiser has bound a parameter.
+        ValueError
+            A parameter or gradient is not of the shape and dtype that the parameter had.
+        """
+        moved = [(p, view) for block in self.blocks for p, view in block.bound if p.data is not view]
+        if moved:
+            self._rebind(moved)
+        self.blocks = [piece for block in self.blocks for piece in block.ready()]
+        for block, g in [(block, block.gradient()) for block in self.blocks]:
+            if g is not None:
+                self.update(block.group, block, g)
+
+    def zero_grad(self) -> None:
+        """Set every `grad` to None."""
+        for block in self.blocks:
+            for p in block.params:
+                p.grad = None
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of all groups, as in `opt.lr = schedule(i)`; a ValueError if they differ."""
+        first: float
+        first, *others = (group["lr"] for group in self.param_groups)
+        if any(lr is not first and lr != first for lr in others):
+            raise ValueError(f"the groups' lr are {[first, *others]}: one is expected; read opt.param_groups[i]['lr']")
+        return first
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        _rate("lr", value := _plain(value))
+        for group in self.param_groups:
+            group["lr"] = value
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Add parameters with settings of their own: `{"params": [p, q], "lr": 0.01}`."""
+        self._add([group])
+
+    def _listed(self, params: Any) -> list[Any]:
+        if isinstance(params, (str, set, frozenset, Mapping, np.ndarray)) or hasattr(params, "grad"):
+            raise TypeError(f"params is of type {type(params).__name__}: a list is expected, in order; write [p, q]")
+        if not (listed := list(params)):
+            raise ValueError("there are no parameters: at least one is expected; was a generator used up before?")
+        return listed
+
+    def _add(self, groups: Iterable[Mapping[str, Any]]) -> None:
+        number = sum(len(group["params"]) for group in self.param_groups)
+        taken, memory, made = {id(p) for group in self.param_groups for p in group["params"]}, set[int](), []
+        for given in groups:  # subtle: first look at all, then bind, so that after an error all is as before
+            if not isinstance(given, Mapping) or "params" not in given:
+                raise TypeError(f"a group is {given!r}: a dict is expected; write {{'params': [p, q], 'lr': 0.1}}")
+            unique = {id(p): p for p in self._listed(given["params"])}
+            for p in unique.values():
+                if not hasattr(getattr(p, "data", None), "dtype") or not hasattr(p, "grad"):
+                    raise TypeError(f"a {type(p).__name__} is no parameter: data and grad are expected; pass Tensors")
+                if p.data.dtype.kind != "f":
+                    raise TypeError(f"a parameter is {_kind(p.data)}: floats are expected; convert it or leave it out")
+                if id(p) in taken:
+                    raise ValueError(f"a parameter {_kind(p.data)} is in two groups: one is expected; leave it in one")
+                if p.data.size and p.data.ctypes.data in memory:
+                    raise ValueError(f"parameters {_kind(p.data)} share memory: copy one, or use one in both places")
+                memory.add(p.data.ctypes.data)
+            taken |= unique.keys()
+            settings = {name: _plain(value) for name, value in {**self.defaults, **given}.items()}
+            made.append(settings | {"params": tuple(unique.values())})
+            self.check(made[-1])
+        for group in made:
+            numbered = dict(enumerate(group["params"], number))
+            for dtype in dict.fromkeys(p.data.dtype for p in group["params"]):
+                same = {i: p for i, p in numbered.items() if p.data.dtype == dtype}
+                self.blocks.append(Block(group, same, self.state))
+            _owner.update((id(p), self) for p in group["params"])
+            self.param_groups.append(group)
+            number += len(numbered)
+
+    def _rebind(self, moved: list[tuple[Parameter, Array]]) -> None:
+        """Copy the data of parameters that were given other arrays into the flat vectors."""
+        numbers = {id(p): i for block in self.blocks for i, p in zip(block.numbers, block.params, strict=True)}
+        for p, view in moved:
+            name, owner = f"{type(self).__name__}: parameter {numbers[id(p)]}, {_kind(view)},", _owner.get(id(p), self)
+            if owner is not self:
+                raise RuntimeError(
+                    f"{name} now belongs to a newer {type(owner).__name__}: one optimiser is expected; "
+                    "go on with the newer one, or delete it, and this one takes the parameter back"
+                )
+            if _kind(p.data) != _kind(view):
+                raise ValueError(
+                    f"{name} is now {_kind(p.data)}: the same shape and dtype are expected; "
+                    "convert the new data, or make a new optimiser"
+                )
+        values = [p.data.copy() for p, _ in moved]  # subtle: all copies first, for two may have swapped their views
+        for (p, view), value in zip(moved, values, strict=True):
+            view[...], p.data, _owner[id(p)] = value, view, self
+
+    # --- saving ---
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of settings and state: `{"state": {i: {"step": t, name: array}}, "param_groups": [{"lr": ...}]}`.
+
+        The layout is PyTorch's: a group's "params" are the numbers i, and a parameter that made no step has no state.
+        """
+        state = {
+            i: {"step": block.t, **{name: block.views(vector)[k].copy() for name, vector in block.state.items()}}
+            for block in self.blocks if block.t
+            for k, i in enumerate(block.numbers)
+        }
+        number = {id(p): i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
+        groups = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups]
+        return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Write settings and state in place; PyTorch's will do too, once its tensors are arrays.
+
+        Raises
+        ------
+        ValueError
+            It comes from other parameters or another class of optimiser; nothing is changed then.
+        """
+        saved = [{name: _plain(value) for name, value in group.items()} for group in state_dict["param_groups"]]
+        sizes, own = ([len(group["params"]) for group in groups] for groups in (saved, self.param_groups))
+        if sizes != own:
+            raise ValueError(f"the state is of groups of {sizes} parameters: {own} are expected; build the same groups")
+        for group in saved:
+            if lacking := sorted(self.defaults.keys() - group.keys()):
+                raise ValueError(f"a saved group lacks {lacking}: is it from another class than {type(self).__name__}?")
+            self.check(group)
+        entries = [state_dict["state"].get(i) or {} for group in saved for i in group["params"]]
+        entries = [{name: value for name, value in entry.items() if value is not None} for entry in entries]
+        for block in self.blocks:
+            for i, shape in zip(block.numbers, block.shapes, strict=True):
+                shapes = {name: np.shape(value) for name, value in entries[i].items() if name != "step"}
+                if entries[i] and shapes != (want := dict.fromkeys(self.state, shape)):
+                    raise ValueError(f"the state of parameter {i} has {shapes}: {want} is expected; load its own state")
+        steps = [int(entry.get("step", bool(entry))) for entry in entries]
+        for block in self.blocks:
+            for name, vector in block.state.items():
+                for i, view in zip(block.numbers, block.views(vector), strict=True):
+                    view[...] = entries[i].get(name, 0)
+        self.blocks = [piece for block in self.blocks for piece in block.split([steps[i] for i in block.numbers])]
+        for block in self.blocks:
+            block.t = steps[block.numbers[0]]
+        for group, new in zip(self.param_groups, saved, strict=True):
+            group.update({**new, "params": group["params"]})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"defaults": self.defaults, "groups": self.param_groups, "saved": self.state_dict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Bind the copied parameters of a deepcopy or pickle, whose arrays are views of nothing any more."""
+        self.defaults, self.param_groups, self.blocks = state["defaults"], [], []
+        self._add(state["groups"])
+        self.load_state_dict(state["saved"])
+
+
+# --- the optimisers ---
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum: `m = momentum * m + g`, then `theta -= lr * m`.
+
+    Parameters
+    ----------
+    params : iterable of parameters or of groups
+    lr : float
+        Step length.
+    momentum, dampening : float
+        The buffer keeps `momentum` of itself and takes `1 - dampening` of the gradient; the first time all of it.
+    weight_decay : float
+        Adds `weight_decay * theta` to the gradient.
+    nesterov : bool
+        Step by `g + momentum * m`; needs momentum and no dampening.
+    maximize : bool
+        Climb: use the negative gradient.
+
+    Notes
+    -----
+    Sutskever, Martens, Dahl, Hinton (2013), "On the importance of initialization and momentum in deep learning"; as in
+    PyTorch, the rate stands outside the buffer.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> w = SimpleNamespace(data=np.array([1.0, 2.0]), grad=np.array([2.0, -2.0]))
+    >>> opt = SGD([w], lr=0.25)
+    >>> opt.step()
+    >>> w.data
+    array([0.5, 2.5])
+    """
+
+    state = ("momentum_buffer",)
+    rates = ("lr", "momentum", "weight_decay")
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
+        weight_decay: float = 0, nesterov: bool = False, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(params, {
+            "lr": lr, "momentum": momentum, "dampening": dampening,
+            "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
+        })  # fmt: skip
+
+    def check(self, group: Mapping[str, Any]) -> None:
+        super().check(group)
+        momentum, dampening = group["momentum"], group["dampening"]
+        if group["nesterov"] and not (momentum > 0 and dampening == 0):
+            raise ValueError(
+                f"nesterov came with momentum {momentum} and dampening {dampening}: momentum above 0 and "
+                "dampening 0 are expected; set momentum=0.9, or leave nesterov out"
+            )
+
+    def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
+        theta, way = block.theta, g
+        if group["maximize"]:
+            np.negative(g, out=g)
+        if group["weight_decay"]:
+            g += group["weight_decay"] * theta
+        if momentum := group["momentum"]:
+            m = block.state["momentum_buffer"]
+            m *= momentum
+            m += (1 - group["dampening"]) * g if group["dampening"] and block.t else g
+            block.t += 1
+            if group["nesterov"]:
+                g += momentum * m
+            else:
+                way = m
+        np.multiply(way, group["lr"], out=g)
+        theta -= g
+
+
+# --- schedules ---
+
+
+@dataclass(frozen=True)
+class Schedule(ABC):
+    """A pure function from the number of a step, counted from 0, to a learning rate: `opt.lr = schedule(i)`.
+
+    Examples
+    --------
+    >>> schedule = warmup(linear(0.1, 0.0, steps=100), steps=10)
+    >>> schedule
+    warmup(schedule=linear(start=0.1, stop=0.0, steps=100), steps=10)
+    >>> [round(schedule(i), 4) for i in (0, 9, 50, 1000)]
+    [0.01, 0.091, 0.05, 0.0]
+    """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = _plain(getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+            if field.type is float:
+                _rate(field.name, value)
+            if field.type is int:
+                _count(field.name, value)
+
+    def __call__(self, step: int) -> float:
+        if step < 0:
+            raise ValueError(f"step is {step}: 0 or more is expected; count steps from 0")
+        return float(self.rate(step))
+
+    @abstractmethod
+    def rate(self, step: int) -> float:
+        """The learning rate at a step that is 0 or more."""
+
+
+def _count(name: str, value: Any) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is {value!r}: a whole number, 1 or more, is expected; say after how many steps")
+
+
+@dataclass(frozen=True)
+class constant(Schedule):
+    """Always `value`."""
+
+    value: float
+
+    def rate(self, step: int) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class piecewise(Schedule):
+    """`first`, and from each step in `then` its rate: `piecewise(0.1, {100_000: 0.03})`."""
+
+    first: float
+    then: Mapping[int, float] | tuple[tuple[int, float], ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        pairs = tuple(sorted((_plain(step), _plain(rate)) for step, rate in dict(self.then).items()))
+        for step, rate in pairs:
+            _count("a step of then", step)
+            _rate("a rate of then", rate)
+        object.__setattr__(self, "then", pairs)  # a tuple can be hashed, and nobody changes it later
+
+    def rate(self, step: int) -> float:
+        return [self.first, *(rate for start, rate in dict(self.then).items() if start <= step)][-1]
+
+
+@dataclass(frozen=True)
+class linear(Schedule):
+    """From `start` in a straight line to `stop`, which is reached at step `steps` and kept."""
+
+    start: float
+    stop: float
+    steps: int
+
+    def rate(self, step: int) -> float:
+        done = min(step / self.steps, 1)
+        return (1 - done) * self.start + done * self.stop
+
+
+@dataclass(frozen=True)
+class cosine(Schedule):
+    """From `start` by half a cosine to `stop`, reached at step `steps` and kept (Loshchilov and Hutter 2017, SGDR)."""
+
+    start: float
+    stop: float
+    steps: int
+
+    def rate(self, step: int) -> float:
+        done = min(step / self.steps, 1)
+        return self.stop + (self.start - self.stop) * (1 + math.cos(math.pi * done)) / 2
+
+
+@dataclass(frozen=True)
+class warmup(Schedule):
+    """`schedule` times `(step + 1) / steps` until that is 1 (Goyal et al. 2017); the schedule's own steps go on."""
+
+    schedule: Callable[[int], float]
+    steps: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.schedule):
+            raise TypeError(f"schedule is {self.schedule!r}: a schedule is expected; write warmup(constant(0.1), 100)")
+
+    def rate(self, step: int) -> float:
+        return self.schedule(step) * min((step + 1) / self.steps, 1)

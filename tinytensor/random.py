@@ -1,0 +1,299 @@
+"""`Generator` is PyTorch's random stream on the CPU, in NumPy: from the same seed come the same numbers.
+
+It makes no Tensors, initialises no layers, knows no devices and is no source of secrets. Integers, bools and float32s
+are those of torch 2 on x86-64 with AVX2 bit for bit (elsewhere torch itself strays by 2e-6), float64s to rounding. The
+float32 logarithm, sine and cosine use the polynomials of Cephes (Stephen L. Moshier) as arranged in avx_mathfun
+(Julien Pommier, Giovanni Garberoglio; zlib licence), written anew for NumPy.
+"""
+import functools
+import itertools
+import math
+import operator
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+T = TypeVar("T")
+F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
+DIALECTS = ("exponential", "cumulative", "mkl")
+
+# --- float32 functions ---
+def _fma(a: Array, b: Any, c: Any) -> Array:
+    """a * b + c of float32s, fused as by the processor."""
+    # subtle: the product is exact in float64; the sum is rounded there and again here, which shows once in 2**29
+    return np.asarray(np.multiply(a, b, dtype=F64) + c, dtype=F32)
+
+
+def _polynomial(x: Array, first: float, *rest: float) -> Array:
+    return functools.reduce(lambda y, c: _fma(y, x, np.float32(c)), rest, np.full_like(x, first))
+
+
+def _log(x: Array) -> Array:
+    """Natural logarithm of normal positive float32s."""
+    m, e = np.frexp(x)  # x = m * 2**e with 0.5 <= m < 1
+    low = m < math.sqrt(0.5)
+    x, e = np.where(low, m + m, m) - 1, (e - low).astype(F32)
+    z = x * x
+    p = _polynomial(x, 7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+                    -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)
+    y = _fma(p * x, z, e * np.float32(-2.12194440e-4)) - z * 0.5
+    return _fma(e, np.float32(0.693359375), x + y)  # ln 2 in two parts: the product of this one is exact
+
+
+def _cos_sin(x: Array) -> tuple[Array, Array]:
+    """Cosine and sine of float32 angles in [0, 2 pi]."""
+    octant = ((x * (4 / math.pi)).astype(np.int32) + 1) & ~1  # the even one nearby
+    for part in (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8):  # -pi / 4 in three
+        x = _fma(octant.astype(F32), np.float32(part), x)
+    z = x * x
+    p = _polynomial(z, 2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+    q = _polynomial(z, -1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+    cos, sin = _fma(p * z, z, z * -0.5) + 1, _fma(q * z, x, x)
+    cos, sin = np.where(octant & 2, sin, cos), np.where(octant & 2, cos, sin)
+    return np.where((octant + 2) & 4, -cos, cos), np.where(octant & 4, -sin, sin)
+
+
+def _box_muller(u: Array) -> Array:
+    """Standard normals of uniforms (n,), n % 16 == 0: in every 16 the first 8 give radii, the others angles."""
+    u = u.reshape(-1, 2, 8)
+    log, cos_sin = (_log, _cos_sin) if u.dtype == F32 else (np.log, lambda t: (np.cos(t), np.sin(t)))
+    r = np.sqrt(-2 * log(1 - u[:, 0]))
+    cos, sin = cos_sin(2 * math.pi * u[:, 1])
+    return np.stack([r * cos, r * sin], axis=1).ravel()
+
+
+# --- arguments ---
+def _int(method: str, name: str, value: Any, expected: str = "an integer") -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{method}: {name} {value!r}: expected {expected}; convert it first")
+    return operator.index(value)
+
+
+def _shape(method: str, *sizes: Any) -> tuple[int, ...]:
+    """The shape meant by 5, by 2, 3 or by (2, 3)."""
+    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+        sizes = tuple(sizes[0])
+    shape = tuple([_int(method, "size", size) for size in sizes])
+    if shape and min(shape) < 0:
+        raise ValueError(f"{method}: shape {shape}: expected sizes of 0 or more; only reshape knows -1")
+    return shape
+
+
+def _floats(method: str, x: Any, write: bool = False) -> Array:
+    """x itself or, of a Tensor, its data; a list becomes a float32 array, unless it is to be written to."""
+    a = x if isinstance(x, np.ndarray) else getattr(x, "data", None)  # subtle: an ndarray's own .data is a memoryview
+    if write and not (isinstance(a, np.ndarray) and a.flags.writeable):
+        raise TypeError(f"{method}: {type(x).__name__}: expected an ndarray or Tensor to write to; pass one or a copy")
+    a = a if isinstance(a, np.ndarray) else np.asarray(x, dtype=F32)
+    if a.dtype not in (F32, F64):
+        raise TypeError(f"{method}: dtype {a.dtype}: expected float32 or float64; use one here and .astype for others")
+    return a
+
+
+def _store(a: Array, values: Array) -> None:
+    """Write values (n,) into a in the order of its memory, whatever the order of its axes."""
+    if not a.flags.c_contiguous:
+        a = a.transpose(sorted(range(a.ndim), key=lambda axis: -abs(a.strides[axis])))
+    a[...] = values.reshape(a.shape)
+
+
+# --- the generator ---
+class Generator:
+    """A stream of random words (the Mersenne Twister of Matsumoto and Nishimura 1998) and of draws made from them.
+
+    Shapes are written `rand(2, 3)` or `rand((2, 3))`. Names ending in `_` fill an ndarray or Tensor and return it.
+    A wrong kind of argument raises a TypeError, a wrong value a ValueError, both before anything is drawn.
+    A copy or pickle stands at the same place of the stream and goes on by itself. The default seed is torch's.
+
+    >>> rng = Generator(42)
+    >>> rng.rand(2).round(4), rng.randint(0, 27, (5,))
+    (array([0.8823, 0.915 ], dtype=float32), array([ 7, 22,  9,  2,  7]))
+    >>> rng.normal_(np.empty(2), mean=5, std=0.1).round(4), rng.multinomial([0.6, 0.3, 0.1], 6, replacement=True)
+    (array([4.9785, 5.0299]), array([1, 0, 0, 0, 0, 0]))
+    """
+
+    def __init__(self, seed: int = 67280421310721) -> None:
+        self._bits = np.random.MT19937(0)
+        self.manual_seed(seed)
+
+    def manual_seed(self, seed: int) -> "Generator":
+        """Go to the start of a seed's stream and return the generator; only the low 32 bits of a seed count."""
+        seed = _int("manual_seed", "seed", seed) % 2**64
+        self._seed, self._spare = seed, math.nan  # the spare is half a pair of normals, nan for none
+        np.random.RandomState(self._bits).seed(seed % 2**32)  # seeds the words in place
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed of the stream, modulo 2**64."""
+        return self._seed
+
+    # --- uniforms ---
+    def _wide(self, n: int) -> Array:
+        """64-bit words, each of two words, the high half first."""
+        words = self._bits.random_raw(2 * n)
+        return words[0::2] << np.uint64(32) | words[1::2]
+
+    def _unit(self, n: int, dtype: np.dtype[Any] = F64) -> Array:
+        """Uniform in [0, 1): the low 24 bits of a word as float32, the low 53 of a wide one as float64."""
+        if dtype == F32:
+            return (self._bits.random_raw(n) & np.uint64(2**24 - 1)).astype(F32) * np.float32(2**-24)
+        return (self._wide(n) & np.uint64(2**53 - 1)) * 2.0**-53
+
+    def rand(self, *shape: Any, dtype: npt.DTypeLike = F32) -> Array:
+        """Uniform numbers in [0, 1)."""
+        x = _floats("rand", np.empty(_shape("rand", *shape), dtype))
+        return self._unit(x.size, x.dtype).reshape(x.shape)
+
+    def uniform_(self, x: T, a: float = 0.0, b: float = 1.0) -> T:
+        """Fill x with uniform numbers in [a, b)."""
+        array = _floats("uniform_", x, write=True)
+        if not -math.inf < a <= b < math.inf:
+            raise ValueError(f"uniform_: bounds {a}, {b}: expected finite ones, a <= b; give the lower one first")
+        u, lo, hi = self._unit(array.size, array.dtype), array.dtype.type(a), array.dtype.type(b)
+        u = _fma(u, hi - lo, lo) if u.dtype == F32 else u * (hi - lo) + lo
+        _store(array, np.where(u == hi, lo, u))  # rounding may reach b, which is outside
+        return x
+
+    # --- normals and exponentials ---
+    def _pairs(self, n: int) -> Array:
+        """Standard normals one by one in float64: the spare one first, then new pairs."""
+        spare = [] if math.isnan(self._spare) else [self._spare]
+        u = self._unit((n - len(spare) + 1) // 2 * 2)
+        r, t = np.sqrt(-2 * np.log1p(-u[1::2])), 2 * math.pi * u[0::2]
+        z = np.concatenate([spare, np.stack([r * np.cos(t), r * np.sin(t)], axis=1).ravel()])
+        self._spare = float(z[n]) if len(z) > n else math.nan
+        return z[:n]
+
+    def randn(self, *shape: Any, dtype: npt.DTypeLike = F32) -> Array:
+        """Standard normal numbers, drawn as by normal_."""
+        return self.normal_(_floats("randn", np.empty(_shape("randn", *shape), dtype)))
+
+    def normal_(self, x: T, mean: float = 0.0, std: float = 1.0) -> T:
+        """Fill x with normal numbers (Box and Muller 1958): fewer than 16, or a strided x, by pairs in memory order."""
+        array = _floats("normal_", x, write=True)
+        if not std >= 0:
+            raise ValueError(f"normal_: std {std}: expected 0 or more; pass a standard deviation")
+        n, dtype = array.size, array.dtype
+        if n < 16 or not array.flags.c_contiguous:
+            z = self._pairs(n) * std + mean
+        else:
+            z = _box_muller(self._unit(n, dtype)[: n - n % 16])
+            if n % 16:  # the last 16 are drawn anew, over some that were there
+                z = np.concatenate([z[: n - 16], _box_muller(self._unit(16, dtype))])
+            z = _fma(z, np.float32(std), np.float32(mean)) if dtype == F32 else z * std + mean
+        _store(array, z)
+        return x
+
+    def exponential_(self, x: T, lambd: float = 1.0) -> T:
+        """Fill x with exponential numbers of the rate lambd, whose mean is 1 / lambd."""
+        array = _floats("exponential_", x, write=True)
+        if not lambd > 0:
+            raise ValueError(f"exponential_: lambd {lambd}: expected a rate above 0; pass 1 / mean")
+        _store(array, -1 / lambd * np.log1p(-self._unit(array.size)))
+        return x
+
+    # --- integers and choices ---
+    def randint(self, low: int, high: int | None = None, size: Any = ()) -> Array:
+        """Integers (int64) from low to high - 1, or from 0 to low - 1 without high."""
+        low, high = (0, low) if high is None else (low, high)
+        low, high = _int("randint", "low", low), _int("randint", "high", high)
+        if not -(2**63) <= low < high <= 2**63:
+            raise ValueError(f"randint: low {low}, high {high}: expected low < high in int64; high itself is not drawn")
+        shape = _shape("randint", size)
+        draw = self._bits.random_raw if high - low < 2**28 else self._wide
+        words = draw(math.prod(shape)) % np.uint64(high - low)
+        return (words.view(np.int64) + low).reshape(shape)
+
+    def random63(self) -> int:
+        """One integer in [0, 2**63), as from torch's `random_()` on int64: a DataLoader takes its seeds so."""
+        return int(self._wide(1)[0]) % 2**63
+
+    def randperm(self, n: int) -> Array:
+        """A permutation of 0 ... n - 1, (n,) int64 (Fisher and Yates)."""
+        n = _shape("randperm", _int("randperm", "n", n))[0]
+        steps = self._bits.random_raw(max(n - 1, 0)) % np.arange(n, 1, -1, dtype=np.uint64)
+        p = list(range(n))
+        for i, step in enumerate(steps.tolist()):
+            p[i], p[i + step] = p[i + step], p[i]
+        return np.array(p, dtype=np.int64)
+
+    def bernoulli(self, p: Any, shape: Any = None) -> Array:
+        """True with probability p: of a number p as many as the shape says, of an array p one for each element."""
+        single = isinstance(p, (int, float, np.number))
+        p = p if single else _floats("bernoulli", p)
+        if not np.all((p >= 0) & (p <= 1)):
+            raise ValueError(f"bernoulli: p from {np.min(p)} to {np.max(p)}: expected 0 to 1; pass probabilities")
+        if not single and shape is not None:
+            raise ValueError(f"bernoulli: shape {shape}, p of shape {p.shape}: expected one of them; leave shape out")
+        sizes = _shape("bernoulli", () if shape is None else shape) if single else p.shape
+        return np.less(self._unit(math.prod(sizes), F64 if single else p.dtype), np.ravel(p)).reshape(sizes)
+
+    def multinomial(self, p: Any, num_samples: int = 1, replacement: bool = False, dialect: str = DIALECTS[0]) -> Array:
+        """Indices (int64) drawn in proportion to the weights p, (C,) -> (num_samples,) or (B, C) -> (B, num_samples).
+
+        torch has spoken three dialects: 'exponential' (today's: the largest p / q, q exponential), 'cumulative' (in the
+        first lectures, and for several with replacement: the inverse running sum) and 'mkl' (some torch 2: another q).
+        """
+        p, n = _floats("multinomial", p), _int("multinomial", "num_samples", num_samples)
+        if dialect not in DIALECTS:
+            raise ValueError(f"multinomial: dialect {dialect!r}: expected one of {DIALECTS}; 'exponential' is today's")
+        if p.ndim not in (1, 2) or not p.size or n < 1:
+            raise ValueError(f"multinomial: p {p.shape}, {n} samples: expected (C,) or (B, C), at least 1; reshape p")
+        sums = np.add.reduce(p, axis=-1)
+        least, most = (sums, sums) if p.ndim == 1 else (sums.min(), sums.max())
+        if not (np.minimum.reduce(p, axis=None) >= 0 and least > 0 and most < math.inf):
+            raise ValueError("multinomial: a weight negative, nan or infinite, or a row all zero: expected 0 or more, "
+                             "the sum above 0 and finite; pass probabilities, as softmax makes of logits")
+        cumulative = dialect == "cumulative" or (replacement and n > 1)
+        if n > 1 and not replacement and n > (most := 1 if cumulative else np.count_nonzero(p, axis=-1).min()):
+            raise ValueError(f"multinomial: {n} unreplaced samples: expected at most {most}; pass replacement=True")
+        if cumulative:
+            cdf = np.cumsum(p, axis=-1, dtype=p.dtype).reshape(-1, p.shape[-1])
+            u = self._unit(len(cdf) * n).reshape(-1, n)
+            rows = [np.searchsorted(c[:-1] / c[-1], draws) for c, draws in zip(cdf, u, strict=True)]
+            return np.stack(rows).reshape(*p.shape[:-1], n)
+        q = np.empty_like(p)  # subtle: keeps p's order of memory, and with it torch's order of draws
+        q = p / (self._mcg31_(q) if dialect == "mkl" else self.exponential_(q))
+        return q.argmax(axis=-1, keepdims=True) if n == 1 else np.argsort(-q, axis=-1, kind="stable")[..., :n]
+
+    def _mcg31_(self, q: Array) -> Array:
+        """Fill q with exponentials of MKL's multiplicative congruential generator, seeded with one word."""
+        seed, m = int(self._bits.random_raw(1)[0]), 2**31 - 1
+        xs = itertools.accumulate(range(q.size - 1), lambda x, _: x * 1132489760 % m, initial=seed % m or 1)
+        q[...] = -np.log(np.fromiter(xs, F64, q.size) / m).reshape(q.shape)
+        return q
+
+    # --- state ---
+    def get_state(self) -> dict[str, Array]:
+        """The place in the stream as plain arrays, fit for `np.savez`."""
+        state: Any = {**self._bits.state["state"], "seed": np.uint64(self._seed), "spare": self._spare}
+        return {name: np.array(value) for name, value in state.items()}
+
+    def set_state(self, state: Mapping[str, Array]) -> "Generator":
+        """Go to the place that get_state gave and return the generator itself."""
+        arrays: Any = {name: np.asarray(a) for name, a in dict(state).items()} if isinstance(state, Mapping) else {}
+        got, wanted = ({k: f"{a.dtype}{list(a.shape)}" for k, a in s.items()} for s in (arrays, self.get_state()))
+        if got != wanted or not 0 <= arrays["pos"] <= 624:
+            raise ValueError(f"set_state: {got}: expected {wanted}, pos 0 to 624; pass what get_state returned")
+        place: Any = {"bit_generator": "MT19937", "state": {"key": arrays["key"], "pos": int(arrays["pos"])}}
+        self._bits.state, self._seed, self._spare = place, int(arrays["seed"]), float(arrays["spare"])
+        return self
+
+
+# --- the default generator ---
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator, which serves whatever is given no other, and return it."""
+    return default_generator.manual_seed(seed)
+
+
+def as_generator(rng: Generator | int | None = None) -> Generator:
+    """The generator that an argument `rng=` means: itself, a new one of that seed, or for None the default one."""
+    if rng is None:
+        return default_generator
+    return rng if isinstance(rng, Generator) else Generator(_int("as_generator", "rng", rng, "Generator, int or None"))

@@ -1,0 +1,292 @@
+"""A file of items, such as names, becomes training examples, and a model's predictions become new items.
+
+It downloads nothing, reads only the path it is given, and knows no tensors: arrays come out, and the model is any
+function from ids to logits. Tokens of more than one character are the tokenizer's business.
+"""
+
+import math
+import random
+import reprlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+
+
+class CorpusError(ValueError):
+    """All that can be wrong with a corpus or its use, in one line that a script can print."""
+
+
+def _error(came: str, expected: str, advice: str) -> CorpusError:
+    return CorpusError(f"{came}; expected {expected}; {advice}")
+
+
+class Random(Protocol):
+    """What is asked of a random generator; `tinytensor.random.Generator` has it."""
+
+    def randint(self, low: int, high: int, shape: tuple[int, ...], /) -> IntArray: ...
+
+    def multinomial(self, p: npt.NDArray[Any], n: int, /) -> IntArray: ...
+
+
+# --- the file ---
+
+
+def read_items(path: str | Path) -> list[str]:
+    r"""Read a UTF-8 text file with one item a line.
+
+    Line ends (``\n``, ``\r\n``, ``\r``) and a byte-order mark are taken off, blank lines are skipped; all else is kept.
+    Raises `CorpusError` if it cannot be read, is not UTF-8, or has fewer than the 3 items that a split needs.
+
+    Example
+    -------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "names.txt")
+    ...     _ = path.write_bytes(b"emma\r\n\r\nolivia\nava")
+    ...     read_items(path)
+    ['emma', 'olivia', 'ava']
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        came = f"{path}: {error.strerror}"
+        raise _error(came, "a text with one item a line", "name a file that is there and that you may read") from error
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = len((data[: error.start] + b"?").splitlines())
+        came = f"{path}: line {line} has the byte 0x{data[error.start]:02x} at offset {error.start} of the file"
+        raise _error(came, "UTF-8 throughout", "save the file as UTF-8") from error
+    # subtle: str.splitlines would also cut at U+2028, form feeds and others that may well be part of an item.
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    items = [line for line in lines if line.strip()]
+    if len(items) < 3:
+        came = f"{path}: the number of items is {len(items)}" if data else f"{path}: the file is empty"
+        raise _error(came, "3 items or more, so that they can be split in 3", "put one on each line")
+    return items
+
+
+def _stream(items: Sequence[str], boundary: str) -> str:
+    """All items as one text, with the boundary after each of them and nowhere else."""
+    if isinstance(items, str):
+        raise _error(f"items: one text, {reprlib.repr(items)}", "a list of texts", "write [text]")
+    text = boundary.join([*items, ""])
+    if text.count(boundary) != len(items):
+        i, item = next((i, item) for i, item in enumerate(items) if boundary in item)
+        came = f"item {i}, {reprlib.repr(item)}, contains the boundary {boundary!r}"
+        raise _error(came, "it only between items", "take it out, or choose another: Vocabulary.of(items, boundary)")
+    return text
+
+
+# --- characters and ids ---
+
+
+def _codes(text: str) -> npt.NDArray[np.uint32]:
+    """The code points of a text; `surrogatepass` lets through halves of pairs, which a Python str may hold."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The characters of a corpus in the order of their ids; id 0 is the boundary, which starts and ends every item.
+
+    A vocabulary is its string: ``Vocabulary(vocabulary.characters)`` equals it, and that is all a checkpoint keeps.
+    Raises `CorpusError` unless it is the boundary, then one or more others, each once.
+
+    Example
+    -------
+    >>> vocabulary = Vocabulary.of(["emma", "ava"])
+    >>> vocabulary
+    Vocabulary(characters='.aemv')
+    >>> vocabulary.encode("emma.")
+    array([2, 3, 3, 1, 0])
+    >>> vocabulary.decode([1, 4, 1])
+    'ava'
+    """
+
+    characters: str
+
+    def __post_init__(self) -> None:
+        if len(self.characters) < 2 or len(set(self.characters)) < len(self.characters):
+            came = f"Vocabulary: characters {reprlib.repr(self.characters)}"
+            raise _error(came, "the boundary, then one or more others, each once", "use Vocabulary.of(items)")
+
+    @classmethod
+    def of(cls, items: Sequence[str], boundary: str = ".") -> "Vocabulary":
+        """The boundary, then the sorted characters of the items; CorpusError if an item contains the boundary."""
+        if len(boundary) != 1:
+            raise _error(f"Vocabulary: boundary {boundary!r}", "one character", "choose one that no item contains")
+        return cls(boundary + "".join(sorted({*_stream(items, boundary)} - {boundary})))
+
+    @property
+    def boundary(self) -> str:
+        """The character of id 0."""
+        return self.characters[0]
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def encode(self, text: str) -> IntArray:
+        """The ids of a text, (len(text),); CorpusError names a character from outside, its place and its item."""
+        codes = _codes(self.characters)
+        table = np.full(int(codes.max()) + 2, -1, np.int64)  # its last entry, -1, is for all code points above
+        table[codes] = np.arange(len(codes))
+        ids = table.take(_codes(text), mode="clip")
+        if ids.size and ids.min() < 0:
+            i = int(ids.argmin())
+            start = text.rfind(self.boundary, 0, i) + 1
+            item = text[start:].partition(self.boundary)[0]
+            came = f"encode: {text[i]!r} (U+{ord(text[i]):04X}) at position {i - start} of {reprlib.repr(item)}"
+            expected = f"one of the {len(self)} characters {reprlib.repr(self.characters)}"
+            raise _error(came, expected, "take it out, or make the vocabulary from all items, before the split")
+        return ids
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """The text of integer ids, with every boundary in it; CorpusError names an id outside of the vocabulary."""
+        array = np.asarray(ids).ravel()
+        if not array.size:  # subtle: asarray([]) has dtype float64, which cannot index
+            return ""
+        wrong = array[(array < 0) | (array >= len(self))]
+        if wrong.size:
+            advice = "check that the model and the vocabulary belong together"
+            raise _error(f"decode: id {wrong[0]}", f"0 to {len(self) - 1}", advice)
+        return _codes(self.characters).take(array).tobytes().decode("utf-32-le", "surrogatepass")
+
+
+# --- examples ---
+
+
+def split(
+    items: Sequence[str], seed: int = 42, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+) -> tuple[list[str], list[str], list[str]]:
+    """Shuffle a copy of the items and cut it in training, dev and test, exactly as the lectures do with ``random``.
+
+    Raises `CorpusError` if the fractions are not three that add up to 1, or a part that has one would be empty.
+
+    Example
+    -------
+    >>> [len(part) for part in split([str(i) for i in range(50)])]
+    [40, 5, 5]
+    """
+    if len(fractions) != 3 or not all(f >= 0 for f in fractions) or not math.isclose(sum(fractions), 1):
+        raise _error(f"split: fractions {fractions}", "three that add up to 1", "try (0.8, 0.1, 0.1)")
+    shuffled, n = list(items), len(items)
+    random.Random(seed).shuffle(shuffled)
+    # subtle: 1 - 0.1 is 0.9, but 0.7 + 0.2 is a little less and would cut 30 items at 26.
+    first, second = int(fractions[0] * n), int((1 - fractions[2]) * n)
+    parts = shuffled[:first], shuffled[first:second], shuffled[second:]
+    if any(f > 0 and not part for f, part in zip(fractions, parts, strict=True)):
+        came = f"split: {n} items in fractions {fractions} give parts of {', '.join(str(len(p)) for p in parts)}"
+        raise _error(came, "one item or more in each", "give more items, or 0 for a part that you do without")
+    return parts
+
+
+def windows(items: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple[IntArray, IntArray]:
+    """Every character of every item, its final boundary included, and the `context` characters before it.
+
+    Returns
+    -------
+    X : (N, context) int64
+        The ids before each target, padded on the left with the boundary; nothing of the item before.
+    Y : (N,) int64
+        The targets, in the order of the items.
+
+    Raises `CorpusError` if `context` is below 1, or an item has the boundary or an unknown character.
+    Source: the makemore lecture on Bengio et al. (2003), 'A Neural Probabilistic Language Model'.
+
+    Example
+    -------
+    >>> X, Y = windows(["ava"], Vocabulary(".av"), context=3)
+    >>> X.tolist(), Y.tolist()
+    ([[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 1]], [1, 2, 1, 0])
+    """
+    if context < 1:
+        raise _error(f"windows: context {context}", "1 or more", "a bigram has 1, the lectures' networks have 3 and 8")
+    Y = vocabulary.encode(_stream(items, vocabulary.boundary))
+    padded = np.concatenate([np.zeros(context, np.int64), Y])
+    before = np.lib.stride_tricks.sliding_window_view(padded, context)[:-1]
+    ends = np.flatnonzero(Y == 0)
+    sizes = np.diff(ends, prepend=-1)
+    since = np.arange(len(Y)) - np.repeat(ends - sizes, sizes)  # (N,) how far each target is from the boundary before
+    back = np.arange(context, 0, -1)  # (context,) how far each column looks back
+    return np.where(back <= since[:, None], before, 0), Y
+
+
+def batches(X: IntArray, Y: IntArray, size: int, rng: Random) -> Iterator[tuple[IntArray, IntArray]]:
+    """Minibatches without end: `size` rows drawn with replacement, one ``rng.randint(0, N, (size,))`` for each batch.
+
+    Raises `CorpusError`, at the call, if `size` is below 1, or X and Y are empty or differ in length.
+
+    Example
+    -------
+    >>> from tinytensor.random import Generator
+    >>> X, Y = windows(["emma", "ava"], Vocabulary(".aemv"), context=3)
+    >>> x, y = next(batches(X, Y, size=32, rng=Generator(42)))
+    >>> x.shape, y.shape
+    ((32, 3), (32,))
+    """
+    if size < 1:
+        raise _error(f"batches: size {size}", "1 or more", "the lectures take 32 or 64")
+    if not len(X) or len(X) != len(Y):
+        raise _error(f"batches: {len(X)} rows of X, {len(Y)} of Y", "as many, and not 0", "take both from windows")
+    rows = (rng.randint(0, len(X), (size,)) for _ in repeat(None))
+    return ((X.take(ix, 0), Y.take(ix, 0)) for ix in rows)
+
+
+# --- new items ---
+
+
+def sample(
+    predict: Callable[[IntArray], npt.ArrayLike],
+    vocabulary: Vocabulary,
+    context: int,
+    rng: Random,
+    temperature: float = 1.0,
+    limit: int = 1000,
+) -> str:
+    """Draw one new item, one ``rng.multinomial(p, 1)`` a character, until the boundary or `limit` characters.
+
+    Called again and again, it gives the names of the lectures' loop. `predict` maps int64 ids (1, context) to logits
+    (1, V); the softmax keeps their dtype. `temperature` divides them: below 1 the likely becomes likelier.
+    `limit` is a guard: with 27 characters equally likely, one item in 10**16 is longer than 1000.
+    Raises `CorpusError` if a parameter is out of range, or the logits have another shape or are not finite.
+
+    Example
+    -------
+    >>> from tinytensor.random import Generator
+    >>> def after(ids):  # 'a' starts, 'b' comes after 'a', and the end after 'b'
+    ...     return 100.0 * np.eye(3)[(ids[:, -1] + 1) % 3]
+    >>> sample(after, Vocabulary(".ab"), context=3, rng=Generator(42))
+    'ab'
+    """
+    if context < 1 or limit < 1:
+        advice = "give the context that the model was trained with, and leave out the limit"
+        raise _error(f"sample: context {context}, limit {limit}", "1 or more", advice)
+    if not 0 < temperature < math.inf:
+        advice = "1 draws from the model as it is, 0.1 nearly always takes the likeliest"
+        raise _error(f"sample: temperature {temperature}", "a finite number above 0", advice)
+    ids = [0] * context
+    while len(ids) < context + limit:
+        logits = np.asarray(predict(np.array([ids[-context:]], np.int64)))
+        if logits.shape != (1, len(vocabulary)):
+            advice = "return those of the last position"
+            raise _error(f"sample: logits of shape {logits.shape}", f"(1, {len(vocabulary)})", advice)
+        if temperature != 1.0:
+            logits = logits / float(temperature)  # subtle: a NumPy float64 would make float64 of float32
+        top = logits.max()
+        if not np.isfinite(top):
+            advice = "train at a smaller rate, or sample at a temperature nearer to 1"
+            raise _error(f"sample: the largest logit is {top}", "a finite one", advice)
+        e = np.exp(logits - top)
+        drawn = int(rng.multinomial(e / e.sum(axis=1, keepdims=True), 1)[0, 0])
+        if drawn == 0:
+            break
+        ids.append(drawn)
+    return vocabulary.decode(ids[context:])

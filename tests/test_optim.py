@@ -167,11 +167,10 @@ def test_flat_is_the_loop_bit_for_bit(data):
     params = [P(rng.normal(size=s), d) for s, d, _ in kinds]
     alone = [P(p.data, p.data.dtype) for p in params]
     options = data.draw(st.sampled_from(OPTIONS))
-    by_group = [[p for p, (_, _, k) in zip(params, kinds, strict=True) if k == j] for j in (0, 1)]
-    opt = SGD([{"params": ps, "lr": 0.1 + j} for j, ps in enumerate(by_group) if ps], **options)
-    singles = [SGD([q], **{**options, "lr": 0.1 + (opt.param_groups[0]["lr"] == 1.1 or k)})
-               if len(opt.param_groups) == 2 or k == 0 else SGD([q], **{**options, "lr": 1.1})
-               for q, (_, _, k) in zip(alone, kinds, strict=True)]
+    members = [[p for p, kind in zip(params, kinds, strict=True) if kind[2] == k] for k in (0, 1)]
+    groups = [{"params": ps, "lr": 0.1 + k} for k, ps in enumerate(members)]
+    opt = SGD([group for group in groups if group["params"]], **options)
+    singles = [SGD([q], **{**options, "lr": 0.1 + kind[2]}) for q, kind in zip(alone, kinds, strict=True)]
     for _ in range(data.draw(st.integers(1, 5))):
         fill(rng, params, data.draw(st.sampled_from([0.0, 0.5])))
         for p, q, single in zip(params, alone, singles, strict=True):
@@ -405,7 +404,7 @@ def test_a_gradient_of_another_kind_is_refused(grad, kind, other):
             "set p.grad to such an array, or to None")
     with pytest.raises(ValueError, match=re.escape(text)) as caught:
         opt.step()
-    assert caught.value.__cause__ is None and caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert caught.value.__suppress_context__  # NumPy's own words don't stand in front
     assert q.data == 5 and (p.data == 1).all()
 
 
@@ -596,7 +595,8 @@ def test_states_that_do_not_fit_are_refused_and_change_nothing():
             opt.load_state_dict(bad)
         now = opt.state_dict()
         assert now["param_groups"] == good["param_groups"]
-        assert all(np.array_equal(now["state"][i]["momentum_buffer"], good["state"][i]["momentum_buffer"]) for i in (0, 1))
+        for i in (0, 1):
+            assert np.array_equal(now["state"][i]["momentum_buffer"], good["state"][i]["momentum_buffer"])
     opt.load_state_dict(changed(state={0: {"momentum_buffer": None}}))  # as an older PyTorch writes it
     assert opt.state_dict()["state"] == {}
     assert (opt.blocks[0].state["momentum_buffer"] == 0).all()
@@ -684,7 +684,7 @@ def test_the_rate_is_checked_when_set():
     opt = SGD([P([1.0])], lr=0.5)
     with pytest.raises(ValueError, match="lr is -1: 0 or more"):
         opt.lr = -1
-    with pytest.raises(TypeError, match="of a schedule set opt.lr"):
+    with pytest.raises(TypeError, match="of a schedule set"):
         opt.lr = optim.constant(0.1)
     assert opt.lr == 0.5
 

@@ -87,7 +87,7 @@ def fit(g: Any, x: Tensor, node: Tensor) -> Any:
         g = g.astype(dtype)
     if g.shape != shape or g.dtype != dtype:
         raise RuntimeError(f"{rule_of(x, node)} gave a gradient of shape {g.shape} and dtype {g.dtype}; "
-                           f"expected {shape} and {dtype}, those of the input; mend the rule")  # fmt: skip
+                           f"expected {shape} and {dtype}, those of the input; mend the rule")
     return g
 
 
@@ -101,7 +101,7 @@ def rule_of(x: Tensor, node: Tensor) -> str:
 
 
 def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: bool = False,
-              release: bool = True) -> dict[Tensor, Any]:  # fmt: skip
+              release: bool = True) -> dict[Tensor, Any]:
     """The gradients of every leaf and of the `wanted`, given the gradient `g` of `y`."""
     tape = order(y, expand=create_graph)
     needed = set(tape)
@@ -143,13 +143,13 @@ def seed(y: Tensor, gradient: Any, caller: str) -> Any:
     """The gradient of `y` itself: 1 for a scalar, else what the user gives."""
     if not isinstance(y, Tensor) or not y.needs:
         raise ValueError(f"{caller}: the output does not require grad, so nothing was recorded; create an input with "
-                         f"requires_grad=True, and compute the output outside of tt.no_grad()")  # fmt: skip
+                         f"requires_grad=True, and compute the output outside of tt.no_grad()")
     if gradient is None:
         if y.data.size != 1:
             raise ValueError(f"{caller}: the output has shape {y.shape}, and only a scalar has one gradient; reduce it "
-                             f"(.sum(), .mean()), or pass gradient= of the same shape")  # fmt: skip
+                             f"(.sum(), .mean()), or pass gradient= of the same shape")
         return np.ones(y.shape, y.dtype)
-    g = gradient if isinstance(gradient, Tensor) else as_array(gradient)
+    g: Any = gradient if isinstance(gradient, Tensor) else as_array(gradient)
     if g.shape != y.shape:
         raise ValueError(f"{caller}: gradient= has shape {g.shape}, but the output has {y.shape}; they must be equal")
     return g.astype(y.dtype)
@@ -190,7 +190,7 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
 
 
 def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None,
-         allow_unused: bool = False) -> Any:  # fmt: skip
+         allow_unused: bool = False) -> Any:
     """The gradient of `y` with respect to `xs`, as a value; no tensor's `grad` changes.
 
     Parameters
@@ -235,7 +235,7 @@ def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False
     for i, x in enumerate(targets):
         if x not in found and not allow_unused:
             raise ValueError(f"grad: the output does not depend on number {i} of xs, of shape {x.shape}; "
-                             f"pass allow_unused=True if its gradient is to be zeros")  # fmt: skip
+                             f"pass allow_unused=True if its gradient is to be zeros")
         g = found.get(x)
         results.append(g if isinstance(g, Tensor) else Tensor(np.zeros(x.shape, x.dtype) if g is None else owned(g, True)))
     return results[0] if isinstance(xs, Tensor) else tuple(results)
@@ -271,7 +271,7 @@ def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
     """
     if not x.needs:
         raise ValueError("register_hook: this tensor does not require grad, so no gradient will come; "
-                         "create it, or an input of it, with requires_grad=True")  # fmt: skip
+                         "create it, or an input of it, with requires_grad=True")
     x.hooks = x.hooks or []
     x.hooks.append(hook)
     return Handle(x.hooks, hook)
@@ -298,7 +298,7 @@ def hooked(node: Tensor, g: Any) -> Any:
             if getattr(replaced, "shape", None) != node.shape:
                 raise ValueError(f"hook: it returned {type(replaced).__name__} of shape "
                                  f"{getattr(replaced, 'shape', None)}; expected a gradient of shape {node.shape}, "
-                                 f"or None to leave it as it is")  # fmt: skip
+                                 f"or None to leave it as it is")
             g = replaced.astype(node.dtype)
     return g
 
@@ -331,7 +331,7 @@ def examine(g: Any, x: Tensor, node: Tensor) -> None:
         at = tuple(int(k) for k in wrong[0])
         raise FloatingPointError(f"anomaly: {rule_of(x, node)} gave {g[at]} at index {at}, where the input is "
                                  f"{x.data[at]}; {len(wrong)} of {g.size} elements are so; keep the input inside of the "
-                                 f"domain, with tt.clip or tt.where before the op")  # fmt: skip
+                                 f"domain, with tt.clip or tt.where before the op")
 
 
 for function in (backward, register_hook, retain_grad):

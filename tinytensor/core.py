@@ -116,9 +116,9 @@ class Op:
 
     __slots__ = ("analytic", "broadcasts", "definition", "domain", "forward", "name", "rules", "samples")
 
-    def __init__(self, name: str, forward: Callable[..., Any], rules: Sequence[Rule | None], *,
+    def __init__(self, name: str, forward: Callable[..., Any], rules: Sequence[Any], *,
                  broadcasts: bool = False, domain: tuple[Domain, ...] = (REAL,), samples: Sequence[Sample] = (),
-                 definition: Callable[..., Any] | None = None, analytic: bool = False) -> None:  # fmt: skip
+                 definition: Callable[..., Any] | None = None, analytic: bool = False) -> None:
         self.name, self.forward, self.rules, self.definition = name, forward, rules, definition
         self.broadcasts, self.domain, self.samples, self.analytic = broadcasts, domain, samples, analytic
 
@@ -190,10 +190,10 @@ class Tensor(Methods):
     def requires_grad(self, on: bool) -> None:
         if self.op is not None:
             raise ValueError(f"requires_grad: this tensor is the output of {self.op.name}, and only a leaf can be "
-                             f"switched; use .detach() for a leaf with the same values")  # fmt: skip
+                             f"switched; use .detach() for a leaf with the same values")
         if on and self.data.dtype.kind != "f":
             raise TypeError(f"requires_grad: dtype {self.data.dtype} has no gradients, only floating dtypes have; "
-                            f"convert first: x.astype(np.float32)")  # fmt: skip
+                            f"convert first: x.astype(np.float32)")
         self.needs = bool(on)
 
     # --- what an array says of itself ---
@@ -237,7 +237,7 @@ class Tensor(Methods):
         """The one element, or an error in the name of the caller."""
         if self.data.size != 1:
             raise ValueError(f"{caller}: a tensor of shape {self.shape} has {self.data.size} elements; expected one; "
-                             f"reduce it first (.sum(), .any(), .all()), or use .tolist()")  # fmt: skip
+                             f"reduce it first (.sum(), .any(), .all()), or use .tolist()")
         return self.data.item()
 
     def tolist(self) -> Any:
@@ -247,7 +247,7 @@ class Tensor(Methods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.needs:
             raise TypeError("a tensor that requires grad met a function that takes plain arrays only, and the gradient "
-                            "would be lost; write x.detach().numpy() if that is meant")  # fmt: skip
+                            "would be lost; write x.detach().numpy() if that is meant")
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
@@ -286,14 +286,14 @@ class Tensor(Methods):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("x[i] = v would overwrite values that gradients may need; write tt.where(mask, v, x), or "
-                        "x.data[i] = v on a leaf, outside of any graph")  # fmt: skip
+                        "x.data[i] = v on a leaf, outside of any graph")
 
     # --- NumPy's protocols: np.exp(x), array + x ---
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is not None:
             raise TypeError(f"np.{ufunc.__name__}: out= (or an in-place `array {ufunc.__name__}= tensor`) would lose the "
-                            f"gradient; write y = np.{ufunc.__name__}(...) without out")  # fmt: skip
+                            f"gradient; write y = np.{ufunc.__name__}(...) without out")
         answer = NUMPY.get(ufunc if method == "__call__" else (ufunc, method))
         if answer is None:
             name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -309,7 +309,7 @@ class Tensor(Methods):
 
 def unknown(name: str, why: str) -> TypeError:
     return TypeError(f"np.{name} does not take a Tensor: {why}; compose it of ops that have one, or give it "
-                     f"x.detach().numpy() where no gradient is wanted")  # fmt: skip
+                     f"x.detach().numpy() where no gradient is wanted")
 
 
 def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:

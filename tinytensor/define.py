@@ -91,7 +91,8 @@ def general(op: Op, bind: Callable[[tuple[Any, ...], Params], tuple[Sequence[Any
     def apply(*args: Any, **kwargs: Any) -> Any:
         args, params = bind(args, kwargs)  # type: ignore[assignment]
         needs = tensors = False
-        inputs, arrays = [], []
+        inputs: list[Tensor | None] = []
+        arrays = []
         for x, rule in zip(args, rules, strict=False):
             if isinstance(x, Tensor):
                 tensors = True
@@ -164,7 +165,7 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
 
 def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
-    if str(error).startswith(f"{op.name}: "):
+    if str(error).partition(":")[0] in PUBLIC:
         return error
     shapes = [np.shape(a) for a in arrays]
     kind = next(k for k in (np.exceptions.AxisError, IndexError, TypeError, ValueError) if isinstance(error, k))
@@ -213,6 +214,14 @@ class Every(Sequence[Rule]):
         return map(self.__getitem__, count())
 
 
+def as_called(forward: Function, spread: bool) -> inspect.Signature:
+    """The signature that users see: ``reshape(x, *shape)`` where it spreads, ``concatenate(arrays, axis=0)``."""
+    first, second, *rest = inspect.signature(forward).parameters.values()
+    if spread:
+        return inspect.Signature([first, second.replace(kind=second.VAR_POSITIONAL, default=second.empty), *rest])
+    return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, second, *rest)])
+
+
 def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:
     return (domain,) if isinstance(domain, Domain) else domain
 
@@ -220,7 +229,7 @@ def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:
 def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, aliases: Sequence[str] = (),
        broadcasts: bool = False, domain: Domain | tuple[Domain, ...] = REAL, samples: Sequence[Sample] = (),
        definition: Function | None = None, analytic: bool = False, spread: bool = False,
-       variadic: bool = False) -> Callable[[Function], Function]:  # fmt: skip
+       variadic: bool = False) -> Callable[[Function], Function]:
     """Define an op from its forward function: inputs, one for each rule, come first, then parameters.
 
     The decorated function computes on arrays; what takes its place is the op, which takes Tensors too. See `Op` for
@@ -231,27 +240,29 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
         name = forward.__name__.rstrip("_")
         record = REGISTRY[name] = Op(name, forward, Every(rules[0]) if variadic and rules[0] else rules,
                                      broadcasts=broadcasts, domain=per_input(domain), samples=samples,
-                                     definition=definition, analytic=analytic)  # fmt: skip
+                                     definition=definition, analytic=analytic)
         function = general(record, binder(name, forward, len(rules), variadic, spread))
         update_wrapper(function, forward)
         function.__name__ = function.__qualname__ = name
+        if spread or variadic:
+            setattr(function, "__signature__", as_called(forward, spread))
         return publish(function, name, method, numpy, aliases)
 
     return define
 
 
 def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
-        aliases: Sequence[str] = ()) -> Function:  # fmt: skip
+        aliases: Sequence[str] = ()) -> Function:
     """Define an elementwise op from a NumPy ufunc and one lambda for each input over g, y and the inputs.
 
     Its docstring and samples are made from the same row. Without rules it has no derivative (comparisons).
     """
     name, arity = ufunc.__name__, ufunc.nin
-    samples = (S((2, 3)), S(())) if arity == 1 else (S((2, 3), (3,)), S((2, 1), (1, 3)))
+    samples: tuple[Sample, ...] = (S((2, 3)), S(())) if arity == 1 else (S((2, 3), (3,)), S((2, 1), (1, 3)))
     if "f" not in "".join(ufunc.types):
         samples = (S(*[np.array([6, 5, 3]) >> i for i in range(arity)]),)
     record = Op(name, ufunc, rules or (None,) * arity, broadcasts=arity == 2, domain=per_input(domain), samples=samples,
-                analytic=analytic)  # fmt: skip
+                analytic=analytic)
     REGISTRY[name] = record
     plain = (lambda x: None) if arity == 1 else (lambda a, b: None)
     function = (unary if arity == 1 else binary)(record) if rules else general(record, binder(name, plain, arity))
@@ -265,11 +276,13 @@ def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REA
 
 
 def written(rule: Rule) -> str:
-    """The expression of a one-line lambda, as it stands in its file."""
-    code = rule.__code__
-    spans = [(a, b) for line, _, a, b in code.co_positions() if line == code.co_firstlineno and b]
-    text = linecache.getline(code.co_filename, code.co_firstlineno).encode()
-    return text[min(a for a, _ in spans if a is not None) : max(b for _, b in spans if b is not None)].decode()
+    """The expression of a lambda, as it stands in its file."""
+    spans = [((a, c), (b, d)) for a, b, c, d in rule.__code__.co_positions() if a and b and c is not None and d]
+    (first, start), (last, end) = min(s for s, _ in spans), max(e for _, e in spans)
+    lines = [linecache.getline(rule.__code__.co_filename, n).encode() for n in range(first, last + 1)]
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][start:]
+    return " ".join(b" ".join(lines).decode().split())
 
 
 def documented(op: Op, ufunc: np.ufunc) -> str:
@@ -278,14 +291,14 @@ def documented(op: Op, ufunc: np.ufunc) -> str:
     sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
     lines = [sentence, "", f"NumPy's `{ufunc.__name__}`" + "; its inputs broadcast." * (ufunc.nin == 2)]
     if not any(op.rules):
-        point = [3, 6][: ufunc.nin]
-        call = f">>> np.{ufunc.__name__}({', '.join(f'tt.tensor({v})' for v in point)}).item()"
+        whole = [3, 6][: ufunc.nin]
+        call = f">>> np.{ufunc.__name__}({', '.join(f'tt.tensor({v})' for v in whole)}).item()"
         lines += ["It has no derivative: the output never requires grad."]
-        return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*point).item())])
+        return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*whole).item())])
     for name, rule, i in zip(names, op.rules, count()):
         lines += [f"Gradient of {name}: ``{written(rule)}``, for {name} in {op.domain_of(i)}."]
     point = [next(v for v in (0.5, 1.5) if any(low < v < high for low, high in op.domain_of(i).intervals))
-             for i in range(ufunc.nin)]  # fmt: skip
+             for i in range(ufunc.nin)]
     with np.errstate(all="ignore"):
         y = ufunc(*point)
         values = [y, *(rule(1.0, y, *point) for rule in op.rules if rule)]
@@ -293,5 +306,5 @@ def documented(op: Op, ufunc: np.ufunc) -> str:
     lines += [f">>> {name} = tt.tensor({v}, requires_grad=True)" for name, v in zip(names, point)]
     lines += [f">>> y = np.{ufunc.__name__}({', '.join(names)})", ">>> y.backward()",
               f">>> print(f\"{{y:.3f}} {' '.join(f'{{{n}.grad:.3f}}' for n in names)}\")",
-              " ".join(f"{float(v):.3f}" for v in values)]  # fmt: skip
+              " ".join(f"{float(v):.3f}" for v in values)]
     return "\n".join(lines)

@@ -60,7 +60,7 @@ class Block:
         self.shapes = [p.data.shape for p in self.params]
         self.cuts = [slice(*ab) for ab in pairwise(accumulate((p.data.size for p in self.params), initial=0))]
         self.theta: Array = np.concatenate([p.data.ravel() for p in self.params])
-        self.state: dict[str, Array] = {name: np.zeros_like(self.theta) for name in names}
+        self.state: dict[str, Array] = {name: np.zeros(self.theta.shape, self.theta.dtype) for name in names}
         self.bind()
 
     def views(self, vector: Array) -> list[Array]:
@@ -264,11 +264,12 @@ class Optimizer(ABC):
 
         The layout is PyTorch's: a group's "params" are the numbers i, and a parameter that made no step has no state.
         """
-        state = {
-            i: {"step": block.t, **{name: block.views(vector)[k].copy() for name, vector in block.state.items()}}
-            for block in self.blocks if block.t
-            for k, i in enumerate(block.numbers)
-        }
+        state: dict[int, dict[str, Any]] = {}
+        for block in filter(lambda block: block.t, self.blocks):
+            state.update((i, {"step": block.t}) for i in block.numbers)
+            for name, vector in block.state.items():
+                for i, view in zip(block.numbers, block.views(vector), strict=True):
+                    state[i][name] = view.copy()
         number = {id(p): i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
         groups = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups]
         return {"state": dict(sorted(state.items())), "param_groups": groups}
@@ -409,13 +410,11 @@ class Schedule(ABC):
     """
 
     def __post_init__(self) -> None:
+        checks: dict[Any, Any] = {float: _rate, int: _count}
         for field in fields(self):
-            value = _plain(getattr(self, field.name))
-            object.__setattr__(self, field.name, value)
-            if field.type is float:
-                _rate(field.name, value)
-            if field.type is int:
-                _count(field.name, value)
+            object.__setattr__(self, field.name, value := _plain(getattr(self, field.name)))
+            if field.type in checks:
+                checks[field.type](field.name, value)
 
     def __call__(self, step: int) -> float:
         if step < 0:
@@ -428,7 +427,7 @@ class Schedule(ABC):
 
 
 def _count(name: str, value: Any) -> None:
-    if not isinstance(value, int) or value < 1:
+    if type(value) is not int or value < 1:
         raise ValueError(f"{name} is {value!r}: a whole number, 1 or more, is expected; say after how many steps")
 
 

@@ -213,5 +213,5 @@ def observed(function: Any) -> Any:
 
 for function in (np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.result_type, np.array_repr,
                  np.array_str, np.array2string, np.iscomplexobj, np.isrealobj, np.may_share_memory,
-                 np.shares_memory):  # fmt: skip
+                 np.shares_memory):
     NUMPY[function] = observed(function)

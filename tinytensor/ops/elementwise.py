@@ -50,7 +50,6 @@ def sigmoid(x: Any) -> Any:
     return np.where(x >= 0, 1, z) / (1 + z)
 
 
-# fmt: off
 # --- arithmetic ---
 
 add         = row(np.add,         lambda g, y, a, b: g,            lambda g, y, a, b: g,             analytic=True)
@@ -136,7 +135,6 @@ logical_xor, logical_not = row(np.logical_xor), row(np.logical_not)
 isnan, isinf, isfinite, signbit = row(np.isnan), row(np.isinf), row(np.isfinite), row(np.signbit)
 bitwise_and, bitwise_or = row(np.bitwise_and), row(np.bitwise_or)
 bitwise_xor, invert = row(np.bitwise_xor), row(np.invert)
-# fmt: on
 
 
 # --- with parameters, or without a ufunc ---
@@ -146,7 +144,7 @@ bitwise_xor, invert = row(np.bitwise_xor), row(np.invert)
     lambda g, y, a, b: g * y * np.log(np.where((a == 0) & (b >= 0), np.ones_like(y), a)),
     numpy=(np.power,), method=True, aliases=("pow",), broadcasts=True, domain=(POSITIVE, REAL), analytic=True,
     samples=(S((2, 3), (3,)), S((2, 1), (1, 3)), S((2, 3), 2), S((3,), 3), S((3,), 0.5), S((3,), -1), S((3,), 0),
-             S((3,), 1), S((3,), 2.5), S(2.0, (3,))))  # fmt: skip
+             S((3,), 1), S((3,), 2.5), S(2.0, (3,))))
 def power(a: Any, b: Any) -> Any:
     """Raise a to the power b, elementwise; inputs broadcast.
 
@@ -182,7 +180,7 @@ def slope(a: Any, b: Any) -> Any:
 @op(lambda g, y, a, b: g * slope(a, b),
     lambda g, y, a, b: g * y * np.log(np.where((a == 0) & (b >= 0), np.ones_like(y), a)),
     numpy=(np.float_power,), broadcasts=True, domain=(POSITIVE, REAL), analytic=True,
-    samples=(S((2, 3), (3,)), S((2, 1), (1, 3))))  # fmt: skip
+    samples=(S((2, 3), (3,)), S((2, 1), (1, 3))))
 def float_power(a: Any, b: Any) -> Any:
     """Raise a to the power b in float64 at least; see `power`.
 
@@ -196,7 +194,7 @@ def float_power(a: Any, b: Any) -> Any:
 
 
 @op(lambda g, y, x, i: np.ldexp(g, i), None, numpy=(np.ldexp,), broadcasts=True,
-    samples=(S((2, 3), np.array([-1, 0, 2])),))  # fmt: skip
+    samples=(S((2, 3), np.array([-1, 0, 2])),))
 def ldexp(x: Any, i: Any) -> Any:
     """x * 2**i, elementwise, for integers i; inputs broadcast.
 
@@ -210,7 +208,7 @@ def ldexp(x: Any, i: Any) -> Any:
 
 
 @op(lambda g, y, x, *, a_min, a_max: np.where(inside(x, a_min, a_max), g, 0), numpy=(np.clip,), method=True,
-    samples=(S((2, 3), a_min=-0.5, a_max=0.5), S((3,), a_min=0.1), S((3,), a_max=0.1)))  # fmt: skip
+    samples=(S((2, 3), a_min=-0.5, a_max=0.5), S((3,), a_min=0.1), S((3,), a_max=0.1)))
 def clip(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """Limit the values to [a_min, a_max]; None for no limit.
 
@@ -260,7 +258,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
 
 @op(lambda g, y, x, *, dtype: g, numpy=(np.astype,), method=True,
-    samples=(S((2, 3), dtype=np.float64), S((2, 3), dtype=np.float32)))  # fmt: skip
+    samples=(S((2, 3), dtype=np.float64), S((2, 3), dtype=np.float32)))
 def astype(x: Any, dtype: Any) -> Any:
     """The values as another dtype; the gradient comes back in the first one.
 
@@ -284,9 +282,9 @@ def reflected(function: Callable[..., Any]) -> Callable[..., Any]:
 for name, function in {
     "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "pow": power, "mod": remainder,
     "floordiv": floor_divide, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
-}.items():  # fmt: skip
+}.items():
     setattr(Tensor, f"__{name}__", function)
     setattr(Tensor, f"__r{name}__", reflected(function))
 for name, function in {"neg": negative, "pos": positive, "abs": absolute, "invert": invert, "lt": less, "gt": greater,
-                       "le": less_equal, "ge": greater_equal, "eq": equal, "ne": not_equal}.items():  # fmt: skip
+                       "le": less_equal, "ge": greater_equal, "eq": equal, "ne": not_equal}.items():
     setattr(Tensor, f"__{name}__", function)

@@ -31,7 +31,7 @@ def affine(x: Any, weight: Any, bias: Any = None) -> Any:
     lambda g, y, x, weight, bias: g.reshape(-1, g.shape[-1]).T @ x.reshape(-1, x.shape[-1]),
     lambda g, y, x, weight, bias: g,
     broadcasts=True, analytic=True, definition=affine,
-    samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))  # fmt: skip
+    samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """x @ weight.T + bias, in PyTorch's layout.
 
@@ -52,7 +52,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
                          f"must equal the last of weight (out, in); reshape x, or make the layer for its size")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias of shape {bias.shape} for a weight of shape {weight.shape}; expected "
-                         f"{weight.shape[:1]}, one for each output")  # fmt: skip
+                         f"{weight.shape[:1]}, one for each output")
     y = np.matmul(x if x.ndim == 2 else x.reshape(-1, x.shape[-1]), weight.T)
     if bias is not None:
         y = np.add(y, bias, out=y) if y.dtype == bias.dtype else y + bias
@@ -64,7 +64,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 @op(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True)), method=True,
     definition=lambda x, axis=-1: exp(log_softmax(x, axis)),
-    samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))  # fmt: skip
+    samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along an axis, without overflow; an infinite element takes all, shared with its equals.
 
@@ -79,7 +79,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 @op(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True), method=True,
     definition=lambda x, axis=-1: x - logsumexp(x, axis, keepdims=True),
-    samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))  # fmt: skip
+    samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """log(softmax(x)) along an axis, with full precision for small probabilities.
 
@@ -115,7 +115,7 @@ def excess(g: Any, logits: Any, targets: Any, reduction: str, saved: Any) -> Any
 
 @op(lambda g, y, logits, targets, *, reduction, saved: excess(g, logits, targets, reduction, saved), None,
     definition=likelihood, samples=(S((4, 3), LABELS), S((4, 3), LABELS, reduction="sum"),
-    S((4, 3), LABELS, reduction="none"), S((2, 2, 3), LABELS.reshape(2, 2)), S((4, 200), 60 * LABELS)))  # fmt: skip
+    S((4, 3), LABELS, reduction="none"), S((2, 2, 3), LABELS.reshape(2, 2)), S((4, 200), 60 * LABELS)))
 def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     """The negative log-likelihood of the target classes, in nats, under softmax(logits).
 
@@ -149,15 +149,15 @@ def labelled(logits: Any, targets: Any) -> tuple[Any, Any]:
     """Logits (N, C) and targets (N,), once they have been found to fit."""
     if np.ndim(logits) < 1 or logits.shape[:-1] != np.shape(targets):
         raise ValueError(f"cross_entropy: logits of shape {np.shape(logits)} and targets of shape {np.shape(targets)}; "
-                         f"expected targets of the shape of logits without its last axis, the classes")  # fmt: skip
+                         f"expected targets of the shape of logits without its last axis, the classes")
     if targets.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: targets of dtype {targets.dtype} came; expected integer classes; convert them: "
-                        f"targets.astype(np.int64)")  # fmt: skip
+                        f"targets.astype(np.int64)")
     t, classes = targets.reshape(-1).astype(np.int64, copy=False), logits.shape[-1]
     if t.size and np.maximum.reduce(t.view(np.uint64)) >= classes:  # subtle: read unsigned, a negative class is huge too
         wrong = t[(t < 0) | (t >= classes)][0]
         raise IndexError(f"cross_entropy: target {wrong} came for {classes} classes; expected 0 to {classes - 1}; "
-                         f"check the vocabulary, or the size of the last layer")  # fmt: skip
+                         f"check the vocabulary, or the size of the last layer")
     return logits.reshape(-1, classes), t
 
 
@@ -166,7 +166,7 @@ def labelled(logits: Any, targets: Any) -> tuple[Any, Any]:
 
 @op(lambda g, y, weight, indices: scatter(g, indices, weight.shape), None, analytic=True,
     definition=lambda weight, indices: take(weight, indices, 0),
-    samples=(S((5, 2), np.array([[0, 4], [4, 1]])), S((200, 2), np.array([3, 199, 3]))))  # fmt: skip
+    samples=(S((5, 2), np.array([[0, 4], [4, 1]])), S((200, 2), np.array([3, 199, 3]))))
 def embedding(weight: Any, indices: Any) -> Any:
     """The rows of a table: weight (V, D) and integer indices (...) give (..., D). Gradients of repeated rows add up.
 
@@ -179,7 +179,7 @@ def embedding(weight: Any, indices: Any) -> Any:
     indices = np.asarray(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices of dtype {indices.dtype} came; expected integers; convert them: "
-                        f"indices.astype(np.int64)")  # fmt: skip
+                        f"indices.astype(np.int64)")
     try:
         return weight.take(indices, 0)
     except IndexError:

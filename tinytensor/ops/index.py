@@ -27,7 +27,7 @@ def plain(index: Any) -> Any:
     index = operand(index)
     if getattr(index, "dtype", np.dtype(object)).kind not in "iub":
         raise TypeError(f"getitem: an index of dtype {getattr(index, 'dtype', type(index).__name__)} came; expected "
-                        f"integers, booleans or slices; convert it: i.astype(np.int64)")  # fmt: skip
+                        f"integers, booleans or slices; convert it: i.astype(np.int64)")
     return index
 
 
@@ -48,7 +48,7 @@ def getitem(x: Any, index: Any) -> Any:
     return x[index]
 
 
-Tensor.__getitem__ = lambda x, index: getitem(x, plain(index))  # type: ignore[method-assign]
+setattr(Tensor, "__getitem__", lambda x, index: getitem(x, plain(index)))
 
 
 def never_repeats(index: Any) -> bool:
@@ -68,7 +68,7 @@ def one_hot_table(rows: int, dtype: Any) -> Array:
 @op(lambda g, y, x, *, index, shape: g[index], analytic=True, samples=(
     S((4,), index=1, shape=(3, 4)), S((3, 2), index=(slice(None), slice(1, 3)), shape=(3, 4)),
     S((3, 4), index=np.array([2, 0, 2]), shape=(3, 4)), S((5, 2), index=np.array([1, 199, 1, 0, -1]), shape=(200, 2)),
-    S((2, 3), index=(np.array([0, 0]), slice(0, 3)), shape=(2, 4))))  # fmt: skip
+    S((2, 3), index=(np.array([0, 0]), slice(0, 3)), shape=(2, 4))))
 def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` to which x is added at ``[index]``, repeated indices adding up: the adjoint of ``[index]``.
 
@@ -106,7 +106,7 @@ def scatter_rows(x: Any, rows: Any, n: int) -> Any:
 
 @op(lambda g, y, x, indices, *, axis: untaken(g, x, indices, axis), None, numpy=(np.take,), method=True, analytic=True,
     samples=(S((3, 4), np.array([2, 0, 2]), axis=0), S((3, 4), np.array([[1, 1], [0, 3]]), axis=1),
-             S((3, 4), np.array([5, 5, 0])), S((3,), 1, axis=0)))  # fmt: skip
+             S((3, 4), np.array([5, 5, 0])), S((3,), 1, axis=0)))
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements at integer `indices` along an axis; of the flattened input if axis is None.
 
@@ -141,7 +141,7 @@ def along(indices: Any, axis: int, ndim: int, shape: tuple[int, ...]) -> tuple[A
 
 @op(lambda g, y, x, indices, *, axis: scatter(g, along(indices, axis, x.ndim, x.shape), x.shape), None,
     numpy=(np.take_along_axis,), analytic=True,
-    samples=(S((2, 3), np.array([[2, 0], [1, 1]]), axis=1), S((2, 3), np.array([[1, 0, 1]]), axis=0)))  # fmt: skip
+    samples=(S((2, 3), np.array([[2, 0], [1, 1]]), axis=1), S((2, 3), np.array([[1, 0, 1]]), axis=0)))
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     """For each line along the axis, the elements at that line's own indices.
 

@@ -20,7 +20,7 @@ def mismatch(a: Any, b: Any) -> ValueError:
     rows = "last" if b.ndim == 1 else "second-last"
     if a.shape[-1] != b.shape[-1 if b.ndim == 1 else -2]:
         return ValueError(f"{shapes}: the last axis of a ({a.shape[-1]}) must equal the {rows} of b "
-                          f"({b.shape[-1 if b.ndim == 1 else -2]}); transpose or reshape one of them")  # fmt: skip
+                          f"({b.shape[-1 if b.ndim == 1 else -2]}); transpose or reshape one of them")
     return ValueError(f"{shapes}: the axes before the last two do not broadcast; they must be equal or 1")
 
 
@@ -46,7 +46,7 @@ def right(g: Any, a: Any, b: Any) -> Any:
     broadcasts=True, analytic=True,
     samples=(S((2, 3), (3, 4)), S((3,), (3,)), S((2, 3), (3,)), S((3,), (3, 4)), S((5, 2, 3), (3, 4)),
              S((5, 2, 3), (5, 3, 4)), S((5, 1, 2, 3), (6, 3, 4)), S((3,), (5, 3, 4)), S((5, 2, 3), (3,)),
-             S((0, 3), (3, 4)), S((2, 0), (0, 4))))  # fmt: skip
+             S((0, 3), (3, 4)), S((2, 0), (0, 4))))
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product ``a @ b`` of the last two axes; axes before them broadcast, one-dimensional inputs are vectors.
 
@@ -62,8 +62,8 @@ def matmul(a: Any, b: Any) -> Any:
         raise mismatch(a, b) from None
 
 
-Tensor.__matmul__ = matmul  # type: ignore[method-assign]
-Tensor.__rmatmul__ = lambda b, a: matmul(a, b)  # type: ignore[method-assign]
+setattr(Tensor, "__matmul__", matmul)
+setattr(Tensor, "__rmatmul__", lambda b, a: matmul(a, b))
 
 
 # --- einsum ---
@@ -122,7 +122,12 @@ def contract(*operands: Any, subscripts: str) -> Any:
     >>> tt.contract(tt.ones((2, 3)), subscripts="ij->j")
     tensor([2., 2., 2.])
     """
-    return np.einsum(subscripts, *operands, optimize=len(operands) > 1)
+    try:
+        return np.einsum(subscripts, *operands, optimize=len(operands) > 1)
+    except ValueError as error:
+        letters(subscripts, [np.ndim(x) for x in operands])  # says it better if the terms are too many or too few
+        raise ValueError(f"einsum: {subscripts!r} for shapes {', '.join(str(np.shape(x)) for x in operands)}: {error}; "
+                         f"a letter must name axes of one size, and each operand needs as many letters as axes") from None
 
 
 @expose(np.einsum)
@@ -142,8 +147,8 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = True) -> Any:
 
 
 @op(lambda g, y, x, *, axis, keepdims: regrown(g / nonzero(y), axis, keepdims) * x, numpy=(np.linalg.norm,), method=True,
-    samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,))))  # fmt: skip
-def norm(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,))))
+def norm(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The Euclidean norm over the axes (of a matrix without `axis`: Frobenius). The gradient at the zero vector is 0.
 
     Examples

@@ -24,8 +24,8 @@ def regrown(g: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @op(lambda g, y, x, *, axis, keepdims: np.broadcast_to(regrown(g, axis, keepdims), x.shape),
-    numpy=(np.sum, (np.add, "reduce")), method=True, analytic=True, samples=(*AXES, S((0, 3), axis=0)))  # fmt: skip
-def sum_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    numpy=(np.sum, (np.add, "reduce")), method=True, analytic=True, samples=(*AXES, S((0, 3), axis=0)))
+def sum_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The sum over the axes.
 
     Examples
@@ -38,8 +38,8 @@ def sum_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @op(lambda g, y, x, *, axis, keepdims: np.broadcast_to(regrown(g / (x.size // (g.size or 1)), axis, keepdims), x.shape),
-    numpy=(np.mean,), method=True, analytic=True, samples=AXES)  # fmt: skip
-def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    numpy=(np.mean,), method=True, analytic=True, samples=AXES)
+def mean(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The arithmetic mean over the axes.
 
     Examples
@@ -60,8 +60,8 @@ def centred(x: Any, y: Any, axis: Any, ddof: float, correction: float | None) ->
 @op(lambda g, y, x, *, axis, ddof, correction, keepdims:
         regrown(2 * g, axis, keepdims) * centred(x, y, axis, ddof, correction),
     numpy=(np.var,), method=True, analytic=False,
-    samples=(*AXES, S((4, 2), axis=0, ddof=1), S((4,), correction=1)))  # fmt: skip
-def var(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
+    samples=(*AXES, S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
+def var(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """The variance over the axes, divided by n - ddof; `correction` is another name of `ddof`.
 
     NumPy's default, ddof=0, is the biased one (PyTorch's is 1).
@@ -78,8 +78,8 @@ def var(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
 @op(lambda g, y, x, *, axis, ddof, correction, keepdims:
         regrown(g / nonzero(y), axis, keepdims) * centred(x, y, axis, ddof, correction),
     numpy=(np.std,), method=True,
-    samples=(*AXES[:4], S((4,)), S((4, 2), axis=0, ddof=1), S((4,), correction=1)))  # fmt: skip
-def std(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
+    samples=(*AXES[:4], S((4,)), S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
+def std(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """The standard deviation over the axes, as `var`. The gradient of constant values is 0.
 
     Examples
@@ -99,8 +99,8 @@ def chosen(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 @op(lambda g, y, x, *, axis, keepdims: chosen(g, y, x, axis, keepdims),
-    numpy=(np.max, (np.maximum, "reduce")), method=True, aliases=("amax",), samples=AXES)  # fmt: skip
-def max_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    numpy=(np.max, (np.maximum, "reduce")), method=True, aliases=("amax",), samples=AXES)
+def max_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The largest value over the axes; ties share the gradient. An empty axis is NumPy's error.
 
     Examples
@@ -113,8 +113,8 @@ def max_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @op(lambda g, y, x, *, axis, keepdims: chosen(g, y, x, axis, keepdims),
-    numpy=(np.min, (np.minimum, "reduce")), method=True, aliases=("amin",), samples=AXES)  # fmt: skip
-def min_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    numpy=(np.min, (np.minimum, "reduce")), method=True, aliases=("amin",), samples=AXES)
+def min_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The smallest value over the axes; ties share the gradient. An empty axis is NumPy's error.
 
     Examples
@@ -149,7 +149,7 @@ def product_of_others(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     return others * regrown(g, axis, keepdims)
 
 
-def halving(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def halving(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """The product by a tree of multiplications: the first half times the second, until one is left."""
     rows, _, _ = last(x, axis)
     while rows.shape[-1] > 1:
@@ -161,8 +161,8 @@ def halving(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op(lambda g, y, x, *, axis, keepdims: product_of_others(g, x, axis, keepdims),
-    numpy=(np.prod, (np.multiply, "reduce")), method=True, analytic=True, definition=halving, samples=AXES)  # fmt: skip
-def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    numpy=(np.prod, (np.multiply, "reduce")), method=True, analytic=True, definition=halving, samples=AXES)
+def prod(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The product over the axes. The gradient is exact where elements are 0: 6, 0, 0 for 0, 2, 3.
 
     Examples
@@ -180,7 +180,7 @@ def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @op(lambda g, y, x, *, axis: running_sum_from_the_end(g, axis).reshape(x.shape),
-    numpy=(np.cumsum,), method=True, analytic=True, samples=(S((2, 3)), S((2, 3), axis=0), S((3,), axis=-1)))  # fmt: skip
+    numpy=(np.cumsum,), method=True, analytic=True, samples=(S((2, 3)), S((2, 3), axis=0), S((3,), axis=-1)))
 def cumsum(x: Any, axis: int | None = None) -> Any:
     """The running sum along an axis; of the flattened input if axis is None.
 
@@ -216,8 +216,8 @@ def cumprod(x: Any, axis: int | None = None) -> Any:
 
 
 @op(lambda g, y, x, *, axis, keepdims: regrown(g, axis, keepdims) * normalised(x, axis)[0], method=True,
-    samples=AXES)  # fmt: skip
-def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    samples=AXES)
+def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """log(sum(exp(x))) over the axes, without overflow; its gradient is the softmax, finite even at infinities.
 
     Examples
@@ -246,7 +246,7 @@ def normalised(x: Any, axis: Any) -> tuple[Any, Any]:
 
 
 @op(None, numpy=(np.any, (np.logical_or, "reduce")), method=True, samples=AXES)
-def any_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def any_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Whether any element over the axes is true.
 
     Examples
@@ -259,7 +259,7 @@ def any_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @op(None, numpy=(np.all, (np.logical_and, "reduce")), method=True, samples=AXES)
-def all_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def all_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Whether all elements over the axes are true.
 
     Examples
@@ -272,7 +272,7 @@ def all_(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @op(None, numpy=(np.argmax,), method=True, samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
-def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+def argmax(x: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     """The index of the largest value along an axis; the first one of several.
 
     Examples
@@ -285,7 +285,7 @@ def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
 
 
 @op(None, numpy=(np.argmin,), method=True, samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
-def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+def argmin(x: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     """The index of the smallest value along an axis; the first one of several.
 
     Examples

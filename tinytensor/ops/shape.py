@@ -16,7 +16,7 @@ from ..define import expose, op
 
 
 @op(lambda g, y, x, *, shape: g.reshape(x.shape), numpy=(np.reshape,), method=True, spread=True, analytic=True,
-    samples=(S((2, 3), shape=(3, 2)), S((2, 3), shape=-1), S((), shape=(1, 1)), S((0, 3), shape=(3, 0))))  # fmt: skip
+    samples=(S((2, 3), shape=(3, 2)), S((2, 3), shape=-1), S((), shape=(1, 1)), S((0, 3), shape=(3, 0))))
 def reshape(x: Any, shape: Any) -> Any:
     """The same elements in another shape; one size may be -1, to be worked out.
 
@@ -45,7 +45,7 @@ def ravel(x: Any) -> Any:
 
 @op(lambda g, y, x, *, axes: g.transpose(None if axes is None else np.argsort([a % x.ndim for a in axes]).tolist()),
     numpy=(np.transpose,), method=True, aliases=("permute_dims",), spread=True, analytic=True,
-    samples=(S((2, 3)), S((2, 3, 4), axes=(2, 0, 1)), S((2, 3, 4), axes=(0, -1, 1)), S(())))  # fmt: skip
+    samples=(S((2, 3)), S((2, 3, 4), axes=(2, 0, 1)), S((2, 3, 4), axes=(0, -1, 1)), S(())))
 def transpose(x: Any, axes: Any = None) -> Any:
     """The axes in another order; reversed if `axes` is left out.
 
@@ -59,7 +59,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
 
 
 @op(lambda g, y, x, *, axis1, axis2: g.swapaxes(axis1, axis2), numpy=(np.swapaxes,), method=True, analytic=True,
-    samples=(S((2, 3, 4), axis1=0, axis2=-1),))  # fmt: skip
+    samples=(S((2, 3, 4), axis1=0, axis2=-1),))
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged.
 
@@ -73,7 +73,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 
 @op(lambda g, y, x, *, source, destination: np.moveaxis(g, destination, source), numpy=(np.moveaxis,), analytic=True,
-    samples=(S((2, 3, 4), source=0, destination=-1), S((2, 3, 4), source=(0, 1), destination=(2, 0))))  # fmt: skip
+    samples=(S((2, 3, 4), source=0, destination=-1), S((2, 3, 4), source=(0, 1), destination=(2, 0))))
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other places; the others keep their order.
 
@@ -87,7 +87,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
 
 
 @op(lambda g, y, x, *, axis: g.reshape(x.shape), numpy=(np.expand_dims,), analytic=True,
-    samples=(S((2, 3), axis=1), S((2,), axis=(0, -1)), S((), axis=0)))  # fmt: skip
+    samples=(S((2, 3), axis=1), S((2,), axis=(0, -1)), S((), axis=0)))
 def expand_dims(x: Any, axis: Any) -> Any:
     """New axes of size 1 at the places `axis`.
 
@@ -101,7 +101,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
 
 
 @op(lambda g, y, x, *, axis: g.reshape(x.shape), numpy=(np.squeeze,), method=True, analytic=True,
-    samples=(S((1, 3, 1)), S((1, 3, 1), axis=0), S((1, 3, 1), axis=(0, -1))))  # fmt: skip
+    samples=(S((1, 3, 1)), S((1, 3, 1), axis=0), S((1, 3, 1), axis=(0, -1))))
 def squeeze(x: Any, axis: Any = None) -> Any:
     """Without the axes of size 1: all of them, or those given.
 
@@ -115,7 +115,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 
 @op(lambda g, y, x, *, axis: np.flip(g, axis), numpy=(np.flip,), analytic=True,
-    samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3), axis=(0, 1))))  # fmt: skip
+    samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3), axis=(0, 1))))
 def flip(x: Any, axis: Any = None) -> Any:
     """The order of the elements reversed along the axes.
 
@@ -132,7 +132,7 @@ def flip(x: Any, axis: Any = None) -> Any:
 
 
 @op(lambda g, y, x, *, shape: g, numpy=(np.broadcast_to,), broadcasts=True, analytic=True,
-    samples=(S((3,), shape=(2, 3)), S((2, 1), shape=(2, 3)), S((), shape=(2,)), S((1, 3), shape=(0, 3))))  # fmt: skip
+    samples=(S((3,), shape=(2, 3)), S((2, 1), shape=(2, 3)), S((), shape=(2,)), S((1, 3), shape=(0, 3))))
 def broadcast_to(x: Any, shape: Any) -> Any:
     """The elements repeated to fill `shape`, by NumPy's rules of broadcasting. The result is read-only.
 
@@ -156,7 +156,7 @@ def part(g: Any, i: int, inputs: tuple[Any, ...], axis: int | None) -> Any:
 
 
 @op(lambda g, y, i, *inputs, axis: part(g, i, inputs, axis), numpy=(np.concatenate,), aliases=("concat",), variadic=True,
-    analytic=True, samples=(S((2, 3), (1, 3)), S((2, 3), (2, 0), (2, 1), axis=-1), S((2,), (1, 2), axis=None)))  # fmt: skip
+    analytic=True, samples=(S((2, 3), (1, 3)), S((2, 3), (2, 0), (2, 1), axis=-1), S((2,), (1, 2), axis=None)))
 def concatenate(*arrays: Any, axis: int | None = 0) -> Any:
     """The arrays of one sequence joined along an axis; flattened first if axis is None.
 
@@ -170,7 +170,7 @@ def concatenate(*arrays: Any, axis: int | None = 0) -> Any:
 
 
 @op(lambda g, y, i, *inputs, axis: g[(slice(None),) * (axis % g.ndim) + (i,)], numpy=(np.stack,), variadic=True,
-    analytic=True, samples=(S((2, 3), (2, 3)), S((3,), (3,), (3,), axis=-1)))  # fmt: skip
+    analytic=True, samples=(S((2, 3), (2, 3)), S((3,), (3,), (3,), axis=-1)))
 def stack(*arrays: Any, axis: int = 0) -> Any:
     """The arrays of one sequence, all of one shape, along a new axis.
 
@@ -197,7 +197,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     if isinstance(indices_or_sections, int):
         if indices_or_sections < 1 or size % indices_or_sections:
             raise ValueError(f"split: {size} elements along axis {axis} do not divide into {indices_or_sections} equal "
-                             f"parts; give a divisor, or a list of the indices to cut at")  # fmt: skip
+                             f"parts; give a divisor, or a list of the indices to cut at")
         cuts = list(range(0, size + 1, size // indices_or_sections or 1))[: indices_or_sections + 1]
         cuts = cuts if size else [0] * (indices_or_sections + 1)
     else:
@@ -215,7 +215,7 @@ def widths(pad_width: Any, ndim: int) -> list[list[int]]:
 @op(lambda g, y, x, *, pad_width, constant_values:
         g[tuple(slice(a, a + n) for (a, _), n in zip(widths(pad_width, x.ndim), x.shape, strict=True))],
     numpy=(np.pad,), analytic=True,
-    samples=(S((2, 3), pad_width=1), S((2, 3), pad_width=((0, 1), (2, 0))), S((3,), pad_width=(1, 2))))  # fmt: skip
+    samples=(S((2, 3), pad_width=1), S((2, 3), pad_width=((0, 1), (2, 0))), S((3,), pad_width=(1, 2))))
 def pad(x: Any, pad_width: Any, *, constant_values: float = 0) -> Any:
     """A border of constant values; `pad_width` is one number, one pair (before, after), or a pair for each axis.
 

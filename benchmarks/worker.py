@@ -1,0 +1,33 @@
+"""One contender in a process of its own: makes the task, then does rounds of it as its parent asks.
+
+A line with seconds comes in; a line with the steps' minimum and median, in microseconds, goes out.
+"""
+
+import json
+import statistics
+import sys
+import time
+
+from .tasks import make
+
+
+def main(task: str, contender: str) -> None:
+    try:
+        step = make(task, contender)
+    except ImportError as error:
+        print(json.dumps({"missing": str(error)}), flush=True)
+        return
+    for i in range(20):
+        step(i)
+    print(json.dumps({"ready": contender}), flush=True)
+    for line in sys.stdin:
+        end, times, i = time.perf_counter() + float(line), [], 0
+        while (start := time.perf_counter()) < end:
+            step(i)
+            times.append(time.perf_counter() - start)
+            i += 1
+        print(json.dumps({"minimum": 1e6 * min(times), "median": 1e6 * statistics.median(times), "steps": i}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

@@ -1,0 +1,194 @@
+"""What every example shares: one BLAS thread, settings as flags, progress, Ctrl-C, and errors in one line.
+
+Import it first: the number of threads counts only before NumPy is loaded. No model and no training loop lives here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # small matrices: two threads would make a step 5 times slower
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a clone works without being installed
+
+import numpy as np  # noqa: E402
+
+from tinytensor.checkpoint import CheckpointError  # noqa: E402
+from tinytensor.text import CorpusError  # noqa: E402
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+T = TypeVar("T")
+
+
+class UserError(ValueError):
+    """A mistake of the one who runs the script, to be told in one line: what came, what was expected, what to do."""
+
+
+# --- settings ---
+
+
+def setting(default: Any, help: str, choices: tuple[str, ...] = (), least: float | None = None) -> Any:
+    """A field of a settings dataclass: its default, its line in --help, and what is allowed."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "least": least})
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in one line, and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parse(settings: type[T], description: str, arguments: list[str] | None = None) -> T:
+    """Settings from the command line: a flag for each field, `--no-name` where a field is True."""
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for field in dataclasses.fields(settings):  # type: ignore[arg-type]
+        flag, extra = "--" + field.name.replace("_", "-"), dict(field.metadata)
+        least, choices = extra.pop("least", None), extra.pop("choices", ())
+        if isinstance(field.default, bool):
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, **extra)
+            continue
+        extra["help"] += "" if field.default in (None, "") else f" (default: {field.default})"
+        kind = str if field.default is None else type(field.default)
+        parser.add_argument(flag, default=field.default, type=checked(kind, least), choices=choices or None,
+                            metavar=None if choices else kind.__name__.upper(), **extra)
+    return settings(**vars(parser.parse_args(arguments)))
+
+
+def checked(kind: type, least: float | None) -> Callable[[str], Any]:
+    """A converter for argparse that also holds the least value."""
+
+    def convert(text: str) -> Any:
+        try:
+            value = kind(text.replace("_", "")) if kind is not str else text
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} came, expected {NAMES[kind]}") from None
+        if least is not None and not least <= value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} came, expected {NAMES[kind]}, {least} or more")
+        return value
+
+    return convert
+
+
+NAMES = {int: "a whole number", float: "a number", str: "text"}
+
+
+# --- the run ---
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Run a script's main: a user's mistake is one line and status 2; a fault of ours keeps its traceback."""
+    name = Path(sys.argv[0]).name
+    try:
+        status = main() or 0
+        sys.stdout.flush()
+    except (UserError, CorpusError, CheckpointError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        status = 2
+    except BrokenPipeError:  # the reader of our output has gone: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
+    except KeyboardInterrupt:
+        print(f"\n{name}: stopped", file=sys.stderr)
+        status = 130
+    sys.exit(status)
+
+
+class Progress:
+    """The steps of a loop, with loss and time left; Ctrl-C ends the loop after the step it is in.
+
+    `interrupted` tells afterwards. A bar where tqdm is installed, else a line now and then.
+    """
+
+    def __init__(self, steps: int, title: str = "training", start: int = 0) -> None:
+        self.steps, self.title, self.start, self.interrupted = steps, title, start, False
+        self.began, self.note = time.perf_counter(), ""
+
+    def __iter__(self) -> Iterator[int]:
+        before = signal.getsignal(signal.SIGINT)
+        signal.signal(signal.SIGINT, self.interrupt)
+        bar, every = self.bar(), max(1, self.steps // 200)
+        try:
+            for i in range(self.start, self.steps):
+                yield i
+                if (i + 1) % every == 0 or i + 1 == self.steps:
+                    bar(i + 1)
+                if self.interrupted:
+                    break
+        finally:
+            signal.signal(signal.SIGINT, before)
+            bar(None)
+
+    def interrupt(self, *_: Any) -> None:
+        if self.interrupted:  # a second Ctrl-C does not wait for the end
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.perf_counter() - self.began
+
+    def bar(self) -> Callable[[int | None], None]:
+        """A function that shows how far we are; None ends it."""
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            return self.line
+        tqdm_bar = tqdm(total=self.steps, initial=self.start, desc=self.title, unit=" steps", unit_scale=True,
+                        mininterval=0.2, dynamic_ncols=True)
+
+        def show(done: int | None) -> None:
+            if done is None:
+                tqdm_bar.close()
+            else:
+                tqdm_bar.set_postfix_str(self.note, refresh=False)
+                tqdm_bar.update(done - tqdm_bar.n)
+
+        return show
+
+    def line(self, done: int | None) -> None:
+        if done is None or (done % max(1, self.steps // 20) and done != self.steps):
+            return
+        left = self.seconds / (done - self.start) * (self.steps - done)
+        print(f"{self.title}: {done:,} of {self.steps:,} steps, {self.note}, {left:.0f} s left", flush=True)
+
+
+def plotting(folder: str | None) -> Any:
+    """`tinytensor.diagnostics.plot`, once it is sure that matplotlib is there and the folder can be written."""
+    if folder is None:
+        return None
+    try:
+        from tinytensor.diagnostics import plot
+    except ImportError:
+        raise UserError("--plots needs matplotlib, which is not installed; pip install -e '.[examples]' adds it") from None
+    writable_folder(Path(folder))
+    return plot
+
+
+def writable_folder(folder: Path) -> None:
+    """Make the folder, or say in one line why it can't be used; found out before a long run, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{os.getpid()}.part"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}; expected a folder that can be written; name another") from None
+
+
+def smoothed(values: Any, most: int = 200) -> tuple[Any, Any]:
+    """Means of equal stretches of a curve, `most` of them, and the step in the middle of each."""
+    values = np.asarray(values, np.float64)
+    width = max(1, len(values) // most)
+    kept = values[: len(values) // width * width].reshape(-1, width)
+    return (np.arange(len(kept)) + 0.5) * width, kept.mean(1)

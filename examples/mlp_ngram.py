@@ -1,0 +1,260 @@
+"""Lecture 2: a multilayer perceptron learns names, character by character (Bengio et al. 2003).
+
+The last few characters, each looked up in a table of embeddings, go through one hidden layer to the logits of the
+next; a linear skip from the embeddings helps (the S of the paper). It shows the starting loss to expect, the
+learning-rate finder, decay, the three splits, sampling, and the map of what the embedding learnt. It leaves out
+normalisation and depth: lecture 3.
+
+    python examples/mlp_ngram.py                     a minute, and twenty new names
+    python examples/mlp_ngram.py --recipe lecture    the notebook's settings and random streams, figure by figure
+"""
+
+import common  # first of all: it sets one BLAS thread
+
+import copy  # isort: skip
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import tinytensor as tt
+from tinytensor import checkpoint, nn, optim, text
+
+NOTEBOOK = {0: 3.2562, 20_000: 2.1831, 40_000: 2.2410, 60_000: 2.3394, 80_000: 2.0558, 100_000: 2.1482,
+            120_000: 2.0130, 140_000: 2.1223, 160_000: 1.9242, 180_000: 1.7396, 200_000: 2.1020}
+NOTEBOOK_SPLITS = {"train": 2.0474, "dev": 2.1289, "test": 2.1304}
+NOTEBOOK_NAMES = "ter maleah makilah tyra kalissana noluwak kata kremiyah javer goton".split()
+
+
+@dataclass
+class Settings:
+    context: int = common.setting(3, "characters that predict the next one", least=1)
+    embedding: int = common.setting(16, "numbers that describe a character", least=1)
+    hidden: int = common.setting(200, "neurons of the hidden layer", least=1)
+    skip: bool = common.setting(True, "the linear projection from the embeddings to the logits")
+    batch: int = common.setting(64, "examples in a step", least=1)
+    steps: int = common.setting(200_000, "steps of gradient descent", least=1)
+    lr: float = common.setting(0.1, "learning rate at the start", least=0)
+    schedule: str = common.setting("linear", "how the learning rate falls: linear or cosine to 0, or to 0.3 of it "
+                                   "after half of the steps", choices=("linear", "cosine", "step", "constant"))
+    warmup: int = common.setting(0, "steps in which the learning rate rises from 0", least=0)
+    weight_decay: float = common.setting(1e-4, "pull of the matrices towards 0", least=0)
+    seed: int = common.setting(2147483647, "seed of the weights, the batches and the names")
+    data: str = common.setting(str(common.DATA / "names.txt"), "a UTF-8 file with one item a line")
+    recipe: str = common.setting("ours", "lecture: the notebook's own settings, initial weights and streams",
+                                 choices=("ours", "lecture"))
+    quick: bool = common.setting(False, "only 2,000 steps, to see that all works")
+    names: int = common.setting(20, "names to make up at the end", least=0)
+    temperature: float = common.setting(1.0, "below 1 the names are more usual, above it wilder")
+    lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, a step each")
+    plots: str = common.setting(None, "folder for the figures: loss, learning-rate finder, map of the embedding")
+    save: str = common.setting(None, "file for the trained network and all that a run needs to go on")
+    sample_from: str = common.setting(None, "only make up names, with the network of such a file")
+
+
+# --- the model ---
+
+
+class MLP(nn.Module):
+    """Embedding, one hidden layer of tanh, and a linear skip."""
+
+    def __init__(self, vocabulary: int, s: Settings) -> None:
+        super().__init__()
+        width = s.context * s.embedding
+        self.embed = nn.Embedding(vocabulary, s.embedding)
+        self.skip = nn.Linear(width, vocabulary, bias=False) if s.skip else None
+        self.hidden = nn.Linear(width, s.hidden)
+        self.output = nn.Linear(s.hidden, vocabulary)
+
+    def forward(self, x):  # (B, T) characters
+        e = self.embed(x).reshape(len(x), -1)  # (B, T * D)
+        h = np.tanh(self.hidden(e))  # (B, H)
+        logits = self.output(h)  # (B, V)
+        return logits + self.skip(e) if self.skip else logits
+
+    def initialise(self, s: Settings, rng: tt.Generator) -> None:
+        """Normal values in the notebook's order, scaled so that the first logits are near 0 and tanh is not saturated.
+
+        The notebook scales only the layers next to the logits: its tanh starts saturated.
+        """
+        lecture = s.recipe == "lecture"
+        gain = 1.0 if lecture else 5 / 3 / math.sqrt(self.hidden.in_features)  # Kaiming's, for tanh
+        self.embed.weight.data[...] = rng.randn(*self.embed.weight.shape)
+        if self.skip:
+            self.skip.weight.data[...] = 0.01 * rng.randn(*self.skip.weight.T.shape).T
+        self.hidden.weight.data[...] = gain * rng.randn(*self.hidden.weight.T.shape).T
+        self.hidden.bias.data[...] = (1.0 if lecture else 0.01) * rng.randn(*self.hidden.bias.shape)
+        self.output.weight.data[...] = 0.01 * rng.randn(*self.output.weight.T.shape).T
+        self.output.bias.data[...] = 0.01 * rng.randn(*self.output.bias.shape)
+
+    def optimizer(self, s: Settings) -> optim.SGD:
+        """Gradient descent; only the matrices decay, not the biases and the embedding."""
+        matrices = [layer.weight for layer in (self.hidden, self.output, self.skip) if layer]
+        rest = [self.embed.weight, self.hidden.bias, self.output.bias]
+        return optim.SGD([{"params": matrices, "weight_decay": s.weight_decay}, {"params": rest}], lr=s.lr)
+
+
+def schedule(s: Settings) -> optim.Schedule:
+    if s.recipe == "lecture":
+        return optim.piecewise(s.lr, {100_000: 0.3 * s.lr})
+    rate = {"linear": optim.linear(s.lr, 0.0, s.steps), "cosine": optim.cosine(s.lr, 0.0, s.steps),
+            "constant": optim.constant(s.lr), "step": optim.piecewise(s.lr, {max(1, s.steps // 2): 0.3 * s.lr})}
+    return optim.warmup(rate[s.schedule], s.warmup) if s.warmup else rate[s.schedule]
+
+
+# --- training ---
+
+
+def step(model, opt, x, y) -> float:
+    """One step of gradient descent: the loss of the batch before it."""
+    loss = tt.cross_entropy(model(x), y)
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    return loss.item()
+
+
+def train(model, opt, s: Settings, X, Y, rng) -> tuple[list[float], common.Progress]:
+    rate, losses, progress = schedule(s), [], common.Progress(s.steps)
+    for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):
+        opt.lr = rate(i)
+        losses.append(step(model, opt, x, y))
+        if i % 1000 == 0:
+            progress.note = f"loss {np.mean(losses[-1000:]):.3f}"
+        if s.recipe == "lecture" and i in NOTEBOOK:
+            tell(f"{i:>7} steps", losses[i], NOTEBOOK[i], 2e-4)
+    return losses, progress
+
+
+def find_rate(model, s: Settings, X, Y):
+    """Train a copy with a rate that grows from 0.001 to 1: the rates, the losses, those smoothed, the best rate."""
+    model, rates = copy.deepcopy(model), 10 ** np.linspace(-3, 0, 1000)
+    opt, losses = model.optimizer(s), []
+    for rate, (x, y) in zip(rates, text.batches(X, Y, s.batch, tt.Generator(s.seed))):
+        opt.lr = float(rate)
+        losses.append(step(model, opt, x, y))
+    smooth = np.convolve(np.pad(losses, 25, mode="edge"), np.ones(51) / 51, mode="valid")
+    return rates, np.array(losses), smooth, rates[smooth.argmin()]
+
+
+@tt.no_grad()
+def evaluate(model, X, Y) -> float:
+    """The mean loss over a whole split, in nats per character."""
+    parts = [slice(i, i + 8192) for i in range(0, len(X), 8192)]
+    return sum(tt.cross_entropy(model(X[p]), Y[p], reduction="sum").item() for p in parts) / len(X)
+
+
+# --- what is shown ---
+
+
+def tell(what: str, ours: float, notebook: float, tolerance: float) -> None:
+    """Our figure beside the notebook's: = to the printed digit, ≈ within the tolerance."""
+    gap = abs(ours - notebook)
+    mark = "=" if round(ours, 4) == notebook else "≈" if gap <= tolerance + 5e-5 else "differs from"
+    print(f"\r\033[K{what}: {ours:.4f} {mark} the notebook's {notebook:.4f}", flush=True)
+
+
+@tt.no_grad()
+def show_names(model, s: Settings, vocabulary: text.Vocabulary, known: set[str]) -> list[str]:
+    """Print newly drawn names, * before those that stand in the training set."""
+    rng = tt.Generator(s.seed)
+    names = [text.sample(lambda ids: model(ids).data, vocabulary, s.context, rng, s.temperature) for _ in range(s.names)]
+    if names:
+        print(f"{len(names)} new names (* stands in the training set):")
+        print("  " + "  ".join(("*" if name in known else "") + name for name in names))
+    return names
+
+
+def draw(plot, folder: Path, model, vocabulary, losses, splits, finder) -> None:
+    """The three figures."""
+    steps, smooth = common.smoothed(losses)
+    plot.loss_curve(folder / "loss.png", steps, smooth, losses[:: max(1, len(losses) // 2000)],
+                    {"dev": splits["dev"], "test, the notebook": NOTEBOOK_SPLITS["test"]})
+    plot.rate_curve(folder / "learning_rate.png", *finder)
+    table = model.embed.weight.data - model.embed.weight.data.mean(0)
+    _, spread, axes = np.linalg.svd(table, full_matrices=False)
+    plot.embedding_map(folder / "embedding.png", table @ axes[:2].T, vocabulary.characters, "aeiou",
+                       (spread[:2] ** 2).sum() / (spread**2).sum())
+    print(f"figures: {', '.join(str(folder / name) for name in ('loss.png', 'learning_rate.png', 'embedding.png'))}")
+
+
+def sample_only(s: Settings) -> None:
+    """Names from a saved network; its sizes come from the file."""
+    saved = checkpoint.load(s.sample_from)
+    try:
+        sizes = {key: saved["settings"][key] for key in ("context", "embedding", "hidden", "skip")}
+        vocabulary = text.Vocabulary(saved["vocabulary"])
+    except (KeyError, TypeError):
+        raise common.UserError(f"{s.sample_from}: this checkpoint is of another model; expected one that "
+                               f"examples/mlp_ngram.py wrote with --save") from None
+    s = dataclasses.replace(s, **sizes)
+    model = MLP(len(vocabulary), s)
+    checkpoint.load(s.sample_from, model=model)
+    known, _, _ = text.split(text.read_items(s.data))
+    show_names(model, s, vocabulary, set(known))
+
+
+# --- the script, from top to bottom ---
+
+
+def main() -> int:
+    s = common.parse(Settings, __doc__)
+    if s.recipe == "lecture":
+        s = dataclasses.replace(s, context=3, embedding=16, hidden=200, skip=True, batch=64, steps=200_001, lr=0.1,
+                                weight_decay=0.0, seed=2147483647, names=10)
+    if s.quick:
+        s = dataclasses.replace(s, steps=min(s.steps, 2_001))
+    if s.sample_from:
+        sample_only(s)
+        return 0
+    plot = common.plotting(s.plots)
+    if s.save:
+        common.writable_folder(Path(s.save).resolve().parent)
+
+    items = text.read_items(s.data)
+    vocabulary = text.Vocabulary.of(items)
+    splits = dict(zip(("train", "dev", "test"), text.split(items)))
+    data = {name: text.windows(part, vocabulary, s.context) for name, part in splits.items()}
+    X, Y = data["train"]  # (N, T), (N,)
+
+    rng = tt.Generator(s.seed)
+    model = MLP(len(vocabulary), s)
+    model.initialise(s, rng)
+    opt = model.optimizer(s)
+    print(f"{len(items):,} items, {len(vocabulary)} characters, {', '.join(f'{len(y):,} {n}' for n, (_, y) in data.items())}"
+          f" examples, {model.num_parameters():,} parameters")
+
+    finder = find_rate(model, s, X, Y) if s.lr_find or plot else None
+    if s.lr_find:
+        print(f"learning-rate finder: the smoothed loss is lowest, {finder[2].min():.3f}, at a rate of {finder[3]:.2g}")
+        if plot:
+            plot.rate_curve(Path(s.plots) / "learning_rate.png", *finder)
+        return 0
+
+    losses, progress = train(model, opt, s, X, Y, rng)
+    print(f"starting loss {losses[0]:.4f}; expected -log(1/{len(vocabulary)}) = {math.log(len(vocabulary)):.4f}")
+    print(f"{len(losses):,} steps in {progress.seconds:.1f} s, {progress.seconds / len(losses) * 1e6:.0f} us a step"
+          + ("; stopped by Ctrl-C, here are the figures so far" if progress.interrupted else ""))
+
+    result = {name: evaluate(model, *part) for name, part in data.items()}
+    names = show_names(model, s, vocabulary, set(splits["train"]))
+    if plot:
+        draw(plot, Path(s.plots), model, vocabulary, losses, result, finder)
+    if s.save:
+        checkpoint.save(s.save, model=model, optimizer=opt, rng=rng, vocabulary=vocabulary.characters,
+                        settings=dataclasses.asdict(s), schedule=repr(schedule(s)), step=len(losses))
+        print(f"saved: {s.save}")
+    if s.recipe == "lecture":
+        for name, loss in result.items():
+            tell(f"{name:>5} loss", loss, NOTEBOOK_SPLITS[name], 5e-5)
+        same = sum(a == b for a, b in zip(names, NOTEBOOK_NAMES))
+        print(f"{same} of the notebook's {len(NOTEBOOK_NAMES)} names: {' '.join(NOTEBOOK_NAMES)}")
+    print(f"the notebook's test loss: {NOTEBOOK_SPLITS['test']}")
+    print("loss: " + " ".join(f"{name} {loss:.3f}" for name, loss in result.items()))
+    return 130 if progress.interrupted else 0
+
+
+if __name__ == "__main__":
+    common.run(main)

@@ -1,0 +1,478 @@
+"""The engine: what is recorded, in which order gradients flow, what is released, and what is refused. No op's calculus."""
+
+import copy
+import gc
+import pickle
+import sys
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tinytensor.core import Tensor
+
+
+def leaf(*values, dtype=np.float32):
+    return tt.tensor(np.array(values, dtype), requires_grad=True)
+
+
+# --- the order of the pass ---
+
+
+def test_diamonds_add_up():
+    a = leaf(3.0)
+    b = a + a
+    c = b + b
+    (c * c).sum().backward()
+    assert a.grad.tolist() == [2 * 4 * 4 * 3.0]
+
+
+def test_a_node_waits_for_all_that_use_it():
+    x = leaf(2.0)
+    y = x * x  # used near the output and far from it
+    z = y
+    for _ in range(10):
+        z = z + 1.0
+    (y * z).sum().backward()
+    assert x.grad.tolist() == [2 * 2.0 * (2 * 4.0 + 10)]
+
+
+def test_gradients_accumulate_over_passes_and_interiors_do_not():
+    x = leaf(1.0, 2.0)
+    y = x * 3.0
+    y.retain_grad()
+    for times in (1, 2, 3):
+        y.sum().backward(retain_graph=True)
+        assert x.grad.tolist() == [3.0 * times] * 2
+        assert y.grad.tolist() == [1.0, 1.0]
+
+
+def test_a_leaf_owns_its_gradient():
+    a, b, seed = leaf(1.0, 2.0), leaf(1.0, 2.0), np.ones(2, np.float32)
+    (a + b).backward(seed)
+    a.grad += 5
+    assert b.grad.tolist() == [1, 1] and seed.tolist() == [1, 1]
+    a, b = leaf(1.0, 2.0), leaf(1.0, 2.0)
+    (a + b).sum().backward()  # two views of one read-only array
+    a.grad += 5
+    assert b.grad.tolist() == [1, 1]
+    c = leaf(1.0, 2.0)
+    d = c * 1.0
+    d.retain_grad()
+    (d + 0.0).backward(seed)
+    d.grad += 5
+    assert c.grad.tolist() == [1, 1]
+
+
+def test_a_rebound_value_does_not_change_what_was_recorded():
+    w, x = leaf(2.0), leaf(3.0)
+    y = (w * x).sum()
+    w.data = np.array([100.0], np.float32)
+    y.backward()
+    assert x.grad.tolist() == [2.0]
+
+
+def test_operands_in_every_order_and_kind():
+    x = leaf(1.0, 2.0)
+    for y in (2 - x, 2 / x, 2**x, np.float32(2) * x, np.ones(2, np.float32) @ x, np.array([1, 2]) + x, [1.0, 2.0] * x,
+              x + [1.0, 2.0], abs(-x), +x, x // 1, x % 2):
+        assert type(y) is Tensor and y.requires_grad
+    assert ((x > 1) & ~(x < 0) | (x == 1)).tolist() == [True, True]
+    x += 1
+    assert x.op.name == "add"
+
+
+# --- depth and memory ---
+
+
+def test_a_million_nodes_deep():
+    gc.disable()  # a million new objects would have it walk them all, again and again
+    x = leaf(1.0)
+    y = x
+    for _ in range(1_000_000):
+        y = y + 0.0
+    y.sum().backward(retain_graph=True)
+    assert x.grad.tolist() == [1.0]
+    assert repr(y) == "tensor([1.], op=add)"
+    assert copy.deepcopy(y).is_leaf and pickle.loads(pickle.dumps(y)).is_leaf
+    del y
+    gc.enable()
+
+
+def test_no_cycles_a_graph_dies_with_its_last_name():
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(1.0, 2.0)
+        y = tt.cross_entropy(np.tanh(x * x).reshape(1, 2), np.array([1]))
+        inner = y.inputs[0]
+        dead = weakref.ref(inner)
+        del inner
+        y.backward()
+        assert dead() is None, "backward releases the graph as it goes"
+        z = (x * 2).exp()
+        dead = weakref.ref(z)
+        z.retain_grad()
+        z.sum().backward()
+        del z
+        assert dead() is None
+    finally:
+        gc.enable()
+
+
+def test_steps_leave_no_objects_behind():
+    gc.collect()
+    gc.disable()
+    try:
+        x, w = tt.randn(8, 4, rng=0), tt.randn(3, 4, rng=1, requires_grad=True)
+        counts = []
+        for _ in range(60):
+            tt.cross_entropy(tt.linear(x, w), np.zeros(8, np.int64)).backward()
+            w.grad = None
+            counts.append(len(gc.get_objects()))
+        assert counts[-1] <= counts[20]
+    finally:
+        gc.enable()
+
+
+# --- what a pass leaves and refuses ---
+
+
+def test_a_second_pass_is_an_error_that_names_the_way_out():
+    y = (leaf(1.0) * 2).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match=r"released by an earlier pass .* compute the loss again, or pass retain_graph=True"):
+        y.backward()
+    x = leaf(1.0)
+    shared = x * 2
+    shared.sum().backward()
+    with pytest.raises(RuntimeError, match="released"):
+        (shared + 1).sum().backward()
+
+
+def test_a_scalar_or_a_gradient_is_needed():
+    x = leaf(1.0, 2.0)
+    with pytest.raises(ValueError, match=r"output has shape \(2,\), and only a scalar has one gradient; reduce it"):
+        (x * 2).backward()
+    with pytest.raises(ValueError, match=r"gradient= has shape \(3,\), but the output has \(2,\)"):
+        (x * 2).backward(np.ones(3))
+    with pytest.raises(ValueError, match=r"does not require grad, so nothing was recorded"):
+        tt.ones(1).backward()
+    (x * 2).backward([1.0, 10.0])
+    assert x.grad.tolist() == [2, 20] and x.grad.dtype == np.float32
+    s = leaf(5.0)
+    s.backward()
+    assert s.grad.tolist() == [1.0]
+
+
+def test_a_wrong_rule_is_named():
+    from tinytensor.core import REGISTRY
+
+    op = REGISTRY["exp"]
+    rules = op.rules
+    try:
+        op.rules = (lambda g, y, x: np.zeros(3, np.float32),)
+        with pytest.raises(RuntimeError, match=r"rule of exp for input 0 gave a gradient of shape \(3,\) .* expected \(2,\)"):
+            leaf(1.0, 2.0).exp().sum().backward()
+        op.rules = (lambda g, y, x: np.zeros(2, np.float64),)
+        with pytest.raises(RuntimeError, match=r"dtype float64; expected .* float32"):
+            leaf(1.0, 2.0).exp().sum().backward()
+    finally:
+        op.rules = rules
+
+
+# --- grad ---
+
+
+def test_grad_is_pure_and_goes_through_intermediates():
+    a = leaf(2.0)
+    b = a * a
+    y = (a * b).sum()
+    for_a, for_b = tt.grad(y, [a, b])
+    assert (for_a.tolist(), for_b.tolist()) == ([12.0], [2.0])  # b = a * a is part of the way to a
+    assert a.grad is None and not for_a.requires_grad
+
+
+def test_grad_of_grad_to_the_fourth():
+    x = leaf(2.0)
+    y, values = (x**5).sum(), []
+    for _ in range(4):
+        y = tt.grad(y, x, create_graph=True).sum()
+        values.append(y.item())
+    assert values == [80, 160, 240, 240]
+
+
+def test_grad_unused_is_an_error_unless_allowed():
+    a, b = leaf(1.0), leaf(1.0, 2.0)
+    with pytest.raises(ValueError, match=r"does not depend on number 1 of xs, of shape \(2,\); pass allow_unused=True"):
+        tt.grad(a.sum() * 2, [a, b])
+    assert tt.grad(a.sum() * 2, [a, b], allow_unused=True)[1].tolist() == [0, 0]
+    with pytest.raises(ValueError, match="number 0 of xs does not require grad"):
+        tt.grad(a.sum() * 2, tt.ones(1))
+
+
+def test_grad_runs_only_the_rules_that_lead_to_xs():
+    from tinytensor.core import REGISTRY
+
+    op, ran = REGISTRY["exp"], []
+    rules = op.rules
+    try:
+        op.rules = (lambda g, y, x: (ran.append(1), g * y)[1],)
+        a, b = leaf(1.0), leaf(1.0)
+        tt.grad((a * b.exp()).sum(), a)
+        assert not ran
+    finally:
+        op.rules = rules
+
+
+def test_retain_graph_of_grad_follows_create_graph():
+    x = leaf(2.0)
+    y = (x * x).sum()
+    tt.grad(y, x, create_graph=True)
+    tt.grad(y, x)
+    with pytest.raises(RuntimeError, match="released"):
+        tt.grad(y, x)
+
+
+# --- recording ---
+
+
+def test_no_grad_as_block_and_decorator_and_after_an_error():
+    x = leaf(1.0)
+
+    @tt.no_grad()
+    def double(x):
+        return x * 2
+
+    assert not double(x).requires_grad and not double(x).requires_grad
+    with pytest.raises(KeyError), tt.no_grad(), tt.no_grad():
+        raise KeyError
+    assert (x * 2).requires_grad
+
+
+def test_recording_is_a_matter_of_the_thread():
+    x, inside, seen = leaf(1.0), threading.Event(), []
+
+    def other():
+        inside.wait()
+        seen.append((x * 2).requires_grad)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with tt.no_grad():
+        inside.set()
+        thread.join()
+        assert not (x * 2).requires_grad
+    assert seen == [True]
+
+
+def test_threads_train_beside_each_other():
+    results = {}
+
+    def work(k):
+        x = leaf(float(k))
+        for _ in range(200):
+            y = x
+            for _ in range(20):
+                y = y * 1.0 + 0.0
+            x.grad = None
+            (y * y).sum().backward()
+        results[k] = x.grad.item()
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {k: 2.0 * k for k in range(4)}
+
+
+# --- dtype ---
+
+
+def test_defaults():
+    assert tt.tensor([1.0, 2.0]).dtype == tt.tensor([[1, 2.5]]).dtype == np.float32
+    assert tt.tensor([1, 2]).dtype == np.int64 and tt.tensor(True).dtype == np.bool_
+    assert tt.tensor(np.ones(2)).dtype == np.float64 and tt.tensor([np.float64(1)]).dtype == np.float64
+    assert tt.full(2, 1.5).dtype == np.float32 and tt.full((2, 2), 1).dtype == np.int64
+    assert tt.arange(3).dtype == np.int64 and tt.arange(0.0, 1.0, 0.5).dtype == np.float32
+
+
+def test_a_promoted_gradient_comes_back_in_its_own_dtype():
+    a, b = leaf(1.0), leaf(2.0, dtype=np.float64)
+    (a * b).sum().backward()
+    assert (a.grad.dtype, b.grad.dtype) == (np.float32, np.float64)
+    c = leaf(1.0)
+    c.astype(np.float64).sum().backward()
+    assert c.grad.dtype == np.float32
+    assert not c.astype(np.int64).requires_grad
+
+
+def test_integers_are_refused_with_the_fix():
+    with pytest.raises(TypeError, match=r"dtype int64 has no gradients, .*: x.astype\(np.float32\)"):
+        tt.tensor([1, 2], requires_grad=True)
+    with pytest.raises(ValueError, match=r"output of multiply, and only a leaf can be switched; use .detach\(\)"):
+        (leaf(1.0) * 2).requires_grad = False
+
+
+# --- with NumPy and with Python ---
+
+
+def test_never_an_object_array():
+    x, a = leaf(1.0, 2.0), np.ones(2, np.float32)
+    for attempt in (lambda: np.asarray(x), lambda: np.full(2, x), lambda: a.dot(x), lambda: a[x.astype(np.int64) * 0 + x],
+                    lambda: np.array([x, x]), lambda: np.testing.assert_allclose(a, x), lambda: a.__setitem__(slice(None), x)):
+        with pytest.raises(TypeError, match=r"the gradient would be lost; write x.detach\(\).numpy\(\)"):
+            attempt()
+    assert np.asarray(x.detach()).dtype == np.float32
+    assert a[tt.tensor([0, 1])].tolist() == [1, 1]
+    assert np.take(a, tt.tensor([1, 0])).tolist() == [1, 1]
+
+
+def test_what_numpy_may_not_do():
+    x = leaf(1.0, 2.0)
+    with pytest.raises(TypeError, match=r"np.add: out= .* would lose the gradient; write y = np.add"):
+        np.add(x, 1, out=np.ones(2, np.float32))
+    array = np.ones(2, np.float32)
+    with pytest.raises(TypeError, match="in-place"):
+        array *= x
+    with pytest.raises(TypeError, match="np.modf does not take a Tensor: it has several outputs"):
+        np.modf(x)
+    with pytest.raises(TypeError, match="np.median does not take a Tensor: it has no rule"):
+        np.median(x)
+    with pytest.raises(TypeError, match=r"x\[i\] = v would overwrite .* tt.where"):
+        x[0] = 1.0
+    assert array.tolist() == [1, 1]
+
+
+def test_protocols_of_python():
+    x = leaf(1.0, 2.0)
+    assert len(x) == 2 and [v.item() for v in x] == [1, 2] and float(x[1]) == 2 and int(x[0]) == 1
+    assert f"{x[1]:.4f}" == "2.0000" and bool(x[0] > 0) and [10, 20, 30][tt.tensor(1)] == 20
+    assert hash(x) == hash(x) and x in {x: 1}
+    with pytest.raises(ValueError, match=r"bool: a tensor of shape \(2,\) has 2 elements; expected one; reduce it first"):
+        bool(x > 0)
+    with pytest.raises(TypeError, match="iteration over a 0-d tensor"):
+        iter(x[0])
+    with pytest.raises(TypeError, match="dtype float32 is no integer"):
+        [1, 2][x[0]]
+
+
+def test_copies_are_detached_leaves():
+    w = leaf(1.0, 2.0)
+    twin = copy.deepcopy(w)
+    twin.data[0] = 9
+    assert w.tolist() == [1, 2] and twin.requires_grad
+    y = pickle.loads(pickle.dumps(w * 2))
+    assert y.is_leaf and not y.requires_grad and y.tolist() == [2, 4]
+
+
+def test_memory_is_shared_where_it_is_said():
+    a = np.ones(2, np.float32)
+    assert tt.tensor(a).numpy() is not a and not np.shares_memory(tt.tensor(a).data, a)
+    assert np.shares_memory(Tensor(a).numpy(), a)
+    x = leaf(1.0)
+    assert np.shares_memory(x.detach().data, x.data)
+
+
+def test_printing_says_what_it_is():
+    x = leaf(1.0, 2.5)
+    assert repr(x) == "tensor([1. , 2.5], requires_grad=True)" and repr(x * 2) == "tensor([2., 5.], op=multiply)"
+    assert repr(tt.ones(1, dtype=np.float64)) == "tensor([1.], dtype=float64)"
+
+
+# --- hooks and anomalies ---
+
+
+def test_hooks_see_and_replace_and_go():
+    x, seen = leaf(1.0, 2.0), []
+    y = x * 3
+    handle = y.register_hook(seen.append)
+    second = y.register_hook(lambda g: g * 10)
+    (y + y).sum().backward(retain_graph=True)
+    assert seen[0].tolist() == [2, 2] and x.grad.tolist() == [60, 60]
+    second.remove()
+    second.remove()
+    handle.remove()
+    x.grad = None
+    y.sum().backward()
+    assert len(seen) == 1 and x.grad.tolist() == [3, 3]
+
+
+def test_a_hook_on_a_leaf_may_keep_its_gradient():
+    x, kept = leaf(1.0), []
+    x.register_hook(kept.append)
+    for _ in range(2):
+        (x * np.float32([3.0])).backward()
+    assert [g.item() for g in kept] == [3, 3] and x.grad.tolist() == [6]
+
+
+def test_hooks_are_refused_where_nothing_comes_and_when_they_return_nonsense():
+    with pytest.raises(ValueError, match="no gradient will come"):
+        tt.ones(1).register_hook(print)
+    y = leaf(1.0, 2.0) * 2
+    y.register_hook(lambda g: g.sum())
+    with pytest.raises(ValueError, match=r"expected a gradient of shape \(2,\), or None"):
+        y.sum().backward()
+
+
+def test_anomaly_names_op_and_element():
+    with tt.detect_anomaly(), pytest.raises(FloatingPointError, match=r"rule of log for input 0 gave inf at index \(1,\)"):
+        with np.errstate(divide="ignore"):
+            np.log(leaf(1.0, 0.0)).sum().backward()
+    with np.errstate(divide="ignore"):
+        np.log(leaf(1.0, 0.0)).sum().backward()
+
+
+# --- errors in three parts ---
+
+
+@pytest.mark.parametrize(("call", "kind", "text"), [
+    (lambda x: x @ tt.ones(3, 2), ValueError,
+     r"matmul: shapes \(2, 2\) and \(3, 2\): the last axis of a \(2\) must equal the second-last of b \(3\)"),
+    (lambda x: x + tt.ones(3), ValueError, r"add: shapes \(2, 2\) and \(3,\) do not broadcast: .* reshape one"),
+    (lambda x: x.sum(dim=0), TypeError, r"sum: there is no parameter 'dim'; it is 'axis' here"),
+    (lambda x: x.sum(0, keepdim=True), TypeError, "it is 'keepdims' here"),
+    (lambda x: x.var(unbiased=True), TypeError, "it is 'correction' here"),
+    (lambda x: x.sum(5), np.exceptions.AxisError, r"sum: axis 5 is out of bounds .* \(given float32 \(2, 2\)\)"),
+    (lambda x: x.reshape(3), ValueError, "reshape: cannot reshape array of size 4"),
+    (lambda x: x.reshape(), TypeError, "reshape: parameter 'shape' is missing; expected reshape"),
+    (lambda x: tt.take(x), TypeError, "take: input indices is missing"),
+    (lambda x: x[7], IndexError, "getitem: index 7 is out of bounds"),
+    (lambda x: x[1.5], TypeError, "index of dtype float came; expected integers"),
+    (lambda x: tt.linear(x, tt.ones(3, 3)), ValueError, r"linear: x of shape \(2, 2\) and weight of shape \(3, 3\)"),
+    (lambda x: tt.linear(x, tt.ones(3, 2), tt.ones(2)), ValueError, r"linear: bias of shape \(2,\) .* expected \(3,\)"),
+    (lambda x: tt.cross_entropy(x, np.array([0, 2])), IndexError, "target 2 came for 2 classes; expected 0 to 1"),
+    (lambda x: tt.cross_entropy(x, np.array([0, -1])), IndexError, "target -1 came for 2 classes"),
+    (lambda x: tt.cross_entropy(x, np.array([0])), ValueError, r"logits of shape \(2, 2\) and targets of shape \(1,\)"),
+    (lambda x: tt.cross_entropy(x, np.array([0.0, 1.0])), TypeError, "targets of dtype float64 came"),
+    (lambda x: tt.embedding(x, np.array([0, 2])), IndexError, "indices from 0 to 2 came for a table of 2 rows"),
+    (lambda x: tt.embedding(x, np.array([0.5])), TypeError, "indices of dtype float64 came"),
+    (lambda x: x + "one", TypeError, "str gave dtype"),
+    (lambda x: tt.tensor([[1, 2], [3]]), ValueError, "expected numbers, in an array or even lists"),
+    (lambda x: tt.einsum("ij,jk", x), ValueError, "has 2 terms for 1 operands"),
+    (lambda x: tt.split(x, 3), ValueError, "do not divide into 3 equal parts"),
+    (lambda x: x.item(), ValueError, "item: a tensor of shape .* expected one"),
+])
+def test_errors_say_what_came_what_was_expected_and_what_to_do(call, kind, text):
+    with pytest.raises(kind, match=text):
+        call(tt.ones(2, 2, requires_grad=True))
+
+
+def test_an_error_leaves_nothing_half_done():
+    x = leaf(1.0, 2.0)
+    y = (x * 2).sum()
+    with pytest.raises(ValueError):
+        y.backward(np.ones(3))
+    y.backward()
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_import_is_light():
+    import subprocess
+
+    code = ("import sys, tinytensor; bad = [m for m in ('matplotlib', 'tqdm', 'threadpoolctl', 'hypothesis', 'pytest', "
+            "'torch') if m in sys.modules]; print(*bad)")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"

@@ -1,0 +1,161 @@
+"""Saving and loading: one .npz file with arrays and a description in JSON; no pickle, so a file can't run code.
+
+A file is written beside its place, synced to the disk and renamed: at any moment there is the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FORMAT = "tinytensor 1"
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be written or read, or does not fit what it is loaded into; one line that says what to do."""
+
+
+# --- a tree of plain values <-> JSON and arrays ---
+
+
+def flatten(tree: Any, name: str, arrays: dict[str, Any]) -> Any:
+    """The tree as JSON can hold it; its arrays go to `arrays`, each under its path."""
+    if isinstance(tree, np.ndarray):
+        if tree.dtype.hasobject:
+            raise CheckpointError(f"save: {name} is an array of Python objects; expected numbers; leave it out")
+        arrays[name] = tree
+        return {"array": name}
+    if isinstance(tree, dict):  # pairs, because JSON would turn the integer keys of an optimiser's state to text
+        return {"dict": [[flatten(k, name, arrays), flatten(v, f"{name}/{k}", arrays)] for k, v in tree.items()]}
+    if isinstance(tree, list | tuple):
+        items = [flatten(v, f"{name}/{i}", arrays) for i, v in enumerate(tree)]
+        return items if isinstance(tree, list) else {"tuple": items}
+    if isinstance(tree, np.generic):
+        return tree.item()
+    if tree is None or isinstance(tree, bool | int | float | str):
+        return tree
+    raise CheckpointError(f"save: {name} is of type {type(tree).__name__}; expected arrays, numbers, text, and dicts, "
+                          f"lists and tuples of them, or an object with state_dict() or get_state()")
+
+
+def unflatten(tree: Any, arrays: Any) -> Any:
+    """What `flatten` was given."""
+    if isinstance(tree, list):
+        return [unflatten(v, arrays) for v in tree]
+    if not isinstance(tree, dict):
+        return tree
+    ((kind, value),) = tree.items()
+    if kind == "array":
+        return arrays[value]
+    if kind == "tuple":
+        return tuple(unflatten(v, arrays) for v in value)
+    return {unflatten(k, arrays): unflatten(v, arrays) for k, v in value}
+
+
+# --- the file ---
+
+
+def save(path: str | Path, **parts: Any) -> None:
+    """Write the parts to one file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        Taken as it is; no ending is added.
+    **parts : object or plain value
+        An object with ``state_dict()`` (a Module, an optimiser) or ``get_state()`` (a Generator), or arrays, numbers,
+        text, dicts and lists of them (the settings, the number of steps done).
+
+    Raises
+    ------
+    CheckpointError
+        The folder is missing or can't be written, or a part is of another kind. A file that was there stays.
+
+    Examples
+    --------
+    >>> import tempfile, tinytensor as tt
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoint.save(f"{folder}/a.npz", rng=tt.Generator(7), step=100)
+    ...     checkpoint.load(f"{folder}/a.npz")["step"]
+    100
+    """
+    path, arrays, tree = Path(path), dict[str, Any](), dict[str, Any]()
+    for name, part in parts.items():
+        if hasattr(part, "state_dict"):
+            part = part.state_dict()
+        elif hasattr(part, "get_state"):
+            part = part.get_state()
+        tree[name] = flatten(part, name, arrays)
+    description = np.frombuffer(json.dumps({"format": FORMAT, "parts": tree}).encode(), np.uint8)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            with beside.open("wb") as file:
+                np.savez(file, allow_pickle=False, description=description, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}; expected a folder that can be written; make it, or name "
+                              f"another file") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the rename reach the disk too, where the system can sync a folder."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def load(path: str | Path, **objects: Any) -> dict[str, Any]:
+    """Read a file that `save` wrote: its parts by name, as plain values.
+
+    Parameters
+    ----------
+    path : str or Path
+    **objects : object
+        Each takes the part of its name by ``load_state_dict()`` or ``set_state()``.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, damaged, of another kind or without a part that is asked for, or an object does not fit.
+    """
+    parts = read(Path(path))
+    for name, target in objects.items():
+        if name not in parts:
+            raise CheckpointError(f"{path}: it has no part {name!r}, only {', '.join(parts)}; save it with {name}=...")
+        try:
+            (target.load_state_dict if hasattr(target, "load_state_dict") else target.set_state)(parts[name])
+        except (ValueError, TypeError, KeyError) as error:
+            raise CheckpointError(f"{path}: its {name} does not fit: {error}") from error
+    return parts
+
+
+def read(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            description = json.loads(bytes(file["description"]))
+            if description["format"] != FORMAT:
+                raise CheckpointError(f"{path}: its format is {description['format']!r}; expected {FORMAT!r}; load it with "
+                                      f"the version that wrote it")
+            return {name: unflatten(tree, file) for name, tree in description["parts"].items()}
+    except CheckpointError:
+        raise
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}; expected a checkpoint; name a file that --save wrote"
+                              ) from error
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: this is no checkpoint, or a damaged one ({type(error).__name__}); expected a file "
+                              f"that --save wrote; take another copy, or train again") from error

@@ -1,0 +1,1 @@
+"""Looking into a network: `plot` draws what others have measured."""

@@ -1,0 +1,209 @@
+"""First weights: fills a Tensor or array in place, with the numbers that PyTorch draws from the same seed.
+
+It makes no tensors and records nothing. Every function returns what it filled; `rng` is a `Generator`, a seed, or None
+for the default generator. Bounds are computed as Python floats, and rounded once, by the draw.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import numpy as np
+
+from ..core import Array, Tensor
+from ..random import Generator, as_generator
+
+Rng = Generator | int | None
+T = TypeVar("T", bound=Tensor | Array)
+
+GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 0.75}
+FANS = ("fan_in", "fan_out")
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """By how much weights must be larger so that a nonlinearity after them leaves the variance as it is.
+
+    Parameters
+    ----------
+    nonlinearity : {"linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"}
+    param : float, optional
+        The negative slope of "leaky_relu", 0.01 if left out.
+
+    Raises
+    ------
+    ValueError
+        If there is no such nonlinearity.
+
+    Examples
+    --------
+    >>> from tinytensor import nn
+    >>> round(nn.init.calculate_gain("tanh"), 4)
+    1.6667
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        return math.sqrt(2.0 / (1 + slope**2))
+    if nonlinearity not in GAINS:
+        raise ValueError(f"calculate_gain: nonlinearity {nonlinearity!r} came; expected one of "
+                         f"{', '.join([*GAINS, 'leaky_relu'])}; 'linear' has a gain of 1")  # fmt: skip
+    return GAINS[nonlinearity]
+
+
+def fans(p: Tensor | Array, caller: str) -> dict[str, int]:
+    """How many inputs an output has and how many outputs an input, of a weight (out, in, ...)."""
+    if p.ndim < 2 or not p.size:
+        raise ValueError(f"{caller}: a tensor of shape {p.shape} came; expected (out, in) or more axes, none of them "
+                         f"empty; use uniform_ or normal_ for biases")  # fmt: skip
+    field = math.prod(p.shape[2:])
+    return {"fan_in": p.shape[1] * field, "fan_out": p.shape[0] * field}
+
+
+# --- given numbers ---
+
+
+def uniform_(p: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
+    """Fill with numbers uniform in [a, b).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.init.uniform_(tt.zeros(3), -1, 1, rng=42)
+    tensor([ 0.7645,  0.83  , -0.2343])
+    """
+    return as_generator(rng).uniform_(p, a, b)
+
+
+def normal_(p: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
+    """Fill with normal numbers.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.init.normal_(tt.zeros(3), rng=42)
+    tensor([0.3367, 0.1288, 0.2345])
+    """
+    return as_generator(rng).normal_(p, mean, std)
+
+
+def constant_(p: T, val: float) -> T:
+    """Fill with one value.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.init.constant_(tt.zeros(2), 0.5)
+    tensor([0.5, 0.5])
+    """
+    (p.data if isinstance(p, Tensor) else p)[...] = val
+    return p
+
+
+def zeros_(p: T) -> T:
+    """Fill with zeros."""
+    return constant_(p, 0.0)
+
+
+def ones_(p: T) -> T:
+    """Fill with ones."""
+    return constant_(p, 1.0)
+
+
+def eye_(p: T) -> T:
+    """Fill a matrix with the identity: ones on the diagonal, zeros elsewhere.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.init.eye_(tt.zeros(2, 3))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
+    if p.ndim != 2:
+        raise ValueError(f"eye_: a tensor of shape {p.shape} came; expected a matrix; fill its parts one by one")
+    (p.data if isinstance(p, Tensor) else p)[...] = np.eye(p.shape[0], p.shape[1])
+    return p
+
+
+# --- so that the variance stays as it is from layer to layer ---
+
+
+def kaiming_std(p: Tensor | Array, a: float, mode: str, nonlinearity: str, caller: str) -> float:
+    if mode not in FANS:
+        raise ValueError(f"{caller}: mode {mode!r} came; expected 'fan_in' (keeps the variance forwards) or 'fan_out' "
+                         f"(backwards)")  # fmt: skip
+    return calculate_gain(nonlinearity, a) / math.sqrt(fans(p, caller)[mode])
+
+
+def kaiming_uniform_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
+    """Fill a weight (out, in, ...) uniformly, with a standard deviation of gain / sqrt(fan) (He et al. 2015).
+
+    Parameters
+    ----------
+    a : float
+        The negative slope, for "leaky_relu".
+    mode : {"fan_in", "fan_out"}
+        Whether the variance is kept forwards or backwards.
+    nonlinearity : str
+        What follows the layer; see `calculate_gain`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.init.kaiming_uniform_(tt.zeros(2, 2), nonlinearity="relu", rng=42)
+    tensor([[ 1.3242,  1.4376],
+            [-0.4058,  1.5911]])
+    """
+    bound = math.sqrt(3.0) * kaiming_std(p, a, mode, nonlinearity, "kaiming_uniform_")
+    return uniform_(p, -bound, bound, rng)
+
+
+def kaiming_normal_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
+    """Fill a weight (out, in, ...) with normal numbers of standard deviation gain / sqrt(fan) (He et al. 2015).
+
+    Parameters as in `kaiming_uniform_`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> w = nn.init.kaiming_normal_(tt.zeros(200, 30), nonlinearity="tanh", rng=0)
+    >>> print(f"{w.std():.2f}, expected {5 / 3 / 30**0.5:.2f}")
+    0.30, expected 0.30
+    """
+    return normal_(p, 0.0, kaiming_std(p, a, mode, nonlinearity, "kaiming_normal_"), rng)
+
+
+def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
+    """Fill a weight uniformly, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.init.xavier_uniform_(tt.zeros(2, 1), rng=42)
+    tensor([[1.0812],
+            [1.1738]])
+    """
+    std = gain * math.sqrt(2.0 / float(sum(fans(p, "xavier_uniform_").values())))
+    bound = math.sqrt(3.0) * std
+    return uniform_(p, -bound, bound, rng)
+
+
+def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
+    """Fill a weight normally, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.init.xavier_normal_(tt.zeros(2, 1), rng=42)
+    tensor([[0.2749],
+            [0.1052]])
+    """
+    return normal_(p, 0.0, gain * math.sqrt(2.0 / float(sum(fans(p, "xavier_normal_").values()))), rng)

@@ -1,0 +1,184 @@
+"""The plain layers: Linear, Embedding, Flatten, and the activations as modules.
+
+They compute nothing themselves (that is `functional`), and keep nothing from one call to the next.
+"""
+
+from __future__ import annotations
+
+import math
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ..random import as_generator
+from . import functional as F
+from . import init
+from .module import Module, Parameter
+
+
+def size(layer: str, name: str, value: Any) -> int:
+    """A size that a layer was given: an integer of 1 or more."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{layer}: {name} is {value!r}; expected an integer; convert it with int(), divide with //")
+    if index(value) < 1:
+        raise ValueError(f"{layer}: {name} is {value!r}; expected 1 or more; check how the size was computed")
+    return index(value)
+
+
+def same_dtype(layer: str, x: Any, weight: Parameter) -> None:
+    """Refuse an input whose dtype is not the weight's: the product would silently become float64."""
+    dtype = getattr(x, "dtype", None)
+    if dtype != weight.data.dtype:
+        came = f"a {type(x).__name__}" if dtype is None else f"dtype {dtype}"
+        advice = "make it a tensor: tt.tensor(x)" if dtype is None else f"convert it: x.astype(np.{weight.dtype})"
+        also = f", or the model: model.astype(np.{dtype})" if dtype is not None and dtype.kind == "f" else ""
+        raise TypeError(f"{layer}: {came} came as input; expected {weight.dtype}, as the weights have; {advice}{also}")
+
+
+class Linear(Module):
+    """x @ weight.T + bias.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias : bool
+    dtype : dtype
+        float32 or float64.
+    rng : Generator, int or None
+        Where the first weights come from: a generator, a seed, or the default generator. Weight and bias are uniform
+        within 1 / sqrt(in_features), the numbers those of PyTorch's Linear from the same seed.
+
+    Shapes
+    ------
+    weight (out, in), bias (out,); input (..., in), output (..., out)
+
+    Raises
+    ------
+    TypeError
+        If the input's dtype is not the weight's.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> layer = nn.Linear(3, 2, rng=42)
+    >>> layer.weight
+    Parameter([[ 0.4414,  0.4792, -0.1353],
+               [ 0.5304, -0.1265,  0.1165]])
+    >>> layer(tt.ones(5, 3)).shape
+    (5, 2)
+    """
+
+    bias: Parameter | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = np.float32,
+                 rng: init.Rng = None) -> None:  # fmt: skip
+        super().__init__()
+        self.in_features = size("Linear", "in_features", in_features)
+        self.out_features = size("Linear", "out_features", out_features)
+        rng, shape = as_generator(rng), (self.out_features, self.in_features)
+        self.weight = init.kaiming_uniform_(Parameter(np.empty(shape, dtype)), a=math.sqrt(5), rng=rng)
+        self.bias = None
+        if bias:
+            bound = 1 / math.sqrt(self.in_features)
+            self.bias = init.uniform_(Parameter(np.empty(self.out_features, dtype)), -bound, bound, rng)
+
+    def forward(self, x: Any) -> Any:
+        same_dtype("linear", x, self.weight)
+        return F.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Embedding(Module):
+    """A row of a trained table for each integer.
+
+    Parameters
+    ----------
+    num_embeddings, embedding_dim : int
+        Rows of the table, and their length.
+    dtype, rng
+        As in `Linear`; the table is standard normal.
+
+    Shapes
+    ------
+    weight (num, dim); input (...), integer, in [0, num), output (..., dim)
+
+    Examples
+    --------
+    >>> from tinytensor import nn
+    >>> nn.Embedding(27, 2)([[0, 5, 13]]).shape
+    (1, 3, 2)
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, dtype: Any = np.float32, rng: init.Rng = None) -> None:
+        super().__init__()
+        self.num_embeddings = size("Embedding", "num_embeddings", num_embeddings)
+        self.embedding_dim = size("Embedding", "embedding_dim", embedding_dim)
+        table = np.empty((self.num_embeddings, self.embedding_dim), dtype)
+        self.weight = init.normal_(Parameter(table), rng=rng)
+
+    def forward(self, indices: Any) -> Any:
+        return F.embedding(indices, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_embeddings}, {self.embedding_dim}"
+
+
+class Flatten(Module):
+    """The axes from `start_dim` to `end_dim`, both included, become one.
+
+    Raises
+    ------
+    IndexError
+        If the input does not have these axes, or not in this order.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.Flatten()(tt.ones(32, 3, 10)).shape
+    (32, 30)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim, self.end_dim = index(start_dim), index(end_dim)
+
+    def forward(self, x: Any) -> Any:
+        shape, n = x.shape, len(x.shape)
+        first, last = (d + n if d < 0 else d for d in (self.start_dim, self.end_dim))
+        if not 0 <= first <= last < n:
+            raise IndexError(f"flatten: start_dim={self.start_dim}, end_dim={self.end_dim} and x of shape {shape}; "
+                             f"expected the first not after the last, both among its {n} axes; a batch axis comes from "
+                             f"x[None]")  # fmt: skip
+        return x.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+# --- activations ---
+
+
+class Tanh(Module):
+    """The hyperbolic tangent of each element."""
+
+    def forward(self, x: Any) -> Any:
+        return F.tanh(x)
+
+
+class ReLU(Module):
+    """max(x, 0) of each element."""
+
+    def forward(self, x: Any) -> Any:
+        return F.relu(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x)) of each element."""
+
+    def forward(self, x: Any) -> Any:
+        return F.sigmoid(x)

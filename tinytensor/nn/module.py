@@ -1,0 +1,303 @@
+"""Module: a part of a network, which knows its parameters, its state and the parts inside of it by their names.
+
+It computes nothing itself: layers do, in `forward`. No devices, no backward hooks (those are `Tensor.register_hook`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from ..autograd import Handle
+from ..core import Array, Tensor
+
+Hook = Callable[["Module", tuple[Any, ...], Any], Any]
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module finds and an optimiser trains; it shares the memory of an array or Tensor given as data.
+
+    Examples
+    --------
+    >>> from tinytensor import nn
+    >>> nn.Parameter([1.0, 2.0])
+    Parameter([1., 2.])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        super().__init__(data, requires_grad)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.data, precision=4, separator=", ", prefix="Parameter(")
+        dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
+        return f"Parameter({values}{dtype}{'' if self.requires_grad else ', requires_grad=False'})"
+
+
+def joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """What is named, each thing under its first name only."""
+    seen: set[int] = set()
+    for name, x in named:
+        if id(x) not in seen:
+            seen.add(id(x))
+            yield name, x
+
+
+class Module:
+    """A part of a network. Parameters, Modules and buffers that are set as attributes are found by their names.
+
+    A subclass calls ``super().__init__()``, sets its attributes, and defines ``forward``; the module is then called
+    like a function. A ValueError, TypeError or IndexError from inside says which layer it came from. A deep copy or
+    pickle has parameters of its own, tied ones still tied, and no hooks.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> class Scaled(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.layer, self.scale = nn.Linear(3, 2), nn.Parameter(1.0)
+    ...     def forward(self, x):
+    ...         return self.layer(x) * self.scale
+    >>> model = Scaled()
+    >>> [name for name, p in model.named_parameters()], model(tt.ones(4, 3)).shape
+    (['scale', 'layer.weight', 'layer.bias'], (4, 2))
+    """
+
+    training: bool  # whether layers that behave differently in training do so
+    _buffers: dict[str, bool]  # name -> persistent; the values are attributes, like all others
+    _hooks: list[Hook]
+
+    def __init__(self) -> None:
+        vars(self).update(training=True, _buffers={}, _hooks=[])
+
+    # --- what it does ---
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; every subclass defines its own."""
+        raise TypeError("this module has no forward; define forward(self, x), or call the layers inside of it")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            y = self.forward(*args, **kwargs)
+            if self._hooks:
+                for hook in tuple(self._hooks):
+                    replaced = hook(self, args, y)
+                    y = y if replaced is None else replaced
+            return y
+        except (ValueError, TypeError, IndexError) as error:
+            self._locate(error)
+            raise
+
+    def _locate(self, error: Any) -> None:
+        """Put the failing layer's path, as seen from here, before the message: the outermost has the last word."""
+        layer, text = getattr(error, "layer", (self, str(error)))
+        path = next((path for path, module in self._tree() if module is layer), None)
+        if path is None:  # a layer that was called from here, but does not belong here
+            layer, text, path = self, str(error), ""
+        error.layer, root = (layer, text), type(self).__name__
+        message = f"{root}.{path} ({type(layer).__name__}): {text}" if path else f"{root}: {text}"
+        if isinstance(error, np.exceptions.AxisError):  # subtle: it words itself from attributes, not from args
+            np.exceptions.AxisError.__init__(error, message)
+        elif len(error.args) == 1:
+            error.args = (message,)
+
+    def register_forward_hook(self, hook: Hook) -> Handle:
+        """Call ``hook(module, args, output)`` after every forward; what it returns, if not None, is the new output.
+
+        Examples
+        --------
+        >>> from tinytensor import nn
+        >>> layer = nn.Tanh()
+        >>> handle = layer.register_forward_hook(lambda module, args, y: print(module, y.shape))
+        >>> y = layer(np.ones((4, 3)))
+        Tanh() (4, 3)
+        >>> handle.remove()
+        """
+        self._hooks.append(hook)
+        return Handle(self._hooks, hook)
+
+    # --- attributes ---
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        cls, own = type(self).__name__, vars(self)
+        if "_buffers" not in own:
+            raise AttributeError(f"{cls}: attribute {name!r} was set before the module was initialised; "
+                                 f"call super().__init__() first, in {cls}.__init__")  # fmt: skip
+        if name in self._buffers:
+            part, fits = "buffer, a Tensor without grad", isinstance(value, Tensor) and not value.requires_grad
+        else:
+            kind = next((kind for kind in (Parameter, Module) if isinstance(own.get(name), kind)), object)
+            part, fits = kind.__name__, isinstance(value, kind)
+        if not fits and value is not None:
+            raise TypeError(f"{cls}: {name} is a {part}, and a {type(value).__name__} came; expected another, or None; "
+                            f"write values in place, {name}.data[...] = v, or `del` the attribute first")  # fmt: skip
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._buffers.pop(name, None)
+
+    def register_buffer(self, name: str, array: Any, persistent: bool = True) -> None:
+        """Set an attribute that is state but not trained, as a Tensor; `state_dict` has it if it is persistent."""
+        self._check(name)
+        setattr(self, name, None if array is None else Tensor(array))
+        self._buffers[name] = persistent
+
+    def add_module(self, name: str, module: Module) -> None:
+        """Set an attribute that is a module; its name may be no identifier, as "0"."""
+        if not isinstance(module, Module):
+            raise TypeError(f"{type(self).__name__}: {name!r} is a {type(module).__name__}; expected a Module; "
+                            f"functions have modules too, as nn.Tanh()")  # fmt: skip
+        self._check(name)
+        setattr(self, name, module)
+
+    def _check(self, name: Any) -> None:
+        if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
+            raise ValueError(f"{type(self).__name__}: {name!r} can't name a part: expected a new name without dots; "
+                             f"choose another, or `del` the attribute that has it")  # fmt: skip
+
+    def __getstate__(self) -> dict[str, Any]:  # hooks watch one module: its copies and pickles have none
+        return {**vars(self), "_hooks": []}
+
+    # --- what it is made of ---
+
+    def _own(self, kind: type[Any]) -> dict[str, Any]:
+        return {name: x for name, x in vars(self).items() if isinstance(x, kind)}
+
+    def _own_buffers(self) -> dict[str, Tensor]:
+        return {name: vars(self)[name] for name in self._buffers if vars(self)[name] is not None}
+
+    def _tree(self, path: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all inside, with their paths; a shared one under each of its paths."""
+        yield path, self
+        for name, child in self._own(Module).items():
+            yield from child._tree(joined(path, name))
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """This module, under the name "", and all inside, each with its path; shared ones once."""
+        return once(self._tree())
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all inside; shared ones once."""
+        return (module for _, module in self.named_modules())
+
+    def children(self) -> Iterator[Module]:
+        """The modules directly inside; shared ones once."""
+        return (module for _, module in once(self._own(Module).items()))
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Parameters with their paths, shared ones once: own ones first, each in the order of definition."""
+        return once((joined(path, name), p) for path, m in self._tree() for name, p in m._own(Parameter).items())
+
+    def parameters(self) -> Iterator[Parameter]:
+        """The parameters in the order of `named_parameters`."""
+        return (p for _, p in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Buffers with their paths, shared ones once, in the order of `named_parameters`."""
+        return once((joined(path, name), b) for path, m in self._tree() for name, b in m._own_buffers().items())
+
+    def num_parameters(self) -> int:
+        """How many numbers its parameters hold, shared ones counted once."""
+        return sum(p.size for p in self.parameters())
+
+    # --- its state ---
+
+    def _state(self) -> dict[str, Tensor]:
+        """What is saved: parameters and persistent buffers; a shared one under each of its paths, as in PyTorch."""
+        return {joined(path, name): x for path, m in self._tree()
+                for name, x in {**m._own(Parameter), **m._own_buffers()}.items() if m._buffers.get(name, True)}
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of all parameters and persistent buffers, by path: PyTorch's names, layouts and order."""
+        return {name: x.data.copy() for name, x in self._state().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
+        """Write the values of a `state_dict`, from here or from PyTorch, into parameters and buffers, in place.
+
+        Returns the names that are missing from it, and those that have no place here; if `strict`, they raise. The
+        ValueError lists everything missing, unexpected and misshapen, and nothing was written.
+
+        Examples
+        --------
+        >>> from tinytensor import nn
+        >>> nn.Linear(3, 2).load_state_dict({"weight": np.ones((2, 3))}, strict=False)
+        (['bias'], [])
+        """
+        own = self._state()
+        arrays = {name: np.asarray(v.data if isinstance(v, Tensor) else v) for name, v in state.items()}
+        missing, unexpected = [n for n in own if n not in arrays], [n for n in arrays if n not in own]
+        both = {name: (x.data, arrays[name]) for name, x in own.items() if name in arrays}
+        problems = [f"missing: {n} {own[n].shape}" for n in missing if strict]
+        problems += [f"unexpected: {n} {arrays[n].shape}" for n in unexpected if strict]
+        problems += [f"misshapen: {n} {v.shape} {v.dtype}, expected {x.shape} {x.dtype}" for n, (x, v) in both.items()
+                     if v.shape != x.shape or not np.can_cast(v.dtype, x.dtype, "same_kind")]
+        if problems:
+            problems.append("nothing was written; build the model with the sizes that were saved, or pass strict=False "
+                            "to allow missing and unexpected names")  # fmt: skip
+            raise ValueError("\n  ".join([f"load_state_dict: the state does not fit {type(self).__name__}:", *problems]))
+        for x, v in both.values():
+            x[...] = v
+        return missing, unexpected
+
+    def train(self, mode: bool = True) -> Self:
+        """Set `training` here and in all modules inside."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Set `training` to False here and in all modules inside."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Set `grad` of all parameters to None."""
+        for p in self.parameters():
+            p.grad = None
+
+    def requires_grad_(self, on: bool = True) -> Self:
+        """Let gradients flow to all parameters, or freeze them."""
+        for p in self.parameters():
+            p.requires_grad = on
+        return self
+
+    def astype(self, dtype: Any) -> Self:
+        """Convert all floating parameters, with their gradients, and floating buffers of this very module."""
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"astype: dtype {np.dtype(dtype)} came; expected a floating one; weights need np.float32 "
+                            f"or np.float64, single arrays have x.astype")  # fmt: skip
+        for x in (*self.parameters(), *(b for _, b in self.named_buffers())):
+            if x.dtype.kind == "f":
+                x.data, x.grad = x.data.astype(dtype), None if x.grad is None else x.grad.astype(dtype)
+        return self
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call ``fn`` with every module inside, then with this one."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    # --- what it looks like ---
+
+    def extra_repr(self) -> str:
+        """What stands in the brackets of its repr; a subclass gives its sizes."""
+        return ""
+
+    def _lines(self) -> list[str]:
+        return [f"({name}): {module!r}" for name, module in self._own(Module).items()]
+
+    def __repr__(self) -> str:
+        extra, lines = self.extra_repr(), self._lines()
+        if lines:
+            extra = "".join(f"\n{line}" for line in [extra] * bool(extra) + lines).replace("\n", "\n  ") + "\n"
+        return f"{type(self).__name__}({extra})"

@@ -7,6 +7,7 @@ import math
 import pickle
 import re
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -566,6 +567,23 @@ def test_the_layout_of_a_state_dict():
     ]
 
 
+def test_steps_may_differ_by_parameter_in_a_saved_state():
+    params = [P([1.0], kind) for kind in "dfdd"]
+    opt = SGD(params, momentum=0.5, dampening=0.5)
+    saved = opt.state_dict()
+    entries = {0: 3, 1: 1, 3: 2}
+    saved["state"] = {i: {"step": t, "momentum_buffer": np.ones(1)} for i, t in entries.items()}
+    opt.load_state_dict(saved)
+    again = opt.state_dict()["state"]
+    assert list(again) == [0, 1, 3] and {i: entry["step"] for i, entry in again.items()} == entries
+    opt.lr = 1.0
+    for p in params:
+        p.grad = np.ones_like(p.data)
+    opt.step()  # the third has no buffer yet: it takes its gradient undampened, as 0.5 * 1 + 0.5 * 1 is for the others
+    assert [entry["step"] for entry in opt.state_dict()["state"].values()] == [4, 2, 1, 3]
+    assert [p.data.item() for p in params] == [0, 0, 0, 0]
+
+
 def test_states_that_do_not_fit_are_refused_and_change_nothing():
     p, q = P([1.0]), P([2.0, 3.0])
     opt = SGD([p, q], lr=0.5, momentum=0.5)
@@ -620,6 +638,7 @@ def test_states_that_do_not_fit_are_refused_and_change_nothing():
         ("w", TypeError, "params is of type str"),
         ([P([1.0]), 3], TypeError, "a int is no parameter: data and grad are expected; pass Tensors"),
         ([np.ones(3)], TypeError, "a ndarray is no parameter"),
+        ([SimpleNamespace(data=np.ones(3))], TypeError, "a SimpleNamespace is no parameter"),
         ([("w", P([1.0]))], TypeError, "a tuple is no parameter"),
         ([P([1.0]), {"params": []}], TypeError, "a dict is no parameter"),
         ([{"params": [P([1.0])]}, P([2.0])], TypeError, "a group is"),

@@ -139,13 +139,14 @@ def load(path: str | Path, **objects: Any) -> dict[str, Any]:
         try:
             (target.load_state_dict if hasattr(target, "load_state_dict") else target.set_state)(parts[name])
         except (ValueError, TypeError, KeyError) as error:
-            raise CheckpointError(f"{path}: its {name} does not fit: {error}") from error
+            problem = "; ".join(line.strip() for line in str(error).splitlines())
+            raise CheckpointError(f"{path}: its {name} does not fit: {problem}") from error
     return parts
 
 
 def read(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             description = json.loads(bytes(file["description"]))
             if description["format"] != FORMAT:
                 raise CheckpointError(f"{path}: its format is {description['format']!r}; expected {FORMAT!r}; load it with "

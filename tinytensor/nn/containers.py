@@ -5,9 +5,8 @@ They have no parameters of their own, and a ModuleList no `forward`.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import count, groupby
 from operator import index
 from typing import Any, Self
 
@@ -17,13 +16,9 @@ from .module import Module
 class Row(Module):
     """What Sequential and ModuleList share: modules in a row, under the names "0", "1", and so on."""
 
-    @abstractmethod
-    def _slice(self, i: slice) -> Any:
-        """What a slice of it is."""
-
     def append(self, module: Module) -> Self:
         """Put one more module at the end."""
-        self.add_module(str(len(self)), module)
+        self.add_module(next(name for name in map(str, count(len(self))) if name not in vars(self)), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
@@ -38,19 +33,16 @@ class Row(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self._own(Module).values())
 
-    def _at(self, i: int) -> str:
+    def _name(self, i: int) -> str:
         """The name of number `i`."""
         names = list(self._own(Module))
         if not -len(names) <= index(i) < len(names):
-            raise IndexError(f"{type(self).__name__}: index {i} came for {len(names)} modules; expected {-len(names)} to "
-                             f"{len(names) - 1}; append() makes it longer")  # fmt: skip
+            raise IndexError(f"{type(self).__name__}: index {i} came for {len(names)} modules; expected "
+                             f"{-len(names)} to {len(names) - 1}; append() makes it longer")  # fmt: skip
         return names[i]
 
-    def __getitem__(self, i: Any) -> Any:
-        return self._slice(i) if isinstance(i, slice) else vars(self)[self._at(i)]
-
     def __setitem__(self, i: int, module: Module) -> None:
-        setattr(self, self._at(i), module)
+        setattr(self, self._name(i), module)
 
 
 class Sequential(Row):
@@ -78,8 +70,10 @@ class Sequential(Row):
         else:
             self.extend(modules)
 
-    def _slice(self, i: slice) -> Sequential:
-        return type(self)(dict(list(self._own(Module).items())[i]))
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return Sequential(dict(list(self._own(Module).items())[i]))
+        return vars(self)[self._name(i)]
 
     def forward(self, x: Any) -> Any:
         for module in self:
@@ -103,11 +97,13 @@ class ModuleList(Row):
         super().__init__()
         self.extend(modules)
 
-    def _slice(self, i: slice) -> ModuleList:
-        return type(self)(list(self)[i])
+    def __getitem__(self, i: Any) -> Any:
+        return ModuleList(list(self)[i]) if isinstance(i, slice) else vars(self)[self._name(i)]
 
     def _lines(self) -> list[str]:
-        runs = [(text, [name for name, _ in run]) for text, run in groupby(
-            ((name, repr(module)) for name, module in self._own(Module).items()), lambda pair: pair[1])]
-        return [f"({names[0]}-{names[-1]}): {len(names)} x {text}" if len(names) > 1 else f"({names[0]}): {text}"
-                for text, names in runs]
+        lines = []
+        for text, run in groupby(self._own(Module), lambda name: repr(vars(self)[name])):  # equal ones in one line
+            names = list(run)
+            first, last, n = names[0], names[-1], len(names)
+            lines.append(f"({first}): {text}" if n == 1 else f"({first}-{last}): {n} x {text}")
+        return lines

@@ -37,10 +37,6 @@ class Parameter(Tensor):
         return f"Parameter({values}{dtype}{'' if self.requires_grad else ', requires_grad=False'})"
 
 
-def joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
 def once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """What is named, each thing under its first name only."""
     seen: set[int] = set()
@@ -100,7 +96,7 @@ class Module:
     def _locate(self, error: Any) -> None:
         """Put the failing layer's path, as seen from here, before the message: the outermost has the last word."""
         layer, text = getattr(error, "layer", (self, str(error)))
-        path = next((path for path, module in self._tree() if module is layer), None)
+        path = next((path[:-1] for path, module in self._tree() if module is layer), None)
         if path is None:  # a layer that was called from here, but does not belong here
             layer, text, path = self, str(error), ""
         error.layer, root = (layer, text), type(self).__name__
@@ -148,8 +144,7 @@ class Module:
 
     def register_buffer(self, name: str, array: Any, persistent: bool = True) -> None:
         """Set an attribute that is state but not trained, as a Tensor; `state_dict` has it if it is persistent."""
-        self._check(name)
-        setattr(self, name, None if array is None else Tensor(array))
+        self._add(name, None if array is None else Tensor(array))
         self._buffers[name] = persistent
 
     def add_module(self, name: str, module: Module) -> None:
@@ -157,13 +152,13 @@ class Module:
         if not isinstance(module, Module):
             raise TypeError(f"{type(self).__name__}: {name!r} is a {type(module).__name__}; expected a Module; "
                             f"functions have modules too, as nn.Tanh()")  # fmt: skip
-        self._check(name)
-        setattr(self, name, module)
+        self._add(name, module)
 
-    def _check(self, name: Any) -> None:
+    def _add(self, name: Any, value: Any) -> None:
         if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
-            raise ValueError(f"{type(self).__name__}: {name!r} can't name a part: expected a new name without dots; "
+            raise ValueError(f"{type(self).__name__}: {name!r} can't name a part; expected a new name without dots; "
                              f"choose another, or `del` the attribute that has it")  # fmt: skip
+        setattr(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:  # hooks watch one module: its copies and pickles have none
         return {**vars(self), "_hooks": []}
@@ -177,14 +172,14 @@ class Module:
         return {name: vars(self)[name] for name in self._buffers if vars(self)[name] is not None}
 
     def _tree(self, path: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all inside, with their paths; a shared one under each of its paths."""
+        """This module and all inside, with their paths up to the last dot; a shared one under each of its paths."""
         yield path, self
         for name, child in self._own(Module).items():
-            yield from child._tree(joined(path, name))
+            yield from child._tree(f"{path}{name}.")
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """This module, under the name "", and all inside, each with its path; shared ones once."""
-        return once(self._tree())
+        return once((path[:-1], module) for path, module in self._tree())
 
     def modules(self) -> Iterator[Module]:
         """This module and all inside; shared ones once."""
@@ -196,7 +191,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Parameters with their paths, shared ones once: own ones first, each in the order of definition."""
-        return once((joined(path, name), p) for path, m in self._tree() for name, p in m._own(Parameter).items())
+        return once((f"{path}{name}", p) for path, m in self._tree() for name, p in m._own(Parameter).items())
 
     def parameters(self) -> Iterator[Parameter]:
         """The parameters in the order of `named_parameters`."""
@@ -204,7 +199,7 @@ class Module:
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Buffers with their paths, shared ones once, in the order of `named_parameters`."""
-        return once((joined(path, name), b) for path, m in self._tree() for name, b in m._own_buffers().items())
+        return once((f"{path}{name}", b) for path, m in self._tree() for name, b in m._own_buffers().items())
 
     def num_parameters(self) -> int:
         """How many numbers its parameters hold, shared ones counted once."""
@@ -214,7 +209,7 @@ class Module:
 
     def _state(self) -> dict[str, Tensor]:
         """What is saved: parameters and persistent buffers; a shared one under each of its paths, as in PyTorch."""
-        return {joined(path, name): x for path, m in self._tree()
+        return {f"{path}{name}": x for path, m in self._tree()
                 for name, x in {**m._own(Parameter), **m._own_buffers()}.items() if m._buffers.get(name, True)}
 
     def state_dict(self) -> dict[str, Array]:
@@ -242,9 +237,9 @@ class Module:
         problems += [f"misshapen: {n} {v.shape} {v.dtype}, expected {x.shape} {x.dtype}" for n, (x, v) in both.items()
                      if v.shape != x.shape or not np.can_cast(v.dtype, x.dtype, "same_kind")]
         if problems:
-            problems.append("nothing was written; build the model with the sizes that were saved, or pass strict=False "
-                            "to allow missing and unexpected names")  # fmt: skip
-            raise ValueError("\n  ".join([f"load_state_dict: the state does not fit {type(self).__name__}:", *problems]))
+            raise ValueError("\n  ".join([
+                f"load_state_dict: the state does not fit {type(self).__name__}:", *problems, "nothing was written; "
+                "build the model as it was saved, or allow missing and unexpected names by strict=False"]))  # fmt: skip
         for x, v in both.values():
             x[...] = v
         return missing, unexpected
@@ -290,14 +285,14 @@ class Module:
     # --- what it looks like ---
 
     def extra_repr(self) -> str:
-        """What stands in the brackets of its repr; a subclass gives its sizes."""
+        """What stands in the brackets of its repr: a subclass gives its sizes."""
         return ""
 
     def _lines(self) -> list[str]:
         return [f"({name}): {module!r}" for name, module in self._own(Module).items()]
 
     def __repr__(self) -> str:
-        extra, lines = self.extra_repr(), self._lines()
+        inside, lines = self.extra_repr(), self._lines()
         if lines:
-            extra = "".join(f"\n{line}" for line in [extra] * bool(extra) + lines).replace("\n", "\n  ") + "\n"
-        return f"{type(self).__name__}({extra})"
+            inside = "\n".join(["", *filter(None, [inside]), *lines]).replace("\n", "\n  ") + "\n"
+        return f"{type(self).__name__}({inside})"

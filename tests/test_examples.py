@@ -1,0 +1,146 @@
+"""The examples as their users run them: small, in a process of their own, with good input and with bad."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = ("--steps", "300", "--hidden", "20", "--embedding", "4", "--names", "3")
+
+
+def run(*arguments, script="mlp_ngram.py", **options):
+    """The finished process of an example, run from another folder."""
+    return subprocess.run([sys.executable, str(ROOT / "examples" / script), *map(str, arguments)], capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, **options)
+
+
+@pytest.fixture
+def names(tmp_path):
+    path = tmp_path / "items.txt"
+    path.write_text("\n".join(["anna", "hannah", "nan", "ananas", "ban", "bann", "banana", "hab", "nab", "bah"] * 3), "utf-8")
+    return path
+
+
+def test_the_main_job_small(tmp_path):
+    done = run(*SMALL, "--plots", tmp_path / "new" / "plots", "--save", tmp_path / "m.npz", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "182,625 train, 22,655 dev, 22,866 test" in lines[0]
+    assert re.search(r"starting loss 3\.[23]\d+; expected -log\(1/27\) = 3\.2958", done.stdout)
+    assert re.fullmatch(r"loss: train 2\.\d{3} dev 2\.\d{3} test 2\.\d{3}", lines[-1])
+    assert "2.1304" in done.stdout and "3 new names" in done.stdout
+    figures = sorted((tmp_path / "new" / "plots").iterdir())
+    assert [f.name for f in figures] == ["embedding.png", "learning_rate.png", "loss.png"]
+    assert all(f.read_bytes().startswith(b"\x89PNG") and f.stat().st_size > 10_000 for f in figures)
+
+    again = run("--sample-from", tmp_path / "m.npz", "--names", "3")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines() == lines[lines.index(again.stdout.splitlines()[0]) :][:2]
+
+
+def test_the_lecture_s_first_steps_to_the_digit():
+    done = run("--recipe", "lecture", "--quick")
+    assert "0 steps: 3.2562 = the notebook's 3.2562" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loss: train 2.313 dev 2.324 test 2.322"
+    assert re.search(r"\bdex\b.*\bdaloulyuraile\b.*\bkayha\b.*\bdonish\b.*\btainella\b", done.stdout)
+
+
+def test_a_file_of_one_s_own(names):
+    done = run(*SMALL, "--data", names, "--context", "2", "--no-skip", "--schedule", "cosine", "--warmup", "20")
+    assert done.returncode == 0, done.stderr
+    assert "6 characters" in done.stdout and "expected -log(1/6) = 1.7918" in done.stdout
+
+
+def test_learning_rate_finder(names, tmp_path):
+    done = run(*SMALL, "--data", names, "--lr-find", "--plots", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"lowest, \d\.\d+, at a rate of 0?\.?\d", done.stdout)
+    assert [p.name for p in tmp_path.glob("*.png")] == ["learning_rate.png"]
+
+
+def test_without_the_extras(names, tmp_path):
+    """A package folder that has tqdm and matplotlib fail to import stands in for an environment without them."""
+    for name in ("tqdm", "matplotlib"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError(__name__)")
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = run(*SMALL, "--data", names, env=env)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"training: 300 of 300 steps, loss \d\.\d+, 0 s left", done.stdout)
+    done = run(*SMALL, "--data", names, "--plots", tmp_path, env=env)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "pip install -e '.[examples]'" in done.stderr
+
+
+def test_help_explains_each_setting():
+    done = run("--help")
+    assert done.returncode == 0
+    for flag in ("--context", "--skip, --no-skip", "--weight-decay", "--sample-from", "--recipe", "--lr-find"):
+        assert flag in done.stdout
+    assert done.stdout.count("(default: ") >= 12
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (("--steps", "0"), "argument --steps: 0 came, expected a whole number, 1 or more"),
+    (("--batch", "0"), "argument --batch: 0 came, expected a whole number, 1 or more"),
+    (("--batch", "x"), "argument --batch: 'x' came, expected a whole number"),
+    (("--lr", "nan"), "argument --lr: nan came, expected a number, 0 or more"),
+    (("--context", "0"), "argument --context: 0 came"),
+    (("--schedule", "wavy"), "invalid choice: 'wavy'"),
+    (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text with one item a line"),
+    (("--data", "{tmp}"), "Is a directory"),
+    (("--data", "{tmp}/empty.txt"), "the file is empty; expected 3 items or more"),
+    (("--data", "{tmp}/latin.txt"), "line 2 has the byte 0xe9 at offset 6 of the file; expected UTF-8"),
+    (("--data", "{tmp}/dots.txt"), "contains the boundary '.'"),
+    (("--sample-from", "{tmp}/none.npz"), "none.npz: No such file or directory; expected a checkpoint"),
+    (("--sample-from", "{tmp}/empty.txt"), "this is no checkpoint, or a damaged one"),
+    (("--plots", "{tmp}/empty.txt"), "empty.txt: File exists; expected a folder that can be written"),
+    (("--save", "{tmp}/empty.txt/m.npz"), "expected a folder that can be written"),
+    (("--temperature", "0"), "sample: temperature 0.0; expected a finite number above 0"),
+    (("--nonsense",), "unrecognized arguments: --nonsense"),
+])
+def test_bad_input_is_one_line_and_status_2(tmp_path, arguments, text):
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "latin.txt").write_bytes("anna\nré\nx\ny\n".encode("latin-1"))
+    (tmp_path / "dots.txt").write_text("a.b\nc\nd\ne\n" * 5)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    done = run("--steps", "5", *[a.format(tmp=tmp_path) for a in arguments])
+    errors = [line for line in done.stderr.splitlines() if line.startswith("mlp_ngram.py: ")]
+    assert done.returncode == 2 and len(errors) == 1 and text in errors[0], done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_checkpoints_of_others_are_refused(tmp_path):
+    from tinytensor import checkpoint
+
+    checkpoint.save(tmp_path / "other.npz", step=1)
+    done = run("--sample-from", tmp_path / "other.npz")
+    assert done.returncode == 2 and "this checkpoint is of another model" in done.stderr
+    sizes = {"context": 3, "embedding": 4, "hidden": 5, "skip": True}
+    checkpoint.save(tmp_path / "other.npz", settings=sizes, vocabulary=".ab", model={"embed.weight": 1.0})
+    done = run("--sample-from", tmp_path / "other.npz")
+    assert done.returncode == 2 and "its model does not fit" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
+def test_ctrl_c_ends_with_the_figures_so_far(names):
+    process = subprocess.Popen([sys.executable, "-u", str(ROOT / "examples" / "mlp_ngram.py"), "--steps", "100_000_000",
+                                "--hidden", "20", "--data", str(names)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err
+    assert "stopped by Ctrl-C, here are the figures so far" in out
+    assert re.search(r"loss: train \d\.\d+ dev \d\.\d+ test \d\.\d+\n$", out)
+
+
+def test_output_that_nobody_reads_to_the_end(names):
+    command = f"{sys.executable} -u {ROOT / 'examples' / 'mlp_ngram.py'} --steps 50 --data {names} | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert "items" in done.stdout and "Traceback" not in done.stderr

@@ -1,0 +1,77 @@
+"""The house: which room may import which, what a file may hold, and that what is generated is current."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "tinytensor"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# Each room and what it may import: what stands left of it. Within a folder files may import each other.
+FLOORS = [
+    {"_methods", "random", "optim", "text", "machine", "value"},  # the ground: NumPy alone
+    {"core"},
+    {"define", "autograd"},
+    {"ops"},
+    {"nn", "testing", "compiler"},
+    {"models"},
+    {"checkpoint", "diagnostics"},
+]
+FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
+ALONE = FLOORS[0]
+OPTIONAL = {"matplotlib", "tqdm", "threadpoolctl", "hypothesis"}
+
+
+def room(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path):
+    """(room, line, whether inside a function) for each import of the package by a file of it; other modules by name."""
+    tree = ast.parse(path.read_text("utf-8"))
+    inside = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.relative_to(PACKAGE).parent.parts
+            base = folder[: len(folder) - node.level + 1]
+            targets = [node.module] if node.module else [alias.name for alias in node.names]
+            for target in targets:
+                yield ((*base, *target.split("."))[0], True, node.lineno, id(node) in inside)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for name in [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]:
+                yield (name.split(".")[0], False, node.lineno, id(node) in inside)
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f != PACKAGE / "__init__.py"], ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    here = room(path)
+    for name, ours, line, in_function in imported(path):
+        where = f"{path.name}:{line}"
+        if not ours:
+            assert name in sys.stdlib_module_names | {"numpy"} | OPTIONAL, f"{where}: {name} is no part of the house"
+            assert not in_function or name in OPTIONAL, f"{where}: imports stand at the top, but for the optional"
+            continue
+        assert not in_function, f"{where}: imports stand at the top"
+        assert name == here or (here not in ALONE and FLOOR[name] < FLOOR[here]) or {here, name} == {"core", "_methods"}, (
+            f"{where}: {here} must not import {name}")
+
+
+def test_only_plot_imports_matplotlib_and_only_strategies_hypothesis():
+    users = {name: [p.name for p in FILES if name in p.read_text("utf-8") and any(name == n for n, *_ in imported(p))]
+             for name in ("matplotlib", "hypothesis", "threadpoolctl")}
+    assert users == {"matplotlib": ["plot.py"], "hypothesis": ["strategies.py"], "threadpoolctl": ["machine.py"]}
+
+
+def test_every_file_opens_with_a_sentence():
+    for path in [*FILES, *(ROOT / "examples").glob("*.py"), *(ROOT / "benchmarks").glob("*.py"), *(ROOT / "tests").glob("*.py")]:
+        doc = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        assert doc.splitlines()[:1] and doc.splitlines()[0].endswith("."), path
+
+
+def test_stubs_and_reference_are_current():
+    done = subprocess.run([sys.executable, "-m", "tinytensor.ops", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

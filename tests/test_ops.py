@@ -86,8 +86,12 @@ def check_op(op: Op, sample: Sample, args: Any, order: int = 2) -> None:
     checked(lambda *xs: call(op, sample, *xs), *args, order=order)
 
 
-def has_float64_gradient(op: Op, sample: Sample) -> bool:
-    return sample.params.get("dtype", np.float64) == np.float64
+def has_differences(op: Op, sample: Sample) -> bool:
+    """Whether differences can check it: elements go in and come out, in float64."""
+    args = [np.ones(x) if isinstance(x, tuple) else x for x in sample.inputs]
+    with np.errstate(all="ignore"):
+        y = call(op, sample, *args)
+    return bool(y.dtype == np.float64 and y.size and sum(x.size for x in args if isinstance(x, np.ndarray)))
 
 
 # --- the forward pass is NumPy's ---
@@ -104,7 +108,7 @@ def scattered(x: Any, index: Any, shape: Any) -> Any:
     return z
 
 
-def cross_entropy(logits: Any, targets: Any, reduction: str) -> Any:
+def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     losses = -np.log(np.take_along_axis(softmax(logits), targets[..., None], -1)[..., 0])
     return losses if reduction == "none" else getattr(np, reduction)(losses)
 
@@ -117,7 +121,7 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
     "logsumexp": lambda x, **how: np.log(np.sum(np.exp(x), **how)),
     "linear": lambda x, weight, bias=0: np.einsum("...i,oi->...o", x, weight) + bias,
     "softmax": softmax,
-    "log_softmax": lambda x, axis: np.log(softmax(x, axis)),
+    "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),
     "cross_entropy": cross_entropy,
     "embedding": lambda weight, indices: weight[indices],
     "contract": lambda *operands, subscripts: np.einsum(subscripts, *operands),
@@ -132,7 +136,10 @@ def answers(op: Op) -> list[Any]:
 
 def by_numpy(function: Any, op: Op, args: Any, params: Any) -> Any:
     """The same call, of NumPy's own function."""
-    params = {key: value for key, value in params.items() if value is not None}
+    if function is np.clip:
+        params = {"a_min": None, "a_max": None, **params}
+    if function is np.astype:
+        return function(*args, *params.values())
     return function(args, **params) if isinstance(op.rules, define.Every) else function(*args, **params)
 
 
@@ -309,7 +316,7 @@ def test_layouts_are_read_and_nothing_is_written(op: Op, sample: Sample, data: s
     if not tensors(plain):  # no rule: arrays in, an array out
         np.testing.assert_array_equal(y, expected)
         return
-    np.testing.assert_allclose(y.data, expected.data, rtol=1e-12)
+    np.testing.assert_allclose(y.data, expected.data, rtol=1e-12, atol=1e-13)
     g = layout(data.draw(arrays(y.shape)).astype(y.dtype))
     with np.errstate(all="ignore"):
         first = gradients(y, g, release=False)
@@ -391,7 +398,7 @@ def test_any_shape(op: Op, data: st.DataObject) -> None:
 # --- the gradient is right ---
 
 
-@pytest.mark.parametrize("op, sample", [p for p in calls(SMOOTH) if has_float64_gradient(*p.values)])
+@pytest.mark.parametrize("op, sample", [p for p in calls(SMOOTH) if has_differences(*p.values)])
 @FEW
 @given(data=st.data())
 def test_gradient(op: Op, sample: Sample, data: st.DataObject) -> None:
@@ -457,7 +464,7 @@ def test_fast_rules_are_their_definitions(op: Op, sample: Sample, data: st.DataO
     by_definition = tt.grad(z, tensors(slow), g)
     for a, b, c in zip(by_rule, by_expansion, by_definition, strict=True):
         np.testing.assert_allclose(a.data, b.data, rtol=1e-11, atol=1e-12)
-        np.testing.assert_array_equal(b.data, c.data)
+        np.testing.assert_allclose(a.data, c.data, rtol=1e-11, atol=1e-12)
 
 
 # --- what the docstrings show ---

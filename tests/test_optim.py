@@ -822,3 +822,10 @@ def test_a_training_loop_with_a_schedule():
 @pytest.fixture
 def rng():
     return np.random.default_rng(3)
+
+
+def test_the_output_of_an_op_is_refused():
+    import tinytensor as tt
+
+    with pytest.raises(TypeError, match="is the output of an op: a leaf is expected, or no gradient comes; pass what it was"):
+        SGD([tt.ones(2, requires_grad=True) * 2], lr=0.1)

@@ -125,7 +125,6 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
-
     def domain_of(self, i: int) -> Domain:
         """The domain of input number `i`."""
         return self.domain[min(i, len(self.domain) - 1)]
@@ -348,13 +347,3 @@ def record(op: Op, y: Any, inputs: tuple[Tensor | None, ...], saved: tuple[Any, 
 def settled(y: Any) -> Any:
     """What an op's forward gave, as the data of a tensor: NumPy's scalars become arrays with no axes."""
     return np.array(y) if isinstance(y, np.generic) else y
-
-
-PLAIN = (ndarray, np.generic, int, float, complex, type(None))
-
-
-def operand(x: Any) -> Any:
-    """What an op computes with when it is given `x`; subtle: a Python number stays one, or it would promote float32."""
-    if isinstance(x, Tensor):
-        return x.data
-    return x if isinstance(x, PLAIN) or hasattr(x, "__array_function__") else as_array(x)

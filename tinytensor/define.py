@@ -15,10 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, NUMPY, REAL, REGISTRY, Domain, Op, Params, Rule, S, Sample, Tensor, ndarray, new, operand, record, settled, state
+from .core import NO_PARAMS, NUMPY, REAL, REGISTRY, Domain, Op, Params, Rule, S, Sample, Tensor
+from .core import as_array, ndarray, new, record, settled, state
 
 Function = Callable[..., Any]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
+
+PLAIN = (ndarray, np.generic, int, float, complex, type(None))
+
+
+def operand(x: Any) -> Any:
+    """What an op computes with when it is given `x`; subtle: a Python number stays one, or it would promote float32."""
+    if isinstance(x, Tensor):
+        return x.data
+    return x if isinstance(x, PLAIN) or hasattr(x, "__array_function__") else as_array(x)
+
 
 # --- the three appliers ---
 # Unary and binary ops make their node on the spot: a call of `record` would cost a tenth of a small op.

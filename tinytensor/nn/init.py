@@ -1,7 +1,8 @@
 """First weights: fills a Tensor or array in place, with the numbers that PyTorch draws from the same seed.
 
 It makes no tensors and records nothing. Every function returns what it filled; `rng` is a `Generator`, a seed, or None
-for the default generator. Bounds are computed as Python floats, and rounded once, by the draw.
+for the default generator. Bounds are computed as Python floats, and rounded once, by the draw: float32 weights are
+PyTorch's bit for bit, float64 ones to rounding.
 """
 
 from __future__ import annotations

@@ -95,11 +95,11 @@ class Module:
 
     def _locate(self, error: Any) -> None:
         """Put the failing layer's path, as seen from here, before the message: the outermost has the last word."""
-        layer, text = getattr(error, "layer", (self, str(error)))
+        layer, text = getattr(error, "raised_in", (self, str(error)))
         path = next((path[:-1] for path, module in self._tree() if module is layer), None)
         if path is None:  # a layer that was called from here, but does not belong here
             layer, text, path = self, str(error), ""
-        error.layer, root = (layer, text), type(self).__name__
+        error.raised_in, root = (layer, text), type(self).__name__
         message = f"{root}.{path} ({type(layer).__name__}): {text}" if path else f"{root}: {text}"
         if isinstance(error, np.exceptions.AxisError):  # subtle: it words itself from attributes, not from args
             np.exceptions.AxisError.__init__(error, message)

@@ -92,7 +92,7 @@ def backwards(x: Array) -> Array:
 
 def transposed(x: Array) -> Array:
     """A view whose axes stand in another order in memory."""
-    return np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0) if x.ndim else x
+    return np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0)
 
 
 def contiguous(x: Array) -> Array:
@@ -104,7 +104,7 @@ def read_only(layout: Layout) -> Layout:
     """The layout, in an array that can't be written: what a rule writes into, it must have made itself."""
 
     def frozen(x: Array) -> Array:
-        view = layout(x).view()
+        view = (layout(x) if x.ndim else x.copy()).view()  # subtle: without axes, layouts give scalars or gain an axis
         view.flags.writeable = False
         return view
 

@@ -1,21 +1,17 @@
-"""Optimisers that keep all parameters in one flat vector, and learning-rate schedules.
+"""What all optimisers share: parameters as views of one flat vector, the checks that make this safe, and state_dict.
 
-They compute no gradients and know a parameter only by its `data` and `grad`. Arithmetic, defaults and the layout of a
-state_dict are PyTorch's; its closures, hooks, and foreach and fused switches are left out.
+It computes no gradients and knows a parameter only by its `data` and `grad`. The layout of a state_dict is PyTorch's; its
+closures, hooks, and foreach and fused switches are left out.
 """
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
 from itertools import accumulate, groupby, pairwise
 from typing import Any, ClassVar, Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
-
-__all__ = ["SGD", "Optimizer", "Parameter", "Schedule", "constant", "cosine", "linear", "piecewise", "warmup"]
 
 Array = npt.NDArray[Any]
 
@@ -27,18 +23,18 @@ class Parameter(Protocol):
     grad: Any  # None, or an array of the same shape and dtype
 
 
-def _kind(x: Any) -> str:
+def kind(x: Any) -> str:
     return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else f"of type {type(x).__name__}"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """NumPy's numbers as Python's: np.float64 would compute with float32 vectors in double precision."""
     if isinstance(value, tuple):
-        return tuple(map(_plain, value))
+        return tuple(map(plain, value))
     return value.item() if getattr(value, "shape", None) == () else value
 
 
-def _rate(name: str, value: Any) -> None:
+def check_rate(name: str, value: Any) -> None:
     """Refuse what is no number or below 0; a compiler's stand-in for a number, with arithmetic but no order, passes."""
     if not hasattr(value, "__neg__") or isinstance(value, np.ndarray):
         raise TypeError(f"{name} is {value!r}: a number is expected; of a schedule set opt.lr = schedule(i)")
@@ -110,9 +106,9 @@ class Block:
     def check(self) -> None:
         """Refuse a gradient that is not like its parameter."""
         for number, p in zip(self.numbers, self.params, strict=True):
-            if p.grad is not None and _kind(p.grad) != _kind(p.data):
+            if p.grad is not None and kind(p.grad) != kind(p.data):
                 raise ValueError(
-                    f"the gradient of parameter {number} is {_kind(p.grad)}: {_kind(p.data)} is expected, like its "
+                    f"the gradient of parameter {number} is {kind(p.grad)}: {kind(p.data)} is expected, like its "
                     "data; set p.grad to such an array, or to None"
                 ) from None
 
@@ -156,7 +152,7 @@ class Optimizer(ABC):
     def check(self, group: Mapping[str, Any]) -> None:
         """Refuse settings that are out of range."""
         for name in self.rates:
-            _rate(name, group[name])
+            check_rate(name, group[name])
 
     def step(self) -> None:
         """Update every parameter that has a gradient. What is refused is refused before any parameter moves.
@@ -193,7 +189,7 @@ class Optimizer(ABC):
 
     @lr.setter
     def lr(self, value: float) -> None:
-        _rate("lr", value := _plain(value))
+        check_rate("lr", value := plain(value))
         for group in self.param_groups:
             group["lr"] = value
 
@@ -218,15 +214,18 @@ class Optimizer(ABC):
             for p in unique.values():
                 if not hasattr(getattr(p, "data", None), "dtype") or not hasattr(p, "grad"):
                     raise TypeError(f"a {type(p).__name__} is no parameter: data and grad are expected; pass Tensors")
+                if not getattr(p, "is_leaf", True):
+                    raise TypeError(f"a parameter {kind(p.data)} is the output of an op: a leaf is expected, or no gradient "
+                                    "comes; pass what it was made of, or p.detach() with requires_grad = True")
                 if p.data.dtype.kind != "f":
-                    raise TypeError(f"a parameter is {_kind(p.data)}: floats are expected; convert it or leave it out")
+                    raise TypeError(f"a parameter is {kind(p.data)}: floats are expected; convert it or leave it out")
                 if id(p) in taken:
-                    raise ValueError(f"a parameter {_kind(p.data)} is in two groups: one is expected; leave it in one")
+                    raise ValueError(f"a parameter {kind(p.data)} is in two groups: one is expected; leave it in one")
                 if p.data.size and p.data.ctypes.data in memory:
-                    raise ValueError(f"parameters {_kind(p.data)} share memory: copy one, or use one in both places")
+                    raise ValueError(f"parameters {kind(p.data)} share memory: copy one, or use one in both places")
                 memory.add(p.data.ctypes.data)
             taken |= unique.keys()
-            settings = {name: _plain(value) for name, value in {**self.defaults, **given}.items()}
+            settings = {name: plain(value) for name, value in {**self.defaults, **given}.items()}
             made.append(settings | {"params": tuple(unique.values())})
             self.check(made[-1])
         for group in made:
@@ -242,15 +241,15 @@ class Optimizer(ABC):
         """Copy the data of parameters that were given other arrays into the flat vectors."""
         numbers = {id(p): i for block in self.blocks for i, p in zip(block.numbers, block.params, strict=True)}
         for p, view in moved:
-            name, owner = f"{type(self).__name__}: parameter {numbers[id(p)]}, {_kind(view)},", _owner.get(id(p), self)
+            name, owner = f"{type(self).__name__}: parameter {numbers[id(p)]}, {kind(view)},", _owner.get(id(p), self)
             if owner is not self:
                 raise RuntimeError(
                     f"{name} now belongs to a newer {type(owner).__name__}: one optimiser is expected; "
                     "go on with the newer one, or delete it, and this one takes the parameter back"
                 )
-            if _kind(p.data) != _kind(view):
+            if kind(p.data) != kind(view):
                 raise ValueError(
-                    f"{name} is now {_kind(p.data)}: the same shape and dtype are expected; "
+                    f"{name} is now {kind(p.data)}: the same shape and dtype are expected; "
                     "convert the new data, or make a new optimiser"
                 )
         values = [p.data.copy() for p, _ in moved]  # subtle: all copies first, for two may have swapped their views
@@ -282,7 +281,7 @@ class Optimizer(ABC):
         ValueError
             It comes from other parameters or another class of optimiser; nothing is changed then.
         """
-        saved = [{name: _plain(value) for name, value in group.items()} for group in state_dict["param_groups"]]
+        saved = [{name: plain(value) for name, value in group.items()} for group in state_dict["param_groups"]]
         sizes, own = ([len(group["params"]) for group in groups] for groups in (saved, self.param_groups))
         if sizes != own:
             raise ValueError(f"the state is of groups of {sizes} parameters: {own} are expected; build the same groups")
@@ -316,187 +315,3 @@ class Optimizer(ABC):
         self.defaults, self.param_groups, self.blocks = state["defaults"], [], []
         self._add(state["groups"])
         self.load_state_dict(state["saved"])
-
-
-# --- the optimisers ---
-
-
-class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum: `m = momentum * m + g`, then `theta -= lr * m`.
-
-    Parameters
-    ----------
-    params : iterable of parameters or of groups
-    lr : float
-        Step length.
-    momentum, dampening : float
-        The buffer keeps `momentum` of itself and takes `1 - dampening` of the gradient; the first time all of it.
-    weight_decay : float
-        Adds `weight_decay * theta` to the gradient.
-    nesterov : bool
-        Step by `g + momentum * m`; needs momentum and no dampening.
-    maximize : bool
-        Climb: use the negative gradient.
-
-    Notes
-    -----
-    Sutskever, Martens, Dahl, Hinton (2013), "On the importance of initialization and momentum in deep learning"; as in
-    PyTorch, the rate stands outside the buffer.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> w = SimpleNamespace(data=np.array([1.0, 2.0]), grad=np.array([2.0, -2.0]))
-    >>> opt = SGD([w], lr=0.25)
-    >>> opt.step()
-    >>> w.data
-    array([0.5, 2.5])
-    """
-
-    state = ("momentum_buffer",)
-    rates = ("lr", "momentum", "weight_decay")
-
-    def __init__(
-        self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
-        weight_decay: float = 0, nesterov: bool = False, maximize: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening,
-            "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
-        })  # fmt: skip
-
-    def check(self, group: Mapping[str, Any]) -> None:
-        super().check(group)
-        momentum, dampening = group["momentum"], group["dampening"]
-        if group["nesterov"] and not (momentum > 0 and dampening == 0):
-            raise ValueError(
-                f"nesterov came with momentum {momentum} and dampening {dampening}: momentum above 0 and "
-                "dampening 0 are expected; set momentum=0.9, or leave nesterov out"
-            )
-
-    def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
-        theta, way = block.theta, g
-        if group["maximize"]:
-            np.negative(g, out=g)
-        if group["weight_decay"]:
-            g += group["weight_decay"] * theta
-        if momentum := group["momentum"]:
-            m = block.state["momentum_buffer"]
-            m *= momentum
-            m += (1 - group["dampening"]) * g if group["dampening"] and block.t else g
-            block.t += 1
-            if group["nesterov"]:
-                g += momentum * m
-            else:
-                way = m
-        np.multiply(way, group["lr"], out=g)
-        theta -= g
-
-
-# --- schedules ---
-
-
-@dataclass(frozen=True)
-class Schedule(ABC):
-    """A pure function from the number of a step, counted from 0, to a learning rate: `opt.lr = schedule(i)`.
-
-    Examples
-    --------
-    >>> schedule = warmup(linear(0.1, 0.0, steps=100), steps=10)
-    >>> schedule
-    warmup(schedule=linear(start=0.1, stop=0.0, steps=100), steps=10)
-    >>> [round(schedule(i), 4) for i in (0, 9, 50, 1000)]
-    [0.01, 0.091, 0.05, 0.0]
-    """
-
-    def __post_init__(self) -> None:
-        checks: dict[Any, Any] = {float: _rate, int: _count}
-        for field in fields(self):
-            object.__setattr__(self, field.name, value := _plain(getattr(self, field.name)))
-            if field.type in checks:
-                checks[field.type](field.name, value)
-
-    def __call__(self, step: int) -> float:
-        if step < 0:
-            raise ValueError(f"step is {step}: 0 or more is expected; count steps from 0")
-        return float(self.rate(step))
-
-    @abstractmethod
-    def rate(self, step: int) -> float:
-        """The learning rate at a step that is 0 or more."""
-
-
-def _count(name: str, value: Any) -> None:
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{name} is {value!r}: a whole number, 1 or more, is expected; say after how many steps")
-
-
-@dataclass(frozen=True)
-class constant(Schedule):
-    """Always `value`."""
-
-    value: float
-
-    def rate(self, step: int) -> float:
-        return self.value
-
-
-@dataclass(frozen=True)
-class piecewise(Schedule):
-    """`first`, and from each step in `then` its rate: `piecewise(0.1, {100_000: 0.03})`."""
-
-    first: float
-    then: Mapping[int, float] | tuple[tuple[int, float], ...]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        pairs = tuple(sorted((_plain(step), _plain(rate)) for step, rate in dict(self.then).items()))
-        for step, rate in pairs:
-            _count("a step of then", step)
-            _rate("a rate of then", rate)
-        object.__setattr__(self, "then", pairs)  # a tuple can be hashed, and nobody changes it later
-
-    def rate(self, step: int) -> float:
-        return [self.first, *(rate for start, rate in dict(self.then).items() if start <= step)][-1]
-
-
-@dataclass(frozen=True)
-class linear(Schedule):
-    """From `start` in a straight line to `stop`, which is reached at step `steps` and kept."""
-
-    start: float
-    stop: float
-    steps: int
-
-    def rate(self, step: int) -> float:
-        done = min(step / self.steps, 1)
-        return (1 - done) * self.start + done * self.stop
-
-
-@dataclass(frozen=True)
-class cosine(Schedule):
-    """From `start` by half a cosine to `stop`, reached at step `steps` and kept (Loshchilov and Hutter 2017, SGDR)."""
-
-    start: float
-    stop: float
-    steps: int
-
-    def rate(self, step: int) -> float:
-        done = min(step / self.steps, 1)
-        return self.stop + (self.start - self.stop) * (1 + math.cos(math.pi * done)) / 2
-
-
-@dataclass(frozen=True)
-class warmup(Schedule):
-    """`schedule` times `(step + 1) / steps` until that is 1 (Goyal et al. 2017); the schedule's own steps go on."""
-
-    schedule: Callable[[int], float]
-    steps: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not callable(self.schedule):
-            raise TypeError(f"schedule is {self.schedule!r}: a schedule is expected; write warmup(constant(0.1), 100)")
-
-    def rate(self, step: int) -> float:
-        return self.schedule(step) * min((step + 1) / self.steps, 1)

@@ -1,0 +1,189 @@
+"""PyTorch as an oracle, where it is installed: values and gradients, at random points and where the conventions matter.
+
+`torch._numpy` has NumPy's names and signatures, so one call runs on both.
+"""
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinytensor as tt
+from tinytensor.core import REGISTRY, Op, Sample, Tensor
+from tinytensor.define import PUBLIC, Every
+from tinytensor.testing.strategies import inputs
+
+torch = pytest.importorskip("torch")
+tnp = importlib.import_module("torch._numpy")
+F = torch.nn.functional
+pytestmark = pytest.mark.peer
+FEW = settings(max_examples=max(settings().max_examples // 6, 1))
+
+BY_HAND = {  # what `torch._numpy` does not have, or has with another signature
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "logsumexp": lambda x, axis=None, keepdims=False: torch.logsumexp(x, axes(x, axis), keepdims),
+    "softmax": lambda x, axis=-1: torch.softmax(x, axis),
+    "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
+    "linear": F.linear,
+    "cross_entropy": lambda z, t, reduction="mean": crossed(z, t, reduction),
+    "embedding": lambda weight, i: F.embedding(i, weight),
+    "contract": lambda *operands, subscripts: torch.einsum(subscripts, *operands),
+    "norm": lambda x, axis=None, keepdims=False: torch.linalg.vector_norm(x, dim=axes(x, axis), keepdim=keepdims),
+    "getitem": lambda x, index: x[as_torch(index)],
+    "scatter": lambda x, index, shape: x.new_zeros(shape).index_put(
+        tuple(map(torch.as_tensor, np.unravel_index(np.arange(np.prod(shape)).reshape(shape)[index], shape))), x, accumulate=True),
+    "take": lambda x, i, axis=None: x.reshape(-1)[i] if axis is None else x.index_select(axis, torch.as_tensor(i).reshape(-1)).reshape(
+        *x.shape[:axis], *np.shape(i), *x.shape[axis + 1:]),
+    "where": lambda c, a, b: torch.where(c, a, b),
+    "astype": lambda x, dtype: x.to(getattr(torch, np.dtype(dtype).name)),
+    "var": lambda x, axis=None, ddof=0, correction=None, keepdims=False: torch.var(
+        x, axes(x, axis), correction=ddof if correction is None else correction, keepdim=keepdims),
+    "std": lambda x, axis=None, ddof=0, correction=None, keepdims=False: torch.std(
+        x, axes(x, axis), correction=ddof if correction is None else correction, keepdim=keepdims),
+    "max": lambda x, axis=None, keepdims=False: torch.amax(x, axes(x, axis), keepdims),
+    "min": lambda x, axis=None, keepdims=False: torch.amin(x, axes(x, axis), keepdims),
+    "concatenate": lambda *xs, axis=0: torch.cat([x.reshape(-1) for x in xs] if axis is None else xs, axis or 0),
+    "stack": lambda *xs, axis=0: torch.stack(xs, axis),
+    "pad": lambda x, pad_width: F.pad(x, [n for pair in np.broadcast_to(pad_width, (x.ndim, 2))[::-1].tolist() for n in pair]),
+    "transpose": lambda x, axes=None: x.permute(axes or tuple(range(x.ndim))[::-1]),
+    "ldexp": torch.ldexp,
+    "power": lambda a, b: a**b,
+    "float_power": torch.float_power,
+    "clip": lambda x, a_min=None, a_max=None: torch.clamp(x, a_min, a_max),
+    "take_along_axis": lambda x, i, axis=-1: torch.take_along_dim(x, i, axis),
+    "remainder": torch.remainder,
+    "fmod": torch.fmod,
+}  # fmt: skip
+
+WITHOUT = {  # what the peer has no gradient for, or another one, and what is right
+    "heaviside": "not implemented backwards",
+    "cbrt": "tnp takes the power 1/3, which is nan below 0",
+    "floor_divide": "not implemented backwards",
+}
+
+
+def axes(x: Any, axis: Any) -> Any:
+    return tuple(range(x.ndim)) if axis is None else axis
+
+
+def crossed(z: Any, t: Any, reduction: str) -> Any:
+    losses = F.cross_entropy(z.reshape(-1, z.shape[-1]), t.reshape(-1), reduction=reduction)
+    return losses.reshape(t.shape) if reduction == "none" else losses
+
+
+def as_torch(index: Any) -> Any:
+    """An index as torch takes it: no negative steps."""
+    if isinstance(index, tuple):
+        return tuple(map(as_torch, index))
+    if isinstance(index, slice) and (index.step or 1) < 0:
+        return torch.arange(3)[::1].flip(0)[:: -index.step, None]
+    return torch.as_tensor(index) if isinstance(index, np.ndarray) else index
+
+
+def by_torch(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
+    """torch's output for the same call, and its gradients for a gradient of ones."""
+    leaves = [torch.tensor(x, requires_grad=x.dtype.kind == "f" and bool(op.rules[i])) if isinstance(x, np.ndarray) else x
+              for i, x in enumerate(args)]  # fmt: skip
+    if op.name in BY_HAND:
+        y = BY_HAND[op.name](*leaves, **params)
+    else:
+        y = getattr(tnp, op.name)(*leaves, **params).tensor
+    if y.requires_grad:
+        y.backward(torch.ones_like(y))
+    return y.detach().numpy(), [x.grad.numpy() if x.grad is not None else None
+                                for x in leaves if isinstance(x, torch.Tensor) and x.is_floating_point()]  # fmt: skip
+
+
+def by_us(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
+    leaves = [Tensor(x, requires_grad=x.dtype.kind == "f" and bool(op.rules[i])) if isinstance(x, np.ndarray) else x
+              for i, x in enumerate(args)]  # fmt: skip
+    with np.errstate(all="ignore"):
+        y = PUBLIC[op.name](*leaves, **params)
+    if not isinstance(y, Tensor):
+        return np.asarray(y), []
+    if y.needs:
+        y.backward(np.ones(y.shape))
+    return y.data, [x.grad for x in leaves if isinstance(x, Tensor) and x.dtype.kind == "f"]
+
+
+def agree(op: Op, args: Any, params: Any) -> None:
+    (y, found), (z, expected) = by_us(op, args, params), by_torch(op, args, params)
+    np.testing.assert_allclose(y, z, rtol=1e-12, atol=1e-13)
+    for g, h in zip(found, expected, strict=True):
+        if g is not None:
+            np.testing.assert_allclose(g, np.zeros_like(g) if h is None else h, rtol=1e-12, atol=1e-13)
+
+
+# --- random points ---
+
+PEERED = [op for op in REGISTRY.values() if (op.name in BY_HAND or hasattr(tnp, op.name)) and op.name not in WITHOUT]
+
+
+def test_the_peer_knows_almost_every_op() -> None:
+    assert REGISTRY.keys() - {op.name for op in PEERED} - WITHOUT.keys() == set()
+
+
+@pytest.mark.parametrize("op, sample", [pytest.param(op, s, id=f"{op.name}-{i}") for op in PEERED for i, s in enumerate(op.samples)])
+@FEW
+@given(data=st.data())
+def test_torch_agrees(op: Op, sample: Sample, data: st.DataObject) -> None:
+    agree(op, data.draw(inputs(op, sample)), sample.params)
+
+
+# --- where conventions matter ---
+
+ZERO, TIE = np.array([0.0, -0.0]), np.array([2.0, 2.0, 1.0, 2.0])
+AT = [
+    ("absolute", ZERO), ("sign", ZERO), ("relu", ZERO), ("sqrt", ZERO[:1]), ("log", ZERO[:1]), ("norm", ZERO),
+    ("max", TIE), ("min", -TIE), ("maximum", TIE, TIE[::-1].copy()), ("minimum", TIE, TIE[::-1].copy()),
+    ("prod", np.array([0.0, 2.0, 3.0])), ("prod", np.array([0.0, 0.0, 3.0])), ("power", ZERO[:1], np.array([2.0])),
+    ("hypot", np.array([3.0]), np.array([0.0])), ("arctan2", np.array([0.0]), np.array([2.0])),
+    ("power", np.array([0.0]), np.array([0.0])), ("power", np.array([-2.0]), np.array([3.0])),
+    ("remainder", np.array([5.5, -5.5, 4.0]), np.array([2.0, 2.0, -2.0])), ("fmod", np.array([5.5, -5.5, -4.0]), np.full(3, 2.0)),
+    ("logaddexp", np.array([1e4, -1e4, -np.inf, 0.0]), np.array([1e4, 1e4, 0.0, -np.inf])),
+    ("sigmoid", np.array([-1e4, 1e4, -np.inf, np.inf, 0.0])), ("logsumexp", np.array([1e4, -1e4, -np.inf])),
+    ("softmax", np.array([1e4, 1e4, -np.inf])), ("log_softmax", np.array([1e4, 0.0, -1e4])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, args", [(name, args) for name, *args in AT])
+def test_torch_agrees_on_conventions(name: str, args: list[np.ndarray]) -> None:
+    agree(REGISTRY[name], args, {})
+
+
+def test_clip_at_its_bounds() -> None:
+    agree(REGISTRY["clip"], [np.array([-1.5, -1.0, 0.0, 2.0, 2.5])], {"a_min": -1.0, "a_max": 2.0})
+
+
+def test_where_torch_gives_nan_we_give_the_limit_or_0() -> None:
+    """The conventions that are not torch's, each with what torch does."""
+    for name, args in {
+        "arctan2": [np.zeros(1), np.zeros(1)],
+        "hypot": [np.zeros(1), np.zeros(1)],
+        "std": [np.array([2.0, 2.0])],
+        "logaddexp": [np.array([np.inf]), np.array([np.inf])],
+    }.items():
+        _, ours = by_us(REGISTRY[name], args, {})
+        _, theirs = by_torch(REGISTRY[name], args, {})
+        assert np.isfinite(ours).all(), name
+        assert not np.isfinite(theirs).all(), f"torch has changed its mind on {name}: see whether its convention is ours now"
+
+
+def test_second_order_agrees_on_a_network() -> None:
+    """The gradient of a gradient's norm, through what a network is made of."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in ((5, 3), (4, 3), (4,), (6, 4))]
+    t = np.array([0, 5, 2, 2, 1])
+    ours = [Tensor(a, requires_grad=True) for a in arrays]
+    x, w, b, v = ours
+    loss = tt.cross_entropy(np.tanh(tt.linear(x, w, b)) @ v.swapaxes(0, 1), t)
+    sum((g * g).sum() for g in tt.grad(loss, ours, create_graph=True)).backward()
+    theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    x, w, b, v = theirs
+    loss = F.cross_entropy(torch.tanh(F.linear(x, w, b)) @ v.T, torch.tensor(t))
+    sum((g * g).sum() for g in torch.autograd.grad(loss, theirs, create_graph=True)).backward()
+    for a, c in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.grad, c.grad.numpy(), rtol=1e-10, atol=1e-12)

@@ -1,0 +1,80 @@
+"""The optimisers, each a few lines on flat vectors, with PyTorch's arithmetic and defaults. Storage is in `flat.py`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .flat import Array, Block, Optimizer
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum: `m = momentum * m + g`, then `theta -= lr * m`.
+
+    Parameters
+    ----------
+    params : iterable of parameters or of groups
+    lr : float
+        Step length.
+    momentum, dampening : float
+        The buffer keeps `momentum` of itself and takes `1 - dampening` of the gradient; the first time all of it.
+    weight_decay : float
+        Adds `weight_decay * theta` to the gradient.
+    nesterov : bool
+        Step by `g + momentum * m`; needs momentum and no dampening.
+    maximize : bool
+        Climb: use the negative gradient.
+
+    Notes
+    -----
+    Sutskever, Martens, Dahl, Hinton (2013), "On the importance of initialization and momentum in deep learning"; as in
+    PyTorch, the rate stands outside the buffer.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> w = SimpleNamespace(data=np.array([1.0, 2.0]), grad=np.array([2.0, -2.0]))
+    >>> opt = SGD([w], lr=0.25)
+    >>> opt.step()
+    >>> w.data
+    array([0.5, 2.5])
+    """
+
+    state = ("momentum_buffer",)
+    rates = ("lr", "momentum", "weight_decay")
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
+        weight_decay: float = 0, nesterov: bool = False, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(params, {
+            "lr": lr, "momentum": momentum, "dampening": dampening,
+            "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
+        })  # fmt: skip
+
+    def check(self, group: Mapping[str, Any]) -> None:
+        super().check(group)
+        momentum, dampening = group["momentum"], group["dampening"]
+        if group["nesterov"] and not (momentum > 0 and dampening == 0):
+            raise ValueError(
+                f"nesterov came with momentum {momentum} and dampening {dampening}: momentum above 0 and "
+                "dampening 0 are expected; set momentum=0.9, or leave nesterov out"
+            )
+
+    def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
+        theta, way = block.theta, g
+        if group["maximize"]:
+            np.negative(g, out=g)
+        if group["weight_decay"]:
+            g += group["weight_decay"] * theta
+        if momentum := group["momentum"]:
+            m = block.state["momentum_buffer"]
+            m *= momentum
+            m += (1 - group["dampening"]) * g if group["dampening"] and block.t else g
+            block.t += 1
+            if group["nesterov"]:
+                g += momentum * m
+            else:
+                way = m
+        np.multiply(way, group["lr"], out=g)
+        theta -= g

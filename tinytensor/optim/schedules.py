@@ -1,0 +1,115 @@
+"""Learning-rate schedules: pure functions of the number of the step, which can be printed and compared."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .flat import check_rate, plain
+
+
+@dataclass(frozen=True)
+class Schedule(ABC):
+    """A pure function from the number of a step, counted from 0, to a learning rate: `opt.lr = schedule(i)`.
+
+    Examples
+    --------
+    >>> schedule = warmup(linear(0.1, 0.0, steps=100), steps=10)
+    >>> schedule
+    warmup(schedule=linear(start=0.1, stop=0.0, steps=100), steps=10)
+    >>> [round(schedule(i), 4) for i in (0, 9, 50, 1000)]
+    [0.01, 0.091, 0.05, 0.0]
+    """
+
+    def __post_init__(self) -> None:
+        checks: dict[Any, Any] = {float: check_rate, int: check_count}
+        for field in fields(self):
+            object.__setattr__(self, field.name, value := plain(getattr(self, field.name)))
+            if field.type in checks:
+                checks[field.type](field.name, value)
+
+    def __call__(self, step: int) -> float:
+        if step < 0:
+            raise ValueError(f"step is {step}: 0 or more is expected; count steps from 0")
+        return float(self.rate(step))
+
+    @abstractmethod
+    def rate(self, step: int) -> float:
+        """The learning rate at a step that is 0 or more."""
+
+
+def check_count(name: str, value: Any) -> None:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name} is {value!r}: a whole number, 1 or more, is expected; say after how many steps")
+
+
+@dataclass(frozen=True)
+class constant(Schedule):
+    """Always `value`."""
+
+    value: float
+
+    def rate(self, step: int) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class piecewise(Schedule):
+    """`first`, and from each step in `then` its rate: `piecewise(0.1, {100_000: 0.03})`."""
+
+    first: float
+    then: Mapping[int, float] | tuple[tuple[int, float], ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        pairs = tuple(sorted((plain(step), plain(rate)) for step, rate in dict(self.then).items()))
+        for step, rate in pairs:
+            check_count("a step of then", step)
+            check_rate("a rate of then", rate)
+        object.__setattr__(self, "then", pairs)  # a tuple can be hashed, and nobody changes it later
+
+    def rate(self, step: int) -> float:
+        return [self.first, *(rate for start, rate in dict(self.then).items() if start <= step)][-1]
+
+
+@dataclass(frozen=True)
+class linear(Schedule):
+    """From `start` in a straight line to `stop`, which is reached at step `steps` and kept."""
+
+    start: float
+    stop: float
+    steps: int
+
+    def rate(self, step: int) -> float:
+        done = min(step / self.steps, 1)
+        return (1 - done) * self.start + done * self.stop
+
+
+@dataclass(frozen=True)
+class cosine(Schedule):
+    """From `start` by half a cosine to `stop`, reached at step `steps` and kept (Loshchilov and Hutter 2017, SGDR)."""
+
+    start: float
+    stop: float
+    steps: int
+
+    def rate(self, step: int) -> float:
+        done = min(step / self.steps, 1)
+        return self.stop + (self.start - self.stop) * (1 + math.cos(math.pi * done)) / 2
+
+
+@dataclass(frozen=True)
+class warmup(Schedule):
+    """`schedule` times `(step + 1) / steps` until that is 1 (Goyal et al. 2017); the schedule's own steps go on."""
+
+    schedule: Callable[[int], float]
+    steps: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.schedule):
+            raise TypeError(f"schedule is {self.schedule!r}: a schedule is expected; write warmup(constant(0.1), 100)")
+
+    def rate(self, step: int) -> float:
+        return self.schedule(step) * min((step + 1) / self.steps, 1)

@@ -32,7 +32,7 @@ def progress(message: str) -> None:
 
 def start(task: str, contender: str) -> subprocess.Popen[str]:
     threads = str(CONTENDERS[contender][1])
-    env = os.environ | {name: threads for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    env = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
     return subprocess.Popen([sys.executable, "-m", "benchmarks.worker", task, contender], cwd=ROOT, env=env, text=True,
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
@@ -41,7 +41,7 @@ def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise SystemExit(f"benchmarks: {' '.join(process.args[-2:])} ended early; run it alone to see why")  # type: ignore
+        raise SystemExit(f"benchmarks: {process.args} ended early; run it alone to see why")
     result: dict[str, Any] = json.loads(line)
     return result
 
@@ -120,25 +120,26 @@ def table(task: str, results: dict[str, Any]) -> list[str]:
     """One row a contender: times, and as a multiple of tinytensor's."""
     ours = results["tinytensor"]
     lines = [f"**{TASKS[task][0].capitalize()}**", "",
-             "| | minimum, us | median, us | minimum / tinytensor's | median / tinytensor's |", "| --- | --: | --: | --: | --: |"]
+             "| | minimum, us | median, us | minimum / tinytensor's | median / tinytensor's |",
+             "| --- | --: | --: | --: | --: |"]
     for contender, r in results.items():
         if r is None:
             lines.append(f"| {contender} | not installed | | | |")
         else:
-            lines.append(f"| {contender} | {r['minimum']:.0f} | {r['median']:.0f} | {r['minimum'] / ours['minimum']:.2f} | "
-                         f"{r['median'] / ours['median']:.2f} |")
+            lines.append(f"| {contender} | {r['minimum']:.0f} | {r['median']:.0f} | "
+                         f"{r['minimum'] / ours['minimum']:.2f} | {r['median'] / ours['median']:.2f} |")
     return [*lines, ""]
 
 
 def report(results: dict[str, Any]) -> str:
-    lines = [f"Measured on {results['date']} by `python -m benchmarks --write`: {results['machine']}. Each contender has a "
-             f"process of its own, rounds of {results['seconds']:g} s are interleaved, {results['rounds']} rounds; BLAS has one "
-             f"thread, PyTorch as it says.", ""]
+    lines = [f"Measured on {results['date']} by `python -m benchmarks --write`: {results['machine']}. Each contender "
+             f"has a process of its own; {results['rounds']} rounds of {results['seconds']:g} s are interleaved; BLAS has "
+             f"one thread, PyTorch as many as it says.", ""]
     for task in TASKS:
         lines += table(task, results[task])
     took, sizes = results["import"], results["memory"]
-    lines += [f"`import tinytensor` takes {1000 * took['minimum']:.0f} ms (median {1000 * took['median']:.0f}) on top of "
-              f"`import numpy`. A process that trains the MLP with the garbage collector off has "
+    lines += [f"`import tinytensor` takes {1000 * took['minimum']:.0f} ms (median {1000 * took['median']:.0f}) on top "
+              f"of `import numpy`. A process that trains the MLP with the garbage collector off has "
               f"{' and '.join(f'{size:.1f} MiB {when}' for when, size in sizes.items())}."]
     return "\n".join(lines)
 

@@ -103,6 +103,11 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     sys.exit(status)
 
 
+def say(text: str) -> None:
+    """Print a line while a progress bar may stand on the screen."""
+    print(("\r\033[K" if sys.stdout.isatty() else "") + text, flush=True)
+
+
 class Progress:
     """The steps of a loop, with loss and time left; Ctrl-C ends the loop after the step it is in.
 
@@ -170,7 +175,7 @@ def plotting(folder: str | None) -> Any:
     try:
         from tinytensor.diagnostics import plot
     except ImportError:
-        raise UserError("--plots needs matplotlib, which is not installed; pip install -e '.[examples]' adds it") from None
+        raise UserError("--plots needs matplotlib, which is missing; pip install -e '.[examples]' adds it") from None
     writable_folder(Path(folder))
     return plot
 

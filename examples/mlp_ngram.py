@@ -25,7 +25,7 @@ from tinytensor import checkpoint, nn, optim, text
 NOTEBOOK = {0: 3.2562, 20_000: 2.1831, 40_000: 2.2410, 60_000: 2.3394, 80_000: 2.0558, 100_000: 2.1482,
             120_000: 2.0130, 140_000: 2.1223, 160_000: 1.9242, 180_000: 1.7396, 200_000: 2.1020}
 NOTEBOOK_SPLITS = {"train": 2.0474, "dev": 2.1289, "test": 2.1304}
-NOTEBOOK_NAMES = "ter maleah makilah tyra kalissana noluwak kata kremiyah javer goton".split()
+NOTEBOOK_NAMES = ["ter", "maleah", "makilah", "tyra", "kalissana", "noluwak", "kata", "kremiyah", "javer", "goton"]
 
 
 @dataclass
@@ -153,14 +153,15 @@ def tell(what: str, ours: float, notebook: float, tolerance: float) -> None:
     """Our figure beside the notebook's: = to the printed digit, ≈ within the tolerance."""
     gap = abs(ours - notebook)
     mark = "=" if round(ours, 4) == notebook else "≈" if gap <= tolerance + 5e-5 else "differs from"
-    print(f"\r\033[K{what}: {ours:.4f} {mark} the notebook's {notebook:.4f}", flush=True)
+    common.say(f"{what}: {ours:.4f} {mark} the notebook's {notebook:.4f}")
 
 
 @tt.no_grad()
 def show_names(model, s: Settings, vocabulary: text.Vocabulary, known: set[str]) -> list[str]:
     """Print newly drawn names, * before those that stand in the training set."""
     rng = tt.Generator(s.seed)
-    names = [text.sample(lambda ids: model(ids).data, vocabulary, s.context, rng, s.temperature) for _ in range(s.names)]
+    names = [text.sample(lambda ids: model(ids).data, vocabulary, s.context, rng, s.temperature)
+             for _ in range(s.names)]
     if names:
         print(f"{len(names)} new names (* stands in the training set):")
         print("  " + "  ".join(("*" if name in known else "") + name for name in names))
@@ -223,8 +224,8 @@ def main() -> int:
     model = MLP(len(vocabulary), s)
     model.initialise(s, rng)
     opt = model.optimizer(s)
-    print(f"{len(items):,} items, {len(vocabulary)} characters, {', '.join(f'{len(y):,} {n}' for n, (_, y) in data.items())}"
-          f" examples, {model.num_parameters():,} parameters")
+    sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in data.items())
+    print(f"{len(items):,} items, {len(vocabulary)} characters, {sizes} examples, {model.num_parameters():,} weights")
 
     finder = find_rate(model, s, X, Y) if s.lr_find or plot else None
     if s.lr_find:

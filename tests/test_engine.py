@@ -1,4 +1,4 @@
-"""The engine: what is recorded, in which order gradients flow, what is released, and what is refused. No op's calculus."""
+"""The engine: what is recorded, in which order gradients flow, what is released, what is refused. No op's calculus."""
 
 import copy
 import gc
@@ -77,7 +77,7 @@ def test_a_rebound_value_does_not_change_what_was_recorded():
 def test_operands_in_every_order_and_kind():
     x = leaf(1.0, 2.0)
     for y in (2 - x, 2 / x, 2**x, np.float32(2) * x, np.ones(2, np.float32) @ x, np.array([1, 2]) + x, [1.0, 2.0] * x,
-              x + [1.0, 2.0], abs(-x), +x, x // 1, x % 2):
+              x - [1.0, 2.0], abs(-x), +x, x // 1, x % 2):
         assert type(y) is Tensor and y.requires_grad
     assert ((x > 1) & ~(x < 0) | (x == 1)).tolist() == [True, True]
     x += 1
@@ -143,7 +143,7 @@ def test_steps_leave_no_objects_behind():
 def test_a_second_pass_is_an_error_that_names_the_way_out():
     y = (leaf(1.0) * 2).sum()
     y.backward()
-    with pytest.raises(RuntimeError, match=r"released by an earlier pass .* compute the loss again, or pass retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"released by an earlier pass .* the loss again, or pass retain_graph=True"):
         y.backward()
     x = leaf(1.0)
     shared = x * 2
@@ -174,7 +174,7 @@ def test_a_wrong_rule_is_named():
     rules = op.rules
     try:
         op.rules = (lambda g, y, x: np.zeros(3, np.float32),)
-        with pytest.raises(RuntimeError, match=r"rule of exp for input 0 gave a gradient of shape \(3,\) .* expected \(2,\)"):
+        with pytest.raises(RuntimeError, match=r"rule of exp for input 0 gave .* shape \(3,\) .* expected \(2,\)"):
             leaf(1.0, 2.0).exp().sum().backward()
         op.rules = (lambda g, y, x: np.zeros(2, np.float64),)
         with pytest.raises(RuntimeError, match=r"dtype float64; expected .* float32"):
@@ -322,7 +322,7 @@ def test_integers_are_refused_with_the_fix():
 
 def test_never_an_object_array():
     x, a = leaf(1.0, 2.0), np.ones(2, np.float32)
-    for attempt in (lambda: np.asarray(x), lambda: np.full(2, x), lambda: a.dot(x), lambda: a[x.astype(np.int64) * 0 + x],
+    for attempt in (lambda: np.asarray(x), lambda: np.full(2, x), lambda: a.dot(x), lambda: a[x],
                     lambda: np.array([x, x]), lambda: np.testing.assert_allclose(a, x), lambda: a.__setitem__(slice(None), x)):
         with pytest.raises(TypeError, match=r"the gradient would be lost; write x.detach\(\).numpy\(\)"):
             attempt()
@@ -352,7 +352,7 @@ def test_protocols_of_python():
     assert len(x) == 2 and [v.item() for v in x] == [1, 2] and float(x[1]) == 2 and int(x[0]) == 1
     assert f"{x[1]:.4f}" == "2.0000" and bool(x[0] > 0) and [10, 20, 30][tt.tensor(1)] == 20
     assert hash(x) == hash(x) and x in {x: 1}
-    with pytest.raises(ValueError, match=r"bool: a tensor of shape \(2,\) has 2 elements; expected one; reduce it first"):
+    with pytest.raises(ValueError, match=r"bool: a tensor of shape \(2,\) has 2 elements; expected one; reduce it"):
         bool(x > 0)
     with pytest.raises(TypeError, match="iteration over a 0-d tensor"):
         iter(x[0])
@@ -419,9 +419,9 @@ def test_hooks_are_refused_where_nothing_comes_and_when_they_return_nonsense():
 
 
 def test_anomaly_names_op_and_element():
-    with tt.detect_anomaly(), pytest.raises(FloatingPointError, match=r"rule of log for input 0 gave inf at index \(1,\)"):
-        with np.errstate(divide="ignore"):
-            np.log(leaf(1.0, 0.0)).sum().backward()
+    text = r"rule of log for input 0 gave inf at index \(1,\)"
+    with tt.detect_anomaly(), np.errstate(divide="ignore"), pytest.raises(FloatingPointError, match=text):
+        np.log(leaf(1.0, 0.0)).sum().backward()
     with np.errstate(divide="ignore"):
         np.log(leaf(1.0, 0.0)).sum().backward()
 
@@ -449,6 +449,7 @@ def test_anomaly_names_op_and_element():
     (lambda x: tt.cross_entropy(x, np.array([0])), ValueError, r"logits of shape \(2, 2\) and targets of shape \(1,\)"),
     (lambda x: tt.cross_entropy(x, np.array([0.0, 1.0])), TypeError, "targets of dtype float64 came"),
     (lambda x: tt.embedding(x, np.array([0, 2])), IndexError, "indices from 0 to 2 came for a table of 2 rows"),
+    (lambda x: tt.embedding(x, np.array([0, -1])), IndexError, "indices from -1 to 0 came for a table of 2 rows"),
     (lambda x: tt.embedding(x, np.array([0.5])), TypeError, "indices of dtype float64 came"),
     (lambda x: x + "one", TypeError, "str gave dtype"),
     (lambda x: tt.tensor([[1, 2], [3]]), ValueError, "expected numbers, in an array or even lists"),

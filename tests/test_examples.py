@@ -23,7 +23,8 @@ def run(*arguments, script="mlp_ngram.py", **options):
 @pytest.fixture
 def names(tmp_path):
     path = tmp_path / "items.txt"
-    path.write_text("\n".join(["anna", "hannah", "nan", "ananas", "ban", "bann", "banana", "hab", "nab", "bah"] * 3), "utf-8")
+    items = ["anna", "hannah", "nan", "ananas", "ban", "bann", "banana", "hab", "nab", "bah"]
+    path.write_text("\n".join(items * 3), "utf-8")
     return path
 
 
@@ -130,7 +131,8 @@ def test_checkpoints_of_others_are_refused(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
 def test_ctrl_c_ends_with_the_figures_so_far(names):
     process = subprocess.Popen([sys.executable, "-u", str(ROOT / "examples" / "mlp_ngram.py"), "--steps", "100_000_000",
-                                "--hidden", "20", "--data", str(names)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                "--hidden", "20", "--data", str(names)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
     process.stdout.readline()
     time.sleep(2)
     process.send_signal(signal.SIGINT)

@@ -32,8 +32,8 @@ def order(y: Tensor, expand: bool = False) -> list[Tensor]:
         elif node not in seen:
             seen.add(node)
             if node.op is RELEASED:
-                raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} "
-                                   f"in it no longer knows its inputs); compute the loss again, or pass "
+                raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape "
+                                   f"{node.shape} in it no longer knows its inputs); compute the loss again, or pass "
                                    f"retain_graph=True to the earlier pass")
             while expand and node.op is not None and node.op.definition is not None:
                 become_definition(node, node.op.definition)
@@ -178,10 +178,10 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     >>> x.grad
     array(7., dtype=float32)
     """
-    g = seed(y, gradient, "backward")
-    g = g.data if isinstance(g, Tensor) else g
-    taken = {id(g)}
-    for leaf, g in gradients(y, g, release=not retain_graph).items():
+    start = seed(y, gradient, "backward")
+    start = start.data if isinstance(start, Tensor) else start
+    taken = {id(start)}
+    for leaf, g in gradients(y, start, release=not retain_graph).items():
         if leaf.grad is None:
             leaf.grad = owned(g, shared=leaf.hooks is not None or id(g) in taken)
         else:
@@ -222,10 +222,8 @@ def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False
     """
     targets = [xs] if isinstance(xs, Tensor) else list(xs)
     g = seed(y, gradient, "grad")
-    if create_graph:
-        g = g if isinstance(g, Tensor) else Tensor(g)
-    else:
-        g = g.data if isinstance(g, Tensor) else g
+    if isinstance(g, Tensor) != create_graph:
+        g = Tensor(g) if create_graph else g.data
     for i, x in enumerate(targets):
         if not isinstance(x, Tensor) or not x.needs:
             raise ValueError(f"grad: number {i} of xs does not require grad; create it with requires_grad=True")
@@ -236,8 +234,8 @@ def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False
         if x not in found and not allow_unused:
             raise ValueError(f"grad: the output does not depend on number {i} of xs, of shape {x.shape}; "
                              f"pass allow_unused=True if its gradient is to be zeros")
-        g = found.get(x)
-        results.append(g if isinstance(g, Tensor) else Tensor(np.zeros(x.shape, x.dtype) if g is None else owned(g, True)))
+        found_g = found.get(x, np.zeros(x.shape, x.dtype))
+        results.append(found_g if isinstance(found_g, Tensor) else Tensor(owned(found_g, shared=True)))
     return results[0] if isinstance(xs, Tensor) else tuple(results)
 
 
@@ -330,8 +328,8 @@ def examine(g: Any, x: Tensor, node: Tensor) -> None:
     if len(wrong):
         at = tuple(int(k) for k in wrong[0])
         raise FloatingPointError(f"anomaly: {rule_of(x, node)} gave {g[at]} at index {at}, where the input is "
-                                 f"{x.data[at]}; {len(wrong)} of {g.size} elements are so; keep the input inside of the "
-                                 f"domain, with tt.clip or tt.where before the op")
+                                 f"{x.data[at]}; {len(wrong)} of {g.size} elements are so; keep the input inside of "
+                                 f"the domain, with tt.clip or tt.where before the op")
 
 
 for function in (backward, register_hook, retain_grad):

@@ -149,8 +149,8 @@ def read(path: Path) -> dict[str, Any]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             description = json.loads(bytes(file["description"]))
             if description["format"] != FORMAT:
-                raise CheckpointError(f"{path}: its format is {description['format']!r}; expected {FORMAT!r}; load it with "
-                                      f"the version that wrote it")
+                raise CheckpointError(f"{path}: its format is {description['format']!r}; expected {FORMAT!r}; load it "
+                                      f"with the version that wrote it")
             return {name: unflatten(tree, file) for name, tree in description["parts"].items()}
     except CheckpointError:
         raise
@@ -158,5 +158,5 @@ def read(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: {error.strerror or error}; expected a checkpoint; name a file that --save wrote"
                               ) from error
     except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: this is no checkpoint, or a damaged one ({type(error).__name__}); expected a file "
-                              f"that --save wrote; take another copy, or train again") from error
+        raise CheckpointError(f"{path}: this is no checkpoint, or a damaged one ({type(error).__name__}); expected a "
+                              f"file that --save wrote; take another copy, or train again") from error

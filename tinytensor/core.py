@@ -291,8 +291,8 @@ class Tensor(Methods):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is not None:
-            raise TypeError(f"np.{ufunc.__name__}: out= (or an in-place `array {ufunc.__name__}= tensor`) would lose the "
-                            f"gradient; write y = np.{ufunc.__name__}(...) without out")
+            raise TypeError(f"np.{ufunc.__name__}: out= (or `array {ufunc.__name__}= tensor`, in-place) would lose "
+                            f"the gradient; write y = np.{ufunc.__name__}(...) without out")
         answer = NUMPY.get(ufunc if method == "__call__" else (ufunc, method))
         if answer is None:
             name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -318,7 +318,7 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
     try:
         y: Array = np.array(x, dtype=dtype, copy=copy if hasattr(x, "dtype") else None)
     except ValueError as error:
-        raise ValueError(f"tensor: {error}; expected numbers, in an array or even lists; pad the shorter ones") from None
+        raise ValueError(f"tensor: {error}; expected numbers, in an array or even lists; pad the short ones") from None
     if y.dtype.kind not in "biufc":
         raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected numbers, in an array or even lists")
     while isinstance(x, list | tuple) and x:

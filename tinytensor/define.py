@@ -15,8 +15,25 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, NUMPY, REAL, REGISTRY, Domain, Op, Params, Rule, S, Sample, Tensor
-from .core import as_array, ndarray, new, record, settled, state
+from .core import (
+    NO_PARAMS,
+    NUMPY,
+    REAL,
+    REGISTRY,
+    Domain,
+    Op,
+    Params,
+    Rule,
+    S,
+    Sample,
+    Tensor,
+    as_array,
+    ndarray,
+    new,
+    record,
+    settled,
+    state,
+)
 
 Function = Callable[..., Any]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
@@ -163,7 +180,8 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
             raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
         params = {**defaults, **dict(zip(by_position, rest, strict=False)), **kwargs}
         for key in params.keys() - names:
-            raise usage(f"there is no parameter {key!r}" + (f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""))
+            here = f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
+            raise usage(f"there is no parameter {key!r}{here}")
         for key in names - params.keys():
             raise usage(f"parameter {key!r} is missing")
         return given, params
@@ -314,7 +332,7 @@ def documented(op: Op, ufunc: np.ufunc) -> str:
         y = ufunc(*point)
         values = [y, *(rule(1.0, y, *point) for rule in op.rules if rule)]
     lines += ["", "Examples", "--------"]
-    lines += [f">>> {name} = tt.tensor({v}, requires_grad=True)" for name, v in zip(names, point)]
+    lines += [f">>> {name} = tt.tensor({v}, requires_grad=True)" for name, v in zip(names, point, strict=False)]
     lines += [f">>> y = np.{ufunc.__name__}({', '.join(names)})", ">>> y.backward()",
               f">>> print(f\"{{y:.3f}} {' '.join(f'{{{n}.grad:.3f}}' for n in names)}\")",
               " ".join(f"{float(v):.3f}" for v in values)]

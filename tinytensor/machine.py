@@ -39,7 +39,7 @@ def set_num_threads(n: int) -> None:
     1
     """
     if not isinstance(n, int) or n < 1:
-        raise ValueError(f"set_num_threads: {n!r} came; expected a whole number, 1 or more; 1 is best for small networks")
+        raise ValueError(f"set_num_threads: {n!r} came; expected a whole number, 1 or more; 1 suits small networks")
     _threadpoolctl().threadpool_limits(limits=n, user_api="blas")
 
 

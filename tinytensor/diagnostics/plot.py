@@ -35,7 +35,8 @@ def write(fig: Any, path: str | Path) -> None:
     plt.close(fig)
 
 
-def loss_curve(path: str | Path, steps: Any, losses: Any, raw: Any = (), levels: dict[str, float] | None = None) -> None:
+def loss_curve(path: str | Path, steps: Any, losses: Any, raw: Any = (),
+               levels: dict[str, float] | None = None) -> None:
     """The smoothed loss over the steps, the single batches behind it, and horizontal lines with their names.
 
     Parameters
@@ -57,6 +58,7 @@ def loss_curve(path: str | Path, steps: Any, losses: Any, raw: Any = (), levels:
     low = min([late.min(), *(levels or {}).values()])
     ax.set_ylim(low - 0.1, max(late.max(), low + 0.4) + 0.15)
     ax.margins(x=0.01)
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.legend(loc="upper right", frameon=False, fontsize=11)
     write(fig, path)
 
@@ -69,7 +71,7 @@ def rate_curve(path: str | Path, rates: Any, losses: Any, smooth: Any, best: flo
     ax.axvline(best, color=ORANGE, ls="--", label=f"lowest at {best:.2g}")
     ax.set_xscale("log")
     ax.set_ylim(np.min(smooth) - 0.3, min(np.max(losses), np.min(smooth) + 2.5))
-    ax.legend(loc="upper left", frameon=False, fontsize=11)
+    ax.legend(loc="upper center", frameon=False, fontsize=11)
     write(fig, path)
 
 

@@ -71,7 +71,7 @@ def reference() -> str:
             lines.append(f"| `{name}` | another name of `{function.__name__}` | | | |")
             continue
         op = REGISTRY.get(name)
-        rules = [] if op is None else [rule for rule in op.rules[: len(op.rules)] if rule] if isinstance(op.rules, tuple) else []
+        rules = [rule for rule in op.rules if rule] if op is not None and isinstance(op.rules, tuple) else []
         gradient = "<br>".join(f"`{expression(rule)}`" for rule in rules) or ("composed" if op is None else "")
         sentence = " ".join((function.__doc__ or "").partition("\n\n")[0].split()).replace("|", "\\|")
         lines.append(f"| `{name}` | {sentence} | {gradient} | {'yes' if hasattr(Tensor, name) else ''} | "
@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> int:
             if "--check" not in arguments:
                 path.write_text(text, "utf-8")
     if "--check" in arguments:
-        print(f"stale: {', '.join(stale)}; run python -m tinytensor.ops" if stale else "stubs and reference are current")
+        print(f"stale: {', '.join(stale)}; run python -m tinytensor.ops" if stale else "stubs and reference current")
         return 1 if stale else 0
     print(f"written: {', '.join(stale)}" if stale else "all current")
     return 0

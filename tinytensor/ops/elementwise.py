@@ -243,7 +243,8 @@ def relu(x: Any) -> Any:
 
 
 @op(None, lambda g, y, c, a, b: np.where(c, g, 0), lambda g, y, c, a, b: np.where(c, 0, g), numpy=(np.where,),
-    broadcasts=True, samples=(S(np.array([True, False, True]), (2, 3), (3,)), S(np.array([[True], [False]]), (2, 3), 0.5)))
+    broadcasts=True,
+    samples=(S(np.array([True, False, True]), (2, 3), (3,)), S(np.array([[True], [False]]), (2, 3), 0.5)))
 def where(condition: Any, a: Any, b: Any) -> Any:
     """a where the condition holds, else b; all three broadcast. The one not taken gets a gradient of exactly 0.
 

@@ -1,11 +1,10 @@
-"""The ops that do several steps at once for speed: a fast forward and a fast rule, and the slow definition they stand for.
+"""The ops that do several steps at once for speed: a fast forward and a fast rule, beside the slow definition.
 
 First order uses the rule, higher orders differentiate the definition; a test holds the two together.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -95,6 +94,11 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 # --- cross entropy ---
 
 
+def outside(indices: Any, n: int) -> bool:
+    """Whether an int64 index is not in [0, n); subtle: read unsigned, a negative one is huge, so one look is enough."""
+    return bool(indices.size) and np.maximum.reduce(indices.view(np.uint64), axis=None) >= n
+
+
 def likelihood(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     losses = -take_along_axis(log_softmax(logits), np.expand_dims(targets, -1), -1)[..., 0]
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
@@ -151,10 +155,10 @@ def labelled(logits: Any, targets: Any) -> tuple[Any, Any]:
         raise ValueError(f"cross_entropy: logits of shape {np.shape(logits)} and targets of shape {np.shape(targets)}; "
                          f"expected targets of the shape of logits without its last axis, the classes")
     if targets.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy: targets of dtype {targets.dtype} came; expected integer classes; convert them: "
-                        f"targets.astype(np.int64)")
+        raise TypeError(f"cross_entropy: targets of dtype {targets.dtype} came; expected integer classes; convert "
+                        f"them: targets.astype(np.int64)")
     t, classes = targets.reshape(-1).astype(np.int64, copy=False), logits.shape[-1]
-    if t.size and np.maximum.reduce(t.view(np.uint64)) >= classes:  # subtle: read unsigned, a negative class is huge too
+    if outside(t, classes):
         wrong = t[(t < 0) | (t >= classes)][0]
         raise IndexError(f"cross_entropy: target {wrong} came for {classes} classes; expected 0 to {classes - 1}; "
                          f"check the vocabulary, or the size of the last layer")
@@ -180,8 +184,7 @@ def embedding(weight: Any, indices: Any) -> Any:
     if indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices of dtype {indices.dtype} came; expected integers; convert them: "
                         f"indices.astype(np.int64)")
-    try:
-        return weight.take(indices, 0)
-    except IndexError:
+    if outside(indices.astype(np.int64, copy=False), len(weight)):
         raise IndexError(f"embedding: indices from {indices.min()} to {indices.max()} came for a table of "
-                         f"{len(weight)} rows; expected 0 to {len(weight) - 1}; check the vocabulary") from None
+                         f"{len(weight)} rows; expected 0 to {len(weight) - 1}; check the vocabulary")
+    return weight.take(indices, 0)

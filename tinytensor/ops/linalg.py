@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def right(g: Any, a: Any, b: Any) -> Any:
              S((5, 2, 3), (5, 3, 4)), S((5, 1, 2, 3), (6, 3, 4)), S((3,), (5, 3, 4)), S((5, 2, 3), (3,)),
              S((0, 3), (3, 4)), S((2, 0), (0, 4))))
 def matmul(a: Any, b: Any) -> Any:
-    """The matrix product ``a @ b`` of the last two axes; axes before them broadcast, one-dimensional inputs are vectors.
+    """The matrix product ``a @ b`` of the last two axes; axes before them broadcast, one axis alone is a vector.
 
     Examples
     --------
@@ -76,8 +77,9 @@ def letters(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
     terms = inputs.split(",")
     if len(terms) != len(ndims):
         raise ValueError(f"einsum: {subscripts!r} has {len(terms)} terms for {len(ndims)} operands; give one for each")
-    fresh = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in text]
-    spread = [ndim - len(term.replace("...", "")) if "..." in term else 0 for term, ndim in zip(terms, ndims, strict=True)]
+    fresh = [c for c in ascii_letters if c not in text]
+    spread = [ndim - len(term.replace("...", "")) if "..." in term else 0
+              for term, ndim in zip(terms, ndims, strict=True)]
     dots = "".join(fresh[: max([0, *spread])])
     terms = [term.replace("...", dots[len(dots) - n :]) for term, n in zip(terms, spread, strict=True)]
     if arrow:
@@ -95,7 +97,7 @@ def contraction(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> A
     terms, output = letters(subscripts, [x.ndim for x in operands])
     factors = [(output, g), *((terms[j], x) for j, x in enumerate(operands) if j != i)]
     known = set("".join(term for term, _ in factors))
-    unused = iter([c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in "".join([*terms, output])])
+    unused = iter([c for c in ascii_letters if c not in "".join([*terms, output])])
     target = ""
     for c, n in zip(terms[i], operands[i].shape, strict=True):
         if c in target:
@@ -127,7 +129,7 @@ def contract(*operands: Any, subscripts: str) -> Any:
     except ValueError as error:
         letters(subscripts, [np.ndim(x) for x in operands])  # says it better if the terms are too many or too few
         raise ValueError(f"einsum: {subscripts!r} for shapes {', '.join(str(np.shape(x)) for x in operands)}: {error}; "
-                         f"a letter must name axes of one size, and each operand needs as many letters as axes") from None
+                         f"a letter must name axes of one size, and an operand needs as many letters as axes") from None
 
 
 @expose(np.einsum)
@@ -146,7 +148,8 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = True) -> Any:
 # --- norm, and products of vectors ---
 
 
-@op(lambda g, y, x, *, axis, keepdims: regrown(g / nonzero(y), axis, keepdims) * x, numpy=(np.linalg.norm,), method=True,
+@op(lambda g, y, x, *, axis, keepdims: regrown(g / nonzero(y), axis, keepdims) * x,
+    numpy=(np.linalg.norm,), method=True,
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,))))
 def norm(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The Euclidean norm over the axes (of a matrix without `axis`: Frobenius). The gradient at the zero vector is 0.
@@ -173,7 +176,7 @@ def dot(a: Any, b: Any) -> Any:
     if not np.ndim(a) or not np.ndim(b):
         return np.multiply(a, b)
     if np.ndim(a) > 2 or np.ndim(b) > 2:
-        raise ValueError(f"dot: shapes {np.shape(a)} and {np.shape(b)} came; expected two axes at most; use @ or einsum")
+        raise ValueError(f"dot: shapes {np.shape(a)} and {np.shape(b)}; expected two axes at most; use @ or einsum")
     return matmul(a, b)
 
 

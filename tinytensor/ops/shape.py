@@ -5,6 +5,7 @@ The adjoint of a slice is `scatter`, in `index.py`; that of `broadcast_to` is th
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -155,8 +156,9 @@ def part(g: Any, i: int, inputs: tuple[Any, ...], axis: int | None) -> Any:
     return g[(slice(None),) * (axis % g.ndim) + (slice(start, start + inputs[i].shape[axis]),)]
 
 
-@op(lambda g, y, i, *inputs, axis: part(g, i, inputs, axis), numpy=(np.concatenate,), aliases=("concat",), variadic=True,
-    analytic=True, samples=(S((2, 3), (1, 3)), S((2, 3), (2, 0), (2, 1), axis=-1), S((2,), (1, 2), axis=None)))
+@op(lambda g, y, i, *inputs, axis: part(g, i, inputs, axis), numpy=(np.concatenate,), aliases=("concat",),
+    variadic=True, analytic=True,
+    samples=(S((2, 3), (1, 3)), S((2, 3), (2, 0), (2, 1), axis=-1), S((2,), (1, 2), axis=None)))
 def concatenate(*arrays: Any, axis: int | None = 0) -> Any:
     """The arrays of one sequence joined along an axis; flattened first if axis is None.
 
@@ -203,7 +205,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     else:
         cuts = [0, *indices_or_sections, size]
     lead = (slice(None),) * (axis % x.ndim)
-    return [x[(*lead, slice(a, b))] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [x[(*lead, slice(a, b))] for a, b in pairwise(cuts)]
 
 
 def widths(pad_width: Any, ndim: int) -> list[list[int]]:

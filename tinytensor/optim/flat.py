@@ -1,7 +1,7 @@
 """What all optimisers share: parameters as views of one flat vector, the checks that make this safe, and state_dict.
 
-It computes no gradients and knows a parameter only by its `data` and `grad`. The layout of a state_dict is PyTorch's; its
-closures, hooks, and foreach and fused switches are left out.
+It computes no gradients and knows a parameter only by its `data` and `grad`. The layout of a state_dict is PyTorch's;
+its closures, hooks, and foreach and fused switches are left out.
 """
 
 from abc import ABC, abstractmethod
@@ -215,8 +215,8 @@ class Optimizer(ABC):
                 if not hasattr(getattr(p, "data", None), "dtype") or not hasattr(p, "grad"):
                     raise TypeError(f"a {type(p).__name__} is no parameter: data and grad are expected; pass Tensors")
                 if not getattr(p, "is_leaf", True):
-                    raise TypeError(f"a parameter {kind(p.data)} is the output of an op: a leaf is expected, or no gradient "
-                                    "comes; pass what it was made of, or p.detach() with requires_grad = True")
+                    raise TypeError(f"a parameter {kind(p.data)} is the output of an op: a leaf is expected, or no "
+                                    "gradient comes; pass what it was made of, or a detached copy")
                 if p.data.dtype.kind != "f":
                     raise TypeError(f"a parameter is {kind(p.data)}: floats are expected; convert it or leave it out")
                 if id(p) in taken:

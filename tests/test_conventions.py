@@ -95,7 +95,8 @@ def test_roots_logarithms_and_reciprocals_at_0() -> None:
     assert grads(np.power, [0.0], [-1.0])[0] == [-INF]
 
 
-@pytest.mark.parametrize("f, name", [(np.sqrt, "sqrt"), (np.log, "log"), (lambda x: x**-1, "power"), (lambda x: x**-2.5, "power")])
+@pytest.mark.parametrize("f, name", [(np.sqrt, "sqrt"), (np.log, "log"), (lambda x: x**-1, "power"),
+                                     (lambda x: x**-2.5, "power")])  # fmt: skip
 def test_anomaly_mode_names_the_op(f: Callable[..., Any], name: str) -> None:
     assert anomaly(f, [1.0, 0.0]).startswith(f"anomaly: the rule of {name} for input 0 gave ")
     assert "at index (1,), where the input is 0.0; 1 of 2 elements are so" in anomaly(f, [1.0, 0.0])
@@ -120,6 +121,14 @@ def test_powers_of_0_and_of_negative_numbers(f: Callable[..., Any]) -> None:
     assert grads(f, [-2.0], [3.0])[0] == [12]
 
 
+def test_powers_with_exponent_0_have_their_second_derivatives() -> None:
+    """d/db of d(a ** b)/da is a ** (b - 1) * (1 + b log a): 1 / a at b = 0."""
+    a, b = (Tensor(np.array(x), requires_grad=True) for x in ([0.5, 4.0], [0.0, 0.0]))
+    slope, _ = tt.grad(np.power(a, b), [a, b], np.ones(2), create_graph=True)
+    assert slope.tolist() == [0, 0]
+    assert tt.grad(slope.sum(), b).tolist() == [2, 0.25]
+
+
 # --- remainders ---
 
 
@@ -140,8 +149,10 @@ def test_remainders_at_jumps_take_the_one_sided_value() -> None:
 # --- products ---
 
 
-@pytest.mark.parametrize("x, expected", [([0.0, 2.0, 3.0], [6, 0, 0]), ([0.0, 0.0, 3.0], [0, 0, 0]), ([5.0], [1]), ([0.0], [1]),
-                                         ([2.0, -0.0, 1e300], [-0.0, 2e300, -0.0])])  # fmt: skip
+@pytest.mark.parametrize("x, expected", [
+    ([0.0, 2.0, 3.0], [6, 0, 0]), ([0.0, 0.0, 3.0], [0, 0, 0]), ([5.0], [1]), ([0.0], [1]),
+    ([2.0, -0.0, 1e300], [-0.0, 2e300, -0.0]),
+])  # fmt: skip
 def test_products_with_zeros_are_exact(x: list[float], expected: list[float]) -> None:
     assert grads(tt.prod, x) == expected
     assert grads(lambda x: tt.cumprod(x)[-1], x) == expected
@@ -206,7 +217,7 @@ def test_variances_divide_by_n_as_numpy_does() -> None:
     assert values(lambda x: x.var(correction=1), x) == values(lambda x: x.var(ddof=1), x) == np.var(x, ddof=1)
     assert values(lambda x: x.std(correction=1), x) == np.std(x, ddof=1)
     assert grads(tt.var, x) == [-1, -0.5, 0, 1.5]
-    with pytest.raises(TypeError, match=r"^var: there is no parameter 'unbiased'; it is 'correction' here; expected var\("):
+    with pytest.raises(TypeError, match=r"^var: there is no parameter 'unbiased'; it is 'correction' here; "):
         tt.ones(3).var(unbiased=True)
 
 
@@ -215,7 +226,7 @@ def test_variances_divide_by_n_as_numpy_does() -> None:
 
 @pytest.mark.parametrize("name", ["max", "min"])
 def test_the_largest_of_nothing_is_numpys_error(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"^{name}: zero-size array to reduction operation {name}imum which has no identity"):
+    with pytest.raises(ValueError, match=f"^{name}: zero-size array to reduction operation {name}imum which has no id"):
         getattr(tt, name)(tt.ones((0, 3)))
     assert getattr(tt, name)(tt.ones((0, 3)), axis=1).shape == (0,)
 
@@ -242,7 +253,7 @@ def test_gradients_of_repeated_rows_add_up(rows: int) -> None:
     assert grads(lambda x: x[index], table) == expected.tolist()
     assert grads(lambda x: x[tt.tensor(index)], table) == expected.tolist()
     assert grads(lambda x: tt.take(x, index, 0), table) == expected.tolist()
-    assert grads(lambda x: tt.embedding(x, index), table) == expected.tolist()
+    assert grads(lambda x: tt.embedding(x, index % rows), table) == expected.tolist()
 
 
 def test_gradients_of_repeated_elements_add_up() -> None:
@@ -255,9 +266,9 @@ def test_gradients_of_repeated_elements_add_up() -> None:
 
 
 def test_pytorchs_names_are_pointed_to_numpys() -> None:
-    for call, name in ((lambda: tt.ones(3).sum(dim=0), "axis"), (lambda: tt.ones(3).sum(axis=0, keepdim=True), "keepdims")):
-        with pytest.raises(TypeError, match=f"^sum: there is no parameter '.*'; it is '{name}' here"):
-            call()
+    for torchs, numpys in ("dim", "axis"), ("keepdim", "keepdims"):
+        with pytest.raises(TypeError, match=f"^sum: there is no parameter '{torchs}'; it is '{numpys}' here"):
+            tt.ones(3).sum(**{torchs: 0})
     assert tt.ones((2, 3)).sum(1, keepdims=True).shape == (2, 1)
     assert tt.sort(tt.tensor([3.0, 1.0])).tolist() == [1, 3]  # values alone, as NumPy, not (values, indices)
     assert (tt.tensor([1, 2]) / 2).dtype == np.float64  # NumPy's promotion

@@ -1,10 +1,10 @@
-"""Would the tests notice? Every rule, every definition and the engine are broken on purpose, and the generic checks must fail.
+"""Would the tests notice? Rules, definitions and the engine are broken on purpose, and the generic checks must fail.
 
 The checks are those of `test_ops.py`, on fixed points in the place of drawn ones.
 """
 import inspect
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from tinytensor import autograd
 from tinytensor.core import REGISTRY, Op, Sample, Tensor
 from tinytensor.define import PUBLIC, Every
 from tinytensor.testing import gradcheck
-from tinytensor.testing.strategies import points
+from tinytensor.testing.strategies import fixed_inputs
 
 RULED = [op for op in REGISTRY.values() if isinstance(op.rules, Every) or any(op.rules)]
 RULES = [(op, i) for op in RULED for i in range(len(op.rules)) if op.rules[i]]
@@ -24,19 +24,12 @@ RULES = [(op, i) for op in RULED for i in range(len(op.rules)) if op.rules[i]]
 # --- the generic check, at fixed points ---
 
 
-def at_points(op: Op, sample: Sample) -> tuple[Any, ...]:
-    """The inputs of a sample: values in general position in the op's domain, no two of them equal or near an integer."""
-    rng = np.random.default_rng(7)
-    return tuple(rng.choice(points(op.domain_of(i)), x) + rng.uniform(0.005, 0.02, x) if isinstance(x, tuple) else x
-                 for i, x in enumerate(sample.inputs))  # fmt: skip
-
-
 def check(op: Op, sample: Sample, order: int) -> None:
     """The gradient of one call, as in `test_ops.py`."""
-    gradcheck(lambda *args: PUBLIC[op.name](*args, **sample.params), *at_points(op, sample), order=order)
+    gradcheck(lambda *args: PUBLIC[op.name](*args, **sample.params), *fixed_inputs(op, sample), order=order)
 
 
-@lru_cache(maxsize=None)
+@cache
 def checkable(op: Op) -> list[tuple[Sample, int]]:
     """The samples whose first gradient can be checked, and how many arguments each has."""
     good = []
@@ -65,7 +58,7 @@ def noticed(op: Op, i: int, order: int = 1) -> bool:
 def identically_zero(op: Op, i: int) -> bool:
     """Whether a rule gives 0 at every point: then only a constant that is added can be seen."""
     for sample, n in checkable(op):
-        args = at_points(op, sample)
+        args = fixed_inputs(op, sample)
         if i < n:
             with np.errstate(all="ignore"):
                 y = op.forward(*args, **sample.params)
@@ -148,13 +141,15 @@ USES = {  # small graphs, one for each thing that the engine does
     "an input that needs none": lambda x: tt.where(X > 0.7, x, 0.0) * X,
 }
 MUTANTS = {  # which function, what stands there, what is put in its place, and the uses that must notice
-    "forget to accumulate": ("gradients", "coming[x] + gx if x in coming else gx", "gx",
-                             {"used twice", "used along two paths", "one input twice"}),
-    "forget to sum over lead axes": ("unbroadcast", "(ones(n, g.dtype) @ rows.reshape(n, -1)).reshape(shape)", "rows[0]",
-                                     {"lead axis"}),
-    "forget to sum over stretched axes": ("unbroadcast", "np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)",
-                                          "g[tuple(slice(0, 1) if i in axes else slice(None) for i in range(g.ndim))].reshape(shape)",
-                                          {"stretched axis", "used along two paths"}),
+    "forget to accumulate": (
+        "gradients", "coming[x] + gx if x in coming else gx", "gx",
+        {"used twice", "used along two paths", "one input twice"}),
+    "forget to sum over lead axes": (
+        "unbroadcast", "(ones(n, g.dtype) @ rows.reshape(n, -1)).reshape(shape)", "rows[0]", {"lead axis"}),
+    "forget to sum over stretched axes": (
+        "unbroadcast", "np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)",
+        "g[tuple(slice(0, 1) if i in axes else slice(None) for i in range(g.ndim))].reshape(shape)",
+        {"stretched axis", "used along two paths"}),
     "forget to un-broadcast": ("fit", "g = unbroadcast(g, shape)", "pass", {"lead axis", "stretched axis"}),
     "forget to un-promote": ("fit", "g = g.astype(dtype)", "pass", {"another dtype"}),
     "inputs before outputs": ("gradients", "tape.pop()", "tape.pop(0)", set(USES)),

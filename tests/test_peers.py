@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tinytensor.core import REGISTRY, Op, Sample, Tensor
-from tinytensor.define import PUBLIC, Every
+from tinytensor.core import REGISTRY, Op, Tensor
+from tinytensor.define import PUBLIC
 from tinytensor.testing.strategies import inputs
 
 torch = pytest.importorskip("torch")
@@ -99,14 +99,16 @@ def crossed(z: Any, t: Any, reduction: str) -> Any:
     return losses.reshape(t.shape) if reduction == "none" else losses
 
 
+def needs(op: Op, i: int, x: np.ndarray) -> bool:
+    return x.dtype.kind == "f" and bool(op.rules[i])
+
+
 def by_torch(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
     """torch's output for the same call, and its gradients for a gradient of ones."""
-    leaves = [torch.tensor(x, requires_grad=x.dtype.kind == "f" and bool(op.rules[i])) if isinstance(x, np.ndarray) else x
+    leaves = [torch.tensor(x, requires_grad=needs(op, i, x)) if isinstance(x, np.ndarray) else x
               for i, x in enumerate(args)]  # fmt: skip
-    if op.name in BY_HAND:
-        y = BY_HAND[op.name](*leaves, **params)
-    else:
-        y = getattr(tnp, op.name)(*leaves, **params).tensor
+    by_hand = BY_HAND.get(op.name)
+    y = by_hand(*leaves, **params) if by_hand else getattr(tnp, op.name)(*leaves, **params).tensor
     if y.requires_grad:
         y.backward(torch.ones_like(y))
     return y.detach().numpy(), [x.grad.numpy() if x.grad is not None else None
@@ -114,8 +116,7 @@ def by_torch(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
 
 
 def by_us(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
-    leaves = [Tensor(x, requires_grad=x.dtype.kind == "f" and bool(op.rules[i])) if isinstance(x, np.ndarray) else x
-              for i, x in enumerate(args)]  # fmt: skip
+    leaves = [Tensor(x, requires_grad=needs(op, i, x)) if isinstance(x, np.ndarray) else x for i, x in enumerate(args)]
     with np.errstate(all="ignore"):
         y = PUBLIC[op.name](*leaves, **params)
     if not isinstance(y, Tensor):
@@ -142,11 +143,12 @@ def test_the_peer_knows_almost_every_op() -> None:
     assert REGISTRY.keys() - {op.name for op in PEERED} - WITHOUT.keys() == set()
 
 
-@pytest.mark.parametrize("op, sample", [pytest.param(op, s, id=f"{op.name}-{i}") for op in PEERED for i, s in enumerate(op.samples)])
+@pytest.mark.parametrize("op", [pytest.param(op, id=op.name) for op in PEERED])
 @FEW
 @given(data=st.data())
-def test_torch_agrees(op: Op, sample: Sample, data: st.DataObject) -> None:
-    agree(op, data.draw(inputs(op, sample)), sample.params)
+def test_torch_agrees(op: Op, data: st.DataObject) -> None:
+    for sample in op.samples:
+        agree(op, data.draw(inputs(op, sample)), sample.params)
 
 
 # --- where conventions matter ---
@@ -158,7 +160,8 @@ AT = [
     ("prod", np.array([0.0, 2.0, 3.0])), ("prod", np.array([0.0, 0.0, 3.0])), ("power", ZERO[:1], np.array([2.0])),
     ("hypot", np.array([3.0]), np.array([0.0])), ("arctan2", ZERO, np.array([2.0, 0.0])),
     ("power", np.array([0.0]), np.array([0.0])), ("power", np.array([-2.0]), np.array([3.0])),
-    ("remainder", np.array([5.5, -5.5, 4.0]), np.array([2.0, 2.0, -2.0])), ("fmod", np.array([5.5, -5.5, -4.0]), np.full(3, 2.0)),
+    ("remainder", np.array([5.5, -5.5, 4.0]), np.array([2.0, 2.0, -2.0])),
+    ("fmod", np.array([5.5, -5.5, -4.0]), np.array([2.0, 2.0, 2.0])),
     ("logaddexp", np.array([1e4, -1e4, -np.inf, 0.0]), np.array([1e4, 1e4, 0.0, -np.inf])),
     ("sigmoid", np.array([-1e4, 1e4, -np.inf, np.inf, 0.0])), ("logsumexp", np.array([1e4, -1e4, -np.inf])),
     ("softmax", np.array([1e4, 1e4, -np.inf])), ("log_softmax", np.array([1e4, 0.0, -1e4])),

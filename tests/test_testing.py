@@ -1,4 +1,4 @@
-"""The checks check: gradcheck finds what is wrong, names it, and never passes by accident; the strategies give what they say."""
+"""The checks check: gradcheck finds what is wrong and never passes by accident, the strategies give what they say."""
 import contextlib
 from typing import Any
 
@@ -46,13 +46,15 @@ def test_it_names_the_element_the_input_and_both_values() -> None:
 
 def test_the_worst_element_is_the_one_that_is_named() -> None:
     error = np.array([0.01, 0.5, 0.1])
-    with rule("exp", lambda g, y, x: g * y + error), pytest.raises(AssertionError, match=r"input 0 .* at element \(1,\).*\(3 of 3"):
+    text = r"input 0 .* at element \(1,\).*\(3 of 3"
+    with rule("exp", lambda g, y, x: g * y + error), pytest.raises(AssertionError, match=text):
         gradcheck(np.exp, np.ones(3))
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 0.0])
 def test_it_finds_what_is_not_finite_or_missing(wrong: float) -> None:
-    with rule("exp", lambda g, y, x: np.full_like(g, wrong)), pytest.raises(AssertionError, match="the gradient of input 0 is"):
+    text = "the gradient of input 0 is"
+    with rule("exp", lambda g, y, x: np.full_like(g, wrong)), pytest.raises(AssertionError, match=text):
         gradcheck(np.exp, np.ones(2))
 
 
@@ -73,7 +75,8 @@ def test_an_input_that_is_not_used_has_gradient_0() -> None:
 
 def test_float32_and_python_numbers() -> None:
     """Inputs of any floating dtype are cast; numbers, integers and Tensors that require no grad are constants."""
-    assert gradcheck(lambda x, k, i, c: (x**k)[i] * c, np.float32([1.5, 2.5]), 3, np.array([1, 1]), tt.tensor([2.0, 3.0]), order=2)
+    i, c = np.array([1, 1]), tt.tensor([2.0, 3.0])
+    assert gradcheck(lambda x, k, i, c: (x**k)[i] * c, np.float32([1.5, 2.5]), 3, i, c, order=2)
     assert gradcheck(np.exp, Tensor(np.float32([1.0]), requires_grad=True))
     assert gradcheck(np.exp, np.float16(0.5))
 
@@ -96,14 +99,16 @@ def test_kinks_are_left_out_and_the_rest_is_checked() -> None:
     assert gradcheck(np.floor, np.array([1.0, 1.5]), order=2)
     assert gradcheck(lambda x: tt.max(x * np.ones(3)), np.array(2.0), order=2)
     assert gradcheck(lambda x: tt.max(x), np.array([2.0, 2.0, 1.0]))
-    with rule("relu", lambda g, y, x: np.where(x > 0, 1.01 * g, 0)), pytest.raises(AssertionError, match=r"\(1 of 3 .*, 1 at kinks"):
+    text = r"\(1 of 3 .*, 1 at kinks"
+    with rule("relu", lambda g, y, x: np.where(x > 0, 1.01 * g, 0)), pytest.raises(AssertionError, match=text):
         gradcheck(tt.relu, x)
 
 
 @pytest.mark.parametrize("f, x", [(np.sign, 0.0), (tt.relu, 0.0), (np.floor, 3.0), (np.sqrt, 0.0), (np.cbrt, 0.0)])
 def test_nothing_but_kinks_is_an_error(f: Any, x: float) -> None:
-    with pytest.raises(ValueError, match="gradcheck: each of the 2 elements stands at a kink, a jump or the end of the domain, so no "
-                                         "gradient could be checked; move the inputs"):  # fmt: skip
+    text = ("gradcheck: each of the 2 elements stands at a kink, a jump or the end of the domain, so no gradient could be "
+            "checked; move the inputs")  # fmt: skip
+    with pytest.raises(ValueError, match=text):
         gradcheck(f, np.array([x, x]))
 
 
@@ -142,7 +147,7 @@ def test_order_is_1_or_2() -> None:
 
 def test_chance_is_an_error() -> None:
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="gradcheck: f gave other values at the same point, .* fix the seed"):
+    with pytest.raises(ValueError, match=r"gradcheck: f gave other values at the same point, .* fix the seed"):
         gradcheck(lambda x: x * rng.random(), X)
 
 
@@ -172,9 +177,9 @@ def test_a_module_is_checked_with_its_parameters_on_a_copy() -> None:
     weights = layer.w.data
     assert gradcheck(layer, X)
     assert layer.w.data is weights and weights.dtype == np.float32 and layer.w.grad is None
-    with rule("linear", *REGISTRY["linear"].rules[:2], lambda g, y, x, w, b: 1.01 * g):
-        with pytest.raises(AssertionError, match=r"gradcheck: the gradient of parameter b is .* at element \(\d,\)"):
-            gradcheck(layer, X)
+    rules, text = REGISTRY["linear"].rules[:2], r"gradcheck: the gradient of parameter b is .* at element \(\d,\)"
+    with rule("linear", *rules, lambda g, y, x, w, b: 1.01 * g), pytest.raises(AssertionError, match=text):
+        gradcheck(layer, X)
 
 
 # --- compare ---
@@ -196,10 +201,10 @@ def test_compare_prints_a_line_and_returns_it(capsys: pytest.CaptureFixture[str]
 
 def test_compare_is_never_true_by_accident() -> None:
     x = tt.tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(ValueError, match="compare: x has no gradient yet; call .backward"):
+    with pytest.raises(ValueError, match=r"compare: x has no gradient yet; call .backward"):
         compare("x", [1.0, 2.0], x)
     x.sum().backward()
-    with pytest.raises(ValueError, match=r"compare: the gradient of x by hand has shape \(1,\); expected \(2,\), .* sum over"):
+    with pytest.raises(ValueError, match=r"compare: .* x by hand has shape \(1,\); expected \(2,\), .* sum over"):
         compare("x", np.ones(1), x)
     assert not compare("x", [1.0, np.nan], x).close
     assert not compare("x", [np.nan, np.nan], np.array([np.nan, np.nan])).exact
@@ -213,7 +218,7 @@ def test_the_complex_step_is_exact_where_differences_are_not() -> None:
     np.testing.assert_allclose(complex_step(np.exp, [x], [np.ones(3)]), np.exp(x), rtol=1e-15)
     product = complex_step(lambda a, b: a * b, [x, x[::-1]], [np.ones(3), None])
     np.testing.assert_allclose(product, x[::-1], rtol=1e-15)
-    with pytest.raises(TypeError, match="complex_step: f gave dtype float64 for complex inputs; expected complex numbers"):
+    with pytest.raises(TypeError, match="complex_step: f gave dtype float64 for complex inputs; expected complex"):
         complex_step(np.abs, [x], [np.ones(3)])
 
 
@@ -265,7 +270,8 @@ def test_inputs_of_a_sample(data: st.DataObject) -> None:
     a, b, i, k = data.draw(strategies.inputs(op, S((2, 3), (50,), index, 3), np.float32))
     assert a.shape == (2, 3) and b.shape == (50,) and a.dtype == b.dtype == np.float32 and i is index and k == 3
     assert (b != 0).all() and op.domain_of(1) is NONZERO
-    assert (data.draw(strategies.arrays((40,), POSITIVE)) > 0.1).all() and (abs(data.draw(strategies.arrays((3,), UNIT))) < 0.9).all()
+    assert (data.draw(strategies.arrays((40,), POSITIVE)) > 0.1).all()
+    assert (abs(data.draw(strategies.arrays((3,), UNIT))) < 0.9).all()
 
 
 def test_a_public_name_is_documented() -> None:

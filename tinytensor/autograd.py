@@ -5,8 +5,9 @@ It knows no op: every rule is called in the same way, whatever it is the rule of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -17,8 +18,8 @@ from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, recording, state
 # --- which nodes, in which order ---
 
 
-def order(y: Tensor, expand: bool = False) -> list[Tensor]:
-    """Every node that `y` depends on and that needs a gradient, inputs before outputs; found without recursion.
+def order(y: Tensor, expand: bool = False) -> tuple[list[Tensor], set[Tensor]]:
+    """Every op's output that `y` depends on, inputs before outputs, and the set of these and of the leaves.
 
     With `expand`, a fused node first becomes the graph of its definition, which has derivatives of every order.
     """
@@ -31,17 +32,19 @@ def order(y: Tensor, expand: bool = False) -> list[Tensor]:
             tape.append(stack.pop())  # type: ignore[arg-type]
         elif node not in seen:
             seen.add(node)
+            if node.op is None:
+                continue
             if node.op is RELEASED:
                 raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape "
                                    f"{node.shape} in it no longer knows its inputs); compute the loss again, or pass "
                                    f"retain_graph=True to the earlier pass")
-            while expand and node.op is not None and node.op.definition is not None:
+            while expand and node.op.definition is not None:
                 become_definition(node, node.op.definition)
             stack += (node, None)
             for x in node.inputs:
                 if x is not None and x not in seen:
-                    stack.append(x)
-    return tape
+                    (seen.add if x.op is None else stack.append)(x)
+    return tape, seen
 
 
 def become_definition(node: Tensor, definition: Callable[..., Any]) -> None:
@@ -71,9 +74,9 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum `g` over the axes that broadcasting added to, or stretched in, an array of `shape`."""
     lead = g.ndim - len(shape)
     if lead and shape and shape == g.shape[lead:] and g.size:
-        rows = g.reshape(-1, *shape[:-1], shape[-1]) if lead > 1 else g
-        n = rows.shape[0]
-        return (ones(n, g.dtype) @ rows.reshape(n, -1)).reshape(shape)  # twice as fast as a sum over the first axis
+        n = math.prod(g.shape[:lead])
+        y = ones(n, g.dtype) @ (g if g.ndim == 2 else g.reshape(n, -1))  # twice as fast as a sum over the first axis
+        return y if len(shape) == 1 else y.reshape(shape)
     axes = tuple(i for i, n in enumerate((0,) * lead + shape) if i < lead or n != g.shape[i])
     return np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)
 
@@ -103,15 +106,15 @@ def rule_of(x: Tensor, node: Tensor) -> str:
 def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: bool = False,
               release: bool = True) -> dict[Tensor, Any]:
     """The gradients of every leaf and of the `wanted`, given the gradient `g` of `y`."""
-    tape = order(y, expand=create_graph)
-    needed = set(tape)
+    tape, needed = order(y, expand=create_graph)
     if wanted:
         needed = set(wanted)
         for node in tape:
             if any(x in needed for x in node.inputs):
                 needed.add(node)
-    coming, arrived, watch = {y: g}, {}, state.anomaly
-    with np.errstate(all="ignore"), recording(create_graph):
+    coming, watch = {y: g}, state.anomaly
+    arrived: dict[Tensor, Any] = {}
+    with np.errstate(all="ignore"), recording(True) if create_graph else nullcontext():
         while tape:  # outputs before inputs: when a node's turn comes, its gradient is complete
             node = tape.pop()
             if node not in needed:
@@ -119,14 +122,11 @@ def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: 
             g = coming.pop(node)
             if node.hooks:
                 g = hooked(node, g)
-            op = node.op
-            if op is None or node in wanted:
+            if node in wanted:
                 arrived[node] = g
-            if op is None:
-                continue
             value, args = (node, operands(node)) if create_graph else (node.data, node.saved)
             params = node.params
-            for x, rule in zip(node.inputs, op.rules):  # noqa: B905 (a variadic op has rules without end)
+            for x, rule in zip(node.inputs, node.op.rules):  # type: ignore[union-attr]  # noqa: B905 (variadic: no end)
                 if x in needed:
                     gx, like = rule(g, value, *args, **params), x.data
                     if gx.shape != like.shape or gx.dtype != like.dtype:
@@ -136,6 +136,8 @@ def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: 
                     coming[x] = coming[x] + gx if x in coming else gx
             if release:
                 node.op, node.inputs, node.saved, node.params = RELEASED, (), (), NO_PARAMS
+        for leaf, g in coming.items():
+            arrived[leaf] = hooked(leaf, g) if leaf.hooks else g
     return arrived
 
 

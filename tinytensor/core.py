@@ -331,16 +331,19 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
 
 def record(op: Op, y: Any, inputs: tuple[Tensor | None, ...], saved: tuple[Any, ...], params: Params) -> Tensor:
     """The tensor that holds `y`; where an input needs a gradient and this thread records, it knows how it was made."""
-    if type(y) is tuple:
-        y, extras = y
-        params = {**params, "saved": extras}
-    y = settled(y)
+    if type(y) is not ndarray:
+        if type(y) is tuple:
+            y, extras = y
+            params = {**params, "saved": extras}
+        y = settled(y)
     t: Tensor = new(Tensor)
     t.data, t.grad, t.hooks = y, None, None
     if inputs and state.recording and y.dtype.kind == "f":
-        t.needs, t.op, t.inputs, t.saved, t.params = True, op, inputs, saved, params
+        t.needs, t.op = True, op
+        t.inputs, t.saved, t.params = inputs, saved, params
     else:
-        t.needs, t.op, t.inputs, t.saved, t.params = False, None, (), (), NO_PARAMS
+        t.needs, t.op = False, None
+        t.inputs, t.saved, t.params = (), (), NO_PARAMS
     return t
 
 

@@ -36,6 +36,7 @@ from .core import (
 )
 
 Function = Callable[..., Any]
+Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
 
 PLAIN = (ndarray, np.generic, int, float, complex, type(None))
@@ -68,9 +69,11 @@ def unary(op: Op) -> Function:
         t.data = y if type(y) is ndarray else settled(y)
         t.grad = t.hooks = None
         if x.needs and state.recording:
-            t.needs, t.op, t.inputs, t.saved, t.params = True, op, (x,), (a,), NO_PARAMS
+            t.needs, t.op = True, op
+            t.inputs, t.saved, t.params = (x,), (a,), NO_PARAMS
         else:
-            t.needs, t.op, t.inputs, t.saved, t.params = False, None, (), (), NO_PARAMS
+            t.needs, t.op = False, None
+            t.inputs, t.saved, t.params = (), (), NO_PARAMS
         return t
 
     return apply
@@ -104,35 +107,36 @@ def binary(op: Op) -> Function:
         t.data = y if type(y) is ndarray else settled(y)
         t.grad = t.hooks = None
         if (left is not None or right is not None) and state.recording:
-            t.needs, t.op, t.inputs, t.saved, t.params = True, op, (left, right), (x, z), NO_PARAMS
+            t.needs, t.op = True, op
+            t.inputs, t.saved, t.params = (left, right), (x, z), NO_PARAMS
         else:
-            t.needs, t.op, t.inputs, t.saved, t.params = False, None, (), (), NO_PARAMS
+            t.needs, t.op = False, None
+            t.inputs, t.saved, t.params = (), (), NO_PARAMS
         return t
 
     return apply
 
 
-def general(op: Op, bind: Callable[[tuple[Any, ...], Params], tuple[Sequence[Any], Params]]) -> Function:
-    """The function of any other op; `bind` tells inputs from parameters."""
+def general(op: Op, bind: Bind, defaults: Params | None) -> Function:
+    """The function of any other op; `bind` tells inputs from parameters, `defaults` are those of a call without any."""
     rules, forward = op.rules, op.forward
+    arity = len(rules) if defaults is not None else -1
 
     def apply(*args: Any, **kwargs: Any) -> Any:
-        args, params = bind(args, kwargs)  # type: ignore[assignment]
-        needs = tensors = False
+        args, params = (args, defaults) if len(args) == arity and not kwargs else bind(args, kwargs)
         inputs: list[Tensor | None] = []
-        arrays = []
-        for x, rule in zip(args, rules, strict=False):
+        arrays, tensors, needs = [], False, False
+        for x, rule in zip(args, rules):  # noqa: B905 (a variadic op has rules without end)
             if isinstance(x, Tensor):
                 tensors = True
                 arrays.append(x.data)
                 if x.needs and rule is not None:
                     needs = True
                     inputs.append(x)
-                else:
-                    inputs.append(None)
+                    continue
             else:
-                arrays.append(operand(x))
-                inputs.append(None)
+                arrays.append(x if type(x) is ndarray else operand(x))
+            inputs.append(None)
         try:
             y = forward(*arrays, **params)
         except (ValueError, TypeError, IndexError) as error:
@@ -146,26 +150,23 @@ def general(op: Op, bind: Callable[[tuple[Any, ...], Params], tuple[Sequence[Any
 
 # --- which argument is what, and what was wrong with it ---
 
-Bind = Callable[[tuple[Any, ...], Params], tuple[Sequence[Any], Params]]
 ELSEWHERE = {"dim": "axis", "keepdim": "keepdims", "unbiased": "correction"}  # PyTorch's names for NumPy's parameters
 
 
-def binder(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False) -> Bind:
-    """A function from what was passed to (array inputs, parameters), by the signature of `forward`.
+def binder(name: str, forward: Function, arity: int, variadic: bool = False,
+           spread: bool = False) -> tuple[Bind, Params | None]:
+    """A function from what was passed to (array inputs, parameters), by the signature of `forward`; and its defaults.
 
     `variadic`: the inputs come as one sequence.  `spread`: the first parameter may come as several integers.
+    The defaults are None where a call without parameters still has to be looked at.
     """
-    arguments = list(inspect.signature(forward).parameters.values())
-    arguments = [p.replace(annotation=p.empty) for p in arguments]
+    arguments = [p.replace(annotation=p.empty) for p in inspect.signature(forward).parameters.values()]
     inputs, parameters = arguments[:arity], arguments[arity:]
     names = {p.name for p in parameters}
     by_position = [p.name for p in parameters if variadic or p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-    complete = len(defaults) == len(names)
 
-    def bind(args: tuple[Any, ...], kwargs: Params) -> tuple[Sequence[Any], Params]:
-        if complete and not kwargs and len(args) == arity and not variadic:
-            return args, defaults
+    def bind(args: tuple[Any, ...], kwargs: Params) -> tuple[Any, Params]:
         if variadic:
             given, rest = (tuple(args[0]), args[1:]) if args and isinstance(args[0], list | tuple) else (args, ())
         else:
@@ -178,18 +179,20 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
             rest = (rest,)
         if len(rest) > len(by_position):
             raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
-        params = {**defaults, **dict(zip(by_position, rest, strict=False)), **kwargs}
-        for key in params.keys() - names:
-            here = f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
-            raise usage(f"there is no parameter {key!r}{here}")
-        for key in names - params.keys():
-            raise usage(f"parameter {key!r} is missing")
+        params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
+        if kwargs or len(params) < len(names):
+            params = {**defaults, **params, **kwargs}
+        if params.keys() != names:
+            for key in params.keys() - names:
+                here = f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
+                raise usage(f"there is no parameter {key!r}{here}")
+            raise usage(f"parameter {next(iter(names - params.keys()))!r} is missing")
         return given, params
 
     def usage(problem: str) -> TypeError:
         return TypeError(f"{name}: {problem}; expected {name}{inspect.Signature(arguments)}")
 
-    return bind
+    return bind, None if variadic or len(defaults) < len(names) else defaults
 
 
 def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
@@ -270,7 +273,7 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
         record = REGISTRY[name] = Op(name, forward, Every(rules[0]) if variadic and rules[0] else rules,
                                      broadcasts=broadcasts, domain=per_input(domain), samples=samples,
                                      definition=definition, analytic=analytic)
-        function = general(record, binder(name, forward, len(rules), variadic, spread))
+        function = general(record, *binder(name, forward, len(rules), variadic, spread))
         update_wrapper(function, forward)
         function.__name__ = function.__qualname__ = name
         if spread or variadic:
@@ -294,7 +297,7 @@ def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REA
                 analytic=analytic)
     REGISTRY[name] = record
     plain = (lambda x: None) if arity == 1 else (lambda a, b: None)
-    function = (unary if arity == 1 else binary)(record) if rules else general(record, binder(name, plain, arity))
+    function = (unary if arity == 1 else binary)(record) if rules else general(record, *binder(name, plain, arity))
     function.__name__ = function.__qualname__ = name
     function.__doc__ = documented(record, ufunc)
     setattr(function, "__signature__", inspect.signature(plain))

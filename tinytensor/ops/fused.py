@@ -46,16 +46,18 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     >>> tt.linear(tt.ones((2, 3)), tt.ones((4, 3)), tt.zeros(4)).shape
     (2, 4)
     """
-    if np.ndim(x) < 1 or np.ndim(weight) != 2 or x.shape[-1] != weight.shape[1]:
+    if weight.ndim != 2 or x.shape[-1:] != weight.shape[1:]:
         raise ValueError(f"linear: x of shape {np.shape(x)} and weight of shape {np.shape(weight)}: the last axis of x "
                          f"must equal the last of weight (out, in); reshape x, or make the layer for its size")
-    if bias is not None and bias.shape != weight.shape[:1]:
+    flat = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    y = np.matmul(flat, weight.T)
+    if bias is None:
+        return y if flat is x else y.reshape(*x.shape[:-1], -1)
+    if bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias of shape {bias.shape} for a weight of shape {weight.shape}; expected "
                          f"{weight.shape[:1]}, one for each output")
-    y = np.matmul(x if x.ndim == 2 else x.reshape(-1, x.shape[-1]), weight.T)
-    if bias is not None:
-        y = np.add(y, bias, out=y) if y.dtype == bias.dtype else y + bias
-    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], -1)
+    y = np.add(y, bias, out=y) if y.dtype == bias.dtype else y + bias
+    return y if flat is x else y.reshape(*x.shape[:-1], -1)
 
 
 # --- softmax ---
@@ -96,7 +98,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 def outside(indices: Any, n: int) -> bool:
     """Whether an int64 index is not in [0, n); subtle: read unsigned, a negative one is huge, so one look is enough."""
-    return bool(indices.size) and np.maximum.reduce(indices.view(np.uint64), axis=None) >= n
+    return bool(indices.size) and np.maximum.reduce(indices.view(np.uint64).reshape(-1)) >= n
 
 
 def likelihood(logits: Any, targets: Any, reduction: str = "mean") -> Any:
@@ -113,8 +115,8 @@ def excess(g: Any, logits: Any, targets: Any, reduction: str, saved: Any) -> Any
         d -= one_hot_table(classes, d.dtype).take(t, 0)
     else:
         d.reshape(-1)[np.arange(t.size) * classes + t] -= 1
-    d *= np.expand_dims(g, -1).reshape(-1, 1) if reduction == "none" else g / t.size if reduction == "mean" else g
-    return d.reshape(logits.shape)
+    d *= g.reshape(-1, 1) if reduction == "none" else g / t.size if reduction == "mean" else g
+    return d if logits.ndim == 2 else d.reshape(logits.shape)
 
 
 @op(lambda g, y, logits, targets, *, reduction, saved: excess(g, logits, targets, reduction, saved), None,
@@ -141,8 +143,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     z = z - np.maximum.reduce(z, axis=1, keepdims=True)
     e = np.exp(z)
     total = np.add.reduce(e, axis=1, keepdims=True)
-    picked = z.reshape(-1).take(np.arange(0, z.size, z.shape[1]) + t)
-    losses = np.log(total).reshape(-1) - picked
+    losses = np.log(total).reshape(-1) - z.reshape(-1).take(np.arange(0, z.size, z.shape[1]) + t)
     if reduction == "none":
         return losses.reshape(targets.shape), (e, total)
     loss = np.add.reduce(losses)
@@ -151,18 +152,19 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
 
 def labelled(logits: Any, targets: Any) -> tuple[Any, Any]:
     """Logits (N, C) and targets (N,), once they have been found to fit."""
-    if np.ndim(logits) < 1 or logits.shape[:-1] != np.shape(targets):
+    if logits.ndim < 1 or logits.shape[:-1] != targets.shape:
         raise ValueError(f"cross_entropy: logits of shape {np.shape(logits)} and targets of shape {np.shape(targets)}; "
                          f"expected targets of the shape of logits without its last axis, the classes")
     if targets.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: targets of dtype {targets.dtype} came; expected integer classes; convert "
                         f"them: targets.astype(np.int64)")
-    t, classes = targets.reshape(-1).astype(np.int64, copy=False), logits.shape[-1]
+    t, classes = targets if targets.ndim == 1 else targets.reshape(-1), logits.shape[-1]
+    t = t if t.dtype == np.int64 else t.astype(np.int64)
     if outside(t, classes):
         wrong = t[(t < 0) | (t >= classes)][0]
         raise IndexError(f"cross_entropy: target {wrong} came for {classes} classes; expected 0 to {classes - 1}; "
                          f"check the vocabulary, or the size of the last layer")
-    return logits.reshape(-1, classes), t
+    return logits if logits.ndim == 2 else logits.reshape(-1, classes), t
 
 
 # --- embedding ---
@@ -184,7 +186,7 @@ def embedding(weight: Any, indices: Any) -> Any:
     if indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices of dtype {indices.dtype} came; expected integers; convert them: "
                         f"indices.astype(np.int64)")
-    if outside(indices.astype(np.int64, copy=False), len(weight)):
+    if outside(indices if indices.dtype == np.int64 else indices.astype(np.int64), len(weight)):
         raise IndexError(f"embedding: indices from {indices.min()} to {indices.max()} came for a table of "
                          f"{len(weight)} rows; expected 0 to {len(weight) - 1}; check the vocabulary")
     return weight.take(indices, 0)

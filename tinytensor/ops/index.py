@@ -82,7 +82,8 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     tensor([1., 0., 5., 0.])
     """
     if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and x.dtype.kind == "f" and x.size:
-        return scatter_rows(x.reshape(index.size, -1), index.reshape(-1), shape[0]).reshape(shape)
+        z = scatter_rows(x.reshape(index.size, -1), index.reshape(-1), shape[0])
+        return z if len(shape) == 2 else z.reshape(shape)
     z = np.zeros(shape, x.dtype)
     if never_repeats(index):
         z[index] = x
@@ -94,7 +95,7 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
 def scatter_rows(x: Any, rows: Any, n: int) -> Any:
     """The sum, for each of n rows, of the rows of x that belong to it."""
     if n <= FEW_ROWS:
-        return one_hot_table(n, x.dtype).take(rows, 1) @ x
+        return one_hot_table(n, x.dtype).take(rows, 0).T @ x
     rows = np.where(rows < 0, rows + n, rows)
     order = np.argsort(rows, kind="stable")
     rows = rows[order]

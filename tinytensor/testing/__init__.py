@@ -27,8 +27,8 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float =
     """Hold the gradient of `f` against differences of `f` itself, in float64 whatever the dtype of the inputs.
 
     All elements are checked at once, along one random direction and in one random projection of the output. Only
-    where that fails does it go element by element, to say which is wrong. Elements at a kink or a jump (`abs` at 0), where
-    the one-sided differences do not agree, have no derivative and are left out.
+    where that fails does it go element by element, to say which is wrong. Elements at a kink or a jump (`abs` at 0),
+    where the one-sided differences do not agree, have no derivative and are left out.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float =
 
 def second_order(f: Callable[..., Any], args: list[Any], leaves: Leaves, w: Tensor, rtol: float, step: float,
                  rng: np.random.Generator) -> None:  # fmt: skip
-    """Check the gradient of a random projection of the gradient; `w`, the gradient of f, is an input like the others."""
+    """Check the gradient of a random projection of the gradient; `w`, the gradient of f, is one more input."""
     w.requires_grad = True
     directions = [rng.uniform(-1, 1, x.shape) for x in leaves.values()]
 
@@ -130,16 +130,17 @@ def checkable(y: Any, leaves: Leaves) -> Tensor:
         raise ValueError("gradcheck: no input has a gradient, so nothing would be checked; give floating arrays (not "
                          "Python numbers), or Tensors with requires_grad=True, of one element or more")  # fmt: skip
     if not isinstance(y, Tensor):
-        raise TypeError(f"gradcheck: f returned {type(y).__name__}; expected a Tensor; compute with ops on its arguments")
+        raise TypeError(f"gradcheck: f returned {type(y).__name__}; expected a Tensor; compute with ops on its "
+                        f"arguments")  # fmt: skip
     if y.dtype != np.float64:
-        raise TypeError(f"gradcheck: f returned dtype {y.dtype}; expected float64, which its inputs are, for differences "
-                        f"need the precision; take the conversion out of f")  # fmt: skip
+        raise TypeError(f"gradcheck: f returned dtype {y.dtype}; expected float64, which its inputs are, for "
+                        f"differences need the precision; take the conversion out of f")  # fmt: skip
     if not y.needs:
-        raise ValueError("gradcheck: the output of f does not require grad, so no rule would be checked; compute it from "
-                         "the arguments of f, with ops that have a gradient")  # fmt: skip
+        raise ValueError("gradcheck: the output of f does not require grad, so no rule would be checked; compute it "
+                         "from the arguments of f, with ops that have a gradient")  # fmt: skip
     if not y.size or not np.isfinite(y.data).all():
-        raise ValueError(f"gradcheck: the output of shape {y.shape} is empty, or holds nan or infinity; expected finite "
-                         f"values; move the inputs inside of the domain")  # fmt: skip
+        raise ValueError(f"gradcheck: the output of shape {y.shape} is empty, or holds nan or infinity; expected "
+                         f"finite values; move the inputs inside of the domain")  # fmt: skip
     return y
 
 
@@ -167,7 +168,7 @@ def verify(what: str, terms: Callable[[], Array], leaves: Leaves, found: Sequenc
         along = np.concatenate([np.ravel(gradients[name] * move) for name, move in moves.items()])
         predicted, size = float(np.sum(along)), float(np.sum(np.abs(along)))
     seen = (change(moves) - change({name: -move for name, move in moves.items()})) / 2
-    if abs(seen - predicted) <= rtol * size + noise:  # False for nan
+    if abs(seen - predicted) <= rtol * size + noise < np.inf:  # False for nan and infinity
         return
 
     wrong: list[tuple[float, str]] = []
@@ -178,7 +179,7 @@ def verify(what: str, terms: Callable[[], Array], leaves: Leaves, found: Sequenc
             unit[at] = 1
             sides = [change({name: k * h * unit}) / (k * h) for k in (1, -1)]
             numeric, elements = sum(sides) / 2, elements + 1
-            if abs(numeric - g) <= rtol * abs(g) + noise / h:
+            if abs(numeric - g) <= rtol * abs(g) + noise / h < np.inf:
                 continue
             sides += [change({name: k * h * unit}) / (k * h) for k in (0.5, -0.5)]
             if settled(sides, g, noise / h):
@@ -187,11 +188,11 @@ def verify(what: str, terms: Callable[[], Array], leaves: Leaves, found: Sequenc
             else:
                 kinks += 1
     if wrong:
-        raise AssertionError(f"gradcheck: the {max(wrong)[1]} ({len(wrong)} of {elements} elements are wrong, {kinks} at "
-                             f"kinks were left out); mend the rule of an op on the way")  # fmt: skip
+        raise AssertionError(f"gradcheck: the {max(wrong)[1]} ({len(wrong)} of {elements} elements are wrong, {kinks} "
+                             f"at kinks were left out); mend the rule of an op on the way")  # fmt: skip
     if kinks == elements:
-        raise ValueError(f"gradcheck: each of the {elements} elements stands at a kink, a jump or the end of the domain, so "
-                         f"no {what} could be checked; move the inputs")  # fmt: skip
+        raise ValueError(f"gradcheck: each of the {elements} elements stands at a kink, a jump or the end of the "
+                         f"domain, so no {what} could be checked; move the inputs")  # fmt: skip
 
 
 def settled(sides: list[float], g: float, noise: float) -> bool:
@@ -213,7 +214,8 @@ class Comparison(NamedTuple):
     largest: float
 
     def __str__(self) -> str:
-        return f"{self.name:<15} | exact: {self.exact!s:<5} | close: {self.close!s:<5} | largest difference: {self.largest:.3g}"
+        exact, close = (str(answer).ljust(5) for answer in (self.exact, self.close))
+        return f"{self.name:<15} | exact: {exact} | close: {close} | largest difference: {self.largest:.3g}"
 
 
 def compare(name: str, mine: Any, tensor: Any) -> Comparison:
@@ -252,8 +254,8 @@ def compare(name: str, mine: Any, tensor: Any) -> Comparison:
         raise ValueError(f"compare: {name} has no gradient yet; call .backward() on the loss first, and before it "
                          f".retain_grad() on a tensor that is not a leaf")  # fmt: skip
     if mine.shape != engine.shape:
-        raise ValueError(f"compare: the gradient of {name} by hand has shape {mine.shape}; expected {engine.shape}, that "
-                         f"of the tensor; sum over the axes that were broadcast")  # fmt: skip
+        raise ValueError(f"compare: the gradient of {name} by hand has shape {mine.shape}; expected {engine.shape}, "
+                         f"that of the tensor; sum over the axes that were broadcast")  # fmt: skip
     largest = float(np.max(np.abs(mine - engine), initial=0))
     line = Comparison(name, bool(np.array_equal(mine, engine)), bool(np.allclose(mine, engine)), largest)
     print(line)
@@ -287,6 +289,6 @@ def complex_step(f: Callable[..., Any], inputs: Sequence[Any], directions: Seque
     h = 1e-30
     y = f(*(x if d is None else x + 1j * h * d for x, d in zip(inputs, directions, strict=True)))
     if not np.iscomplexobj(y):
-        raise TypeError(f"complex_step: f gave dtype {np.asarray(y).dtype} for complex inputs; expected complex numbers; "
-                        f"check a function that is not analytic with gradcheck")  # fmt: skip
+        raise TypeError(f"complex_step: f gave dtype {np.asarray(y).dtype} for complex inputs; expected complex "
+                        f"numbers; check a function that is not analytic with gradcheck")  # fmt: skip
     return np.asarray(np.imag(y) / h)

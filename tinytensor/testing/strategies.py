@@ -26,7 +26,7 @@ DRAWN_ONE_BY_ONE = 32  # elements; larger arrays are drawn by one seed, for a dr
 
 @lru_cache
 def points(domain: Domain = REAL) -> tuple[float, ...]:
-    """Numbers of a domain where differences are well conditioned: multiples of 1/16 up to 3, clear of the domain's ends.
+    """Numbers of a domain where differences are well conditioned: multiples of 1/16 up to 3, clear of its ends.
 
     Exact in every floating dtype, so that two that are not equal are never near. Those near 1/2 come first.
 
@@ -111,9 +111,12 @@ def read_only(layout: Layout) -> Layout:
     return frozen
 
 
+LAYOUTS = tuple([read_only(f) for f in (contiguous, fortran, every_other, backwards, transposed)])
+
+
 def layouts() -> st.SearchStrategy[Layout]:
     """Functions that give an array the same values in another, read-only piece of memory."""
-    return st.sampled_from([read_only(f) for f in (contiguous, fortran, every_other, backwards, transposed)])
+    return st.sampled_from(LAYOUTS)
 
 
 # --- calls of ops ---
@@ -126,7 +129,23 @@ def inputs(draw: st.DrawFn, op: Op, sample: Sample, dtype: Any = np.float64) -> 
                   for i, x in enumerate(sample.inputs)])  # fmt: skip
 
 
+def fixed_inputs(op: Op, sample: Sample, dtype: Any = np.float64, seed: int = 7) -> tuple[Any, ...]:
+    """The same without Hypothesis, where values matter little: in general position, off the grid of `points`.
+
+    Examples
+    --------
+    >>> from tinytensor.core import REGISTRY
+    >>> from tinytensor.testing.strategies import fixed_inputs
+    >>> [x.shape for x in fixed_inputs(REGISTRY["add"], REGISTRY["add"].samples[0])]
+    [(2, 3), (3,)]
+    """
+    rng = np.random.default_rng(seed)
+    return tuple([np.array(rng.choice(points(op.domain_of(i)), x) + rng.uniform(0.005, 0.02, x), dtype)
+                  if isinstance(x, tuple) else x for i, x in enumerate(sample.inputs)])  # fmt: skip
+
+
 @st.composite
-def broadcast_inputs(draw: st.DrawFn, op: Op, n: int = 2, min_side: int = 0, dtype: Any = np.float64) -> tuple[Any, ...]:
+def broadcast_inputs(draw: st.DrawFn, op: Op, n: int = 2, min_side: int = 0) -> tuple[Any, ...]:
     """n inputs, in the domain of an elementwise op, of shapes that broadcast against each other."""
-    return tuple([draw(arrays(shape, op.domain_of(i), dtype)) for i, shape in enumerate(draw(broadcastable(n, min_side)))])
+    drawn = draw(broadcastable(n, min_side))
+    return tuple([draw(arrays(shape, op.domain_of(i))) for i, shape in enumerate(drawn)])

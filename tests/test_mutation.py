@@ -145,7 +145,8 @@ MUTANTS = {  # which function, what stands there, what is put in its place, and 
         "gradients", "coming[x] + gx if x in coming else gx", "gx",
         {"used twice", "used along two paths", "one input twice"}),
     "forget to sum over lead axes": (
-        "unbroadcast", "(ones(n, g.dtype) @ rows.reshape(n, -1)).reshape(shape)", "rows[0]", {"lead axis"}),
+        "unbroadcast", "return y if len(shape) == 1 else y.reshape(shape)", "return g.reshape(n, *shape)[0]",
+        {"lead axis"}),
     "forget to sum over stretched axes": (
         "unbroadcast", "np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)",
         "g[tuple(slice(0, 1) if i in axes else slice(None) for i in range(g.ndim))].reshape(shape)",

@@ -217,9 +217,9 @@ def accepts(ufunc: np.ufunc, dtype: Any) -> bool:
 
 
 OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
-             "mod": "remainder", "floordiv": "floor_divide", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
-             "eq": "equal", "ne": "not_equal", "and_": "bitwise_and", "or_": "bitwise_or", "xor": "bitwise_xor",
-             "matmul": "matmul"}  # fmt: skip
+             "mod": "remainder", "floordiv": "floor_divide", "matmul": "matmul", "lt": "less", "le": "less_equal",
+             "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal", "and_": "bitwise_and",
+             "or_": "bitwise_or", "xor": "bitwise_xor"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OPERATORS)

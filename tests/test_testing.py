@@ -1,5 +1,6 @@
 """The checks check: gradcheck finds what is wrong and never passes by accident, the strategies give what they say."""
 import contextlib
+import doctest
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,8 @@ def test_kinks_are_left_out_and_the_rest_is_checked() -> None:
 
 @pytest.mark.parametrize("f, x", [(np.sign, 0.0), (tt.relu, 0.0), (np.floor, 3.0), (np.sqrt, 0.0), (np.cbrt, 0.0)])
 def test_nothing_but_kinks_is_an_error(f: Any, x: float) -> None:
-    text = ("gradcheck: each of the 2 elements stands at a kink, a jump or the end of the domain, so no gradient could be "
-            "checked; move the inputs")  # fmt: skip
+    text = ("gradcheck: each of the 2 elements stands at a kink, a jump or the end of the domain, so no gradient "
+            "could be checked; move the inputs")  # fmt: skip
     with pytest.raises(ValueError, match=text):
         gradcheck(f, np.array([x, x]))
 
@@ -274,8 +275,10 @@ def test_inputs_of_a_sample(data: st.DataObject) -> None:
     assert (abs(data.draw(strategies.arrays((3,), UNIT))) < 0.9).all()
 
 
-def test_a_public_name_is_documented() -> None:
-    for module in (testing, strategies):
-        for name, thing in vars(module).items():
-            if callable(thing) and getattr(thing, "__module__", "") == module.__name__:
-                assert thing.__doc__, f"{module.__name__}.{name}"
+@pytest.mark.parametrize("module", [testing, strategies])
+def test_docstrings(module: Any) -> None:
+    for name, thing in vars(module).items():
+        if callable(thing) and getattr(thing, "__module__", "") == module.__name__:
+            assert thing.__doc__, f"{module.__name__}.{name}"
+    result = doctest.testmod(module, extraglobs={"np": np, "tt": tt})
+    assert result.attempted > 0 and not result.failed

@@ -18,22 +18,20 @@ from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, recording, state
 # --- which nodes, in which order ---
 
 
-def order(y: Tensor, expand: bool = False) -> tuple[list[Tensor], set[Tensor]]:
-    """Every op's output that `y` depends on, inputs before outputs, and the set of these and of the leaves.
+def order(y: Tensor, expand: bool = False) -> list[Tensor]:
+    """Every op's output that `y` depends on and that needs a gradient, inputs before outputs; found without recursion.
 
     With `expand`, a fused node first becomes the graph of its definition, which has derivatives of every order.
     """
     tape: list[Tensor] = []
     seen: set[Tensor] = set()
-    stack: list[Tensor | None] = [y]
+    stack: list[Any] = [y] if y.op is not None else []
     while stack:
         node = stack.pop()
         if node is None:  # all inputs of the node below stand on the tape: now the node itself
-            tape.append(stack.pop())  # type: ignore[arg-type]
+            tape.append(stack.pop())
         elif node not in seen:
             seen.add(node)
-            if node.op is None:
-                continue
             if node.op is RELEASED:
                 raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape "
                                    f"{node.shape} in it no longer knows its inputs); compute the loss again, or pass "
@@ -42,9 +40,9 @@ def order(y: Tensor, expand: bool = False) -> tuple[list[Tensor], set[Tensor]]:
                 become_definition(node, node.op.definition)
             stack += (node, None)
             for x in node.inputs:
-                if x is not None and x not in seen:
-                    (seen.add if x.op is None else stack.append)(x)
-    return tape, seen
+                if x is not None and x.op is not None and x not in seen:
+                    stack.append(x)
+    return tape
 
 
 def become_definition(node: Tensor, definition: Callable[..., Any]) -> None:
@@ -66,6 +64,14 @@ def operands(node: Tensor) -> list[Any]:
 def ones(n: int, dtype: Any) -> Array:
     """A constant row of ones; cached, so that a compiled step sees one constant."""
     a = np.ones(n, dtype)
+    a.flags.writeable = False
+    return a
+
+
+@lru_cache(maxsize=64)
+def unit(shape: tuple[int, ...], dtype: Any) -> Array:
+    """The gradient of a loss by itself; cached, as `ones`."""
+    a = np.ones(shape, dtype)
     a.flags.writeable = False
     return a
 
@@ -106,9 +112,9 @@ def rule_of(x: Tensor, node: Tensor) -> str:
 def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: bool = False,
               release: bool = True) -> dict[Tensor, Any]:
     """The gradients of every leaf and of the `wanted`, given the gradient `g` of `y`."""
-    tape, needed = order(y, expand=create_graph)
+    tape = order(y, expand=create_graph)
+    needed = set(wanted)  # with those on the way to them; empty means all
     if wanted:
-        needed = set(wanted)
         for node in tape:
             if any(x in needed for x in node.inputs):
                 needed.add(node)
@@ -117,7 +123,7 @@ def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: 
     with np.errstate(all="ignore"), recording(True) if create_graph else nullcontext():
         while tape:  # outputs before inputs: when a node's turn comes, its gradient is complete
             node = tape.pop()
-            if node not in needed:
+            if wanted and node not in needed:
                 continue
             g = coming.pop(node)
             if node.hooks:
@@ -127,17 +133,18 @@ def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: 
             value, args = (node, operands(node)) if create_graph else (node.data, node.saved)
             params = node.params
             for x, rule in zip(node.inputs, node.op.rules):  # type: ignore[union-attr]  # noqa: B905 (variadic: no end)
-                if x in needed:
-                    gx, like = rule(g, value, *args, **params), x.data
-                    if gx.shape != like.shape or gx.dtype != like.dtype:
+                if x is not None and (not wanted or x in needed):
+                    gx = rule(g, value, *args, **params) if params else rule(g, value, *args)
+                    like = x.data
+                    if gx.dtype is not like.dtype or gx.shape != like.shape:
                         gx = fit(gx, x, node)
                     if watch:
                         examine(gx, x, node)
                     coming[x] = coming[x] + gx if x in coming else gx
             if release:
                 node.op, node.inputs, node.saved, node.params = RELEASED, (), (), NO_PARAMS
-        for leaf, g in coming.items():
-            arrived[leaf] = hooked(leaf, g) if leaf.hooks else g
+    for leaf, g in coming.items():
+        arrived[leaf] = hooked(leaf, g) if leaf.hooks else g
     return arrived
 
 
@@ -150,7 +157,7 @@ def seed(y: Tensor, gradient: Any, caller: str) -> Any:
         if y.data.size != 1:
             raise ValueError(f"{caller}: the output has shape {y.shape}, and only a scalar has one gradient; reduce it "
                              f"(.sum(), .mean()), or pass gradient= of the same shape")
-        return np.ones(y.shape, y.dtype)
+        return unit(y.shape, y.dtype)
     g: Any = gradient if isinstance(gradient, Tensor) else as_array(gradient)
     if g.shape != y.shape:
         raise ValueError(f"{caller}: gradient= has shape {g.shape}, but the output has {y.shape}; they must be equal")
@@ -184,10 +191,12 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     start = start.data if isinstance(start, Tensor) else start
     taken = {id(start)}
     for leaf, g in gradients(y, start, release=not retain_graph).items():
-        if leaf.grad is None:
-            leaf.grad = owned(g, shared=leaf.hooks is not None or id(g) in taken)
-        else:
+        if leaf.grad is not None:
             np.add(leaf.grad, g, out=leaf.grad)
+        elif g.base is None and id(g) not in taken:
+            leaf.grad = owned(g, shared=leaf.hooks is not None)
+        else:
+            leaf.grad = np.array(g)
         taken.add(id(g))
 
 

@@ -39,6 +39,7 @@ Function = Callable[..., Any]
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
 
+SEQUENCE = (list, tuple)
 PLAIN = (ndarray, np.generic, int, float, complex, type(None))
 
 
@@ -123,7 +124,9 @@ def general(op: Op, bind: Bind, defaults: Params | None) -> Function:
     arity = len(rules) if defaults is not None else -1
 
     def apply(*args: Any, **kwargs: Any) -> Any:
-        args, params = (args, defaults) if len(args) == arity and not kwargs else bind(args, kwargs)
+        params: Any = defaults
+        if kwargs or len(args) != arity:
+            args, params = bind(args, kwargs)
         inputs: list[Tensor | None] = []
         arrays, tensors, needs = [], False, False
         for x, rule in zip(args, rules):  # noqa: B905 (a variadic op has rules without end)
@@ -168,15 +171,17 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False,
 
     def bind(args: tuple[Any, ...], kwargs: Params) -> tuple[Any, Params]:
         if variadic:
-            given, rest = (tuple(args[0]), args[1:]) if args and isinstance(args[0], list | tuple) else (args, ())
+            given, rest = (tuple(args[0]), args[1:]) if args and isinstance(args[0], SEQUENCE) else (args, ())
         else:
             given, rest = args[:arity], args[arity:]
-            for argument in inputs[len(given):]:
+            for argument in inputs[len(given) :] if len(given) < arity else ():
                 if argument.name not in kwargs and argument.default is argument.empty:
                     raise usage(f"input {argument.name} is missing")
                 given = (*given, kwargs.pop(argument.name, argument.default))
-        if spread and rest and not isinstance(rest[0], list | tuple):
+        if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE):
             rest = (rest,)
+        if len(rest) == len(names) == len(by_position) and not kwargs:  # all of them by position, as in x.reshape(2, 3)
+            return given, dict(zip(by_position, rest))  # noqa: B905 (of equal length)
         if len(rest) > len(by_position):
             raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
@@ -211,6 +216,15 @@ def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
 # --- registration ---
 
 
+def reducing(function: Function) -> Function:
+    """What answers for a ufunc's `reduce`, which goes along the first axis where `np.sum` takes all."""
+
+    def reduce(x: Any, axis: Any = 0, **params: Any) -> Any:
+        return function(x, axis, **params)
+
+    return update_wrapper(reduce, function)
+
+
 def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str]) -> Function:
     """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`."""
     for key in (name, *aliases):
@@ -218,7 +232,7 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
         if method:
             setattr(Tensor, key, function)
     for key in numpy:
-        NUMPY[key] = function
+        NUMPY[key] = reducing(function) if isinstance(key, tuple) else function
     return function
 
 

@@ -26,14 +26,13 @@ def size(layer: str, name: str, value: Any) -> int:
     return index(value)
 
 
-def same_dtype(layer: str, x: Any, weight: Parameter) -> None:
-    """Refuse an input whose dtype is not the weight's: the product would silently become float64."""
+def dtype_error(layer: str, x: Any, weight: Parameter) -> TypeError:
+    """What is wrong with an input of another dtype than the weight's: the product would silently become float64."""
     dtype = getattr(x, "dtype", None)
-    if dtype != weight.data.dtype:
-        came = f"a {type(x).__name__}" if dtype is None else f"dtype {dtype}"
-        advice = "make it a tensor: tt.tensor(x)" if dtype is None else f"convert it: x.astype(np.{weight.dtype})"
-        also = f", or the model: model.astype(np.{dtype})" if dtype is not None and dtype.kind == "f" else ""
-        raise TypeError(f"{layer}: {came} came as input; expected {weight.dtype}, as the weights have; {advice}{also}")
+    came = f"a {type(x).__name__}" if dtype is None else f"dtype {dtype}"
+    advice = "make it a tensor: tt.tensor(x)" if dtype is None else f"convert it: x.astype(np.{weight.dtype})"
+    also = f", or the model: model.astype(np.{dtype})" if dtype is not None and dtype.kind == "f" else ""
+    return TypeError(f"{layer}: {came} came as input; expected {weight.dtype}, as the weights have; {advice}{also}")
 
 
 class Linear(Module):
@@ -85,7 +84,8 @@ class Linear(Module):
             self.bias = init.uniform_(Parameter(np.empty(self.out_features, dtype)), -bound, bound, rng)
 
     def forward(self, x: Any) -> Any:
-        same_dtype("linear", x, self.weight)
+        if getattr(x, "dtype", None) != self.weight.data.dtype:
+            raise dtype_error("linear", x, self.weight)
         return F.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:

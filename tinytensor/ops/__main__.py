@@ -58,10 +58,10 @@ def functions() -> str:
 
 def reference() -> str:
     """The reference page: a line for each function, with its derivatives."""
-    answers: dict[Any, list[str]] = {}
+    answers: dict[str, list[str]] = {}
     for key, function in NUMPY.items():
         name = f"np.{key[0].__name__}.{key[1]}" if isinstance(key, tuple) else f"np.{key.__name__}"
-        answers.setdefault(function, []).append(f"`{name}`")
+        answers.setdefault(function.__name__, []).append(f"`{name}`")
     lines = ["<!-- Written by `python -m tinytensor.ops` from the ops' records: change those, not this file. -->",
              "# Functions", "", "`g` is the gradient of the output, `y` the output. Method: also as `x.name()`.", "",
              "| function | what it gives | gradient of each input | method | answers for |",
@@ -75,7 +75,7 @@ def reference() -> str:
         gradient = "<br>".join(f"`{expression(rule)}`" for rule in rules) or ("composed" if op is None else "")
         sentence = " ".join((function.__doc__ or "").partition("\n\n")[0].split()).replace("|", "\\|")
         lines.append(f"| `{name}` | {sentence} | {gradient} | {'yes' if hasattr(Tensor, name) else ''} | "
-                     f"{' '.join(answers.get(function, []))} |")
+                     f"{' '.join(answers.get(name, []))} |")
     return "\n".join(lines) + "\n"
 
 

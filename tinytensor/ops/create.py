@@ -174,7 +174,7 @@ def zeros_like(x: Any, dtype: Any = None) -> Any:
 
 
 @op(None, numpy=(np.ones_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64)))
-def ones_like(x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def ones_like(x: Any, dtype: Any = None) -> Any:
     """Ones of the shape and dtype of x.
 
     Examples
@@ -183,7 +183,7 @@ def ones_like(x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     >>> tt.ones_like(tt.zeros(2))
     tensor([1., 1.])
     """
-    return np.ones_like(x, dtype=dtype, shape=shape)
+    return np.ones_like(x, dtype=dtype)
 
 
 @op(None, numpy=(np.full_like,), samples=(S((2, 3), fill_value=2.0), S((2, 3), fill_value=2, dtype=np.float64)))

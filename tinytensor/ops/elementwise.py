@@ -171,10 +171,10 @@ def raised(a: Any, b: Any) -> Any:
 
 
 def slope(a: Any, b: Any) -> Any:
-    """The derivative of a ** b by a; subtle: at b = 0 it is 0 even for a = 0, where a ** (b - 1) is infinite."""
+    """The derivative of a ** b by a; subtle: at 0 ** 0 it is 0, where a ** (b - 1) is infinite."""
     if isinstance(b, int | float):
         return b * raised(a, b - 1) if b else np.zeros_like(a)
-    return b * np.power(a, np.where(b == 0, 1, b - 1))
+    return b * np.power(a, np.where((a == 0) & (b == 0), 1, b - 1))
 
 
 @op(lambda g, y, a, b: g * slope(a, b),

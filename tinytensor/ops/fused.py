@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import ones
 from ..core import S
 from ..define import op
 from .elementwise import exp
 from .index import FEW_ROWS, one_hot_table, scatter, take, take_along_axis
 from .reduce import logsumexp, normalised
 
+INTEGER, UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
 LABELS = np.array([0, 2, 1, 2])
 
 
@@ -26,8 +28,13 @@ def affine(x: Any, weight: Any, bias: Any = None) -> Any:
     return y if bias is None else y + bias
 
 
-@op(lambda g, y, x, weight, bias: (g.reshape(-1, g.shape[-1]) @ weight).reshape(x.shape),
-    lambda g, y, x, weight, bias: g.reshape(-1, g.shape[-1]).T @ x.reshape(-1, x.shape[-1]),
+def rows(x: Any) -> Any:
+    """x with all axes but the last joined to one: one tall product is faster than many small ones."""
+    return x.reshape(-1, x.shape[-1])
+
+
+@op(lambda g, y, x, weight, bias: g @ weight if g.ndim == 2 else (rows(g) @ weight).reshape(x.shape),
+    lambda g, y, x, weight, bias: g.T @ x if g.ndim == 2 else rows(g).T @ rows(x),
     lambda g, y, x, weight, bias: g,
     broadcasts=True, analytic=True, definition=affine,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))
@@ -49,7 +56,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     if weight.ndim != 2 or x.shape[-1:] != weight.shape[1:]:
         raise ValueError(f"linear: x of shape {np.shape(x)} and weight of shape {np.shape(weight)}: the last axis of x "
                          f"must equal the last of weight (out, in); reshape x, or make the layer for its size")
-    flat = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    flat = x if x.ndim == 2 else rows(x)
     y = np.matmul(flat, weight.T)
     if bias is None:
         return y if flat is x else y.reshape(*x.shape[:-1], -1)
@@ -98,7 +105,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 def outside(indices: Any, n: int) -> bool:
     """Whether an int64 index is not in [0, n); subtle: read unsigned, a negative one is huge, so one look is enough."""
-    return bool(indices.size) and np.maximum.reduce(indices.view(np.uint64).reshape(-1)) >= n
+    return indices.size > 0 and np.maximum.reduce(indices.view(UNSIGNED), None) >= n
 
 
 def likelihood(logits: Any, targets: Any, reduction: str = "mean") -> Any:
@@ -109,12 +116,12 @@ def likelihood(logits: Any, targets: Any, reduction: str = "mean") -> Any:
 def excess(g: Any, logits: Any, targets: Any, reduction: str, saved: Any) -> Any:
     """The predicted probability less the observed one, times g."""
     e, total = saved
-    d = e / total
+    d = e / total.reshape(-1, 1)
     t, classes = targets.reshape(-1), d.shape[-1]
     if classes <= FEW_ROWS:
         d -= one_hot_table(classes, d.dtype).take(t, 0)
     else:
-        d.reshape(-1)[np.arange(t.size) * classes + t] -= 1
+        d[np.arange(t.size), t] -= 1
     d *= g.reshape(-1, 1) if reduction == "none" else g / t.size if reduction == "mean" else g
     return d if logits.ndim == 2 else d.reshape(logits.shape)
 
@@ -142,8 +149,8 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
         raise ValueError(f"cross_entropy: reduction {reduction!r} came; expected 'mean', 'sum' or 'none'")
     z = z - np.maximum.reduce(z, axis=1, keepdims=True)
     e = np.exp(z)
-    total = np.add.reduce(e, axis=1, keepdims=True)
-    losses = np.log(total).reshape(-1) - z.reshape(-1).take(np.arange(0, z.size, z.shape[1]) + t)
+    total = e @ ones(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
+    losses = np.log(total) - z.reshape(-1).take(np.arange(0, z.size, z.shape[1]) + t)
     if reduction == "none":
         return losses.reshape(targets.shape), (e, total)
     loss = np.add.reduce(losses)
@@ -155,11 +162,11 @@ def labelled(logits: Any, targets: Any) -> tuple[Any, Any]:
     if logits.ndim < 1 or logits.shape[:-1] != targets.shape:
         raise ValueError(f"cross_entropy: logits of shape {np.shape(logits)} and targets of shape {np.shape(targets)}; "
                          f"expected targets of the shape of logits without its last axis, the classes")
-    if targets.dtype.kind not in "iu":
+    if targets.dtype is not INTEGER and targets.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: targets of dtype {targets.dtype} came; expected integer classes; convert "
                         f"them: targets.astype(np.int64)")
     t, classes = targets if targets.ndim == 1 else targets.reshape(-1), logits.shape[-1]
-    t = t if t.dtype == np.int64 else t.astype(np.int64)
+    t = t if t.dtype is INTEGER else t.astype(INTEGER)
     if outside(t, classes):
         wrong = t[(t < 0) | (t >= classes)][0]
         raise IndexError(f"cross_entropy: target {wrong} came for {classes} classes; expected 0 to {classes - 1}; "
@@ -182,11 +189,12 @@ def embedding(weight: Any, indices: Any) -> Any:
     >>> tt.embedding(tt.ones((27, 2)), np.array([[0, 1, 5]])).shape
     (1, 3, 2)
     """
-    indices = np.asarray(indices)
-    if indices.dtype.kind not in "iu":
+    if not isinstance(indices, np.ndarray):
+        indices = np.asarray(indices)
+    if indices.dtype is not INTEGER and indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices of dtype {indices.dtype} came; expected integers; convert them: "
                         f"indices.astype(np.int64)")
-    if outside(indices if indices.dtype == np.int64 else indices.astype(np.int64), len(weight)):
+    if outside(indices if indices.dtype is INTEGER else indices.astype(INTEGER), len(weight)):
         raise IndexError(f"embedding: indices from {indices.min()} to {indices.max()} came for a table of "
                          f"{len(weight)} rows; expected 0 to {len(weight) - 1}; check the vocabulary")
     return weight.take(indices, 0)

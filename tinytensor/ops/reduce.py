@@ -156,7 +156,7 @@ def halving(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
         half = rows.shape[-1] // 2
         rest = [rows[..., 2 * half :]] if rows.shape[-1] % 2 else []
         rows = concatenate([rows[..., :half] * rows[..., half : 2 * half], *rest], axis=-1)
-    y = rows[..., 0] if rows.shape[-1] else np.ones_like(rows, shape=rows.shape[:-1])
+    y = rows[..., 0] if rows.shape[-1] else np.add.reduce(rows, axis=-1) + 1
     return regrown(y, axis, False) if keepdims and axis is not None else y.reshape((1,) * x.ndim) if keepdims else y
 
 
@@ -229,7 +229,7 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     top = np.maximum.reduce(x, axis=axis, keepdims=True)
     shift = np.where(np.isinf(top), 0, top)
     y = np.log(np.add.reduce(np.exp(x - shift), axis=axis, keepdims=True)) + shift
-    return y if keepdims else y.reshape(np.add.reduce(x, axis=axis).shape)
+    return y if keepdims else np.squeeze(y, axis)
 
 
 def normalised(x: Any, axis: Any) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -24,25 +24,30 @@ def order(y: Tensor, expand: bool = False) -> list[Tensor]:
     With `expand`, a fused node first becomes the graph of its definition, which has derivatives of every order.
     """
     tape: list[Tensor] = []
-    seen: set[Tensor] = set()
-    stack: list[Any] = [y] if y.op is not None else []
-    while stack:
-        node = stack.pop()
-        if node is None:  # all inputs of the node below stand on the tape: now the node itself
-            tape.append(stack.pop())
-        elif node not in seen:
-            seen.add(node)
-            if node.op is RELEASED:
-                raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape "
-                                   f"{node.shape} in it no longer knows its inputs); compute the loss again, or pass "
-                                   f"retain_graph=True to the earlier pass")
-            while expand and node.op.definition is not None:
-                become_definition(node, node.op.definition)
-            stack += (node, None)
-            for x in node.inputs:
-                if x is not None and x.op is not None and x not in seen:
-                    stack.append(x)
+    seen = {y}
+    path = [(y, opened(y, expand))] if y.op is not None else []
+    while path:
+        node, inputs = path[-1]
+        for x in inputs:
+            if x is not None and x.op is not None and x not in seen:
+                seen.add(x)
+                path.append((x, opened(x, expand)))
+                break  # first all that x depends on; then the rest of this node's inputs
+        else:
+            tape.append(node)
+            path.pop()
     return tape
+
+
+def opened(node: Tensor, expand: bool) -> Iterator[Tensor | None]:
+    """The inputs of a node that has an op."""
+    if node.op is RELEASED:
+        raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} in it "
+                           f"no longer knows its inputs); compute the loss again, or pass retain_graph=True to the "
+                           f"earlier pass")
+    while expand and node.op is not None and node.op.definition is not None:
+        become_definition(node, node.op.definition)
+    return iter(node.inputs)
 
 
 def become_definition(node: Tensor, definition: Callable[..., Any]) -> None:
@@ -89,14 +94,16 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 def fit(g: Any, x: Tensor, node: Tensor) -> Any:
     """The gradient `g` of `x`, an input of `node`, un-broadcast and un-promoted; anything else is the rule's fault."""
-    shape, dtype = x.shape, x.dtype
+    shape, dtype = x.data.shape, x.data.dtype
     if g.shape != shape and node.op is not None and node.op.broadcasts:
         g = unbroadcast(g, shape)
-    if g.dtype != dtype and node.dtype != dtype:
+    if g.dtype != dtype and node.data.dtype != dtype:
         g = g.astype(dtype)
     if g.shape != shape or g.dtype != dtype:
         raise RuntimeError(f"{rule_of(x, node)} gave a gradient of shape {g.shape} and dtype {g.dtype}; "
                            f"expected {shape} and {dtype}, those of the input; mend the rule")
+    if state.anomaly:
+        examine(g, x, node)
     return g
 
 
@@ -109,6 +116,7 @@ def rule_of(x: Tensor, node: Tensor) -> str:
 # --- the pass ---
 
 
+@np.errstate(all="ignore")
 def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: bool = False,
               release: bool = True) -> dict[Tensor, Any]:
     """The gradients of every leaf and of the `wanted`, given the gradient `g` of `y`."""
@@ -118,34 +126,42 @@ def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: 
         for node in tape:
             if any(x in needed for x in node.inputs):
                 needed.add(node)
-    coming, watch = {y: g}, state.anomaly
+        tape = [node for node in tape if node in needed]
+    if create_graph:
+        with recording(True):
+            return flow(tape, {y: g}, wanted, needed, create_graph, release)
+    return flow(tape, {y: g}, wanted, needed, create_graph, release)
+
+
+def flow(tape: list[Tensor], coming: dict[Tensor, Any], wanted: Collection[Tensor], needed: set[Tensor],
+         create_graph: bool, release: bool) -> dict[Tensor, Any]:
+    """The pass: outputs before inputs, so that when a node's turn comes, its gradient is complete."""
     arrived: dict[Tensor, Any] = {}
-    with np.errstate(all="ignore"), recording(True) if create_graph else nullcontext():
-        while tape:  # outputs before inputs: when a node's turn comes, its gradient is complete
-            node = tape.pop()
-            if wanted and node not in needed:
-                continue
-            g = coming.pop(node)
-            if node.hooks:
-                g = hooked(node, g)
-            if node in wanted:
-                arrived[node] = g
-            value, args = (node, operands(node)) if create_graph else (node.data, node.saved)
-            params = node.params
-            for x, rule in zip(node.inputs, node.op.rules):  # type: ignore[union-attr]  # noqa: B905 (variadic: no end)
-                if x is not None and (not wanted or x in needed):
-                    gx = rule(g, value, *args, **params) if params else rule(g, value, *args)
-                    like = x.data
-                    if gx.dtype is not like.dtype or gx.shape != like.shape:
-                        gx = fit(gx, x, node)
-                    if watch:
-                        examine(gx, x, node)
-                    coming[x] = coming[x] + gx if x in coming else gx
-            if release:
-                node.op, node.inputs, node.saved, node.params = RELEASED, (), (), NO_PARAMS
+    watch = state.anomaly
+    while tape:
+        node: Any = tape.pop()
+        g = coming.pop(node)
+        if node.hooks:
+            g = hooked(node, g)
+        if wanted and node in wanted:
+            arrived[node] = g
+        value, args, params = node.data, node.saved, node.params
+        if create_graph:
+            value, args = node, operands(node)
+        for x, rule in zip(node.inputs, node.op.rules):  # noqa: B905 (a variadic op has rules without end)
+            if x is not None and (not wanted or x in needed):
+                gx = rule(g, value, *args, **params)
+                like = x.data
+                if gx.dtype is not like.dtype or gx.shape != like.shape or watch:
+                    gx = fit(gx, x, node)
+                coming[x] = coming[x] + gx if x in coming else gx
+        if release:
+            node.op = RELEASED
+            node.inputs, node.saved, node.params = (), (), NO_PARAMS
     for leaf, g in coming.items():
-        arrived[leaf] = hooked(leaf, g) if leaf.hooks else g
-    return arrived
+        if leaf.hooks:
+            coming[leaf] = hooked(leaf, g)
+    return {**coming, **arrived} if arrived else coming
 
 
 def seed(y: Tensor, gradient: Any, caller: str) -> Any:
@@ -162,11 +178,6 @@ def seed(y: Tensor, gradient: Any, caller: str) -> Any:
     if g.shape != y.shape:
         raise ValueError(f"{caller}: gradient= has shape {g.shape}, but the output has {y.shape}; they must be equal")
     return g.astype(y.dtype)
-
-
-def owned(g: Any, shared: bool) -> Array:
-    """`g` as an array that nobody else holds: copied if it may be shared, is a view, read-only, or a NumPy scalar."""
-    return np.array(g) if shared or g.base is not None or not g.flags.writeable else g
 
 
 def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> None:
@@ -193,10 +204,9 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     for leaf, g in gradients(y, start, release=not retain_graph).items():
         if leaf.grad is not None:
             np.add(leaf.grad, g, out=leaf.grad)
-        elif g.base is None and id(g) not in taken:
-            leaf.grad = owned(g, shared=leaf.hooks is not None)
-        else:
-            leaf.grad = np.array(g)
+        else:  # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
+            alone = g.base is None and type(g) is np.ndarray and id(g) not in taken and leaf.hooks is None
+            leaf.grad = g if alone else np.array(g)
         taken.add(id(g))
 
 
@@ -246,7 +256,7 @@ def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False
             raise ValueError(f"grad: the output does not depend on number {i} of xs, of shape {x.shape}; "
                              f"pass allow_unused=True if its gradient is to be zeros")
         found_g = found.get(x, np.zeros(x.shape, x.dtype))
-        results.append(found_g if isinstance(found_g, Tensor) else Tensor(owned(found_g, shared=True)))
+        results.append(found_g if isinstance(found_g, Tensor) else Tensor(np.array(found_g)))
     return results[0] if isinstance(xs, Tensor) else tuple(results)
 
 

@@ -144,9 +144,9 @@ def general(op: Op, bind: Bind, defaults: Params | None) -> Function:
             y = forward(*arrays, **params)
         except (ValueError, TypeError, IndexError) as error:
             raise explained(op, error, arrays) from None
-        if tensors:
-            return record(op, y, tuple(inputs) if needs else (), tuple(arrays), params)
-        return y[0] if type(y) is tuple else y
+        if not tensors:
+            return y[0] if type(y) is tuple else y
+        return record(op, y, tuple(inputs) if needs else (), tuple(arrays), params)
 
     return apply
 

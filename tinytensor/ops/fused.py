@@ -105,7 +105,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 def outside(indices: Any, n: int) -> bool:
     """Whether an int64 index is not in [0, n); subtle: read unsigned, a negative one is huge, so one look is enough."""
-    return indices.size > 0 and np.maximum.reduce(indices.view(UNSIGNED), None) >= n
+    return indices.size > 0 and bool(np.maximum.reduce(indices.view(UNSIGNED), None) >= n)
 
 
 def likelihood(logits: Any, targets: Any, reduction: str = "mean") -> Any:

@@ -7,6 +7,7 @@ its closures, hooks, and foreach and fused switches are left out.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from itertools import accumulate, groupby, pairwise
+from operator import attrgetter, is_, methodcaller
 from typing import Any, ClassVar, Protocol
 from weakref import WeakValueDictionary
 
@@ -14,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+# What a step looks up of every parameter, as functions that `map` calls without Python's own loop.
+DATA, GRADIENT, GRADIENT_SHAPE, FLAT = attrgetter("data"), attrgetter("grad"), attrgetter("grad.shape"), methodcaller("ravel")
 
 
 class Parameter(Protocol):
@@ -65,9 +69,14 @@ class Block:
 
     def bind(self) -> None:
         """Make every parameter a view of `theta`."""
-        self.bound = list(zip(self.params, self.views(self.theta), strict=True))
+        self.own = self.views(self.theta)
+        self.bound = list(zip(self.params, self.own, strict=True))
         for p, view in self.bound:
             p.data = view
+
+    def in_place(self) -> bool:
+        """Whether every parameter's data still is its view."""
+        return all(map(is_, map(DATA, self.params), self.own))
 
     def split(self, keys: list[Any]) -> "list[Block]":
         """Smaller blocks of neighbours with equal keys, or itself if all are equal."""
@@ -85,11 +94,10 @@ class Block:
     def ready(self) -> "list[Block]":
         """Itself, or, if only some parameters have a gradient, smaller blocks in which all have one or none has."""
         try:
-            seen = [g is not None and g.shape for g in [p.grad for p in self.params]]
-        except AttributeError:
-            seen = []
-        if seen == self.shapes:
-            return [self]
+            if list(map(GRADIENT_SHAPE, self.params)) == self.shapes:
+                return [self]
+        except AttributeError:  # a gradient is None, or no array
+            pass
         self.check()
         return self.split([p.grad is None for p in self.params])
 
@@ -98,7 +106,7 @@ class Block:
         if self.params[0].grad is None:
             return None
         try:
-            return np.concatenate([p.grad.ravel() for p in self.params], dtype=self.theta.dtype, casting="no")
+            return np.concatenate(list(map(FLAT, map(GRADIENT, self.params))), dtype=self.theta.dtype, casting="no")
         except TypeError:  # of another dtype
             self.check()
             raise
@@ -164,9 +172,8 @@ class Optimizer(ABC):
         ValueError
             A parameter or gradient is not of the shape and dtype that the parameter had.
         """
-        moved = [(p, view) for block in self.blocks for p, view in block.bound if p.data is not view]
-        if moved:
-            self._rebind(moved)
+        if not all(block.in_place() for block in self.blocks):
+            self._rebind([(p, view) for block in self.blocks for p, view in block.bound if p.data is not view])
         self.blocks = [piece for block in self.blocks for piece in block.ready()]
         for block, g in [(block, block.gradient()) for block in self.blocks]:
             if g is not None:

@@ -77,11 +77,12 @@ class MLP(nn.Module):
     def initialise(self, s: Settings, rng: tt.Generator) -> None:
         """Normal values in the notebook's order, scaled so that the first logits are near 0 and tanh is not saturated.
 
-        The notebook scales only the layers next to the logits: its tanh starts saturated.
+        The notebook scales only the layers next to the logits: its tanh starts saturated. A small embedding ends up
+        as what was learnt, not as what was drawn: the map shows it.
         """
         lecture = s.recipe == "lecture"
         gain = 1.0 if lecture else 5 / 3 / math.sqrt(self.hidden.in_features)  # Kaiming's, for tanh
-        self.embed.weight.data[...] = rng.randn(*self.embed.weight.shape)
+        self.embed.weight.data[...] = (1.0 if lecture else 0.1) * rng.randn(*self.embed.weight.shape)
         if self.skip:
             self.skip.weight.data[...] = 0.01 * rng.randn(*self.skip.weight.T.shape).T
         self.hidden.weight.data[...] = gain * rng.randn(*self.hidden.weight.T.shape).T

@@ -323,7 +323,8 @@ def test_integers_are_refused_with_the_fix():
 def test_never_an_object_array():
     x, a = leaf(1.0, 2.0), np.ones(2, np.float32)
     for attempt in (lambda: np.asarray(x), lambda: np.full(2, x), lambda: a.dot(x), lambda: a[x],
-                    lambda: np.array([x, x]), lambda: np.testing.assert_allclose(a, x), lambda: a.__setitem__(slice(None), x)):
+                    lambda: np.array([x, x]), lambda: np.testing.assert_allclose(a, x),
+                    lambda: a.__setitem__(slice(None), x)):
         with pytest.raises(TypeError, match=r"the gradient would be lost; write x.detach\(\).numpy\(\)"):
             attempt()
     assert np.asarray(x.detach()).dtype == np.float32

@@ -269,16 +269,16 @@ def test_a_new_seed_forgets_the_spare_normal() -> None:
 
 
 def test_the_default_generator_and_what_rng_may_be() -> None:
-    state = default_generator.get_state()
+    state = default_generator().get_state()
     try:
-        assert manual_seed(42) is default_generator is as_generator(None) is as_generator()
+        assert manual_seed(42) is default_generator() is as_generator(None) is as_generator()
         assert as_generator().rand(1).item() == Generator(42).rand(1).item()
         g = Generator(1)
         assert as_generator(g) is g
         assert as_generator(7).initial_seed() == as_generator(np.int64(7)).initial_seed() == 7
-        assert as_generator(42) is not default_generator
+        assert as_generator(42) is not default_generator()
     finally:
-        default_generator.set_state(state)
+        default_generator().set_state(state)
 
 
 # --- laws ---

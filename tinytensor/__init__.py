@@ -1,18 +1,21 @@
 """tinytensor: deep learning in NumPy, small enough to read whole. The public names; nothing is defined here."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import checkpoint, nn, optim, random, text
+from . import random
 from .autograd import detect_anomaly, grad
 from .core import Tensor, no_grad
 from .machine import get_num_threads, keep_freed_memory, set_num_threads
 from .ops import *
 from .random import Generator, manual_seed
 
+if TYPE_CHECKING:  # for editors and type checkers; at run time each is loaded when it is first named
+    from . import checkpoint, diagnostics, nn, optim, testing, text
+
 __version__ = "0.1.0"
 
-LATER = ("diagnostics", "testing")  # loaded on first use: few programs need them
+LATER = ("checkpoint", "diagnostics", "nn", "optim", "testing", "text")
 
 
 def __getattr__(name: str) -> Any:

@@ -42,8 +42,8 @@ def order(y: Tensor, expand: bool = False) -> list[Tensor]:
 def opened(node: Tensor, expand: bool) -> Iterator[Tensor | None]:
     """The inputs of a node that has an op."""
     if node.op is RELEASED:
-        raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} in it "
-                           f"no longer knows its inputs); compute the loss again, or pass retain_graph=True to the "
+        raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} in "
+                           f"it no longer knows its inputs); compute the loss again, or pass retain_graph=True to the "
                            f"earlier pass")
     while expand and node.op is not None and node.op.definition is not None:
         become_definition(node, node.op.definition)

@@ -297,6 +297,9 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
     return define
 
 
+ONE, TWO = ((plain, inspect.signature(plain)) for plain in (lambda x: None, lambda a, b: None))
+
+
 def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
         aliases: Sequence[str] = ()) -> Function:
     """Define an elementwise op from a NumPy ufunc and one lambda for each input over g, y and the inputs.
@@ -310,11 +313,11 @@ def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REA
     record = Op(name, ufunc, rules or (None,) * arity, broadcasts=arity == 2, domain=per_input(domain), samples=samples,
                 analytic=analytic)
     REGISTRY[name] = record
-    plain = (lambda x: None) if arity == 1 else (lambda a, b: None)
+    plain, signature = ONE if arity == 1 else TWO
     function = (unary if arity == 1 else binary)(record) if rules else general(record, *binder(name, plain, arity))
     function.__name__ = function.__qualname__ = name
     function.__doc__ = documented(record, ufunc)
-    setattr(function, "__signature__", inspect.signature(plain))
+    setattr(function, "__signature__", signature)
     return publish(function, name, True, (ufunc,), aliases)
 
 

@@ -284,16 +284,19 @@ class Generator:
 
 
 # --- the default generator ---
-default_generator = Generator()
+@functools.cache
+def default_generator() -> Generator:
+    """The generator that serves whatever is given no other; made on first use, for `numpy.random` loads slowly."""
+    return Generator()
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seed the default generator, which serves whatever is given no other, and return it."""
-    return default_generator.manual_seed(seed)
+    """Seed the default generator, and return it."""
+    return default_generator().manual_seed(seed)
 
 
 def as_generator(rng: Generator | int | None = None) -> Generator:
     """The generator that an argument `rng=` means: itself, a new one of that seed, or for None the default one."""
     if rng is None:
-        return default_generator
+        return default_generator()
     return rng if isinstance(rng, Generator) else Generator(_int("as_generator", "rng", rng, "Generator, int or None"))

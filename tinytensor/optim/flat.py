@@ -17,7 +17,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 # What a step looks up of every parameter, as functions that `map` calls without Python's own loop.
-DATA, GRADIENT, GRADIENT_SHAPE, FLAT = attrgetter("data"), attrgetter("grad"), attrgetter("grad.shape"), methodcaller("ravel")
+DATA, GRADIENT, GRADIENT_SHAPE = attrgetter("data"), attrgetter("grad"), attrgetter("grad.shape")
+FLAT = methodcaller("ravel")
 
 
 class Parameter(Protocol):

@@ -204,6 +204,14 @@ def test_grad_of_grad_to_the_fourth():
     assert values == [80, 160, 240, 240]
 
 
+def test_grad_of_grad_inside_no_grad():
+    x = leaf(1.0, 2.0, 0.5).reshape(1, 3)
+    y = tt.log_softmax(x)[0, 0]
+    with tt.no_grad():
+        slope = tt.grad(y, x, create_graph=True)
+    assert slope.requires_grad and tt.grad(slope[0, 1], x).shape == (1, 3)
+
+
 def test_grad_unused_is_an_error_unless_allowed():
     a, b = leaf(1.0), leaf(1.0, 2.0)
     with pytest.raises(ValueError, match=r"does not depend on number 1 of xs, of shape \(2,\); pass allow_unused=True"):

@@ -142,7 +142,7 @@ USES = {  # small graphs, one for each thing that the engine does
 }
 MUTANTS = {  # which function, what stands there, what is put in its place, and the uses that must notice
     "forget to accumulate": (
-        "gradients", "coming[x] + gx if x in coming else gx", "gx",
+        "flow", "coming[x] + gx if x in coming else gx", "gx",
         {"used twice", "used along two paths", "one input twice"}),
     "forget to sum over lead axes": (
         "unbroadcast", "return y if len(shape) == 1 else y.reshape(shape)", "return g.reshape(n, *shape)[0]",
@@ -153,8 +153,8 @@ MUTANTS = {  # which function, what stands there, what is put in its place, and 
         {"stretched axis", "used along two paths"}),
     "forget to un-broadcast": ("fit", "g = unbroadcast(g, shape)", "pass", {"lead axis", "stretched axis"}),
     "forget to un-promote": ("fit", "g = g.astype(dtype)", "pass", {"another dtype"}),
-    "inputs before outputs": ("gradients", "tape.pop()", "tape.pop(0)", set(USES)),
-    "visit a node twice": ("order", "seen.add(node)", "pass", {"used twice", "used along two paths"}),
+    "inputs before outputs": ("flow", "tape.pop()", "tape.pop(0)", set(USES)),
+    "visit a node twice": ("order", "seen.add(x)", "pass", {"used twice", "used along two paths"}),
 }  # fmt: skip
 
 

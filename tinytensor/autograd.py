@@ -120,35 +120,34 @@ def rule_of(x: Tensor, node: Tensor) -> str:
 def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: bool = False,
               release: bool = True) -> dict[Tensor, Any]:
     """The gradients of every leaf and of the `wanted`, given the gradient `g` of `y`."""
-    tape = order(y, expand=create_graph)
-    needed = set(wanted)  # with those on the way to them; empty means all
-    if wanted:
+    if create_graph:
+        with recording(True):
+            return flow(order(y, expand=True), {y: g}, wanted, create_graph, release)
+    return flow(order(y), {y: g}, wanted, create_graph, release)
+
+
+def flow(tape: list[Tensor], coming: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool,
+         release: bool) -> dict[Tensor, Any]:
+    """The pass: outputs before inputs, so that when a node's turn comes, its gradient is complete."""
+    arrived: dict[Tensor, Any] = {}
+    needed, watch = set(wanted), state.anomaly
+    if wanted:  # only what lies between the output and the wanted; else everything is needed
         for node in tape:
             if any(x in needed for x in node.inputs):
                 needed.add(node)
         tape = [node for node in tape if node in needed]
-    if create_graph:
-        with recording(True):
-            return flow(tape, {y: g}, wanted, needed, create_graph, release)
-    return flow(tape, {y: g}, wanted, needed, create_graph, release)
-
-
-def flow(tape: list[Tensor], coming: dict[Tensor, Any], wanted: Collection[Tensor], needed: set[Tensor],
-         create_graph: bool, release: bool) -> dict[Tensor, Any]:
-    """The pass: outputs before inputs, so that when a node's turn comes, its gradient is complete."""
-    arrived: dict[Tensor, Any] = {}
-    watch = state.anomaly
     while tape:
-        node: Any = tape.pop()
+        node = tape.pop()
         g = coming.pop(node)
         if node.hooks:
             g = hooked(node, g)
         if wanted and node in wanted:
             arrived[node] = g
-        value, args, params = node.data, node.saved, node.params
+        value, params = node.data, node.params
+        args: Any = node.saved
         if create_graph:
             value, args = node, operands(node)
-        for x, rule in zip(node.inputs, node.op.rules):  # noqa: B905 (a variadic op has rules without end)
+        for x, rule in zip(node.inputs, node.op.rules):  # type: ignore[union-attr]  # noqa: B905 (a variadic op has no end)
             if x is not None and (not wanted or x in needed):
                 gx = rule(g, value, *args, **params)
                 like = x.data

@@ -98,7 +98,7 @@ def binary(op: Op) -> Function:
                 right = b
         else:
             z = operand(b)
-            if x is a or not isinstance(a, Tensor):
+            if not isinstance(a, Tensor):
                 return forward(x, z)
         try:
             y = forward(x, z)

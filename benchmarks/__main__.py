@@ -125,7 +125,7 @@ def machine() -> str:
 def table(task: str, results: dict[str, Any]) -> list[str]:
     """One row a contender: times, and as a multiple of tinytensor's."""
     ours = results["tinytensor"]
-    lines = [f"**{TASKS[task][0].capitalize()}**", "",
+    lines = [f"**{TASKS[task][0]}**", "",
              "| | minimum, us | median, us | minimum / tinytensor's | the same round's median / tinytensor's |",
              "| --- | --: | --: | --: | --: |"]
     for contender, r in results.items():

@@ -249,9 +249,9 @@ CONTENDERS = {"by hand": ("by_hand", 1), "tinytensor": ("tinytensor", 1), "PyTor
               "PyTorch, 2 threads": ("torch", 2), "JAX jit": ("jax", 1), "MyGrad": ("mygrad", 1),
               "autograd": ("autograd", 1)}
 TASKS = {
-    "mlp": ("training step of the lecture's MLP", tuple(CONTENDERS)),
-    "forward": ("chain of 600 tiny ops, forward", ("by hand", "tinytensor", "PyTorch, 1 thread")),
-    "both": ("chain of 600 tiny ops, forward and backward", ("by hand", "tinytensor", "PyTorch, 1 thread")),
+    "mlp": ("Training step of the lecture's MLP", tuple(CONTENDERS)),
+    "forward": ("Chain of 600 tiny ops, forward", ("by hand", "tinytensor", "PyTorch, 1 thread")),
+    "both": ("Chain of 600 tiny ops, forward and backward", ("by hand", "tinytensor", "PyTorch, 1 thread")),
 }
 
 

@@ -18,6 +18,8 @@ from typing import Any, NoReturn, TypeVar
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # small matrices: two threads would make a step 5 times slower
 
+signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C while the imports load; `run` takes over
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a clone works without being installed
 
 import numpy as np  # noqa: E402
@@ -36,9 +38,11 @@ class UserError(ValueError):
 # --- settings ---
 
 
-def setting(default: Any, help: str, choices: tuple[str, ...] = (), least: float | None = None) -> Any:
+def setting(default: Any, help: str, choices: tuple[str, ...] = (), least: float | None = None,
+            above: float | None = None) -> Any:
     """A field of a settings dataclass: its default, its line in --help, and what is allowed."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "least": least})
+    allowed = {"choices": choices, "least": least, "above": above}
+    return dataclasses.field(default=default, metadata={"help": help, **allowed})
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,22 +54,22 @@ class Parser(argparse.ArgumentParser):
 
 def parse(settings: type[T], description: str, arguments: list[str] | None = None) -> T:
     """Settings from the command line: a flag for each field, `--no-name` where a field is True."""
-    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
     for field in dataclasses.fields(settings):  # type: ignore[arg-type]
         flag, extra = "--" + field.name.replace("_", "-"), dict(field.metadata)
-        least, choices = extra.pop("least", None), extra.pop("choices", ())
+        least, above, choices = (extra.pop(name) for name in ("least", "above", "choices"))
         if isinstance(field.default, bool):
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, **extra)
             continue
         extra["help"] += "" if field.default in (None, "") else f" (default: {field.default})"
         kind = str if field.default is None else type(field.default)
-        parser.add_argument(flag, default=field.default, type=checked(kind, least), choices=choices or None,
+        parser.add_argument(flag, default=field.default, type=checked(kind, least, above), choices=choices or None,
                             metavar=None if choices else kind.__name__.upper(), **extra)
     return settings(**vars(parser.parse_args(arguments)))
 
 
-def checked(kind: type, least: float | None) -> Callable[[str], Any]:
-    """A converter for argparse that also holds the least value."""
+def checked(kind: type, least: float | None, above: float | None) -> Callable[[str], Any]:
+    """A converter for argparse that also holds the bounds."""
 
     def convert(text: str) -> Any:
         try:
@@ -74,6 +78,10 @@ def checked(kind: type, least: float | None) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(f"{text!r} came, expected {NAMES[kind]}") from None
         if least is not None and not least <= value < float("inf"):
             raise argparse.ArgumentTypeError(f"{text} came, expected {NAMES[kind]}, {least} or more")
+        if above is not None and not above < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} came, expected {NAMES[kind]} above {above}")
+        if text == "":
+            raise argparse.ArgumentTypeError("nothing came, expected a name; leave the flag out to do without")
         return value
 
     return convert
@@ -88,6 +96,7 @@ NAMES = {int: "a whole number", float: "a number", str: "text"}
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Run a script's main: a user's mistake is one line and status 2; a fault of ours keeps its traceback."""
     name = Path(sys.argv[0]).name
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = main() or 0
         sys.stdout.flush()
@@ -148,6 +157,7 @@ class Progress:
         try:
             from tqdm import tqdm
         except ImportError:
+            print("plain progress lines: pip install -e '.[examples]' adds a bar, and figures with --plots")
             return self.line
         tqdm_bar = tqdm(total=self.steps, initial=self.start, desc=self.title, unit=" steps", unit_scale=True,
                         mininterval=0.2, dynamic_ncols=True)
@@ -182,6 +192,8 @@ def plotting(folder: str | None) -> Any:
 
 def writable_folder(folder: Path) -> None:
     """Make the folder, or say in one line why it can't be used; found out before a long run, not after it."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: this is a file; expected a folder that can be written; name another")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{os.getpid()}.part"

@@ -47,7 +47,7 @@ class Settings:
                                  choices=("ours", "lecture"))
     quick: bool = common.setting(False, "only 2,000 steps, to see that all works")
     names: int = common.setting(20, "names to make up at the end", least=0)
-    temperature: float = common.setting(1.0, "below 1 the names are more usual, above it wilder")
+    temperature: float = common.setting(1.0, "below 1 the names are more usual, above it wilder", above=0)
     lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, a step each")
     plots: str = common.setting(None, "folder for the figures: loss, learning-rate finder, map of the embedding")
     save: str = common.setting(None, "file for the trained network and all that a run needs to go on")
@@ -117,18 +117,22 @@ def step(model, opt, x, y) -> float:
     return loss.item()
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line, below
 def train(model, opt, s: Settings, X, Y, rng) -> tuple[list[float], common.Progress]:
     rate, losses, progress = schedule(s), [], common.Progress(s.steps)
     for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):
         opt.lr = rate(i)
         losses.append(step(model, opt, x, y))
-        if i % 1000 == 0:
+        if not math.isfinite(losses[-1]):
+            raise common.UserError(f"the loss is {losses[-1]} at step {i}; expected a number; give a smaller --lr")
+        if i % 200 == 0:
             progress.note = f"loss {np.mean(losses[-1000:]):.3f}"
         if s.recipe == "lecture" and i in NOTEBOOK:
             tell(f"{i:>7} steps", losses[i], NOTEBOOK[i], 2e-4)
     return losses, progress
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def find_rate(model, s: Settings, X, Y):
     """Train a copy with a rate that grows from 0.001 to 1: the rates, the losses, those smoothed, the best rate."""
     model, rates = copy.deepcopy(model), 10 ** np.linspace(-3, 0, 1000)
@@ -136,7 +140,8 @@ def find_rate(model, s: Settings, X, Y):
     for rate, (x, y) in zip(rates, text.batches(X, Y, s.batch, tt.Generator(s.seed))):
         opt.lr = float(rate)
         losses.append(step(model, opt, x, y))
-    smooth = np.convolve(np.pad(losses, 25, mode="edge"), np.ones(51) / 51, mode="valid")
+    window = np.ones(51)
+    smooth = np.convolve(losses, window, "same") / np.convolve(np.ones(1000), window, "same")
     return rates, np.array(losses), smooth, rates[smooth.argmin()]
 
 
@@ -173,7 +178,7 @@ def draw(plot, folder: Path, model, vocabulary, losses, splits, finder) -> None:
     """The three figures."""
     steps, smooth = common.smoothed(losses)
     plot.loss_curve(folder / "loss.png", steps, smooth, losses[:: max(1, len(losses) // 2000)],
-                    {"dev": splits["dev"], "test, the notebook": NOTEBOOK_SPLITS["test"]})
+                    {"test": splits["test"], "test, the notebook": NOTEBOOK_SPLITS["test"]})
     plot.rate_curve(folder / "learning_rate.png", *finder)
     table = model.embed.weight.data - model.embed.weight.data.mean(0)
     _, spread, axes = np.linalg.svd(table, full_matrices=False)
@@ -207,17 +212,19 @@ def main() -> int:
         s = dataclasses.replace(s, context=3, embedding=16, hidden=200, skip=True, batch=64, steps=200_001, lr=0.1,
                                 weight_decay=0.0, seed=2147483647, names=10)
     if s.quick:
-        s = dataclasses.replace(s, steps=min(s.steps, 2_001))
+        s = dataclasses.replace(s, steps=min(s.steps, 2_001 if s.recipe == "lecture" else 2_000))
     if s.sample_from:
         sample_only(s)
         return 0
+    items = text.read_items(s.data)
+    try:
+        vocabulary = text.Vocabulary.of(items)
+        splits = dict(zip(("train", "dev", "test"), text.split(items)))
+    except text.CorpusError as error:
+        raise common.UserError(f"{s.data}: {error}") from None
     plot = common.plotting(s.plots)
     if s.save:
-        common.writable_folder(Path(s.save).resolve().parent)
-
-    items = text.read_items(s.data)
-    vocabulary = text.Vocabulary.of(items)
-    splits = dict(zip(("train", "dev", "test"), text.split(items)))
+        checkpoint.writable(s.save)
     data = {name: text.windows(part, vocabulary, s.context) for name, part in splits.items()}
     X, Y = data["train"]  # (N, T), (N,)
 

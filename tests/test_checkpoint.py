@@ -160,6 +160,19 @@ def test_a_folder_that_is_not_there_or_full_leaves_the_old_file(tmp_path, monkey
     assert checkpoint.load(path)["step"] == 1 and os.listdir(tmp_path) == ["m.npz"]
 
 
+def test_links_are_followed_and_what_is_no_file_is_refused(tmp_path):
+    target, link = tmp_path / "target.npz", tmp_path / "link.npz"
+    checkpoint.save(target, step=1)
+    link.symlink_to(target)
+    checkpoint.save(link, step=2)
+    assert link.is_symlink() and checkpoint.load(target)["step"] == 2
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="this is no ordinary file; expected a file, new or to be replaced"):
+        checkpoint.save(tmp_path / "pipe", step=1)
+    with pytest.raises(CheckpointError, match="this is a folder; expected a file"):
+        checkpoint.save(tmp_path, step=1)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
 def test_killed_while_saving_leaves_a_whole_file(tmp_path):
     path = tmp_path / "m.npz"

@@ -32,7 +32,7 @@ def order(y: Tensor, expand: bool = False) -> list[Tensor]:
             if x is not None and x.op is not None and x not in seen:
                 seen.add(x)
                 path.append((x, opened(x, expand)))
-                break  # first all that x depends on; then the rest of this node's inputs
+                break  # first all that x depends on; then this iterator goes on with the rest of the inputs
         else:
             tape.append(node)
             path.pop()
@@ -51,8 +51,11 @@ def opened(node: Tensor, expand: bool) -> Iterator[Tensor | None]:
 
 
 def become_definition(node: Tensor, definition: Callable[..., Any]) -> None:
-    """Record the definition of a fused node on the node's own inputs, and let the node take the place of its output."""
-    params = {key: value for key, value in node.params.items() if key != "saved"}
+    """Record the definition of a fused node on the node's own inputs, and let the node take the place of its output.
+
+    Nobody is misled by that: the node keeps its value, which is the definition's too, and only the way to it changes.
+    """
+    params = {key: value for key, value in node.params.items() if key != "extras"}
     y = definition(*operands(node), **params)
     node.op, node.inputs, node.saved, node.params = y.op, y.inputs, y.saved, y.params
 

@@ -84,7 +84,7 @@ def save(path: str | Path, **parts: Any) -> None:
     ...     checkpoint.load(f"{folder}/a.npz")["step"]
     100
     """
-    path, arrays, tree = Path(path), dict[str, Any](), dict[str, Any]()
+    path, arrays, tree = writable(path), dict[str, Any](), dict[str, Any]()
     for name, part in parts.items():
         if hasattr(part, "state_dict"):
             part = part.state_dict()
@@ -106,6 +106,18 @@ def save(path: str | Path, **parts: Any) -> None:
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}; expected a folder that can be written; make it, or name "
                               f"another file") from error
+
+
+def writable(path: str | Path) -> Path:
+    """The file that a path means, links followed; CheckpointError if something else than a file stands there."""
+    real = Path(path).resolve()
+    if real.exists() and not real.is_file():
+        kind = "a folder" if real.is_dir() else "no ordinary file"
+        raise CheckpointError(f"{path}: this is {kind}; expected a file, new or to be replaced; name another")
+    if not real.parent.is_dir():
+        raise CheckpointError(f"{path}: there is no folder {real.parent}; expected a folder that can be written; make "
+                              f"it, or name another file")
+    return real
 
 
 def sync_folder(folder: Path) -> None:

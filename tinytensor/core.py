@@ -98,7 +98,7 @@ class Op:
     name : str
     forward : callable
         ``forward(*arrays, **params)`` gives the output, or ``(output, extras)`` where a fused op has values to
-        keep: the rules see those as one more parameter, ``saved``.
+        keep: the rules see those as one more parameter, ``extras``.
     rules : sequence of callable or None
         One for each array input: ``rule(g, y, *inputs, **params)`` is the gradient of that input, given the gradient
         `g` of the output `y`. None for an input with no derivative.
@@ -158,6 +158,7 @@ class Tensor(Methods):
     array([2., 4., 6.], dtype=float32)
     """
 
+    # Operators and methods such as x.sum() are attached by the ops (`publish` in define.py); `_methods.pyi` lists them.
     # needs: does a gradient flow here?  op, inputs, saved, params: how it was made; inputs that need no gradient
     # stand as None, and `saved` holds the array of every input, as the rules see them.
     __slots__ = ("__weakref__", "data", "grad", "hooks", "inputs", "needs", "op", "params", "saved")
@@ -334,7 +335,7 @@ def record(op: Op, y: Any, inputs: tuple[Tensor | None, ...], saved: tuple[Any, 
     if type(y) is not ndarray:
         if type(y) is tuple:
             y, extras = y
-            params = {**params, "saved": extras}
+            params = {**params, "extras": extras}
         y = settled(y)
     t: Tensor = new(Tensor)
     t.data, t.grad, t.hooks = y, None, None

@@ -113,9 +113,9 @@ def likelihood(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 
-def excess(g: Any, logits: Any, targets: Any, reduction: str, saved: Any) -> Any:
+def excess(g: Any, logits: Any, targets: Any, reduction: str, extras: Any) -> Any:
     """The predicted probability less the observed one, times g."""
-    e, total = saved
+    e, total = extras
     d = e / total.reshape(-1, 1)
     t, classes = targets.reshape(-1), d.shape[-1]
     if classes <= FEW_ROWS:
@@ -126,7 +126,7 @@ def excess(g: Any, logits: Any, targets: Any, reduction: str, saved: Any) -> Any
     return d if logits.ndim == 2 else d.reshape(logits.shape)
 
 
-@op(lambda g, y, logits, targets, *, reduction, saved: excess(g, logits, targets, reduction, saved), None,
+@op(lambda g, y, logits, targets, *, reduction, extras: excess(g, logits, targets, reduction, extras), None,
     definition=likelihood, samples=(S((4, 3), LABELS), S((4, 3), LABELS, reduction="sum"),
     S((4, 3), LABELS, reduction="none"), S((2, 2, 3), LABELS.reshape(2, 2)), S((4, 200), 60 * LABELS)))
 def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:

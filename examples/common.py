@@ -24,8 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a clone works wi
 
 import numpy as np  # noqa: E402
 
+import tinytensor as tt  # noqa: E402
 from tinytensor.checkpoint import CheckpointError  # noqa: E402
 from tinytensor.text import CorpusError  # noqa: E402
+
+tt.keep_freed_memory()  # the next step wants it again
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 T = TypeVar("T")

@@ -43,14 +43,15 @@ class Settings:
     weight_decay: float = common.setting(1e-4, "pull of the matrices towards 0", least=0)
     seed: int = common.setting(2147483647, "seed of the weights, the batches and the names")
     data: str = common.setting(str(common.DATA / "names.txt"), "a UTF-8 file with one item a line")
-    recipe: str = common.setting("ours", "lecture: the notebook's own settings, initial weights and streams",
+    recipe: str = common.setting("ours", "lecture: the notebook's own settings (whatever the flags say), initial "
+                                 "weights and streams",
                                  choices=("ours", "lecture"))
     quick: bool = common.setting(False, "only 2,000 steps, to see that all works")
     names: int = common.setting(20, "names to make up at the end", least=0)
     temperature: float = common.setting(1.0, "below 1 the names are more usual, above it wilder", above=0)
     lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, a step each")
     plots: str = common.setting(None, "folder for the figures: loss, learning-rate finder, map of the embedding")
-    save: str = common.setting(None, "file for the trained network and all that a run needs to go on")
+    save: str = common.setting(None, "file for the trained network, the optimiser, the stream and the settings")
     sample_from: str = common.setting(None, "only make up names, with the network of such a file")
 
 
@@ -182,7 +183,8 @@ def draw(plot, folder: Path, model, vocabulary, losses, splits, finder) -> None:
     plot.rate_curve(folder / "learning_rate.png", *finder)
     table = model.embed.weight.data - model.embed.weight.data.mean(0)
     _, spread, axes = np.linalg.svd(table, full_matrices=False)
-    plot.embedding_map(folder / "embedding.png", table @ axes[:2].T, vocabulary.characters, "aeiou",
+    points = np.pad(table @ axes[:2].T, ((0, 0), (0, max(0, 2 - len(axes)))))  # --embedding 1 has no second axis
+    plot.embedding_map(folder / "embedding.png", points, vocabulary.characters, "aeiou",
                        (spread[:2] ** 2).sum() / (spread**2).sum())
     print(f"figures: {', '.join(str(folder / name) for name in ('loss.png', 'learning_rate.png', 'embedding.png'))}")
 
@@ -199,7 +201,8 @@ def sample_only(s: Settings) -> None:
     s = dataclasses.replace(s, **sizes)
     model = MLP(len(vocabulary), s)
     checkpoint.load(s.sample_from, model=model)
-    known, _, _ = text.split(text.read_items(s.data))
+    default = s.data == Settings.data  # the names that it was trained on, unless others are asked for
+    known, _, _ = text.split(text.read_items(saved["settings"].get("data", s.data) if default else s.data))
     show_names(model, s, vocabulary, set(known))
 
 

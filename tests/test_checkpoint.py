@@ -145,6 +145,23 @@ def test_what_does_not_fit_changes_nothing(tmp_path):
         checkpoint.load(path, rng=tt.Generator())
 
 
+def test_names_that_meet_and_names_that_are_taken(tmp_path):
+    tree = {"a/b": np.ones(2), "a": {"b": np.zeros(2)}, 1: np.ones(1), "1": np.zeros(1)}
+    checkpoint.save(tmp_path / "m.npz", s=tree, file=np.ones(3), description=np.zeros(1), allow_pickle=np.ones(1))
+    parts = checkpoint.load(tmp_path / "m.npz")
+    assert same(parts["s"], tree) and parts["file"].tolist() == [1, 1, 1] and parts["description"].tolist() == [0]
+
+
+def test_all_objects_are_loaded_or_none(tmp_path):
+    model, other = network(1), network(2)
+    small = nn.Linear(2, 2)
+    checkpoint.save(tmp_path / "m.npz", model=model, optimizer=optim.SGD(small.parameters(), lr=0.1, momentum=0.9))
+    before = {name: value.copy() for name, value in other.state_dict().items()}
+    with pytest.raises(CheckpointError, match="its optimizer does not fit"):
+        checkpoint.load(tmp_path / "m.npz", model=other, optimizer=optim.SGD(other.parameters(), lr=0.1))
+    assert all(np.array_equal(value, before[name]) for name, value in other.state_dict().items())
+
+
 def test_a_folder_that_is_not_there_or_full_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match="expected a folder that can be written"):
         checkpoint.save(tmp_path / "none" / "m.npz", step=1)

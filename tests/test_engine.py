@@ -435,6 +435,106 @@ def test_anomaly_names_op_and_element():
         np.log(leaf(1.0, 0.0)).sum().backward()
 
 
+# --- odd cases, each once a fault ---
+
+
+def gradient_of(f, *values, dtype=np.float32):
+    x = leaf(*values, dtype=dtype)
+    f(x).sum().backward()
+    return x.grad
+
+
+def test_indices_of_every_kind_add_up():
+    for index in ([0, 2, 2], tt.tensor([0, 2, 2]), np.array([0, 2, 2], np.uint8)):
+        assert tt.scatter(tt.tensor([1.0, 2.0, 3.0]), index, (4,)).tolist() == [1, 0, 5, 0]
+        assert gradient_of(lambda x, i=index: tt.getitem(x, i), 1.0, 1.0, 1.0).tolist() == [1, 0, 2]
+    weight = tt.ones(300, 2, requires_grad=True)
+    tt.embedding(weight, np.array([255, 3, 255], np.uint8)).sum().backward()
+    assert weight.grad[[3, 255, 0], 0].tolist() == [1, 2, 0]
+    with pytest.raises(TypeError, match=r"take: indices of dtype bool came; expected integers; for a mask write x"):
+        tt.take(weight, [True, False], axis=0)
+
+
+def test_a_lone_array_is_a_sequence_of_its_rows():
+    x = tt.ones(2, 3)
+    assert np.concatenate(x).shape == (6,) and np.stack(x).shape == (2, 3) and np.concatenate(x, 0).shape == (6,)
+
+
+def test_python_numbers_among_arrays_keep_float32():
+    x = leaf(1.0, -2.0)
+    for y in (tt.where(x > 0, 1.0, 0.1) * x, tt.stack([x.sum(), 2.0]), tt.einsum(",i", 2.0, x), x**np.float32(2),
+              tt.tensor([tt.tensor(1.0), 2.0]), tt.concatenate([x, [2.0]])):
+        assert y.dtype == np.float32
+    assert gradient_of(lambda x: x ** np.float64(2), 3.0).tolist() == [6]
+
+
+def test_arctan2_neither_under_nor_overflows():
+    for size in (1e-25, 1e25):
+        a = leaf(size)
+        np.arctan2(a, tt.tensor([size])).backward()
+        np.testing.assert_allclose(a.grad, 0.5 / size, rtol=1e-6)
+
+
+def test_no_gradient_is_lost_in_silence():
+    v = leaf(0.5)
+    for call in (lambda: tt.clip(tt.ones(2), a_min=v), lambda: tt.full(2, v[0]), lambda: tt.ones(2) * 1j,
+                 lambda: tt.ones(2, requires_grad=True) * np.array([1j, 2j]), lambda: tt.tensor([1j])):
+        with pytest.raises(TypeError, match=r"requires grad|complex"):
+            call()
+    assert tt.ones(2).clip(a_min=tt.tensor(2.0)).tolist() == [2, 2]
+    x = leaf(1.0, 5.0)
+    x.clip(np.zeros((2, 2)), 2.0).sum().backward()
+    assert x.grad.tolist() == [2, 0]
+
+
+def test_a_parameter_given_twice():
+    with pytest.raises(TypeError, match="sum: parameter 'axis' came twice"):
+        tt.ones(2, 3).sum(0, axis=1)
+
+
+def test_a_gradient_that_a_hook_keeps_or_writes_into_is_its_own():
+    y, seen = leaf(1.0), []
+    h = y + 1
+    h.register_hook(seen.append)
+    h.sum().backward(retain_graph=True)
+    h.sum().backward()
+    assert y.grad.tolist() == [2] and seen[0].tolist() == [1]
+    a, b = leaf(1.0), leaf(1.0)
+    a.register_hook(lambda g: g.__imul__(5))
+    (a + b).backward(np.ones(1, np.float32))
+    assert (a.grad.tolist(), b.grad.tolist()) == ([5], [1])
+
+
+def test_numpy_s_own_meanings():
+    with pytest.raises(ValueError, match="norm: ord 0 came; expected None"):
+        np.linalg.norm(tt.ones(3), 0)
+    assert np.sort(tt.tensor([[3.0, 1.0], [2.0, 0.0]]), axis=None).tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match=r"power: Integers to negative integer powers"):
+        tt.tensor([1, 2]) ** -1
+    with pytest.raises(ValueError, match=r"tril: shape \(3,\) came; expected two axes or more"):
+        np.tril(tt.ones(3))
+
+
+def test_a_mean_of_many_half_floats_has_a_gradient():
+    x = tt.ones(70_000, dtype=np.float16, requires_grad=True)
+    x.mean().backward()
+    assert (x.grad > 0).all()
+
+
+def test_no_grad_may_be_kept_and_used_again():
+    quiet, x = tt.no_grad(), leaf(1.0)
+    for _ in range(2):
+        with quiet, quiet:
+            assert not (x * 2).requires_grad
+        assert (x * 2).requires_grad
+
+
+def test_unused_also_where_nothing_was_recorded():
+    x = leaf(2.0)
+    slope = tt.grad((3 * x).sum(), x, create_graph=True)
+    assert tt.grad(slope, x, gradient=[1.0], allow_unused=True).tolist() == [0]
+
+
 # --- errors in three parts ---
 
 

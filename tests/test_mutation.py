@@ -62,7 +62,7 @@ def identically_zero(op: Op, i: int) -> bool:
         if i < n:
             with np.errstate(all="ignore"):
                 y = op.forward(*args, **sample.params)
-                y, params = (y[0], {**sample.params, "saved": y[1]}) if isinstance(y, tuple) else (y, sample.params)
+                y, params = (y[0], {**sample.params, "extras": y[1]}) if isinstance(y, tuple) else (y, sample.params)
                 filled = {p.name: p.default for p in parameters(op) if p.default is not p.empty}
                 if np.any(op.rules[i](np.ones_like(y), np.asarray(y), *args, **{**filled, **params})):
                     return False

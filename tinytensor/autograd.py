@@ -68,6 +68,9 @@ def operands(node: Tensor) -> list[Any]:
 # --- a gradient fits its tensor ---
 
 
+MANY = 8192  # rows of ones that are longer are made anew, not kept
+
+
 @lru_cache(maxsize=64)
 def ones(n: int, dtype: Any) -> Array:
     """A constant row of ones; cached, so that a compiled step sees one constant."""
@@ -89,7 +92,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     lead = g.ndim - len(shape)
     if lead and shape and shape == g.shape[lead:] and g.size:
         n = math.prod(g.shape[:lead])
-        y = ones(n, g.dtype) @ (g if g.ndim == 2 else g.reshape(n, -1))  # twice as fast as a sum over the first axis
+        row = ones(n, g.dtype) if n <= MANY else np.ones(n, g.dtype)
+        y = row @ (g if g.ndim == 2 else g.reshape(n, -1))  # twice as fast as a sum over the first axis
         return y if len(shape) == 1 else y.reshape(shape)
     axes = tuple(i for i, n in enumerate((0,) * lead + shape) if i < lead or n != g.shape[i])
     return np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)
@@ -190,7 +194,8 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     gradient : array_like, optional
         The gradient of this tensor, of its shape; may be left out for a scalar.
     retain_graph : bool
-        Keep the graph for another pass. Otherwise it is released, and a second pass is an error.
+        Keep the graph for another pass. Otherwise it is released, and a second pass is an error. Subtle: a second pass
+        after parameters were changed in place (by an optimiser's step) reads the changed values.
 
     Examples
     --------
@@ -207,7 +212,7 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
         if leaf.grad is not None:
             np.add(leaf.grad, g, out=leaf.grad)
         else:  # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
-            alone = g.base is None and type(g) is np.ndarray and id(g) not in taken and leaf.hooks is None
+            alone = g.base is None and type(g) is np.ndarray and id(g) not in taken
             leaf.grad = g if alone else np.array(g)
         taken.add(id(g))
 
@@ -244,6 +249,9 @@ def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False
     tensor(12.)
     """
     targets = [xs] if isinstance(xs, Tensor) else list(xs)
+    if allow_unused and not y.needs:
+        zeros = [Tensor(np.zeros(x.shape, x.dtype)) for x in targets]
+        return zeros[0] if isinstance(xs, Tensor) else tuple(zeros)
     g = seed(y, gradient, "grad")
     if isinstance(g, Tensor) != create_graph:
         g = Tensor(g) if create_graph else g.data
@@ -314,7 +322,7 @@ def hooked(node: Tensor, g: Any) -> Any:
         if hook is keep_grad:
             node.grad = np.array(g.data if isinstance(g, Tensor) else g)
             continue
-        replaced = hook(g)
+        replaced = hook(g if isinstance(g, Tensor) else g.copy())  # a hook may keep its gradient, or write into it
         if replaced is not None:
             if getattr(replaced, "shape", None) != node.shape:
                 raise ValueError(f"hook: it returned {type(replaced).__name__} of shape "

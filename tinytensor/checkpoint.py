@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 FORMAT = "tinytensor 1"
+RESERVED = ("description", "file", "allow_pickle")  # the first is ours, the others are arguments of np.savez
 
 
 class CheckpointError(ValueError):
@@ -28,15 +28,18 @@ def flatten(tree: Any, name: str, arrays: dict[str, Any]) -> Any:
     if isinstance(tree, np.ndarray):
         if tree.dtype.hasobject:
             raise CheckpointError(f"save: {name} is an array of Python objects; expected numbers; leave it out")
-        arrays[name] = tree
-        return {"array": name}
+        key = name
+        while key in arrays or key in RESERVED:
+            key += "'"
+        arrays[key] = tree
+        return {"array": key}
     if isinstance(tree, dict):  # pairs, because JSON would turn the integer keys of an optimiser's state to text
         return {"dict": [[flatten(k, name, arrays), flatten(v, f"{name}/{k}", arrays)] for k, v in tree.items()]}
     if isinstance(tree, list | tuple):
         items = [flatten(v, f"{name}/{i}", arrays) for i, v in enumerate(tree)]
         return items if isinstance(tree, list) else {"tuple": items}
     if isinstance(tree, np.generic):
-        return tree.item()
+        return flatten(tree.item(), name, arrays)
     if tree is None or isinstance(tree, bool | int | float | str):
         return tree
     raise CheckpointError(f"save: {name} is of type {type(tree).__name__}; expected arrays, numbers, text, and dicts, "
@@ -86,11 +89,7 @@ def save(path: str | Path, **parts: Any) -> None:
     """
     path, arrays, tree = writable(path), dict[str, Any](), dict[str, Any]()
     for name, part in parts.items():
-        if hasattr(part, "state_dict"):
-            part = part.state_dict()
-        elif hasattr(part, "get_state"):
-            part = part.get_state()
-        tree[name] = flatten(part, name, arrays)
+        tree[name] = flatten(state_of(part), name, arrays)
     description = np.frombuffer(json.dumps({"format": FORMAT, "parts": tree}).encode(), np.uint8)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -144,16 +143,32 @@ def load(path: str | Path, **objects: Any) -> dict[str, Any]:
     CheckpointError
         The file is missing, damaged, of another kind or without a part that is asked for, or an object does not fit.
     """
-    parts = read(Path(path))
+    parts, done = read(Path(path)), list[tuple[Any, Any]]()
     for name, target in objects.items():
         if name not in parts:
             raise CheckpointError(f"{path}: it has no part {name!r}, only {', '.join(parts)}; save it with {name}=...")
         try:
-            (target.load_state_dict if hasattr(target, "load_state_dict") else target.set_state)(parts[name])
+            before = state_of(target)
+            put(target, parts[name])
+            done.append((target, before))
         except (ValueError, TypeError, KeyError) as error:
+            for other, state in done:  # all or nothing
+                put(other, state)
             problem = "; ".join(line.strip() for line in str(error).splitlines())
             raise CheckpointError(f"{path}: its {name} does not fit: {problem}") from error
     return parts
+
+
+def state_of(part: Any) -> Any:
+    """The state of an object that has one; anything else as it is."""
+    if hasattr(part, "state_dict"):
+        return part.state_dict()
+    return part.get_state() if hasattr(part, "get_state") else part
+
+
+def put(target: Any, state: Any) -> None:
+    """Give an object a state that `state_of` took."""
+    (target.load_state_dict if hasattr(target, "load_state_dict") else target.set_state)(state)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -169,6 +184,6 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}; expected a checkpoint; name a file that --save wrote"
                               ) from error
-    except (ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file can fail in any way
         raise CheckpointError(f"{path}: this is no checkpoint, or a damaged one ({type(error).__name__}); expected a "
                               f"file that --save wrote; take another copy, or train again") from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,17 +36,29 @@ class State(threading.local):
 state = State()
 
 
-@contextmanager
-def recording(on: bool) -> Iterator[None]:
-    """Record ops (or do not) inside the block, in this thread."""
-    before, state.recording = state.recording, on
-    try:
-        yield
-    finally:
-        state.recording = before
+class recording:
+    """Record ops (or do not) inside the block, or inside the function that it decorates, in this thread."""
+
+    def __init__(self, on: bool) -> None:
+        self.on, self.before = on, list[bool]()
+
+    def __enter__(self) -> None:
+        self.before.append(state.recording)
+        state.recording = self.on
+
+    def __exit__(self, *_: object) -> None:
+        state.recording = self.before.pop()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with recording(self.on):
+                return function(*args, **kwargs)
+
+        return inside
 
 
-def no_grad() -> Any:
+def no_grad() -> recording:
     """Record nothing inside the block: for evaluation, sampling and updates. Works as a decorator too.
 
     Examples
@@ -320,11 +332,14 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
         y: Array = np.array(x, dtype=dtype, copy=copy if hasattr(x, "dtype") else None)
     except ValueError as error:
         raise ValueError(f"tensor: {error}; expected numbers, in an array or even lists; pad the short ones") from None
-    if y.dtype.kind not in "biufc":
-        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected numbers, in an array or even lists")
-    while isinstance(x, list | tuple) and x:
-        x = x[0]
-    return y.astype(np.float32) if dtype is None and y.dtype == np.float64 and not hasattr(x, "dtype") else y
+    if y.dtype.kind not in "biuf":
+        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or lists")
+    return y.astype(np.float32) if dtype is None and y.dtype == np.float64 and not doubles(x) else y
+
+
+def doubles(x: Any) -> bool:
+    """Whether x, or something in its nested lists, brings the dtype float64 itself."""
+    return any(map(doubles, x)) if isinstance(x, list | tuple) else getattr(x, "dtype", None) == np.float64
 
 
 # --- a new node ---

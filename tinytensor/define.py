@@ -50,6 +50,14 @@ def operand(x: Any) -> Any:
     return x if isinstance(x, PLAIN) or hasattr(x, "__array_function__") else as_array(x)
 
 
+def partner(x: Any) -> Any:
+    """The operand beside a Tensor: as `operand`, and not complex, which has no gradient here."""
+    x = operand(x)
+    if np.iscomplexobj(x):
+        raise TypeError("a complex number met a Tensor; expected a real one; compute with .real and .imag apart")
+    return x
+
+
 # --- the three appliers ---
 # Unary and binary ops make their node on the spot: a call of `record` would cost a tenth of a small op.
 
@@ -91,15 +99,15 @@ def binary(op: Op) -> Function:
             if a.needs:
                 left = a
         else:
-            x = operand(a)
+            x = partner(a) if isinstance(b, Tensor) else operand(a)
         if isinstance(b, Tensor):
             z = b.data
             if b.needs:
                 right = b
+        elif isinstance(a, Tensor):
+            z = partner(b)
         else:
-            z = operand(b)
-            if not isinstance(a, Tensor):
-                return forward(x, z)
+            return forward(x, operand(b))
         try:
             y = forward(x, z)
         except (ValueError, TypeError) as error:
@@ -160,7 +168,7 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False,
            spread: bool = False) -> tuple[Bind, Params | None]:
     """A function from what was passed to (array inputs, parameters), by the signature of `forward`; and its defaults.
 
-    `variadic`: the inputs come as one sequence.  `spread`: the first parameter may come as several integers.
+    `variadic`: the inputs come as one sequence.  `spread`: they, or the first parameter's integers, come one by one.
     The defaults are None where a call without parameters still has to be looked at.
     """
     arguments = [p.replace(annotation=p.empty) for p in inspect.signature(forward).parameters.values()]
@@ -171,22 +179,29 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False,
 
     def bind(args: tuple[Any, ...], kwargs: Params) -> tuple[Any, Params]:
         if variadic:
-            given, rest = (tuple(args[0]), args[1:]) if args and isinstance(args[0], SEQUENCE) else (args, ())
+            apart = spread or (len(args) > 1 and hasattr(args[1], "shape") and not isinstance(args[0], SEQUENCE))
+            given, rest = (args, ()) if apart else (tuple(args[0]), args[1:])
         else:
             given, rest = args[:arity], args[arity:]
             for argument in inputs[len(given) :] if len(given) < arity else ():
                 if argument.name not in kwargs and argument.default is argument.empty:
                     raise usage(f"input {argument.name} is missing")
                 given = (*given, kwargs.pop(argument.name, argument.default))
-        if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE):
+        if spread and not variadic and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE):
             rest = (rest,)
-        if len(rest) == len(names) == len(by_position) and not kwargs:  # all of them by position, as in x.reshape(2, 3)
-            return given, dict(zip(by_position, rest))  # noqa: B905 (of equal length)
         if len(rest) > len(by_position):
             raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
         if kwargs or len(params) < len(names):
+            for key in params.keys() & kwargs.keys():
+                raise usage(f"parameter {key!r} came twice")
             params = {**defaults, **params, **kwargs}
+        for key, value in params.items():
+            if isinstance(value, Tensor):
+                if value.needs:
+                    raise usage(f"parameter {key!r} is a tensor that requires grad, and no gradient flows to it; give "
+                                f"{key}.detach(), or compose the function of ops that take it as an input")
+                params[key] = value.data
         if params.keys() != names:
             for key in params.keys() - names:
                 here = f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
@@ -205,12 +220,23 @@ def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     if str(error).partition(":")[0] in PUBLIC:
         return error
     shapes = [np.shape(a) for a in arrays]
-    kind = next(k for k in (np.exceptions.AxisError, IndexError, TypeError, ValueError) if isinstance(error, k))
-    if kind is ValueError and op.broadcasts:
-        return ValueError(f"{op.name}: shapes {' and '.join(map(str, shapes))} do not broadcast: aligned at the right, "
-                          f"two sizes must be equal, or one of them 1; reshape one, or add an axis of size 1")
+    kind = next(k for k in ADVICE if isinstance(error, k))
+    if op.broadcasts and kind is ValueError:
+        try:
+            np.broadcast_shapes(*shapes)
+        except ValueError:
+            return ValueError(f"{op.name}: shapes {' and '.join(map(str, shapes))} do not broadcast: aligned at the "
+                              f"right, two sizes must be equal, or one of them 1; reshape one, or add an axis of 1")
     given = ", ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") else repr(a) for a in arrays)
-    return kind(f"{op.name}: {error} (given {given})")
+    return kind(f"{op.name}: {error} (given {given}); {ADVICE[kind]}")
+
+
+ADVICE: dict[type[Exception], str] = {
+    np.exceptions.AxisError: "an axis is from -ndim to ndim - 1",
+    IndexError: "an index is from -size to size - 1 of its axis",
+    TypeError: "convert the inputs with .astype, or see help() of the function",
+    ValueError: "reshape the inputs, or see help() of the function",
+}
 
 
 # --- registration ---
@@ -290,7 +316,7 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
         function = general(record, *binder(name, forward, len(rules), variadic, spread))
         update_wrapper(function, forward)
         function.__name__ = function.__qualname__ = name
-        if spread or variadic:
+        if spread != variadic:
             setattr(function, "__signature__", as_called(forward, spread))
         return publish(function, name, method, numpy, aliases)
 

@@ -68,6 +68,9 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
     >>> tt.full(2, 7.0)
     tensor([7., 7.])
     """
+    if isinstance(fill_value, Tensor) and fill_value.needs:
+        raise TypeError("full: fill_value is a tensor that requires grad, and its gradient would be lost; expected a "
+                        "number; write tt.broadcast_to(value, shape)")
     value = as_array(fill_value, dtype)
     return Tensor(np.full(shape, value, value.dtype), requires_grad)
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import NONZERO, POSITIVE, REAL, Domain, S, Tensor
+from ..core import NONZERO, POSITIVE, REAL, Domain, S, Tensor, as_array
 from ..define import op, row
 
 UNIT, ABOVE_ONE, ABOVE_MINUS_ONE = Domain(((-1, 1),)), Domain(((1, np.inf),)), Domain(((-1, np.inf),))
 HALF_TURN = Domain(((-math.pi / 2, math.pi / 2),))
+NUMBERS = (int, float, bool)
 LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180
 
 # --- what the rows below use ---
@@ -24,6 +25,12 @@ LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180
 def nonzero(x: Any) -> Any:
     """x, but 1 where it is 0: a denominator whose numerator is 0 there, so that the gradient is."""
     return np.where(x == 0, 1, x)
+
+
+def turn(a: Any, b: Any) -> Any:
+    """a / (a**2 + b**2), without the square, which would underflow or overflow."""
+    length = nonzero(np.hypot(a, b))
+    return a / length / length
 
 
 def winner(g: Any, y: Any, x: Any, other: Any) -> Any:
@@ -97,8 +104,8 @@ deg2rad     = row(np.deg2rad,     lambda g, y, x: g * DEGREE)
 radians     = row(np.radians,     lambda g, y, x: g * DEGREE)
 rad2deg     = row(np.rad2deg,     lambda g, y, x: g / DEGREE)
 degrees     = row(np.degrees,     lambda g, y, x: g / DEGREE)
-arctan2     = row(np.arctan2,     lambda g, y, a, b: g * b / nonzero(a * a + b * b),
-                                  lambda g, y, a, b: -g * a / nonzero(a * a + b * b), domain=NONZERO)
+arctan2     = row(np.arctan2,     lambda g, y, a, b: g * turn(b, a),
+                                  lambda g, y, a, b: -g * turn(a, b), domain=NONZERO)
 hypot       = row(np.hypot,       lambda g, y, a, b: g * a / nonzero(y),
                                   lambda g, y, a, b: g * b / nonzero(y), domain=NONZERO)
 
@@ -141,7 +148,7 @@ bitwise_xor, invert = row(np.bitwise_xor), row(np.invert)
 
 
 @op(lambda g, y, a, b: g * slope(a, b),
-    lambda g, y, a, b: g * y * np.log(np.where((a == 0) & (b >= 0), np.ones_like(y), a)),
+    lambda g, y, a, b: g * growth(y, a, b),
     numpy=(np.power,), method=True, aliases=("pow",), broadcasts=True, domain=(POSITIVE, REAL), analytic=True,
     samples=(S((2, 3), (3,)), S((2, 1), (1, 3)), S((2, 3), 2), S((3,), 3), S((3,), 0.5), S((3,), -1), S((3,), 0),
              S((3,), 1), S((3,), 2.5), S(2.0, (3,))))
@@ -163,7 +170,7 @@ def power(a: Any, b: Any) -> Any:
 
 def raised(a: Any, b: Any) -> Any:
     """a ** b for floating a, without `np.power` where b is a small Python number."""
-    if not isinstance(b, int | float) or b not in (-1, 0, 0.5, 1, 2, 3):
+    if type(b) not in NUMBERS or b not in (-1, 0, 0.5, 1, 2, 3):
         return np.power(a, b)
     if b == 2 or b == 3:
         return a * a if b == 2 else a * a * a
@@ -172,13 +179,18 @@ def raised(a: Any, b: Any) -> Any:
 
 def slope(a: Any, b: Any) -> Any:
     """The derivative of a ** b by a; subtle: at 0 ** 0 it is 0, where a ** (b - 1) is infinite."""
-    if isinstance(b, int | float):
+    if type(b) in NUMBERS:
         return b * raised(a, b - 1) if b else np.zeros_like(a)
     return b * np.power(a, np.where((a == 0) & (b == 0), 1, b - 1))
 
 
+def growth(y: Any, a: Any, b: Any) -> Any:
+    """The derivative of y = a ** b by b: y log(a), and 0 where a is 0 and y finite."""
+    return y * np.log(np.where((a == 0) & (b >= 0), np.ones_like(y), a))
+
+
 @op(lambda g, y, a, b: g * slope(a, b),
-    lambda g, y, a, b: g * y * np.log(np.where((a == 0) & (b >= 0), np.ones_like(y), a)),
+    lambda g, y, a, b: g * growth(y, a, b),
     numpy=(np.float_power,), broadcasts=True, domain=(POSITIVE, REAL), analytic=True,
     samples=(S((2, 3), (3,)), S((2, 1), (1, 3))))
 def float_power(a: Any, b: Any) -> Any:
@@ -208,6 +220,7 @@ def ldexp(x: Any, i: Any) -> Any:
 
 
 @op(lambda g, y, x, *, a_min, a_max: np.where(inside(x, a_min, a_max), g, 0), numpy=(np.clip,), method=True,
+    broadcasts=True,
     samples=(S((2, 3), a_min=-0.5, a_max=0.5), S((3,), a_min=0.1), S((3,), a_max=0.1)))
 def clip(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """Limit the values to [a_min, a_max]; None for no limit.
@@ -255,6 +268,8 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     >>> tt.where(x > 0, x, 0.1 * x)
     tensor([-0.1,  2. ])
     """
+    if type(a) in NUMBERS and type(b) in NUMBERS:
+        a = as_array(a)
     return np.where(condition, a, b)
 
 

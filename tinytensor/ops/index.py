@@ -45,10 +45,10 @@ def getitem(x: Any, index: Any) -> Any:
     >>> x[1, ::2], x[[0, 2], 1], x[x > 9]
     (tensor([4, 6]), tensor([1, 9]), tensor([10, 11]))
     """
-    return x[index]
+    return x[plain(index)]
 
 
-setattr(Tensor, "__getitem__", lambda x, index: getitem(x, plain(index)))
+setattr(Tensor, "__getitem__", getitem)
 
 
 def never_repeats(index: Any) -> bool:
@@ -81,6 +81,7 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     >>> tt.scatter(tt.tensor([1.0, 2.0, 3.0]), np.array([0, 2, 2]), (4,))
     tensor([1., 0., 5., 0.])
     """
+    index = plain(index)
     if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and x.dtype.kind == "f" and x.size:
         z = scatter_rows(x.reshape(index.size, -1), index.reshape(-1), shape[0])
         return z if len(shape) == 2 else z.reshape(shape)
@@ -94,6 +95,7 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 def scatter_rows(x: Any, rows: Any, n: int) -> Any:
     """The sum, for each of n rows, of the rows of x that belong to it."""
+    rows = rows if rows.dtype == np.int64 else rows.astype(np.int64)
     if n <= FEW_ROWS:
         return one_hot_table(n, x.dtype).take(rows, 0).T @ x
     rows = np.where(rows < 0, rows + n, rows)
@@ -121,7 +123,15 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
             [2.],
             [1.]])
     """
-    return x.take(indices, axis)
+    return x.take(whole("take", indices), axis)
+
+
+def whole(name: str, indices: Any) -> Any:
+    """The indices, once it is sure that they are integers; booleans would be read as 0 and 1."""
+    if np.asarray(indices).dtype.kind not in "iu":
+        raise TypeError(f"{name}: indices of dtype {np.asarray(indices).dtype} came; expected integers; for a mask "
+                        f"write x[mask], else indices.astype(np.int64)")
+    return indices
 
 
 def untaken(g: Any, x: Any, indices: Any, axis: int | None) -> Any:
@@ -153,7 +163,9 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     tensor([[2.],
             [3.]])
     """
-    return np.take_along_axis(x, indices, axis)
+    if axis is None:
+        raise ValueError("take_along_axis: axis None came; expected an integer; flatten first: x.reshape(-1)")
+    return np.take_along_axis(x, whole("take_along_axis", indices), axis)
 
 
 # --- in order ---
@@ -173,8 +185,8 @@ def argsort(x: Any, axis: int = -1) -> Any:
 
 
 @expose(np.sort, method=True)
-def sort(x: Any, axis: int = -1) -> Any:
-    """The elements along an axis in ascending order.
+def sort(x: Any, axis: int | None = -1) -> Any:
+    """The elements along an axis in ascending order; of the flattened input if axis is None.
 
     Examples
     --------
@@ -182,4 +194,5 @@ def sort(x: Any, axis: int = -1) -> Any:
     >>> tt.tensor([3.0, 1.0, 2.0]).sort()
     tensor([1., 2., 3.])
     """
+    x, axis = (np.reshape(x, -1), 0) if axis is None else (x, axis)
     return take_along_axis(x, argsort(x, axis), axis)

@@ -11,6 +11,7 @@ from ..core import S, Tensor
 from ..define import expose, op
 from .elementwise import nonzero
 from .reduce import regrown
+from .shape import alike
 
 
 def mismatch(a: Any, b: Any) -> ValueError:
@@ -111,7 +112,8 @@ def contraction(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> A
 
 
 @op(lambda g, y, i, *operands, subscripts: contraction(g, i, operands, subscripts), variadic=True, broadcasts=True,
-    analytic=True, samples=(S((2, 3), (3, 4), subscripts="ij,jk->ik"), S((2, 3), subscripts="ij->j"),
+    spread=True, analytic=True, samples=(S((2, 3), (3, 4), subscripts="ij,jk->ik"),
+    S((2, 3), subscripts="ij->j"),
     S((3, 3), subscripts="ii->i"), S((3, 3), subscripts="ii"), S((2, 3), (2, 3), subscripts="ij,ij"),
     S((5, 2, 3), (3, 4), subscripts="...ij,jk->...ik"), S((3,), (4,), (3, 4), subscripts="i,j,ij->"),
     S((2, 3, 3), (3,), subscripts="bii,i->bi"), S((2, 3), subscripts="ij->ji"), S((4, 3), (2,), subscripts="ij,k->k")))
@@ -125,7 +127,7 @@ def contract(*operands: Any, subscripts: str) -> Any:
     tensor([2., 2., 2.])
     """
     try:
-        return np.einsum(subscripts, *operands, optimize=len(operands) > 1)
+        return np.einsum(subscripts, *alike(operands), optimize=len(operands) > 1)
     except ValueError as error:
         letters(subscripts, [np.ndim(x) for x in operands])  # says it better if the terms are too many or too few
         raise ValueError(f"einsum: {subscripts!r} for shapes {', '.join(str(np.shape(x)) for x in operands)}: {error}; "
@@ -148,11 +150,13 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = True) -> Any:
 # --- norm, and products of vectors ---
 
 
-@op(lambda g, y, x, *, axis, keepdims: regrown(g / nonzero(y), axis, keepdims) * x,
+@op(lambda g, y, x, *, ord, axis, keepdims: regrown(g / nonzero(y), axis, keepdims) * x,
     numpy=(np.linalg.norm,), method=True,
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,))))
-def norm(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The Euclidean norm over the axes (of a matrix without `axis`: Frobenius). The gradient at the zero vector is 0.
+def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """The Euclidean norm over the axes (of a matrix without `axis`: Frobenius).
+
+    The gradient at the zero vector is 0. `ord` is None: it stands there because NumPy's does.
 
     Examples
     --------
@@ -160,6 +164,8 @@ def norm(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([3.0, 4.0]).norm()
     tensor(5.)
     """
+    if ord is not None:
+        raise ValueError(f"norm: ord {ord!r} came; expected None, the Euclidean norm; write others with sum, max, abs")
     return np.sqrt(np.add.reduce(np.square(x), axis=axis, keepdims=keepdims))
 
 

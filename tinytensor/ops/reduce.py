@@ -37,7 +37,8 @@ def sum_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
 
-@op(lambda g, y, x, *, axis, keepdims: np.broadcast_to(regrown(g / (x.size // (g.size or 1)), axis, keepdims), x.shape),
+@op(lambda g, y, x, *, axis, keepdims:
+        np.broadcast_to(regrown(g * (1 / max(1, x.size // (g.size or 1))), axis, keepdims), x.shape),
     numpy=(np.mean,), method=True, analytic=True, samples=AXES)
 def mean(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The arithmetic mean over the axes.

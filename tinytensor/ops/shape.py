@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import S, Tensor
+from ..core import S, Tensor, as_array
 from ..define import expose, op
 
 # --- the same elements under another shape or order ---
@@ -147,6 +147,15 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     return np.broadcast_to(x, shape)
 
 
+def alike(arrays: tuple[Any, ...]) -> list[Any]:
+    """The arrays, with Python numbers among them in the dtype of the others: alone they would be float64."""
+    numbers = [isinstance(a, int | float) for a in arrays]
+    if not any(numbers):
+        return list(arrays)
+    dtype = np.result_type(*arrays) if not all(numbers) else np.result_type(as_array(list(arrays)))
+    return [np.asarray(a, dtype) if number else a for a, number in zip(arrays, numbers, strict=True)]
+
+
 def part(g: Any, i: int, inputs: tuple[Any, ...], axis: int | None) -> Any:
     """The slice of g that input number i of a concatenation went to."""
     if axis is None:
@@ -168,7 +177,7 @@ def concatenate(*arrays: Any, axis: int | None = 0) -> Any:
     >>> tt.concatenate([tt.zeros(2), tt.ones(1)])
     tensor([0., 0., 1.])
     """
-    return np.concatenate(arrays, axis=axis)
+    return np.concatenate(alike(arrays), axis=axis)
 
 
 @op(lambda g, y, i, *inputs, axis: g[(slice(None),) * (axis % g.ndim) + (i,)], numpy=(np.stack,), variadic=True,
@@ -182,7 +191,7 @@ def stack(*arrays: Any, axis: int = 0) -> Any:
     >>> tt.stack([tt.zeros(2), tt.ones(2)]).shape
     (2, 2)
     """
-    return np.stack(arrays, axis=axis)
+    return np.stack(alike(arrays), axis=axis)
 
 
 @expose(np.split, method=True)
@@ -241,7 +250,14 @@ def tril(x: Any, k: int = 0) -> Any:
     tensor([[1., 0.],
             [1., 1.]])
     """
-    return np.tril(x, k)
+    return np.tril(matrix("tril", x), k)
+
+
+def matrix(name: str, x: Any) -> Any:
+    """x, once it is sure that it has two axes or more; NumPy would make a matrix of a vector."""
+    if np.ndim(x) < 2:
+        raise ValueError(f"{name}: shape {np.shape(x)} came; expected two axes or more; give it one: x.reshape(1, -1)")
+    return x
 
 
 @op(lambda g, y, x, *, k: np.triu(g, k), numpy=(np.triu,), analytic=True, samples=(S((3, 3)), S((2, 3, 3), k=1)))
@@ -255,7 +271,7 @@ def triu(x: Any, k: int = 0) -> Any:
     tensor([[0., 1.],
             [0., 0.]])
     """
-    return np.triu(x, k)
+    return np.triu(matrix("triu", x), k)
 
 
 setattr(Tensor, "T", property(lambda x: transpose(x), doc="The axes in reverse order."))

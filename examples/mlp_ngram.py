@@ -34,9 +34,9 @@ class Settings:
     embedding: int = common.setting(16, "numbers that describe a character", least=1)
     hidden: int = common.setting(200, "neurons of the hidden layer", least=1)
     skip: bool = common.setting(True, "the linear projection from the embeddings to the logits")
-    batch: int = common.setting(64, "examples in a step", least=1)
-    steps: int = common.setting(200_000, "steps of gradient descent", least=1)
-    lr: float = common.setting(0.1, "learning rate at the start", least=0)
+    batch: int = common.setting(128, "examples in a step", least=1)
+    steps: int = common.setting(100_000, "steps of gradient descent", least=1)
+    lr: float = common.setting(0.2, "learning rate at the start", least=0)
     schedule: str = common.setting("linear", "how the learning rate falls: linear or cosine to 0, or to 0.3 of it "
                                    "after half of the steps", choices=("linear", "cosine", "step", "constant"))
     warmup: int = common.setting(0, "steps in which the learning rate rises from 0", least=0)

@@ -12,8 +12,9 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import autograd
+from tinytensor.apply import PUBLIC
 from tinytensor.core import REGISTRY, Op, Sample, Tensor
-from tinytensor.define import PUBLIC, Every
+from tinytensor.define import Every
 from tinytensor.testing import gradcheck
 from tinytensor.testing.strategies import fixed_inputs
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import tinytensor as tt
 from tinytensor import autograd, core, define
+from tinytensor.apply import PUBLIC
 from tinytensor.autograd import gradients
 from tinytensor.core import NUMPY, REGISTRY, Op, Sample, Tensor
-from tinytensor.define import PUBLIC
 from tinytensor.testing import complex_step, gradcheck
 from tinytensor.testing.strategies import LAYOUTS, arrays, broadcast_inputs, fixed_inputs, inputs, shapes
 

@@ -1,6 +1,6 @@
 """The table of calculus: every op and its rules, by family. A new op goes into its family's file, and nowhere else."""
 
-from ..define import PUBLIC
+from ..apply import PUBLIC
 from . import create, elementwise, fused, index, linalg, reduce, shape  # each registers its ops
 
 globals().update(PUBLIC)

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..apply import PUBLIC
 from ..core import NUMPY, REGISTRY, Tensor
-from ..define import PUBLIC, written
+from ..define import written
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HEAD = "# Written by `python -m tinytensor.ops` from the ops' records: change those, not this file.\n\n"

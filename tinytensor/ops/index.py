@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..apply import operand
 from ..core import Array, S, Tensor
-from ..define import expose, op, operand
+from ..define import expose, op
 
 FEW_ROWS = 128  # up to here a one-hot matmul beats sorting: 27 rows of 16 in 5 us, where `np.add.at` takes 60
 

@@ -30,8 +30,10 @@ def operand(x: Any) -> Any:
 
 def partner(x: Any) -> Any:
     """The operand beside a Tensor: as `operand`, and not complex, which has no gradient here."""
+    if type(x) is float or type(x) is int:
+        return x
     x = operand(x)
-    if np.iscomplexobj(x):
+    if isinstance(x, complex) or (isinstance(x, ndarray | np.generic) and x.dtype.kind == "c"):
         raise TypeError("a complex number met a Tensor; expected a real one; compute with .real and .imag apart")
     return x
 

@@ -96,7 +96,7 @@ def test_roots_logarithms_and_reciprocals_at_0() -> None:
 
 
 @pytest.mark.parametrize("f, name", [(np.sqrt, "sqrt"), (np.log, "log"), (lambda x: x**-1, "power"),
-                                     (lambda x: x**-2.5, "power")])  # fmt: skip
+                                     (lambda x: x**-2.5, "power")])
 def test_anomaly_mode_names_the_op(f: Callable[..., Any], name: str) -> None:
     assert anomaly(f, [1.0, 0.0]).startswith(f"anomaly: the rule of {name} for input 0 gave ")
     assert "at index (1,), where the input is 0.0; 1 of 2 elements are so" in anomaly(f, [1.0, 0.0])
@@ -152,7 +152,7 @@ def test_remainders_at_jumps_take_the_one_sided_value() -> None:
 @pytest.mark.parametrize("x, expected", [
     ([0.0, 2.0, 3.0], [6, 0, 0]), ([0.0, 0.0, 3.0], [0, 0, 0]), ([5.0], [1]), ([0.0], [1]),
     ([2.0, -0.0, 1e300], [-0.0, 2e300, -0.0]),
-])  # fmt: skip
+])
 def test_products_with_zeros_are_exact(x: list[float], expected: list[float]) -> None:
     assert grads(tt.prod, x) == expected
     assert grads(lambda x: tt.cumprod(x)[-1], x) == expected
@@ -192,7 +192,7 @@ def test_logaddexp_at_infinities(f: Callable[..., Any], ln: float) -> None:
     ([1e4, 1e4], 1e4 + np.log(2), [0.5, 0.5]), ([-1e4, -1e4], -1e4 + np.log(2), [0.5, 0.5]), ([-1e4, 1e4], 1e4, [0, 1]),
     ([-INF, 0.0], 0, [0, 1]), ([INF, 0.0], INF, [1, 0]), ([INF, INF], INF, [0.5, 0.5]), ([-INF, INF], INF, [0, 1]),
     ([-INF, -INF], -INF, [0.5, 0.5]),
-])  # fmt: skip
+])
 def test_softmax_and_logsumexp_at_infinities(x: list[float], total: float, parts: list[float]) -> None:
     with np.errstate(divide="ignore" if total == -INF else "warn"):  # the logarithm of 0 is NumPy's to speak of
         assert values(tt.logsumexp, x) == total

@@ -156,7 +156,7 @@ MUTANTS = {  # which function, what stands there, what is put in its place, and 
     "forget to un-promote": ("fit", "g = g.astype(dtype)", "pass", {"another dtype"}),
     "inputs before outputs": ("flow", "tape.pop()", "tape.pop(0)", set(USES)),
     "visit a node twice": ("order", "seen.add(x)", "pass", {"used twice", "used along two paths"}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("use", USES)

@@ -60,7 +60,7 @@ def call(op: Op, sample: Sample, *args: Any) -> Any:
 def leaves_of(op: Op, args: Any) -> list[Any]:
     """The arguments, the floating arrays among them as leaves where the op has a rule for them."""
     return [Tensor(x, requires_grad=True) if isinstance(x, np.ndarray) and x.dtype.kind == "f" and op.rules[i] else x
-            for i, x in enumerate(args)]  # fmt: skip
+            for i, x in enumerate(args)]
 
 
 def tensors(args: Any) -> list[Tensor]:
@@ -155,7 +155,7 @@ def same(mine: Any, numpy: Any, exact: bool = False) -> None:
     assert mine.dtype == np.asarray(numpy).dtype
     assert mine.shape == np.shape(numpy)
     np.testing.assert_allclose(mine, numpy, rtol=0 if exact else 1e-5 if mine.dtype == np.float32 else 1e-12, atol=1e-6
-                               if not exact and mine.dtype == np.float32 else 0)  # fmt: skip
+                               if not exact and mine.dtype == np.float32 else 0)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -219,7 +219,7 @@ def accepts(ufunc: np.ufunc, dtype: Any) -> bool:
 OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
              "mod": "remainder", "floordiv": "floor_divide", "matmul": "matmul", "lt": "less", "le": "less_equal",
              "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal", "and_": "bitwise_and",
-             "or_": "bitwise_or", "xor": "bitwise_xor"}  # fmt: skip
+             "or_": "bitwise_or", "xor": "bitwise_xor"}
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -264,7 +264,7 @@ COMPOSED = {  # functions without a rule of their own: a call, and NumPy's
     "einsum": [(lambda a, b: tt.einsum("ij,jk", a, b), np.matmul, X, M)],
     "matvec": [(tt.matvec, lambda a, b: a @ b, X, V)],
     "vecmat": [(tt.vecmat, lambda a, b: a @ b, V, M)],
-}  # fmt: skip
+}
 MADE = {"tensor", "zeros", "ones", "full", "eye", "arange", "linspace", "rand", "randn", "randint"}
 
 
@@ -478,7 +478,7 @@ def test_fast_rules_are_their_definitions(op: Op, sample: Sample, data: st.DataO
 
 DOCUMENTED = {**{f.__name__: f for f in PUBLIC.values()},
               **{f"{m.__name__}.{k}": v for m in (core, autograd, define) for k, v in vars(m).items()
-                 if callable(v) and getattr(v, "__module__", "") == m.__name__}}  # fmt: skip
+                 if callable(v) and getattr(v, "__module__", "") == m.__name__}}
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

@@ -65,7 +65,7 @@ BY_HAND = {  # what `torch._numpy` does not have, or has with another signature 
     "concatenate": lambda *xs, axis=0: torch.cat([x.reshape(-1) for x in xs] if axis is None else xs, axis or 0),
     "stack": lambda *xs, axis=0: torch.stack(xs, axis),
     "pad": lambda x, pad_width: F.pad(x, np.broadcast_to(pad_width, (x.ndim, 2))[::-1].reshape(-1).tolist()),
-}  # fmt: skip
+}
 
 WITHOUT = {  # ops that the peer can't differentiate
     "heaviside": "not implemented",
@@ -106,13 +106,13 @@ def needs(op: Op, i: int, x: np.ndarray) -> bool:
 def by_torch(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
     """torch's output for the same call, and its gradients for a gradient of ones."""
     leaves = [torch.tensor(x, requires_grad=needs(op, i, x)) if isinstance(x, np.ndarray) else x
-              for i, x in enumerate(args)]  # fmt: skip
+              for i, x in enumerate(args)]
     by_hand = BY_HAND.get(op.name)
     y = by_hand(*leaves, **params) if by_hand else getattr(tnp, op.name)(*leaves, **params).tensor
     if y.requires_grad:
         y.backward(torch.ones_like(y))
     return y.detach().numpy(), [x.grad.numpy() if x.grad is not None else None
-                                for x in leaves if isinstance(x, torch.Tensor) and x.is_floating_point()]  # fmt: skip
+                                for x in leaves if isinstance(x, torch.Tensor) and x.is_floating_point()]
 
 
 def by_us(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
@@ -166,7 +166,7 @@ AT = [
     ("logaddexp", np.array([1e4, -1e4, -np.inf, 0.0]), np.array([1e4, 1e4, 0.0, -np.inf])),
     ("sigmoid", np.array([-1e4, 1e4, -np.inf, np.inf, 0.0])), ("logsumexp", np.array([1e4, -1e4, -np.inf])),
     ("softmax", np.array([1e4, 1e4, -np.inf])), ("log_softmax", np.array([1e4, 0.0, -1e4])),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name, args", [(name, args) for name, *args in AT])

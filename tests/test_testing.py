@@ -108,7 +108,7 @@ def test_kinks_are_left_out_and_the_rest_is_checked() -> None:
 @pytest.mark.parametrize("f, x", [(np.sign, 0.0), (tt.relu, 0.0), (np.floor, 3.0), (np.sqrt, 0.0), (np.cbrt, 0.0)])
 def test_nothing_but_kinks_is_an_error(f: Any, x: float) -> None:
     text = ("gradcheck: each of the 2 elements stands at a kink, a jump or the end of the domain, so no gradient "
-            "could be checked; move the inputs")  # fmt: skip
+            "could be checked; move the inputs")
     with pytest.raises(ValueError, match=text):
         gradcheck(f, np.array([x, x]))
 
@@ -135,7 +135,7 @@ def test_a_steep_curve_is_no_kink() -> None:
     (lambda x: x.detach().numpy(), (X,), TypeError, "f returned ndarray; expected a Tensor"),
     (lambda x: x[:0], (X,), ValueError, r"the output of shape \(0, 3\) is empty, or holds nan or infinity"),
     (lambda x: x / 0.0, (X,), ValueError, r"the output of shape \(2, 3\) is empty, or holds nan or infinity"),
-])  # fmt: skip
+])
 def test_what_can_not_be_checked_is_an_error(f: Any, args: Any, error: Any, text: str) -> None:
     with np.errstate(all="ignore"), pytest.raises(error, match=f"^gradcheck: {text}"):
         gradcheck(f, *args)

@@ -6,4 +6,4 @@ from .layers import Embedding, Flatten, Linear, ReLU, Sigmoid, Tanh
 from .module import Module, Parameter
 
 __all__ = ["Embedding", "Flatten", "Linear", "Module", "ModuleList", "Parameter", "ReLU", "Sequential", "Sigmoid",
-           "Tanh", "functional", "init"]  # fmt: skip
+           "Tanh", "functional", "init"]

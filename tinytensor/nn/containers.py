@@ -38,7 +38,7 @@ class Row(Module):
         names = list(self._own(Module))
         if not -len(names) <= index(i) < len(names):
             raise IndexError(f"{type(self).__name__}: index {i} came for {len(names)} modules; expected "
-                             f"{-len(names)} to {len(names) - 1}; append() makes it longer")  # fmt: skip
+                             f"{-len(names)} to {len(names) - 1}; append() makes it longer")
         return names[i]
 
     def __setitem__(self, i: int, module: Module) -> None:

@@ -64,7 +64,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
         if shape[:1] + shape[2:] != given:
             raise ValueError(f"cross_entropy: logits of shape {shape} and targets of shape {given}; expected targets "
                              f"of the shape of logits without axis 1, the classes; where classes come last, use "
-                             f"tt.cross_entropy")  # fmt: skip
+                             f"tt.cross_entropy")
         logits = ops.shape.moveaxis(logits, 1, -1)
     return ops.fused.cross_entropy(logits, targets, reduction)
 
@@ -97,10 +97,10 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     i = as_array(indices)
     if i.dtype.kind not in "iu":
         raise TypeError(f"one_hot: indices of dtype {i.dtype} came; expected integers; convert them: "
-                        f"indices.astype(np.int64)")  # fmt: skip
+                        f"indices.astype(np.int64)")
     low, high = (int(i.min()), int(i.max())) if i.size else (0, -1)
     n = high + 1 if num_classes == -1 else num_classes
     if low < 0 or high >= n:
         raise IndexError(f"one_hot: indices from {low} to {high} came for {n} classes; expected 0 to {n - 1}; check "
-                         f"the vocabulary, or num_classes")  # fmt: skip
+                         f"the vocabulary, or num_classes")
     return Tensor(np.equal(i[..., None], np.arange(n)).astype(dtype))

@@ -47,7 +47,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return math.sqrt(2.0 / (1 + slope**2))
     if nonlinearity not in GAINS:
         raise ValueError(f"calculate_gain: nonlinearity {nonlinearity!r} came; expected one of "
-                         f"{', '.join([*GAINS, 'leaky_relu'])}; 'linear' has a gain of 1")  # fmt: skip
+                         f"{', '.join([*GAINS, 'leaky_relu'])}; 'linear' has a gain of 1")
     return GAINS[nonlinearity]
 
 
@@ -55,7 +55,7 @@ def fans(p: Tensor | Array, caller: str) -> dict[str, int]:
     """How many inputs an output has and how many outputs an input, of a weight (out, in, ...)."""
     if p.ndim < 2 or not p.size:
         raise ValueError(f"{caller}: a tensor of shape {p.shape} came; expected (out, in) or more axes, none of them "
-                         f"empty; use uniform_ or normal_ for biases")  # fmt: skip
+                         f"empty; use uniform_ or normal_ for biases")
     field = math.prod(p.shape[2:])
     return {"fan_in": p.shape[1] * field, "fan_out": p.shape[0] * field}
 
@@ -136,7 +136,7 @@ def eye_(p: T) -> T:
 def kaiming_std(p: Tensor | Array, a: float, mode: str, nonlinearity: str, caller: str) -> float:
     if mode not in FANS:
         raise ValueError(f"{caller}: mode {mode!r} came; expected 'fan_in' (keeps the variance forwards) or 'fan_out' "
-                         f"(backwards)")  # fmt: skip
+                         f"(backwards)")
     return calculate_gain(nonlinearity, a) / math.sqrt(fans(p, caller)[mode])
 
 

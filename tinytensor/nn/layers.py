@@ -72,7 +72,7 @@ class Linear(Module):
     bias: Parameter | None
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = np.float32,
-                 rng: init.Rng = None) -> None:  # fmt: skip
+                 rng: init.Rng = None) -> None:
         super().__init__()
         self.in_features = size("Linear", "in_features", in_features)
         self.out_features = size("Linear", "out_features", out_features)
@@ -153,7 +153,7 @@ class Flatten(Module):
         if not 0 <= first <= last < n:
             raise IndexError(f"flatten: start_dim={self.start_dim}, end_dim={self.end_dim} and x of shape {shape}; "
                              f"expected the first not after the last, both among its {n} axes; a batch axis comes from "
-                             f"x[None]")  # fmt: skip
+                             f"x[None]")
         return x.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
     def extra_repr(self) -> str:

@@ -127,7 +127,7 @@ class Module:
         cls, own = type(self).__name__, vars(self)
         if "_buffers" not in own:
             raise AttributeError(f"{cls}: attribute {name!r} was set before the module was initialised; "
-                                 f"call super().__init__() first, in {cls}.__init__")  # fmt: skip
+                                 f"call super().__init__() first, in {cls}.__init__")
         if name in self._buffers:
             part, fits = "buffer, a Tensor without grad", isinstance(value, Tensor) and not value.requires_grad
         else:
@@ -135,7 +135,7 @@ class Module:
             part, fits = kind.__name__, isinstance(value, kind)
         if not fits and value is not None:
             raise TypeError(f"{cls}: {name} is a {part}, and a {type(value).__name__} came; expected another, or None; "
-                            f"write values in place, {name}.data[...] = v, or `del` the attribute first")  # fmt: skip
+                            f"write values in place, {name}.data[...] = v, or `del` the attribute first")
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -151,13 +151,13 @@ class Module:
         """Set an attribute that is a module; its name may be no identifier, as "0"."""
         if not isinstance(module, Module):
             raise TypeError(f"{type(self).__name__}: {name!r} is a {type(module).__name__}; expected a Module; "
-                            f"functions have modules too, as nn.Tanh()")  # fmt: skip
+                            f"functions have modules too, as nn.Tanh()")
         self._add(name, module)
 
     def _add(self, name: Any, value: Any) -> None:
         if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
             raise ValueError(f"{type(self).__name__}: {name!r} can't name a part; expected a new name without dots; "
-                             f"choose another, or `del` the attribute that has it")  # fmt: skip
+                             f"choose another, or `del` the attribute that has it")
         setattr(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:  # hooks watch one module: its copies and pickles have none
@@ -239,7 +239,7 @@ class Module:
         if problems:
             raise ValueError("\n  ".join([
                 f"load_state_dict: the state does not fit {type(self).__name__}:", *problems, "nothing was written; "
-                "build the model as it was saved, or allow missing and unexpected names by strict=False"]))  # fmt: skip
+                "build the model as it was saved, or allow missing and unexpected names by strict=False"]))
         for x, v in both.values():
             x[...] = v
         return missing, unexpected
@@ -269,7 +269,7 @@ class Module:
         """Convert all floating parameters, with their gradients, and floating buffers of this very module."""
         if np.dtype(dtype).kind != "f":
             raise TypeError(f"astype: dtype {np.dtype(dtype)} came; expected a floating one; weights need np.float32 "
-                            f"or np.float64, single arrays have x.astype")  # fmt: skip
+                            f"or np.float64, single arrays have x.astype")
         for x in (*self.parameters(), *(b for _, b in self.named_buffers())):
             if x.dtype.kind == "f":
                 x.data, x.grad = x.data.astype(dtype), None if x.grad is None else x.grad.astype(dtype)

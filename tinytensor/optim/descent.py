@@ -46,11 +46,11 @@ class SGD(Optimizer):
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
         weight_decay: float = 0, nesterov: bool = False, maximize: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(params, {
             "lr": lr, "momentum": momentum, "dampening": dampening,
             "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
-        })  # fmt: skip
+        })
 
     def check(self, group: Mapping[str, Any]) -> None:
         super().check(group)

@@ -23,7 +23,7 @@ Leaves = dict[str, Tensor]  # what is checked, by the name that an error gives i
 
 
 def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float = 1e-5, step: float = STEP,
-              seed: int = 0) -> bool:  # fmt: skip
+              seed: int = 0) -> bool:
     """Hold the gradient of `f` against differences of `f` itself, in float64 whatever the dtype of the inputs.
 
     All elements are checked at once, along one random direction and in one random projection of the output. Only
@@ -84,7 +84,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float =
 
     if not np.array_equal(terms(), np.ravel(w.data * y.data)):
         raise ValueError("gradcheck: f gave other values at the same point, so differences mean nothing; fix the seed "
-                         "of what it draws, or switch it off (module.eval())")  # fmt: skip
+                         "of what it draws, or switch it off (module.eval())")
     verify("gradient", terms, leaves, grad(y, leaves.values(), w, allow_unused=True), rtol, step, rng)
     if order == 2:
         second_order(f, args, leaves, w, rtol, step, rng)
@@ -92,7 +92,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float =
 
 
 def second_order(f: Callable[..., Any], args: list[Any], leaves: Leaves, w: Tensor, rtol: float, step: float,
-                 rng: np.random.Generator) -> None:  # fmt: skip
+                 rng: np.random.Generator) -> None:
     """Check the gradient of a random projection of the gradient; `w`, the gradient of f, is one more input."""
     w.requires_grad = True
     directions = [rng.uniform(-1, 1, x.shape) for x in leaves.values()]
@@ -128,24 +128,24 @@ def checkable(y: Any, leaves: Leaves) -> Tensor:
     """The output, once it is found to be one whose gradient can be checked."""
     if not sum(x.size for x in leaves.values()):
         raise ValueError("gradcheck: no input has a gradient, so nothing would be checked; give floating arrays (not "
-                         "Python numbers), or Tensors with requires_grad=True, of one element or more")  # fmt: skip
+                         "Python numbers), or Tensors with requires_grad=True, of one element or more")
     if not isinstance(y, Tensor):
         raise TypeError(f"gradcheck: f returned {type(y).__name__}; expected a Tensor; compute with ops on its "
-                        f"arguments")  # fmt: skip
+                        f"arguments")
     if y.dtype != np.float64:
         raise TypeError(f"gradcheck: f returned dtype {y.dtype}; expected float64, which its inputs are, for "
-                        f"differences need the precision; take the conversion out of f")  # fmt: skip
+                        f"differences need the precision; take the conversion out of f")
     if not y.needs:
         raise ValueError("gradcheck: the output of f does not require grad, so no rule would be checked; compute it "
-                         "from the arguments of f, with ops that have a gradient")  # fmt: skip
+                         "from the arguments of f, with ops that have a gradient")
     if not y.size or not np.isfinite(y.data).all():
         raise ValueError(f"gradcheck: the output of shape {y.shape} is empty, or holds nan or infinity; expected "
-                         f"finite values; move the inputs inside of the domain")  # fmt: skip
+                         f"finite values; move the inputs inside of the domain")
     return y
 
 
 def verify(what: str, terms: Callable[[], Array], leaves: Leaves, found: Sequence[Tensor], rtol: float, step: float,
-           rng: np.random.Generator) -> None:  # fmt: skip
+           rng: np.random.Generator) -> None:
     """Raise unless the gradients `found` of ``terms().sum()`` agree with its differences."""
     here = terms()
     noise = 16 * EPS * float(np.sum(np.abs(here)))
@@ -184,15 +184,15 @@ def verify(what: str, terms: Callable[[], Array], leaves: Leaves, found: Sequenc
             sides += [change({name: k * h * unit}) / (k * h) for k in (0.5, -0.5)]
             if settled(sides, g, noise / h):
                 wrong.append((abs(numeric - g), f"{what} of {name} is {g:.8g} at element {at}, where the value is "
-                              f"{x.data[at]:.8g}; expected {numeric:.8g}, the central difference"))  # fmt: skip
+                              f"{x.data[at]:.8g}; expected {numeric:.8g}, the central difference"))
             else:
                 kinks += 1
     if wrong:
         raise AssertionError(f"gradcheck: the {max(wrong)[1]} ({len(wrong)} of {elements} elements are wrong, {kinks} "
-                             f"at kinks were left out); mend the rule of an op on the way")  # fmt: skip
+                             f"at kinks were left out); mend the rule of an op on the way")
     if kinks == elements:
         raise ValueError(f"gradcheck: each of the {elements} elements stands at a kink, a jump or the end of the "
-                         f"domain, so no {what} could be checked; move the inputs")  # fmt: skip
+                         f"domain, so no {what} could be checked; move the inputs")
 
 
 def settled(sides: list[float], g: float, noise: float) -> bool:
@@ -252,10 +252,10 @@ def compare(name: str, mine: Any, tensor: Any) -> Comparison:
     engine = np.asarray(tensor.grad if isinstance(tensor, Tensor) else tensor)
     if engine.dtype == object:
         raise ValueError(f"compare: {name} has no gradient yet; call .backward() on the loss first, and before it "
-                         f".retain_grad() on a tensor that is not a leaf")  # fmt: skip
+                         f".retain_grad() on a tensor that is not a leaf")
     if mine.shape != engine.shape:
         raise ValueError(f"compare: the gradient of {name} by hand has shape {mine.shape}; expected {engine.shape}, "
-                         f"that of the tensor; sum over the axes that were broadcast")  # fmt: skip
+                         f"that of the tensor; sum over the axes that were broadcast")
     largest = float(np.max(np.abs(mine - engine), initial=0))
     line = Comparison(name, bool(np.array_equal(mine, engine)), bool(np.allclose(mine, engine)), largest)
     print(line)
@@ -290,5 +290,5 @@ def complex_step(f: Callable[..., Any], inputs: Sequence[Any], directions: Seque
     y = f(*(x if d is None else x + 1j * h * d for x, d in zip(inputs, directions, strict=True)))
     if not np.iscomplexobj(y):
         raise TypeError(f"complex_step: f gave dtype {np.asarray(y).dtype} for complex inputs; expected complex "
-                        f"numbers; check a function that is not analytic with gradcheck")  # fmt: skip
+                        f"numbers; check a function that is not analytic with gradcheck")
     return np.asarray(np.imag(y) / h)

@@ -126,7 +126,7 @@ def layouts() -> st.SearchStrategy[Layout]:
 def inputs(draw: st.DrawFn, op: Op, sample: Sample, dtype: Any = np.float64) -> tuple[Any, ...]:
     """The array inputs of one of an op's samples: arrays in the op's domain where the sample has a shape."""
     return tuple([draw(arrays(x, op.domain_of(i), dtype)) if isinstance(x, tuple) else x
-                  for i, x in enumerate(sample.inputs)])  # fmt: skip
+                  for i, x in enumerate(sample.inputs)])
 
 
 def fixed_inputs(op: Op, sample: Sample, dtype: Any = np.float64, seed: int = 7) -> tuple[Any, ...]:
@@ -141,7 +141,7 @@ def fixed_inputs(op: Op, sample: Sample, dtype: Any = np.float64, seed: int = 7)
     """
     rng = np.random.default_rng(seed)
     return tuple([np.array(rng.choice(points(op.domain_of(i)), x) + rng.uniform(0.005, 0.02, x), dtype)
-                  if isinstance(x, tuple) else x for i, x in enumerate(sample.inputs)])  # fmt: skip
+                  if isinstance(x, tuple) else x for i, x in enumerate(sample.inputs)])
 
 
 @st.composite

@@ -49,7 +49,7 @@ def mlp_tinytensor() -> Step:
 
         def forward(self, x: Any) -> Any:
             e = self.embed(x).reshape(len(x), -1)
-            return self.output(np.tanh(self.hidden(e))) + self.skip(e)
+            return self.output(tt.tanh(self.hidden(e))) + self.skip(e)
 
     X, Y = windows()
     model = MLP()

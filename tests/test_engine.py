@@ -560,6 +560,7 @@ def test_unused_also_where_nothing_was_recorded():
     (lambda x: tt.embedding(x, np.array([0, 2])), IndexError, "indices from 0 to 2 came for a table of 2 rows"),
     (lambda x: tt.embedding(x, np.array([0, -1])), IndexError, "indices from -1 to 0 came for a table of 2 rows"),
     (lambda x: tt.embedding(x, np.array([0.5])), TypeError, "indices of dtype float64 came"),
+    (lambda x: tt.embedding(x[None], np.array([0])), ValueError, r"shape \(1, 2, 2\) came; expected \(V, D\)"),
     (lambda x: x + "one", TypeError, "str gave dtype"),
     (lambda x: tt.tensor([[1, 2], [3]]), ValueError, "expected numbers, in an array or even lists"),
     (lambda x: tt.einsum("ij,jk", x), ValueError, "has 2 terms for 1 operands"),

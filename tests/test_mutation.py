@@ -134,6 +134,7 @@ X = np.random.default_rng(3).uniform(0.2, 1.5, (3, 4))
 USES = {  # small graphs, one for each thing that the engine does
     "used twice": lambda x: x * np.exp(x),
     "used along two paths": lambda x: np.sin(x) + (x * x).sum(),
+    "used at two depths": lambda x: (lambda y: y * np.exp(y))(np.sin(x)),
     "one input twice": lambda x: x * x,
     "lead axis": lambda x: np.ones((5, 3, 4)) * x,
     "stretched axis": lambda x: np.ones((3, 4)) * x[:, :1],
@@ -146,7 +147,7 @@ MUTANTS = {  # which function, what stands there, what is put in its place, and 
         "flow", "coming[x] + gx if x in coming else gx", "gx",
         {"used twice", "used along two paths", "one input twice"}),
     "forget to sum over lead axes": (
-        "unbroadcast", "return y if len(shape) == 1 else y.reshape(shape)", "return g.reshape(n, *shape)[0]",
+        "unbroadcast", "sum_rows(g.reshape(-1, math.prod(shape)))", "g.reshape(-1, math.prod(shape))[0]",
         {"lead axis"}),
     "forget to sum over stretched axes": (
         "unbroadcast", "np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)",
@@ -154,8 +155,8 @@ MUTANTS = {  # which function, what stands there, what is put in its place, and 
         {"stretched axis", "used along two paths"}),
     "forget to un-broadcast": ("fit", "g = unbroadcast(g, shape)", "pass", {"lead axis", "stretched axis"}),
     "forget to un-promote": ("fit", "g = g.astype(dtype)", "pass", {"another dtype"}),
-    "inputs before outputs": ("flow", "tape.pop()", "tape.pop(0)", set(USES)),
-    "visit a node twice": ("order", "seen.add(x)", "pass", {"used twice", "used along two paths"}),
+    "wait for one use of two": ("uses", "times[x] += 1", "pass", {"used at two depths"}),
+    "forget the middle of the way": ("between", "on_the_way += fresh", "pass", set(USES)),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, Op, Params, Tensor, as_array, ndarray, new, record, settled, state
+from .core import NO_PARAMS, Op, Params, Tensor, as_array, ndarray, new, paused, record, settled, state
 
 Function = Callable[..., Any]
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
@@ -57,7 +57,7 @@ def unary(op: Op) -> Function:
         t: Tensor = new(Tensor)
         t.data = y if type(y) is ndarray else settled(y)
         t.grad = t.hooks = None
-        if x.needs and state.recording:
+        if x.needs and (not paused or state.recording):
             t.needs, t.op = True, op
             t.inputs, t.saved, t.params = (x,), (a,), NO_PARAMS
         else:
@@ -95,7 +95,7 @@ def binary(op: Op) -> Function:
         t: Tensor = new(Tensor)
         t.data = y if type(y) is ndarray else settled(y)
         t.grad = t.hooks = None
-        if (left is not None or right is not None) and state.recording:
+        if (left is not None or right is not None) and (not paused or state.recording):
             t.needs, t.op = True, op
             t.inputs, t.saved, t.params = (left, right), (x, z), NO_PARAMS
         else:
@@ -134,7 +134,7 @@ def general(op: Op, bind: Bind, defaults: Params | None) -> Function:
             raise explained(op, error, arrays) from None
         if not tensors:
             return y[0] if type(y) is tuple else y
-        return record(op, y, tuple(inputs) if needs else (), tuple(arrays), params)
+        return record(op, y, inputs, arrays, params, needs)
 
     return apply
 
@@ -163,31 +163,44 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False,
             given, rest = (args, ()) if apart else (tuple(args[0]), args[1:])
         else:
             given, rest = args[:arity], args[arity:]
-            for argument in inputs[len(given) :] if len(given) < arity else ():
-                if argument.name not in kwargs and argument.default is argument.empty:
-                    raise usage(f"input {argument.name} is missing")
-                given = (*given, kwargs.pop(argument.name, argument.default))
-        if spread and not variadic and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE):
-            rest = (rest,)
+            if len(given) < arity:
+                given += tuple(missing(argument, kwargs) for argument in inputs[len(given) :])
+            if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE):
+                rest = (rest,)
+        params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
+        if kwargs or len(params) < len(names) or len(rest) > len(params):
+            params = complete(params, rest, kwargs)
+        for key in params:
+            if isinstance(params[key], Tensor):
+                params[key] = constant(key, params[key])
+        return given, params
+
+    def missing(argument: inspect.Parameter, kwargs: Params) -> Any:
+        """An input that did not come by position."""
+        if argument.name not in kwargs and argument.default is argument.empty:
+            raise usage(f"input {argument.name} is missing")
+        return kwargs.pop(argument.name, argument.default)
+
+    def complete(params: Params, rest: Sequence[Any], kwargs: Params) -> Params:
+        """All parameters, given those that came by position."""
         if len(rest) > len(by_position):
             raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
-        params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
-        if kwargs or len(params) < len(names):
-            for key in params.keys() & kwargs.keys():
-                raise usage(f"parameter {key!r} came twice")
-            params = {**defaults, **params, **kwargs}
-        for key, value in params.items():
-            if isinstance(value, Tensor):
-                if value.needs:
-                    raise usage(f"parameter {key!r} is a tensor that requires grad, and no gradient flows to it; give "
-                                f"{key}.detach(), or compose the function of ops that take it as an input")
-                params[key] = value.data
-        if params.keys() != names:
-            for key in params.keys() - names:
-                here = f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
-                raise usage(f"there is no parameter {key!r}{here}")
-            raise usage(f"parameter {next(iter(names - params.keys()))!r} is missing")
-        return given, params
+        for key in params.keys() & kwargs.keys():
+            raise usage(f"parameter {key!r} came twice")
+        params = {**defaults, **params, **kwargs}
+        for key in params.keys() - names:
+            here = f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
+            raise usage(f"there is no parameter {key!r}{here}")
+        for key in names - params.keys():
+            raise usage(f"parameter {key!r} is missing")
+        return params
+
+    def constant(key: str, value: Tensor) -> Any:
+        """The array of a tensor that came as a parameter."""
+        if value.needs:
+            raise usage(f"parameter {key!r} is a tensor that requires grad, and no gradient flows to it; give "
+                        f"{key}.detach(), or compose the function of ops that take it as an input")
+        return value.data
 
     def usage(problem: str) -> TypeError:
         return TypeError(f"{name}: {problem}; expected {name}{inspect.Signature(arguments)}")

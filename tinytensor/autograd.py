@@ -13,41 +13,67 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, recording, state
+from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, ndarray, recording, state
 
-# --- which nodes, in which order ---
+# --- which nodes ---
 
 
-def order(y: Tensor, expand: bool = False) -> list[Tensor]:
-    """Every op's output that `y` depends on and that needs a gradient, inputs before outputs; found without recursion.
+def uses(y: Tensor, needed: Collection[Tensor] | None) -> dict[Tensor, int]:
+    """How often each output of an op behind `y` is used there; with `needed`, by these and of these alone."""
+    times = {y: 0}
+    for node in (reached := [y]):
+        if node.op is RELEASED:
+            raise released(node)
+        for x in node.inputs:
+            if x is not None and x.op is not None and (needed is None or x in needed):
+                if x in times:
+                    times[x] += 1
+                else:
+                    times[x] = 1
+                    reached.append(x)
+    return times
 
-    With `expand`, a fused node first becomes the graph of its definition, which has derivatives of every order.
-    """
-    tape: list[Tensor] = []
+
+def between(y: Tensor, wanted: Collection[Tensor]) -> set[Tensor]:
+    """All that lies on a way from `y` to one of the `wanted`, both ends included."""
+    users: dict[Tensor, list[Tensor]] = {y: []}
+    for node in (reached := [y]):
+        for x in opened(node):
+            if x not in users:
+                users[x] = []
+                reached.append(x)
+            users[x].append(node)
+    on_the_way = [x for x in wanted if x in users]
+    found = set(on_the_way)
+    for x in on_the_way:
+        fresh = [user for user in users[x] if user not in found]
+        found.update(fresh)
+        on_the_way += fresh
+    return found
+
+
+def expand(y: Tensor) -> None:
+    """Let every fused node behind `y` become the graph of its definition, which has derivatives of every order."""
     seen = {y}
-    path = [(y, opened(y, expand))] if y.op is not None else []
-    while path:
-        node, inputs = path[-1]
-        for x in inputs:
-            if x is not None and x.op is not None and x not in seen:
-                seen.add(x)
-                path.append((x, opened(x, expand)))
-                break  # first all that x depends on; then this iterator goes on with the rest of the inputs
-        else:
-            tape.append(node)
-            path.pop()
-    return tape
+    for node in (reached := [y]):
+        while node.op is not None and node.op.definition is not None:
+            become_definition(node, node.op.definition)
+        fresh = {x for x in opened(node) if x not in seen}
+        seen |= fresh
+        reached += fresh
 
 
-def opened(node: Tensor, expand: bool) -> Iterator[Tensor | None]:
-    """The inputs of a node that has an op."""
+def opened(node: Tensor) -> list[Tensor]:
+    """The inputs of a node that gradients flow to."""
     if node.op is RELEASED:
-        raise RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} in "
-                           f"it no longer knows its inputs); compute the loss again, or pass retain_graph=True to the "
-                           f"earlier pass")
-    while expand and node.op is not None and node.op.definition is not None:
-        become_definition(node, node.op.definition)
-    return iter(node.inputs)
+        raise released(node)
+    return [x for x in node.inputs if x is not None]
+
+
+def released(node: Tensor) -> RuntimeError:
+    return RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} in it "
+                        f"no longer knows its inputs); compute the loss again, or pass retain_graph=True to the "
+                        f"earlier pass")
 
 
 def become_definition(node: Tensor, definition: Callable[..., Any]) -> None:
@@ -87,14 +113,17 @@ def unit(shape: tuple[int, ...], dtype: Any) -> Array:
     return a
 
 
+def sum_rows(g: Any) -> Any:
+    """The sum over the first of two axes, as a product with ones: twice as fast as NumPy's sum."""
+    n = g.shape[0]
+    return (ones(n, g.dtype) if n <= MANY else np.ones(n, g.dtype)) @ g
+
+
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum `g` over the axes that broadcasting added to, or stretched in, an array of `shape`."""
     lead = g.ndim - len(shape)
     if lead and shape and shape == g.shape[lead:] and g.size:
-        n = math.prod(g.shape[:lead])
-        row = ones(n, g.dtype) if n <= MANY else np.ones(n, g.dtype)
-        y = row @ (g if g.ndim == 2 else g.reshape(n, -1))  # twice as fast as a sum over the first axis
-        return y if len(shape) == 1 else y.reshape(shape)
+        return sum_rows(g.reshape(-1, math.prod(shape))).reshape(shape)
     axes = tuple(i for i, n in enumerate((0,) * lead + shape) if i < lead or n != g.shape[i])
     return np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)
 
@@ -129,38 +158,35 @@ def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: 
     """The gradients of every leaf and of the `wanted`, given the gradient `g` of `y`."""
     if create_graph:
         with recording(True):
-            return flow(order(y, expand=True), {y: g}, wanted, create_graph, release)
-    return flow(order(y), {y: g}, wanted, create_graph, release)
+            expand(y)
+            return flow(y, g, wanted, create_graph, release)
+    return flow(y, g, wanted, create_graph, release)
 
 
-def flow(tape: list[Tensor], coming: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool,
-         release: bool) -> dict[Tensor, Any]:
-    """The pass: outputs before inputs, so that when a node's turn comes, its gradient is complete."""
-    arrived: dict[Tensor, Any] = {}
-    needed, watch = set(wanted), state.anomaly
-    if wanted:  # only what lies between the output and the wanted; else everything is needed
-        for node in tape:
-            if any(x in needed for x in node.inputs):
-                needed.add(node)
-        tape = [node for node in tape if node in needed]
-    while tape:
-        node = tape.pop()
-        g = coming.pop(node)
+def flow(y: Tensor, g: Any, wanted: Collection[Tensor], create_graph: bool, release: bool) -> dict[Tensor, Any]:
+    """The pass. A node's turn comes when all that use it have had theirs: then its gradient is complete."""
+    needed, watch = between(y, wanted) if wanted else None, state.anomaly
+    waiting = uses(y, needed)
+    coming, arrived, ready = {y: g}, {}, [y] if y.op is not None and (needed is None or y in needed) else []
+    while ready:
+        node = ready.pop()
+        g, op, params = coming.pop(node), node.op, node.params
         if node.hooks:
             g = hooked(node, g)
-        if wanted and node in wanted:
+        if node in wanted:
             arrived[node] = g
-        value, params = node.data, node.params
-        args: Any = node.saved
-        if create_graph:
-            value, args = node, operands(node)
-        for x, rule in zip(node.inputs, node.op.rules):  # type: ignore[union-attr]  # noqa: B905 (a variadic op has no end)
-            if x is not None and (not wanted or x in needed):
-                gx = rule(g, value, *args, **params)
+        args = (g, node, *operands(node)) if create_graph else (g, node.data, *node.saved)
+        for x, rule in zip(node.inputs, op.rules):  # type: ignore[union-attr]  # noqa: B905 (a variadic op has no end)
+            if x is not None and (needed is None or x in needed):
+                gx = rule(*args, **params)
                 like = x.data
                 if gx.dtype is not like.dtype or gx.shape != like.shape or watch:
                     gx = fit(gx, x, node)
                 coming[x] = coming[x] + gx if x in coming else gx
+                if x.op is not None:
+                    waiting[x] -= 1
+                    if not waiting[x]:
+                        ready.append(x)
         if release:
             node.op = RELEASED
             node.inputs, node.saved, node.params = (), (), NO_PARAMS
@@ -211,9 +237,10 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     for leaf, g in gradients(y, start, release=not retain_graph).items():
         if leaf.grad is not None:
             np.add(leaf.grad, g, out=leaf.grad)
+        elif type(g) is ndarray and g.base is None and id(g) not in taken:
+            leaf.grad = g
         else:  # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
-            alone = g.base is None and type(g) is np.ndarray and id(g) not in taken
-            leaf.grad = g if alone else np.array(g)
+            leaf.grad = np.array(g)
         taken.add(id(g))
 
 

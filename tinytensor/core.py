@@ -34,6 +34,7 @@ class State(threading.local):
 
 
 state = State()
+paused: list[recording] = []  # open blocks without recording, of all threads: while there is none, ops need not ask
 
 
 class recording:
@@ -45,9 +46,13 @@ class recording:
     def __enter__(self) -> None:
         self.before.append(state.recording)
         state.recording = self.on
+        if not self.on:
+            paused.append(self)
 
     def __exit__(self, *_: object) -> None:
         state.recording = self.before.pop()
+        if not self.on:
+            paused.remove(self)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -345,7 +350,7 @@ def doubles(x: Any) -> bool:
 # --- a new node ---
 
 
-def record(op: Op, y: Any, inputs: tuple[Tensor | None, ...], saved: tuple[Any, ...], params: Params) -> Tensor:
+def record(op: Op, y: Any, inputs: list[Tensor | None], arrays: list[Any], params: Params, needs: bool) -> Tensor:
     """The tensor that holds `y`; where an input needs a gradient and this thread records, it knows how it was made."""
     if type(y) is not ndarray:
         if type(y) is tuple:
@@ -353,10 +358,11 @@ def record(op: Op, y: Any, inputs: tuple[Tensor | None, ...], saved: tuple[Any, 
             params = {**params, "extras": extras}
         y = settled(y)
     t: Tensor = new(Tensor)
-    t.data, t.grad, t.hooks = y, None, None
-    if inputs and state.recording and y.dtype.kind == "f":
+    t.data = y
+    t.grad = t.hooks = None
+    if needs and (not paused or state.recording) and y.dtype.kind == "f":
         t.needs, t.op = True, op
-        t.inputs, t.saved, t.params = inputs, saved, params
+        t.inputs, t.saved, t.params = tuple(inputs), tuple(arrays), params
     else:
         t.needs, t.op = False, None
         t.inputs, t.saved, t.params = (), (), NO_PARAMS

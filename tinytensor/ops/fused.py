@@ -5,15 +5,16 @@ First order uses the rule, higher orders differentiate the definition; a test ho
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..autograd import ones
+from ..autograd import MANY, ones, sum_rows
 from ..core import S
 from ..define import op
 from .elementwise import exp
-from .index import FEW_ROWS, one_hot_table, scatter, take, take_along_axis
+from .index import FEW_ROWS, one_hot_table, scatter_rows, take, take_along_axis
 from .reduce import logsumexp, normalised
 
 INTEGER, UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
@@ -35,8 +36,8 @@ def rows(x: Any) -> Any:
 
 @op(lambda g, y, x, weight, bias: g @ weight if g.ndim == 2 else (rows(g) @ weight).reshape(x.shape),
     lambda g, y, x, weight, bias: g.T @ x if g.ndim == 2 else rows(g).T @ rows(x),
-    lambda g, y, x, weight, bias: g,
-    broadcasts=True, analytic=True, definition=affine,
+    lambda g, y, x, weight, bias: sum_rows(g if g.ndim == 2 else rows(g)),
+    analytic=True, definition=affine,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """x @ weight.T + bias, in PyTorch's layout.
@@ -53,7 +54,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     >>> tt.linear(tt.ones((2, 3)), tt.ones((4, 3)), tt.zeros(4)).shape
     (2, 4)
     """
-    if weight.ndim != 2 or x.shape[-1:] != weight.shape[1:]:
+    if x.shape[-1:] != weight.shape[1:]:
         raise ValueError(f"linear: x of shape {np.shape(x)} and weight of shape {np.shape(weight)}: the last axis of x "
                          f"must equal the last of weight (out, in); reshape x, or make the layer for its size")
     flat = x if x.ndim == 2 else rows(x)
@@ -108,6 +109,12 @@ def outside(indices: Any, n: int) -> bool:
     return indices.size > 0 and bool(np.maximum.reduce(indices.view(UNSIGNED), None) >= n)
 
 
+@lru_cache(maxsize=64)
+def starts(rows: int, columns: int) -> Any:
+    """Where each row of a matrix starts, in memory order; cached, so that a compiled step sees one constant."""
+    return np.arange(0, rows * columns, columns)
+
+
 def likelihood(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     losses = -take_along_axis(log_softmax(logits), np.expand_dims(targets, -1), -1)[..., 0]
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
@@ -150,7 +157,8 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     z = z - np.maximum.reduce(z, axis=1, keepdims=True)
     e = np.exp(z)
     total = e @ ones(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
-    losses = np.log(total) - z.reshape(-1).take(np.arange(0, z.size, z.shape[1]) + t)
+    first = starts(*z.shape) if len(z) <= MANY else np.arange(0, z.size, z.shape[1])
+    losses = np.log(total) - z.reshape(-1).take(first + t)
     if reduction == "none":
         return losses.reshape(targets.shape), (e, total)
     loss = np.add.reduce(losses)
@@ -177,7 +185,8 @@ def labelled(logits: Any, targets: Any) -> tuple[Any, Any]:
 # --- embedding ---
 
 
-@op(lambda g, y, weight, indices: scatter(g, indices, weight.shape), None, analytic=True,
+@op(lambda g, y, weight, indices: scatter_rows(g.reshape(indices.size, weight.shape[1]), indices.reshape(-1),
+                                               weight.shape[0]), None, analytic=True,
     definition=lambda weight, indices: take(weight, indices, 0),
     samples=(S((5, 2), np.array([[0, 4], [4, 1]])), S((200, 2), np.array([3, 199, 3]))))
 def embedding(weight: Any, indices: Any) -> Any:
@@ -197,4 +206,7 @@ def embedding(weight: Any, indices: Any) -> Any:
     if outside(indices if indices.dtype is INTEGER else indices.astype(INTEGER), len(weight)):
         raise IndexError(f"embedding: indices from {indices.min()} to {indices.max()} came for a table of "
                          f"{len(weight)} rows; expected 0 to {len(weight) - 1}; check the vocabulary")
+    if weight.ndim != 2:
+        raise ValueError(f"embedding: a weight of shape {weight.shape} came; expected (V, D); for another table write "
+                         f"weight[indices]")
     return weight.take(indices, 0)

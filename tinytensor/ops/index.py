@@ -82,7 +82,7 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     >>> tt.scatter(tt.tensor([1.0, 2.0, 3.0]), np.array([0, 2, 2]), (4,))
     tensor([1., 0., 5., 0.])
     """
-    index = plain(index)
+    index = index if type(index) is np.ndarray else plain(index)
     if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and x.dtype.kind == "f" and x.size:
         z = scatter_rows(x.reshape(index.size, -1), index.reshape(-1), shape[0])
         return z if len(shape) == 2 else z.reshape(shape)

@@ -1,4 +1,4 @@
-"""What every example shares: one BLAS thread, settings as flags, progress, Ctrl-C, and errors in one line.
+"""What every example shares: one BLAS thread, settings as flags, progress, Ctrl-C, errors in one line, and the names.
 
 Import it first: the number of threads counts only before NumPy is loaded. No model and no training loop lives here.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # small matrices: two threads would make a step 5 times slower
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a clone works wi
 import numpy as np  # noqa: E402
 
 import tinytensor as tt  # noqa: E402
+from tinytensor import text  # noqa: E402
 from tinytensor.checkpoint import CheckpointError  # noqa: E402
 from tinytensor.text import CorpusError  # noqa: E402
 
@@ -204,6 +206,65 @@ def writable_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror}; expected a folder that can be written; name another") from None
+
+
+# --- the names, and how well a model knows them ---
+
+
+class Names(NamedTuple):
+    """The items of a file: their characters, and the lectures' split into train, dev and test."""
+
+    items: list[str]
+    vocabulary: text.Vocabulary
+    splits: dict[str, list[str]]
+
+    def windows(self, context: int) -> dict[str, tuple[Any, Any]]:
+        """For each split the contexts (N, context) and the characters that follow (N,)."""
+        return {name: text.windows(part, self.vocabulary, context) for name, part in self.splits.items()}
+
+
+def read_names(path: str) -> Names:
+    """The file's items, in the order of the file, and split by ``random.seed(42)``."""
+    items = text.read_items(path)
+    try:
+        return Names(items, text.Vocabulary.of(items), dict(zip(("train", "dev", "test"), text.split(items))))
+    except text.CorpusError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def evaluate(model: Any, X: Any, Y: Any) -> float:
+    """The mean loss over a whole split, in nats per character; the model in eval mode meanwhile."""
+    was, parts = model.training, [slice(i, i + 8192) for i in range(0, len(X), 8192)]
+    model.eval()
+    with tt.no_grad():
+        total = sum(tt.cross_entropy(model(X[p]), Y[p], reduction="sum").item() for p in parts)
+    model.train(was)
+    return total / len(X)
+
+
+def checked_loss(loss: float, step: int) -> float:
+    """The loss, if it is a number."""
+    if not math.isfinite(loss):
+        raise UserError(f"the loss is {loss} at step {step}; expected a number; give a smaller --lr")
+    return loss
+
+
+def tell(what: str, ours: float, notebook: float, tolerance: float = 2e-4, digits: int = 4) -> None:
+    """Our figure beside the notebook's: = to the printed digit, ≈ within the tolerance."""
+    same, near = round(ours, digits) == notebook, abs(ours - notebook) <= tolerance + 0.5 * 10**-digits
+    mark = "=" if same else "≈" if near else "differs from"
+    say(f"{what}: {ours:.{digits}f} {mark} the notebook's {notebook:.{digits}f}")
+
+
+def show_names(predict: Callable[[Any], Any], names: Names, context: int, rng: tt.Generator, count: int,
+               temperature: float = 1.0) -> list[str]:
+    """Print newly drawn names, * before those that stand in the training set; `predict` gives logits for contexts."""
+    known = set(names.splits["train"])
+    drawn = [text.sample(predict, names.vocabulary, context, rng, temperature) for _ in range(count)]
+    if drawn:
+        print(f"{count} new names (* stands in the training set):")
+        print("  " + "  ".join(("*" if name in known else "") + name for name in drawn))
+    return drawn
 
 
 def smoothed(values: Any, most: int = 200) -> tuple[Any, Any]:

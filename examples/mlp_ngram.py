@@ -123,13 +123,11 @@ def train(model, opt, s: Settings, X, Y, rng) -> tuple[list[float], common.Progr
     rate, losses, progress = schedule(s), [], common.Progress(s.steps)
     for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):
         opt.lr = rate(i)
-        losses.append(step(model, opt, x, y))
-        if not math.isfinite(losses[-1]):
-            raise common.UserError(f"the loss is {losses[-1]} at step {i}; expected a number; give a smaller --lr")
+        losses.append(common.checked_loss(step(model, opt, x, y), i))
         if i % 200 == 0:
             progress.note = f"loss {np.mean(losses[-1000:]):.3f}"
         if s.recipe == "lecture" and i in NOTEBOOK:
-            tell(f"{i:>7} steps", losses[i], NOTEBOOK[i], 2e-4)
+            common.tell(f"{i:>7} steps", losses[i], NOTEBOOK[i])
     return losses, progress
 
 
@@ -146,33 +144,7 @@ def find_rate(model, s: Settings, X, Y):
     return rates, np.array(losses), smooth, rates[smooth.argmin()]
 
 
-@tt.no_grad()
-def evaluate(model, X, Y) -> float:
-    """The mean loss over a whole split, in nats per character."""
-    parts = [slice(i, i + 8192) for i in range(0, len(X), 8192)]
-    return sum(tt.cross_entropy(model(X[p]), Y[p], reduction="sum").item() for p in parts) / len(X)
-
-
 # --- what is shown ---
-
-
-def tell(what: str, ours: float, notebook: float, tolerance: float) -> None:
-    """Our figure beside the notebook's: = to the printed digit, ≈ within the tolerance."""
-    gap = abs(ours - notebook)
-    mark = "=" if round(ours, 4) == notebook else "≈" if gap <= tolerance + 5e-5 else "differs from"
-    common.say(f"{what}: {ours:.4f} {mark} the notebook's {notebook:.4f}")
-
-
-@tt.no_grad()
-def show_names(model, s: Settings, vocabulary: text.Vocabulary, known: set[str]) -> list[str]:
-    """Print newly drawn names, * before those that stand in the training set."""
-    rng = tt.Generator(s.seed)
-    names = [text.sample(lambda ids: model(ids).data, vocabulary, s.context, rng, s.temperature)
-             for _ in range(s.names)]
-    if names:
-        print(f"{len(names)} new names (* stands in the training set):")
-        print("  " + "  ".join(("*" if name in known else "") + name for name in names))
-    return names
 
 
 def draw(plot, folder: Path, model, vocabulary, losses, splits, finder) -> None:
@@ -202,8 +174,14 @@ def sample_only(s: Settings) -> None:
     model = MLP(len(vocabulary), s)
     checkpoint.load(s.sample_from, model=model)
     default = s.data == Settings.data  # the names that it was trained on, unless others are asked for
-    known, _, _ = text.split(text.read_items(saved["settings"].get("data", s.data) if default else s.data))
-    show_names(model, s, vocabulary, set(known))
+    items = text.read_items(saved["settings"].get("data", s.data) if default else s.data)
+    show_names(model, s, common.Names(items, vocabulary, {"train": text.split(items)[0]}))
+
+
+@tt.no_grad()
+def show_names(model, s: Settings, names: common.Names) -> list[str]:
+    return common.show_names(lambda ids: model(ids).data, names, s.context, tt.Generator(s.seed), s.names,
+                             s.temperature)
 
 
 # --- the script, from top to bottom ---
@@ -219,16 +197,12 @@ def main() -> int:
     if s.sample_from:
         sample_only(s)
         return 0
-    items = text.read_items(s.data)
-    try:
-        vocabulary = text.Vocabulary.of(items)
-        splits = dict(zip(("train", "dev", "test"), text.split(items)))
-    except text.CorpusError as error:
-        raise common.UserError(f"{s.data}: {error}") from None
+    names = common.read_names(s.data)
+    vocabulary = names.vocabulary
     plot = common.plotting(s.plots)
     if s.save:
         checkpoint.writable(s.save)
-    data = {name: text.windows(part, vocabulary, s.context) for name, part in splits.items()}
+    data = names.windows(s.context)
     X, Y = data["train"]  # (N, T), (N,)
 
     rng = tt.Generator(s.seed)
@@ -236,7 +210,8 @@ def main() -> int:
     model.initialise(s, rng)
     opt = model.optimizer(s)
     sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in data.items())
-    print(f"{len(items):,} items, {len(vocabulary)} characters, {sizes} examples, {model.num_parameters():,} weights")
+    print(f"{len(names.items):,} items, {len(vocabulary)} characters, {sizes} examples, "
+          f"{model.num_parameters():,} weights")
 
     finder = find_rate(model, s, X, Y) if s.lr_find or plot else None
     if s.lr_find:
@@ -250,8 +225,8 @@ def main() -> int:
     print(f"{len(losses):,} steps in {progress.seconds:.1f} s, {progress.seconds / len(losses) * 1e6:.0f} us a step"
           + ("; stopped by Ctrl-C, here are the figures so far" if progress.interrupted else ""))
 
-    result = {name: evaluate(model, *part) for name, part in data.items()}
-    names = show_names(model, s, vocabulary, set(splits["train"]))
+    result = {name: common.evaluate(model, *part) for name, part in data.items()}
+    drawn = show_names(model, s, names)
     if plot:
         draw(plot, Path(s.plots), model, vocabulary, losses, result, finder)
     if s.save:
@@ -260,8 +235,8 @@ def main() -> int:
         print(f"saved: {s.save}")
     if s.recipe == "lecture" and len(losses) == 200_001:
         for name, loss in result.items():
-            tell(f"{name:>5} loss", loss, NOTEBOOK_SPLITS[name], 5e-5)
-        same = sum(a == b for a, b in zip(names, NOTEBOOK_NAMES))
+            common.tell(f"{name:>5} loss", loss, NOTEBOOK_SPLITS[name], 5e-5)
+        same = sum(a == b for a, b in zip(drawn, NOTEBOOK_NAMES))
         print(f"{same} of the notebook's {len(NOTEBOOK_NAMES)} names: {' '.join(NOTEBOOK_NAMES)}")
     print(f"the notebook's test loss: {NOTEBOOK_SPLITS['test']}")
     print("loss: " + " ".join(f"{name} {loss:.3f}" for name, loss in result.items()))

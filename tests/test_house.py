@@ -61,10 +61,10 @@ def test_imports_run_one_way(path):
         assert below, f"{where}: {here} must not import {name}"
 
 
-def test_only_plot_imports_matplotlib_and_only_strategies_hypothesis():
+def test_only_style_imports_matplotlib_and_only_strategies_hypothesis():
     users = {name: [p.name for p in FILES if name in p.read_text("utf-8") and any(name == n for n, *_ in imported(p))]
              for name in ("matplotlib", "hypothesis", "threadpoolctl")}
-    assert users == {"matplotlib": ["plot.py"], "hypothesis": ["strategies.py"], "threadpoolctl": ["machine.py"]}
+    assert users == {"matplotlib": ["style.py"], "hypothesis": ["strategies.py"], "threadpoolctl": ["machine.py"]}
 
 
 def test_every_file_opens_with_a_sentence():

@@ -1,0 +1,50 @@
+"""Figures of a training run: the loss, and the search for a learning rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .style import BLUE, GREY, ORANGE, RED, figure, write
+
+
+def loss_curve(path: str | Path, steps: Any, losses: Any, raw: Any = (),
+               levels: dict[str, float] | None = None) -> None:
+    """The smoothed loss over the steps, the single batches behind it, and horizontal lines with their names.
+
+    Parameters
+    ----------
+    steps, losses : (n,)
+        The smoothed curve, in nats.
+    raw : sequence of float
+        The loss of single batches, evenly spread over the same steps.
+    levels : dict of str to float
+        Losses to compare with, such as the dev loss.
+    """
+    fig, ax = figure("Loss while training", "step", "cross-entropy of a batch, nats per character")
+    if len(raw):
+        ax.plot(np.linspace(0, steps[-1], len(raw)), raw, color=GREY, alpha=0.25, lw=0.6, label="single batches")
+    ax.plot(steps, losses, color=BLUE, lw=2, label="mean of a stretch")
+    for (name, level), color in zip((levels or {}).items(), (ORANGE, RED, GREY), strict=False):
+        ax.axhline(level, color=color, ls="--", lw=1.2, label=f"{name} {level:.4f}")
+    late = np.asarray(losses)[len(losses) // 50 :]
+    low = min([late.min(), *(levels or {}).values()])
+    ax.set_ylim(low - 0.1, max(late.max(), low + 0.4) + 0.15)
+    ax.margins(x=0.01)
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.legend(loc="upper right", frameon=False, fontsize=11)
+    write(fig, path)
+
+
+def rate_curve(path: str | Path, rates: Any, losses: Any, smooth: Any, best: float) -> None:
+    """The learning-rate finder: loss over the rate, which grows at every step; the best rate marked."""
+    fig, ax = figure("Learning-rate finder: one step at each rate", "learning rate", "cross-entropy of a batch, nats")
+    ax.plot(rates, losses, color=GREY, alpha=0.5, lw=0.8, label="single batches")
+    ax.plot(rates, smooth, color=BLUE, lw=2, label="smoothed")
+    ax.axvline(best, color=ORANGE, ls="--", label=f"lowest at {best:.2g}")
+    ax.set_xscale("log")
+    ax.set_ylim(np.min(smooth) - 0.3, min(np.max(losses), np.min(smooth) + 2.5))
+    ax.legend(loc="upper center", frameon=False, fontsize=11)
+    write(fig, path)

@@ -12,19 +12,17 @@ import argparse
 import gc
 import json
 import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from .report import ROOT, into_readme, machine
 from .tasks import CONTENDERS, TASKS
 
-ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("numpy", "torch", "jax", "mygrad", "autograd")
 
 
 def progress(message: str) -> None:
@@ -109,19 +107,6 @@ def memory() -> dict[str, float]:
 # --- the tables ---
 
 
-def machine() -> str:
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), platform.processor())
-    names = ("numpy", "torch", "jax", "mygrad", "autograd")
-    versions = []
-    for name in names:
-        try:
-            versions.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            versions.append(f"{name} not installed")
-    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {', '.join(versions)}"
-
-
 def table(task: str, results: dict[str, Any]) -> list[str]:
     """One row a contender: times, and as a multiple of tinytensor's."""
     ours = results["tinytensor"]
@@ -157,8 +142,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a round (default: 2)")
     parser.add_argument("--write", action="store_true", help="write the tables into README.md and benchmarks/results")
     options = parser.parse_args()
-    results: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "rounds": options.rounds,
-                               "seconds": options.seconds}
+    results: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), "machine": machine(*PACKAGES),
+                               "rounds": options.rounds, "seconds": options.seconds}
     for task in TASKS:
         results[task] = measure(task, options.rounds, options.seconds)
     results["import"], results["memory"] = import_time(), memory()
@@ -167,9 +152,7 @@ def main() -> None:
     if options.write:
         (ROOT / "benchmarks" / "results").mkdir(exist_ok=True)
         (ROOT / "benchmarks" / "results" / "latest.json").write_text(json.dumps(results, indent=1) + "\n")
-        readme = ROOT / "README.md"
-        marks = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.S)
-        readme.write_text(marks.sub(lambda m: m[1] + text + "\n" + m[2], readme.read_text("utf-8")), "utf-8")
+        into_readme("benchmarks", text)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ normalisation and depth: lecture 3.
 
 import common  # first of all: it sets one BLAS thread
 
-import copy  # isort: skip
-import dataclasses
+import dataclasses  # isort: skip
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlp_exercises as exercises
 import numpy as np
 
 import tinytensor as tt
@@ -50,6 +50,8 @@ class Settings:
     names: int = common.setting(20, "names to make up at the end", least=0)
     temperature: float = common.setting(1.0, "below 1 the names are more usual, above it wilder", above=0)
     lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, a step each")
+    initial_loss: bool = common.setting(False, "only show what the scale of the last weights does to the first losses")
+    sweep: bool = common.setting(False, "only train seven sizes on a tenth of the data: under- and overfitting")
     plots: str = common.setting(None, "folder for the figures: loss, learning-rate finder, map of the embedding")
     save: str = common.setting(None, "file for the trained network, the optimiser, the stream and the settings")
     sample_from: str = common.setting(None, "only make up names, with the network of such a file")
@@ -109,6 +111,14 @@ def schedule(s: Settings) -> optim.Schedule:
 # --- training ---
 
 
+def build(s: Settings, vocabulary: int) -> tuple[MLP, optim.SGD, tt.Generator]:
+    """The network as it starts, its optimiser, and the stream that goes on to draw the batches."""
+    rng = tt.Generator(s.seed)
+    model = MLP(vocabulary, s)
+    model.initialise(s, rng)
+    return model, model.optimizer(s), rng
+
+
 def step(model, opt, x, y) -> float:
     """One step of gradient descent: the loss of the batch before it."""
     loss = tt.cross_entropy(model(x), y)
@@ -119,8 +129,8 @@ def step(model, opt, x, y) -> float:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line, below
-def train(model, opt, s: Settings, X, Y, rng) -> tuple[list[float], common.Progress]:
-    rate, losses, progress = schedule(s), [], common.Progress(s.steps)
+def train(model, opt, s: Settings, X, Y, rng, title="training") -> tuple[list[float], common.Progress]:
+    rate, losses, progress = schedule(s), [], common.Progress(s.steps, title)
     for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):
         opt.lr = rate(i)
         losses.append(common.checked_loss(step(model, opt, x, y), i))
@@ -129,19 +139,6 @@ def train(model, opt, s: Settings, X, Y, rng) -> tuple[list[float], common.Progr
         if s.recipe == "lecture" and i in NOTEBOOK:
             common.tell(f"{i:>7} steps", losses[i], NOTEBOOK[i])
     return losses, progress
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def find_rate(model, s: Settings, X, Y):
-    """Train a copy with a rate that grows from 0.001 to 1: the rates, the losses, those smoothed, the best rate."""
-    model, rates = copy.deepcopy(model), 10 ** np.linspace(-3, 0, 1000)
-    opt, losses = model.optimizer(s), []
-    for rate, (x, y) in zip(rates, text.batches(X, Y, s.batch, tt.Generator(s.seed))):
-        opt.lr = float(rate)
-        losses.append(step(model, opt, x, y))
-    window = np.ones(51)
-    smooth = np.convolve(losses, window, "same") / np.convolve(np.ones(1000), window, "same")
-    return rates, np.array(losses), smooth, rates[smooth.argmin()]
 
 
 # --- what is shown ---
@@ -159,6 +156,25 @@ def draw(plot, folder: Path, model, vocabulary, losses, splits, finder) -> None:
     plot.embedding_map(folder / "embedding.png", points, vocabulary.characters, "aeiou",
                        (spread[:2] ** 2).sum() / (spread**2).sum())
     print(f"figures: {', '.join(str(folder / name) for name in ('loss.png', 'learning_rate.png', 'embedding.png'))}")
+
+
+def sweep(s: Settings, vocabulary: int, data, plot) -> int:
+    """Under- and overfitting: the same training for networks of seven sizes, on a tenth of the training set."""
+    s, stopped = dataclasses.replace(s, steps=max(1, s.steps // 5), weight_decay=0.0), []
+    X, Y = (a[: max(1, len(a) // 10)] for a in data["train"])  # little data: a large network can learn it by heart
+    print(f"a tenth of the training set, {len(Y):,} examples, {s.steps:,} steps, no weight decay")
+
+    def trained(hidden: int) -> tuple[MLP, bool]:
+        sized = dataclasses.replace(s, hidden=hidden)
+        model, opt, rng = build(sized, vocabulary)
+        _, progress = train(model, opt, sized, X, Y, rng, f"{hidden} neurons")
+        stopped.append(progress.interrupted)
+        return model, progress.interrupted
+
+    rows = exercises.sweep(trained, common.evaluate, {"train": (X, Y), "dev": data["dev"]})
+    if plot and rows:
+        plot.size_curve(Path(s.plots) / "sizes.png", *zip(*rows), "neurons in the hidden layer")
+    return 130 if any(stopped) else 0
 
 
 def sample_only(s: Settings) -> None:
@@ -205,15 +221,18 @@ def main() -> int:
     data = names.windows(s.context)
     X, Y = data["train"]  # (N, T), (N,)
 
-    rng = tt.Generator(s.seed)
-    model = MLP(len(vocabulary), s)
-    model.initialise(s, rng)
-    opt = model.optimizer(s)
+    model, opt, rng = build(s, len(vocabulary))
     sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in data.items())
     print(f"{len(names.items):,} items, {len(vocabulary)} characters, {sizes} examples, "
           f"{model.num_parameters():,} weights")
 
-    finder = find_rate(model, s, X, Y) if s.lr_find or plot else None
+    tried = (model, lambda m: m.optimizer(s), step, text.batches(X, Y, s.batch, tt.Generator(s.seed)))
+    if s.initial_loss:
+        exercises.initial_loss(*tried, len(vocabulary))
+        return 0
+    if s.sweep:
+        return sweep(s, len(vocabulary), data, plot)
+    finder = exercises.find_rate(*tried) if s.lr_find or plot else None
     if s.lr_find:
         print(f"learning-rate finder: the smoothed loss is lowest, {finder[2].min():.3f}, at a rate of {finder[3]:.2g}")
         if plot:

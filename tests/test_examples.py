@@ -77,6 +77,18 @@ def test_without_the_extras(names, tmp_path):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "pip install -e '.[examples]'" in done.stderr
 
 
+def test_learning_rate_is_not_all_there_is_to_try(tmp_path):
+    done = run("--initial-loss")
+    rows = dict(re.findall(r"([\d.]+) x randn +\| +([\d.]+) \|", done.stdout))
+    assert list(rows) == ["1", "0.1", "0.01", "0"] and "-log(1/27) = 3.2958" in done.stdout
+    assert float(rows["1"]) > 5 and rows["0"] == "3.2958" and 3.29 < float(rows["0.01"]) < 3.35
+
+    done = run("--sweep", "--steps", "100", "--plots", tmp_path)
+    found = re.findall(r"^ *([\d,]+) \| +[\d,]+ \| [\d.]+ \| [\d.]+ \| [+-][\d.]+$", done.stdout, re.M)
+    assert found == ["2", "5", "15", "50", "150", "500", "1,500"], done.stderr
+    assert [p.name for p in tmp_path.glob("*.png")] == ["sizes.png"] and "the lowest dev loss" in done.stdout
+
+
 def test_help_explains_each_setting():
     done = run("--help")
     assert done.returncode == 0

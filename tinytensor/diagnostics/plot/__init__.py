@@ -4,6 +4,6 @@ The public names; nothing is defined here.
 """
 
 from .characters import embedding_map
-from .training import loss_curve, rate_curve
+from .training import loss_curve, rate_curve, size_curve
 
-__all__ = ["embedding_map", "loss_curve", "rate_curve"]
+__all__ = ["embedding_map", "loss_curve", "rate_curve", "size_curve"]

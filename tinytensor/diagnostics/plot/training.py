@@ -48,3 +48,18 @@ def rate_curve(path: str | Path, rates: Any, losses: Any, smooth: Any, best: flo
     ax.set_ylim(np.min(smooth) - 0.3, min(np.max(losses), np.min(smooth) + 2.5))
     ax.legend(loc="upper center", frameon=False, fontsize=11)
     write(fig, path)
+
+
+def size_curve(path: str | Path, sizes: Any, train: Any, dev: Any, xlabel: str) -> None:
+    """Train and dev loss over a network's size: where both are high it underfits, where they part it overfits."""
+    fig, ax = figure("Under- and overfitting", xlabel, "cross-entropy, nats per character")
+    ax.fill_between(sizes, train, dev, color=GREY, alpha=0.15, lw=0, label="gap")
+    ax.plot(sizes, dev, "o-", color=ORANGE, lw=2, label="dev")
+    ax.plot(sizes, train, "o-", color=BLUE, lw=2, label="train")
+    ax.set_xscale("log")
+    best = int(np.argmin(dev))
+    ax.axvline(sizes[best], color=GREY, ls="--", lw=1.2, label=f"lowest dev loss, {dev[best]:.3f}")
+    ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    ax.minorticks_off()
+    ax.legend(loc="lower left", frameon=False, fontsize=11)
+    write(fig, path)

@@ -1,0 +1,69 @@
+"""Lecture 2's exercises, which mlp_ngram.py runs for --lr-find, --initial-loss and --sweep.
+
+They train copies and variants of the network that they are given; the network itself, and how it is trained, stand in
+mlp_ngram.py.
+"""
+
+import copy
+import math
+
+import numpy as np
+
+import tinytensor as tt
+
+RATES = 10 ** np.linspace(-3, 0, 1000)
+HIDDEN = (2, 5, 15, 50, 150, 500, 1500)
+SCALES = (1.0, 0.1, 0.01, 0.0)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def find_rate(model, optimizer, step, batches):
+    """Train a copy with a rate that grows from 0.001 to 1: the rates, the losses, those smoothed, the best rate."""
+    model = copy.deepcopy(model)
+    opt, losses = optimizer(model), []
+    for rate, (x, y) in zip(RATES, batches):
+        opt.lr = float(rate)
+        losses.append(step(model, opt, x, y))
+    window = np.ones(51)
+    smooth = np.convolve(losses, window, "same") / np.convolve(np.ones(len(RATES)), window, "same")
+    return RATES, np.array(losses), smooth, RATES[smooth.argmin()]
+
+
+def initial_loss(model, optimizer, step, batches, classes: int) -> None:
+    """E02: the loss before the first step, and after 1,000, for larger and smaller weights before the logits.
+
+    A network that knows nothing should give each character the same chance: -log(1/27). With random logits it is
+    confident, and wrong; its first steps only press the logits together (the handle of the hockey stick).
+    """
+    print(f"every character as likely: -log(1/{classes}) = {math.log(classes):.4f}")
+    print("weights before the logits | first loss | mean loss of steps 900 to 1,000")
+    batches = [batch for _, batch in zip(range(1000), batches)]
+    for scale in SCALES:
+        variant = copy.deepcopy(model)
+        rng = tt.Generator(1)
+        for p in (variant.output.weight, variant.output.bias, *([variant.skip.weight] if variant.skip else [])):
+            p.data[...] = scale * rng.randn(*p.shape)
+        opt = optimizer(variant)
+        losses = [step(variant, opt, x, y) for x, y in batches]
+        print(f"{scale:>11g} x randn       | {losses[0]:10.4f} | {np.mean(losses[900:]):.4f}")
+
+
+def sweep(train, evaluate, data) -> list[tuple[int, float, float]]:
+    """Train networks from far too small to large: (hidden neurons, train loss, dev loss) of each, printed as they come.
+
+    Too small, it misses what the data could teach: both losses are high (underfitting). The larger it is, the further
+    train falls below dev: what it learns of the training names holds for them alone (overfitting).
+    """
+    print("hidden | weights |  train |    dev | dev - train")
+    rows = []
+    for hidden in HIDDEN:
+        model, interrupted = train(hidden)
+        if interrupted:
+            break
+        low, dev = evaluate(model, *data["train"]), evaluate(model, *data["dev"])
+        rows.append((hidden, low, dev))
+        print(f"{hidden:6,} | {model.num_parameters():7,} | {low:.4f} | {dev:.4f} | {dev - low:+.4f}", flush=True)
+    if rows:
+        best = min(rows, key=lambda row: row[2])
+        print(f"the lowest dev loss: {best[2]:.4f} with {best[0]} hidden neurons; test is not looked at here")
+    return rows

@@ -37,11 +37,10 @@ def mlp_by_hand() -> Step:
     return lambda i: model.step(X[i % 100], Y[i % 100], LR)
 
 
-def mlp_tinytensor() -> Step:
-    import tinytensor as tt
-    from tinytensor import nn, optim
+def network(nn: Any, tanh: Any) -> Any:
+    """The MLP, made of tinytensor's or of PyTorch's `nn`: they have the same names."""
 
-    class MLP(nn.Module):
+    class MLP(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.embed, self.hidden = nn.Embedding(CLASSES, EMBEDDING), nn.Linear(WIDTH, HIDDEN)
@@ -49,48 +48,39 @@ def mlp_tinytensor() -> Step:
 
         def forward(self, x: Any) -> Any:
             e = self.embed(x).reshape(len(x), -1)
-            return self.output(tt.tanh(self.hidden(e))) + self.skip(e)
+            return self.output(tanh(self.hidden(e))) + self.skip(e)
 
-    X, Y = windows()
-    model = MLP()
-    opt = optim.SGD(model.parameters(), lr=LR)
+    return MLP()
+
+
+def training(model: Any, opt: Any, cross_entropy: Any, X: Any, Y: Any) -> Step:
+    """A step of the eager frameworks."""
 
     def step(i: int) -> float:
-        loss = tt.cross_entropy(model(X[i % 100]), Y[i % 100])
+        loss = cross_entropy(model(X[i % 100]), Y[i % 100])
         opt.zero_grad()
         loss.backward()
         opt.step()
-        return float(loss)
+        return float(loss.item())
 
     return step
+
+
+def mlp_tinytensor() -> Step:
+    import tinytensor as tt
+    from tinytensor import nn, optim
+
+    model = network(nn, tt.tanh)
+    return training(model, optim.SGD(model.parameters(), lr=LR), tt.cross_entropy, *windows())
 
 
 def mlp_torch() -> Step:
     import torch
     from torch import nn
 
-    class MLP(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.embed, self.hidden = nn.Embedding(CLASSES, EMBEDDING), nn.Linear(WIDTH, HIDDEN)
-            self.output, self.skip = nn.Linear(HIDDEN, CLASSES), nn.Linear(WIDTH, CLASSES, bias=False)
-
-        def forward(self, x: Any) -> Any:
-            e = self.embed(x).reshape(len(x), -1)
-            return self.output(torch.tanh(self.hidden(e))) + self.skip(e)
-
-    X, Y = (torch.from_numpy(a) for a in windows())
-    model = MLP()
+    model = network(nn, torch.tanh)
     opt = torch.optim.SGD(model.parameters(), lr=LR)
-
-    def step(i: int) -> float:
-        loss = nn.functional.cross_entropy(model(X[i % 100]), Y[i % 100])
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-        return float(loss)
-
-    return step
+    return training(model, opt, nn.functional.cross_entropy, *map(torch.from_numpy, windows()))
 
 
 def parameters() -> dict[str, np.ndarray]:

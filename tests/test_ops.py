@@ -120,6 +120,24 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     return losses if reduction == "none" else getattr(np, reduction)(losses)
 
 
+def batch_norm(x: Any, weight: Any = 1, bias: Any = None, mean: Any = None, var: Any = None, axis: int = -1,
+               eps: float = 1e-5, correction: int = 0) -> Any:
+    z = np.moveaxis(x, axis, -1)
+    others = tuple(range(x.ndim - 1))
+    mean, var = (z.mean(others), z.var(others, ddof=correction)) if mean is None else (mean, var)
+    y = (z - mean) / np.sqrt(var + eps) * weight
+    return np.moveaxis(y if bias is None else y + bias, -1, axis)
+
+
+def overlap_add(x: Any, size: int, axis: int = -1, stride: int = 1, dilation: int = 1) -> Any:
+    windows = np.moveaxis(x, axis % (x.ndim - 1), -2)  # (..., windows, elements)
+    z = np.zeros((*windows.shape[:-2], size), x.dtype)
+    for i in range(windows.shape[-2]):
+        for k in range(windows.shape[-1]):
+            z[..., i * stride + k * dilation] += windows[..., i, k]
+    return np.moveaxis(z, -1, axis)
+
+
 PLAIN = {  # what ops that NumPy has no function for compute, written the plain way
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "relu": lambda x: x * (x > 0),
@@ -131,6 +149,8 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
     "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),
     "cross_entropy": cross_entropy,
     "embedding": lambda weight, indices: weight[indices],
+    "batch_norm": batch_norm,
+    "overlap_add": overlap_add,
     "contract": lambda *operands, subscripts: np.einsum(subscripts, *operands),
 }
 
@@ -141,12 +161,20 @@ def answers(op: Op) -> list[Any]:
     return [getattr(key[0], key[1]) if isinstance(key, tuple) else key for key in keys]
 
 
+def apart(function: Any, x: Any, window_shape: int, axis: int = -1, stride: int = 1, dilation: int = 1) -> Any:
+    """NumPy's windows, thinned out: it knows no stride and no dilation."""
+    windows = function(x, dilation * (window_shape - 1) + 1, axis=axis)
+    return windows[(*[slice(None)] * (axis % x.ndim), slice(None, None, stride), ..., slice(None, None, dilation))]
+
+
 def by_numpy(function: Any, op: Op, args: Any, params: Any) -> Any:
     """The same call, of NumPy's own function."""
     if function is np.clip:
         params = {"a_min": None, "a_max": None, **params}
     if function is np.astype:
         return function(*args, *params.values())
+    if function is np.lib.stride_tricks.sliding_window_view:
+        return apart(function, *args, **params)
     return function(args, **params) if isinstance(op.rules, define.Every) else function(*args, **params)
 
 

@@ -64,6 +64,10 @@ BY_HAND = {  # what `torch._numpy` does not have, or has with another signature 
     "squeeze": lambda x, axis=None: x.squeeze() if axis is None else x.squeeze(axis),
     "concatenate": lambda *xs, axis=0: torch.cat([x.reshape(-1) for x in xs] if axis is None else xs, axis or 0),
     "stack": lambda *xs, axis=0: torch.stack(xs, axis),
+    "batch_norm": lambda x, *affine, **how: batch_normed(x, *affine, **how),
+    "sliding_window_view": lambda x, window_shape, axis=-1, stride=1, dilation=1: x.unfold(
+        axis, dilation * (window_shape - 1) + 1, stride)[..., ::dilation],
+    "overlap_add": lambda x, size, axis=-1, stride=1, dilation=1: overlapped(x, size, axis, stride, dilation),
     "pad": lambda x, pad_width: F.pad(x, np.broadcast_to(pad_width, (x.ndim, 2))[::-1].reshape(-1).tolist()),
 }
 
@@ -97,6 +101,27 @@ def axes(x: Any, axis: Any) -> Any:
 def crossed(z: Any, t: Any, reduction: str) -> Any:
     losses = F.cross_entropy(z.reshape(-1, z.shape[-1]), t.reshape(-1), reduction=reduction)
     return losses.reshape(t.shape) if reduction == "none" else losses
+
+
+def batch_normed(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, axis: int = -1,
+                 eps: float = 1e-5, correction: int = 0) -> Any:
+    """torch's has no gradient for given statistics, and no unbiased variance: with that, eps and the scale differ."""
+    z, n = x.movedim(axis, 1), x.numel() // x.shape[axis]
+    if mean is not None:
+        y = (x.movedim(axis, -1) - mean) / torch.sqrt(var + eps) * weight
+        return (y if bias is None else y + bias).movedim(-1, axis)
+    bessel = n / (n - correction)
+    y = F.batch_norm(z, None, None, weight / bessel**0.5 if correction else weight, bias, True, 0.1, eps / bessel)
+    return y.movedim(1, axis)
+
+
+def overlapped(x: Any, size: int, axis: int, stride: int, dilation: int) -> Any:
+    """Places along the axis picked by an index, and added to."""
+    axis %= x.ndim - 1
+    x = x.movedim(axis, -2)
+    windows, elements = x.shape[-2:]
+    at = (torch.arange(windows)[:, None] * stride + torch.arange(elements) * dilation).reshape(-1)
+    return x.new_zeros(*x.shape[:-2], size).index_add(-1, at, x.reshape(*x.shape[:-2], -1)).movedim(-1, axis)
 
 
 def needs(op: Op, i: int, x: np.ndarray) -> bool:

@@ -1,4 +1,4 @@
-"""The plain layers: Linear, Embedding, Flatten, and the activations as modules.
+"""The plain layers: Linear, Embedding, Flatten and FlattenConsecutive, and the activations as modules.
 
 They compute nothing themselves (that is `functional`), and keep nothing from one call to the next.
 """
@@ -11,22 +11,23 @@ from typing import Any
 
 import numpy as np
 
+from ..core import Tensor
 from ..random import as_generator
 from . import functional as F
 from . import init
 from .module import Module, Parameter
 
 
-def size(layer: str, name: str, value: Any) -> int:
-    """A size that a layer was given: an integer of 1 or more."""
+def size(layer: str, name: str, value: Any, least: int = 1) -> int:
+    """A size that a layer was given: an integer, not below the least."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{layer}: {name} is {value!r}; expected an integer; convert it with int(), divide with //")
-    if index(value) < 1:
-        raise ValueError(f"{layer}: {name} is {value!r}; expected 1 or more; check how the size was computed")
+    if index(value) < least:
+        raise ValueError(f"{layer}: {name} is {value!r}; expected {least} or more; check how the size was computed")
     return index(value)
 
 
-def dtype_error(layer: str, x: Any, weight: Parameter) -> TypeError:
+def dtype_error(layer: str, x: Any, weight: Tensor) -> TypeError:
     """What is wrong with an input of another dtype than the weight's: the product would silently become float64."""
     dtype = getattr(x, "dtype", None)
     came = f"a {type(x).__name__}" if dtype is None else f"dtype {dtype}"
@@ -158,6 +159,43 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class FlattenConsecutive(Module):
+    """Every `n` neighbours along axis 1 become one: (B, T, C) gives (B, T // n, n * C), and (B, C) once T // n is 1.
+
+    Joined step by step, two by two, a long context is read as a tree (van den Oord et al. 2016, WaveNet).
+
+    Parameters
+    ----------
+    n : int
+
+    Raises
+    ------
+    ValueError
+        If the input does not have three axes, or T is no multiple of n.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.FlattenConsecutive(2)(tt.ones(32, 8, 10)).shape, nn.FlattenConsecutive(8)(tt.ones(32, 8, 10)).shape
+    ((32, 4, 20), (32, 80))
+    """
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.n = size("FlattenConsecutive", "n", n)
+
+    def forward(self, x: Any) -> Any:
+        if len(x.shape) != 3 or x.shape[1] % self.n or not x.shape[1]:
+            raise ValueError(f"flatten_consecutive: x of shape {x.shape} came; expected (B, T, C), with T a multiple "
+                             f"of {self.n}; choose a context length and an n that divide")
+        b, t, c = x.shape
+        return x.reshape((b, self.n * c) if t == self.n else (b, t // self.n, self.n * c))
+
+    def extra_repr(self) -> str:
+        return str(self.n)
 
 
 # --- activations ---

@@ -52,7 +52,7 @@ def methods() -> str:
 
 def functions() -> str:
     """The stub of the functions that `tinytensor` offers."""
-    lines = [HEAD + "from typing import Any\n", "from ..core import Tensor\n"]
+    lines = [HEAD + "# ruff: noqa: E501\n\nfrom typing import Any\n", "from ..core import Tensor\n"]
     lines += [signature(name, function, method=False) for name, function in sorted(PUBLIC.items())]
     return "\n".join(lines) + "\n"
 

@@ -60,12 +60,12 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     flat = x if x.ndim == 2 else rows(x)
     y = np.matmul(flat, weight.T)
     if bias is None:
-        return y if flat is x else y.reshape(*x.shape[:-1], -1)
+        return y if flat is x else y.reshape(*x.shape[:-1], len(weight))
     if bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias of shape {bias.shape} for a weight of shape {weight.shape}; expected "
                          f"{weight.shape[:1]}, one for each output")
     y = np.add(y, bias, out=y) if y.dtype == bias.dtype else y + bias
-    return y if flat is x else y.reshape(*x.shape[:-1], -1)
+    return y if flat is x else y.reshape(*x.shape[:-1], len(weight))
 
 
 # --- softmax ---

@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
@@ -50,6 +51,29 @@ def setting(default: Any, help: str, choices: tuple[str, ...] = (), least: float
     return dataclasses.field(default=default, metadata={"help": help, **allowed})
 
 
+@dataclasses.dataclass
+class Settings:
+    """What every script takes, behind its own settings."""
+
+    seed: int = setting(2147483647, "seed of all that is drawn: weights, batches, samples")
+    recipe: str = setting("ours", "lecture: the notebook's own settings, whatever the flags say, and its streams",
+                          choices=("ours", "lecture"))
+    quick: bool = setting(False, "some seconds only, to see that all works")
+    plots: str = setting(None, "folder for the figures")
+
+    @property
+    def lecture(self) -> bool:
+        return self.recipe == "lecture"
+
+
+@dataclasses.dataclass
+class NamesSettings(Settings):
+    """The same for a script that learns names."""
+
+    data: str = setting(str(DATA / "names.txt"), "a UTF-8 file with one item a line")
+    names: int = setting(20, "names to make up at the end", least=0)
+
+
 class Parser(argparse.ArgumentParser):
     """Errors in one line, and exit status 2."""
 
@@ -60,7 +84,8 @@ class Parser(argparse.ArgumentParser):
 def parse(settings: type[T], description: str, arguments: list[str] | None = None) -> T:
     """Settings from the command line: a flag for each field, `--no-name` where a field is True."""
     parser = Parser(description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for field in dataclasses.fields(settings):  # type: ignore[arg-type]
+    shared = {field.name for field in dataclasses.fields(NamesSettings)}
+    for field in sorted(dataclasses.fields(settings), key=lambda f: f.name in shared):  # type: ignore[arg-type]
         flag, extra = "--" + field.name.replace("_", "-"), dict(field.metadata)
         least, above, choices = (extra.pop(name) for name in ("least", "above", "choices"))
         if isinstance(field.default, bool):
@@ -70,7 +95,14 @@ def parse(settings: type[T], description: str, arguments: list[str] | None = Non
         kind = str if field.default is None else type(field.default)
         parser.add_argument(flag, default=field.default, type=checked(kind, least, above), choices=choices or None,
                             metavar=None if choices else kind.__name__.upper(), **extra)
-    return settings(**vars(parser.parse_args(arguments)))
+    parsed = settings(**vars(parser.parse_args(arguments)))
+    if getattr(parsed, "recipe", "") == "lecture":
+        for name in ("seed", "data"):
+            came, own = getattr(parsed, name, ""), getattr(settings, name, "")
+            if came != own and not (name == "data" and Path(came).resolve() == Path(own).resolve()):
+                parser.error(f"--{name} {came} came with --recipe lecture; expected the notebook's own {name}, or its "
+                             f"figures can't come out; leave out one of the two")
+    return parsed
 
 
 def checked(kind: type, least: float | None, above: float | None) -> Callable[[str], Any]:
@@ -125,12 +157,43 @@ def say(text: str) -> None:
 class Progress:
     """The steps of a loop, with loss and time left; Ctrl-C ends the loop after the step it is in.
 
-    `interrupted` tells afterwards. A bar where tqdm is installed, else a line now and then.
+    A bar where tqdm is installed, else a line now and then. `log` takes the loss of each step; where the notebook
+    printed its own, `expected` by step, both are told.
     """
 
-    def __init__(self, steps: int, title: str = "training", start: int = 0) -> None:
+    def __init__(self, steps: int, title: str = "training", start: int = 0, expected: Mapping[int, float] | None = None,
+                 whose: str = "the notebook's") -> None:
         self.steps, self.title, self.start, self.interrupted = steps, title, start, False
-        self.began, self.note = time.perf_counter(), ""
+        self.losses: list[float] = []
+        self.expected, self.whose = expected or {}, whose
+        self.began, self.seconds, self.note = time.perf_counter(), 0.0, ""
+
+    def log(self, loss: float) -> None:
+        """The loss of the step that was just made, if it is a number."""
+        i = self.start + len(self.losses)
+        if not math.isfinite(loss):
+            raise UserError(f"the loss is {loss} at step {i}; expected a number; give a smaller --lr")
+        self.losses.append(loss)
+        if i % 200 == 0:
+            self.note = f"loss {np.mean(self.losses[-1000:]):.3f}"
+        if i in self.expected:
+            tell(f"{i:>7} steps", loss, self.expected[i], whose=self.whose)
+
+    def pace(self) -> str:
+        """How far it came, in what time."""
+        n = len(self.losses)
+        return (f"{n:,} steps in {self.seconds:.1f} s, {self.seconds / max(n, 1) * 1e6:.0f} us a step"
+                + ("; stopped by Ctrl-C, here are the figures so far" if self.interrupted else ""))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the loop came to its end."""
+        return self.start + len(self.losses) == self.steps
+
+    @property
+    def status(self) -> int:
+        """The script's exit status: 130 after Ctrl-C."""
+        return 130 if self.interrupted else 0
 
     def __iter__(self) -> Iterator[int]:
         before = signal.getsignal(signal.SIGINT)
@@ -144,6 +207,7 @@ class Progress:
                 if self.interrupted:
                     break
         finally:
+            self.seconds = time.perf_counter() - self.began
             signal.signal(signal.SIGINT, before)
             bar(None)
 
@@ -151,11 +215,6 @@ class Progress:
         if self.interrupted:  # a second Ctrl-C does not wait for the end
             raise KeyboardInterrupt
         self.interrupted = True
-
-    @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.perf_counter() - self.began
 
     def bar(self) -> Callable[[int | None], None]:
         """A function that shows how far we are; None ends it."""
@@ -179,7 +238,7 @@ class Progress:
     def line(self, done: int | None) -> None:
         if done is None or (done % max(1, self.steps // 20) and done != self.steps):
             return
-        left = self.seconds / (done - self.start) * (self.steps - done)
+        left = (time.perf_counter() - self.began) / (done - self.start) * (self.steps - done)
         print(f"{self.title}: {done:,} of {self.steps:,} steps, {self.note}, {left:.0f} s left", flush=True)
 
 
@@ -222,6 +281,11 @@ class Names(NamedTuple):
         """For each split the contexts (N, context) and the characters that follow (N,)."""
         return {name: text.windows(part, self.vocabulary, context) for name, part in self.splits.items()}
 
+    def told(self, data: Mapping[str, tuple[Any, Any]]) -> str:
+        """How much there is."""
+        sizes = ", ".join(f"{len(Y):,} {name}" for name, (_, Y) in data.items())
+        return f"{len(self.items):,} items, {len(self.vocabulary)} characters, {sizes} examples"
+
 
 def read_names(path: str) -> Names:
     """The file's items, in the order of the file, and split by ``random.seed(42)``."""
@@ -232,44 +296,52 @@ def read_names(path: str) -> Names:
         raise UserError(f"{path}: {error}") from None
 
 
-def evaluate(model: Any, X: Any, Y: Any) -> float:
-    """The mean loss over a whole split, in nats per character; the model in eval mode meanwhile."""
-    was, parts = model.training, [slice(i, i + 8192) for i in range(0, len(X), 8192)]
+@contextmanager
+def evaluating(model: Any) -> Iterator[Callable[[Any], Any]]:
+    """Inside, the model is in eval mode and nothing is recorded; the function given maps inputs to arrays of logits."""
+    was = model.training
     model.eval()
     with tt.no_grad():
-        total = sum(tt.cross_entropy(model(X[p]), Y[p], reduction="sum").item() for p in parts)
+        yield lambda x: model(x).data
     model.train(was)
-    return total / len(X)
 
 
-def checked_loss(loss: float, step: int) -> float:
-    """The loss, if it is a number."""
-    if not math.isfinite(loss):
-        raise UserError(f"the loss is {loss} at step {step}; expected a number; give a smaller --lr")
-    return loss
+def evaluate(model: Any, X: Any, Y: Any) -> float:
+    """The mean loss over a whole split, in nats per character."""
+    parts = [slice(i, i + 8192) for i in range(0, len(X), 8192)]
+    with evaluating(model) as predict:
+        return sum(float(tt.cross_entropy(predict(X[p]), Y[p], reduction="sum")) for p in parts) / len(X)
 
 
-def tell(what: str, ours: float, notebook: float, tolerance: float = 2e-4, digits: int = 4) -> None:
+def tell(what: str, ours: float, expected: float, tolerance: float = 2e-4, digits: int = 4,
+         whose: str = "the notebook's") -> None:
     """Our figure beside the notebook's: = to the printed digit, ≈ within the tolerance."""
-    same, near = round(ours, digits) == notebook, abs(ours - notebook) <= tolerance + 0.5 * 10**-digits
+    same, near = round(ours, digits) == expected, abs(ours - expected) <= tolerance + 0.5 * 10**-digits
     mark = "=" if same else "≈" if near else "differs from"
-    say(f"{what}: {ours:.{digits}f} {mark} the notebook's {notebook:.{digits}f}")
+    say(f"{what}: {ours:.{digits}f} {mark} {whose} {expected:.{digits}f}")
+
+
+def tell_splits(result: Mapping[str, float], expected: Mapping[str, float], digits: int = 4,
+                whose: str = "the notebook's") -> None:
+    """The losses on the splits beside the notebook's."""
+    for name, loss in expected.items():
+        tell(f"{name:>5} loss", result[name], loss, 5e-5, digits, whose)
+
+
+def show_losses(result: Mapping[str, float], notebook: Mapping[str, float]) -> None:
+    """The losses on the splits, as the last line."""
+    print("the notebook's loss: " + " ".join(f"{name} {loss:.4f}" for name, loss in notebook.items()))
+    print("loss: " + " ".join(f"{name} {loss:.3f}" for name, loss in result.items()))
 
 
 def show_names(predict: Callable[[Any], Any], names: Names, context: int, rng: tt.Generator, count: int,
-               temperature: float = 1.0) -> list[str]:
+               temperature: float = 1.0, expected: Sequence[str] = ()) -> None:
     """Print newly drawn names, * before those that stand in the training set; `predict` gives logits for contexts."""
     known = set(names.splits["train"])
     drawn = [text.sample(predict, names.vocabulary, context, rng, temperature) for _ in range(count)]
     if drawn:
         print(f"{count} new names (* stands in the training set):")
         print("  " + "  ".join(("*" if name in known else "") + name for name in drawn))
-    return drawn
-
-
-def smoothed(values: Any, most: int = 200) -> tuple[Any, Any]:
-    """Means of equal stretches of a curve, `most` of them, and the step in the middle of each."""
-    values = np.asarray(values, np.float64)
-    width = max(1, len(values) // most)
-    kept = values[: len(values) // width * width].reshape(-1, width)
-    return (np.arange(len(kept)) + 0.5) * width, kept.mean(1)
+    if expected:
+        same = sum(a == b for a, b in zip(drawn, expected))
+        print(f"{same} of the expected {len(expected)} names: {' '.join(expected)}")

@@ -4,8 +4,12 @@ They train copies and variants of the network that they are given; the network i
 mlp_ngram.py.
 """
 
-import copy
+import common  # first of all: it sets one BLAS thread
+
+import copy  # isort: skip
+import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -48,22 +52,28 @@ def initial_loss(model, optimizer, step, batches, classes: int) -> None:
         print(f"{scale:>11g} x randn       | {losses[0]:10.4f} | {np.mean(losses[900:]):.4f}")
 
 
-def sweep(train, evaluate, data) -> list[tuple[int, float, float]]:
-    """Train networks from far too small to large: (hidden neurons, train loss, dev loss) of each, printed as they come.
+def sweep(s, build, train, data, plot) -> int:
+    """Train networks from far too small to large, in the same way, on a tenth of the training set.
 
     Too small, it misses what the data could teach: both losses are high (underfitting). The larger it is, the further
     train falls below dev: what it learns of the training names holds for them alone (overfitting).
     """
+    s, rows = dataclasses.replace(s, steps=max(1, s.steps // 5), weight_decay=0.0), []
+    X, Y = (a[: max(1, len(a) // 10)] for a in data["train"])  # little data: a large network can learn it by heart
+    print(f"a tenth of the training set, {len(Y):,} examples, {s.steps:,} steps, no weight decay")
     print("hidden | weights |  train |    dev | dev - train")
-    rows = []
     for hidden in HIDDEN:
-        model, interrupted = train(hidden)
-        if interrupted:
+        sized = dataclasses.replace(s, hidden=hidden)
+        model, opt, rng = build(sized)
+        progress = train(model, opt, sized, X, Y, rng, f"{hidden} neurons")
+        if progress.interrupted:
             break
-        low, dev = evaluate(model, *data["train"]), evaluate(model, *data["dev"])
+        low, dev = common.evaluate(model, X, Y), common.evaluate(model, *data["dev"])
         rows.append((hidden, low, dev))
-        print(f"{hidden:6,} | {model.num_parameters():7,} | {low:.4f} | {dev:.4f} | {dev - low:+.4f}", flush=True)
+        common.say(f"{hidden:6,} | {model.num_parameters():7,} | {low:.4f} | {dev:.4f} | {dev - low:+.4f}")
     if rows:
         best = min(rows, key=lambda row: row[2])
         print(f"the lowest dev loss: {best[2]:.4f} with {best[0]} hidden neurons; test is not looked at here")
-    return rows
+        if plot:
+            plot.size_curve(Path(s.plots) / "sizes.png", *zip(*rows), "neurons in the hidden layer")
+    return progress.status

@@ -12,6 +12,7 @@ normalisation and depth: lecture 3.
 import common  # first of all: it sets one BLAS thread
 
 import dataclasses  # isort: skip
+import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ NOTEBOOK_NAMES = ["ter", "maleah", "makilah", "tyra", "kalissana", "noluwak", "k
 
 
 @dataclass
-class Settings:
+class Settings(common.NamesSettings):
     context: int = common.setting(3, "characters that predict the next one", least=1)
     embedding: int = common.setting(16, "numbers that describe a character", least=1)
     hidden: int = common.setting(200, "neurons of the hidden layer", least=1)
@@ -41,20 +42,16 @@ class Settings:
                                    "after half of the steps", choices=("linear", "cosine", "step", "constant"))
     warmup: int = common.setting(0, "steps in which the learning rate rises from 0", least=0)
     weight_decay: float = common.setting(1e-4, "pull of the matrices towards 0", least=0)
-    seed: int = common.setting(2147483647, "seed of the weights, the batches and the names")
-    data: str = common.setting(str(common.DATA / "names.txt"), "a UTF-8 file with one item a line")
-    recipe: str = common.setting("ours", "lecture: the notebook's own settings (whatever the flags say), initial "
-                                 "weights and streams",
-                                 choices=("ours", "lecture"))
-    quick: bool = common.setting(False, "only 2,000 steps, to see that all works")
-    names: int = common.setting(20, "names to make up at the end", least=0)
     temperature: float = common.setting(1.0, "below 1 the names are more usual, above it wilder", above=0)
     lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, a step each")
     initial_loss: bool = common.setting(False, "only show what the scale of the last weights does to the first losses")
     sweep: bool = common.setting(False, "only train seven sizes on a tenth of the data: under- and overfitting")
-    plots: str = common.setting(None, "folder for the figures: loss, learning-rate finder, map of the embedding")
     save: str = common.setting(None, "file for the trained network, the optimiser, the stream and the settings")
     sample_from: str = common.setting(None, "only make up names, with the network of such a file")
+
+
+LECTURE = {"context": 3, "embedding": 16, "hidden": 200, "skip": True, "batch": 64, "steps": 200_001, "lr": 0.1,
+           "weight_decay": 0.0, "seed": 2147483647, "names": 10}
 
 
 # --- the model ---
@@ -83,13 +80,12 @@ class MLP(nn.Module):
         The notebook scales only the layers next to the logits: its tanh starts saturated. A small embedding ends up
         as what was learnt, not as what was drawn: the map shows it.
         """
-        lecture = s.recipe == "lecture"
-        gain = 1.0 if lecture else 5 / 3 / math.sqrt(self.hidden.in_features)  # Kaiming's, for tanh
-        self.embed.weight.data[...] = (1.0 if lecture else 0.1) * rng.randn(*self.embed.weight.shape)
+        gain = 1.0 if s.lecture else 5 / 3 / math.sqrt(self.hidden.in_features)  # Kaiming's, for tanh
+        self.embed.weight.data[...] = (1.0 if s.lecture else 0.1) * rng.randn(*self.embed.weight.shape)
         if self.skip:
             self.skip.weight.data[...] = 0.01 * rng.randn(*self.skip.weight.T.shape).T
         self.hidden.weight.data[...] = gain * rng.randn(*self.hidden.weight.T.shape).T
-        self.hidden.bias.data[...] = (1.0 if lecture else 0.01) * rng.randn(*self.hidden.bias.shape)
+        self.hidden.bias.data[...] = (1.0 if s.lecture else 0.01) * rng.randn(*self.hidden.bias.shape)
         self.output.weight.data[...] = 0.01 * rng.randn(*self.output.weight.T.shape).T
         self.output.bias.data[...] = 0.01 * rng.randn(*self.output.bias.shape)
 
@@ -101,7 +97,7 @@ class MLP(nn.Module):
 
 
 def schedule(s: Settings) -> optim.Schedule:
-    if s.recipe == "lecture":
+    if s.lecture:
         return optim.piecewise(s.lr, {100_000: 0.3 * s.lr})
     rate = {"linear": optim.linear(s.lr, 0.0, s.steps), "cosine": optim.cosine(s.lr, 0.0, s.steps),
             "constant": optim.constant(s.lr), "step": optim.piecewise(s.lr, {max(1, s.steps // 2): 0.3 * s.lr})}
@@ -128,53 +124,28 @@ def step(model, opt, x, y) -> float:
     return loss.item()
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line, below
-def train(model, opt, s: Settings, X, Y, rng, title="training") -> tuple[list[float], common.Progress]:
-    rate, losses, progress = schedule(s), [], common.Progress(s.steps, title)
-    for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):
+@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line
+def train(model, opt, s: Settings, X, Y, rng, title="training") -> common.Progress:
+    rate, progress = schedule(s), common.Progress(s.steps, title, expected=NOTEBOOK if s.lecture else None)
+    for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):  # (B, T), (B,)
         opt.lr = rate(i)
-        losses.append(common.checked_loss(step(model, opt, x, y), i))
-        if i % 200 == 0:
-            progress.note = f"loss {np.mean(losses[-1000:]):.3f}"
-        if s.recipe == "lecture" and i in NOTEBOOK:
-            common.tell(f"{i:>7} steps", losses[i], NOTEBOOK[i])
-    return losses, progress
+        progress.log(step(model, opt, x, y))
+    return progress
 
 
 # --- what is shown ---
 
 
-def draw(plot, folder: Path, model, vocabulary, losses, splits, finder) -> None:
+def draw(plot, folder: Path, model, vocabulary, losses, test: float, finder) -> None:
     """The three figures."""
-    steps, smooth = common.smoothed(losses)
-    plot.loss_curve(folder / "loss.png", steps, smooth, losses[:: max(1, len(losses) // 2000)],
-                    {"test": splits["test"], "test, the notebook": NOTEBOOK_SPLITS["test"]})
+    plot.loss_curve(folder / "loss.png", losses, {"test": test, "test, the notebook": NOTEBOOK_SPLITS["test"]})
     plot.rate_curve(folder / "learning_rate.png", *finder)
-    table = model.embed.weight.data - model.embed.weight.data.mean(0)
-    _, spread, axes = np.linalg.svd(table, full_matrices=False)
+    table = model.embed.weight.data - model.embed.weight.data.mean(0)  # (V, D)
+    _, spread, axes = np.linalg.svd(table, full_matrices=False)  # the two directions in which it extends furthest
     points = np.pad(table @ axes[:2].T, ((0, 0), (0, max(0, 2 - len(axes)))))  # --embedding 1 has no second axis
     plot.embedding_map(folder / "embedding.png", points, vocabulary.characters, "aeiou",
                        (spread[:2] ** 2).sum() / (spread**2).sum())
-    print(f"figures: {', '.join(str(folder / name) for name in ('loss.png', 'learning_rate.png', 'embedding.png'))}")
-
-
-def sweep(s: Settings, vocabulary: int, data, plot) -> int:
-    """Under- and overfitting: the same training for networks of seven sizes, on a tenth of the training set."""
-    s, stopped = dataclasses.replace(s, steps=max(1, s.steps // 5), weight_decay=0.0), []
-    X, Y = (a[: max(1, len(a) // 10)] for a in data["train"])  # little data: a large network can learn it by heart
-    print(f"a tenth of the training set, {len(Y):,} examples, {s.steps:,} steps, no weight decay")
-
-    def trained(hidden: int) -> tuple[MLP, bool]:
-        sized = dataclasses.replace(s, hidden=hidden)
-        model, opt, rng = build(sized, vocabulary)
-        _, progress = train(model, opt, sized, X, Y, rng, f"{hidden} neurons")
-        stopped.append(progress.interrupted)
-        return model, progress.interrupted
-
-    rows = exercises.sweep(trained, common.evaluate, {"train": (X, Y), "dev": data["dev"]})
-    if plot and rows:
-        plot.size_curve(Path(s.plots) / "sizes.png", *zip(*rows), "neurons in the hidden layer")
-    return 130 if any(stopped) else 0
+    print(f"figures in {folder}: loss, learning_rate, embedding (.png)")
 
 
 def sample_only(s: Settings) -> None:
@@ -194,10 +165,9 @@ def sample_only(s: Settings) -> None:
     show_names(model, s, common.Names(items, vocabulary, {"train": text.split(items)[0]}))
 
 
-@tt.no_grad()
-def show_names(model, s: Settings, names: common.Names) -> list[str]:
-    return common.show_names(lambda ids: model(ids).data, names, s.context, tt.Generator(s.seed), s.names,
-                             s.temperature)
+def show_names(model, s: Settings, names: common.Names, expected=()) -> None:
+    with common.evaluating(model) as predict:
+        common.show_names(predict, names, s.context, tt.Generator(s.seed), s.names, s.temperature, expected)
 
 
 # --- the script, from top to bottom ---
@@ -205,33 +175,25 @@ def show_names(model, s: Settings, names: common.Names) -> list[str]:
 
 def main() -> int:
     s = common.parse(Settings, __doc__)
-    if s.recipe == "lecture":
-        s = dataclasses.replace(s, context=3, embedding=16, hidden=200, skip=True, batch=64, steps=200_001, lr=0.1,
-                                weight_decay=0.0, seed=2147483647, names=10)
-    if s.quick:
-        s = dataclasses.replace(s, steps=min(s.steps, 2_001 if s.recipe == "lecture" else 2_000))
+    s = dataclasses.replace(s, **LECTURE) if s.lecture else s
+    s.steps = min(s.steps, 2_001 if s.lecture else 2_000) if s.quick else s.steps
     if s.sample_from:
         sample_only(s)
         return 0
-    names = common.read_names(s.data)
-    vocabulary = names.vocabulary
-    plot = common.plotting(s.plots)
+    names, plot = common.read_names(s.data), common.plotting(s.plots)
     if s.save:
         checkpoint.writable(s.save)
-    data = names.windows(s.context)
+    data, vocabulary = names.windows(s.context), names.vocabulary
     X, Y = data["train"]  # (N, T), (N,)
 
     model, opt, rng = build(s, len(vocabulary))
-    sizes = ", ".join(f"{len(y):,} {name}" for name, (_, y) in data.items())
-    print(f"{len(names.items):,} items, {len(vocabulary)} characters, {sizes} examples, "
-          f"{model.num_parameters():,} weights")
-
+    print(f"{names.told(data)}, {model.num_parameters():,} weights")
     tried = (model, lambda m: m.optimizer(s), step, text.batches(X, Y, s.batch, tt.Generator(s.seed)))
     if s.initial_loss:
         exercises.initial_loss(*tried, len(vocabulary))
         return 0
     if s.sweep:
-        return sweep(s, len(vocabulary), data, plot)
+        return exercises.sweep(s, functools.partial(build, vocabulary=len(vocabulary)), train, data, plot)
     finder = exercises.find_rate(*tried) if s.lr_find or plot else None
     if s.lr_find:
         print(f"learning-rate finder: the smoothed loss is lowest, {finder[2].min():.3f}, at a rate of {finder[3]:.2g}")
@@ -239,27 +201,22 @@ def main() -> int:
             plot.rate_curve(Path(s.plots) / "learning_rate.png", *finder)
         return 0
 
-    losses, progress = train(model, opt, s, X, Y, rng)
-    print(f"starting loss {losses[0]:.4f}; expected -log(1/{len(vocabulary)}) = {math.log(len(vocabulary)):.4f}")
-    print(f"{len(losses):,} steps in {progress.seconds:.1f} s, {progress.seconds / len(losses) * 1e6:.0f} us a step"
-          + ("; stopped by Ctrl-C, here are the figures so far" if progress.interrupted else ""))
-
+    progress = train(model, opt, s, X, Y, rng)
+    V = len(vocabulary)
+    print(f"starting loss {progress.losses[0]:.4f}; expected -log(1/{V}) = {math.log(V):.4f}\n{progress.pace()}")
     result = {name: common.evaluate(model, *part) for name, part in data.items()}
-    drawn = show_names(model, s, names)
+    complete = s.lecture and len(progress.losses) == LECTURE["steps"]
+    show_names(model, s, names, NOTEBOOK_NAMES if complete else ())
     if plot:
-        draw(plot, Path(s.plots), model, vocabulary, losses, result, finder)
+        draw(plot, Path(s.plots), model, vocabulary, progress.losses, result["test"], finder)
     if s.save:
         checkpoint.save(s.save, model=model, optimizer=opt, rng=rng, vocabulary=vocabulary.characters,
-                        settings=dataclasses.asdict(s), schedule=repr(schedule(s)), step=len(losses))
+                        settings=dataclasses.asdict(s), schedule=repr(schedule(s)), step=len(progress.losses))
         print(f"saved: {s.save}")
-    if s.recipe == "lecture" and len(losses) == 200_001:
-        for name, loss in result.items():
-            common.tell(f"{name:>5} loss", loss, NOTEBOOK_SPLITS[name], 5e-5)
-        same = sum(a == b for a, b in zip(drawn, NOTEBOOK_NAMES))
-        print(f"{same} of the notebook's {len(NOTEBOOK_NAMES)} names: {' '.join(NOTEBOOK_NAMES)}")
-    print(f"the notebook's test loss: {NOTEBOOK_SPLITS['test']}")
-    print("loss: " + " ".join(f"{name} {loss:.3f}" for name, loss in result.items()))
-    return 130 if progress.interrupted else 0
+    if complete:
+        common.tell_splits(result, NOTEBOOK_SPLITS)
+    common.show_losses(result, NOTEBOOK_SPLITS)
+    return progress.status
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ def test_help_explains_each_setting():
     for flag in ("--context", "--skip, --no-skip", "--weight-decay", "--sample-from", "--recipe", "--lr-find"):
         assert flag in done.stdout
     assert done.stdout.count("(default: ") >= 12
+    assert done.stdout.index("--context") < done.stdout.index("--seed"), "a script's own settings come first"
 
 
 @pytest.mark.parametrize(("arguments", "text"), [
@@ -119,6 +120,8 @@ def test_help_explains_each_setting():
     (("--temperature", "0"), "argument --temperature: 0 came, expected a number above 0"),
     (("--lr", "1e30"), "; expected a number; give a smaller --lr"),
     (("--plots", "{tmp}/new", "--data", "nowhere.txt"), "nowhere.txt: No such file or directory"),
+    (("--recipe", "lecture", "--seed", "3"), "--seed 3 came with --recipe lecture; expected the notebook's own seed"),
+    (("--recipe", "lecture", "--data", "{tmp}/dots.txt"), "expected the notebook's own data"),
     (("--nonsense",), "unrecognized arguments: --nonsense"),
 ])
 def test_bad_input_is_one_line_and_status_2(tmp_path, arguments, text):

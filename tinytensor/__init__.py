@@ -11,11 +11,11 @@ from .ops import *
 from .random import Generator, manual_seed
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time each is loaded when it is first named
-    from . import checkpoint, diagnostics, nn, optim, testing, text
+    from . import checkpoint, diagnostics, models, nn, optim, testing, text
 
 __version__ = "0.1.0"
 
-LATER = ("checkpoint", "diagnostics", "nn", "optim", "testing", "text")
+LATER = ("checkpoint", "diagnostics", "models", "nn", "optim", "testing", "text")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,1 +1,1 @@
-"""Looking into a network: `plot` draws what others have measured."""
+"""Looking into a network: `health` measures how it is doing, `plot` draws what others have measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +11,27 @@ import numpy as np
 from .style import BLUE, GREY, ORANGE, RED, figure, write
 
 
-def loss_curve(path: str | Path, steps: Any, losses: Any, raw: Any = (),
-               levels: dict[str, float] | None = None) -> None:
-    """The smoothed loss over the steps, the single batches behind it, and horizontal lines with their names.
+def loss_curve(path: str | Path, losses: Any, levels: Mapping[str, float] | None = None) -> None:
+    """The loss over the steps: means of up to 200 equal stretches, single batches behind them, and levels to compare.
 
     Parameters
     ----------
-    steps, losses : (n,)
-        The smoothed curve, in nats.
-    raw : sequence of float
-        The loss of single batches, evenly spread over the same steps.
+    losses : (n,)
+        The loss of each step's batch, in nats.
     levels : dict of str to float
-        Losses to compare with, such as the dev loss.
+        Horizontal lines with their names, such as the dev loss.
     """
+    losses, levels = np.asarray(losses, np.float64), levels or {}
+    width = max(1, len(losses) // 200)
+    smooth = losses[: len(losses) // width * width].reshape(-1, width).mean(1)
     fig, ax = figure("Loss while training", "step", "cross-entropy of a batch, nats per character")
-    if len(raw):
-        ax.plot(np.linspace(0, steps[-1], len(raw)), raw, color=GREY, alpha=0.25, lw=0.6, label="single batches")
-    ax.plot(steps, losses, color=BLUE, lw=2, label="mean of a stretch")
-    for (name, level), color in zip((levels or {}).items(), (ORANGE, RED, GREY), strict=False):
+    thin = slice(None, None, max(1, len(losses) // 2000))
+    ax.plot(np.arange(len(losses))[thin], losses[thin], color=GREY, alpha=0.25, lw=0.6, label="single batches")
+    ax.plot((np.arange(len(smooth)) + 0.5) * width, smooth, color=BLUE, lw=2, label="mean of a stretch")
+    for (name, level), color in zip(levels.items(), (ORANGE, RED, GREY), strict=False):
         ax.axhline(level, color=color, ls="--", lw=1.2, label=f"{name} {level:.4f}")
-    late = np.asarray(losses)[len(losses) // 50 :]
-    low = min([late.min(), *(levels or {}).values()])
+    late = smooth[len(smooth) // 50 :]  # the first drop would press the rest together
+    low = min([late.min(), *levels.values()])
     ax.set_ylim(low - 0.1, max(late.max(), low + 0.4) + 0.15)
     ax.margins(x=0.01)
     ax.xaxis.set_major_formatter("{x:,.0f}")

@@ -1,0 +1,176 @@
+"""Lecture 4: backpropagation by hand, from single small steps to a network trained without an engine.
+
+The network of lecture 3 with one hidden layer: embedding, batch norm, tanh. First every gradient of 26 small steps by
+hand, held against the engine's, then cross-entropy and batch norm in one formula each (backprop_exercises.py derives
+them); here, on these, the whole training in plain NumPy. It leaves out running statistics: those of the training set
+are computed once, at the end.
+
+    python examples/manual_backprop.py                     a minute: the exercises, the training, and twenty new names
+    python examples/manual_backprop.py --recipe lecture    the notebook's settings and random streams, figure by figure
+"""
+
+import common  # first of all: it sets one BLAS thread
+
+import dataclasses  # isort: skip
+from dataclasses import dataclass
+from pathlib import Path
+
+import backprop_exercises as exercises
+import numpy as np
+from backprop_exercises import EPS, batch_norm_backward, cross_entropy, rows_added
+
+import tinytensor as tt
+from tinytensor import text
+from tinytensor.testing import compare
+
+NOTEBOOK_SPLITS = {"train": 2.0192, "dev": 2.0878, "test": 2.0899}
+FRESH = {0: 3.6243, 10_000: 2.1714, 20_000: 2.0346, 30_000: 2.2201, 40_000: 2.1110, 50_000: 2.1213, 60_000: 2.4841,
+         70_000: 2.3429, 80_000: 2.0773, 90_000: 2.1607, 100_000: 2.2610, 200_000: 2.1414}
+FRESH_SPLITS = {"train": 2.02492, "dev": 2.09255, "test": 2.08945}
+FRESH_NAMES = ["dex", "mariah", "makilah", "tyden", "maimitta"]
+WHOSE = "another run's"  # of the notebook's code, from the first weights that it shows
+
+
+@dataclass
+class Settings(common.NamesSettings):
+    context: int = common.setting(3, "characters that predict the next one", least=1)
+    embedding: int = common.setting(16, "numbers that describe a character", least=1)
+    hidden: int = common.setting(200, "neurons of the hidden layer", least=1)
+    batch: int = common.setting(128, "examples in a step; batch norm needs two", least=2)
+    steps: int = common.setting(150_000, "steps of gradient descent", least=1)
+    lr: float = common.setting(0.3, "learning rate at the start; it falls linearly to 0", least=0)
+    weight_decay: float = common.setting(1e-4, "pull of the matrices towards 0", least=0)
+
+
+LECTURE = {"context": 3, "embedding": 16, "hidden": 200, "batch": 64, "steps": 200_101, "lr": 0.1, "weight_decay": 0.0,
+           "seed": 2147483647, "names": 20}
+
+
+# --- exercise 4: training by hand; no Tensor from here on ---
+
+
+def forward(p: dict, x) -> tuple:
+    """The logits (B, V), and what the backward pass needs; normalised by the batch's own mean and variance."""
+    C, W1, b1, W2, b2, bngain, bnbias = p.values()
+    n, ones = len(x), np.ones((1, len(x)), C.dtype)
+    embcat = C.take(x, 0).reshape(n, -1)  # (B, T * D)
+    bnraw = embcat @ W1  # (B, H)
+    bnraw += b1
+    bnraw -= ones @ bnraw / n
+    bnvar_inv = (ones @ (bnraw * bnraw) / (n - 1) + EPS) ** -0.5  # (1, H)
+    bnraw *= bnvar_inv
+    h = bnraw * bngain  # (B, H)
+    h += bnbias
+    np.tanh(h, out=h)
+    return h @ W2 + b2, (embcat, bnraw, bnvar_inv, h)
+
+
+def backward(p: dict, x, dlogits, seen) -> list:
+    """The gradients of the weights, in their order."""
+    C, W1, _, W2, _, bngain, _ = p.values()
+    embcat, bnraw, bnvar_inv, h = seen
+    ones = np.ones(len(x), C.dtype)
+    dW2, db2 = h.T @ dlogits, ones @ dlogits  # (H, V), (V,)
+    dhpreact = dlogits @ W2.T  # (B, H)
+    dhpreact *= 1 - h * h
+    dhprebn, dbngain, dbnbias = batch_norm_backward(dhpreact, bnraw, bnvar_inv, bngain)  # (B, H), (1, H), (1, H)
+    dW1, db1 = embcat.T @ dhprebn, ones @ dhprebn  # (T * D, H), (H,)
+    dC = rows_added(dhprebn @ W1.T, x, len(C))  # (V, D)
+    return [dC, dW1, db1, dW2, db2, dbngain, dbnbias]
+
+
+def update(p: dict, gradients: list, rate: float, decay: float) -> None:
+    """A step down the hill, in place; only the matrices W1 and W2 decay."""
+    for (name, a), g in zip(p.items(), gradients):
+        if decay and name in ("W1", "W2"):
+            a *= 1 - rate * decay
+        g *= rate
+        a -= g
+
+
+@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line
+def train(p: dict, s: Settings, X, Y, rng) -> common.Progress:
+    progress = common.Progress(s.steps, expected=FRESH if s.lecture else None, whose=WHOSE)
+    for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):  # (B, T), (B,)
+        logits, seen = forward(p, x)
+        loss, dlogits = cross_entropy(logits, y)
+        rate = (s.lr if i < 100_000 else 0.3 * s.lr) if s.lecture else s.lr * (1 - i / s.steps)
+        update(p, backward(p, x, dlogits, seen), rate, s.weight_decay)
+        progress.log(loss)
+    return progress
+
+
+def calibrated(p: dict, X) -> tuple:
+    """Mean and variance (H,) of the hidden layer before batch norm, over the whole training set.
+
+    They follow from those of its inputs, which are fewer: the mean goes through the layer as any input does, and a
+    neuron with weights w has the variance w' Cov w.
+    """
+    e = p["C"].take(X, 0).reshape(len(X), -1)  # (N, T * D)
+    mean = e.mean(0, dtype=np.float64).astype(e.dtype)  # (T * D,)
+    e -= mean
+    covariance = e.T @ e / (len(e) - 1)  # (T * D, T * D)
+    return mean @ p["W1"] + p["b1"], (covariance @ p["W1"] * p["W1"]).sum(0)
+
+
+def predict(p: dict, statistics: tuple, x):
+    """Logits (B, V), normalised by the statistics of the training set.
+
+    The notebook's sampling divides by (var + eps) ** -0.5 where it must multiply; its loss on the splits is right.
+    """
+    C, W1, b1, W2, b2, bngain, bnbias = p.values()
+    mean, var = statistics
+    hprebn = C.take(x, 0).reshape(len(x), -1) @ W1 + b1  # (B, H)
+    return np.tanh((hprebn - mean) * (var + EPS) ** -0.5 * bngain + bnbias) @ W2 + b2
+
+
+def evaluate(p: dict, statistics: tuple, X, Y) -> float:
+    """The mean loss over a whole split."""
+    parts = [slice(i, i + 8192) for i in range(0, len(X), 8192)]
+    return sum(cross_entropy(predict(p, statistics, X[part]), Y[part])[0] * len(Y[part]) for part in parts) / len(X)
+
+
+# --- the script, from top to bottom ---
+
+
+def main() -> int:
+    s = common.parse(Settings, __doc__)
+    s = dataclasses.replace(s, **LECTURE) if s.lecture else s
+    s.steps = min(s.steps, 2_000) if s.quick else s.steps
+    names, plot = common.read_names(s.data), common.plotting(s.plots)
+    data = names.windows(s.context)
+    X, Y = data["train"]  # (N, T), (N,)
+    exercises.show(s, names, X, Y, plot)
+
+    rng = tt.Generator(s.seed)
+    p = exercises.first_weights(len(names.vocabulary), s.context, s.embedding, s.hidden, rng)
+    print(f"exercise 4: training by hand, {sum(a.size for a in p.values()):,} weights; first, a step beside the engine")
+    x, y = next(text.batches(X, Y, s.batch, tt.Generator(s.seed)))
+    double = exercises.in_double(p)
+    logits, seen = forward(double, x)
+    _, steps = exercises.small_steps(double, x, y)
+    for name, g in zip(p, backward(double, x, cross_entropy(logits, y)[1], seen)):
+        compare(name, g, steps[name])
+    if s.lecture:
+        print("The notebook printed 1.9306 before its first step here, and 2.0192 2.0878 2.0899 for the splits in the "
+              "end:\nit went on from weights already trained. From the first weights that it shows, its code gives:")
+    progress = train(p, s, X, Y, rng)
+    print(progress.pace())
+
+    statistics = calibrated(p, X)
+    result = {name: evaluate(p, statistics, *part) for name, part in data.items()}
+    complete = s.lecture and len(progress.losses) == LECTURE["steps"]
+    common.show_names(lambda ids: predict(p, statistics, ids), names, s.context, tt.Generator(s.seed), s.names,
+                      expected=FRESH_NAMES if complete else ())
+    if plot:
+        plot.loss_curve(Path(s.plots) / "loss.png", progress.losses,
+                        {"test": result["test"], "test, the notebook": NOTEBOOK_SPLITS["test"]})
+        print(f"figures in {s.plots}: dlogits, loss (.png)")
+    if complete:
+        common.tell_splits(result, FRESH_SPLITS, 5, WHOSE)
+    common.show_losses(result, NOTEBOOK_SPLITS)
+    return progress.status
+
+
+if __name__ == "__main__":
+    common.run(main)

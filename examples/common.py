@@ -166,7 +166,7 @@ class Progress:
         self.steps, self.title, self.start, self.interrupted = steps, title, start, False
         self.losses: list[float] = []
         self.expected, self.whose = expected or {}, whose
-        self.began, self.seconds, self.note = time.perf_counter(), 0.0, ""
+        self.began, self.seconds, self.note, self.told = time.perf_counter(), 0.0, "", 0
 
     def log(self, loss: float) -> None:
         """The loss of the step that was just made, if it is a number."""
@@ -198,7 +198,7 @@ class Progress:
     def __iter__(self) -> Iterator[int]:
         before = signal.getsignal(signal.SIGINT)
         signal.signal(signal.SIGINT, self.interrupt)
-        bar, every = self.bar(), max(1, self.steps // 200)
+        bar, every = self.bar(), max(1, min(self.steps // 200, 100))
         try:
             for i in range(self.start, self.steps):
                 yield i
@@ -236,8 +236,10 @@ class Progress:
         return show
 
     def line(self, done: int | None) -> None:
-        if done is None or (done % max(1, self.steps // 20) and done != self.steps):
+        """A line for each twentieth of the way."""
+        if done is None or done * 20 // self.steps == self.told:
             return
+        self.told = done * 20 // self.steps
         left = (time.perf_counter() - self.began) / (done - self.start) * (self.steps - done)
         print(f"{self.title}: {done:,} of {self.steps:,} steps, {self.note}, {left:.0f} s left", flush=True)
 

@@ -64,8 +64,8 @@ def show_limit(pair: NGram, vocabulary: text.Vocabulary, x, n) -> None:
           f"That costs {cost.sum():.3f} nats on train; the loss is convex: no training finds a better sum. Most of it:")
     for c in cost.argsort()[::-1][:3]:
         y = int(np.abs(counted[c] - predicted[c]).argmax())
-        print(f"  {vocabulary.characters[y]!r} after {vocabulary.decode(x[c])!r} has a chance of {predicted[c, y]:.2f}, "
-              f"counted {counted[c, y]:.2f}; costs {cost[c]:.4f}")
+        print(f"  {vocabulary.characters[y]!r} after {vocabulary.decode(x[c])!r}: {predicted[c, y]:.2f}, counted "
+              f"{counted[c, y]:.2f}; costs {cost[c]:.4f}")
 
 
 def lecture_pair(V: int, data, seed: int) -> None:
@@ -119,9 +119,9 @@ def main() -> int:
     for kind in ("additive pair", "true trigram"):
         if not progress.interrupted:
             linear[kind], progress = fit(NGram(kind, V), data, PENALTIES, s.steps)
+    print(f"{progress.title}: {progress.pace()}")
     if not linear:
         return progress.status
-    print(f"{kind}: {progress.pace()}")
     show_sweep("added to each count", counted)
     show_sweep("penalty", linear)
     if plot:

@@ -1,5 +1,14 @@
-"""What all tests share: how many examples Hypothesis draws. `--hypothesis-profile=deep` draws ten times more."""
-from hypothesis import settings
+"""What all tests share: one BLAS thread, and how many examples Hypothesis draws.
+
+`--hypothesis-profile=deep` draws ten times more.
+"""
+
+import os
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # before NumPy is loaded; small matrices are slower by two threads
+
+from hypothesis import settings  # noqa: E402
 
 settings.register_profile("default", max_examples=20, deadline=None)
 settings.register_profile("deep", max_examples=200, deadline=None)

@@ -89,13 +89,120 @@ def test_learning_rate_is_not_all_there_is_to_try(tmp_path):
     assert [p.name for p in tmp_path.glob("*.png")] == ["sizes.png"] and "the lowest dev loss" in done.stdout
 
 
-def test_help_explains_each_setting():
-    done = run("--help")
+# --- what is alike in all of them ---
+
+FIGURES = {  # of each script, by a run with --plots
+    "linear_ngram.py": ["counts.png", "sweep.png"],
+    "batchnorm_mlp.py": ["activations.png", "gradients.png", "loss.png", "saturation.png", "updates.png"],
+    "manual_backprop.py": ["dlogits.png", "loss.png"],
+    "wavenet.py": ["loss.png", "tree.png"],
+}
+SCRIPTS = ["mlp_ngram.py", *FIGURES]
+
+
+@pytest.mark.parametrize("script", FIGURES)
+def test_quick(script, tmp_path):
+    done = run("--quick", "--plots", tmp_path / "new", script=script)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"[\d,]+ steps in [\d.]+ s, \d+ us a step\n", done.stdout)
+    assert re.search(r"the notebook's loss: (train \d\.\d{4} )?(dev \d\.\d{4})?", done.stdout)
+    assert re.search(r"\d+ new names \(\* stands in the training set\):\n  \S+  \S+", done.stdout)
+    last = done.stdout.splitlines()[-1]
+    assert re.fullmatch(r"loss: train 2\.[2-6]\d\d dev 2\.[2-6]\d\d test 2\.[2-6]\d\d", last)
+    figures = sorted((tmp_path / "new").iterdir())
+    assert [f.name for f in figures] == FIGURES[script]
+    assert all(f.read_bytes().startswith(b"\x89PNG") and f.stat().st_size > 10_000 for f in figures)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_explains_each_setting(script):
+    done = run("--help", script=script)
     assert done.returncode == 0
-    for flag in ("--context", "--skip, --no-skip", "--weight-decay", "--sample-from", "--recipe", "--lr-find"):
-        assert flag in done.stdout
-    assert done.stdout.count("(default: ") >= 12
-    assert done.stdout.index("--context") < done.stdout.index("--seed"), "a script's own settings come first"
+    flags = ("--steps", "--seed", "--recipe", "--quick", "--no-quick", "--data", "--names", "--plots")
+    assert all(flag in done.stdout for flag in flags)
+    assert done.stdout.count("(default: ") >= 2
+    assert done.stdout.rindex("--steps") < done.stdout.rindex("--recipe"), "a script's own settings come first"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(("arguments", "text"), [
+    (("--steps", "0"), "argument --steps: 0 came, expected a whole number, 1 or more"),
+    (("--seed", "x"), "argument --seed: 'x' came, expected a whole number"),
+    (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text with one item a line"),
+    (("--plots", __file__), "this is a file; expected a folder that can be written"),
+    (("--recipe", "mine"), "invalid choice: 'mine'"),
+    (("--recipe", "lecture", "--seed", "3"), "--seed 3 came with --recipe lecture; expected the notebook's own seed"),
+    (("--recipe", "lecture", "--data", __file__), "expected the notebook's own data, or its figures can't come out"),
+])
+def test_what_each_refuses(script, arguments, text):
+    done = run(*arguments, script=script)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and text in done.stderr, done.stderr
+    assert done.stderr.startswith(f"{script}: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_ctrl_c_ends_with_the_figures_so_far(script, names):
+    command = [sys.executable, "-u", str(ROOT / "examples" / script), "--steps", "100_000_000", "--data", str(names)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    seen = process.stderr.read(200)  # the bar is there
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in seen + err
+    assert "stopped by Ctrl-C, here are the figures so far" in out
+    if script != "linear_ngram.py":  # its first of three trainings is stopped here
+        assert re.search(r"loss: train \d\.\d+ dev \d\.\d+ test \d\.\d+\n$", out)
+
+
+# --- each by itself ---
+
+
+def test_n_grams_by_counting_and_by_training(names):
+    done = run("--data", names, "--steps", "30", script="linear_ngram.py")
+    assert done.returncode == 0, done.stderr
+    assert "the largest difference of one_hot(x) @ W from W[x] is 0" in done.stdout
+    assert "true trigram: train" in done.stdout
+    many = names.with_name("many.txt")
+    many.write_text("\n".join(chr(0x4E00 + i) * 2 for i in range(300)), "utf-8")
+    done = run("--data", many, script="linear_ngram.py")
+    assert done.returncode == 2 and "301 different characters came; expected at most 200" in done.stderr
+
+
+def test_the_lecture_s_n_grams():
+    done = run("--recipe", "lecture", script="linear_ngram.py")
+    assert done.returncode == 0, done.stderr
+    for line in ("names, cumulative multinomial: mor. axx. minaymoryles. kondlaisah. anchshizarie.",
+                 "step 0: 3.7686 = the notebook's 3.7686", "step 266: 2.4818 = the notebook's 2.4818",
+                 "names: mor. axx. minaymoryles. kondlaisah. anchthizarie.", "gives 2.4543562"):
+        assert line in done.stdout
+    assert "differs" not in done.stdout and done.stdout.count("≈") == 9  # its shuffle had no seed
+
+
+def test_a_deep_network_s_exercises(names):
+    done = run("--data", names, "--zero-init", "--hidden", "8", script="batchnorm_mlp.py")
+    assert done.returncode == 0, done.stderr
+    assert "parameters that moved: norm6.bias. " in done.stdout and "first loss 1.7918" in done.stdout
+    done = run("--data", names, "--steps", "20", "--hidden", "8", "--no-batchnorm", "--batch", "1",
+               script="batchnorm_mlp.py")
+    assert done.returncode == 0 and "folded" not in done.stdout, done.stderr
+    done = run("--data", names, "--batch", "1", script="batchnorm_mlp.py")
+    assert done.returncode == 2 and "give a larger --batch, or --no-batchnorm" in done.stderr
+
+
+def test_the_lecture_s_deep_network():
+    done = run("--recipe", "lecture", "--quick", script="batchnorm_mlp.py")
+    assert "0 steps: 3.3016 = the notebook's 3.3016" in done.stdout
+    assert "2000 steps: 2.2823 = the notebook's 2.2823" in done.stdout, done.stdout
+
+
+def test_gradients_by_hand():
+    done = run("--recipe", "lecture", "--quick", script="manual_backprop.py")
+    assert done.returncode == 0, done.stderr
+    assert "26 of 26 close" in done.stdout and "loss: 3.9508 = the notebook's 3.9508" in done.stdout
+    gaps = [float(gap) for gap in re.findall(r"largest difference: (\S+)", done.stdout)]
+    assert len(gaps) == 26 + 1 + 3 + 7 and max(gaps) < 1e-15
+    assert "0 steps: 3.6243 = another run's 3.6243" in done.stdout and "1.9306" in done.stdout
 
 
 @pytest.mark.parametrize(("arguments", "text"), [
@@ -146,20 +253,6 @@ def test_checkpoints_of_others_are_refused(tmp_path):
     checkpoint.save(tmp_path / "other.npz", settings=sizes, vocabulary=".ab", model={"embed.weight": 1.0})
     done = run("--sample-from", tmp_path / "other.npz")
     assert done.returncode == 2 and "its model does not fit" in done.stderr and "Traceback" not in done.stderr
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
-def test_ctrl_c_ends_with_the_figures_so_far(names):
-    process = subprocess.Popen([sys.executable, "-u", str(ROOT / "examples" / "mlp_ngram.py"), "--steps", "100_000_000",
-                                "--hidden", "20", "--data", str(names)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
-    process.stdout.readline()
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in err
-    assert "stopped by Ctrl-C, here are the figures so far" in out
-    assert re.search(r"loss: train \d\.\d+ dev \d\.\d+ test \d\.\d+\n$", out)
 
 
 def test_output_that_nobody_reads_to_the_end(names):

@@ -1,10 +1,8 @@
 """The fifth lecture: WaveNet in both forms, the notebook's stream to the digit, and the example as its users run it."""
 
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -224,18 +222,12 @@ def names(tmp_path):
     return path
 
 
-def test_quick(tmp_path):
-    done = run("--quick", "--plots", tmp_path / "new")
+def test_the_network_and_its_convolution(names):
+    done = run(*SMALL, "--data", names)
     assert done.returncode == 0, done.stderr
-    assert "182,625 train, 22,655 dev, 22,866 test examples" in done.stdout.splitlines()[0]
-    assert re.search(r"FlattenConsecutive +\(4, 4, 200\) -> \(4, 2, 400\)", done.stdout)
-    gap = re.search(r"([\d.]+) times faster than one by one, largest difference (\S+)", done.stdout)
-    assert float(gap[2]) < 2e-5
-    assert "20 new names" in done.stdout and "the notebook's loss: train 1.7690 dev 1.9937" in done.stdout
-    assert re.fullmatch(r"loss: train 2\.[2-6]\d\d dev 2\.[2-6]\d\d test 2\.[2-6]\d\d", done.stdout.splitlines()[-1])
-    figures = sorted((tmp_path / "new").iterdir())
-    assert [f.name for f in figures] == ["loss.png", "tree.png"]
-    assert all(f.read_bytes().startswith(b"\x89PNG") and f.stat().st_size > 10_000 for f in figures)
+    assert re.search(r"FlattenConsecutive +\(4, 4, 12\) -> \(4, 2, 24\)", done.stdout)
+    gap = re.search(r"times faster than one by one, largest difference (\S+)", done.stdout)
+    assert float(gap[1]) < 2e-5
 
 
 def test_the_lecture_s_first_loss():
@@ -266,29 +258,10 @@ def test_a_file_of_one_s_own(names):
     (("--context", "6"), "--context: WaveNet: context 6 came; expected a power of 2 (2, 4, 8, ...)"),
     (("--context", "1"), "argument --context: 1 came, expected a whole number, 2 or more"),
     (("--batch", "1"), "argument --batch: 1 came, expected a whole number, 2 or more"),
-    (("--steps", "0"), "argument --steps: 0 came"),
     (("--lr", "1e30"), "; expected a number; give a smaller --lr"),
-    (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory"),
-    (("--plots", __file__), "this is a file; expected a folder"),
-    (("--recipe", "mine"), "invalid choice: 'mine'"),
 ])
 def test_bad_input_is_one_line_and_status_2(names, arguments, error):
     done = run(*SMALL, *(() if "--data" in arguments else ("--data", names)), *arguments)
     errors = [line for line in done.stderr.splitlines() if line.startswith("wavenet.py: ")]
     assert done.returncode == 2 and len(errors) == 1 and error in errors[0], done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
-def test_ctrl_c_ends_with_the_figures_so_far(names):
-    command = [sys.executable, "-u", str(ROOT / "examples" / "wavenet.py"), *SMALL, "--steps", "100_000_000", "--data",
-               str(names)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(10):
-        process.stdout.readline()
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in err
-    assert "stopped by Ctrl-C, here are the figures so far" in out
-    assert re.search(r"loss: train \d\.\d+ dev \d\.\d+ test \d\.\d+\n$", out)

@@ -27,9 +27,9 @@ def histograms(path: str | Path, title: str, groups: Mapping[str, Mapping[str, A
     for ax, (name, arrays) in zip(axes[:, 0], groups.items(), strict=True):
         dressed(ax, name, xlabel, "density")
         finite = {layer: np.asarray(a, np.float64)[np.isfinite(a)] for layer, a in arrays.items()}
-        ends = [np.quantile(a, (0.002, 0.998)) for a in finite.values() if a.size] or [(0.0, 0.0)]
-        low, high = min(low for low, _ in ends), max(high for _, high in ends)
-        room = 0.0 if high > low else 0.5 * abs(low) or 0.5  # around values that are all the same
+        low = min((np.quantile(a, 0.002, method="lower") for a in finite.values() if a.size), default=0.0)
+        high = max((np.quantile(a, 0.998, method="higher") for a in finite.values() if a.size), default=0.0)
+        room = 0.0 if high - low > 1e-9 * abs(low) else 0.5 * abs(low) or 0.5  # around values that are all the same
         edges = np.linspace(low - room, high + room, bins + 1)
         for i, (layer, a) in enumerate(finite.items()):
             density = np.histogram(a, edges)[0] / (max(1, a.size) * np.diff(edges))
@@ -60,7 +60,7 @@ def update_ratios(path: str | Path, steps: Any, ratios: Mapping[str, Any], good:
     ax.axhline(good, color="black", ls="--", lw=1.4, label=f"a good pace, {good:g}")
     ax.margins(x=0.01)
     ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     aside(ax, len(ratios) + 1)
     write(fig, path)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .style import BLUE, GREY, ORANGE, dressed, figure, panels, write
+from .style import BLUE, GREY, ORANGE, figure, write
 
 
 def difference_errors(path: str | Path, sizes: Any, errors: Mapping[str, Any]) -> None:
@@ -26,16 +26,16 @@ def difference_errors(path: str | Path, sizes: Any, errors: Mapping[str, Any]) -
     sizes = np.asarray(sizes, np.float64)
     for (name, values), color in zip(errors.items(), (ORANGE, BLUE, GREY), strict=False):
         y = np.array([error if error > 0 else np.nan for error in values])
-        best = int(np.nanargmin(y))
+        best = int(np.argmin(np.nan_to_num(y, nan=np.inf)))
         ax.plot(sizes, y, "o-", color=color, lw=2, ms=5)
         ax.plot(sizes[best], y[best], "o", color=color, ms=11, label=f"{name}: best at h = {sizes[best]:.0e}")
     ax.set_xscale("log")
     ax.set_yscale("log")
     low, high = ax.get_ylim()
-    ax.set_ylim(low, high * (high / low) ** 0.2)  # room for the legend and the notes
+    ax.set_ylim(low, high * (high / low) ** 0.35)  # room for the legend and the notes
     for place, side, note in ((0.01, "left", "too small: the rounding of f is divided by h"),
                               (0.99, "right", "too large: the function is no straight line")):
-        ax.text(place, 0.8, note, transform=ax.transAxes, ha=side, fontsize=11, color=GREY, style="italic")
+        ax.text(place, 0.86, note, transform=ax.transAxes, ha=side, fontsize=11, color=GREY, style="italic")
     ax.legend(loc="upper center", frameon=False, fontsize=11, ncols=2)
     write(fig, path)
 
@@ -75,12 +75,15 @@ def decision_map(path: str | Path, title: str, x: Any, y: Any, scores: Any, poin
     labels : (k,)
         1 or -1, the colours of the two sides.
     """
-    fig, axes = panels(title, 1, 1, height=7)
-    ax = dressed(axes[0, 0], "black: the boundary, score 0; dashed: the margin, scores 1 and -1", "first coordinate",
-                 "second coordinate")
+    fig, ax = figure(title, "first coordinate", "second coordinate")
     points, labels, scores = np.asarray(points), np.asarray(labels), np.asarray(scores)
-    ax.contourf(x, y, np.clip(scores, -3, 3), levels=np.linspace(-3, 3, 13), cmap="RdBu", alpha=0.5)
-    ax.contour(x, y, scores, levels=[-1, 0, 1], colors="black", linewidths=[1, 2, 1], linestyles=["--", "-", "--"])
+    shades = [f"{ORANGE}66", f"{ORANGE}26", f"{BLUE}26", f"{BLUE}66"]
+    ax.contourf(x, y, scores, levels=[-1, 0, 1], colors=shades, extend="both")
+    for level, style, width in ((-1, "--", 1), (0, "-", 2), (1, "--", 1)):
+        if scores.min() < level < scores.max():  # an early network may be of one opinion everywhere
+            ax.contour(x, y, scores, levels=[level], colors="black", linestyles=style, linewidths=width)
+    ax.plot([], [], color="black", lw=2, label="boundary, score 0")
+    ax.plot([], [], "--", color="black", lw=1, label="margin, scores ±1")
     for label, color in ((1, BLUE), (-1, ORANGE)):
         ax.scatter(*points[labels == label].T, s=46, color=color, edgecolor="white", lw=0.8, zorder=3,
                    label=f"label {label}")

@@ -1,0 +1,208 @@
+"""Lecture 0: a scalar engine, from the first derivative to a network that learns (the lecture's micrograd).
+
+A Value is a number that remembers how it was made; going backwards, slopes multiply along a way and ways add up. With
+it: a small graph, a neuron, the exercises (derivatives by calculus and by differences, softmax and negative
+log-likelihood), four points learnt by heart, two moons told apart; and the same networks on Tensor, with the same
+gradients and many times faster. The derivatives stand in value_exercises.py. It leaves out arrays, characters and test
+data: lectures 1 and 2.
+
+    python examples/value_mlp.py                     some 20 seconds
+    python examples/value_mlp.py --recipe lecture    the notebook's settings, a second
+    python examples/value_mlp.py --plots DIR         and its figures: graph.svg, steps, fit and moons.png
+"""
+
+import common  # first of all: it sets one BLAS thread
+
+import dataclasses  # isort: skip
+import gc
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import value_exercises as exercises
+
+from tinytensor import nn, optim
+from tinytensor.diagnostics import graph
+from tinytensor.value import MLP, Value
+
+POINTS = [[1.0, 2.0, -1.0], [-1.0, 2.0, 0.5], [1.5, -2.0, 0.5], [2.0, -0.5, -2.0]], [1.0, -1.0, -1.0, 1.0]
+NOTEBOOK = {0: 6.2985, 10: 3.3326e-4, 20: 1.3250e-4, 30: 9.1088e-5, 40: 7.2895e-5, 50: 6.2560e-5, 60: 5.5838e-5,
+            70: 5.1080e-5, 80: 4.7512e-5, 90: 4.4720e-5, 100: 4.2464e-5}
+MOONS, BATCH, DECAY = 100, 20, 1e-4  # points, points in a step, pull of the weights towards 0
+TINY = 1e-12  # a learning rate that leaves the weights where they are: every timed step is the same
+
+
+@dataclass
+class Settings(common.Settings):
+    steps: int = common.setting(2_000, "steps on the four points", least=1)
+    lr: float = common.setting(0.2, "learning rate on the four points, at the start", least=0)
+    moons: int = common.setting(300, "steps on the two moons; 0 leaves them out", least=0)
+
+
+# --- a network: four points learnt by heart ---
+
+
+def squared(model: MLP, X, Y) -> Value:
+    return sum((model(x) - y) ** 2 for x, y in zip(X, Y))
+
+
+def descend(model: MLP, loss: Value, lr: float) -> float:
+    """One step of gradient descent: the loss before it."""
+    model.zero_grad()
+    loss.backward()
+    for p in model.parameters():
+        p.data -= lr * p.grad
+    return loss.data
+
+
+def four_points(s: Settings, model: MLP) -> common.Progress:
+    (X, Y), progress = POINTS, common.Progress(s.steps, "four points")
+    print(f"four points, {len(model.parameters())} weights, learning rate {s.lr}: the sum of the squared errors")
+    for i in progress:
+        lr = s.lr if s.lecture else s.lr * (1 + i / 20)  # tanh saturates and the slopes die away: larger steps are safe
+        progress.log(descend(model, squared(model, X, Y), lr))
+        progress.note = f"loss {progress.losses[-1]:.1e}"
+    if s.lecture:
+        print("  the notebook drew its first weights without a seed: its losses can't be had again; ours beside them")
+        for i, theirs in NOTEBOOK.items():
+            if i < len(progress.losses):
+                print(f"  step {i:>3}   ours {progress.losses[i]:.2e}   the notebook's {theirs:.2e}")
+    print(f"  {progress.pace()}")
+    print(f"  targets {Y}, answers [{', '.join(f'{model(x).data:.4f}' for x in X)}]")
+    return progress
+
+
+# --- two moons ---
+
+
+def moons(n: int, rng: Random, noise: float = 0.1) -> tuple[list[list[float]], list[float]]:
+    """Two half circles that reach into each other, their points in turn: label 1 above, -1 below."""
+    X, Y = [], []
+    for i in range(n):
+        t, label = math.pi * (i // 2) / (n // 2 - 1), 1.0 - 2.0 * (i % 2)
+        x, y = (math.cos(t), math.sin(t)) if label == 1 else (1 - math.cos(t), 0.5 - math.sin(t))
+        X.append([rng.gauss(x, noise), rng.gauss(y, noise)])
+        Y.append(label)
+    return X, Y
+
+
+def hinge(model: MLP, X, Y) -> Value:
+    """How far each score misses a margin of 1 on its own side, and a small penalty on the weights."""
+    misses = sum((1 - model(x) * y).relu() for x, y in zip(X, Y)) / len(X)
+    return misses + DECAY * sum(p * p for p in model.parameters())
+
+
+def two_moons(s: Settings) -> tuple[MLP, common.Progress, list, list]:
+    rng = Random(s.seed)
+    X, Y = moons(MOONS, rng)
+    model, progress = MLP(2, [16, 16, 1], rng, last=None), common.Progress(s.moons, "two moons")
+    print(f"two moons, {MOONS} points, {len(model.parameters())} weights, {BATCH} points a step: hinge loss")
+    for i in progress:
+        batch = rng.sample(range(MOONS), BATCH)
+        loss = hinge(model, [X[j] for j in batch], [Y[j] for j in batch])
+        progress.log(descend(model, loss, 1.0 - 0.9 * i / s.moons))
+    return model, progress, X, Y
+
+
+# --- the same on Tensor ---
+
+
+def on_tensor(model: MLP) -> nn.Sequential:
+    """The same network with the same weights; a layer is one matrix."""
+    layers = []
+    for layer in model.layers:
+        weight = np.array([[w.data for w in n.weights] for n in layer.neurons])  # (out, in)
+        linear = nn.Linear(weight.shape[1], weight.shape[0]).astype(np.float64)
+        linear.weight.data[...] = weight
+        linear.bias.data[...] = [n.bias.data for n in layer.neurons]
+        layers += [linear, nn.Tanh()] if layer.neurons[0].activation else [linear]
+    return nn.Sequential(*layers)
+
+
+def compared(what: str, model: MLP, X, Y) -> None:
+    """Gradients and time of one step of both, on the mean squared error, from the same weights."""
+    net, x, y = on_tensor(model), np.array(X), np.array(Y)  # (B, in), (B,)
+    opt = optim.SGD(net.parameters(), lr=TINY)
+
+    def step() -> None:
+        loss = ((net(x).reshape(-1) - y) ** 2).mean()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+
+    def step_of_values() -> None:
+        descend(model, squared(model, X, Y) / len(X), TINY)
+
+    step_of_values()
+    step()
+    ours = [np.column_stack([a.weight.grad, a.bias.grad]).ravel() for a in net if isinstance(a, nn.Linear)]
+    gap = np.abs(np.concatenate(ours) - [p.grad for p in model.parameters()]).max()
+    slow, fast = timed(step_of_values), timed(step)
+    print(f"{what}: largest difference of gradients {gap:.0e}; a step {slow * 1e3:.3g} ms on Values, "
+          f"{fast * 1e3:.2g} ms on Tensors, {slow / fast:,.0f} times faster")
+
+
+def timed(step, seconds: float = 0.3) -> float:
+    """The time of the fastest of some steps: others may be at work on the same machine."""
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def draw_moons(plot, path: Path, model: MLP, X, Y, right: int) -> None:
+    x, y = np.linspace(-1.7, 2.7, 221), np.linspace(-1.2, 1.7, 146)
+    grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)  # on Tensor, for there are 32,266 points
+    scores = on_tensor(model)(grid).data.reshape(len(y), len(x))
+    plot.decision_map(path, f"Two moons: {right} of {MOONS} on their side", x, y, scores, X, Y)
+
+
+# --- the script, from top to bottom ---
+
+
+def main() -> int:
+    s = common.parse(Settings, __doc__)
+    if s.lecture:
+        s = dataclasses.replace(s, steps=101, lr=0.5, moons=0)
+    if s.quick:
+        s = dataclasses.replace(s, steps=min(s.steps, 500), moons=min(s.moons, 30))
+    plot = common.plotting(s.plots)
+    gc.disable()  # a graph has no cycles, it dies with its last name; the collector would take a third of the time
+
+    exercises.small_graph()
+    output = exercises.neuron()
+    sizes, errors = exercises.derivatives()
+    exercises.likelihood()
+    model = MLP(3, [4, 4, 1], Random(s.seed))
+    compared("four points on Tensor", model, *POINTS)
+    progress = four_points(s, model)
+    status, last = progress.status, f"loss: four points {progress.losses[-1]:.1e}"
+    if plot:
+        folder = Path(s.plots)
+        graph.draw(folder / "graph.svg", output)
+        plot.difference_errors(folder / "steps.png", sizes, errors)
+        plot.fit_curve(folder / "fit.png", progress.losses, NOTEBOOK)
+        drawn = "graph.svg, steps.png, fit.png"
+    if s.moons and not status:
+        model, progress, X, Y = two_moons(s)
+        right = sum(model(x).data * y > 0 for x, y in zip(X, Y))
+        print(f"  loss {progress.losses[-1]:.3f} after {len(progress.losses)} steps, {right} of {MOONS} right")
+        compared(f"all {MOONS} points on Tensor", model, X, Y)
+        status, last = progress.status, f"{last}, two moons {right} of {MOONS} right"
+        if plot:
+            draw_moons(plot, folder / "moons.png", model, X, Y, right)
+            drawn += ", moons.png"
+    if plot:
+        print(f"figures in {folder}: {drawn}")
+    print("the notebook's loss: 4.2e-05 on the four points, after 101 steps")
+    print(last)
+    return status
+
+
+if __name__ == "__main__":
+    common.run(main)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytensor import optim
-from tinytensor.optim import SGD
+from tinytensor.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 
 SHAPES = [(3, 2), (4,), (), (2, 0), (1, 3, 2)]
 
@@ -66,6 +66,21 @@ OPTIONS = [
     if not n or (m and not d)
 ]
 
+# Every optimiser, with each of its options on and off: what is generic is tested for all of them.
+EVERY = [
+    *((SGD, options) for options in OPTIONS),
+    *((kind, {"lr": 0.1, "weight_decay": w, "amsgrad": a, "maximize": x, "betas": b})
+      for kind in (Adam, AdamW) for w, a, x, b in itertools.product(
+          (0, 0.02), (False, True), (False, True), ((0.9, 0.999), (0.5, 0.0)))),
+    *((RMSprop, {"lr": 0.1, "weight_decay": w, "momentum": m, "centered": c, "maximize": x, "alpha": 0.9, "eps": 1e-4})
+      for w, m, c, x in itertools.product((0, 0.02), (0, 0.9), (False, True), (False, True))),
+    *((Adagrad, {"lr": 0.1, "weight_decay": w, "lr_decay": d, "initial_accumulator_value": i, "maximize": x})
+      for w, d, i, x in itertools.product((0, 0.02), (0, 0.1), (0, 0.3), (False, True))),
+]
+SOME_OF_EACH = EVERY[::5]
+every = pytest.mark.parametrize(("kind", "options"), EVERY, ids=lambda x: getattr(x, "__name__", str(x)))
+some_of_each = pytest.mark.parametrize(("kind", "options"), SOME_OF_EACH, ids=lambda x: getattr(x, "__name__", str(x)))
+
 
 # --- the arithmetic ---
 
@@ -87,63 +102,84 @@ def test_sgd_is_the_formula(rng, options, missing):
 
 
 @pytest.mark.peer
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@every
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_sgd_is_torch(rng, options, missing):
+def test_every_one_is_torchs(rng, kind, options, missing):
+    """Values and state, with two groups, settings that change on the way, and gradients that are missing."""
     torch = pytest.importorskip("torch")
     params = make(rng)
     peers = [torch.nn.Parameter(torch.tensor(p.data)) for p in params]
     extra = {"lr": 0.03, "weight_decay": 0.5}
-    opt = SGD([{"params": params[:2]}, {"params": params[2:], **extra}], **options)
-    peer = torch.optim.SGD([{"params": peers[:2]}, {"params": peers[2:], **extra}], **options)
+    opt = kind([{"params": params[:2]}, {"params": params[2:], **extra}], **options)
+    peer = getattr(torch.optim, kind.__name__)([{"params": peers[:2]}, {"params": peers[2:], **extra}], **options)
+    change = {"momentum": 0.5} if options.get("momentum") or kind is SGD else {"lr": 0.07}
     for i in range(20):
         fill(rng, params, missing)
         for p, q in zip(params, peers, strict=True):
             q.grad = None if p.grad is None else torch.tensor(p.grad)
-        if i == 10:  # settings may change on the way
-            for groups in (opt.param_groups, peer.param_groups):
-                groups[1]["momentum"] = 0.5
+        if i == 10:
+            opt.param_groups[1].update(change)
+            peer.param_groups[1].update(change)
         opt.step()
         peer.step()
     for p, q in zip(params, peers, strict=True):
         np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-14)
     ours, theirs = opt.state_dict(), peer.state_dict()
     assert [g["params"] for g in ours["param_groups"]] == [g["params"] for g in theirs["param_groups"]]
-    assert set(ours["state"]) == {i for i, entry in theirs["state"].items() if entry}
+    theirs["state"] = {i: entry for i, entry in theirs["state"].items() if entry and entry.get("step") != 0}
+    assert set(ours["state"]) == set(theirs["state"])
     for i, entry in ours["state"].items():
-        np.testing.assert_allclose(entry["momentum_buffer"], theirs["state"][i]["momentum_buffer"].numpy(), atol=1e-14)
+        assert entry.keys() | {"step"} == theirs["state"][i].keys() | {"step"}
+        for name, value in theirs["state"][i].items():
+            np.testing.assert_allclose(entry[name], value.numpy(), atol=1e-14)
 
 
 @pytest.mark.peer
-def test_a_state_of_torch_goes_on_here(rng):
+@some_of_each
+@pytest.mark.parametrize("at", [0, 3])
+def test_states_move_both_ways(rng, kind, options, at):
+    """Torch's state goes on here, ours there, and all end in the same place."""
     torch = pytest.importorskip("torch")
     params = make(rng)
-    peers = [torch.nn.Parameter(torch.tensor(p.data)) for p in params]
-    peer = torch.optim.SGD(peers, lr=0.1, momentum=0.9, dampening=0.5)
-    opt = SGD(params)
+    there = getattr(torch.optim, kind.__name__)
+
+    def peers_of(ps):
+        return [torch.nn.Parameter(torch.tensor(p.data)) for p in ps]
+
+    def moved(tree, convert):
+        state = {i: {name: convert(v) for name, v in entry.items()} for i, entry in tree["state"].items()}
+        return {"state": state, "param_groups": tree["param_groups"]}
+
+    peers, others = peers_of(params), [P(p.data) for p in params]
+    back = peers_of(params)
+    opt, peer, other, again = kind(params, **options), there(peers, **options), kind(others), there(back)
     for i in range(6):
         fill(rng, params)
-        for p, q in zip(params, peers, strict=True):
-            q.grad = torch.tensor(p.grad)
-        if i == 3:
-            saved = peer.state_dict()
-            arrays = {k: {"momentum_buffer": v["momentum_buffer"].numpy()} for k, v in saved["state"].items()}
-            for p, q in zip(params, peers, strict=True):
-                p.data[...] = q.detach().numpy()
-            opt.load_state_dict({"state": arrays, "param_groups": saved["param_groups"]})
-        peer.step()
-        if i >= 3:
-            opt.step()
-    for p, q in zip(params, peers, strict=True):
-        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-14)
+        for p, q, r, b in zip(params, peers, others, back, strict=True):
+            q.grad, r.grad, b.grad = torch.tensor(p.grad), p.grad, torch.tensor(p.grad)
+        if i == at:
+            other.load_state_dict(moved(peer.state_dict(), lambda v: v.numpy() if torch.is_tensor(v) else v))
+            if kind is not Adagrad or at:  # torch's Adagrad has a state from the start, and insists on it
+                again.load_state_dict(moved(opt.state_dict(), torch.as_tensor))
+            else:
+                again.load_state_dict(moved(peer.state_dict(), torch.clone))
+            for q, r, b in zip(peers, others, back, strict=True):
+                r.data[...], b.data[...] = q.detach().numpy(), q.detach()
+        for each in (opt, peer, *([other, again] if i >= at else [])):
+            each.step()
+    for p, q, r, b in zip(params, peers, others, back, strict=True):
+        for x in (q.detach().numpy(), r.data, b.detach().numpy()):
+            np.testing.assert_allclose(p.data, x, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.peer
-def test_the_defaults_are_torchs():
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop, Adagrad])
+def test_the_defaults_are_torchs(kind):
     torch = pytest.importorskip("torch")
-    theirs = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))]).defaults
-    ours = SGD([P([0.0])]).defaults
+    theirs = getattr(torch.optim, kind.__name__)([torch.nn.Parameter(torch.zeros(1))]).defaults
+    ours = kind([P([0.0])]).defaults
     assert ours == {name: theirs[name] for name in ours}
+    assert theirs.keys() - ours.keys() <= {"foreach", "fused", "capturable", "differentiable"}
 
 
 def test_momentum_switched_on_late_starts_undampened():
@@ -162,16 +198,17 @@ def test_momentum_switched_on_late_starts_undampened():
 @given(data=st.data())
 def test_flat_is_the_loop_bit_for_bit(data):
     """Groups, dtypes and missing gradients: as if every parameter had an optimiser of its own."""
+    make_it, options = data.draw(st.sampled_from(EVERY))
     shape = st.lists(st.integers(0, 3), max_size=3).map(tuple)
-    kinds = data.draw(st.lists(st.tuples(shape, st.sampled_from("efd"), st.integers(0, 1)), min_size=1, max_size=7))
+    dtype = st.sampled_from("efd" if make_it is SGD else "fd")  # in float16 eps, 1e-8, is 0
+    kinds = data.draw(st.lists(st.tuples(shape, dtype, st.integers(0, 1)), min_size=1, max_size=7))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     params = [P(rng.normal(size=s), d) for s, d, _ in kinds]
     alone = [P(p.data, p.data.dtype) for p in params]
-    options = data.draw(st.sampled_from(OPTIONS))
     members = [[p for p, kind in zip(params, kinds, strict=True) if kind[2] == k] for k in (0, 1)]
     groups = [{"params": ps, "lr": 0.1 + k} for k, ps in enumerate(members)]
-    opt = SGD([group for group in groups if group["params"]], **options)
-    singles = [SGD([q], **{**options, "lr": 0.1 + kind[2]}) for q, kind in zip(alone, kinds, strict=True)]
+    opt = make_it([group for group in groups if group["params"]], **options)
+    singles = [make_it([q], **{**options, "lr": 0.1 + kind[2]}) for q, kind in zip(alone, kinds, strict=True)]
     for _ in range(data.draw(st.integers(1, 5))):
         fill(rng, params, data.draw(st.sampled_from([0.0, 0.5])))
         for p, q, single in zip(params, alone, singles, strict=True):
@@ -179,7 +216,7 @@ def test_flat_is_the_loop_bit_for_bit(data):
             single.step()
         before = [None if p.grad is None else p.grad.copy() for p in params]
         opt.step()
-        assert same(values(params), values(alone))
+        assert same(values(params), values(alone))  # and every dtype is what it was
         assert all(p.grad is b is None or np.array_equal(p.grad, b) for p, b in zip(params, before, strict=True))
 
 
@@ -224,11 +261,12 @@ def test_layouts_of_data_and_gradients(rng):
     np.testing.assert_array_equal(q.data, want[1])
 
 
-def test_the_gradient_is_only_read():
+@every
+def test_the_gradient_is_only_read(kind, options):
     p = P([1.0, 2.0])
-    SGD([p], lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True, maximize=True).step()  # no gradient: nothing
+    kind([p], **options).step()  # no gradient: nothing
     assert p.data.tolist() == [1, 2]
-    opt = SGD([p], lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True, maximize=True)
+    opt = kind([p], **options)
     p.grad = np.array([1.0, 1.0])
     p.grad.flags.writeable = False
     opt.step()
@@ -357,10 +395,11 @@ def test_a_failed_constructor_binds_nothing():
     assert p.data == 0
 
 
-def test_no_gradient_means_skipped(rng):
+@pytest.mark.parametrize("kind", [lambda ps, **kw: SGD(ps, momentum=0.9, **kw), Adam, AdamW, RMSprop, Adagrad])
+def test_no_gradient_means_skipped(rng, kind):
     """No decay, no momentum, its own count of steps; and the neighbours go on as one."""
     params = make(rng, [(2,)] * 5)
-    opt = SGD(params, lr=0.1, momentum=0.9, weight_decay=0.1)
+    opt = kind(params, lr=0.1, weight_decay=0.1)
     fill(rng, params)
     opt.step()
     assert len(opt.blocks) == 1
@@ -454,10 +493,11 @@ def test_a_dead_optimiser_is_freed_at_once():
         gc.enable()
 
 
+@some_of_each
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
-def test_a_copy_goes_on_with_copied_parameters(rng, clone):
+def test_a_copy_goes_on_with_copied_parameters(rng, clone, kind, options):
     params = make(rng)
-    opt = SGD([{"params": params[:2], "lr": 0.5}, {"params": params[2:]}], momentum=0.9, dampening=0.5)
+    opt = kind([{"params": params[:2], "lr": 0.5}, {"params": params[2:]}], **options)
     fill(rng, params, 0.4)
     opt.step()
     params2, opt2 = clone((params, opt))
@@ -516,13 +556,15 @@ def test_the_rate_may_be_a_stand_in():
     assert opt.lr is stand
 
 
+@every
 @pytest.mark.parametrize("missing", [0.0, 0.5])
-def test_a_saved_state_goes_on_exactly(rng, missing):
+def test_a_saved_state_goes_on_exactly(rng, missing, kind, options):
+    options = {name: value for name, value in options.items() if name != "lr"}
     kinds = [np.float64, np.float32, np.float64, np.float32]
     params = [P(rng.normal(size=(i + 1, 2)), kind) for i, kind in enumerate(kinds)]
 
     def build(ps, lr):
-        return SGD([{"params": ps[:3]}, {"params": ps[3:], "lr": lr}], lr=lr, momentum=0.9, dampening=0.5)
+        return kind([{"params": ps[:3]}, {"params": ps[3:], "lr": lr}], lr=lr, **options)
 
     opt = build(params, 0.1)
     for _ in range(3):
@@ -537,9 +579,9 @@ def test_a_saved_state_goes_on_exactly(rng, missing):
     other.step()  # has a state of its own, to be replaced
     for p, q in zip(params, others, strict=True):
         q.data[...] = p.data
-    vectors = [block.state["momentum_buffer"] for block in other.blocks]
+    vectors = [(name, v) for block in other.blocks for name, v in block.state.items()] if not missing else []
     other.load_state_dict(saved)
-    assert all(any(np.shares_memory(v, b.state["momentum_buffer"]) for b in other.blocks) for v in vectors)
+    assert all(any(np.shares_memory(v, block.state[name]) for block in other.blocks) for name, v in vectors)
     assert [g["lr"] for g in other.param_groups] == [0.1, 0.1]
     for _ in range(3):
         fill(rng, params)
@@ -549,7 +591,7 @@ def test_a_saved_state_goes_on_exactly(rng, missing):
         other.step()
     assert same(values(params), values(others))
     for i, entry in frozen["state"].items():  # what was saved is a copy
-        assert np.array_equal(entry["momentum_buffer"], saved["state"][i]["momentum_buffer"])
+        assert all(np.array_equal(value, saved["state"][i][name]) for name, value in entry.items())
     assert frozen["param_groups"] == saved["param_groups"]
 
 
@@ -617,7 +659,7 @@ def test_states_that_do_not_fit_are_refused_and_change_nothing():
             assert np.array_equal(now["state"][i]["momentum_buffer"], good["state"][i]["momentum_buffer"])
     opt.load_state_dict(changed(state={0: {"momentum_buffer": None}}))  # as an older PyTorch writes it
     assert opt.state_dict()["state"] == {}
-    assert (opt.blocks[0].state["momentum_buffer"] == 0).all()
+    assert (opt.blocks[0].vector("momentum_buffer") == 0).all()
 
 
 # --- what is refused ---
@@ -679,13 +721,14 @@ def test_parameters_that_share_memory():
 @pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
 def test_settings_out_of_range(name):
     for bad in (-0.1, math.nan, np.float64(-0.1)):
-        text = f"{name} is {float(bad)!r}: 0 or more is expected; leave out the sign (maximize=True climbs)"
+        hint = " (maximize=True climbs)" if name == "lr" else ""
+        text = f"{name} is {float(bad)!r}: 0 or more is expected; leave out the sign{hint}"
         with pytest.raises(ValueError, match=re.escape(text)):
             SGD([P([1.0])], **{name: bad})
         with pytest.raises(ValueError, match=re.escape(text)):
             SGD([{"params": [P([1.0])], name: bad}])
     for bad in ("0.1", None, optim.constant(0.1), np.ones(2), [0.1]):
-        text = f"{name} is {bad!r}: a number is expected; of a schedule set opt.lr = schedule(i)"
+        text = f"{name} is {bad!r}: a number is expected; of a schedule take schedule(i)"
         with pytest.raises(TypeError, match=re.escape(text)):
             SGD([P([1.0])], **{name: bad})
     SGD([P([1.0])], **{name: 0})
@@ -703,7 +746,7 @@ def test_the_rate_is_checked_when_set():
     opt = SGD([P([1.0])], lr=0.5)
     with pytest.raises(ValueError, match="lr is -1: 0 or more"):
         opt.lr = -1
-    with pytest.raises(TypeError, match="of a schedule set"):
+    with pytest.raises(TypeError, match="of a schedule take"):
         opt.lr = optim.constant(0.1)
     assert opt.lr == 0.5
 
@@ -752,6 +795,7 @@ SOME = [
     optim.cosine(0.1, 0.01, 100),
     optim.piecewise(0.1, {50: 0.03, 70: 0.01}),
     optim.warmup(optim.cosine(0.1, 0.01, 100), 10),
+    optim.warmup(optim.cosine(0.1, 0.01, 90), 10, delay=True),
 ]
 
 
@@ -805,6 +849,19 @@ def test_warmup_wraps_a_schedule():
     with pytest.raises(TypeError, match=re.escape(text)):
         optim.warmup(0.1, 10)
     assert optim.warmup(lambda i: 2.0 * i, 2)(5) == 10.0
+
+
+@given(rates, rates, counts, counts, steps)
+def test_a_cosine_that_begins_after_the_warm_up(a, b, warm, n, i):
+    """The rate of nanoGPT's train.py, as it stands there; its last steps of warm-up end at the full rate."""
+    schedule = optim.warmup(optim.cosine(a, b, n), warm, delay=True)
+    if i < warm:
+        want = a * (i + 1) / warm
+    elif i > warm + n:
+        want = b
+    else:
+        want = b + 0.5 * (1 + math.cos(math.pi * (i - warm) / n)) * (a - b)
+    assert schedule(i) == pytest.approx(want, abs=1e-12)
 
 
 def test_a_training_loop_with_a_schedule():

@@ -1,7 +1,17 @@
-"""Optimisers that keep all parameters in one flat vector, and learning-rate schedules."""
+"""Optimisers that keep all parameters in one flat vector, and what goes with them.
 
+Learning-rate schedules, clipping of gradients, groups with and without decay, a moving average of the weights.
+"""
+
+from .adaptive import Adagrad, Adam, AdamW, RMSprop
+from .average import EMA
+from .clip import clip_grad_norm_, clip_grad_value_
 from .descent import SGD
 from .flat import Optimizer
+from .groups import decay_groups
 from .schedules import Schedule, constant, cosine, linear, piecewise, warmup
 
-__all__ = ["SGD", "Optimizer", "Schedule", "constant", "cosine", "linear", "piecewise", "warmup"]
+__all__ = [
+    "EMA", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "Schedule", "clip_grad_norm_", "clip_grad_value_",
+    "constant", "cosine", "decay_groups", "linear", "piecewise", "warmup",
+]

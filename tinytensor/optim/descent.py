@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .flat import Array, Block, Optimizer
+from .check import Array
+from .flat import Block, Optimizer, prepare
 
 
 class SGD(Optimizer):
@@ -63,12 +64,9 @@ class SGD(Optimizer):
 
     def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
         theta, way = block.theta, g
-        if group["maximize"]:
-            np.negative(g, out=g)
-        if group["weight_decay"]:
-            g += group["weight_decay"] * theta
+        prepare(g, theta, group["maximize"], group["weight_decay"])
         if momentum := group["momentum"]:
-            m = block.state["momentum_buffer"]
+            m = block.vector("momentum_buffer")
             m *= momentum
             m += (1 - group["dampening"]) * g if group["dampening"] and block.t else g
             block.t += 1

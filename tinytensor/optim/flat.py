@@ -8,61 +8,48 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from itertools import accumulate, groupby, pairwise
 from operator import attrgetter, is_, methodcaller
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from .check import Array, Parameter, check_rate, kind, listed, plain, unique_parameters
 
 # What a step looks up of every parameter, as functions that `map` calls without Python's own loop.
 DATA, GRADIENT, GRADIENT_SHAPE = attrgetter("data"), attrgetter("grad"), attrgetter("grad.shape")
 FLAT = methodcaller("ravel")
 
 
-class Parameter(Protocol):
-    """What an optimiser needs of a parameter. Parameters are compared by identity only."""
-
-    data: Any  # a float array; may be rebound
-    grad: Any  # None, or an array of the same shape and dtype
-
-
-def kind(x: Any) -> str:
-    return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else f"of type {type(x).__name__}"
-
-
-def plain(value: Any) -> Any:
-    """NumPy's numbers as Python's: np.float64 would compute with float32 vectors in double precision."""
-    if isinstance(value, tuple):
-        return tuple(map(plain, value))
-    return value.item() if getattr(value, "shape", None) == () else value
-
-
-def check_rate(name: str, value: Any) -> None:
-    """Refuse what is no number or below 0; a compiler's stand-in for a number, with arithmetic but no order, passes."""
-    if not hasattr(value, "__neg__") or isinstance(value, np.ndarray):
-        raise TypeError(f"{name} is {value!r}: a number is expected; of a schedule set opt.lr = schedule(i)")
-    if isinstance(value, (int, float)) and not value >= 0:
-        raise ValueError(f"{name} is {value!r}: 0 or more is expected; leave out the sign (maximize=True climbs)")
+def prepare(g: Array, theta: Array, maximize: bool, weight_decay: float) -> None:
+    """The gradient turned round to climb, and the decay added, in place."""
+    if maximize:
+        np.negative(g, out=g)
+    if weight_decay:
+        g += weight_decay * theta
 
 
 # --- flat storage ---
 
 
 class Block:
-    """Parameters of one group, dtype and history as views of one vector, `theta`; each state vector is as long.
+    """Parameters of one group, dtype and history as views of one vector, `theta`; a vector of `state` is as long.
 
     `t` counts the steps that made use of the state. `numbers` are the parameters' places in the state_dict.
     """
 
-    def __init__(self, group: dict[str, Any], params: dict[int, Parameter], names: Iterable[str]) -> None:
+    def __init__(self, group: dict[str, Any], params: dict[int, Parameter]) -> None:
         self.group, self.numbers, self.params, self.t = group, list(params), list(params.values()), 0
         self.shapes = [p.data.shape for p in self.params]
         self.cuts = [slice(*ab) for ab in pairwise(accumulate((p.data.size for p in self.params), initial=0))]
         self.theta: Array = np.concatenate([p.data.ravel() for p in self.params])
-        self.state: dict[str, Array] = {name: np.zeros(self.theta.shape, self.theta.dtype) for name in names}
+        self.state: dict[str, Array] = {}
         self.bind()
+
+    def vector(self, name: str) -> Array:
+        """A state vector, which is made of zeros when it is first asked for."""
+        if name not in self.state:
+            self.state[name] = np.zeros_like(self.theta)
+        return self.state[name]
 
     def views(self, vector: Array) -> list[Array]:
         """Its part of a flat vector for each parameter, in its shape."""
@@ -87,7 +74,7 @@ class Block:
         blocks = []
         for piece in pieces:
             params = dict(zip(self.numbers[piece], self.params[piece], strict=True))
-            blocks.append(block := Block(self.group, params, ()))
+            blocks.append(block := Block(self.group, params))
             cut = slice(self.cuts[piece.start].start, self.cuts[piece.stop - 1].stop)
             block.t, block.state = self.t, {name: vector[cut] for name, vector in self.state.items()}
         return blocks
@@ -130,7 +117,8 @@ _owner: "WeakValueDictionary[int, Optimizer]" = WeakValueDictionary()  # id(para
 class Optimizer(ABC):
     """What all optimisers share: groups, flat storage and its safety, state_dict.
 
-    A subclass names its state vectors in `state`, its settings that can't be negative in `rates`, and writes `update`.
+    A subclass names its state vectors in `state`, those that only some settings ask for in `extra`, its settings that
+    can't be negative in `rates`, and writes `update`.
     `p.data` becomes a view of the flat vector; an array taken from there before is not updated.
 
     Parameters
@@ -147,16 +135,17 @@ class Optimizer(ABC):
     """
 
     state: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[tuple[str, ...]] = ()
     rates: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults, self.param_groups, self.blocks = defaults, list[dict[str, Any]](), list[Block]()
-        listed = self._listed(params)
-        self._add(listed if isinstance(listed[0], Mapping) else [{"params": listed}])
+        items = listed(params)
+        self._add(items if isinstance(items[0], Mapping) else [{"params": items}])
 
     @abstractmethod
     def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
-        """Move `block.theta` in place by its gradient `g`, which may be overwritten; keep `block.state`, `block.t`."""
+        """Move `block.theta` in place by its gradient `g`, which may be overwritten; keep its vectors and `block.t`."""
 
     def check(self, group: Mapping[str, Any]) -> None:
         """Refuse settings that are out of range."""
@@ -205,23 +194,14 @@ class Optimizer(ABC):
         """Add parameters with settings of their own: `{"params": [p, q], "lr": 0.01}`."""
         self._add([group])
 
-    def _listed(self, params: Any) -> list[Any]:
-        if isinstance(params, (str, set, frozenset, Mapping, np.ndarray)) or hasattr(params, "grad"):
-            raise TypeError(f"params is of type {type(params).__name__}: a list is expected, in order; write [p, q]")
-        if not (listed := list(params)):
-            raise ValueError("there are no parameters: at least one is expected; was a generator used up before?")
-        return listed
-
     def _add(self, groups: Iterable[Mapping[str, Any]]) -> None:
         number = sum(len(group["params"]) for group in self.param_groups)
         taken, memory, made = {id(p) for group in self.param_groups for p in group["params"]}, set[int](), []
         for given in groups:  # subtle: first look at all, then bind, so that after an error all is as before
             if not isinstance(given, Mapping) or "params" not in given:
                 raise TypeError(f"a group is {given!r}: a dict is expected; write {{'params': [p, q], 'lr': 0.1}}")
-            unique = {id(p): p for p in self._listed(given["params"])}
+            unique = unique_parameters(given["params"])
             for p in unique.values():
-                if not hasattr(getattr(p, "data", None), "dtype") or not hasattr(p, "grad"):
-                    raise TypeError(f"a {type(p).__name__} is no parameter: data and grad are expected; pass Tensors")
                 if not getattr(p, "is_leaf", True):
                     raise TypeError(f"a parameter {kind(p.data)} is the output of an op: a leaf is expected, or no "
                                     "gradient comes; pass what it was made of, or a detached copy")
@@ -240,7 +220,7 @@ class Optimizer(ABC):
             numbered = dict(enumerate(group["params"], number))
             for dtype in dict.fromkeys(p.data.dtype for p in group["params"]):
                 same = {i: p for i, p in numbered.items() if p.data.dtype == dtype}
-                self.blocks.append(Block(group, same, self.state))
+                self.blocks.append(Block(group, same))
             _owner.update((id(p), self) for p in group["params"])
             self.param_groups.append(group)
             number += len(numbered)
@@ -297,18 +277,21 @@ class Optimizer(ABC):
             if lacking := sorted(self.defaults.keys() - group.keys()):
                 raise ValueError(f"a saved group lacks {lacking}: is it from another class than {type(self).__name__}?")
             self.check(group)
-        entries = [state_dict["state"].get(i) or {} for group in saved for i in group["params"]]
-        entries = [{name: value for name, value in entry.items() if value is not None} for entry in entries]
+        given = [state_dict["state"].get(i) or {} for group in saved for i in group["params"]]
+        vectors = [{name: v for name, v in entry.items() if v is not None and name != "step"} for entry in given]
+        steps = [int(entry.get("step", bool(own))) for entry, own in zip(given, vectors, strict=True)]
         for block in self.blocks:
             for i, shape in zip(block.numbers, block.shapes, strict=True):
-                shapes = {name: np.shape(value) for name, value in entries[i].items() if name != "step"}
-                if entries[i] and shapes != (want := dict.fromkeys(self.state, shape)):
+                shapes = {name: np.shape(v) for name, v in vectors[i].items()}
+                want = dict.fromkeys((*self.state, *(name for name in self.extra if name in shapes)), shape)
+                if steps[i] and shapes != want:
                     raise ValueError(f"the state of parameter {i} has {shapes}: {want} is expected; load its own state")
-        steps = [int(entry.get("step", bool(entry))) for entry in entries]
         for block in self.blocks:
+            names = {name: None for i in block.numbers if steps[i] for name in vectors[i]}
+            block.state = {name: block.vector(name) for name in names}
             for name, vector in block.state.items():
                 for i, view in zip(block.numbers, block.views(vector), strict=True):
-                    view[...] = entries[i].get(name, 0)
+                    view[...] = vectors[i].get(name, 0) if steps[i] else 0
         self.blocks = [piece for block in self.blocks for piece in block.split([steps[i] for i in block.numbers])]
         for block in self.blocks:
             block.t = steps[block.numbers[0]]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .flat import check_rate, plain
+from .check import check_rate, plain
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Schedule(ABC):
     --------
     >>> schedule = warmup(linear(0.1, 0.0, steps=100), steps=10)
     >>> schedule
-    warmup(schedule=linear(start=0.1, stop=0.0, steps=100), steps=10)
+    warmup(schedule=linear(start=0.1, stop=0.0, steps=100), steps=10, delay=False)
     >>> [round(schedule(i), 4) for i in (0, 9, 50, 1000)]
     [0.01, 0.091, 0.05, 0.0]
     """
@@ -101,10 +101,15 @@ class cosine(Schedule):
 
 @dataclass(frozen=True)
 class warmup(Schedule):
-    """`schedule` times `(step + 1) / steps` until that is 1 (Goyal et al. 2017); the schedule's own steps go on."""
+    """`schedule` times `(step + 1) / steps` until that is 1 (Goyal et al. 2017).
+
+    The schedule's own steps go on meanwhile; with `delay` they begin when the warm-up is over, as in GPT-3's training:
+    `warmup(cosine(6e-4, 6e-5, steps - 2000), 2000, delay=True)`.
+    """
 
     schedule: Callable[[int], float]
     steps: int
+    delay: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -112,4 +117,4 @@ class warmup(Schedule):
             raise TypeError(f"schedule is {self.schedule!r}: a schedule is expected; write warmup(constant(0.1), 100)")
 
     def rate(self, step: int) -> float:
-        return self.schedule(step) * min((step + 1) / self.steps, 1)
+        return self.schedule(max(step - self.steps, 0) if self.delay else step) * min((step + 1) / self.steps, 1)

@@ -1,0 +1,104 @@
+"""Gradients cut down to size, in place and by PyTorch's names, between `backward` and `step`."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .check import Array, check_rate, unique_parameters
+
+
+def gradients(params: Any) -> list[Array]:
+    """Those that are there; a parameter alone may stand for a list of it."""
+    ps = unique_parameters([params] if hasattr(params, "grad") else params).values()
+    return [p.grad for p in ps if p.grad is not None and p.grad.size]
+
+
+def total_norm(grads: list[Array], order: float) -> float:
+    return float(np.linalg.norm([float(np.linalg.norm(g.ravel(), order)) for g in grads], order)) if grads else 0.0
+
+
+def clip_grad_norm_(
+    parameters: Iterable[Any], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> float:
+    """Scale all gradients by one number, so that the norm of them all as one vector is at most `max_norm`.
+
+    Parameters
+    ----------
+    parameters : iterable of parameters, or one
+        Where grad is None it is left so; tied parameters count once.
+    max_norm : float
+    norm_type : float
+        2, 1, another number above 0, or math.inf: the largest absolute value.
+    error_if_nonfinite : bool
+        Raise if the norm is inf or nan, before anything is changed. Else inf leaves zeros (and nan where it stood),
+        and nan makes all nan.
+
+    Returns
+    -------
+    float
+        The norm before.
+
+    Raises
+    ------
+    RuntimeError
+        See error_if_nonfinite.
+    TypeError, ValueError
+        No parameters, a max_norm below 0, a norm_type that is not above 0.
+
+    Notes
+    -----
+    Pascanu, Mikolov, Bengio (2013), "On the difficulty of training recurrent neural networks". The factor is PyTorch's:
+    max_norm / (norm + 1e-6), if that is below 1.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> w = SimpleNamespace(data=np.zeros(2), grad=np.array([3.0, -4.0]))
+    >>> clip_grad_norm_([w], 1.0)
+    5.0
+    >>> w.grad.round(4)
+    array([ 0.6, -0.8])
+    """
+    check_rate("max_norm", max_norm)
+    if not (order := float(norm_type)) > 0:
+        raise ValueError(f"norm_type is {norm_type!r}: above 0 is expected; write 2, 1 or math.inf")
+    grads = gradients(parameters)
+    with np.errstate(all="ignore"):
+        total = total_norm(grads, order)
+        if not math.isfinite(total):  # subtle: squares overflow long before the norm itself does
+            total = total_norm([g.astype(np.float64) for g in grads], order)
+        if error_if_nonfinite and not math.isfinite(total):
+            raise RuntimeError(f"the gradients' norm of order {order} is {total}: a finite one is expected; look for "
+                               "the layer where it begins, or let error_if_nonfinite be False")
+        if not (factor := float(max_norm) / (total + 1e-6)) >= 1:  # so that nan is seen
+            for g in grads:
+                g *= factor
+    return total
+
+
+def clip_grad_value_(parameters: Iterable[Any], clip_value: float) -> None:
+    """Cut each number of the gradients to the range from `-clip_value` to `clip_value`; nan stays nan.
+
+    Parameters
+    ----------
+    parameters : iterable of parameters, or one
+    clip_value : float
+
+    Raises
+    ------
+    TypeError, ValueError
+        No parameters, a clip_value below 0.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> w = SimpleNamespace(data=np.zeros(3), grad=np.array([3.0, -4.0, 0.5]))
+    >>> clip_grad_value_([w], 1.0)
+    >>> w.grad
+    array([ 1. , -1. ,  0.5])
+    """
+    check_rate("clip_value", clip_value)
+    for g in gradients(parameters):
+        np.clip(g, -float(clip_value), float(clip_value), out=g)

@@ -48,13 +48,13 @@ def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
 def measure(task: str, rounds: int, seconds: float) -> dict[str, Any]:
     """For each contender the minimum over all steps and the median of the rounds' medians, in microseconds, and the
     median over the rounds of its time divided by tinytensor's in the same round, which drift does not touch."""
-    workers, results = {}, {}
+    workers, results, memory = {}, {}, {}
     for contender in TASKS[task][1]:
         process = start(task, contender)
-        if "missing" in answer(process):
+        if "missing" in (first := answer(process)):
             results[contender] = None
         else:
-            workers[contender] = process
+            workers[contender], memory[contender] = process, first["memory"]
     found: dict[str, list[dict[str, float]]] = {contender: [] for contender in workers}
     for i in range(rounds):
         for contender, process in workers.items():
@@ -68,7 +68,8 @@ def measure(task: str, rounds: int, seconds: float) -> dict[str, Any]:
         pairs = zip(found[contender], found["tinytensor"], strict=True)
         results[contender] = {"minimum": min(r["minimum"] for r in found[contender]),
                               "median": statistics.median(r["median"] for r in found[contender]),
-                              "paired": statistics.median(a["median"] / b["median"] for a, b in pairs)}
+                              "paired": statistics.median(a["median"] / b["median"] for a, b in pairs),
+                              "memory": memory[contender]}
     progress("")
     return results
 
@@ -111,21 +112,23 @@ def table(task: str, results: dict[str, Any]) -> list[str]:
     """One row a contender: times, and as a multiple of tinytensor's."""
     ours = results["tinytensor"]
     lines = [f"**{TASKS[task][0]}**", "",
-             "| | minimum, us | median, us | minimum / tinytensor's | the same round's median / tinytensor's |",
-             "| --- | --: | --: | --: | --: |"]
+             "| | minimum, us | median, us | minimum / tinytensor's | the same round's median / tinytensor's | "
+             "memory, MiB |",
+             "| --- | --: | --: | --: | --: | --: |"]
     for contender, r in results.items():
         if r is None:
-            lines.append(f"| {contender} | not installed | | | |")
+            lines.append(f"| {contender} | not installed | | | | |")
         else:
             lines.append(f"| {contender} | {r['minimum']:.0f} | {r['median']:.0f} | "
-                         f"{r['minimum'] / ours['minimum']:.2f} | {r['paired']:.2f} |")
+                         f"{r['minimum'] / ours['minimum']:.2f} | {r['paired']:.2f} | {r['memory']:.1f} |")
     return [*lines, ""]
 
 
 def report(results: dict[str, Any]) -> str:
     lines = [f"Measured on {results['date']} by `python -m benchmarks --write`: {results['machine']}. Each contender "
              f"has its own process; {results['rounds']} rounds of {results['seconds']:g} s are interleaved; BLAS "
-             f"has one thread, PyTorch as many as it says.", ""]
+             f"has one thread, or as many as it says. Memory: the most that the first 20 steps took on top of what "
+             f"the process had before them.", ""]
     for task in TASKS:
         lines += table(task, results[task])
     took, sizes = results["import"], results["memory"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from . import gpt
 from .by_hand import BATCH, CLASSES, CONTEXT, EMBEDDING, HIDDEN, WIDTH, LectureMLP
 
 Step = Callable[[int], Any]
@@ -235,13 +236,18 @@ def both_torch() -> Step:
 # --- who takes part ---
 
 # contender: (the suffix of its functions above, threads)
-CONTENDERS = {"by hand": ("by_hand", 1), "tinytensor": ("tinytensor", 1), "PyTorch, 1 thread": ("torch", 1),
-              "PyTorch, 2 threads": ("torch", 2), "JAX jit": ("jax", 1), "MyGrad": ("mygrad", 1),
-              "autograd": ("autograd", 1)}
+CONTENDERS = {"by hand": ("by_hand", 1), "tinytensor": ("tinytensor", 1), "tinytensor, 2 threads": ("tinytensor", 2),
+              "PyTorch, 1 thread": ("torch", 1), "PyTorch, 2 threads": ("torch", 2), "JAX jit": ("jax", 1),
+              "MyGrad": ("mygrad", 1), "autograd": ("autograd", 1)}
+BOTH = ("tinytensor", "tinytensor, 2 threads", "PyTorch, 1 thread", "PyTorch, 2 threads")
 TASKS = {
-    "mlp": ("Training step of the lecture's MLP", tuple(CONTENDERS)),
+    "mlp": ("Training step of the lecture's MLP", ("by hand", "tinytensor", "PyTorch, 1 thread", "PyTorch, 2 threads",
+                                                   "JAX jit", "MyGrad", "autograd")),
     "forward": ("Chain of 600 tiny ops, forward", ("by hand", "tinytensor", "PyTorch, 1 thread")),
     "both": ("Chain of 600 tiny ops, forward and backward", ("by hand", "tinytensor", "PyTorch, 1 thread")),
+    "names": ("Training step of the names GPT: 32 x 16 tokens, width 64, 4 blocks, AdamW", BOTH),
+    "shakespeare": ("Training step of the Shakespeare GPT: 12 x 64 tokens, width 128, 4 blocks, AdamW", BOTH),
+    "writing": ("63 tokens written one by one by the Shakespeare GPT, with a cache", BOTH),
 }
 
 
@@ -252,5 +258,6 @@ def make(task: str, contender: str) -> Step:
         import torch
 
         torch.set_num_threads(threads)
-    step: Step = globals()[f"{task}_{suffix}"]()
+    name = f"{task}_{suffix}"
+    step: Step = (globals().get(name) or getattr(gpt, name))()
     return step

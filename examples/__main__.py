@@ -1,6 +1,6 @@
 """Runs every lecture's script and writes the table of what each reached into README.
 
-    python -m examples            all of them, with their figures; about a quarter of an hour
+    python -m examples            all of them, with their figures; about half an hour
     python -m examples --quick    each for some seconds, to see that all work; README stays as it is
 
 It trains nothing itself: each script runs in a process of its own, as its users run it.
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 
 class Lecture(NamedTuple):
     title: str
-    script: str
+    script: str  # with its flags
     notebook: str  # the figure that the notebook printed
 
 
@@ -34,6 +34,8 @@ LECTURES = (
     Lecture("3: activations, gradients, BatchNorm", "batchnorm_mlp.py", "test 2.1057"),
     Lecture("4: backpropagation by hand", "manual_backprop.py", "test 2.0899"),
     Lecture("5: WaveNet", "wavenet.py", "dev 1.9937"),
+    Lecture("6: GPT, on Shakespeare", "gpt.py", "-"),
+    Lecture("6: GPT, on names", "gpt.py --recipe names", "-"),
 )
 
 
@@ -46,7 +48,8 @@ class Outcome(NamedTuple):
 def run(lecture: Lecture, *flags: str) -> Outcome:
     """Run the script, its screen shown as it comes; the last line is what it reached."""
     start, last, steps = time.perf_counter(), "", "-"
-    command = [sys.executable, "-u", str(HERE / lecture.script), *flags]
+    script, *own = lecture.script.split()
+    command = [sys.executable, "-u", str(HERE / script), *own, *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -77,7 +80,7 @@ def main() -> None:
     outcomes = {}
     for lecture in LECTURES:
         print(f"\n--- lecture {lecture.title}: {lecture.script}", flush=True)
-        folder = str(Path(options.plots) / lecture.script.removesuffix(".py"))
+        folder = str(Path(options.plots) / lecture.script.replace(".py", "").replace(" --recipe ", "-"))
         outcomes[lecture] = run(lecture, "--plots", folder, *["--quick"] * options.quick)
     text = table(outcomes)
     print("\n" + text)

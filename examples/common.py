@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar, get_type_hints
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # small matrices: two threads would make a step 5 times slower
@@ -84,7 +84,7 @@ class Parser(argparse.ArgumentParser):
 def parse(settings: type[T], description: str, arguments: list[str] | None = None) -> T:
     """Settings from the command line: a flag for each field, `--no-name` where a field is True."""
     parser = Parser(description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared = {field.name for field in dataclasses.fields(NamesSettings)}
+    shared, kinds = {field.name for field in dataclasses.fields(NamesSettings)}, get_type_hints(settings)
     for field in sorted(dataclasses.fields(settings), key=lambda f: f.name in shared):  # type: ignore[arg-type]
         flag, extra = "--" + field.name.replace("_", "-"), dict(field.metadata)
         least, above, choices = (extra.pop(name) for name in ("least", "above", "choices"))
@@ -92,7 +92,7 @@ def parse(settings: type[T], description: str, arguments: list[str] | None = Non
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, **extra)
             continue
         extra["help"] += "" if field.default in (None, "") else f" (default: {field.default})"
-        kind = str if field.default is None else type(field.default)
+        kind = kinds[field.name]
         parser.add_argument(flag, default=field.default, type=checked(kind, least, above), choices=choices or None,
                             metavar=None if choices else kind.__name__.upper(), **extra)
     parsed = settings(**vars(parser.parse_args(arguments)))
@@ -308,11 +308,15 @@ def evaluating(model: Any) -> Iterator[Callable[[Any], Any]]:
     model.train(was)
 
 
-def evaluate(model: Any, X: Any, Y: Any) -> float:
-    """The mean loss over a whole split, in nats per character."""
-    parts = [slice(i, i + 8192) for i in range(0, len(X), 8192)]
+NOTHING = -100  # a target that does not count
+
+
+def evaluate(model: Any, X: Any, Y: Any, rows: int = 8192) -> float:
+    """The mean loss over a whole split, in nats per target, by so many rows at a time."""
+    parts = [slice(i, i + rows) for i in range(0, len(X), rows)]
     with evaluating(model) as predict:
-        return sum(float(tt.cross_entropy(predict(X[p]), Y[p], reduction="sum")) for p in parts) / len(X)
+        total = sum(float(tt.cross_entropy(predict(X[p]), Y[p], "sum", NOTHING)) for p in parts)
+    return total / np.count_nonzero(Y != NOTHING)
 
 
 def tell(what: str, ours: float, expected: float, tolerance: float = 2e-4, digits: int = 4,

@@ -24,7 +24,7 @@ FLOORS = [
 ]
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 ALONE = FLOORS[0]
-OPTIONAL = {"matplotlib", "tqdm", "threadpoolctl", "hypothesis"}
+OPTIONAL = {"matplotlib", "tqdm", "threadpoolctl", "hypothesis", "regex", "safetensors"}
 
 
 def room(path):

@@ -1,4 +1,4 @@
-"""BatchNorm1d and its folding, FlattenConsecutive, Conv1d: by themselves, by their definitions, and against PyTorch."""
+"""The norms, BatchNorm1d's folding, FlattenConsecutive, Conv1d: alone, by their definitions, and against PyTorch."""
 
 import copy
 
@@ -132,6 +132,59 @@ def test_repr():
         "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)")
     assert repr(nn.BatchNorm1d(3, 0, None, False, False, axis=-1, unbiased=True)) == (
         "BatchNorm1d(3, eps=0, momentum=None, affine=False, track_running_stats=False, axis=-1, unbiased=True)")
+
+
+# --- LayerNorm and RMSNorm ---
+
+
+@pytest.mark.parametrize("shape, last", [((6, 5), 5), ((4, 3, 5), (5,)), ((4, 3, 5), (3, 5)), ((5,), 5), ((0, 5), 5)])
+def test_norms_over_the_last_axes_in_plain_numpy(shape, last):
+    x = values(*shape)
+    layer, rms = shaken(nn.LayerNorm(last, eps=1e-3)), shaken(nn.RMSNorm(last, eps=1e-3))
+    others = tuple(range(-len(layer.normalized_shape), 0))
+    d = x - x.mean(others, keepdims=True)
+    close(layer(x), d / np.sqrt(np.square(d).mean(others, keepdims=True) + 1e-3) * layer.weight.data + layer.bias.data)
+    close(rms(x), x / np.sqrt(np.square(x).mean(others, keepdims=True) + 1e-3) * rms.weight.data)
+
+
+def test_layer_norm_far_from_0():
+    """The variance is the mean of squared deviations: E[x^2] - E[x]^2 would be all rounding here."""
+    y = nn.LayerNorm(200, eps=0)(values(64, 200, scale=0.1, shift=1000)).data
+    assert np.abs(y.mean(1)).max() < 3e-3 and np.abs(y.var(1) - 1).max() < 1e-4
+
+
+@pytest.mark.parametrize("make", [nn.LayerNorm, nn.RMSNorm])
+def test_norms_over_the_last_axes_have_torchs_state_and_say_what_does_not_fit(make):
+    name = make.__name__
+    op = name.replace("Norm", "_norm").lower()
+    both = ["weight", "bias"] if make is nn.LayerNorm else ["weight"]
+    assert list(make(3).state_dict()) == both and make(3, elementwise_affine=False).state_dict() == {}
+    assert [v.tolist() for v in make((1, 2)).state_dict().values()] == [[[1, 1]], [[0, 0]]][: len(both)]
+    assert list(nn.LayerNorm(3, bias=False).state_dict()) == ["weight"]
+    layer = make((3, 4))
+    assert message(ValueError, layer, values(2, 4)) == (
+        f"{name}: {op}: x of shape (2, 4) came; expected (..., 3, 4); make the layer for its size, or reshape x")
+    assert message(TypeError, layer, values(3, 4, dtype=np.float64)).startswith(
+        f"{name}: {op}: dtype float64 came as input; expected float32, as the weights have")
+    assert message(ValueError, make, (3, 0)).startswith(f"{name}: normalized_shape is 0; expected 1 or more")
+    assert message(ValueError, getattr(tt, op), values(2, 3), np.ones(2)) == (
+        f"{op}: weight of shape (2,) came for x of shape (2, 3), whose last axes are (3,); expected those; give the "
+        f"number of its axes as axes=")
+    assert message(ValueError, getattr(tt, op), values(2, 3), axes=3).startswith(f"{op}: axes=3 for x of shape (2, 3)")
+
+
+@pytest.mark.parametrize("make", [nn.LayerNorm, nn.RMSNorm])
+@pytest.mark.parametrize("affine", [True, False])
+def test_gradients_of_norms_over_the_last_axes_by_differences(make, affine):
+    layer = shaken(make((2, 3), eps=0.1, elementwise_affine=affine).astype(np.float64))
+    assert gradcheck(layer, values(4, 2, 3, dtype=np.float64), order=2)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("name", ["LayerNorm", "RMSNorm"])
+def test_norms_over_the_last_axes_are_torchs_in_float32(name):
+    ours, theirs = pair(getattr(nn, name)(64), getattr(torch_nn(), name)(64))
+    agree(ours, theirs, values(8, 16, 64))
 
 
 # --- BatchNorm1d: gradients ---

@@ -4,6 +4,7 @@ A new op is tested by being registered: its domain and samples are all that thes
 without a docstring, fails at collection.
 """
 import doctest
+import math
 import operator
 from typing import Any
 
@@ -115,9 +116,19 @@ def scattered(x: Any, index: Any, shape: Any) -> Any:
     return z
 
 
-def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
-    losses = -np.log(np.take_along_axis(softmax(logits), targets[..., None], -1)[..., 0])
-    return losses if reduction == "none" else getattr(np, reduction)(losses)
+def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_index: Any = None) -> Any:
+    keep = targets != ignore_index
+    losses = -np.log(np.take_along_axis(softmax(logits), targets[..., None] % logits.shape[-1], -1)[..., 0])
+    return np.where(keep, losses, 0) if reduction == "none" else getattr(np, reduction)(losses[keep])
+
+
+def attention(qkv: Any, keep: Any = 1, heads: int = 1, causal: bool = True) -> Any:
+    b, t, _ = qkv.shape
+    q, k, v = np.split(qkv, 3, axis=-1)
+    q, k, v = (x.reshape(b, t, heads, -1) for x in (q, k, v))
+    scores = np.einsum("bihd,bjhd->bhij", q, k) / q.shape[-1] ** 0.5
+    p = softmax(np.where(np.tri(t, dtype=bool) | (not causal), scores, -np.inf)) * keep
+    return np.einsum("bhij,bjhd->bihd", p, v).reshape(b, t, -1)
 
 
 def batch_norm(x: Any, weight: Any = 1, bias: Any = None, mean: Any = None, var: Any = None, axis: int = -1,
@@ -127,6 +138,48 @@ def batch_norm(x: Any, weight: Any = 1, bias: Any = None, mean: Any = None, var:
     mean, var = (z.mean(others), z.var(others, ddof=correction)) if mean is None else (mean, var)
     y = (z - mean) / np.sqrt(var + eps) * weight
     return np.moveaxis(y if bias is None else y + bias, -1, axis)
+
+
+def layer_norm(x: Any, weight: Any = 1, bias: Any = 0, axes: int = 1, eps: float = 1e-5) -> Any:
+    return rms_norm(x - x.mean(tuple(range(-axes, 0)), keepdims=True), weight, axes, eps) + bias
+
+
+def rms_norm(x: Any, weight: Any = 1, axes: int = 1, eps: Any = None) -> Any:
+    eps = np.finfo(x.dtype).eps if eps is None else eps
+    return x / np.sqrt(np.square(x).mean(tuple(range(-axes, 0)), keepdims=True) + eps) * weight
+
+
+def gelu(x: Any, approximate: str = "none") -> Any:
+    if approximate == "tanh":
+        return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x**3)))
+    return (x * np.vectorize(math.erfc, "d")(-x / 2**0.5) / 2).astype(x.dtype)
+
+
+def rnn(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any:
+    states = [h]
+    for step in a:
+        z = step + np.einsum("bj,ij->bi", states[-1], weight)
+        states.append(np.tanh(z) if nonlinearity == "tanh" else z * (z > 0))
+    return np.array(states[1:])
+
+
+def gru(a: Any, weight: Any, h: Any, bias: Any = 0) -> Any:
+    states = [h]
+    for step in a:
+        u = np.einsum("bj,ij->bi", states[-1], weight) + bias
+        (ar, az, an), (ur, uz, un) = np.split(step, 3, -1), np.split(u, 3, -1)
+        z, n = 1 / (1 + np.exp(-az - uz)), np.tanh(an + un / (1 + np.exp(-ar - ur)))
+        states.append((1 - z) * n + z * states[-1])
+    return np.array(states[1:])
+
+
+def lstm(a: Any, weight: Any, h: Any, c: Any) -> Any:
+    states = [h]
+    for step in a:
+        i, f, g, o = np.split(step + np.einsum("bj,ij->bi", states[-1], weight), 4, -1)
+        c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+        states.append(np.tanh(c) / (1 + np.exp(-o)))
+    return np.array([*states[1:], c])
 
 
 def overlap_add(x: Any, size: int, axis: int = -1, stride: int = 1, dilation: int = 1) -> Any:
@@ -141,6 +194,9 @@ def overlap_add(x: Any, size: int, axis: int = -1, stride: int = 1, dilation: in
 PLAIN = {  # what ops that NumPy has no function for compute, written the plain way
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "relu": lambda x: x * (x > 0),
+    "erf": lambda x: np.vectorize(math.erf, "d")(x).astype(x.dtype),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "gelu": gelu,
     "getitem": lambda x, index: x[index],
     "scatter": scattered,
     "logsumexp": lambda x, **how: np.log(np.sum(np.exp(x), **how)),
@@ -149,8 +205,14 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
     "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),
     "cross_entropy": cross_entropy,
     "embedding": lambda weight, indices: weight[indices],
+    "attention": attention,
     "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
     "overlap_add": overlap_add,
+    "rnn": rnn,
+    "gru": gru,
+    "lstm": lstm,
     "contract": lambda *operands, subscripts: np.einsum(subscripts, *operands),
 }
 

@@ -24,6 +24,9 @@ FEW = settings(max_examples=max(settings().max_examples // 6, 1))
 BY_HAND = {  # what `torch._numpy` does not have, or has with another signature or another meaning
     "sigmoid": torch.sigmoid,
     "relu": torch.relu,
+    "erf": torch.erf,
+    "silu": F.silu,
+    "gelu": lambda x, approximate="none": F.gelu(x, approximate=approximate),
     "cbrt": lambda x: torch.sign(x) * torch.abs(x) ** (1 / 3),
     "fmax": torch.maximum,  # torch's fmax gives a tie to the first
     "fmin": torch.minimum,
@@ -52,7 +55,7 @@ BY_HAND = {  # what `torch._numpy` does not have, or has with another signature 
     "softmax": lambda x, axis=-1: torch.softmax(x, axis),
     "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
     "linear": F.linear,
-    "cross_entropy": lambda z, t, reduction="mean": crossed(z, t, reduction),
+    "cross_entropy": lambda z, t, reduction="mean", ignore_index=-100: crossed(z, t, reduction, ignore_index),
     "embedding": lambda weight, i: F.embedding(i, weight),
     "contract": lambda *operands, subscripts: torch.einsum(subscripts, *operands),
     "getitem": lambda x, index: x[places(index, x.shape)],
@@ -64,10 +67,18 @@ BY_HAND = {  # what `torch._numpy` does not have, or has with another signature 
     "squeeze": lambda x, axis=None: x.squeeze() if axis is None else x.squeeze(axis),
     "concatenate": lambda *xs, axis=0: torch.cat([x.reshape(-1) for x in xs] if axis is None else xs, axis or 0),
     "stack": lambda *xs, axis=0: torch.stack(xs, axis),
+    "attention": lambda qkv, keep=1, heads=1, causal=True: attended(qkv, keep, heads, causal),
     "batch_norm": lambda x, *affine, **how: batch_normed(x, *affine, **how),
+    "layer_norm": lambda x, weight=None, bias=None, axes=1, eps=1e-5: F.layer_norm(
+        x, x.shape[-axes:], weight, bias, eps),
+    "rms_norm": lambda x, weight=None, axes=1, eps=None: F.rms_norm(x, x.shape[-axes:], weight, eps),
     "sliding_window_view": lambda x, window_shape, axis=-1, stride=1, dilation=1: x.unfold(
         axis, dilation * (window_shape - 1) + 1, stride)[..., ::dilation],
     "overlap_add": lambda x, size, axis=-1, stride=1, dilation=1: overlapped(x, size, axis, stride, dilation),
+    "rnn": lambda a, weight, h, nonlinearity="tanh": layered(
+        torch.rnn_relu if nonlinearity == "relu" else torch.rnn_tanh, a, h[None], weight)[0],
+    "gru": lambda a, weight, h, bias=None: layered(torch.gru, a, h[None], weight, bias)[0],
+    "lstm": lambda a, weight, h, c: torch.cat(layered(torch.lstm, a, (h[None], c[None]), weight)[::2]),
     "pad": lambda x, pad_width: F.pad(x, np.broadcast_to(pad_width, (x.ndim, 2))[::-1].reshape(-1).tolist()),
 }
 
@@ -98,9 +109,16 @@ def axes(x: Any, axis: Any) -> Any:
     return tuple(range(x.ndim)) if axis is None else axis
 
 
-def crossed(z: Any, t: Any, reduction: str) -> Any:
-    losses = F.cross_entropy(z.reshape(-1, z.shape[-1]), t.reshape(-1), reduction=reduction)
+def crossed(z: Any, t: Any, reduction: str, ignore_index: int) -> Any:
+    losses = F.cross_entropy(z.reshape(-1, z.shape[-1]), t.reshape(-1), None, None, ignore_index, None, reduction)
     return losses.reshape(t.shape) if reduction == "none" else losses
+
+
+def attended(qkv: Any, keep: Any, heads: int, causal: bool) -> Any:
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in qkv.chunk(3, -1))
+    p = q @ k.mT / q.shape[-1] ** 0.5
+    p = p.masked_fill(torch.ones(p.shape[-2:]).triu(1).bool(), -torch.inf) if causal else p
+    return (p.softmax(-1) * keep @ v).transpose(1, 2).flatten(2)
 
 
 def batch_normed(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, axis: int = -1,
@@ -113,6 +131,13 @@ def batch_normed(x: Any, weight: Any = None, bias: Any = None, mean: Any = None,
     bessel = n / (n - correction)
     y = F.batch_norm(z, None, None, weight / bessel**0.5 if correction else weight, bias, True, 0.1, eps / bessel)
     return y.movedim(1, axis)
+
+
+def layered(layer: Any, a: Any, states: Any, weight: Any, bias: Any = None) -> Any:
+    """torch's layer projects its inputs: with the identity here."""
+    weights = [torch.eye(a.shape[-1], dtype=a.dtype), weight]
+    weights += [] if bias is None else [torch.zeros_like(bias), bias]
+    return layer(a, states, weights, bias is not None, 1, 0.0, False, False, False)
 
 
 def overlapped(x: Any, size: int, axis: int, stride: int, dilation: int) -> Any:

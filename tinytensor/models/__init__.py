@@ -1,5 +1,7 @@
 """The lectures' named networks, ready to be trained. The public names; nothing is defined here."""
 
+from .gpt import GPT
+from .makemore import GRU, MLP, RNN, Bigram, BoW, CausalCNN
 from .wavenet import CausalWaveNet, WaveNet
 
-__all__ = ["CausalWaveNet", "WaveNet"]
+__all__ = ["GPT", "GRU", "MLP", "RNN", "Bigram", "BoW", "CausalCNN", "CausalWaveNet", "WaveNet"]

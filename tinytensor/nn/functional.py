@@ -11,11 +11,26 @@ import numpy as np
 
 from .. import ops
 from ..core import Tensor, as_array
-from ..ops.elementwise import relu, sigmoid, tanh
+from ..ops.activation import gelu, relu, silu
+from ..ops.elementwise import sigmoid, tanh
 from ..ops.fused import embedding as rows_of
 from ..ops.fused import linear, log_softmax, softmax
+from .dot_product import scaled_dot_product_attention
+from .dropout import dropout
+from .losses import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
 
-__all__ = ["cross_entropy", "embedding", "linear", "log_softmax", "one_hot", "relu", "sigmoid", "softmax", "tanh"]
+__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "dropout", "embedding", "gelu", "huber_loss", "kl_div",
+           "l1_loss", "layer_norm", "linear", "log_softmax", "mse_loss", "nll_loss", "one_hot", "relu", "rms_norm",
+           "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss", "softmax", "tanh"]
 
 
 def embedding(indices: Any, weight: Any) -> Any:
@@ -32,41 +47,40 @@ def embedding(indices: Any, weight: Any) -> Any:
     return rows_of(weight, indices)
 
 
-def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
-    """The negative log-likelihood of the target classes, in nats, under softmax(logits).
-
-    Subtle: classes are axis 1 of logits, as in PyTorch; `tinytensor.cross_entropy` has them last.
-
-    Parameters
-    ----------
-    logits : (C,), (N, C) or (N, C, ...), floating
-    targets : (), (N,) or (N, ...), integer, in [0, C)
-    reduction : {"mean", "sum", "none"}
-
-    Raises
-    ------
-    ValueError
-        If shapes or the reduction do not fit.
-    TypeError
-        If targets are not integers.
-    IndexError
-        If a target is no class.
+def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """`tinytensor.layer_norm` over the last axes, which have to be of the shape `normalized_shape`.
 
     Examples
     --------
     >>> import tinytensor as tt
     >>> from tinytensor.nn import functional as F
-    >>> F.cross_entropy(tt.zeros(2, 27, 8), np.ones((2, 8), np.int64))  # log(27): all classes as likely
-    tensor(3.2958)
+    >>> F.layer_norm(tt.tensor([[1.0, 3.0], [20.0, 60.0]]), 2)
+    tensor([[-1.,  1.],
+            [-1.,  1.]])
     """
-    shape, given = np.shape(logits), np.shape(targets)
-    if len(shape) > 2:
-        if shape[:1] + shape[2:] != given:
-            raise ValueError(f"cross_entropy: logits of shape {shape} and targets of shape {given}; expected targets "
-                             f"of the shape of logits without axis 1, the classes; where classes come last, use "
-                             f"tt.cross_entropy")
-        logits = ops.shape.moveaxis(logits, 1, -1)
-    return ops.fused.cross_entropy(logits, targets, reduction)
+    return ops.layer_norm(x, weight, bias, ends_with("layer_norm", x, normalized_shape), eps)
+
+
+def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+    """`tinytensor.rms_norm` over the last axes, which have to be of the shape `normalized_shape`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.rms_norm(tt.tensor([[30.0, 40.0]]), (2,))
+    tensor([[0.8485, 1.1314]])
+    """
+    return ops.rms_norm(x, weight, ends_with("rms_norm", x, normalized_shape), eps)
+
+
+def ends_with(name: str, x: Any, normalized_shape: Any) -> int:
+    """How many axes `normalized_shape` has, once it is sure that x ends with them."""
+    shape = (normalized_shape,) if hasattr(normalized_shape, "__index__") else tuple(normalized_shape)
+    if not shape or np.shape(x)[-len(shape) :] != shape:
+        raise ValueError(f"{name}: x of shape {np.shape(x)} came; expected (..., {', '.join(map(str, shape))}); make "
+                         f"the layer for its size, or reshape x")
+    return len(shape)
 
 
 def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tensor:

@@ -1,4 +1,4 @@
-"""The plain layers: Linear, Embedding, Flatten and FlattenConsecutive, and the activations as modules.
+"""The plain layers: Linear, Embedding, Flatten, FlattenConsecutive and Identity, and the activations as modules.
 
 They compute nothing themselves (that is `functional`), and keep nothing from one call to the next.
 """
@@ -198,6 +198,16 @@ class FlattenConsecutive(Module):
         return str(self.n)
 
 
+class Identity(Module):
+    """Gives back what it is given; its own arguments are not looked at, so that it can stand where any layer stood."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
 # --- activations ---
 
 
@@ -220,3 +230,45 @@ class Sigmoid(Module):
 
     def forward(self, x: Any) -> Any:
         return F.sigmoid(x)
+
+
+class SiLU(Module):
+    """x * sigmoid(x) of each element."""
+
+    def forward(self, x: Any) -> Any:
+        return F.silu(x)
+
+
+class GELU(Module):
+    """x times the probability that a standard normal is below x, of each element; `approximate` as in `gelu`."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = approximate
+
+    def forward(self, x: Any) -> Any:
+        return F.gelu(x, self.approximate)
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class Softmax(Module):
+    """exp(x) / sum(exp(x)) along the axis `dim`."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = index(dim)
+
+    def forward(self, x: Any) -> Any:
+        return F.softmax(x, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Softmax):
+    """The logarithm of `Softmax`."""
+
+    def forward(self, x: Any) -> Any:
+        return F.log_softmax(x, self.dim)

@@ -1,6 +1,6 @@
-"""BatchNorm1d, and how it is folded into the Linear before it.
+"""LayerNorm, RMSNorm and BatchNorm1d, and how the last is folded into the Linear before it.
 
-What normalises is the op `batch_norm`; the layer keeps the running statistics and decides which ones are used.
+What normalises are ops, in `ops/norm.py`; BatchNorm1d keeps the running statistics and decides which ones are used.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..ops.norm import batch_norm
+from . import functional as F
 from .containers import Sequential
 from .layers import Linear, dtype_error, size
 from .module import Module, Parameter
@@ -124,6 +125,108 @@ class BatchNorm1d(Module):
         extra = (f", axis={self.axis}" if self.axis != 1 else "") + (", unbiased=True" if self.unbiased else "")
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.weight is not None}, "
                 f"track_running_stats={self.running_mean is not None}{extra}")
+
+
+# --- over the last axes ---
+
+
+def shape_of(layer: str, normalized_shape: Any) -> tuple[int, ...]:
+    """The shape that is meant by 5, by (5,) or by (2, 5)."""
+    sizes = (normalized_shape,) if np.ndim(normalized_shape) == 0 else normalized_shape
+    return tuple([size(layer, "normalized_shape", n) for n in sizes])
+
+
+class RMSNorm(Module):
+    """Each place divided by the root of the mean of squares over its channels, then scaled (Zhang and Sennrich 2019).
+
+    Parameters
+    ----------
+    normalized_shape : int or sequence of int
+        The last axes of the input: the channels.
+    eps : float or None
+        Added to the mean of squares; None for the distance from 1 to the next number of the dtype.
+    elementwise_affine : bool
+        Whether there is a `weight`, at first ones.
+    dtype : dtype
+        float32 or float64.
+
+    Shapes
+    ------
+    weight normalized_shape; input and output (..., *normalized_shape)
+
+    Raises
+    ------
+    ValueError
+        If the input's last axes are not `normalized_shape`.
+    TypeError
+        If the input's dtype is not the weight's.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.RMSNorm(2)(tt.tensor([[30.0, 40.0]]))
+    tensor([[0.8485, 1.1314]], op=rms_norm)
+    """
+
+    weight: Parameter | None
+
+    def __init__(self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True, *,
+                 dtype: Any = np.float32) -> None:
+        super().__init__()
+        self.normalized_shape, self.eps = shape_of("RMSNorm", normalized_shape), eps
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+
+    def forward(self, x: Any) -> Any:
+        if self.weight is not None and getattr(x, "dtype", None) != self.weight.data.dtype:
+            raise dtype_error("rms_norm", x, self.weight)
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+
+
+class LayerNorm(Module):
+    """Each place less the mean over its channels, divided by their standard deviation; then scaled and shifted.
+
+    The variance is the biased one (Ba et al. 2016).
+
+    Parameters
+    ----------
+    normalized_shape, elementwise_affine, dtype
+        As in `RMSNorm`.
+    eps : float
+        Added to the variance.
+    bias : bool
+        Whether a `weight` has a `bias` beside it, at first zeros.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.LayerNorm(2)(tt.tensor([[1.0, 3.0], [20.0, 60.0]]))
+    tensor([[-1.,  1.],
+            [-1.,  1.]], op=layer_norm)
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, *,
+                 dtype: Any = np.float32) -> None:
+        super().__init__()
+        self.normalized_shape, self.eps = shape_of("LayerNorm", normalized_shape), eps
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+        self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
+
+    def forward(self, x: Any) -> Any:
+        if self.weight is not None and getattr(x, "dtype", None) != self.weight.data.dtype:
+            raise dtype_error("layer_norm", x, self.weight)
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return (f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}, "
+                f"bias={self.bias is not None}")
 
 
 # --- folding ---

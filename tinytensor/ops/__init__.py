@@ -1,7 +1,7 @@
 """The table of calculus: every op and its rules, by family. A new op goes into its family's file, and nowhere else."""
 
 from ..apply import PUBLIC
-from . import create, elementwise, fused, index, linalg, norm, reduce, shape  # each registers its ops
+from . import activation, attention, create, elementwise, fused, index, linalg, norm, recurrent, reduce, shape  # ops
 
 globals().update(PUBLIC)
 __all__ = sorted(PUBLIC)

@@ -53,8 +53,10 @@ def sigmoid(x: Any) -> Any:
     >>> tt.tensor([-1e4, 0.0, 1e4]).sigmoid()
     tensor([0. , 0.5, 1. ])
     """
-    z = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, z) / (1 + z)
+    y, total = np.exp(np.minimum(x, 0)), np.exp(-np.abs(x))  # no choice by the sign: that would take thrice as long
+    total += 1
+    y /= total
+    return y
 
 
 # --- arithmetic ---
@@ -240,19 +242,6 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
 def inside(x: Any, low: Any, high: Any) -> Any:
     """Whether low <= x <= high, where None is no limit."""
     return (True if low is None else x >= low) & (True if high is None else x <= high)
-
-
-@op(lambda g, y, x: np.where(x > 0, g, 0), method=True, samples=(S((2, 3)), S(())))
-def relu(x: Any) -> Any:
-    """max(x, 0), elementwise. The gradient at 0 is 0.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.tensor([-1.0, 0.0, 2.0]).relu()
-    tensor([0., 0., 2.])
-    """
-    return np.maximum(x, 0)
 
 
 @op(None, lambda g, y, c, a, b: np.where(c, g, 0), lambda g, y, c, a, b: np.where(c, 0, g), numpy=(np.where,),

@@ -13,7 +13,7 @@ import numpy as np
 from ..autograd import MANY, ones, sum_rows
 from ..core import S
 from ..define import op
-from .elementwise import exp
+from .elementwise import exp, where
 from .index import FEW_ROWS, one_hot_table, scatter_rows, take, take_along_axis
 from .reduce import logsumexp, normalised
 
@@ -115,28 +115,34 @@ def starts(rows: int, columns: int) -> Any:
     return np.arange(0, rows * columns, columns)
 
 
-def likelihood(logits: Any, targets: Any, reduction: str = "mean") -> Any:
-    losses = -take_along_axis(log_softmax(logits), np.expand_dims(targets, -1), -1)[..., 0]
-    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+def likelihood(logits: Any, targets: Any, reduction: str = "mean", ignore_index: int | None = None) -> Any:
+    keep = np.not_equal(targets, -1 if ignore_index is None else ignore_index)  # no target is negative
+    losses = -take_along_axis(log_softmax(logits), np.expand_dims(np.where(keep, targets, 0), -1), -1)[..., 0]
+    losses = losses if ignore_index is None else where(keep, losses, 0)
+    return losses if reduction == "none" else losses.sum() / (int(keep.sum()) if reduction == "mean" else 1)
 
 
-def excess(g: Any, logits: Any, targets: Any, reduction: str, extras: Any) -> Any:
+def excess(g: Any, logits: Any, reduction: str, extras: Any) -> Any:
     """The predicted probability less the observed one, times g."""
-    e, total = extras
+    e, total, t, keep, count = extras
     d = e / total.reshape(-1, 1)
-    t, classes = targets.reshape(-1), d.shape[-1]
+    classes = d.shape[-1]
     if classes <= FEW_ROWS:
         d -= one_hot_table(classes, d.dtype).take(t, 0)
     else:
         d[np.arange(t.size), t] -= 1
-    d *= g.reshape(-1, 1) if reduction == "none" else g / t.size if reduction == "mean" else g
+    share = g / count if reduction == "mean" else g
+    if keep is not None:
+        share = np.where(keep, share.reshape(-1), 0)
+    d *= share.reshape(-1, 1) if share.ndim else share
     return d if logits.ndim == 2 else d.reshape(logits.shape)
 
 
-@op(lambda g, y, logits, targets, *, reduction, extras: excess(g, logits, targets, reduction, extras), None,
+@op(lambda g, y, logits, targets, *, reduction, extras, **_: excess(g, logits, reduction, extras), None,
     definition=likelihood, samples=(S((4, 3), LABELS), S((4, 3), LABELS, reduction="sum"),
-    S((4, 3), LABELS, reduction="none"), S((2, 2, 3), LABELS.reshape(2, 2)), S((4, 200), 60 * LABELS)))
-def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
+    S((4, 3), LABELS, reduction="none"), S((2, 2, 3), LABELS.reshape(2, 2)), S((4, 200), 60 * LABELS),
+    S((4, 3), LABELS - 1, ignore_index=-1), S((4, 3), LABELS, reduction="none", ignore_index=2)))
+def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_index: int | None = None) -> Any:
     """The negative log-likelihood of the target classes, in nats, under softmax(logits).
 
     Parameters
@@ -144,6 +150,8 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     logits : (..., C), floating
     targets : (...), integer, in [0, C)
     reduction : {"mean", "sum", "none"}
+    ignore_index : int, optional
+        Targets of this value, in [0, C) or not, have no loss and do not count in the mean, which is nan if all do so.
 
     Examples
     --------
@@ -151,7 +159,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     >>> tt.cross_entropy(tt.zeros((1, 27)), np.array([3]))  # log(27): all classes as likely
     tensor(3.2958)
     """
-    z, t = labelled(logits, targets)
+    z, t, keep = labelled(logits, targets, ignore_index)
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"cross_entropy: reduction {reduction!r} came; expected 'mean', 'sum' or 'none'")
     z = z - np.maximum.reduce(z, axis=1, keepdims=True)
@@ -159,14 +167,21 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
     total = e @ ones(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
     first = starts(*z.shape) if len(z) <= MANY else np.arange(0, z.size, z.shape[1])
     losses = np.log(total) - z.reshape(-1).take(first + t)
+    count: Any = t.size
+    if keep is not None:
+        losses, count = np.where(keep, losses, 0), np.add.reduce(keep, dtype=losses.dtype)
+    extras = e, total, t, keep, count
     if reduction == "none":
-        return losses.reshape(targets.shape), (e, total)
+        return losses.reshape(targets.shape), extras
     loss = np.add.reduce(losses)
-    return (loss / t.size if reduction == "mean" else loss), (e, total)
+    return (loss / count if reduction == "mean" else loss), extras
 
 
-def labelled(logits: Any, targets: Any) -> tuple[Any, Any]:
-    """Logits (N, C) and targets (N,), once they have been found to fit."""
+def labelled(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, Any, Any]:
+    """Logits (N, C) and targets (N,), once they have been found to fit, and which targets count: None for all.
+
+    Those that do not count are 0.
+    """
     if logits.ndim < 1 or logits.shape[:-1] != targets.shape:
         raise ValueError(f"cross_entropy: logits of shape {np.shape(logits)} and targets of shape {np.shape(targets)}; "
                          f"expected targets of the shape of logits without its last axis, the classes")
@@ -174,12 +189,15 @@ def labelled(logits: Any, targets: Any) -> tuple[Any, Any]:
         raise TypeError(f"cross_entropy: targets of dtype {targets.dtype} came; expected integer classes; convert "
                         f"them: targets.astype(np.int64)")
     t, classes = targets if targets.ndim == 1 else targets.reshape(-1), logits.shape[-1]
-    t = t if t.dtype is INTEGER else t.astype(INTEGER)
+    t, keep = t if t.dtype is INTEGER else t.astype(INTEGER), None
+    if ignore_index is not None:
+        keep = t != ignore_index
+        t = t * keep
     if outside(t, classes):
         wrong = t[(t < 0) | (t >= classes)][0]
         raise IndexError(f"cross_entropy: target {wrong} came for {classes} classes; expected 0 to {classes - 1}; "
                          f"check the vocabulary, or the size of the last layer")
-    return logits if logits.ndim == 2 else logits.reshape(-1, classes), t
+    return logits if logits.ndim == 2 else logits.reshape(-1, classes), t, keep
 
 
 # --- embedding ---

@@ -1,21 +1,25 @@
 """The ops that bring values to mean 0 and variance 1: each a fast forward and a fast rule, beside the slow definition.
 
-Running statistics are not kept here: a layer keeps them, from what `observe` is told.
+`batch_norm` takes the statistics of each channel, over all else; `layer_norm` and `rms_norm` those of each place, over
+its channels. Running statistics are not kept here: a layer keeps them, from what `observe` is told.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..autograd import sum_rows
+from ..autograd import ones, sum_rows
 from ..core import POSITIVE, REAL, S
 from ..define import op
 
 Observe = Callable[[Any, Any, int], None]
+
+# --- over all but the channels ---
 
 
 def standardised(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, axis: int = -1,
@@ -151,3 +155,147 @@ def fitting(x: Any, axis: int, **given: Any) -> None:
     if (given["mean"] is None) is not (given["var"] is None):
         raise ValueError("batch_norm: only one of mean and var came; expected both, or none for those of x; give the "
                          "other too")
+
+
+# --- over the channels ---
+
+
+def centred(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps: float = 1e-5) -> Any:
+    y = scaled(x - x.mean(tuple(range(-axes, 0)), keepdims=True), weight, axes, eps)
+    return y if bias is None else y + bias
+
+
+def scaled(x: Any, weight: Any = None, axes: int = 1, eps: float | None = None) -> Any:
+    y = x / np.sqrt((x * x).mean(tuple(range(-axes, 0)), keepdims=True) + smallest(x, eps))
+    return y if weight is None else y * weight
+
+
+def smallest(x: Any, eps: float | None) -> float:
+    return float(np.finfo(x.dtype).eps) if eps is None else eps
+
+
+def places(name: str, x: Any, axes: int, **given: Any) -> Any:
+    """x as rows (n, C), the last axes joined to one; raise unless what is given has their shape."""
+    if not 1 <= axes <= x.ndim:
+        raise ValueError(f"{name}: axes={axes} for x of shape {x.shape}; expected 1 to {x.ndim}, how many of the last "
+                         f"axes are normalised over; an axis more comes from x[None]")
+    shape = x.shape[-axes:]
+    for what, a in given.items():
+        if a is not None and a.shape != shape:
+            raise ValueError(f"{name}: {what} of shape {a.shape} came for x of shape {x.shape}, whose last axes are "
+                             f"{shape}; expected those; give the number of its axes as axes=")
+    return x if x.ndim == 2 and axes == 1 else x.reshape(-1, math.prod(shape))
+
+
+@lru_cache(maxsize=8)
+def first(dtype: Any) -> Any:
+    """A constant column (1, 0); cached, so that a compiled step sees one constant."""
+    a = np.array([[1], [0]], dtype)
+    a.flags.writeable = False
+    return a
+
+
+def outer(a: Any, b: Any) -> Any:
+    """a (n,) times b (C,) as rows (n, C), in an array of its own.
+
+    NumPy broadcasts row by row, which for short rows takes three times as long as this matrix product. Subtle: of inner
+    size 2, half of it zeros, for with 1 it would not go to BLAS.
+    """
+    return (first(a.dtype) * a).T @ (first(b.dtype) * b)
+
+
+def divided(d: Any, weight: Any, eps: float) -> tuple[Any, Any]:
+    """Rows d (n, C) divided by the roots of their mean squares, times weight; and 1 / these roots, (n,)."""
+    n = d.shape[1]
+    inverse = 1 / np.sqrt(np.vecdot(d, d) * (1 / n) + eps)
+    y = outer(inverse, ones(n, d.dtype) if weight is None else weight.reshape(-1))
+    y *= d
+    return y, inverse
+
+
+def through_rows(g: Any, x: Any, weight: Any, extras: Any, centre: bool) -> Any:
+    """h - mean(h) - d * mean(h * d) * inverse**2 with h = g * weight * inverse: what goes through statistics goes away.
+    """
+    d, inverse = extras
+    n = d.shape[1]
+    one = ones(n, d.dtype)
+    gx = outer(inverse, one if weight is None else weight.reshape(-1))
+    gx *= g.reshape(d.shape)
+    away = outer(np.vecdot(gx, d) * inverse * inverse * (-1 / n), one)
+    away *= d
+    if centre:
+        away += outer(gx @ one * (-1 / n), one)
+    gx += away
+    return gx if x.ndim == 2 else gx.reshape(x.shape)
+
+
+def of_scale(g: Any, weight: Any, extras: Any) -> Any:
+    """The sum of g * d * inverse over all rows."""
+    d, inverse = extras
+    return (inverse @ (g.reshape(d.shape) * d)).reshape(weight.shape)
+
+
+@op(lambda g, y, x, weight, bias, *, extras, **_: through_rows(g, x, weight, extras, centre=True),
+    lambda g, y, x, weight, bias, *, extras, **_: of_scale(g, weight, extras),
+    lambda g, y, x, weight, bias, **_: sum_rows(g.reshape(-1, bias.size)).reshape(bias.shape),
+    definition=centred, samples=(S((4, 3), (3,), (3,), eps=0.1), S((2, 3, 4), (3, 4), (3, 4), axes=2, eps=0.1),
+    S((2, 3, 4), (4,), (4,), eps=0.1), S((4, 3), eps=0.1), S((3,), (3,), eps=0.1)))
+def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps: float = 1e-5) -> Any:
+    """Each place less the mean over its channels, divided by their standard deviation (Ba et al. 2016).
+
+    Parameters
+    ----------
+    x : (..., C), floating
+    weight, bias : (C,), optional
+        What the channels are then multiplied by, and what is added to them.
+    axes : int
+        How many of the last axes are the channels. With 2, x is (..., C, D), weight and bias are (C, D).
+    eps : float
+        Added to the variance, which is the biased one.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.layer_norm(tt.tensor([[1.0, 3.0], [20.0, 60.0]]), eps=0)
+    tensor([[-1.,  1.],
+            [-1.,  1.]])
+    """
+    rows = places("layer_norm", x, axes, weight=weight, bias=bias)
+    one = ones(rows.shape[1], rows.dtype)
+    d = outer(rows @ one * (-1 / len(one)), one)
+    d += rows
+    y, inverse = divided(d, weight, eps)
+    if bias is not None:
+        y = np.add(y, bias.reshape(-1), out=y) if y.dtype == bias.dtype else y + bias.reshape(-1)
+    return y if x.ndim == 2 else y.reshape(x.shape), (d, inverse)
+
+
+@op(lambda g, y, x, weight, *, extras, **_: through_rows(g, x, weight, extras, centre=False),
+    lambda g, y, x, weight, *, extras, **_: of_scale(g, weight, extras),
+    definition=scaled, samples=(S((4, 3), (3,)), S((2, 3, 4), (3, 4), axes=2, eps=0.1), S((2, 3, 4), (4,), eps=0.1),
+    S((4, 3), eps=0.1), S((3,), (3,), eps=0.1)))
+def rms_norm(x: Any, weight: Any = None, axes: int = 1, eps: float | None = None) -> Any:
+    """Each place divided by the root of the mean of squares over its channels (Zhang and Sennrich 2019).
+
+    Parameters
+    ----------
+    x, weight, axes
+        As in `layer_norm`.
+    eps : float, optional
+        Added to the mean of squares; left out, it is the distance from 1 to the next number of the dtype.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.rms_norm(tt.tensor([[1.0, 7.0], [30.0, 40.0]]))
+    tensor([[0.2   , 1.4   ],
+            [0.8485, 1.1314]])
+    """
+    rows = places("rms_norm", x, axes, weight=weight)
+    y, inverse = divided(rows, weight, smallest(x, eps))
+    return y if x.ndim == 2 else y.reshape(x.shape), (rows, inverse)

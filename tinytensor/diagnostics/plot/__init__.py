@@ -3,13 +3,16 @@
 The public names; nothing is defined here.
 """
 
+from .attention import attention_maps
 from .characters import count_map, embedding_map, sweep_curve
 from .gradients import push_and_pull
 from .health import histograms, saturation, update_ratios
+from .makemore import race_chart
 from .scalar import decision_map, difference_errors, fit_curve
+from .tokens import compression_curve, merge_tree
 from .training import loss_curve, rate_curve, size_curve
 from .wavenet import dilated_tree, ladder_chart
 
-__all__ = ["count_map", "decision_map", "difference_errors", "dilated_tree", "embedding_map", "fit_curve", "histograms",
-           "ladder_chart", "loss_curve", "push_and_pull", "rate_curve", "saturation", "size_curve", "sweep_curve",
-           "update_ratios"]
+__all__ = ["attention_maps", "compression_curve", "count_map", "decision_map", "difference_errors", "dilated_tree",
+           "embedding_map", "fit_curve", "histograms", "ladder_chart", "loss_curve", "merge_tree", "push_and_pull",
+           "race_chart", "rate_curve", "saturation", "size_curve", "sweep_curve", "update_ratios"]

@@ -11,7 +11,8 @@ import numpy as np
 from .style import BLUE, GREY, ORANGE, RED, figure, write
 
 
-def loss_curve(path: str | Path, losses: Any, levels: Mapping[str, float] | None = None) -> None:
+def loss_curve(path: str | Path, losses: Any, levels: Mapping[str, float] | None = None,
+               dev: Mapping[int, float] | None = None) -> None:
     """The loss over the steps: means of up to 200 equal stretches, single batches behind them, and levels to compare.
 
     Parameters
@@ -20,6 +21,8 @@ def loss_curve(path: str | Path, losses: Any, levels: Mapping[str, float] | None
         The loss of each step's batch, in nats.
     levels : dict of str to float
         Horizontal lines with their names, such as the dev loss.
+    dev : dict of int to float
+        The dev loss after some of the steps.
     """
     losses, levels = np.asarray(losses, np.float64), levels or {}
     width = max(1, len(losses) // 200)
@@ -28,6 +31,8 @@ def loss_curve(path: str | Path, losses: Any, levels: Mapping[str, float] | None
     thin = slice(None, None, max(1, len(losses) // 2000))
     ax.plot(np.arange(len(losses))[thin], losses[thin], color=GREY, alpha=0.25, lw=0.6, label="single batches")
     ax.plot((np.arange(len(smooth)) + 0.5) * width, smooth, color=BLUE, lw=2, label="mean of a stretch")
+    if dev:
+        ax.plot(list(dev), list(dev.values()), "o-", color=ORANGE, lw=1.5, ms=5, label="dev")
     for (name, level), color in zip(levels.items(), (ORANGE, RED, GREY), strict=False):
         ax.axhline(level, color=color, ls="--", lw=1.2, label=f"{name} {level:.4f}")
     late = smooth[len(smooth) // 50 :]  # the first drop would press the rest together

@@ -1,0 +1,221 @@
+"""Lecture 7, the tokenizer: from bytes to tokens by merging the most frequent pairs (byte-level BPE, as in GPT).
+
+A text is code points, in UTF-8 they are bytes, and pairs of bytes that often stand together become new ids. It shows
+the merges one by one on a small text, trains on Shakespeare with three patterns, measures how much shorter texts get,
+and cuts sentences as GPT-2 and GPT-4 do; then special tokens and files. The lecture's exercises stand in
+bpe_exercises.py. It trains no model (gpt.py takes these tokens), and leaves out sentencepiece.
+
+    python examples/bpe_tokenizer.py                          some seconds
+    python examples/bpe_tokenizer.py --plots DIR              and its figures: compression.png, merges.png
+    python examples/bpe_tokenizer.py --vocabulary FILE        cut by GPT-4's cl100k_base.tiktoken, by a folder with
+                                                              GPT-2's two files, or by a file that --save wrote
+"""
+
+import common  # first of all: it sets one BLAS thread
+
+import dataclasses  # isort: skip
+import os
+import sys
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import bpe_exercises as exercises
+
+from tinytensor.checkpoint import writable
+from tinytensor.text import Tokenizer, learn_merges
+
+PATTERNS = ("whole", "simple", "gpt2", "gpt4") if find_spec("regex") else ("whole", "simple")
+HELLO = "안녕하세요 👋 (hello in Korean!)"  # the lecture's
+SMALL = "aaabdaaabac"  # the example of Gage (1994), who wrote of it first
+SENTENCES = ("First Citizen: You are all resolved rather to die than to famish?",
+             "for i in range(1, 101):\n    if i % 3 == 0:\n        print('Fizz')", HELLO)
+MEASURED = 100_000  # characters on which the compression is measured
+END = "<|endoftext|>"
+
+
+@dataclass
+class Settings(common.Settings):
+    data: str = common.setting(str(common.DATA / "shakespeare.txt"), "a UTF-8 text; its first 90 % are trained on")
+    merges: int = common.setting(2_048, "merges to learn with each pattern", least=1)
+    save: str = common.setting(None, "file for the last tokenizer")
+    vocabulary: str = common.setting(None, "only cut sentences by this vocabulary")
+
+
+# --- the screen ---
+
+
+def visible(token: bytes) -> str:
+    """A token as text; half of a character, and what can't be seen, as an escape."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in token.decode("utf-8", "backslashreplace"))
+
+
+def cut(tokens: list[bytes]) -> str:
+    """Tokens side by side: in five colours on a terminal, else with bars between."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return "|".join(map(visible, tokens))
+    colors = (153, 157, 223, 217, 183)  # pale, with black on them
+    return "".join(f"\033[30;48;5;{colors[i % 5]}m{visible(token)}" for i, token in enumerate(tokens)) + "\033[0m"
+
+
+def show_cut(tokenizer: Tokenizer, what: str, text: str) -> None:
+    ids = tokenizer.encode(text, special="text")
+    size = len(text.encode())
+    print(f"  {what:>6} {size:>4} bytes {len(ids):>4} tokens  {cut([tokenizer.decode_bytes(i) for i in ids])}")
+
+
+# --- what a text is ---
+
+
+def show_bytes() -> None:
+    """Code points are too many for a vocabulary (and change each year); bytes are 256, but make a long text."""
+    print(f"{HELLO!r}: {len(HELLO)} code points; " + ", ".join(
+        f"{len(HELLO.encode(code))} bytes in {code[:-3] if code[-1] == 'e' else code}"
+        for code in ("utf-8", "utf-16-le", "utf-32-le")))
+    for character in "h안👋":
+        print(f"  {character}  U+{ord(character):04X}  {' '.join(map(str, character.encode()))}")
+
+
+def show_merges(text: str) -> None:
+    """The lecture's loop, step by step: the most frequent pair becomes a new id."""
+    print(f"{text!r}, merge by merge:")
+    merges = list(learn_merges(text, "whole"))
+    for n in range(len(merges) + 1):
+        tokenizer = Tokenizer.of(merges[:n], "whole")
+        tokens = [tokenizer.decode_bytes(i) for i in tokenizer.encode(text)]
+        made = f"{256 + n - 1}, {merges[n - 1].times} times" if n else "bytes"
+        print(f"  {made:>12}: {cut(tokens)}")
+
+
+# --- training ---
+
+
+def train(s: Settings, text: str, pattern: str) -> tuple[list, common.Progress]:
+    progress, merges = common.Progress(s.merges, f"merges, {pattern}"), []
+    for _, merge in zip(progress, learn_merges(text, pattern)):
+        merges.append(merge)
+        progress.note = f"a pair that occurs {merge.times:,} times"
+    return merges, progress
+
+
+def show_tokens(tokenizer: Tokenizer, merges: list) -> None:
+    """The first merges, as minbpe's .vocab files list them, and the longest tokens."""
+    name = lambda i: f"[{visible(tokenizer.decode_bytes(i))}]"
+    print("  first: " + " ".join(f"{name(m.left)}{name(m.right)}->{256 + i}" for i, m in enumerate(merges[:8])))
+    longest = sorted(tokenizer.tokens, key=len, reverse=True)[:8]
+    print("  longest: " + " ".join(f"[{visible(token)}]" for token in longest))
+
+
+def compression(merges: list, pattern: str, texts: tuple[str, str]) -> list[tuple[int, float, float]]:
+    """Bytes per token of each text after more and more merges: (merges, train, held out)."""
+    rows, texts = [], [text[:MEASURED] for text in texts]
+    for n in sorted({0, len(merges)} | {2**k for k in range(4, 20, 2) if 2**k < len(merges)}):
+        tokenizer = Tokenizer.of(merges[:n], pattern)
+        rows.append((n, *(len(text.encode()) / len(tokenizer.encode(text)) for text in texts)))
+    return rows
+
+
+def show_compression(curves: dict[str, list]) -> None:
+    print("bytes per token on held-out text:")
+    columns = sorted({n for rows in curves.values() for n, _, _ in rows})
+    print(f"  {'merges':>8}" + "".join(f"{n:>8,}" for n in columns))
+    for pattern, rows in curves.items():
+        found = {n: f"{held:.3f}" for n, _, held in rows}
+        print(f"  {pattern:>8}" + "".join(f"{found.get(n, '-'):>8}" for n in columns))
+
+
+# --- files and figures ---
+
+
+def read(path: str) -> str:
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "this is no UTF-8"
+        raise common.UserError(f"{path}: {reason}; expected a text file; name another with --data") from None
+    if len(text) < 1000:
+        came = f"{path}: {len(text)} characters"
+        raise common.UserError(f"{came}; expected 1,000 or more, to train on and to hold out; give a longer text")
+    return text
+
+
+def load(path: Path) -> Tokenizer:
+    """A vocabulary of one of three kinds."""
+    if path.is_dir():
+        return Tokenizer.from_gpt2(path / "vocab.bpe", path / "encoder.json")
+    return Tokenizer.from_tiktoken(path) if path.suffix == ".tiktoken" else Tokenizer.load(path)
+
+
+def draw(plot, folder: Path, tokenizer: Tokenizer, curves: dict) -> None:
+    ids = tokenizer.encode("Speak, gentlemen: resolved to die?").tolist()
+    plot.merge_tree(folder / "merges.png", ids, tokenizer.merges, lambda i: visible(tokenizer.decode_bytes(i)))
+    plot.compression_curve(folder / "compression.png", curves)
+    print(f"figures in {folder}: compression, merges (.png)")
+
+
+def speed(tokenizer: Tokenizer, text: str) -> float:
+    """Megabytes encoded in a second, the chunks' ids not yet known."""
+    fresh = Tokenizer(tokenizer.tokens, tokenizer.special, tokenizer.pattern)
+    start = time.perf_counter()
+    fresh.encode(text, special="text")
+    return len(text.encode()) / 1e6 / (time.perf_counter() - start)
+
+
+# --- the script, from top to bottom ---
+
+
+def main() -> int:
+    s = common.parse(Settings, __doc__)
+    sys.stdout.reconfigure(errors="backslashreplace")  # for a screen that lacks Korean letters
+    if s.quick or s.lecture:
+        s = dataclasses.replace(s, merges=20 if s.lecture else min(s.merges, 64))  # the lecture: 276 ids
+    if s.vocabulary:
+        tokenizer = load(Path(s.vocabulary))
+        print(f"{s.vocabulary}: {tokenizer}")
+        for sentence in SENTENCES:
+            show_cut(tokenizer, "", sentence)
+        exercises.questions(lambda what, text: show_cut(tokenizer, what, text))
+        return 0
+    if s.save:
+        writable(s.save)
+    plot, text = common.plotting(s.plots), read(s.data)
+    texts = text[: int(0.9 * len(text))], text[int(0.9 * len(text)) :]
+    if "gpt2" not in PATTERNS:
+        print("GPT-2's and GPT-4's patterns are left out: pip install -e '.[examples]' adds the package regex")
+    show_bytes()
+    show_merges(SMALL)
+
+    tokenizers, curves = {}, {}
+    for pattern in PATTERNS[:1] if s.lecture else PATTERNS:
+        merges, progress = train(s, texts[0], pattern)
+        tokenizers[pattern] = tokenizer = Tokenizer.of(merges, pattern, [END])
+        common.say(f"{pattern}: {len(merges):,} merges in {progress.seconds:.2f} s, {tokenizer}")
+        show_tokens(tokenizer, merges)
+        curves[pattern] = compression(merges, pattern, texts)
+        if status := progress.status:
+            break
+    show_compression(curves)
+    print(f"how {len(tokenizers)} tokenizers cut:")
+    for sentence in SENTENCES:
+        for name, one in tokenizers.items():
+            show_cut(one, name, sentence)
+    exercises.training(texts[0][:30_000])
+    exercises.patterns(tokenizers, cut)
+    exercises.recovered(tokenizer, merges, texts[1])
+    exercises.special_tokens(tokenizer, END)
+    exercises.questions(lambda what, text: show_cut(tokenizer, what, text))
+    exercises.round_trips(tokenizers, s.seed)
+    if s.save:
+        tokenizer.save(s.save)
+        print(f"saved: {s.save}, {Path(s.save).stat().st_size:,} bytes; read again it is "
+              f"{'equal' if Tokenizer.load(s.save) == tokenizer else 'ANOTHER'}")
+    if plot:
+        draw(plot, Path(s.plots), tokenizer, curves)
+    print(f"reached: {len(merges):,} merges, pattern {pattern}, {curves[pattern][-1][2]:.2f} bytes a token on held-out "
+          f"text, {speed(tokenizer, text[: 5 * MEASURED]):.1f} MB/s")
+    return status
+
+
+if __name__ == "__main__":
+    common.run(main)

@@ -1,0 +1,183 @@
+"""Lecture 6: a GPT writes Shakespeare, character by character, and names; attention from the first average on.
+
+A Transformer as GPT-2 is built, on a text file or on a list of names: blocks of self-attention and a network for each
+place, both added to what came in. It shows the loss on train and dev, samples while it trains, what the heads look at,
+and how a text is written token by token with a cache of keys and values. --ladder builds it up as the lecture does.
+It leaves out fine-tuning, and weights of others: `GPT.from_pretrained` reads those.
+
+    python examples/gpt.py                         some three minutes on Shakespeare, samples, figures in plots/gpt
+    python examples/gpt.py --recipe shakespeare    the small recipe of nanoGPT for a processor: 2,000 steps
+    python examples/gpt.py --recipe names          names, to the lowest loss: some ten minutes
+    python examples/gpt.py --ladder                the lecture's steps from a bigram to a GPT, one after the other
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", str(min(2, os.cpu_count() or 1)))  # its matrices gain by a second one
+
+import common  # isort: skip  # before NumPy is loaded
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import gpt_data
+import gpt_ladder
+import numpy as np
+
+import tinytensor as tt
+from tinytensor import checkpoint, optim
+from tinytensor.models import GPT
+from tinytensor.text import sampling
+
+SOME = 64  # windows or lines for a look at dev while it trains
+RECIPES = {
+    "ours": {},
+    "shakespeare": {"steps": 2_000, "width": 128, "layers": 4, "heads": 4, "context": 64, "batch": 12, "lr": 1e-3,
+                    "warmup": 100, "last": 0.1, "weight_decay": 0.1, "dropout": 0.0},
+    "names": {"data": str(common.DATA / "names.txt"), "lines": True, "steps": 36_000, "width": 64, "layers": 4,
+              "heads": 4, "context": 16, "batch": 32, "lr": 2e-3, "warmup": 0, "last": 0.0, "schedule": "linear",
+              "weight_decay": 0.1, "dropout": 0.1},
+}
+
+
+@dataclass
+class Settings(common.Settings):
+    data: str = common.setting(str(common.DATA / "shakespeare.txt"), "a UTF-8 file")
+    lines: bool = common.setting(False, "each line of the file is a text of its own, such as a name")
+    bpe: int = common.setting(0, "merges of a byte-pair encoding, trained on the file; 0: characters", least=0)
+    context: int = common.setting(64, "tokens that it can see", least=1)
+    width: int = common.setting(128, "numbers for a token", least=1)
+    layers: int = common.setting(4, "blocks", least=1)
+    heads: int = common.setting(4, "attention heads in a block", least=1)
+    dropout: float = common.setting(0.0, "share of activations that are left out at random", least=0)
+    batch: int = common.setting(12, "texts in a step", least=1)
+    steps: int = common.setting(4_000, "steps of AdamW", least=1)
+    lr: float = common.setting(2e-3, "learning rate at its highest", least=0)
+    last: float = common.setting(0.05, "learning rate at the end, as a share of the highest", least=0)
+    warmup: int = common.setting(100, "steps in which the learning rate rises from 0", least=0)
+    schedule: str = common.setting("cosine", "how the learning rate falls", choices=("cosine", "linear"))
+    weight_decay: float = common.setting(0.1, "pull of the matrices towards 0", least=0)
+    prompt: str = common.setting("\n", "how what it writes begins")
+    count: int = common.setting(500, "tokens to write at the end", least=0)
+    temperature: float = common.setting(0.8, "below 1 it writes what is usual, above it wilder", above=0)
+    top_k: int = common.setting(None, "only the k likeliest tokens", least=1)
+    top_p: float = common.setting(None, "only the likeliest tokens that together have this probability", above=0)
+    ladder: bool = common.setting(False, "only train the lecture's networks, from a bigram to a GPT")
+    save: str = common.setting(None, "file for all that a run needs to go on")
+    resume: str = common.setting(None, "go on with the run of such a file, bit for bit, by its settings")
+    sample_from: str = common.setting(None, "only write, with the network of such a file")
+    recipe: str = common.setting("ours", "settings of a known run, whatever the flags say", choices=tuple(RECIPES))
+    plots: str = common.setting("plots/gpt", "folder for the figures")
+    seed: int = common.setting(1337, "seed of all that is drawn: weights, batches, dropout, samples")
+
+
+# --- the model and its training ---
+
+
+def build(s: Settings, vocabulary: int) -> tuple[GPT, optim.AdamW, tt.Generator, np.random.Generator]:
+    """The network as it starts, its optimiser, and the streams of batches and of dropout."""
+    rng, noise = tt.Generator(s.seed), np.random.default_rng(s.seed)
+    try:
+        model = GPT(vocabulary, s.context, s.width, s.layers, s.heads, s.dropout, rng=rng, noise=noise)
+    except ValueError as error:
+        raise common.UserError(str(error)) from None
+    groups = optim.decay_groups(model.named_parameters(), s.weight_decay, exempt=["wte", "wpe"])
+    return model, optim.AdamW(groups, lr=s.lr, betas=(0.9, 0.99)), rng, noise
+
+
+def schedule(s: Settings) -> optim.Schedule:
+    rate = {"cosine": optim.cosine, "linear": optim.linear}[s.schedule](s.lr, s.last * s.lr, s.steps)
+    return optim.warmup(rate, s.warmup) if s.warmup else rate
+
+
+@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line
+def train(model, opt, data, s: Settings, rng, start: int) -> tuple[common.Progress, dict[int, float]]:
+    """From step `start` to the last: the losses, and now and then that on dev."""
+    rate, dev, progress = schedule(s), {}, common.Progress(s.steps, start=start)
+    for i, (x, y) in zip(progress, data.batches(s.batch, rng)):  # (B, T), (B, T)
+        loss = tt.cross_entropy(model(x), y, ignore_index=common.NOTHING)
+        opt.zero_grad()
+        loss.backward()
+        optim.clip_grad_norm_(model.parameters(), 1.0)
+        opt.lr = rate(i)
+        opt.step()
+        progress.log(loss.item())
+        if (i + 1) % max(1, s.steps // 6) == 0:
+            dev[i + 1] = data.evaluate(model, "dev", SOME)
+            written = "".join(data.sample(model, dataclasses.replace(s, count=75), tt.Generator(s.seed)))
+            common.say(f"after {i + 1:,} steps: dev {dev[i + 1]:.3f}, it writes {written.strip()!r}")
+    return progress, dev
+
+
+# --- what is kept, and what is shown ---
+
+
+def read(path: str, s: Settings) -> tuple[dict, Settings]:
+    """What a run has saved, and its settings but for those of the flags that do not change the network."""
+    saved = checkpoint.load(path)
+    try:
+        before = Settings(**saved["settings"])
+    except (KeyError, TypeError):
+        raise common.UserError(f"{path}: this checkpoint is of another model; expected one that examples/gpt.py wrote "
+                               f"with --save") from None
+    flags = ("save", "resume", "sample_from", "plots", "prompt", "count", "temperature", "top_k", "top_p")
+    return saved, dataclasses.replace(before, **{name: getattr(s, name) for name in flags})
+
+
+def write(model, data, s: Settings) -> None:
+    """A sample, shown as it is drawn."""
+    for piece in data.sample(model, s, tt.Generator(s.seed)):
+        print(piece, end="", flush=True)
+    print()
+
+
+def draw(plot, folder: Path, model, data, progress: common.Progress, dev: dict[int, float], result) -> None:
+    plot.loss_curve(folder / "loss.png", progress.losses, {"dev at the end": result["dev"]}, dev)
+    x = next(data.batches(1, tt.Generator(1)))[0][:, :24]  # (1, T)
+    plot.attention_maps(folder / "attention.png", model.attention(x)[:, 0], data.shown(x[0]))
+    print(f"figures in {folder}: loss, attention (.png)")
+
+
+# --- the script, from top to bottom ---
+
+
+def main() -> int:
+    s, saved = dataclasses.replace(s := common.parse(Settings, __doc__), **RECIPES[s.recipe]), {}
+    if s.resume or s.sample_from:
+        saved, s = read(s.resume or s.sample_from, s)
+    s.steps = min(s.steps, 30) if s.quick else s.steps
+    plot = None if s.sample_from else common.plotting(s.plots)
+    if s.ladder:
+        return gpt_ladder.ladder(s, plot)
+    if s.save:
+        checkpoint.writable(s.save)
+    sampling.check(s.temperature, s.top_k, s.top_p)  # before a long training, not after it
+    data = gpt_data.Lines(s.data, s.context) if s.lines else gpt_data.LongText(s.data, s.context, s.bpe)
+    data.tokens.encode(s.prompt.strip() if s.lines else s.prompt)
+    model, opt, rng, noise = build(s, len(data.tokens))
+    if saved:
+        checkpoint.load(s.resume or s.sample_from, model=model, optimizer=opt, rng=rng)
+        noise.bit_generator.state = saved["noise"]
+    if s.sample_from:
+        write(model, data, s)
+        return 0
+    print(f"{data}; {model.num_parameters():,} weights")
+
+    progress, dev = train(model, opt, data, s, rng, saved.get("step", 0))
+    print(progress.pace())
+    if s.save:
+        settings = dataclasses.asdict(s) | {"resume": None}
+        checkpoint.save(s.save, model=model, optimizer=opt, rng=rng, noise=noise.bit_generator.state,
+                        step=progress.start + len(progress.losses), settings=settings)
+        print(f"saved: {s.save}")
+    result = {part: data.evaluate(model, part, SOME if s.quick else 10**9) for part in data.splits}
+    write(model, data, s)
+    if plot and progress.losses:
+        draw(plot, Path(s.plots), model, data, progress, dev, result)
+    print("loss: " + " ".join(f"{part} {loss:.3f}" for part, loss in result.items()) + " per character")
+    return progress.status
+
+
+if __name__ == "__main__":
+    common.run(main)

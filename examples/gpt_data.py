@@ -1,0 +1,142 @@
+"""What gpt.py learns: one long text, or a file with a text on each line; as tokens, batches and losses on the splits.
+
+Both give the same few things, so that the training need not know which it is. No network is made here.
+"""
+
+import common  # first of all: it sets one BLAS thread
+
+import codecs  # isort: skip
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+
+from tinytensor.text.tokenizer import Tokenizer
+
+# --- tokens ---
+
+
+class Characters:
+    """Each character is a token."""
+
+    def __init__(self, characters: str) -> None:
+        self.characters, self.place = characters, {c: i for i, c in enumerate(characters)}
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def encode(self, written: str):  # (N,)
+        if unknown := sorted(set(written) - self.place.keys()):
+            raise common.UserError(f"{unknown[0]!r} is none of the {len(self)} characters that the model knows; "
+                                   f"expected only these; leave it out, or train on a text that has it")
+        return np.array([self.place[c] for c in written], np.int64)
+
+    def decode_bytes(self, ids) -> bytes:
+        return "".join(self.characters[i] for i in ids).encode()
+
+
+# --- one long text ---
+
+
+class LongText:
+    """A file as one text: the first nine tenths are train, the rest is dev."""
+
+    def __init__(self, path: str, context: int, merges: int = 0) -> None:
+        try:
+            written = Path(path).read_text("utf-8")
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or "this is no UTF-8"
+            raise common.UserError(f"{path}: {reason}; expected a text file; name another with --data") from None
+        cut = int(0.9 * len(written))
+        parts = {"train": written[:cut], "dev": written[cut:]}
+        self.context = context
+        self.tokens = Tokenizer.train(parts["train"], merges) if merges else Characters("".join(sorted(set(written))))
+        self.splits = {name: self.tokens.encode(part) for name, part in parts.items()}
+        self.share = {name: len(ids) / max(1, len(parts[name])) for name, ids in self.splits.items()}  # per character
+        if min(map(len, self.splits.values())) <= 2 * context:
+            raise common.UserError(f"{path}: {len(written):,} characters came; expected more, for a context of "
+                                   f"{context} several times in a tenth of them; give a longer text, or a smaller "
+                                   f"--context")
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{len(ids):,} {name}" for name, ids in self.splits.items())
+        return f"a vocabulary of {len(self.tokens)}, {sizes} tokens"
+
+    def batches(self, size: int, rng):
+        """Windows (B, T) drawn at random, and the tokens that follow each of theirs (B, T)."""
+        windows = np.lib.stride_tricks.sliding_window_view(self.splits["train"], self.context + 1)
+        for _ in repeat(None):
+            drawn = windows.take(rng.randint(0, len(windows), (size,)), 0)
+            yield drawn[:, :-1], drawn[:, 1:]
+
+    def evaluate(self, model, part: str, most: int = 10**9) -> float:
+        """The mean loss per character on dev, cut into windows, or on as much of train; on so many windows at most."""
+        n, ids = min(most, (len(self.splits["dev"]) - 1) // self.context) * self.context, self.splits[part]
+        x, y = (ids[i : i + n].reshape(-1, self.context) for i in (0, 1))  # (N, T), (N, T)
+        return common.evaluate(model, x, y, 64) * self.share[part]
+
+    def shown(self, ids) -> list[str]:
+        """Each token as text."""
+        return [self.tokens.decode_bytes([i]).decode("utf-8", "replace") for i in ids]
+
+    def sample(self, model, s, rng):
+        """A text that goes on from the prompt, piece by piece."""
+        yield s.prompt
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a token of a BPE may be half of a character
+        for token in model.generate(self.tokens.encode(s.prompt)[None], s.count, rng, s.temperature, s.top_k, s.top_p):
+            yield decoder.decode(self.tokens.decode_bytes(token))
+
+
+# --- a text on each line ---
+
+
+class Lines:
+    """A file with a text on each line, such as names: each begins and ends with the boundary, and is seen whole."""
+
+    def __init__(self, path: str, context: int) -> None:
+        self.names = common.read_names(path)
+        self.tokens = self.names.vocabulary
+        self.splits = {part: self.padded(items) for part, items in self.names.splits.items()}
+        longest = max(x.shape[1] for x, _ in self.splits.values())
+        if longest > context:
+            raise common.UserError(f"{path}: a line of {longest - 1} characters came; expected at most {context - 1}, "
+                                   f"for a context of {context}; give a larger --context")
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{(y >= 0).sum():,} {name}" for name, (_, y) in self.splits.items())
+        return f"{len(self.names.items):,} lines, a vocabulary of {len(self.tokens)}, {sizes} tokens"
+
+    def padded(self, items: list[str]):
+        """The boundary and each text (N, T), and each text and the boundary (N, T); behind the end nothing counts."""
+        x = np.zeros((len(items), 1 + max(map(len, items))), np.int64)
+        y = np.full_like(x, common.NOTHING)
+        for row, item in enumerate(items):
+            x[row, 1 : 1 + len(item)] = y[row, : len(item)] = self.tokens.encode(item)
+            y[row, len(item)] = 0
+        return x, y
+
+    def batches(self, size: int, rng):
+        """Lines (B, T) drawn at random, and the characters that follow (B, T)."""
+        x, y = self.splits["train"]
+        for _ in repeat(None):
+            rows = rng.randint(0, len(x), (size,))
+            yield x.take(rows, 0), y.take(rows, 0)
+
+    def evaluate(self, model, part: str, most: int = 10**9) -> float:
+        """The mean loss per character, on so many lines at most."""
+        return common.evaluate(model, *(a[:most] for a in self.splits[part]), 512)
+
+    def shown(self, ids) -> list[str]:
+        return list(self.tokens.decode(ids))
+
+    def sample(self, model, s, rng):
+        """New lines, * before those that stand in the training set; --prompt is how each begins."""
+        known, start = set(self.names.splits["train"]), self.tokens.encode(s.prompt.strip())
+        for _ in range(s.count // 25):
+            ids = start.tolist()
+            for token in model.generate([[0, *ids]], 100, rng, s.temperature, s.top_k, s.top_p):
+                if not token[0]:
+                    break
+                ids.append(token[0])
+            name = self.tokens.decode(ids)
+            yield f"{'*' if name in known else ''}{name}  "

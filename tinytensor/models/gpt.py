@@ -1,0 +1,209 @@
+"""GPT: a Transformer that predicts the next token, with GPT-2's layout, names and first weights, and how it writes.
+
+It trains nothing and knows no text: tokens are integers. Weights of others are read by `models/pretrained.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import nn
+from ..core import Array, no_grad
+from ..nn.attention import KeyValues
+from ..nn.init import Rng
+from ..random import Generator, as_generator
+from ..text.sampling import check, draw
+from .pretrained import gpt2
+
+
+class GPT(nn.Module):
+    """Tokens to the logits of the token after each (Radford et al. 2018 and 2019; the layout and names are GPT-2's).
+
+    Parameters
+    ----------
+    vocabulary : int
+        How many tokens there are.
+    context : int
+        How many places it can see at once: each has an embedding.
+    width, layers, heads : int
+        Numbers for a token, and Blocks, and attention heads in each.
+    dropout : float
+        Of the embeddings, of attention weights, and of what each Block adds.
+    bias : bool
+        Whether the layers inside of the Blocks have one.
+    tied : bool
+        Whether the head's matrix is the tokens' table itself, as in GPT-2.
+    dtype
+        float32 or float64.
+    rng : Generator, int or None
+        Where the first weights come from: normal, with a standard deviation of 0.02; what a Block adds starts smaller,
+        by sqrt(2 * layers). Biases start at 0.
+    noise : Generator, numpy.random.Generator or None
+        Where dropout draws from; see `nn.Dropout`.
+
+    Shapes
+    ------
+    input (B, T), integer, T at most `context`; output (B, T, vocabulary)
+
+    Examples
+    --------
+    >>> from tinytensor.models import GPT
+    >>> model = GPT(vocabulary=27, context=16, width=64, layers=4, heads=4)
+    >>> model(np.zeros((32, 16), np.int64)).shape, model.num_parameters()
+    ((32, 16, 27), 202816)
+    """
+
+    def __init__(self, vocabulary: int, context: int = 64, width: int = 128, layers: int = 4, heads: int = 4,
+                 dropout: float = 0.0, bias: bool = True, tied: bool = True, dtype: Any = np.float32,
+                 rng: Rng = None, noise: Any = None) -> None:
+        super().__init__()
+        self.context = nn.layers.size("GPT", "context", context)
+        rng, layers = as_generator(rng), nn.layers.size("GPT", "layers", layers)
+        self.wte = nn.Embedding(vocabulary, width, dtype, rng)
+        self.wpe = nn.Embedding(context, width, dtype, rng)
+        self.drop = nn.Dropout(dropout, rng=noise)
+        self.h = nn.ModuleList([nn.Block(width, heads, dropout, bias, dtype, rng, noise) for _ in range(layers)])
+        self.ln_f = nn.LayerNorm(width, bias=bias, dtype=dtype)
+        self.lm_head = nn.Linear(width, vocabulary, False, dtype, rng)
+        if tied:
+            self.lm_head.weight = self.wte.weight
+        for name, p in self.named_parameters():
+            if p.ndim == 2:
+                rng.normal_(p, 0.0, 0.02 / math.sqrt(2 * layers) if name.endswith("c_proj.weight") else 0.02)
+            elif name.endswith("bias"):
+                p.data[...] = 0
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path, heads: int | None = None) -> Self:
+        """A GPT with the weights of a GPT-2 that a safetensors or npz file holds, in `eval()`; sizes are the file's.
+
+        See `models.pretrained.gpt2` for the file, `heads`, and what is raised.
+        """
+        sizes, state = gpt2(path, heads)
+        model = cls(**sizes)
+        model.load_state_dict(state)
+        return model.eval()
+
+    def forward(self, tokens: Any, caches: list[KeyValues] | None = None) -> Any:  # (B, T)
+        x = self.drop(self._embedded(tokens, caches[0].length if caches else 0))
+        for i, block in enumerate(self.h):
+            x = block(x, caches[i]) if caches else block(x)
+        return self.lm_head(self.ln_f(x))  # (B, T, V)
+
+    def _embedded(self, tokens: Any, seen: int = 0) -> Any:
+        """Tokens and places as numbers, (B, T) to (B, T, C), once it is sure that they fit after those seen."""
+        shape, room = np.shape(tokens), self.context - seen
+        if len(shape) != 2 or not 0 < shape[1] <= room:
+            held = f" less the {seen} that its cache holds" * bool(seen)
+            raise ValueError(f"tokens of shape {shape} came; expected (B, T), with T from 1 to {room}, the context of "
+                             f"this model{held}; give the last {self.context} of a longer text{', anew' * bool(seen)}")
+        return self.wte(tokens) + self.wpe(np.arange(seen, seen + shape[1]))  # (B, T, C)
+
+    def cache(self) -> list[KeyValues]:
+        """An empty cache for each Block: ``model(tokens, caches)`` then takes only the new tokens of a growing text.
+
+        Examples
+        --------
+        >>> import tinytensor as tt
+        >>> from tinytensor.models import GPT
+        >>> model, tokens = GPT(27, rng=42).eval(), np.array([[1, 2, 3]])
+        >>> with tt.no_grad():
+        ...     caches = model.cache()
+        ...     parts = [model(tokens[:, :2], caches).data, model(tokens[:, 2:], caches).data]
+        ...     bool(np.allclose(np.concatenate(parts, axis=1), model(tokens).data, atol=1e-5))
+        True
+        """
+        return [KeyValues(self.context) for _ in self.h]
+
+    def generate(self, tokens: npt.ArrayLike, count: int, rng: Generator, temperature: float = 1.0,
+                 top_k: int | None = None, top_p: float | None = None, cached: bool = True) -> Iterator[Array]:
+        """Go on with texts, token by token: gives (B,) tokens as they are drawn, `count` times.
+
+        Each is drawn after the last places that fit in the context. Once it is full, its older half is let go of, and
+        so again and again: with the cache or without, the same is seen, and the cache starts anew only that often.
+
+        Parameters
+        ----------
+        tokens : (B, T), integer
+            How the texts begin, T of 1 or more.
+        count : int
+        rng, temperature, top_k, top_p
+            As in `text.draw`.
+        cached : bool
+            Keep keys and values, in the place of computing the whole window again for each token.
+
+        Raises
+        ------
+        ValueError
+            If the texts are empty, or a parameter is out of range: before the first token.
+
+        Examples
+        --------
+        >>> from tinytensor.models import GPT
+        >>> from tinytensor.random import Generator
+        >>> model = GPT(27, rng=42)
+        >>> [t.item() for t in model.generate([[0]], 5, Generator(1))] == [
+        ...     t.item() for t in model.generate([[0]], 5, Generator(1), cached=False)]
+        True
+        """
+        text = np.asarray(tokens)
+        if text.ndim != 2 or not text.size:
+            raise ValueError(f"generate: tokens of shape {text.shape} came; expected (B, T), T of 1 or more; begin "
+                             f"with a token that stands for a start, such as a line break")
+        check(temperature, top_k, top_p)
+        return self._written(text, count, rng, temperature, top_k, top_p, cached)
+
+    def _written(self, text: Array, count: int, rng: Generator, temperature: float, top_k: int | None,
+                 top_p: float | None, cached: bool) -> Iterator[Array]:
+        caches, start, modules = self.cache(), -1, list(self.modules())
+        for _ in range(count):
+            begin = window(text.shape[1], self.context)
+            if begin != start or not cached:
+                start, caches = begin, self.cache()
+            with evaluating(modules), no_grad():  # at every token, for whoever takes them may train in between
+                logits = self(text[:, start + caches[0].length :], caches).data[:, -1]  # (B, V)
+            token = draw(logits, rng, temperature, top_k, top_p)  # (B,)
+            text = np.concatenate([text, token[:, None]], axis=1)
+            yield token
+
+    def attention(self, tokens: Any) -> Array:
+        """How much each place takes from each, for every Block and head: (layers, B, heads, T, T), for pictures."""
+        maps = []
+        with evaluating(self.modules()), no_grad():
+            x = self._embedded(tokens)
+            for block in self.h:
+                maps.append(block.attn.weights(block.ln_1(x)))  # type: ignore[attr-defined]
+                x = block(x)
+        return np.stack(maps)
+
+
+@contextmanager
+def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """`eval()` for a while: the modules that were in training are so again afterwards, and no others."""
+    training = [module for module in modules if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def window(length: int, context: int) -> int:
+    """Where the part of a text that a model sees begins: 0, and later as many half contexts as must be let go of.
+
+    Examples
+    --------
+    >>> [window(length, 8) for length in (1, 8, 9, 12, 13)]
+    [0, 0, 4, 4, 8]
+    """
+    half = max(1, context // 2)
+    return max(0, -(-(length - context) // half) * half)

@@ -1,0 +1,105 @@
+"""Dropout: in training, elements are set to 0 at random and the others scaled up; and the mask that does so.
+
+The mask is for other layers too: attention multiplies its weights by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Array, Tensor, as_array
+from ..random import Generator, as_generator
+from .module import Module
+
+
+def probability(name: str, p: float) -> float:
+    if not 0 <= p <= 1:
+        raise ValueError(f"{name}: p {p!r} came; expected 0 to 1, the part that is dropped; 0.1 is usual")
+    return p
+
+
+def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng: Any = None) -> Array:
+    """0 with probability p, else 1 / (1 - p): multiplied by it, values keep their mean.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    p : float
+        From 0 to 1.
+    dtype : dtype
+        float32 or float64.
+    rng : Generator, int, numpy.random.Generator or None
+        A generator, a seed or, for None, the default generator give PyTorch's mask from the same seed. One of NumPy's
+        generators has another stream, and takes a third of the time.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn.dropout import dropout_mask
+    >>> dropout_mask((2, 5), 0.5, rng=42)
+    array([[2., 2., 2., 2., 0.],
+           [2., 0., 0., 2., 2.]], dtype=float32)
+    """
+    stays = 1 - probability("dropout_mask", p)
+    if stays in (0, 1):  # nothing is drawn, as in PyTorch
+        return np.full(shape, stays, dtype)
+    if rng is None or isinstance(rng, Generator | int):
+        keep = as_generator(rng).bernoulli(stays, shape)
+    elif isinstance(rng, np.random.Generator):
+        keep = rng.random(shape, np.float32) < stays
+    else:
+        raise TypeError(f"dropout_mask: rng is a {type(rng).__name__}; expected a Generator of tinytensor or of "
+                        f"numpy.random, a seed or None; give tt.Generator(seed)")
+    mask: Array = keep.astype(dtype)
+    mask /= stays
+    return mask
+
+
+def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Any:
+    """x with each element set to 0 with probability p, the others divided by 1 - p (Srivastava et al. 2014).
+
+    x itself where p is 0, or outside of training. See `dropout_mask` for `rng`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.dropout(tt.ones(5), rng=42)
+    tensor([2., 2., 2., 2., 0.])
+    """
+    if not probability("dropout", p) or not training:
+        return x
+    x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    return np.multiply(x, dropout_mask(x.shape, p, x.dtype, rng))
+
+
+class Dropout(Module):
+    """`functional.dropout` in training; in `eval()`, x itself.
+
+    Parameters
+    ----------
+    p : float
+        The probability that an element is set to 0.
+    rng : Generator, int, numpy.random.Generator or None
+        Where the masks come from: see `dropout_mask`. None is the default generator, whichever seed it then has.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> layer = nn.Dropout(0.5, rng=42)
+    >>> layer(tt.ones(5)), layer.eval()(tt.ones(5))
+    (tensor([2., 2., 2., 2., 0.]), tensor([1., 1., 1., 1., 1.]))
+    """
+
+    def __init__(self, p: float = 0.5, rng: Any = None) -> None:
+        super().__init__()
+        self.p, self.rng = probability("Dropout", p), as_generator(rng) if isinstance(rng, int) else rng
+
+    def forward(self, x: Any) -> Any:
+        return dropout(x, self.p, self.training, self.rng)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"

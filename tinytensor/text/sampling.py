@@ -1,0 +1,74 @@
+"""Drawing the next token from a model's logits. No model is called here (`corpus.sample` and `GPT.generate` do)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .corpus import CorpusError, Random
+
+
+def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: int | None = None,
+         top_p: float | None = None) -> npt.NDArray[np.int64]:
+    """One token for each row of logits: (B, V) give (B,).
+
+    Parameters
+    ----------
+    logits : (B, V), floating
+    rng : Generator
+        One ``rng.multinomial(p, 1)`` is drawn for the batch.
+    temperature : float
+        Divides the logits: below 1 the likely becomes likelier.
+    top_k : int, optional
+        Only the k likeliest tokens of a row, and those as likely as the last of them.
+    top_p : float, optional
+        Only the likeliest tokens of a row that together have at least this probability, after top_k and the
+        temperature (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration").
+
+    Raises
+    ------
+    CorpusError
+        If a parameter is out of range, or logits are no rows of numbers.
+
+    Examples
+    --------
+    >>> from tinytensor.random import Generator
+    >>> draw([[0.0, 100.0, 0.0]], Generator(42)).tolist()
+    [1]
+    """
+    check(temperature, top_k, top_p)
+    z: Any = np.asarray(logits)
+    if z.ndim != 2 or not z.size or z.dtype.kind != "f" or not np.isfinite(z.max(1)).all():
+        raise CorpusError(f"draw: logits of shape {z.shape} and dtype {z.dtype} came; expected floats (B, V), with a "
+                          f"finite largest one in each row; take those of the last place: logits[:, -1]")
+    limits = np.finfo(z.dtype)  # subtle: beyond them a float32 row would be divided by 0, and be nan
+    t = min(max(float(temperature), float(limits.tiny)), float(limits.max))  # Python's, which leaves float32 as it is
+    with np.errstate(over="ignore"):
+        z = (z - z.max(1, keepdims=True)) / t
+    if top_k is not None and top_k < z.shape[1]:
+        least = np.partition(z, -top_k, axis=1)[:, -top_k, None]
+        z = np.where(z < least, -np.inf, z)
+    p = np.exp(z)
+    p /= p.sum(1, keepdims=True)
+    if top_p is not None and top_p < 1:
+        order = np.argsort(-p, axis=1, kind="stable")
+        sorted_p = np.take_along_axis(p, order, 1)
+        before = np.cumsum(sorted_p, axis=1) - sorted_p  # what the likelier ones have together
+        np.put_along_axis(p, order, np.where(before < top_p, sorted_p, 0), 1)
+        p /= p.sum(1, keepdims=True)
+    return rng.multinomial(p, 1)[:, 0]
+
+
+def check(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    """Raise CorpusError for what can't be drawn with."""
+    if not 0 < temperature < math.inf:
+        raise CorpusError(f"draw: temperature {temperature} came; expected a finite number above 0; 1 draws from the "
+                          f"model as it is, 0.1 nearly always takes the likeliest")
+    if top_k is not None and (not hasattr(top_k, "__index__") or top_k < 1):
+        raise CorpusError(f"draw: top_k {top_k} came; expected an integer from 1; 1 takes the likeliest, None "
+                          f"leaves it out")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise CorpusError(f"draw: top_p {top_p} came; expected above 0, at most 1; 0.9 leaves out the unlikely tenth")

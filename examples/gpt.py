@@ -30,7 +30,7 @@ from tinytensor import checkpoint, optim
 from tinytensor.models import GPT
 from tinytensor.text import sampling
 
-SOME = 64  # windows or lines for a look at dev while it trains
+SOME = 64  # windows, or eight times as many lines, for a look at dev while it trains
 RECIPES = {
     "ours": {},
     "shakespeare": {"steps": 2_000, "width": 128, "layers": 4, "heads": 4, "context": 64, "batch": 12, "lr": 1e-3,
@@ -134,8 +134,8 @@ def write(model, data, s: Settings) -> None:
 
 def draw(plot, folder: Path, model, data, progress: common.Progress, dev: dict[int, float], result) -> None:
     plot.loss_curve(folder / "loss.png", progress.losses, {"dev at the end": result["dev"]}, dev)
-    x = next(data.batches(1, tt.Generator(1)))[0][:, :24]  # (1, T)
-    plot.attention_maps(folder / "attention.png", model.attention(x)[:, 0], data.shown(x[0]))
+    ids, tokens = data.example()  # (T,)
+    plot.attention_maps(folder / "attention.png", model.attention(ids[None])[:, 0], tokens)
     print(f"figures in {folder}: loss, attention (.png)")
 
 

@@ -75,9 +75,10 @@ class LongText:
         x, y = (ids[i : i + n].reshape(-1, self.context) for i in (0, 1))  # (N, T), (N, T)
         return common.evaluate(model, x, y, 64) * self.share[part]
 
-    def shown(self, ids) -> list[str]:
-        """Each token as text."""
-        return [self.tokens.decode_bytes([i]).decode("utf-8", "replace") for i in ids]
+    def example(self):
+        """Some tokens to look at (T,), and each as text."""
+        ids = self.splits["dev"][: min(24, self.context)]
+        return ids, [self.tokens.decode_bytes([i]).decode("utf-8", "replace") for i in ids]
 
     def sample(self, model, s, rng):
         """A text that goes on from the prompt, piece by piece."""
@@ -123,11 +124,13 @@ class Lines:
             yield x.take(rows, 0), y.take(rows, 0)
 
     def evaluate(self, model, part: str, most: int = 10**9) -> float:
-        """The mean loss per character, on so many lines at most."""
-        return common.evaluate(model, *(a[:most] for a in self.splits[part]), 512)
+        """The mean loss per character, on eight times so many lines at most."""
+        return common.evaluate(model, *(a[: 8 * most] for a in self.splits[part]), 512)
 
-    def shown(self, ids) -> list[str]:
-        return list(self.tokens.decode(ids))
+    def example(self):
+        """A long line of dev (T,), and its characters."""
+        line = max(self.names.splits["dev"][:100], key=len)
+        return self.tokens.encode(self.tokens.boundary + line), [self.tokens.boundary, *line]
 
     def sample(self, model, s, rng):
         """New lines, * before those that stand in the training set; --prompt is how each begins."""

@@ -13,6 +13,7 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.nn.attention import KeyValues
 from tinytensor.nn.dropout import dropout_mask
+from tinytensor.testing import gradcheck
 
 RNG = np.random.default_rng(0)
 C, H = 12, 3
@@ -175,6 +176,16 @@ def test_dropout_is_of_the_weights_and_of_the_output():
     v = layer.c_attn(x).data[..., 2 * C :].reshape(2, 5, H, -1).swapaxes(1, 2)
     out = layer.c_proj((w @ v).swapaxes(1, 2).reshape(2, 5, C))
     close(y, out * dropout_mask((2, 5, C), 0.4, np.float64, g))
+
+
+def test_gradients_know_of_the_dropped_weights():
+    layer, x = layers(dropout=0.4)[0], values(2, 4, C)
+
+    def again(x):
+        layer.resid_dropout.rng = tt.Generator(5)
+        return layer(x)
+
+    assert gradcheck(again, x, order=2)
 
 
 @pytest.mark.parametrize("noise", [tt.Generator, np.random.default_rng])

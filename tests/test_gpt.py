@@ -161,6 +161,14 @@ def test_each_token_is_drawn_after_the_window():
     assert np.array_equal(written(model, text, 20, 4, temperature=0.8), expected[:, 3:])
 
 
+@pytest.mark.parametrize("cached, seen", [(True, [5, 1, 1, 1, 5, 1, 1, 1, 5]), (False, [5, 6, 7, 8, 5, 6, 7, 8, 5])])
+def test_the_cache_is_filled_once_for_each_window(cached, seen):
+    model, sizes = small(), []
+    model.wte.register_forward_hook(lambda module, args, y: sizes.append(y.shape[1]))
+    written(model, tokens(1, 5), 9, 0, cached)
+    assert sizes == seen
+
+
 @given(st.integers(1, 500), st.integers(1, 70))
 def test_the_window_fits_and_moves_by_halves(length, context):
     half, begin = max(1, context // 2), window(length, context)
@@ -257,6 +265,7 @@ def test_top_p_of_known_probabilities(p, kept):
 def test_equal_logits():
     assert drawn([0.0] * 4, 200) == {0, 1, 2, 3}
     assert drawn([0.0] * 4, 200, top_p=0.5) == {0, 1}  # the first of equals
+    assert drawn([0.0] * 64, 2000, top_p=0.25) == set(range(16))
     assert drawn([0.0] * 4, 200, top_k=2) == {0, 1, 2, 3}  # those as likely as the last one
     assert drawn([1.0, 0, 0, 1], 200, top_k=2) == {0, 3}
     assert drawn([5.0], top_k=1, top_p=0.1) == {0}

@@ -85,6 +85,17 @@ class GPT(nn.Module):
         """A GPT with the weights of a GPT-2 that a safetensors or npz file holds, in `eval()`; sizes are the file's.
 
         See `models.pretrained.gpt2` for the file, `heads`, and what is raised.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> from tinytensor.models import GPT
+        >>> from tinytensor.models.pretrained import layout
+        >>> shapes = layout(vocabulary=99, context=32, width=128, layers=2)
+        >>> with TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/gpt2.npz", **{name: np.ones(shape, "f") for name, shape in shapes.items()})
+        ...     GPT.from_pretrained(f"{folder}/gpt2.npz").num_parameters()
+        413568
         """
         sizes, state = gpt2(path, heads)
         model = cls(**sizes)

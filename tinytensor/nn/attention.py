@@ -57,7 +57,10 @@ class KeyValues:
         scores *= 1 / math.sqrt(d)
         if t > 1:
             scores += np.triu(np.full((t, self.length), -np.inf, qkv.dtype), 1 + seen)
-        y: Array = softmax(scores) @ values
+        scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= np.add.reduce(scores, axis=-1, keepdims=True)
+        y: Array = scores @ values
         return y.swapaxes(1, 2).reshape(b, t, h * d)
 
 

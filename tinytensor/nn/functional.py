@@ -76,11 +76,13 @@ def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | Non
 
 def ends_with(name: str, x: Any, normalized_shape: Any) -> int:
     """How many axes `normalized_shape` has, once it is sure that x ends with them."""
-    shape = (normalized_shape,) if hasattr(normalized_shape, "__index__") else tuple(normalized_shape)
-    if not shape or np.shape(x)[-len(shape) :] != shape:
+    given = normalized_shape
+    shape = given if type(given) is tuple else (given,) if hasattr(given, "__index__") else tuple(given)
+    n = len(shape)
+    if not n or (x.shape if hasattr(x, "shape") else np.shape(x))[-n:] != shape:
         raise ValueError(f"{name}: x of shape {np.shape(x)} came; expected (..., {', '.join(map(str, shape))}); make "
                          f"the layer for its size, or reshape x")
-    return len(shape)
+    return n
 
 
 def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tensor:

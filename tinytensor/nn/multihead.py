@@ -74,7 +74,8 @@ class MultiheadAttention(Module):
         if self.embed_dim % self.num_heads:
             raise ValueError(f"{name}: {num_heads} heads came for a width of {embed_dim}; expected a number that "
                              f"divides it, each head gets as much; choose another of the two")
-        self.dropout, self.batch_first, self.noise = probability(name, dropout), batch_first, noise
+        self.dropout, self.batch_first = probability(name, dropout), batch_first
+        self.noise = as_generator(noise) if isinstance(noise, int) else noise
         e, rng = self.embed_dim, as_generator(rng)
         out = Linear(e, e, bias, dtype, rng)  # drawn first, and last among the parameters, as in PyTorch
         same = self.kdim == self.vdim == e

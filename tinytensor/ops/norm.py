@@ -198,9 +198,11 @@ def first(dtype: Any) -> Any:
 def outer(a: Any, b: Any) -> Any:
     """a (n,) times b (C,) as rows (n, C), in an array of its own.
 
-    NumPy broadcasts row by row, which for short rows takes three times as long as this matrix product. Subtle: of inner
-    size 2, half of it zeros, for with 1 it would not go to BLAS.
+    NumPy broadcasts row by row, which for many short rows takes three times as long as this matrix product. Subtle: of
+    inner size 2, half of it zeros, for with 1 it would not go to BLAS.
     """
+    if len(a) < 8:
+        return a[:, None] * b
     return (first(a.dtype) * a).T @ (first(b.dtype) * b)
 
 

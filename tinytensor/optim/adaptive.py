@@ -4,13 +4,21 @@ Each is a few lines on flat vectors (`flat.py`), which work in place on the grad
 Sparse gradients are left out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from .check import Array, check_share
 from .flat import Block, Optimizer, prepare
+
+PIECE = 2**16  # numbers of each vector at a time: they stay in the processor's cache, from the first call to the last
+
+
+def pieces(*vectors: Array) -> Iterator[list[Array]]:
+    """The vectors, which are equally long, piece by piece."""
+    for start in range(0, len(vectors[0]), PIECE):
+        yield [vector[start : start + PIECE] for vector in vectors]
 
 
 class Adam(Optimizer):
@@ -71,28 +79,27 @@ class Adam(Optimizer):
             check_share(f"betas[{i}]", beta)
 
     def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
-        theta, m, v = block.theta, block.vector("exp_avg"), block.vector("exp_avg_sq")
-        (keep, keep_square), lr = group["betas"], group["lr"]
+        (keep, keep_square), lr, decoupled = group["betas"], group["lr"], group["decoupled_weight_decay"]
         block.t += 1
-        if decoupled := group["decoupled_weight_decay"]:
-            theta *= 1 - lr * group["weight_decay"]
-        prepare(g, theta, group["maximize"], 0 if decoupled else group["weight_decay"])
-        s = g - m
-        s *= 1 - keep
-        m += s
-        v *= keep_square
-        g *= g
-        g *= 1 - keep_square
-        v += g
-        if group["amsgrad"]:
-            v = np.maximum(v, top := block.vector("max_exp_avg_sq"), out=top)
         # sqrt(v / unbias**2) + eps, times unbias: so the correction is one number, and no pass over v.
         unbias = (1 - keep_square**block.t) ** 0.5
-        np.sqrt(v, out=s)
-        s += group["eps"] * unbias
-        np.divide(m, s, out=s)
-        s *= lr * unbias / (1 - keep**block.t)
-        theta -= s
+        rate, names = lr * unbias / (1 - keep**block.t), (*self.state, *(self.extra if group["amsgrad"] else ()))
+        for theta, g, m, v, *top in pieces(block.theta, g, *map(block.vector, names)):  # noqa: B020 (g piece by piece)
+            if decoupled:
+                theta *= 1 - lr * group["weight_decay"]
+            prepare(g, theta, group["maximize"], 0 if decoupled else group["weight_decay"])
+            s = g - m
+            s *= 1 - keep
+            m += s
+            v *= keep_square
+            g *= g
+            g *= 1 - keep_square
+            v += g
+            np.sqrt(np.maximum(v, top[0], out=top[0]) if top else v, out=s)
+            s += group["eps"] * unbias
+            np.divide(m, s, out=s)
+            s *= rate
+            theta -= s
 
 
 class AdamW(Adam):

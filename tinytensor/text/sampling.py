@@ -44,13 +44,11 @@ def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: in
     if z.ndim != 2 or not z.size or z.dtype.kind != "f" or not np.isfinite(z.max(1)).all():
         raise CorpusError(f"draw: logits of shape {z.shape} and dtype {z.dtype} came; expected floats (B, V), with a "
                           f"finite largest one in each row; take those of the last place: logits[:, -1]")
-    limits = np.finfo(z.dtype)  # subtle: beyond them a float32 row would be divided by 0, and be nan
-    t = min(max(float(temperature), float(limits.tiny)), float(limits.max))  # Python's, which leaves float32 as it is
+    least = float(np.finfo(z.dtype).tiny)  # subtle: what is less can be 0 in float32, and 0 / 0 is nan
     with np.errstate(over="ignore"):
-        z = (z - z.max(1, keepdims=True)) / t
+        z = (z - z.max(1, keepdims=True)) / max(float(temperature), least)  # a Python number keeps float32
     if top_k is not None and top_k < z.shape[1]:
-        least = np.partition(z, -top_k, axis=1)[:, -top_k, None]
-        z = np.where(z < least, -np.inf, z)
+        z = np.where(z < np.partition(z, -top_k, axis=1)[:, -top_k, None], -np.inf, z)
     p = np.exp(z)
     p /= p.sum(1, keepdims=True)
     if top_p is not None and top_p < 1:

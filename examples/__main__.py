@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.report import into_readme, machine
+from benchmarks.report import ROOT, into_readme, machine
 
 HERE = Path(__file__).resolve().parent
 
@@ -63,11 +63,17 @@ def run(lecture: Lecture, *flags: str) -> Outcome:
 
 
 def table(outcomes: dict[Lecture, Outcome]) -> str:
-    lines = [f"From the runs themselves, on {time.strftime('%Y-%m-%d')} by `python -m examples`: "
-             f"{machine('numpy')}; one thread, the time is that of the whole script.", "",
+    """A row for each lecture: what came of the run, or what stands in README of an earlier one."""
+    earlier = {line.split(" | ")[0]: line for line in (ROOT / "README.md").read_text("utf-8").splitlines()}
+    lines = [f"From the runs themselves, the last on {time.strftime('%Y-%m-%d')}, by `python -m examples`: "
+             f"{machine('numpy')}; the time is that of the whole script.", "",
              "| lecture | script | the notebook | ours | steps | time |", "| --- | --- | --- | --- | --: | --: |"]
-    lines += [f"| {lecture.title} | `python examples/{lecture.script}` | {lecture.notebook} | {o.line} | {o.steps} | "
-              f"{o.seconds:.0f} s |" for lecture, o in outcomes.items()]
+    for lecture in LECTURES:
+        if o := outcomes.get(lecture):
+            lines.append(f"| {lecture.title} | `python examples/{lecture.script}` | {lecture.notebook} | {o.line} | "
+                         f"{o.steps} | {o.seconds:.0f} s |")
+        elif line := earlier.get(f"| {lecture.title}"):
+            lines.append(line)
     return "\n".join(lines)
 
 
@@ -76,9 +82,13 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="each for some seconds; README stays as it is")
     parser.add_argument("--plots", default="plots", help="folder for the figures, one inside for each (default: plots)")
+    parser.add_argument("scripts", nargs="*", help="such as gpt.py; left out, all of them")
     options = parser.parse_args()
+    wanted = [lecture for lecture in LECTURES if not options.scripts or lecture.script.split()[0] in options.scripts]
+    if unknown := set(options.scripts) - {lecture.script.split()[0] for lecture in wanted}:
+        parser.error(f"{min(unknown)} came; expected some of {', '.join(lecture.script for lecture in LECTURES)}")
     outcomes = {}
-    for lecture in LECTURES:
+    for lecture in wanted:
         print(f"\n--- lecture {lecture.title}: {lecture.script}", flush=True)
         folder = str(Path(options.plots) / lecture.script.replace(".py", "").replace(" --recipe ", "-"))
         outcomes[lecture] = run(lecture, "--plots", folder, *["--quick"] * options.quick)

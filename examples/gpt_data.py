@@ -66,7 +66,7 @@ class LongText:
         """Windows (B, T) drawn at random, and the tokens that follow each of theirs (B, T)."""
         windows = np.lib.stride_tricks.sliding_window_view(self.splits["train"], self.context + 1)
         for _ in repeat(None):
-            drawn = windows.take(rng.randint(0, len(windows), (size,)), 0)
+            drawn = windows[rng.randint(0, len(windows), (size,))]  # subtle: .take would first copy all windows
             yield drawn[:, :-1], drawn[:, 1:]
 
     def evaluate(self, model, part: str, most: int = 10**9) -> float:

@@ -113,6 +113,17 @@ def train(model, opt, data, s: Settings, rng, start: int) -> tuple[common.Progre
 # --- what is kept, and what is shown ---
 
 
+def plotting(folder: str):
+    """As `common.plotting`; but figures that nobody asked for are left out where matplotlib is missing."""
+    try:
+        return common.plotting(folder)
+    except common.UserError as error:
+        if folder != Settings.plots or "matplotlib" not in str(error):
+            raise
+        print("no figures: pip install -e '.[examples]' adds matplotlib")
+        return None
+
+
 def read(path: str, s: Settings) -> tuple[dict, Settings]:
     """What a run has saved, and its settings but for those of the flags that do not change the network."""
     saved = checkpoint.load(path)
@@ -147,7 +158,7 @@ def main() -> int:
     if s.resume or s.sample_from:
         saved, s = read(s.resume or s.sample_from, s)
     s.steps = min(s.steps, 30) if s.quick else s.steps
-    plot = None if s.sample_from else common.plotting(s.plots)
+    plot = None if s.sample_from else plotting(s.plots)
     if s.ladder:
         return gpt_ladder.ladder(s, plot)
     if s.save:

@@ -1,4 +1,4 @@
-"""CausalSelfAttention, Block and their cache: PyTorch's numbers, causality, dropout, texts in pieces, and errors."""
+"""CausalSelfAttention and Block: PyTorch's numbers, causality, dropout, and errors."""
 
 import copy
 import doctest
@@ -6,12 +6,9 @@ import importlib
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import tinytensor as tt
 from tinytensor import nn
-from tinytensor.nn.attention import KeyValues
 from tinytensor.nn.dropout import dropout_mask
 from tinytensor.testing import gradcheck
 
@@ -144,9 +141,7 @@ def test_float32_stays_float32(dropout):
         y = layer(x)
         y.sum().backward()
         assert {a.dtype for a in (y, x.grad, *(p.grad for p in layer.parameters()))} == {np.dtype(np.float32)}
-    with tt.no_grad():
-        layer = layers(np.float32)[0]
-        assert layer(x, KeyValues(4)).dtype == layer.weights(x).dtype == np.float32
+    assert layers(np.float32)[0].weights(x).dtype == np.float32
 
 
 def test_weights_add_up_to_1_and_make_the_output():
@@ -222,52 +217,6 @@ def test_dropout_keeps_the_mean():
     mean = np.mean([layer(x).data for _ in range(3000)], axis=0)
     exact = layer.eval()(x).data
     assert np.abs(mean - exact).max() < 0.1 * np.abs(exact).max()
-
-
-# --- the cache ---
-
-
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(1, 3), st.integers(0, 3), st.booleans())
-def test_any_split_of_a_text_gives_the_same(sizes, batch, spare, block):
-    layer = (nn.Block if block else nn.CausalSelfAttention)(C, H, rng=1)
-    x = values(batch, sum(sizes), C, dtype=np.float32)
-    cache, starts = KeyValues(sum(sizes) + spare), np.cumsum([0, *sizes])
-    with tt.no_grad():
-        whole = layer(x).data
-        parts = [layer(x[:, a : a + n], cache).data for a, n in zip(starts[:-1], sizes, strict=True)]
-    close(np.concatenate(parts, axis=1), whole, 1e-5)
-    assert cache.length == sum(sizes) and cache.keys.shape == (batch, H, cache.capacity, C // H)
-
-
-def test_a_full_cache_takes_no_more():
-    layer, cache = nn.CausalSelfAttention(C, H, rng=0), KeyValues(4)
-    x = values(1, 5, C, dtype=np.float32)
-    with tt.no_grad():
-        assert message(ValueError, layer, x, cache) == (
-            "CausalSelfAttention: cache: 5 places came after 0; expected at most 4 in all, the model's context; start "
-            "a new cache with the end of the text")
-        assert cache.length == 0
-        layer(x[:, :3], cache)
-        assert "cache: 2 places came after 3; " in message(ValueError, layer, x[:, 3:], cache)
-        close(layer(x[:, 3:4], cache).data, layer(x[:, :4]).data[:, 3:], 1e-5)  # as if nothing had been asked
-
-
-def test_a_cache_is_of_one_batch():
-    layer, cache, x = nn.CausalSelfAttention(C, H, rng=0), KeyValues(4), values(2, 4, C, dtype=np.float32)
-    with tt.no_grad():
-        layer(x[:, :2], cache)
-        assert message(ValueError, layer, x[:1, 2:], cache) == (
-            "CausalSelfAttention: cache: 1 texts came after 2; expected as many in every call; start a new cache")
-        close(layer(x[:, 2:], cache).data, layer(x).data[:, 2:], 1e-5)
-
-
-def test_a_cache_refuses_to_lose_gradients():
-    layer, x = nn.CausalSelfAttention(C, H, rng=0), values(1, 2, C, dtype=np.float32)
-    assert message(ValueError, layer, x, KeyValues(4)) == (
-        "CausalSelfAttention: a cache came while gradients are recorded; expected none, it has no gradients; "
-        "put `with tt.no_grad():` around the call, or leave the cache out")
-    layer.requires_grad_(False)
-    assert layer(x, KeyValues(4)).shape == (1, 2, C)
 
 
 # --- errors, copies ---

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tinytensor.models import GPT
+from tinytensor.models import GPT, Reader
 from tinytensor.models.gpt import window
 from tinytensor.random import Generator
 from tinytensor.text.corpus import CorpusError
@@ -162,10 +162,10 @@ def test_each_token_is_drawn_after_the_window():
 
 
 @pytest.mark.parametrize("cached, seen", [(True, [5, 1, 1, 1, 5, 1, 1, 1, 5]), (False, [5, 6, 7, 8, 5, 6, 7, 8, 5])])
-def test_the_cache_is_filled_once_for_each_window(cached, seen):
-    model, sizes = small(), []
-    model.wte.register_forward_hook(lambda module, args, y: sizes.append(y.shape[1]))
-    written(model, tokens(1, 5), 9, 0, cached)
+def test_the_cache_is_filled_once_for_each_window(cached, seen, monkeypatch):
+    sizes, call = [], Reader.__call__
+    monkeypatch.setattr(Reader, "__call__", lambda self, x: sizes.append(x.shape[1]) or call(self, x))
+    written(small(), tokens(1, 5), 9, 0, cached)
     assert sizes == seen
 
 
@@ -177,13 +177,32 @@ def test_the_window_fits_and_moves_by_halves(length, context):
     assert window(length + 1, context) - begin in (0, half)
 
 
-@given(st.lists(st.integers(1, 3), min_size=1, max_size=4))
-def test_pieces_of_a_text_give_its_logits(sizes):
-    model, x = small(context=12), np.random.default_rng(len(sizes)).integers(0, V, (2, sum(sizes)))
-    starts, caches = np.cumsum([0, *sizes]), model.cache()
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.integers(1, 3), st.booleans(), st.booleans())
+def test_pieces_of_a_text_give_the_model_s_logits(sizes, batch, bias, tied):
+    model = small(context=12, bias=bias, tied=tied, dropout=0.3)  # which does not count when reading
+    for p in model.parameters():
+        p.data += np.random.default_rng(p.size).standard_normal(p.shape, np.float32) / 10
+    x = np.random.default_rng(len(sizes)).integers(0, V, (batch, sum(sizes)))
+    starts, reader = np.cumsum([0, *sizes]), Reader(model)
+    parts = [reader(x[:, a : a + n]) for a, n in zip(starts[:-1], sizes, strict=True)]
+    assert parts[0].dtype == np.float32 and reader.length == sum(sizes) and model.training
     with tt.no_grad():
-        parts = [model(x[:, a : a + n], caches).data for a, n in zip(starts[:-1], sizes, strict=True)]
-        np.testing.assert_allclose(np.concatenate(parts, 1), model(x).data, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(np.concatenate(parts, 1), model.eval()(x).data, rtol=1e-5, atol=1e-5)
+
+
+def test_a_reader_is_of_one_batch_and_fills_up():
+    model, x = small(), tokens(2, T)
+    reader = Reader(model)
+    reader(x[:, :5])
+    with pytest.raises(ValueError, match="Reader: 1 texts came after 2; expected as many in every call; start a new"):
+        reader(x[:1, 5:])
+    with pytest.raises(ValueError, match="T from 1 to 3, the context of this model less the 5 that were read; give"):
+        reader(x[:, 4:])
+    with pytest.raises(IndexError, match="indices from 11 to 11 came for a table of 11 rows"):
+        reader([[V], [V]])
+    assert reader.length == 5
+    whole = model(x).data[:, 5:]
+    np.testing.assert_allclose(reader(x[:, 5:]), whole, rtol=1e-5, atol=1e-5)  # as if nothing had been asked
 
 
 @pytest.mark.parametrize("cached", [True, False])
@@ -239,6 +258,7 @@ def softmax(z):
 
 
 @given(LOGITS, st.integers(1, 14))
+@example([0.0, 1.0, 2.0**-52], 2)  # which round to the same once the largest is subtracted
 def test_top_k_draws_only_the_likeliest(z, k):
     least = sorted(z, reverse=True)[min(k, len(z)) - 1]
     assert drawn(z, top_k=k) <= {i for i, a in enumerate(z) if a >= least}
@@ -331,15 +351,6 @@ def test_texts_that_do_not_fit():
     assert "expected (B, T), with T from 1 to 8" in message(ValueError, model.attention, tokens(1, T + 1))
     assert "indices from 11 to 11 came for a table of 11 rows" in message(IndexError, model, [[V]])
     assert "came" in message(TypeError, model, [[0.5]])
-    with tt.no_grad():
-        caches = model.cache()
-        model(tokens(1, 5), caches)
-        assert "with T from 1 to 3, the context of this model less the 5 that its cache holds; " in message(
-            ValueError, model, tokens(1, 4), caches)
-        model(tokens(1, 3), caches)
-        assert message(ValueError, model, tokens(1, 1), caches) == (
-            "GPT: tokens of shape (1, 1) came; expected (B, T), with T from 1 to 0, the context of this model less the "
-            "8 that its cache holds; give the last 8 of a longer text, anew")
 
 
 def test_sizes_that_can_not_be():

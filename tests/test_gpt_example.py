@@ -1,5 +1,6 @@
 """The sixth lecture's script as its users run it: both kinds of text, writing, and going on where a run stopped."""
 
+import os
 import re
 import signal
 import subprocess
@@ -17,8 +18,9 @@ def command(*arguments):
     return [sys.executable, "-u", str(ROOT / "examples" / "gpt.py"), *map(str, arguments)]
 
 
-def run(*arguments, cwd):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=cwd)
+def run(*arguments, cwd, **options):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=cwd,
+                          **options)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,15 @@ def test_names(names, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "60 lines, a vocabulary of 6" in done.stdout
     assert re.search(r"loss: train \d\.\d+ dev \d\.\d+ test \d\.\d+ per character\n$", done.stdout)
+
+
+def test_without_matplotlib(play, tmp_path):
+    (tmp_path / "matplotlib.py").write_text("raise ImportError(__name__)")
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = run(*SMALL, "--data", play, "--steps", "5", cwd=tmp_path, env=env)
+    assert done.returncode == 0 and "no figures: pip install" in done.stdout, done.stderr
+    done = run(*SMALL, "--data", play, "--steps", "5", "--plots", "p", cwd=tmp_path, env=env)
+    assert done.returncode == 2 and "--plots needs matplotlib" in done.stderr
 
 
 def test_pairs_of_bytes(play, tmp_path):

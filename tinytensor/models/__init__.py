@@ -2,6 +2,7 @@
 
 from .gpt import GPT
 from .makemore import GRU, MLP, RNN, Bigram, BoW, CausalCNN
+from .reading import Reader
 from .wavenet import CausalWaveNet, WaveNet
 
-__all__ = ["GPT", "GRU", "MLP", "RNN", "Bigram", "BoW", "CausalCNN", "CausalWaveNet", "WaveNet"]
+__all__ = ["GPT", "GRU", "MLP", "RNN", "Bigram", "BoW", "CausalCNN", "CausalWaveNet", "Reader", "WaveNet"]

@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from .. import nn
 from ..core import Array, no_grad
-from ..nn.attention import KeyValues
 from ..nn.init import Rng
 from ..random import Generator, as_generator
 from ..text.sampling import check, draw
 from .pretrained import gpt2
+from .reading import Reader
 
 
 class GPT(nn.Module):
@@ -102,36 +102,23 @@ class GPT(nn.Module):
         model.load_state_dict(state)
         return model.eval()
 
-    def forward(self, tokens: Any, caches: list[KeyValues] | None = None) -> Any:  # (B, T)
-        x = self.drop(self._embedded(tokens, caches[0].length if caches else 0))
-        for i, block in enumerate(self.h):
-            x = block(x, caches[i]) if caches else block(x)
+    def forward(self, tokens: Any) -> Any:  # (B, T)
+        x = self.drop(self._embedded(tokens))
+        for block in self.h:
+            x = block(x)
         return self.lm_head(self.ln_f(x))  # (B, T, V)
 
-    def _embedded(self, tokens: Any, seen: int = 0) -> Any:
-        """Tokens and places as numbers, (B, T) to (B, T, C), once it is sure that they fit after those seen."""
-        shape, room = np.shape(tokens), self.context - seen
+    def _embedded(self, tokens: Any) -> Any:  # (B, T) -> (B, T, C)
+        self.fits(np.shape(tokens))
+        return self.wte(tokens) + self.wpe(np.arange(np.shape(tokens)[1]))
+
+    def fits(self, shape: tuple[int, ...], seen: int = 0) -> None:
+        """Raise ValueError unless tokens of this shape fit in the context, after so many that were seen."""
+        room = self.context - seen
         if len(shape) != 2 or not 0 < shape[1] <= room:
-            held = f" less the {seen} that its cache holds" * bool(seen)
+            held = f" less the {seen} that were read" * bool(seen)
             raise ValueError(f"tokens of shape {shape} came; expected (B, T), with T from 1 to {room}, the context of "
                              f"this model{held}; give the last {self.context} of a longer text{', anew' * bool(seen)}")
-        return self.wte(tokens) + self.wpe(np.arange(seen, seen + shape[1]))  # (B, T, C)
-
-    def cache(self) -> list[KeyValues]:
-        """An empty cache for each Block: ``model(tokens, caches)`` then takes only the new tokens of a growing text.
-
-        Examples
-        --------
-        >>> import tinytensor as tt
-        >>> from tinytensor.models import GPT
-        >>> model, tokens = GPT(27, rng=42).eval(), np.array([[1, 2, 3]])
-        >>> with tt.no_grad():
-        ...     caches = model.cache()
-        ...     parts = [model(tokens[:, :2], caches).data, model(tokens[:, 2:], caches).data]
-        ...     bool(np.allclose(np.concatenate(parts, axis=1), model(tokens).data, atol=1e-5))
-        True
-        """
-        return [KeyValues(self.context) for _ in self.h]
 
     def generate(self, tokens: npt.ArrayLike, count: int, rng: Generator, temperature: float = 1.0,
                  top_k: int | None = None, top_p: float | None = None, cached: bool = True) -> Iterator[Array]:
@@ -173,13 +160,12 @@ class GPT(nn.Module):
 
     def _written(self, text: Array, count: int, rng: Generator, temperature: float, top_k: int | None,
                  top_p: float | None, cached: bool) -> Iterator[Array]:
-        caches, start, modules = self.cache(), -1, list(self.modules())
+        reader, start = Reader(self), 0
         for _ in range(count):
             begin = window(text.shape[1], self.context)
             if begin != start or not cached:
-                start, caches = begin, self.cache()
-            with evaluating(modules), no_grad():  # at every token, for whoever takes them may train in between
-                logits = self(text[:, start + caches[0].length :], caches).data[:, -1]  # (B, V)
+                reader, start = Reader(self), begin
+            logits = reader(text[:, start + reader.length :])[:, -1]  # (B, V)
             token = draw(logits, rng, temperature, top_k, top_p)  # (B,)
             text = np.concatenate([text, token[:, None]], axis=1)
             yield token

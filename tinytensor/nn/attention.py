@@ -1,4 +1,4 @@
-"""Attention as layers: CausalSelfAttention for networks like GPT, its cache of keys and values, and their Block.
+"""Attention as layers: CausalSelfAttention for networks like GPT, and the Block that they are made of.
 
 The computation is one op, `attention`; a Transformer's embeddings and its head are the models' (`models/gpt.py`).
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Array, Tensor
+from ..core import Array
 from ..ops.attention import attention, headed
 from ..ops.fused import softmax
 from . import init
@@ -18,50 +18,6 @@ from .dropout import Dropout, dropout_mask
 from .layers import GELU, Linear, size
 from .module import Module
 from .norm import LayerNorm
-
-
-class KeyValues:
-    """What one attention layer has seen of a text: keys and values of up to `capacity` places, (B, H, T, D) each.
-
-    With it, a text grows by some places at a time, and nothing is computed twice. It records no gradients.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity, self.length = capacity, 0
-        self.keys: Array | None = None
-        self.values: Array | None = None
-
-    def attend(self, qkv: Array, heads: int) -> Array:
-        """The attention of new places (B, t, 3 C) to all seen and to themselves, (B, t, C); they count as seen then.
-
-        Raises
-        ------
-        ValueError
-            If there is no room for them, or they are of another number of texts.
-        """
-        q, k, v = headed(qkv, heads)  # (B, H, t, D) each
-        b, h, t, d = q.shape
-        if self.keys is not None and len(self.keys) != b:
-            raise ValueError(f"cache: {b} texts came after {len(self.keys)}; expected as many in every call; start a "
-                             f"new cache")
-        seen, self.length = self.length, self.length + t
-        if self.length > self.capacity:
-            self.length = seen
-            raise ValueError(f"cache: {t} places came after {seen}; expected at most {self.capacity} in all, the "
-                             f"model's context; start a new cache with the end of the text")
-        if self.keys is None or self.values is None:
-            self.keys, self.values = (np.empty((b, h, self.capacity, d), qkv.dtype) for _ in range(2))
-        self.keys[:, :, seen : self.length], self.values[:, :, seen : self.length] = k, v
-        keys, values = self.keys[:, :, : self.length], self.values[:, :, : self.length]
-        scores = q @ keys.mT  # (B, H, t, T)
-        scores *= 1 / math.sqrt(d)
-        if t > 1:
-            scores += np.triu(np.full((t, self.length), -np.inf, qkv.dtype), 1 + seen)
-        scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= np.add.reduce(scores, axis=-1, keepdims=True)
-        y: Array = scores @ values
-        return y.swapaxes(1, 2).reshape(b, t, h * d)
 
 
 class CausalSelfAttention(Module):
@@ -109,19 +65,12 @@ class CausalSelfAttention(Module):
         self.c_proj = Linear(embed_dim, embed_dim, bias, dtype, rng)
         self.resid_dropout = Dropout(dropout, noise)
 
-    def forward(self, x: Any, cache: KeyValues | None = None) -> Any:  # (B, T, C)
-        qkv = self.c_attn(x)  # (B, T, 3 C)
-        if cache is None:
-            drop, keep = self.resid_dropout, None
-            if drop.p and self.training:
-                keep = dropout_mask((x.shape[0], self.num_heads, x.shape[1], x.shape[1]), drop.p, x.dtype, drop.rng)
-            y = attention(qkv, keep, self.num_heads)
-        elif qkv.requires_grad:
-            raise ValueError("a cache came while gradients are recorded; expected none, it has no gradients; put `with "
-                             "tt.no_grad():` around the call, or leave the cache out")
-        else:
-            y = Tensor(cache.attend(qkv.data, self.num_heads))
-        return self.resid_dropout(self.c_proj(y))
+    def forward(self, x: Any) -> Any:  # (B, T, C)
+        drop, keep = self.resid_dropout, None
+        if drop.p and self.training:
+            keep = dropout_mask((x.shape[0], self.num_heads, x.shape[1], x.shape[1]), drop.p, x.dtype, drop.rng)
+        y = attention(self.c_attn(x), keep, self.num_heads)  # (B, T, 3 C) -> (B, T, C)
+        return drop(self.c_proj(y))
 
     def weights(self, x: Any) -> Array:
         """How much each place takes from each, (B, heads, T, T): for pictures. Rows add up to 1."""
@@ -180,6 +129,6 @@ class Block(Module):
         self.ln_2 = LayerNorm(embed_dim, bias=bias, dtype=dtype)
         self.mlp = MLP(embed_dim, dropout, bias, dtype, rng, noise)
 
-    def forward(self, x: Any, cache: KeyValues | None = None) -> Any:  # (B, T, C)
-        x = x + self.attn(self.ln_1(x), cache)
+    def forward(self, x: Any) -> Any:  # (B, T, C)
+        x = x + self.attn(self.ln_1(x))
         return x + self.mlp(self.ln_2(x))

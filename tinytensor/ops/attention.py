@@ -1,6 +1,6 @@
 """Self-attention of many heads as one op: a fast forward and a fast rule, beside the slow definition.
 
-The projections before and behind it are layers (`nn.CausalSelfAttention`), and so is a cache of keys and values.
+The projections before and behind it are layers: `nn.CausalSelfAttention`.
 """
 
 from __future__ import annotations

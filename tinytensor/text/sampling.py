@@ -44,11 +44,12 @@ def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: in
     if z.ndim != 2 or not z.size or z.dtype.kind != "f" or not np.isfinite(z.max(1)).all():
         raise CorpusError(f"draw: logits of shape {z.shape} and dtype {z.dtype} came; expected floats (B, V), with a "
                           f"finite largest one in each row; take those of the last place: logits[:, -1]")
-    least = float(np.finfo(z.dtype).tiny)  # subtle: what is less can be 0 in float32, and 0 / 0 is nan
-    with np.errstate(over="ignore"):
-        z = (z - z.max(1, keepdims=True)) / max(float(temperature), least)  # a Python number keeps float32
-    if top_k is not None and top_k < z.shape[1]:
+    if top_k is not None and top_k < z.shape[1]:  # before anything is rounded: what is less stays less
         z = np.where(z < np.partition(z, -top_k, axis=1)[:, -top_k, None], -np.inf, z)
+    info = np.finfo(z.dtype)  # subtle: beyond its limits a temperature would become 0 or inf, and 0 / 0 is nan
+    divisor = min(max(float(temperature), float(info.tiny)), float(info.max))  # a Python number keeps float32
+    with np.errstate(over="ignore"):
+        z = (z - z.max(1, keepdims=True)) / divisor
     p = np.exp(z)
     p /= p.sum(1, keepdims=True)
     if top_p is not None and top_p < 1:

@@ -71,8 +71,8 @@ class LongText:
 
     def evaluate(self, model, part: str, most: int = 10**9) -> float:
         """The mean loss per character on dev, cut into windows, or on as much of train; on so many windows at most."""
-        n, ids = min(most, (len(self.splits["dev"]) - 1) // self.context) * self.context, self.splits[part]
-        x, y = (ids[i : i + n].reshape(-1, self.context) for i in (0, 1))  # (N, T), (N, T)
+        n, ids = (len(self.splits["dev"]) - 1) // self.context, self.splits[part]
+        x, y = (ids[i : i + n * self.context].reshape(n, -1)[:: -(-n // most)] for i in (0, 1))  # (N, T), (N, T)
         return common.evaluate(model, x, y, 64) * self.share[part]
 
     def example(self):
@@ -125,7 +125,9 @@ class Lines:
 
     def evaluate(self, model, part: str, most: int = 10**9) -> float:
         """The mean loss per character, on eight times so many lines at most."""
-        return common.evaluate(model, *(a[: 8 * most] for a in self.splits[part]), 512)
+        x, y = self.splits[part]
+        every = -(-len(x) // (8 * most))
+        return common.evaluate(model, x[::every], y[::every], 512)
 
     def example(self):
         """A long line of dev (T,), and its characters."""

@@ -186,11 +186,6 @@ class Progress:
                 + ("; stopped by Ctrl-C, here are the figures so far" if self.interrupted else ""))
 
     @property
-    def complete(self) -> bool:
-        """Whether the loop came to its end."""
-        return self.start + len(self.losses) == self.steps
-
-    @property
     def status(self) -> int:
         """The script's exit status: 130 after Ctrl-C."""
         return 130 if self.interrupted else 0

@@ -154,7 +154,8 @@ def draw(plot, folder: Path, model, data, progress: common.Progress, dev: dict[i
 
 
 def main() -> int:
-    s, saved = dataclasses.replace(s := common.parse(Settings, __doc__), **RECIPES[s.recipe]), {}
+    s, saved = common.parse(Settings, __doc__), {}
+    s = dataclasses.replace(s, **RECIPES[s.recipe])
     if s.resume or s.sample_from:
         saved, s = read(s.resume or s.sample_from, s)
     s.steps = min(s.steps, 30) if s.quick else s.steps

@@ -265,9 +265,11 @@ def test_top_k_draws_only_the_likeliest(z, k):
 
 
 @given(LOGITS, st.floats(0.01, 1), st.floats(0.2, 5))
+@example([0.0, 1.2147110574345366e-11], 0.25, 1.0)  # equal probabilities in float32, but the second is likelier
+@example([0.0, 1e-20], 0.25, 1.0)
 def test_top_p_draws_from_the_smallest_set_of_that_probability(z, p, temperature):
     q = softmax([a / temperature for a in z])
-    order = np.argsort(-q, kind="stable")
+    order = np.argsort(-np.asarray(z), kind="stable")
     few = int(np.searchsorted(np.cumsum(q[order]), p - 1e-5)) + 1  # as many as are needed, and not for rounding
     many = int(np.searchsorted(np.cumsum(q[order]), p + 1e-5)) + 1
     got = drawn(z, top_p=p, temperature=temperature)

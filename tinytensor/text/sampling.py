@@ -46,14 +46,14 @@ def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: in
                           f"finite largest one in each row; take those of the last place: logits[:, -1]")
     if top_k is not None and top_k < z.shape[1]:  # before anything is rounded: what is less stays less
         z = np.where(z < np.partition(z, -top_k, axis=1)[:, -top_k, None], -np.inf, z)
-    info = np.finfo(z.dtype)  # subtle: beyond its limits a temperature would become 0 or inf, and 0 / 0 is nan
+    likely, info = z, np.finfo(z.dtype)  # subtle: beyond its limits a temperature becomes 0 or inf, and 0 / 0 is nan
     divisor = min(max(float(temperature), float(info.tiny)), float(info.max))  # a Python number keeps float32
     with np.errstate(over="ignore"):
         z = (z - z.max(1, keepdims=True)) / divisor
     p = np.exp(z)
     p /= p.sum(1, keepdims=True)
     if top_p is not None and top_p < 1:
-        order = np.argsort(-p, axis=1, kind="stable")
+        order = np.argsort(-likely, axis=1, kind="stable")  # not by p, where what differs little is equal
         sorted_p = np.take_along_axis(p, order, 1)
         before = np.cumsum(sorted_p, axis=1) - sorted_p  # what the likelier ones have together
         np.put_along_axis(p, order, np.where(before < top_p, sorted_p, 0), 1)

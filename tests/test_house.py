@@ -18,8 +18,8 @@ FLOORS = [
     {"apply", "autograd"},
     {"define"},
     {"ops"},
-    {"nn", "testing", "compiler"},
-    {"models"},
+    {"nn", "testing"},
+    {"models", "compiler"},
     {"checkpoint", "diagnostics"},
 ]
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}

@@ -174,8 +174,7 @@ def test_errors_of_losses_of_classes():
             f"{name}: weight of shape (4,) came for 3 classes; expected (3,), one for each")
         assert "targets of dtype float64 came; expected integer classes" in message(TypeError, loss, z, values(4))
     assert message(IndexError, F.nll_loss, z, np.arange(4)) == (
-        "nll_loss: targets from 0 to 3 came for 3 classes; expected 0 to 2; check the vocabulary, or the size of the "
-        "last layer")
+        "nll_loss: target 3 came for 3 classes; expected 0 to 2; check the vocabulary, or the size of the layer")
     assert message(ValueError, F.cross_entropy, z, np.arange(4) % 3, label_smoothing=2).startswith(
         "cross_entropy: label_smoothing 2 came; expected 0 to 1")
 

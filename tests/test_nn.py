@@ -577,7 +577,7 @@ def test_embedding_gathers_rows_and_adds_up_gradients():
     layer(ix).sum().backward()
     assert np.array_equal(layer.weight.grad[:, 0], [1, 0, 0, 3, 0])
     assert message(IndexError, nn.Sequential(layer), np.array([5])).startswith(
-        "Sequential.0 (Embedding): embedding: indices from 5 to 5 came for a table of 5 rows")
+        "Sequential.0 (Embedding): embedding: index 5 came for a table of 5 rows")
     assert message(TypeError, layer, np.array([0.5])).startswith(
         "Embedding: embedding: indices of dtype float64 came; expected integers")
 

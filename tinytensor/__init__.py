@@ -11,14 +11,18 @@ from .ops import *
 from .random import Generator, manual_seed
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time each is loaded when it is first named
-    from . import checkpoint, diagnostics, models, nn, optim, testing, text
+    from . import checkpoint, compiler, diagnostics, models, nn, optim, testing, text
+    from .compiler import CompileError, compile
 
 __version__ = "0.1.0"
 
-LATER = ("checkpoint", "diagnostics", "models", "nn", "optim", "testing", "text")
+COMPILER = ("CompileError", "compile")
+LATER = ("checkpoint", "compiler", "diagnostics", "models", "nn", "optim", "testing", "text")
 
 
 def __getattr__(name: str) -> Any:
     if name in LATER:
         return import_module(f"{__name__}.{name}")
+    if name in COMPILER:
+        return getattr(import_module(f"{__name__}.compiler"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, ndarray, recording, state
+from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, helper, ndarray, recording, state
 
 # --- which nodes ---
 
@@ -149,6 +149,26 @@ def rule_of(x: Tensor, node: Tensor) -> str:
     return f"the rule of {node.op.name if node.op else 'a leaf'} for input {i}"
 
 
+# --- workers that share a step ---
+
+
+def workers() -> int:
+    """How many share the step that is being written down; elsewhere 1."""
+    return state.workers
+
+
+@helper
+def across(x: Any) -> Any:
+    """The sum of x over all workers that share a compiled step; x itself where one does it alone."""
+    return x
+
+
+@helper
+def averaged(*gs: Any) -> Any:
+    """The gradients, each averaged over all workers that share a compiled step."""
+    return gs
+
+
 # --- the pass ---
 
 
@@ -233,14 +253,14 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     """
     start = seed(y, gradient, "backward")
     start = start.data if isinstance(start, Tensor) else start
-    taken = {id(start)}
-    for leaf, g in gradients(y, start, release=not retain_graph).items():
+    taken, found = {id(start)}, gradients(y, start, release=not retain_graph)
+    for leaf, g in zip(found, averaged(*found.values()), strict=True):
         if leaf.grad is not None:
             np.add(leaf.grad, g, out=leaf.grad)
         elif type(g) is ndarray and g.base is None and id(g) not in taken:
             leaf.grad = g
         else:  # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
-            leaf.grad = np.array(g)
+            leaf.grad = np.copy(g)
         taken.add(id(g))
 
 

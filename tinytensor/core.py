@@ -31,6 +31,7 @@ class State(threading.local):
 
     recording = True
     anomaly = False
+    workers = 1  # that share the step which a compiler is writing down
 
 
 state = State()
@@ -329,10 +330,38 @@ def unknown(name: str, why: str) -> TypeError:
                      f"x.detach().numpy() where no gradient is wanted")
 
 
+class Traced:
+    """What stands in for an array or a number while a compiler writes down the calls that it meets."""
+
+    __slots__ = ()
+
+    def write_down(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Note the call of a `helper`, and give what stands in for its result."""
+        raise NotImplementedError
+
+
+def helper(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of arrays, by position, that a compiler writes down as one call, as it does NumPy's functions.
+
+    For what NumPy would not ask a stand-in about: a gather by it from a plain array, a look at its values.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for a in args:
+            if isinstance(a, Traced):
+                return a.write_down(function, args, kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
 def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
     """Any array_like as an array: Python floats (and lists of them) become float32, whatever has a dtype keeps it."""
     if isinstance(x, Tensor):
         x = x.data
+    if isinstance(x, Traced):
+        return x if dtype is None and not copy else x.astype(dtype or x.dtype)  # type: ignore[attr-defined, no-any-return]
     try:
         y: Array = np.array(x, dtype=dtype, copy=copy if hasattr(x, "dtype") else None)
     except ValueError as error:

@@ -14,8 +14,8 @@ import numpy as np
 from .. import ops
 from ..core import Tensor, as_array
 from ..ops.elementwise import nonzero
-from ..ops.fused import log_softmax
-from ..ops.index import take_along_axis
+from ..ops.fused import check_range, log_softmax
+from ..ops.index import gathered, take_along_axis
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss", "mse_loss",
            "nll_loss", "smooth_l1_loss"]
@@ -197,11 +197,9 @@ def likelihood(name: str, logp: Any, targets: Any, weight: Any, ignore_index: in
         raise TypeError(f"{name}: targets of dtype {t.dtype} came; expected integer classes; convert them: "
                         f"targets.astype(np.int64)")
     keep, classes = t != ignore_index, logp.shape[-1]
-    t = np.where(keep, t, 0)
-    if t.size and (t.min() < 0 or t.max() >= classes):
-        raise IndexError(f"{name}: targets from {t.min()} to {t.max()} came for {classes} classes; expected 0 to "
-                         f"{classes - 1}; check the vocabulary, or the size of the last layer")
-    own = keep.astype(logp.dtype) if weight is None else weight[t] * keep
+    t = np.where(keep, t, 0).astype(np.int64)
+    check_range(t, classes, f"{name}: target", f"{classes} classes")
+    own = keep.astype(logp.dtype) if weight is None else gathered(weight, t, 0) * keep
     return np.where(keep, take_along_axis(logp, t[..., None], -1)[..., 0], 0) * -own, keep, own
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import MANY, ones, sum_rows
-from ..core import S
+from ..autograd import MANY, averaged, ones, sum_rows
+from ..core import S, Traced, helper
 from ..define import op
 from .elementwise import exp, where
-from .index import FEW_ROWS, one_hot_table, scatter_rows, take, take_along_axis
+from .index import FEW_ROWS, gathered, one_hot_table, scatter_rows, take, take_along_axis
 from .reduce import logsumexp, normalised
 
 INTEGER, UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
@@ -104,9 +104,16 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 # --- cross entropy ---
 
 
-def outside(indices: Any, n: int) -> bool:
-    """Whether an int64 index is not in [0, n); subtle: read unsigned, a negative one is huge, so one look is enough."""
-    return indices.size > 0 and bool(np.maximum.reduce(indices.view(UNSIGNED), None) >= n)
+@helper
+def check_range(indices: Any, n: int, what: str, of: str) -> None:
+    """Raise IndexError unless all int64 indices are in [0, n).
+
+    Subtle: read unsigned, a negative one is huge, so one look is enough.
+    """
+    if indices.size and np.maximum.reduce(indices.view(UNSIGNED), None) >= n:
+        wrong = indices[(indices < 0) | (indices >= n)].reshape(-1)[0]
+        raise IndexError(f"{what} {wrong} came for {of}; expected 0 to {n - 1}; check the vocabulary, or the size of "
+                         f"the layer")
 
 
 @lru_cache(maxsize=64)
@@ -128,7 +135,7 @@ def excess(g: Any, logits: Any, reduction: str, extras: Any) -> Any:
     d = e / total.reshape(-1, 1)
     classes = d.shape[-1]
     if classes <= FEW_ROWS:
-        d -= one_hot_table(classes, d.dtype).take(t, 0)
+        d -= gathered(one_hot_table(classes, d.dtype), t, 0)
     else:
         d[np.arange(t.size), t] -= 1
     share = g / count if reduction == "mean" else g
@@ -166,10 +173,11 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     e = np.exp(z)
     total = e @ ones(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
     first = starts(*z.shape) if len(z) <= MANY else np.arange(0, z.size, z.shape[1])
-    losses = np.log(total) - z.reshape(-1).take(first + t)
+    losses = np.log(total) - gathered(z.reshape(-1), first + t, None)
     count: Any = t.size
     if keep is not None:
         losses, count = np.where(keep, losses, 0), np.add.reduce(keep, dtype=losses.dtype)
+        count = averaged(count)[0] if reduction == "mean" else count  # of workers: so that the mean of theirs is right
     extras = e, total, t, keep, count
     if reduction == "none":
         return losses.reshape(targets.shape), extras
@@ -193,10 +201,7 @@ def labelled(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, 
     if ignore_index is not None:
         keep = t != ignore_index
         t = t * keep
-    if outside(t, classes):
-        wrong = t[(t < 0) | (t >= classes)][0]
-        raise IndexError(f"cross_entropy: target {wrong} came for {classes} classes; expected 0 to {classes - 1}; "
-                         f"check the vocabulary, or the size of the last layer")
+    check_range(t, classes, "cross_entropy: target", f"{classes} classes")
     return logits if logits.ndim == 2 else logits.reshape(-1, classes), t, keep
 
 
@@ -216,15 +221,14 @@ def embedding(weight: Any, indices: Any) -> Any:
     >>> tt.embedding(tt.ones((27, 2)), np.array([[0, 1, 5]])).shape
     (1, 3, 2)
     """
-    if not isinstance(indices, np.ndarray):
+    if not isinstance(indices, np.ndarray | Traced):
         indices = np.asarray(indices)
     if indices.dtype is not INTEGER and indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices of dtype {indices.dtype} came; expected integers; convert them: "
                         f"indices.astype(np.int64)")
-    if outside(indices if indices.dtype is INTEGER else indices.astype(INTEGER), len(weight)):
-        raise IndexError(f"embedding: indices from {indices.min()} to {indices.max()} came for a table of "
-                         f"{len(weight)} rows; expected 0 to {len(weight) - 1}; check the vocabulary")
+    whole = indices if indices.dtype is INTEGER else indices.astype(INTEGER)
+    check_range(whole, len(weight), "embedding: index", f"a table of {len(weight)} rows")
     if weight.ndim != 2:
         raise ValueError(f"embedding: a weight of shape {weight.shape} came; expected (V, D); for another table write "
                          f"weight[indices]")
-    return weight.take(indices, 0)
+    return gathered(weight, indices, 0)

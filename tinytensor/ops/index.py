@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..apply import operand
-from ..core import Array, S, Tensor
+from ..core import Array, S, Tensor, helper
 from ..define import expose, op
 
+DEFAULT = np.dtype(object)
 FEW_ROWS = 128  # up to here a one-hot matmul beats sorting: 27 rows of 16 in 5 us, where `np.add.at` takes 60
 
 
@@ -26,7 +27,7 @@ def plain(index: Any) -> Any:
     if isinstance(index, list) and not index:
         return np.zeros(0, np.int64)
     index = operand(index)
-    if getattr(index, "dtype", np.dtype(object)).kind not in "iub":
+    if getattr(index, "dtype", DEFAULT).kind not in "iub":
         raise TypeError(f"getitem: an index of dtype {getattr(index, 'dtype', type(index).__name__)} came; expected "
                         f"integers, booleans or slices; convert it: i.astype(np.int64)")
     return index
@@ -83,9 +84,15 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     tensor([1., 0., 5., 0.])
     """
     index = index if type(index) is np.ndarray else plain(index)
-    if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and x.dtype.kind == "f" and x.size:
+    if getattr(index, "dtype", DEFAULT).kind in "iu" and np.ndim(index) and x.dtype.kind == "f" and x.size:
         z = scatter_rows(x.reshape(index.size, -1), index.reshape(-1), shape[0])
         return z if len(shape) == 2 else z.reshape(shape)
+    return put_into_zeros(x, index, shape)
+
+
+@helper
+def put_into_zeros(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of a shape with x added at an index."""
     z = np.zeros(shape, x.dtype)
     if never_repeats(index):
         z[index] = x
@@ -97,8 +104,12 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
 def scatter_rows(x: Any, rows: Any, n: int) -> Any:
     """The sum, for each of n rows, of the rows of x that belong to it."""
     rows = rows if rows.dtype == np.int64 else rows.astype(np.int64)
-    if n <= FEW_ROWS:
-        return one_hot_table(n, x.dtype).take(rows, 0).T @ x
+    return gathered(one_hot_table(n, x.dtype), rows, 0).T @ x if n <= FEW_ROWS else sum_sorted(x, rows, n)
+
+
+@helper
+def sum_sorted(x: Any, rows: Any, n: int) -> Any:
+    """`scatter_rows` for many rows: those of x in the order of the rows they belong to, then summed run by run."""
     rows = np.where(rows < 0, rows + n, rows)
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
@@ -124,20 +135,27 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
             [2.],
             [1.]])
     """
-    return x.take(whole("take", indices), axis)
+    return gathered(x, whole("take", indices), axis)
+
+
+@helper
+def gathered(x: Any, indices: Any, axis: int | None) -> Any:
+    """The one gather of the engine: a plain array would not ask a compiler's stand-in among the indices."""
+    return x.take(indices, axis)
 
 
 def whole(name: str, indices: Any) -> Any:
     """The indices, once it is sure that they are integers; booleans would be read as 0 and 1."""
-    if np.asarray(indices).dtype.kind not in "iu":
-        raise TypeError(f"{name}: indices of dtype {np.asarray(indices).dtype} came; expected integers; for a mask "
-                        f"write x[mask], else indices.astype(np.int64)")
+    indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"{name}: indices of dtype {indices.dtype} came; expected integers; for a mask write x[mask], "
+                        f"else indices.astype(np.int64)")
     return indices
 
 
 def untaken(g: Any, x: Any, indices: Any, axis: int | None) -> Any:
     """The adjoint of `take`: g scattered back along the axis."""
-    indices = np.asarray(indices)
+    indices = whole("take", indices)
     if axis is None:
         return scatter(g, indices, (x.size,)).reshape(x.shape)
     lead = axis % x.ndim
@@ -166,7 +184,10 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     """
     if axis is None:
         raise ValueError("take_along_axis: axis None came; expected an integer; flatten first: x.reshape(-1)")
-    return np.take_along_axis(x, whole("take_along_axis", indices), axis)
+    return gathered_along(x, whole("take_along_axis", indices), axis)
+
+
+gathered_along = helper(np.take_along_axis)
 
 
 # --- windows ---
@@ -189,6 +210,11 @@ def sliding_window_view(x: Any, window_shape: int, axis: int = -1, *, stride: in
     tensor([[0, 1, 2],
             [2, 3, 4]])
     """
+    return windowed(x, window_shape, axis, stride, dilation)
+
+
+@helper
+def windowed(x: Any, window_shape: int, axis: int, stride: int, dilation: int) -> Any:
     windows = count_windows(x.shape[axis], window_shape, stride, dilation)
     shape, strides = list(x.shape), list(x.strides)
     shape[axis], strides[axis] = windows, strides[axis] * stride
@@ -225,6 +251,11 @@ def overlap_add(x: Any, size: int, axis: int = -1, *, stride: int = 1, dilation:
     if windows != x.shape[axis]:
         raise ValueError(f"overlap_add: {x.shape[axis]} windows along axis {axis} of x came; expected {windows}, which "
                          f"an axis of size={size} has; give the size that sliding_window_view was given")
+    return added_up(x, size, axis, stride, dilation, windows)
+
+
+@helper
+def added_up(x: Any, size: int, axis: int, stride: int, dilation: int, windows: int) -> Any:
     z = np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 : -1]), x.dtype)
     for k in range(x.shape[-1]):
         first = k * dilation

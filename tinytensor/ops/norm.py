@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import ones, sum_rows
+from ..autograd import across, ones, sum_rows, workers
 from ..core import POSITIVE, REAL, S
 from ..define import op
 
@@ -58,9 +58,9 @@ def of_x(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
     rows = by_channel(g, axis)
     if mean is not None:
         return as_before(rows * scale, x, axis)
-    gx = d * (sum_rows(rows * d) * (inverse * inverse * (-1 / freedom)))
+    gx = d * (across(sum_rows(rows * d)) * (inverse * inverse * (-1 / freedom)))
     gx += rows
-    gx += sum_rows(rows) * (-1 / len(rows))
+    gx += across(sum_rows(rows)) * (-1 / (len(rows) * workers()))
     gx *= scale
     return as_before(gx, x, axis)
 
@@ -124,14 +124,14 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     """
     fitting(x, axis, weight=weight, bias=bias, mean=mean, var=var)
     rows, d = by_channel(x, axis), None
-    n = len(rows)
+    n = len(rows) * workers()
     if mean is None:
         if n < 2:
             raise ValueError(f"batch_norm: x of shape {x.shape} came, values of each channel: {n}; expected 2 or more, "
                              f"for one has no variance; give a larger batch, or use running statistics: model.eval()")
-        mean = sum_rows(rows) * (1 / n)
+        mean = across(sum_rows(rows)) * (1 / n)
         d = rows - mean
-        var = sum_rows(d * d) * (1 / (n - correction))
+        var = across(sum_rows(d * d)) * (1 / (n - correction))
         if observe is not None:
             observe(mean, var, n)
     inverse = 1 / np.sqrt(var + eps)

@@ -16,7 +16,10 @@ PIECE = 2**16  # numbers of each vector at a time: they stay in the processor's 
 
 
 def pieces(*vectors: Array) -> Iterator[list[Array]]:
-    """The vectors, which are equally long, piece by piece."""
+    """The vectors, which are equally long, piece by piece; a compiler, which plans its own, sees them whole."""
+    if not isinstance(vectors[0], np.ndarray):
+        yield [*vectors]
+        return
     for start in range(0, len(vectors[0]), PIECE):
         yield [vector[start : start + PIECE] for vector in vectors]
 
@@ -78,13 +81,16 @@ class Adam(Optimizer):
         for i, beta in enumerate(betas):
             check_share(f"betas[{i}]", beta)
 
+    def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
+        return dict.fromkeys((*self.state, *(self.extra if group["amsgrad"] else ())), 0.0)
+
     def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
         (keep, keep_square), lr, decoupled = group["betas"], group["lr"], group["decoupled_weight_decay"]
         block.t += 1
         # sqrt(v / unbias**2) + eps, times unbias: so the correction is one number, and no pass over v.
         unbias = (1 - keep_square**block.t) ** 0.5
-        rate, names = lr * unbias / (1 - keep**block.t), (*self.state, *(self.extra if group["amsgrad"] else ()))
-        for theta, g, m, v, *top in pieces(block.theta, g, *map(block.vector, names)):  # noqa: B020 (g piece by piece)
+        rate, vectors = lr * unbias / (1 - keep**block.t), map(block.vector, self.vectors(group))
+        for theta, g, m, v, *top in pieces(block.theta, g, *vectors):  # noqa: B020 (g piece by piece)
             if decoupled:
                 theta *= 1 - lr * group["weight_decay"]
             prepare(g, theta, group["maximize"], 0 if decoupled else group["weight_decay"])
@@ -182,6 +188,10 @@ class RMSprop(Optimizer):
         super().check(group)
         check_share("alpha", group["alpha"])
 
+    def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
+        used = {"momentum_buffer": group["momentum"], "grad_avg": group["centered"]}
+        return dict.fromkeys((*self.state, *(name for name in self.extra if used[name])), 0.0)
+
     def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
         v, alpha = block.vector("square_avg"), group["alpha"]
         block.t += 1
@@ -245,6 +255,9 @@ class Adagrad(Optimizer):
     state = ("sum",)
     rates = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
+    def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
+        return {"sum": group["initial_accumulator_value"]}
+
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
         initial_accumulator_value: float = 0, eps: float = 1e-10, maximize: bool = False,
@@ -256,8 +269,6 @@ class Adagrad(Optimizer):
 
     def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
         total = block.vector("sum")
-        if not block.t:
-            total += group["initial_accumulator_value"]
         lr = group["lr"] / (1 + block.t * group["lr_decay"])
         block.t += 1
         prepare(g, block.theta, group["maximize"], group["weight_decay"])

@@ -62,13 +62,16 @@ class SGD(Optimizer):
                 "dampening 0 are expected; set momentum=0.9, or leave nesterov out"
             )
 
+    def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
+        return super().vectors(group) if group["momentum"] else {}
+
     def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
         theta, way = block.theta, g
         prepare(g, theta, group["maximize"], group["weight_decay"])
         if momentum := group["momentum"]:
             m = block.vector("momentum_buffer")
             m *= momentum
-            m += (1 - group["dampening"]) * g if group["dampening"] and block.t else g
+            m += (1 - group["dampening"] * (block.t > 0)) * g if group["dampening"] else g
             block.t += 1
             if group["nesterov"]:
                 g += momentum * m

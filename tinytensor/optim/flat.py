@@ -45,10 +45,10 @@ class Block:
         self.state: dict[str, Array] = {}
         self.bind()
 
-    def vector(self, name: str) -> Array:
-        """A state vector, which is made of zeros when it is first asked for."""
+    def vector(self, name: str, start: float = 0.0) -> Array:
+        """A state vector, which is made, all of one value, when it is first asked for."""
         if name not in self.state:
-            self.state[name] = np.zeros_like(self.theta)
+            self.state[name] = np.full_like(self.theta, start)
         return self.state[name]
 
     def views(self, vector: Array) -> list[Array]:
@@ -147,6 +147,18 @@ class Optimizer(ABC):
     def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
         """Move `block.theta` in place by its gradient `g`, which may be overwritten; keep its vectors and `block.t`."""
 
+    def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
+        """The state vectors that a group of these settings has, and the value that each starts from."""
+        return dict.fromkeys(self.state, 0.0)
+
+    def prepare(self) -> None:
+        """Bind parameters that were given other arrays, and make the state vectors."""
+        if not all(block.in_place() for block in self.blocks):
+            self._rebind([(p, view) for block in self.blocks for p, view in block.bound if p.data is not view])
+        for block in self.blocks:
+            for name, start in self.vectors(block.group).items():
+                block.vector(name, start)
+
     def check(self, group: Mapping[str, Any]) -> None:
         """Refuse settings that are out of range."""
         for name in self.rates:
@@ -162,8 +174,7 @@ class Optimizer(ABC):
         ValueError
             A parameter or gradient is not of the shape and dtype that the parameter had.
         """
-        if not all(block.in_place() for block in self.blocks):
-            self._rebind([(p, view) for block in self.blocks for p, view in block.bound if p.data is not view])
+        self.prepare()
         self.blocks = [piece for block in self.blocks for piece in block.ready()]
         for block, g in [(block, block.gradient()) for block in self.blocks]:
             if g is not None:

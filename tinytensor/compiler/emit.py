@@ -1,0 +1,451 @@
+"""A plan as source: one call a line, as a person would have written it, that runs by itself.
+
+What is made once (memory, views, constants) stands before the step, the step in the sections forward, backward, update.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .plan import Home, Plan, absolute, compact, distance, parts
+from .program import Call, Site, Value, mapped, values
+from .trace import filled, put, replaced
+
+PRECEDENCE = {"**": 4, "neg": 3, "*": 2, "/": 2, "//": 2, "%": 2, "+": 1, "-": 1}
+SHORT = {"np.matmul": "product", "np.subtract": "difference", "np.multiply": "scaled", "np.divide": "ratio",
+         "np.add": "total", "np.maximum.reduce": "top", "np.add.reduce": "sums", "np.negative": "minus"}
+RESERVED = {"np", "step", "memory"}
+
+
+class Line(NamedTuple):
+    """A line of the step, and the call that it makes."""
+
+    text: str
+    call: Call | None
+    site: Site
+
+
+class Source(NamedTuple):
+    """A step as text.
+
+    Attributes
+    ----------
+    text : str
+        All of it.
+    inputs : dict
+        What it needs to run: declared arrays, random streams, constants that are not written out, helpers.
+    lines : list of Line
+        The calls of the step.
+    """
+
+    text: str
+    inputs: dict[str, Any]
+    lines: list[Line]
+
+
+class Writer:
+    """Writes a plan down; names are given as they are needed."""
+
+    def __init__(self, plan: Plan, title: str) -> None:
+        self.plan, self.title = plan, title
+        self.names: dict[int, str] = {}
+        self.taken = {*RESERVED, *keyword.kwlist}
+        self.made: list[str] = []  # the lines before the step
+        self.defined: set[int] = set()
+        self.inputs: dict[str, Any] = {}
+        self.imports: dict[str, str] = {}
+        self.body: list[Line] = []
+        self.uses: dict[int, int] = {}
+        for call in plan.calls:
+            for v in call.inputs():
+                self.uses[v.number] = self.uses.get(v.number, 0) + 1
+
+    # --- names ---
+
+    def name(self, v: Value, wanted: str = "") -> str:
+        """The name of a value: its own, or after what it is."""
+        if v.number not in self.names:
+            self.names[v.number] = self.unique(v.name or wanted or self.described(v))
+        return self.names[v.number]
+
+    def unique(self, name: str) -> str:
+        name = re.sub(r"\W", "_", name) or "a"
+        name = f"_{name}" if name[0].isdigit() else name
+        full, n = name, 1
+        while full in self.taken:
+            n += 1
+            full = f"{name}_{n}"
+        self.taken.add(full)
+        return full
+
+    def described(self, v: Value) -> str:
+        """A name by what it is: a constant by its contents, a result by its layer and call."""
+        if v.call is None:
+            return contents(v.array) if v.kind == "constant" else v.kind
+        base = next(iter(v.call.inputs()), None)
+        if v.root is not v and base is not None:
+            return f"{self.name(base)}_{'T' if v.call.text in ('.T', '.mT') else 'view'}"
+        what = SHORT.get(v.call.text, v.call.text.rpartition(".")[2].strip("_[]") or "part")
+        path = v.call.site.module.replace(".", "_")
+        lead = "d_" if v.call.site.section == "backward" else ""
+        return f"{lead}{path}_{what}" if path else f"{lead}{what}" if lead else what
+
+    # --- what values are written as ---
+
+    def persistent(self, v: Value) -> bool:
+        """Whether a value's memory is there before the step, so that views of it are made once."""
+        if v.root.kind in ("constant", "state"):
+            return True
+        home = self.plan.home.get(v.root.number)
+        return home is not None and home.kind != "outside"
+
+    def ref(self, v: Value) -> str:
+        """What a value is written as, once all that it needs stands before it."""
+        if not v.is_array:
+            return self.number(v) if v.kind != "stream" else self.outside(v)
+        if v.number in self.defined:
+            return self.name(v)
+        if v.kind in ("constant", "state"):
+            return self.outside(v)
+        if not self.persistent(v):
+            return self.name(v)
+        if v.root is not v:
+            return self.view(v)
+        self.home(v)
+        return self.name(v)
+
+    def outside(self, v: Value) -> str:
+        """A source: given to the text, or, of a constant that can be spelled, written out."""
+        name = self.name(v)
+        if v.number not in self.defined:
+            self.defined.add(v.number)
+            spelled = spelling(v.array) if v.kind == "constant" else ""
+            if spelled:
+                self.made.append(f"{name} = {spelled}")
+            else:
+                self.inputs[name] = v.array
+        return name
+
+    def view(self, v: Value) -> str:
+        """A view of something that stands before the step: by name if it has one, or is used more than once."""
+        assert v.call is not None
+        text = self.expression(v.call)
+        if not v.name and self.uses.get(v.number, 0) < 1:
+            return text
+        name = self.name(v)
+        if v.number not in self.defined:
+            self.defined.add(v.number)
+            self.made.append(f"{name} = {text}")
+        return name
+
+    def home(self, v: Value) -> None:
+        """The array that a value is made in."""
+        home = self.plan.home[v.number]
+        first = home.value
+        self.defined.add(v.number)
+        if home.region is not None and first is v:
+            text = self.ref(home.region)
+        elif first is not v:
+            text = self.ref(first)
+        elif home.kind == "part":
+            assert home.parent is not None
+            text = self.piece(home, home.parent)
+        else:
+            text = place(v.array, "memory", home.offset)
+        self.made.append(f"{self.name(v)} = {text}")
+
+    def piece(self, home: Home, parent: Home) -> str:
+        """A contiguous piece of another array."""
+        a, size = home.value.array, home.value.array.itemsize
+        begin, whole = home.offset // size, self.ref(parent.value)
+        flat = whole if parent.value.array.ndim == 1 else f"{whole}.reshape(-1)"
+        cut = f"{flat}[{begin}:{begin + a.size}]"
+        return cut if a.ndim == 1 else f"{cut}.reshape({', '.join(map(str, a.shape))})" if a.ndim else \
+            f"{cut}.reshape(())"
+
+    def number(self, v: Value) -> str:
+        """A number: its name, or its arithmetic if it is used only once."""
+        if v.call is None or not v.call.text.startswith("number ") or self.uses.get(v.number, 0) > 1:
+            return self.name(v)
+        return self.arithmetic(v.call)
+
+    def arithmetic(self, call: Call, ) -> str:
+        symbol = call.text.removeprefix("number ")
+        if len(call.args) == 1:
+            return f"-{self.bracketed(call.args[0], 3)}"
+        level = PRECEDENCE.get(symbol, 0)
+        left, right = call.args
+        return (f"{self.bracketed(left, level + (symbol == '**'))} {symbol} "
+                f"{self.bracketed(right, level + (symbol != '**'))}")
+
+    def bracketed(self, x: Any, level: int) -> str:
+        text = self.text(x)
+        inner = isinstance(x, Value) and x.call is not None and not x.is_array and text != self.names.get(x.number)
+        symbol = x.call.text.removeprefix("number ") if inner else ""
+        weak = inner and PRECEDENCE.get("neg" if len(x.call.args) == 1 else symbol, 0) < level
+        return f"({text})" if weak or (not isinstance(x, Value) and x < 0) else text
+
+    def text(self, x: Any) -> str:
+        """Any argument of a call."""
+        if isinstance(x, Value):
+            return self.ref(x)
+        if isinstance(x, list):
+            return f"[{', '.join(map(self.text, x))}]"
+        if isinstance(x, tuple):
+            return f"({', '.join(map(self.text, x))}{',' if len(x) == 1 else ''})"
+        if isinstance(x, slice):
+            step = "" if x.step is None else f":{self.text(x.step)}"
+            return f"{'' if x.start is None else self.text(x.start)}:{'' if x.stop is None else self.text(x.stop)}{step}"
+        if isinstance(x, np.dtype) or (isinstance(x, type) and issubclass(x, np.generic)):
+            return f"np.{np.dtype(x).name}"
+        if isinstance(x, float) and not math.isfinite(x):
+            return f"float('{x}')"
+        if isinstance(x, np.generic):
+            return repr(x)
+        if x is Ellipsis:
+            return "..."
+        if x is None or isinstance(x, int | float | str | bool):
+            return repr(x)
+        return self.given(x)
+
+    def given(self, x: Any) -> str:
+        """An object that has no text: it comes with the inputs."""
+        name = next((n for n, y in self.inputs.items() if y is x), "")
+        if not name:
+            name = self.unique(getattr(x, "__name__", type(x).__name__))
+            self.inputs[name] = x
+        return name
+
+    # --- calls ---
+
+    def expression(self, call: Call) -> str:
+        """A call as Python, without where its result goes."""
+        args = [self.index(call.args[1]) if call.text == "[]" and i else self.text(a)
+                for i, a in enumerate(call.args)]
+        if call.text in (".T", ".mT"):
+            return f"{args[0]}{call.text}"
+        if call.text == "[]":
+            return f"{args[0]}[{args[1]}]"
+        options = [f"{k}={self.text(x)}" for k, x in call.kwargs.items() if (k, x) not in NOTHING]
+        if call.text.startswith("number "):
+            return self.arithmetic(call)
+        if call.text == "gathered":
+            return f"{args[0]}.take({', '.join(args[1:])})"
+        if call.text.startswith("."):
+            if call.text in (".reshape", ".transpose") and len(args) == 2 and isinstance(call.args[1], tuple):
+                args[1] = ", ".join(map(self.text, call.args[1]))
+            return f"{args[0]}{call.text}({', '.join([*args[1:], *options])})"
+        return f"{self.function(call)}({', '.join([*args, *options])})"
+
+    def index(self, key: Any) -> str:
+        return ", ".join(map(self.text, key)) if isinstance(key, tuple) and key else self.text(key)
+
+    def function(self, call: Call) -> str:
+        """The name of a function: NumPy's, or a helper that is imported."""
+        if call.text.startswith("np."):
+            return call.text
+        module, name = getattr(call.target, "__module__", ""), getattr(call.target, "__qualname__", "")
+        if module.startswith("numpy"):
+            return f"np.{name}"
+        if module and name.isidentifier():
+            if call.text not in self.imports:
+                self.taken.add(call.text)
+                self.imports[call.text] = f"from {module} import {name}" + (f" as {call.text}" * (name != call.text))
+            return call.text
+        return self.given(call.target)
+
+    def write(self, call: Call) -> None:
+        """The line of a call, or none where a plan has made it needless."""
+        v = call.result
+        if not isinstance(v, Value):
+            self.several(call)
+        elif not v.is_array:
+            if not call.text.startswith("number ") or self.uses.get(v.number, 0) > 1:
+                self.add(f"{self.name(v)} = {self.expression(call)}", call)
+        elif v.root is not v:
+            if not self.persistent(v):
+                self.add(f"{self.name(v)} = {self.expression(call)}", call)
+                self.defined.add(v.number)
+        elif self.plan.home[v.number].kind == "outside":
+            self.add(f"{self.name(v)} = {self.expression(call)}", call)
+            self.defined.add(v.number)
+        elif call.target in (put, replaced):
+            self.put(call)
+        elif call.target in (np.concatenate, np.stack):
+            self.joined(call)
+        else:
+            self.add(self.into(call, self.ref(v)), call)
+
+    def several(self, call: Call) -> None:
+        """A call that gives several arrays, or nothing."""
+        outputs = list(call.outputs())
+        for v in outputs:
+            self.defined.add(v.number)
+        lead = f"{', '.join(map(self.name, outputs))} = " if outputs else ""
+        self.add(lead + self.expression(call), call)
+
+    def into(self, call: Call, out: str) -> str:
+        """A call that writes into an array."""
+        if call.target in (filled, np.copy, np.ndarray.astype, np.ndarray.flatten) or call.text in (
+                ".reshape", ".ravel", "np.reshape"):
+            return self.copy(call, out)
+        text = self.expression(call)
+        clip = ', mode="clip"' if call.text == "gathered" else ""
+        return f"{text[:-1]}, out={out}{clip})"
+
+    def copy(self, call: Call, out: str) -> str:
+        """A call that only copies, or converts."""
+        source = call.args[0]
+        a, b = call.result.array, source.array if isinstance(source, Value) and source.is_array else None
+        if b is not None and b.shape != a.shape and b.size == a.size and call.target is not filled:
+            out = f"{out}.reshape({', '.join(map(str, b.shape))})"
+        safe = b is None or np.can_cast(b.dtype, a.dtype, "same_kind")
+        return f"np.copyto({out}, {self.text(source)}{'' if safe else ', casting=' + repr('unsafe')})"
+
+    def put(self, call: Call) -> None:
+        """A new part of an array, where it is not made there."""
+        base, part, whole = call.args[0], call.args[-1], call.result
+        out = self.ref(whole)
+        if self.plan.home.get(base.number) is not self.plan.home[whole.number]:
+            self.add(f"np.copyto({out}, {self.ref(base)})", call)
+        if call.target is replaced:
+            self.add(f"{out}[{self.index(call.args[1])}] = {self.text(part)}", call)
+            return
+        home = self.plan.home.get(part.number) if isinstance(part, Value) else None
+        if home is None or home.region is not call.region:
+            assert call.region is not None
+            self.add(f"np.copyto({self.ref(call.region)}, {self.text(part)})", call)
+
+    def joined(self, call: Call) -> None:
+        """Arrays side by side: copied only where they are not made there."""
+        whole, out = call.result, self.ref(call.result)
+        home, at = self.plan.home[whole.number], 0
+        there = [self.stands(v, home, offset) for v, offset in parts(call)] if compact(whole.array) else []
+        if not any(there):
+            self.add(self.into(call, out), call)
+            return
+        for v, done in zip(call.args[0], there, strict=True):
+            rows = 1 if call.target is np.stack else len(v.array)
+            if not done:
+                self.add(f"np.copyto({out}[{at if call.target is np.stack else f'{at}:{at + rows}'}], {self.ref(v)})",
+                         call)
+            at += rows
+
+    def stands(self, v: Value, home: Home, offset: int) -> bool:
+        """Whether a part is made where it belongs."""
+        there = self.plan.home.get(v.root.number)
+        return (there is not None and there.parent is not None and there.parent is home and there.offset == offset
+                and compact(v.array) and v.array.size == v.root.array.size)
+
+    def add(self, text: str, call: Call) -> None:
+        self.body.append(Line(text, call, call.site))
+
+    # --- all of it ---
+
+    def source(self) -> Source:
+        """The text, and what it needs."""
+        program = self.plan.program
+        arguments = [self.name(v, "x") for v in program.inputs]
+        numbers = [source for source, _ in program.state if not source.is_array and source.kind == "number"]
+        read = {v.number for call in self.plan.calls for v in call.inputs()} | {v.number for v in values(program.result)}
+        kept = [source for source in numbers if source.number in read or self.changed(source)]
+        self.numbers = kept
+        arguments += [self.name(v) for v in kept]
+        for call in self.plan.calls:
+            self.write(call)
+        finals = dict((source.number, final) for source, final in program.state)
+        last = Site("", "", "", "update")
+        olds = []
+        for source, final in self.plan.copies:
+            text = self.ref(final)
+            if final.root.kind == "state":
+                old = self.unique("old")
+                self.body.append(Line(f"{old} = {text}.copy()", None, last))
+                text = old
+            olds.append((self.ref(source), text))
+        for out, text in olds:
+            self.body.append(Line(f"np.copyto({out}, {text})", None, last))
+        results = [self.text(v) for v in values(program.result)]
+        results += [self.text(finals[source.number]) for source in kept if self.changed(source)]
+        returned = f"return {', '.join(results)}{',' if len(results) == 1 else ''}" if results else "return ()"
+        return Source(self.page(arguments, returned), self.inputs, self.body)
+
+    def changed(self, source: Value) -> bool:
+        return any(final is not s for s, final in self.plan.program.state if s is source)
+
+    def page(self, arguments: list[str], returned: str) -> str:
+        """The whole text."""
+        size = self.plan.size
+        lines = [f'"""{self.title}"""', "", "import numpy as np", *sorted(self.imports.values()), ""]
+        if self.inputs:
+            told = [f"{name} {a.shape}" if isinstance(a, np.ndarray) else name for name, a in self.inputs.items()]
+            lines += [f"# given: {', '.join(told)}", ""]
+        if size:
+            lines += [f"memory = np.empty({size + 64}, np.uint8)  # {size / 2**20:.2f} MiB",
+                      "memory = memory[-memory.ctypes.data % 64 :]  # from a line of the cache on", ""]
+        lines += [*self.made, "", "", '@np.errstate(all="ignore")', f"def step({', '.join(arguments)}):"]
+        section = comment = ""
+        for line in self.body:
+            if line.site.section != section:
+                section, comment = line.site.section, ""
+                lines.append(f"    # --- {section} ---")
+            told = line.site.line if not line.site.module else f"{line.site.module}: {line.site.line}"
+            if told != comment and told:
+                comment = told
+                lines.append(f"    # {told}")
+            lines.append(f"    {line.text}")
+        return "\n".join([*lines, f"    {returned}", ""])
+
+
+NOTHING = [("axis", "never")]
+
+
+# --- arrays as text ---
+
+
+def place(a: Any, memory: str, offset: int) -> str:
+    """An array of this shape, dtype and order of axes, somewhere in memory."""
+    strides = "" if compact(a) else f", {a.strides}"
+    return f"np.ndarray({a.shape}, np.{a.dtype.name}, {memory}, {offset}{strides})"
+
+
+def spelling(a: Any) -> str:
+    """A constant as an expression, if it is one of the plain ones."""
+    if not isinstance(a, np.ndarray) or a.size > 2**16 or not a.size or not compact(a) or a.dtype.kind not in "fiu":
+        return ""
+    dtype = f"np.{a.dtype.name}"
+    shape = a.shape[0] if a.ndim == 1 else a.shape
+    flat = a.reshape(-1)
+    if (flat == 1).all():
+        return f"np.ones({shape}, {dtype})"
+    if a.ndim == 2 and a.shape[0] == a.shape[1] and np.array_equal(a, np.eye(len(a), dtype=a.dtype)):
+        return f"np.eye({len(a)}, dtype={dtype})"
+    if a.ndim == 1 and a.dtype == np.int64 and len(a) > 1 and a[1] != a[0]:
+        start, step = int(a[0]), int(a[1] - a[0])
+        if np.array_equal(a, np.arange(start, start + step * len(a), step)):
+            return f"np.arange({start}, {start + step * len(a)}, {step})" if start or step > 1 else f"np.arange({len(a)})"
+    return ""
+
+
+def contents(a: Any) -> str:
+    """What a constant may be called."""
+    text = spelling(a)
+    kind = text.partition("(")[0].removeprefix("np.")
+    sizes = "x".join(map(str, np.shape(a)))
+    return {"ones": f"ones_{sizes}", "eye": f"one_hot_{len(a)}" if np.ndim(a) else "",
+            "arange": "starts" if "," in text else "counting"}.get(kind, f"constant_{sizes}")
+
+
+def written(plan: Plan, title: str) -> tuple[Source, list[Value]]:
+    """The source of a plan, and the declared numbers that it takes behind the inputs."""
+    writer = Writer(plan, title)
+    source = writer.source()
+    return source, writer.numbers
+
+
+__all__ = ["Line", "Source", "absolute", "distance", "mapped", "written"]

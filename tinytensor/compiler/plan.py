@@ -1,0 +1,395 @@
+"""Where each value of a step lives: which calls are left out, which memory is used again, what is written in place.
+
+Every rule keeps the arithmetic and the layouts that were traced, so results are the same to the last bit. A value lives
+from the call that makes it to the last that reads it or a view of it; two whose lives overlap never share memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .program import Call, Program, Value, values
+from .trace import filled, put, replaced
+
+ALIGN = 64  # bytes: a line of the processor's cache
+FOR_EVER = 1 << 60
+# Calls that can write into an array that they are given; `emit.py` knows how.
+FUNCTIONS = {np.concatenate, np.stack, np.einsum, np.clip, np.cumsum, np.cumprod, np.dot, np.mean, np.sum, np.copy,
+             np.argmax, np.argmin, np.max, np.min, np.prod, filled, np.ndarray.astype, np.ndarray.flatten}
+METHODS = {".sum", ".max", ".min", ".mean", ".prod", ".cumsum", ".cumprod", ".argmax", ".argmin", ".clip", ".dot",
+           ".any", ".all"}
+
+
+class Home:
+    """A piece of memory, and who lives there when.
+
+    Attributes
+    ----------
+    kind : str
+        "memory": given out by the plan; "state": a declared array; "part": of another home; "outside": an argument, a
+        constant, or what a call makes anew at each step.
+    offset : int
+        In bytes, from where its parent or all memory begins.
+    """
+
+    def __init__(self, kind: str, value: Value, parent: Home | None = None, offset: int = 0) -> None:
+        self.kind, self.value, self.parent, self.offset = kind, value, parent, offset
+        self.lives: list[tuple[int, int, Value]] = []
+        self.parts: list[Home] = []
+        self.region: Value | None = None  # the view that a part is, where it is no plain piece
+        if parent is not None:
+            parent.parts.append(self)
+
+    @property
+    def top(self) -> Home:
+        return self if self.parent is None else self.parent.top
+
+    def all_lives(self) -> Iterator[tuple[int, int, Value]]:
+        yield from self.lives
+        for part in self.parts:
+            yield from part.all_lives()
+
+
+def same_layout(a: Any, b: Any) -> bool:
+    """Whether two arrays have one shape, dtype and order of memory, so that one can stand in the other's memory."""
+    return bool(a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides)
+
+
+def compact(a: Any) -> bool:
+    """Whether an array fills its memory row by row."""
+    return bool(a.flags.c_contiguous)
+
+
+def nbytes(a: Any) -> int:
+    """How much memory an array spans, whatever the order of its axes."""
+    return int(a.itemsize * (1 + sum((n - 1) * abs(s // a.itemsize) for n, s in zip(a.shape, a.strides, strict=True)))
+               if a.size else a.itemsize)
+
+
+def distance(view: Any, whole: Any) -> int:
+    """How many bytes after the whole a view of it begins."""
+    return int(view.__array_interface__["data"][0] - whole.__array_interface__["data"][0])
+
+
+def writes_out(call: Call, checked: dict[int, int]) -> bool:
+    """Whether a call can write its result into an array that it is given; `checked`: what is known of indices."""
+    if not isinstance(call.result, Value) or not call.result.is_array or call.result.root is not call.result:
+        return False
+    if call.effect or call.target in (put, replaced):
+        return call.target in (put, replaced)
+    if isinstance(call.target, np.ufunc):
+        return call.target.nout == 1
+    if call.text == "gathered":
+        table, indices, axis = call.args
+        return bool(axis == 0 and isinstance(indices, Value)
+                    and 0 < checked.get(indices.root.number, 0) <= table.array.shape[0])
+    owner = getattr(call.target, "__self__", None)
+    return (isinstance(owner, np.ufunc) or call.target in FUNCTIONS or call.text in METHODS
+            or call.text in RESHAPES)
+
+
+RESHAPES = {".reshape", ".ravel", "np.reshape"}  # views or, where none can be, copies
+
+
+class Plan:
+    """What was decided.
+
+    Attributes
+    ----------
+    calls : list of Call
+        Those that are made, in order.
+    home : dict
+        The Home of each value that owns memory, by its number.
+    size : int
+        How many bytes of memory are given out.
+    copies : list of (Value, Value)
+        Declared arrays whose last value has to be copied there in the end.
+    """
+
+    def __init__(self, program: Program, calls: list[Call]) -> None:
+        self.program, self.calls = program, calls
+        self.at = {id(call): i for i, call in enumerate(calls)}
+        self.home: dict[int, Home] = {}
+        self.copies: list[tuple[Value, Value]] = []
+        self.size = 0
+        self.checked = {call.args[0].root.number: call.args[1] for call in calls if call.text == "check_range"}
+        self.reads = reads(program, calls)
+        self.last = {number: max(found) for number, found in self.reads.items()}
+
+    # --- lives ---
+
+    def born(self, v: Value) -> int:
+        """The number of the call that makes a value; -1 for a source."""
+        return self.at.get(id(v.call), -1) if v.call is not None else -1
+
+    def dies(self, v: Value) -> int:
+        """The number of the last call that reads a value or a view of it."""
+        return self.last.get(v.number, self.born(v))
+
+    def move_in(self, v: Value, home: Home) -> None:
+        self.home[v.number] = home
+        home.lives.append((self.born(v), self.dies(v), v))
+
+    def free(self, home: Home, v: Value, besides: Iterable[Value] = ()) -> bool:
+        """Whether nobody else needs the home while a value lives there.
+
+        One may die in the call that the other is born in, if that call goes element by element through both in the
+        same order.
+        """
+        start, end = self.born(v), self.dies(v)
+        exempt = {w.number for w in besides}
+        for first, last, other in home.top.all_lives():
+            if other.number in exempt or other.number == v.number:
+                continue
+            if last < start or first > end:
+                continue
+            if last == start and self.hands_over(other, v):
+                continue
+            if first == end and self.hands_over(v, other):
+                continue
+            return False
+        return True
+
+    def hands_over(self, old: Value, new: Value) -> bool:
+        """Whether the call that makes `new` may write it over `old`, which it reads for the last time."""
+        call = new.call
+        if call is None or call.ufunc is None or not same_layout(old.array, new.array):
+            return False
+        return all(w is old for w in call.inputs() if w.is_array and w.root is old.root)
+
+    def writes_out(self, call: Call) -> bool:
+        return writes_out(call, self.checked)
+
+    def unplaced(self, v: Value) -> bool:
+        """Whether a value's call can write it anywhere, and nobody decided where."""
+        return v.number not in self.home and v.call is not None and id(v.call) in self.at and self.writes_out(v.call)
+
+
+def reads(program: Program, calls: list[Call]) -> dict[int, list[int]]:
+    """When each value that owns memory is read, itself or a view of it; what is given back is read after the end."""
+    found: dict[int, list[int]] = {}
+    for i, call in enumerate(calls):
+        for v in call.inputs():
+            found.setdefault(v.root.number, []).append(i)
+    end = len(calls)
+    for v in values(program.result):
+        found.setdefault(v.root.number, []).append(end)
+    for source, final in program.state:
+        found.setdefault(final.root.number, []).append(FOR_EVER if final.root is not source else end)
+        if final is source and source.is_array:
+            found[source.number].append(FOR_EVER)
+    return found
+
+
+# --- one rule each ---
+
+
+def alive(program: Program) -> list[Call]:
+    """Dead code is left out: calls whose results nobody reads, in the end."""
+    wanted = {v.number for v in values(program.result)}
+    wanted |= {final.number for source, final in program.state if final is not source}
+    kept: list[Call] = []
+    for call in reversed(program.calls):
+        if call.effect or any(v.number in wanted for v in call.outputs()):
+            kept.append(call)
+            wanted.update(v.number for v in call.inputs())
+            if call.region is not None and call.region.call is not None:
+                wanted.update(v.number for v in call.region.call.inputs() if v is not call.result)
+    return kept[::-1]
+
+
+def settle_sources(plan: Plan) -> None:
+    """Arguments, constants and what can only be made anew have no home of the plan; declared arrays are their own."""
+    for v in plan.program.sources:
+        if v.is_array:
+            plan.move_in(v, Home("state" if v.kind == "state" else "outside", v))
+    for call in plan.calls:
+        for v in call.outputs():
+            if v.is_array and v.root is v and not plan.writes_out(call):
+                plan.move_in(v, Home("outside", v))
+
+
+def settle_state(plan: Plan) -> None:
+    """What a declared array becomes is made in its own memory, if its old value is not read any more."""
+    for source, final in plan.program.state:
+        if not source.is_array or final is source:
+            continue
+        v, home = final.root, plan.home[source.number]
+        if final is v and plan.unplaced(v) and same_layout(v.array, source.array):
+            base = [v.call.args[0]] if v.call is not None and v.call.target in (put, replaced) else []
+            if plan.free(home, v, base):
+                plan.move_in(v, home)
+                continue
+        plan.copies.append((source, final))
+
+
+def settle_puts(plan: Plan) -> None:
+    """An array with a new part takes the old one's memory, and the part is made there, if the old one is done with."""
+    for call in reversed(plan.calls):
+        if call.target not in (put, replaced):
+            continue
+        whole, base = call.result, call.args[0]
+        home = plan.home.get(whole.number)
+        base_home = plan.home.get(base.root.number) if base.root is base else None
+        if home is None and base.root is base and plan.dies(base) <= plan.born(whole):
+            if base_home is not None and base_home.kind == "state" and plan.free(base_home, whole, [base]):
+                plan.move_in(whole, home := base_home)
+        if home is None:
+            plan.move_in(whole, home := Home("memory", whole))
+        if (base.root is base and plan.unplaced(base) and same_layout(base.array, whole.array)
+                and plan.dies(base) <= plan.born(whole) and plan.free(home, base, [whole])):
+            plan.move_in(base, home)
+        if call.target is put and plan.home.get(base.root.number) is home:
+            settle_part_of_put(plan, call, base, home)
+
+
+def settle_part_of_put(plan: Plan, call: Call, base: Value, home: Home) -> None:
+    """The new part of a `put` is made where it belongs, if the old array is not read meanwhile."""
+    part, region = call.args[1], call.region
+    if region is None or not isinstance(part, Value) or not plan.unplaced(part) or part.root is not part:
+        return
+    where, start = distance(region.array, call.result.array), plan.born(part)
+    if not same_layout(part.array, region.array) or part.call.ufunc is None and reads_root(part.call, base):
+        return
+    for i in plan.reads.get(base.number, ()):
+        if i < start or plan.calls[i] is call if i < len(plan.calls) else False:
+            continue
+        if i == start and part.call.ufunc is not None and all(
+                same_layout(w.array, part.array) and distance(w.array, base.array) == where
+                for w in part.call.inputs() if w.is_array and w.root is base):
+            continue
+        return
+    room = Home("part", part, home, where)
+    if plan.free(home, part, [base, call.result]):
+        plan.move_in(part, room)
+        room.region = region
+    else:
+        home.parts.remove(room)
+
+
+def reads_root(call: Call, root: Value) -> bool:
+    return any(w.root is root for w in call.inputs())
+
+
+def settle_concatenations(plan: Plan) -> None:
+    """The parts of a concatenation are made side by side, where it will stand; from the last call to the first."""
+    for call in reversed(plan.calls):
+        if call.target not in (np.concatenate, np.stack) or not compact(call.result.array):
+            continue
+        whole = call.result
+        if plan.unplaced(whole):
+            plan.move_in(whole, Home("memory", whole))
+        home = plan.home[whole.number]
+        for part, offset in parts(call):
+            v = part.root
+            if not (compact(part.array) and compact(v.array) and v.array.size == part.array.size and v.array.size
+                    and v.array.dtype == whole.array.dtype and plan.unplaced(v)):
+                continue
+            room = Home("part", v, home, offset)
+            live = (plan.born(v), max(plan.dies(v), plan.dies(whole)))
+            others = [o for o in home.top.all_lives() if o[2] is not whole and o[1] >= live[0] and o[0] <= live[1]
+                      and overlaps(plan, o[2], home, offset, v.array.nbytes)]
+            if others:
+                home.parts.remove(room)
+                continue
+            plan.home[v.number] = room
+            room.lives.append((*live, v))
+
+
+def overlaps(plan: Plan, other: Value, home: Home, offset: int, size: int) -> bool:
+    """Whether another value in the same memory touches these bytes of the home."""
+    there = plan.home[other.number]
+    begin = absolute(there) - absolute(home)
+    return begin < offset + size and offset < begin + nbytes(other.array)
+
+
+def absolute(home: Home) -> int:
+    """How far a home is from where the outermost one begins."""
+    return 0 if home.parent is None else home.offset + absolute(home.parent)
+
+
+def parts(call: Call) -> Iterator[tuple[Value, int]]:
+    """The arrays that are joined along the first axis, and where in bytes each will stand."""
+    axis = call.kwargs.get("axis", call.args[1] if len(call.args) > 1 else 0)
+    whole, offset = call.result.array, 0
+    if axis != 0 and not (axis is None and all(v.array.ndim == 1 for v in values(call.args[0]))):
+        return
+    for v in call.args[0]:
+        if not isinstance(v, Value):
+            return
+        yield v, offset
+        offset += v.array.size * whole.itemsize
+
+
+def settle_chains(plan: Plan) -> None:
+    """Elementwise calls write over an operand that they read for the last time: backwards into homes that are settled
+    already, then forwards."""
+    for call in reversed(plan.calls):
+        v = call.result
+        if call.ufunc is not None and isinstance(v, Value) and v.number in plan.home:
+            home = plan.home[v.number]
+            for o in call.inputs():
+                if o.is_array and o.root is o and plan.unplaced(o) and home.kind in ("part", "state", "memory"):
+                    if same_layout(o.array, v.array) and plan.dies(o) == plan.born(v) and plan.free(home, o):
+                        plan.move_in(o, home)
+                        break
+    for call in plan.calls:
+        v = call.result
+        if not isinstance(v, Value) or not plan.unplaced(v):
+            continue
+        if call.ufunc is not None:
+            for o in call.inputs():
+                home = plan.home.get(o.number) if o.is_array else None
+                if home is not None and home.kind != "outside" and plan.dies(o) == plan.born(v) and plan.free(home, v):
+                    plan.move_in(v, home)
+                    break
+        if v.number not in plan.home:
+            plan.move_in(v, Home("memory", v))
+
+
+def give_memory(plan: Plan) -> None:
+    """Homes whose lives do not overlap share memory: the largest choose first, each the lowest place that is free."""
+    homes = list({id(h.top): h.top for h in plan.home.values() if h.top.kind == "memory"}.values())
+    spans = {id(h): (min(s for s, _, _ in h.all_lives()), max(e for _, e, _ in h.all_lives()), nbytes(h.value.array))
+             for h in homes}
+    placed: list[Home] = []
+    for h in sorted(homes, key=lambda h: (-spans[id(h)][2], spans[id(h)][0])):
+        start, end, size = spans[id(h)]
+        h.offset = 0
+        for other in sorted(placed, key=lambda o: o.offset):
+            first, last, taken = spans[id(other)]
+            if last < start or first > end or other.offset >= h.offset + size:
+                continue
+            h.offset = max(h.offset, -(-(other.offset + taken) // ALIGN) * ALIGN)
+        placed.append(h)
+        plan.size = max(plan.size, h.offset + size)
+
+
+RULES = (settle_sources, settle_state, settle_puts, settle_concatenations, settle_chains, give_memory)
+
+
+def planned(program: Program) -> Plan:
+    """The plan of a step: every rule in its turn."""
+    plan = Plan(program, alive(program))
+    for rule in RULES:
+        rule(plan)
+    return plan
+
+
+def flops(call: Call) -> int:
+    """About how many arithmetic operations a call makes: two for each product of a matrix product, else one a number."""
+    v = call.result
+    if not isinstance(v, Value) or not v.is_array:
+        return 0
+    if call.target is np.matmul:
+        return 2 * v.array.size * call.args[0].array.shape[-1]
+    read = [w.array.size for w in call.inputs() if w.is_array]
+    return int(max([v.array.size, *read])) if call.text.startswith("np.") else 0
+
+
+def traffic(call: Call) -> int:
+    """How many bytes a call reads and writes."""
+    return sum(w.array.nbytes for w in (*call.inputs(), *call.outputs()) if w.is_array)

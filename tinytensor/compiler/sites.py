@@ -1,0 +1,159 @@
+"""Where a call was made and what its values are called: the user's line, the layer, the names of variables.
+
+It looks at frames only while a step is traced, and changes nothing there.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, Traced
+from .program import CompileError, Site, Value
+
+PACKAGE = str(Path(__file__).resolve().parents[1])
+NUMPY = str(Path(np.__file__).parent)
+HERE = str(Path(__file__).parent)
+# The files whose local variables are names that a person would give; those of the engine are not.
+TELLING = tuple(f"{PACKAGE}/{room}/" for room in ("nn", "models", "ops", "optim"))
+USER, LAYER, OP = 3, 2, 1  # whose name counts more
+
+
+def ours(file: str) -> bool:
+    return file.startswith((PACKAGE, NUMPY)) or file.startswith("<")
+
+
+class Sites:
+    """Knows the layers of a model by their paths, and collects names while a step runs.
+
+    Parameters
+    ----------
+    paths : dict
+        The path of each layer, by its id.
+    """
+
+    def __init__(self, paths: dict[int, str]) -> None:
+        self.paths = paths
+        self.names: dict[int, tuple[int, str, Value]] = {}  # number of a value -> how good a name, the name
+        self.gradients: list[tuple[Value, Value]] = []  # a gradient, and what it is the gradient of
+
+    # --- lines ---
+
+    def user_frame(self) -> FrameType | None:
+        """The innermost frame of the user's code."""
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None and ours(frame.f_code.co_filename):
+            frame = frame.f_back
+        return frame
+
+    def here(self, trace: Any) -> Site:
+        """The line, the layer and the section of a call that is being made."""
+        frame: FrameType | None = sys._getframe(2)
+        line = where = module = ""
+        section = "forward"
+        while frame is not None:
+            code = frame.f_code
+            file, name = code.co_filename, code.co_name
+            if not ours(file):
+                line, where = linecache.getline(file, frame.f_lineno).strip(), f"{Path(file).name}:{frame.f_lineno}"
+                if not module and name == "forward":
+                    module = self.paths.get(id(frame.f_locals.get("self")), "")
+                break
+            if name == "forward" and not module:
+                module = self.paths.get(id(frame.f_locals.get("self")), "")
+            elif name == "flow":
+                section = "backward"
+            elif file.startswith(f"{PACKAGE}/optim"):
+                section = "update"
+            elif section == "forward" and code.co_varnames[:2] == ("g", "y"):
+                y = frame.f_locals["y"]
+                module = y.current().root.call.site.module if is_tracer(y) and y.current().root.call else module
+            frame = frame.f_back
+        return Site(line, where, module, section)
+
+    # --- refusals ---
+
+    def refusal(self, what: str, expected: str, advice: str) -> CompileError:
+        """The error that names the user's line, what it does, and what to write instead."""
+        frame = self.user_frame()
+        place = ""
+        if frame is not None:
+            file, number = frame.f_code.co_filename, frame.f_lineno
+            place = f"{Path(file).name}:{number}: {linecache.getline(file, number).strip()!r}: "
+        return CompileError(f"compile: {place}{what}; expected {expected}; {advice}")
+
+    def number(self, what: str) -> CompileError:
+        """The refusal of what would take a value out of the step."""
+        return self.refusal(f"{what} takes a number out of the step, and it would be the same for ever",
+                            "arrays all the way", "give the array or Tensor back, and convert it outside of the step")
+
+    def check_index(self, key: Any) -> None:
+        """Refuse masks: how many elements they pick depends on values."""
+        for k in key if isinstance(key, tuple) else (key,):
+            if getattr(k, "dtype", None) == np.bool_ or isinstance(k, bool):
+                raise self.refusal("a boolean mask picks as many elements as it likes", "shapes that are the same at "
+                                   "each step", "write np.where(mask, x, 0), or sums of x * mask")
+
+    # --- names ---
+
+    def name(self, x: Any, name: str, rank: int) -> None:
+        """Call what a variable stands for by its name, unless it has a better one."""
+        if isinstance(x, Tensor):
+            x = x.data
+        if is_tracer(x):
+            value = x.current()
+            known = self.names.get(value.number)
+            if known is None or known[0] < rank:
+                self.names[value.number] = (rank, name, value)
+
+    def profile(self, frame: FrameType, event: str, result: Any) -> None:
+        """For `sys.setprofile`: names at each return, pairs of gradient and output at each rule's call."""
+        code = frame.f_code
+        if event == "call":
+            if code.co_varnames[:2] == ("g", "y") and not code.co_filename.startswith(HERE):
+                g, y = frame.f_locals["g"], frame.f_locals["y"]
+                if is_tracer(g) and is_tracer(y):
+                    self.gradients.append((g.current(), y.current()))
+        elif event == "return":
+            file = code.co_filename
+            user = not ours(file)
+            if not user and not file.startswith(TELLING):
+                return
+            if code.co_name == "forward" and (path := self.paths.get(id(frame.f_locals.get("self")))):
+                self.name(result, path.replace(".", "_"), LAYER)
+            rank = USER if user else OP
+            for name, x in frame.f_locals.items():
+                if len(name) > 1 or user:
+                    self.name(x, name, rank)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Collect names inside the block."""
+        before = sys.getprofile()
+        sys.setprofile(self.profile)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+
+    def settle(self, values: list[Value]) -> None:
+        """Write the names that were found into the values: gradients after what they are gradients of."""
+        for _, name, value in self.names.values():
+            value.name = value.name or name
+        for g, y in self.gradients:
+            if y.name and not g.name:
+                g.name = f"d_{y.name}"
+        for value in values:
+            value.name = re.sub(r"\W", "_", value.name)
+
+
+def is_tracer(x: Any) -> bool:
+    return isinstance(x, Traced) and hasattr(type(x), "current")

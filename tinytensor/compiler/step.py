@@ -1,0 +1,332 @@
+"""The function `compile` and what it gives: traces a step twice, compares, and then runs what was written of it.
+
+What may change from step to step, and how it is kept, is `state.py`'s.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import linecache
+from collections.abc import Callable
+from itertools import zip_longest
+from operator import is_
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core import NO_PARAMS, RELEASED, Tensor, record
+from .emit import written
+from .plan import planned
+from .program import Call, CompileError, Program, Value, mapped
+from .sites import Sites
+from .state import Slot, State
+from .trace import Number, Trace, Tracer
+
+SIGNATURES = 4  # so many programs at most: more would mean that shapes change all the time
+
+
+def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool = False,
+            fast: bool = False) -> Compiled:
+    """A function that does what `step` does, and to the last bit, as flat NumPy code: a third of the time or less.
+
+    The first two calls run `step` itself and write down every NumPy call that it makes; when both agree, a program is
+    made of them, and later calls run that. `step` is any function of arrays: forward, loss, backward, clipping and the
+    optimiser's update, or one of these alone.
+
+    Parameters
+    ----------
+    step : callable
+        Its array arguments (or Tensors) and floats may be others at each call. Whole numbers, texts and other objects
+        are part of the program. Its random numbers come from Generators that are declared, or belong to a Module.
+    *declared : Module, Optimizer, Generator, numpy.random.Generator, Tensor or array
+        What `step` may change. A learning rate is read at each call.
+    workers : int
+        So many processes share each step: every array argument is cut along its first axis, gradients are averaged.
+    check : bool
+        Run the first steps both ways, and compare.
+    fast : bool
+        Allow what changes the last bits of results.
+
+    Returns
+    -------
+    Compiled
+        Called like `step`. It gives copies. After a step the parameters' `grad` is None. See `source` and `explain()`.
+
+    Raises
+    ------
+    CompileError
+        At the first or second call, if `step` does what a program can't do for it: a choice by values, a number taken
+        out, a write to what was not declared, a draw from what was not declared. It names the line, and what to write.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn, optim
+    >>> model = nn.Linear(3, 2, rng=1)
+    >>> opt = optim.SGD(model.parameters(), lr=0.1)
+    >>> def step(x, y):
+    ...     loss = tt.cross_entropy(model(x), y)
+    ...     opt.zero_grad()
+    ...     loss.backward()
+    ...     opt.step()
+    ...     return loss
+    >>> step = tt.compile(step, model, opt)
+    >>> x, y = np.ones((4, 3), np.float32), np.array([0, 1, 1, 1])
+    >>> [f"{step(x, y):.4f}" for _ in range(3)]
+    ['1.0147', '0.7776', '0.6526']
+    """
+    return Compiled(step, declared, workers, check, fast)
+
+
+class Leaf:
+    """A place in what a step gives back: which of its values stands there, and whether as a Tensor."""
+
+    def __init__(self, number: int, tensor: bool) -> None:
+        self.number, self.tensor = number, tensor
+
+    def given(self, outputs: Any) -> Any:
+        """What stands there now: a copy, for the step's own memory is written again."""
+        x = outputs[self.number]
+        x = x.copy() if isinstance(x, np.ndarray) else x
+        return record(RELEASED, x, [], [], NO_PARAMS, False) if self.tensor else x
+
+
+class Traced(NamedTuple):
+    """A step that was run once and written down."""
+
+    program: Program
+    template: Any  # what it gave, with Leafs in the place of arrays and numbers
+    slots: dict[int, Slot]  # of the declared numbers
+
+
+class Written:
+    """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
+
+    def __init__(self, traced: Traced, title: str, state: State) -> None:
+        self.program, self.template, slots = *traced[:2], traced.slots
+        self.plan = planned(self.program)
+        self.source, numbers = written(self.plan, title)
+        finals = {source.number: final for source, final in self.program.state}
+        self.get = [slots[v.number].get for v in numbers]
+        self.put = [slots[v.number].put for v in numbers if finals[v.number] is not v]
+        name, namespace = f"<{title}>", dict(self.source.inputs)
+        linecache.cache[name] = (len(self.source.text), None, self.source.text.splitlines(True), name)
+        exec(builtins.compile(self.source.text, name, "exec"), namespace)
+        self.run, self.unchanged = namespace["step"], state.watch()
+
+    def __call__(self, given: list[Any]) -> Any:
+        outputs = self.run(*given, *[get() for get in self.get])
+        for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
+            put(value)
+        if type(self.template) is Leaf:
+            return self.template.given(outputs)
+        return mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, self.template)
+
+
+class Compiled:
+    """A function that was compiled; see `compile`."""
+
+    def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool,
+                 fast: bool) -> None:
+        self.step, self.workers, self.check, self.fast = step, workers, check, fast
+        self.state = State(declared, step)
+        self.title = getattr(step, "__name__", type(step).__name__)
+        self.parameters = names_of(step)
+        self.traces: dict[Any, Traced] = {}
+        self.programs: dict[Any, Written] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        key = tuple([kind(a) for a in args])
+        program = self.programs.get(key)
+        if program is None or not self.fits(program):
+            return self.first(args, key)
+        return program([a.data if isinstance(a, Tensor) else a for a in flat(args)])
+
+    def fits(self, program: Written) -> bool:
+        """Whether all is where it was; parameters that were given other arrays are bound again."""
+        if not program.unchanged():
+            self.state.prepare()
+            return program.unchanged()
+        return True
+
+    def first(self, args: tuple[Any, ...], key: Any) -> Any:
+        """Run the step itself, written down; at the second time compare, and make the program."""
+        self.programs.pop(key, None)
+        if key not in self.traces and len(self.traces) >= SIGNATURES:
+            raise CompileError(f"compile: {self.title} came with {changing([*self.traces, key], self.parameters)}; "
+                               f"expected at most {SIGNATURES} kinds of arguments; cut or pad arrays to one shape, and "
+                               f"pass numbers that vary as floats")
+        self.state.prepare()
+        traced, result = self.trace(args)
+        before = self.traces.get(key)
+        self.traces[key] = traced
+        if before is not None and self.same_state(before, traced):
+            compare(before.program, traced.program)
+            self.programs[key] = Written(traced, self.title, self.state)
+        return result
+
+    def same_state(self, before: Traced, now: Traced) -> bool:
+        """Whether two traces saw the same declared arrays; if not, another trace is needed."""
+        a, b = ([s.array for s, _ in t.program.state if s.is_array] for t in (before, now))
+        return len(a) == len(b) and all(map(is_, a, b))
+
+    def trace(self, args: tuple[Any, ...]) -> tuple[Traced, Any]:
+        """Run the step on stand-ins for all that it is given or may change, then write down what came of that."""
+        sites = Sites(self.state.paths)
+        trace = Trace(sites)
+        with self.state.replaced(trace) as standing:
+            inputs: list[Value] = []
+
+            def stand_in(x: Any, name: str) -> Any:
+                if isinstance(x, Tensor):
+                    return Tensor(stand_in(x.data, name), x.requires_grad)
+                if isinstance(x, np.ndarray | np.generic):
+                    inputs.append(trace.source(np.asarray(x), "input", name))
+                    return Tracer(trace, inputs[-1])
+                if type(x) is float:
+                    inputs.append(trace.source(x, "number", name))
+                    return Number(trace, inputs[-1])
+                return standing.stream(x) if isinstance(x, np.random.Generator) else x
+
+            given = [mapped(lambda x, n=name: stand_in(x, n), a)
+                     for a, name in zip(args, [*self.parameters, *["x"] * len(args)], strict=False)]
+            with sites.watching():
+                result = self.step(*given)
+            found: list[Value] = []
+
+            def leaf(x: Any) -> Any:
+                tensor, x = isinstance(x, Tensor), x.data if isinstance(x, Tensor) else x
+                if isinstance(x, Tracer | Number):
+                    found.append(trace.value(x))
+                    return Leaf(len(found) - 1, tensor)
+                return x
+
+            template = mapped(leaf, result)
+            state = standing.finals()
+        for t, v in standing.gradients:
+            name = next(name for name, x in self.state.tensors.items() if x is t)
+            v.name = v.name or f"d_{name}"
+        sites.settle([v for call in trace.calls for v in call.outputs()] + trace.sources)
+        program = Program(trace.calls, args, inputs, found, state, trace.sources)
+        traced = Traced(program, template, {source.number: slot for source, _, slot in standing.numbers})
+        outputs = [v.array for v in found]
+        result = mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, template)
+        standing.commit(state)
+        return traced, result
+
+    # --- what was written ---
+
+    @property
+    def latest(self) -> Written:
+        if not self.programs:
+            raise CompileError(f"compile: {self.title} was called {'once' if self.traces else 'never'}; expected two "
+                               f"calls, which are compared; call it before its source is looked at")
+        return next(reversed(self.programs.values()))
+
+    @property
+    def source(self) -> str:
+        """The step as NumPy code that runs by itself, given `inputs`."""
+        return self.latest.source.text
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the source needs: declared arrays, random streams, constants, helpers."""
+        return self.latest.source.inputs
+
+
+# --- arguments ---
+
+
+def names_of(step: Callable[..., Any]) -> list[str]:
+    """The names of a function's arguments, as far as they are known."""
+    try:
+        return list(inspect.signature(step).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def kind(x: Any) -> Any:
+    """What of an argument is part of the program: shape, dtype and order of an array, else all but a float's value."""
+    if type(x) is np.ndarray:
+        return (x.shape, x.dtype, x.strides)
+    if isinstance(x, Tensor):
+        return ("Tensor", x.needs, kind(x.data))
+    if isinstance(x, float):
+        return float
+    if isinstance(x, list | tuple):
+        return (type(x), *map(kind, x))
+    if isinstance(x, dict):
+        return (dict, *((k, kind(v)) for k, v in x.items()))
+    if isinstance(x, np.generic):
+        return kind(np.asarray(x))
+    return (type(x), x) if isinstance(x, int | str | bool | None) else ("object", id(x))
+
+
+def flat(x: Any) -> list[Any]:
+    """The arrays, Tensors and floats among arguments, in order."""
+    if isinstance(x, tuple) and all(type(a) is np.ndarray or type(a) is float for a in x):
+        return list(x)
+    found: list[Any] = []
+    mapped(lambda a: found.append(a) if isinstance(a, Tensor | np.ndarray | np.generic | float) else None, x)
+    return found
+
+
+def changing(keys: list[Any], names: list[str]) -> str:
+    """Which argument was of which kinds."""
+    for i, several in enumerate(zip_longest(*keys)):
+        if len(set(several)) > 1:
+            name = names[i] if i < len(names) else f"argument {i}"
+            told = [str(k[0]) if isinstance(k, tuple) and len(k) == 3 else str(k[-1] if isinstance(k, tuple) else k)
+                    for k in several]
+            return f"{name} of {', '.join(dict.fromkeys(told))}"
+    return "other numbers of arguments"
+
+
+# --- two traces ---
+
+
+def compare(first: Program, second: Program) -> None:
+    """Refuse a step that did not do the same twice."""
+    for a, b in zip_longest(first.calls, second.calls):
+        if a is None or b is None:
+            raise differing(b or a, "the step made more calls at one time than at another")
+        if a.text != b.text or (a.target != b.target and not a.text.startswith(".")):
+            raise differing(b, f"it was {a.text} first and {b.text} then")
+        if (gap := difference((a.args, a.kwargs), (b.args, b.kwargs))) is not None:
+            raise differing(b, f"{b.text} was given {gap[0]} first and {gap[1]} then")
+
+
+
+
+def difference(a: Any, b: Any) -> tuple[str, str] | None:
+    """The first place where arguments differ: values by where they come from, constants by what they are."""
+    if isinstance(a, Value) and isinstance(b, Value):
+        if a.kind == "constant" and b.kind == "constant":
+            same = a.array is b.array or (a.array.dtype == b.array.dtype and a.array.shape == b.array.shape
+                                          and a.array.tobytes() == b.array.tobytes())
+            return None if same else (told(a.array), told(b.array))
+        return None if a.number == b.number else (told(a), told(b))
+    if isinstance(a, list | tuple) and type(a) is type(b):
+        pairs = ((None, None),) if len(a) != len(b) else ()
+        found = [difference(x, y) for x, y in zip(a, b, strict=False)]
+        return next((f for f in found if f), (told(a), told(b)) if pairs else None)
+    if isinstance(a, dict) and isinstance(b, dict):
+        return difference(sorted(a.items()), sorted(b.items()))
+    if isinstance(a, slice) and isinstance(b, slice):
+        return difference((a.start, a.stop, a.step), (b.start, b.stop, b.step))
+    if isinstance(a, type(b)) and (a is b or repr(a) == repr(b)):
+        return None
+    return told(a), told(b)
+
+
+def told(x: Any) -> str:
+    if isinstance(x, Value):
+        return x.name or f"another {'array' if x.is_array else 'number'}"
+    return np.array2string(x, threshold=5, edgeitems=2).replace("\n", "") if isinstance(x, np.ndarray) else repr(x)
+
+
+def differing(call: Call, what: str) -> CompileError:
+    where = f"{call.site.where}: {call.site.line!r}: " if call.site.line else ""
+    return CompileError(f"compile: {where}{what}, at two calls of the step; expected the same at each; pass what varies "
+                        f"as an argument (a schedule's rate as a float), and declare the Generator that is drawn from")

@@ -1,0 +1,506 @@
+"""A step written down: stand-ins for arrays and numbers that note every call which they meet, and make it.
+
+The step runs on real values, so shapes, strides and whether a reshape copies are what they are; nothing that the step
+was given is changed. What would be baked in unseen is refused. What becomes of the calls is `plan.py`'s.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..autograd import across, averaged
+from ..core import Tensor, Traced, state
+from .program import Call, CompileError, Value, mapped
+from .sites import Sites
+
+Target = Callable[..., Any]
+TOGETHER = {across.__wrapped__, averaged.__wrapped__}  # type: ignore[attr-defined]
+CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
+
+
+class Trace:
+    """The calls of one step so far.
+
+    Equal calls on equal values are one call: a value is known by what made it.
+    """
+
+    def __init__(self, sites: Sites) -> None:
+        self.calls: list[Call] = []
+        self.sources: list[Value] = []
+        self.sites = sites
+        self.known: dict[Any, Any] = {}
+        self.constants: dict[int, Value] = {}
+        self.count = 0
+
+    # --- values ---
+
+    def source(self, array: Any, kind: str, name: str = "") -> Value:
+        """A value that comes from outside of the step."""
+        value = Value(array, None, None, kind, name, self.count)
+        self.count += 1
+        self.sources.append(value)
+        return value
+
+    def constant(self, array: Any) -> Value:
+        """The value of an array that nobody declared: it is what it is at each step."""
+        value = self.constants.get(id(array))
+        if value is None:
+            value = self.constants[id(array)] = self.source(array, "constant")
+        return value
+
+    def value(self, x: Any) -> Any:
+        """What stands for one argument of a call."""
+        if isinstance(x, Tracer):
+            return x.current()
+        if isinstance(x, Number):
+            return x.value
+        return self.constant(x) if isinstance(x, np.ndarray) else x
+
+    def key(self, x: Any) -> Any:
+        """By what an argument is known: 1, 1.0 and True are three."""
+        if isinstance(x, Value):
+            return x.number
+        if isinstance(x, list | tuple):
+            return (type(x), *map(self.key, x))
+        if isinstance(x, dict):
+            return tuple((k, self.key(x[k])) for k in sorted(x))
+        if isinstance(x, slice):
+            return ("slice", self.key(x.start), self.key(x.stop), self.key(x.step))
+        return (type(x), repr(x)) if isinstance(x, CONSTANT_KINDS) else ("object", id(x))
+
+    # --- calls ---
+
+    def call(self, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any],
+             effect: bool = False, like: Any = None) -> Any:
+        """Make a call, note it, and give what it gives, as values; `like`: in an array of this one's layout."""
+        given, named = mapped(self.value, args), mapped(self.value, kwargs)
+        key = (text, target, self.key(given), self.key(named), None if like is None else (like.dtype, like.strides))
+        if not effect and key in self.known:
+            return self.known[key]
+        call = Call(target, text, given, named, effect, self.sites.here(self))
+        arrays, options = mapped(concrete, given), mapped(concrete, named)
+        if like is not None:
+            options["out"] = np.empty_like(like)
+        result = target(*arrays, **options)
+        call.effect = effect or result is None
+        call.result = self.result(result, call, text)
+        self.calls.append(call)
+        self.known[key] = call.result
+        return call.result
+
+    def result(self, x: Any, call: Call, text: str) -> Any:
+        """What a call gave, as values."""
+        if isinstance(x, list | tuple):
+            return type(x)(self.result(y, call, text) for y in x) if type(x) in (list, tuple) else \
+                tuple(self.result(y, call, text) for y in x)
+        single = isinstance(x, np.generic)
+        x = np.array(x) if single else x
+        if isinstance(x, np.ndarray):
+            root = None if call.ufunc else next(
+                (v.root for v in call.inputs() if v.is_array and np.may_share_memory(x, v.array)), None)
+            value = Value(x, call, root, "", "", self.count)
+            value.single = single
+        elif x is None or (type(x) in (int, float, bool) and text not in PREDICATES):
+            value = None if x is None else Value(x, call, None, "", "", self.count)
+        else:
+            raise self.sites.refusal(f"{text} gave {x!r}, a {type(x).__name__} that depends on values",
+                                     "arrays", "compute it outside of the step, or write np.where instead of a choice")
+        self.count += 1
+        return value
+
+    def lifted(self, result: Any, given: Any) -> Any:
+        """Values as stand-ins; a view belongs to the stand-in among the given that it is a view of."""
+        if isinstance(result, list | tuple):
+            return type(result)(self.lifted(r, given) for r in result)
+        if result is None:
+            return None
+        if not result.is_array:
+            return Number(self, result)
+        owner = None
+        if result.root is not result:
+            owner = next((t for t in tracers(given) if t.current().root is result.root), None)
+        return Tracer(self, result, owner, result.single)
+
+    def apply(self, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any],
+              effect: bool = False) -> Any:
+        """A call of the step: on stand-ins, giving stand-ins."""
+        result = self.lifted(self.call(target, text, args, kwargs, effect), (args, kwargs))
+        if isinstance(result, Tracer) and result.owner is not None:
+            result.way = (target, text, args, kwargs)
+        return result
+
+    def help(self, function: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call of a helper of the engine; those that only workers need are nothing where one does it alone."""
+        if state.workers == 1 and function in TOGETHER:
+            return function(*args)
+        return self.apply(function, function.__name__, args, kwargs)
+
+    def into(self, out: Any, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tracer:
+        """A call that writes into the array that `out` stands for."""
+        if isinstance(out, tuple):
+            out = out[0] if len(out) == 1 else None
+        if not isinstance(out, Tracer):
+            raise self.sites.refusal(f"{text} writes into an array that was not declared", "arrays of the step itself",
+                                     "name the array among what is given to tt.compile, or write a = a + b")
+        result = self.call(target, text, args, kwargs, like=out.current().array)
+        if out.single:  # NumPy's own numbers can't be written into: `s += 1` makes another
+            return Tracer(self, result, None, single=True)
+        out.write(result)
+        return out
+
+
+def concrete(x: Any) -> Any:
+    return x.array if isinstance(x, Value) else x
+
+
+def tracers(x: Any) -> Iterator[Tracer]:
+    """The stand-ins in nested arguments."""
+    found: list[Tracer] = []
+    mapped(lambda y: found.append(y) if isinstance(y, Tracer) else None, x)
+    return iter(found)
+
+
+def put(base: Any, value: Any, region: Any) -> Any:
+    """A copy of an array with a value in one of its regions; how the region is found is noted beside the call."""
+    raise NotImplementedError("the trace makes this call itself")
+
+
+def filled(value: Any, out: Any) -> Any:
+    """The value, broadcast and converted to fill an array."""
+    np.copyto(out, value, casting="unsafe")
+    return out
+
+
+def replaced(base: Any, index: Any, value: Any, out: Any = None) -> Any:
+    """A copy of an array with another value at an index."""
+    out = base.copy(order="K") if out is None else out
+    if out is not base:
+        np.copyto(out, base)
+    out[index] = value
+    return out
+
+
+# --- what stands for an array ---
+
+# NumPy's functions that look at shapes and dtypes only
+STATIC = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
+          np.may_share_memory, np.shares_memory}
+# and those whose result has a shape, or is a bool, that depends on values
+MASKS = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress, np.union1d, np.intersect1d,
+         np.setdiff1d, np.trim_zeros, np.array_equal, np.allclose, np.array_equiv, np.bincount, np.histogram}
+PREDICATES = {"np.array_equal", "np.allclose", "np.iscomplexobj"}
+SQUARES = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
+
+
+class Tracer(Traced, NDArrayOperatorsMixin):
+    """Stands for an array; what it stands for is a value, another one after each write.
+
+    Attributes
+    ----------
+    owner : Tracer or None
+        Whose memory it is a view of: written through, and looked at again when that was written.
+    way : tuple
+        The call that makes it of its owner.
+    single : bool
+        Whether NumPy would give a number of its own here, not an array.
+    """
+
+    __slots__ = ("owner", "seen", "single", "tape", "way", "_value")
+    __hash__ = object.__hash__
+    __array_priority__ = 500
+
+    def __init__(self, trace: Trace, value: Value, owner: Tracer | None = None, single: bool = False) -> None:
+        self.tape, self._value, self.owner, self.single = trace, value, owner, single
+        self.seen = None if owner is None else owner.current()
+        self.way: Any = None
+
+    def current(self) -> Value:
+        """The value that it stands for now."""
+        if self.owner is not None and (value := self.owner.current()) is not self.seen:
+            target, text, args, kwargs = self.way
+            self._value = self.tape.call(target, text, args, kwargs)
+            self.seen = value
+        return self._value
+
+    def write(self, value: Value) -> None:
+        """Stand for another value from now on, and so let all that shares this memory."""
+        if self.owner is None:
+            kind = self._value.root.kind
+            if kind in ("input", "constant"):
+                what = "an argument of the step" if kind == "input" else "an array that was not declared"
+                raise self.tape.sites.refusal(f"a write into {what}", "writes into the step's own arrays, or declared "
+                                               "ones", "name the array among what is given to tt.compile, or copy it")
+            self._value = value
+            return
+        base = self.owner.current()
+        site = self.tape.sites.here(self.tape)
+        call = Call(put, "put", (base, value), {}, False, site)
+        array = np.empty_like(base.array)
+        np.copyto(array, base.array)
+        call.result = whole = Value(array, call, None, "", "", self.tape.count)
+        self.tape.count += 1
+        self.tape.calls.append(call)
+        self.owner.write(whole)
+        region = self.current()
+        np.copyto(region.array, value.array)
+        call.region = region
+
+    # --- shape and dtype are known ---
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._value.array.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._value.array.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        return self._value.array.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        return self._value.array.size  # type: ignore[no-any-return]
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self._value.array.strides  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        return self._value.array.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        return self._value.array.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def flags(self) -> Any:
+        return self._value.array.flags
+
+    def __len__(self) -> int:
+        return len(self._value.array)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<traced {self.dtype} {self.shape}>"
+
+    # --- calls ---
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, Tensor) for x in inputs):
+            return NotImplemented
+        text = f"np.{ufunc.__name__}" if method == "__call__" else f"np.{ufunc.__name__}.{method}"
+        if method == "at" or kwargs.get("where", True) is not True:
+            raise self.tape.sites.refusal(f"{text}{'' if method == 'at' else ' with where='}", "calls that make whole "
+                                           "arrays", "write np.where, or tt.scatter for what adds up by index")
+        target, out = ufunc if method == "__call__" else getattr(ufunc, method), kwargs.pop("out", None)
+        kwargs = {k: v for k, v in kwargs.items() if k not in ("where", "subok")}
+        if out is not None:
+            return self.tape.into(out, target, text, inputs, kwargs)
+        return self.tape.apply(target, text, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(issubclass(t, Tensor) for t in types):
+            return NotImplemented
+        if func in STATIC:
+            return func(*mapped(concrete, mapped(self.tape.value, args)), **kwargs)
+        name = func.__name__ if func.__module__ in ("numpy", None) else f"{func.__module__}.{func.__name__}"
+        text = f"np.{name.removeprefix('numpy.')}"
+        if func in MASKS or (func is np.where and len(args) + len(kwargs) == 1):
+            raise self.tape.sites.refusal(f"{text} gives what depends on values: how many, or whether", "shapes that "
+                                           "are the same at each step", "write np.where with all three arguments")
+        if func is np.copy:
+            return args[0].copy()
+        if func is np.copyto:
+            args[0][...] = args[1]
+            return None
+        out = kwargs.pop("out", None)
+        if out is not None:
+            return self.tape.into(out, func, text, args, kwargs)
+        return self.tape.apply(func, text, args, kwargs)
+
+    def write_down(self, function: Target, args: Any, kwargs: Any) -> Any:
+        return self.tape.help(function, args, kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        self.tape.sites.check_index(key)
+        return self.tape.apply(operator.getitem, "[]", (self, key), {})
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.tape.sites.check_index(key)
+        if any(True for _ in tracers(key)) or any(isinstance(k, np.ndarray | list) for k in
+                                                  (key if isinstance(key, tuple) else (key,))):
+            self.write(self.tape.call(replaced, "[]=", (self, key, value), {}, like=self.current().array))
+            return
+        region = self if key is Ellipsis else self[key]
+        region.write(self.tape.call(filled, "np.copyto", (value,), {}, like=region.current().array))
+
+    def copy(self, order: str = "C") -> Any:
+        """Another array with the same values: values never change, so that it is the same value under this layout."""
+        value, array = self.current(), self.current().array
+        if array.copy(order=order).strides == array.strides and value.kind in ("", "input"):  # type: ignore[call-overload]
+            return Tracer(self.tape, value, None)
+        return self.tape.apply(np.copy, "np.copy", (self,), {"order": order})
+
+    def astype(self, dtype: Any, order: str = "K", **options: Any) -> Any:
+        """As an array's."""
+        if np.dtype(dtype) == self.dtype and order == "K" and not options and self.current().kind in ("", "input"):
+            if np.empty_like(self.current().array).strides == self.strides:
+                return Tracer(self.tape, self.current(), None)
+        return self.tape.apply(np.ndarray.astype, ".astype", (self, np.dtype(dtype)), {"order": order, **options})
+
+    def __pow__(self, other: Any) -> Any:
+        if type(other) in (int, float) and other in SQUARES and self.dtype.kind == "f":
+            return SQUARES[other](self)  # as NumPy itself does
+        return np.power(self, other)
+
+    def __ipow__(self, other: Any) -> Any:
+        fast = SQUARES.get(other) if type(other) in (int, float) and self.dtype.kind == "f" else None
+        return fast(self, out=self) if fast else np.power(self, other, out=self)
+
+    @property
+    def T(self) -> Any:
+        return self.tape.apply(transposed, ".T", (self,), {})
+
+    @property
+    def mT(self) -> Any:
+        return self.tape.apply(matrix_transposed, ".mT", (self,), {})
+
+    @property
+    def real(self) -> Any:
+        return self
+
+    def fill(self, value: Any) -> None:
+        """As an array's."""
+        self[...] = value
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self.tape.sites.refusal(f".{name} of an array", "NumPy's functions and the usual methods", ADVICE.get(
+            name, "write it with NumPy's functions of arrays"))
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self.tape.sites.refusal("an array of the step met what takes plain arrays only (X[ix], np.asarray, a "
+                                       "write into a plain array, printing)", "NumPy's functions of whole arrays",
+                                       "write tt.take(X, ix, 0) for X[ix], and give back what is to be printed")
+
+    def __bool__(self) -> bool:
+        raise self.tape.sites.refusal("a choice (if, while, and, or, assert) by values", "the same calls at each step",
+                                       "write np.where(condition, a, b), or choose outside of the step")
+
+    def __float__(self) -> float:
+        raise self.tape.sites.number("float()")
+
+    def __int__(self) -> int:
+        raise self.tape.sites.number("int()")
+
+    def __complex__(self) -> complex:
+        raise self.tape.sites.number("complex()")
+
+    def item(self, *_: Any) -> Any:
+        """Refused."""
+        raise self.tape.sites.number(".item()")
+
+    def tolist(self) -> Any:
+        """Refused."""
+        raise self.tape.sites.number(".tolist()")
+
+
+def transposed(x: Any) -> Any:
+    return x.T
+
+
+def matrix_transposed(x: Any) -> Any:
+    return x.mT
+
+
+ADVICE = {"sort": "write np.sort(x)", "view": "write x.astype(dtype)", "nonzero": "write np.where(mask, a, b)",
+          "partition": "write np.sort(x)", "resize": "write x.reshape(shape)", "tobytes": "do it outside of the step"}
+METHODS = ("all any argmax argmin argsort clip conj conjugate cumprod cumsum diagonal dot flatten max mean min prod "
+           "ravel repeat reshape round squeeze std sum swapaxes take trace transpose var").split()
+
+
+def method(name: str) -> Target:
+    """A method of arrays that is noted as a call."""
+    target = getattr(np.ndarray, name)
+
+    def noted(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        if out is not None:
+            return self.tape.into(out, target, f".{name}", (self, *args), kwargs)
+        return self.tape.apply(target, f".{name}", (self, *args), kwargs)
+
+    noted.__name__ = name
+    return noted
+
+
+for name in METHODS:
+    setattr(Tracer, name, method(name))
+
+
+# --- what stands for a number ---
+
+
+class Number(Traced):
+    """Stands for a Python number that may be another one at each step: a learning rate, a count of steps."""
+
+    __slots__ = ("tape", "value")
+    __hash__ = object.__hash__
+
+    def __init__(self, trace: Trace, value: Value) -> None:
+        self.tape, self.value = trace, value
+
+    def __repr__(self) -> str:
+        return f"<traced {type(self.value.array).__name__}>"
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, Tensor) for x in inputs):
+            return NotImplemented
+        if all(not isinstance(x, Tracer | np.ndarray) for x in inputs):
+            raise self.tape.sites.refusal(f"np.{ufunc.__name__} of a number", "Python's own arithmetic, for NumPy's "
+                                           "numbers would make float64 of float32", "write x ** 0.5 for np.sqrt(x)")
+        return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return Tracer.__array_function__(self, func, types, args, kwargs)  # type: ignore[arg-type]
+
+    def write_down(self, function: Target, args: Any, kwargs: Any) -> Any:
+        return self.tape.help(function, args, kwargs)
+
+    def __bool__(self) -> bool:
+        raise self.tape.sites.refusal("a choice (if, min, max, assert) by a number that varies", "the same calls at "
+                                       "each step", "choose outside of the step, and pass the result as a float")
+
+    def _plain(self, *_: Any) -> Any:
+        raise self.tape.sites.number("a conversion of a number that varies (float(), int(), an index, a format)")
+
+    __float__ = __int__ = __index__ = __round__ = __format__ = _plain  # type: ignore[assignment]
+
+
+def arithmetic(symbol: str, function: Target, swapped: bool) -> Target:
+    def noted(self: Number, *other: Any) -> Any:
+        if other and not isinstance(other[0], int | float | Number):
+            return NotImplemented
+        args = (*other, self) if swapped else (self, *other)
+        return self.tape.apply(function, f"number {symbol}", args, {})
+
+    return noted
+
+
+for name, symbol in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%",
+                     "pow": "**"}.items():
+    setattr(Number, f"__{name}__", arithmetic(symbol, getattr(operator, name), False))
+    setattr(Number, f"__r{name}__", arithmetic(symbol, getattr(operator, name), True))
+for name, symbol in {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "neg": "-"}.items():
+    setattr(Number, f"__{name}__", arithmetic(symbol, getattr(operator, name), False))
+setattr(Number, "__hash__", object.__hash__)

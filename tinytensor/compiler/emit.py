@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .plan import Home, Plan, absolute, compact, distance, parts
+from .plan import Home, Plan, Run, absolute, by_rows, compact, distance, parts
 from .program import Call, Site, Value, mapped, values
 from .trace import filled, put, replaced
 
@@ -60,6 +60,11 @@ class Writer:
         self.inputs: dict[str, Any] = {}
         self.imports: dict[str, str] = {}
         self.body: list[Line] = []
+        self.run: Run | None = None
+        self.call: Call | None = None
+        self.turns: dict[Any, str] = {}
+        self.pieces: list[str] = []
+        self.helpers: set[str] = set()
         self.uses: dict[int, int] = {}
         for call in plan.calls:
             for v in call.inputs():
@@ -97,27 +102,36 @@ class Writer:
 
     # --- what values are written as ---
 
-    def persistent(self, v: Value) -> bool:
-        """Whether a value's memory is there before the step, so that views of it are made once."""
-        if v.root.kind in ("constant", "state"):
-            return True
-        home = self.plan.home.get(v.root.number)
-        return home is not None and home.kind != "outside"
-
     def ref(self, v: Value) -> str:
         """What a value is written as, once all that it needs stands before it."""
         if not v.is_array:
             return self.number(v) if v.kind != "stream" else self.outside(v)
+        if self.run is not None and self.call is not None and by_rows(self.call, v):
+            return self.turns[self.turn(v)]
         if v.number in self.defined:
             return self.name(v)
         if v.kind in ("constant", "state"):
             return self.outside(v)
-        if not self.persistent(v):
+        if not self.plan.persistent(v):
             return self.name(v)
         if v.root is not v:
             return self.view(v)
         self.home(v)
         return self.name(v)
+
+    def turn(self, v: Value) -> Any:
+        """By what the piece of a value is known in a run: values in one home share it."""
+        key = id(self.plan.home[v.number]) if v.root is v and v.number in self.plan.home else v.number
+        if key not in self.turns:
+            run, self.run = self.run, None  # subtle: the whole array's name, not that of a piece
+            name = self.ref(v)
+            self.run = run
+            self.turns[key] = self.unique(f"{name.partition('[')[0].rpartition('.')[2]}_i")
+            home = self.plan.home.get(v.number) if v.root is v else None
+            assert run is not None
+            self.pieces.append(f"again({name}, {run.total}, {run.rows})" if home is not None and home.run is not None
+                               else f"pieces({name}, {run.rows})")
+        return key
 
     def outside(self, v: Value) -> str:
         """A source: given to the text, or, of a constant that can be spelled, written out."""
@@ -156,7 +170,7 @@ class Writer:
             assert home.parent is not None
             text = self.piece(home, home.parent)
         else:
-            text = place(v.array, "memory", home.offset)
+            text = place(v.array if home.run is None else v.array[: home.run.rows], "memory", home.offset)
         self.made.append(f"{self.name(v)} = {text}")
 
     def piece(self, home: Home, parent: Home) -> str:
@@ -268,7 +282,7 @@ class Writer:
             if not call.text.startswith("number ") or self.uses.get(v.number, 0) > 1:
                 self.add(f"{self.name(v)} = {self.expression(call)}", call)
         elif v.root is not v:
-            if not self.persistent(v):
+            if not self.plan.persistent(v):
                 self.add(f"{self.name(v)} = {self.expression(call)}", call)
                 self.defined.add(v.number)
         elif self.plan.home[v.number].kind == "outside":
@@ -356,8 +370,15 @@ class Writer:
         kept = [source for source in numbers if source.number in read or self.changed(source)]
         self.numbers = kept
         arguments += [self.name(v) for v in kept]
-        for call in self.plan.calls:
+        runs = {run.first: run for run in self.plan.runs}
+        ends = {run.last for run in self.plan.runs}
+        for i, call in enumerate(self.plan.calls):
+            if i in runs:
+                self.open(runs[i])
+            self.call = call
             self.write(call)
+            if i in ends:
+                self.close()
         finals = dict((source.number, final) for source, final in program.state)
         last = Site("", "", "", "update")
         olds = []
@@ -375,6 +396,23 @@ class Writer:
         returned = f"return {', '.join(results)}{',' if len(results) == 1 else ''}" if results else "return ()"
         return Source(self.page(arguments, returned), self.inputs, self.body)
 
+    def open(self, run: Run) -> None:
+        """From here on, lines are those of a loop over pieces."""
+        self.run, self.start, self.turns, self.pieces = run, len(self.body), {}, []
+
+    def close(self) -> None:
+        """The loop is complete: its head is known now."""
+        run, lines = self.run, self.body[self.start :]
+        assert run is not None
+        self.run = None
+        several = self.unique("turns")
+        self.made.append(f"{several} = list(zip({', '.join(self.pieces)}))")
+        names = ", ".join(self.turns.values()) + "," * (len(self.turns) == 1)
+        self.body[self.start :] = [Line(f"for {names} in {several}:  # {run.rows} of {run.total} rows at a time", None,
+                                        lines[0].site),
+                                   *[Line(f"    {line.text}", line.call, line.site) for line in lines]]
+        self.helpers |= {text.partition("(")[0] for text in self.pieces}
+
     def changed(self, source: Value) -> bool:
         return any(final is not s for s, final in self.plan.program.state if s is source)
 
@@ -388,12 +426,17 @@ class Writer:
         if size:
             lines += [f"memory = np.empty({size + 64}, np.uint8)  # {size / 2**20:.2f} MiB",
                       "memory = memory[-memory.ctypes.data % 64 :]  # from a line of the cache on", ""]
+        for helper in sorted(self.helpers):
+            lines += [*HELPERS[helper], "", ""]
         lines += [*self.made, "", "", '@np.errstate(all="ignore")', f"def step({', '.join(arguments)}):"]
         section = comment = ""
         for line in self.body:
             if line.site.section != section:
                 section, comment = line.site.section, ""
                 lines.append(f"    # --- {section} ---")
+            if line.text.startswith("    "):
+                lines.append(f"    {line.text}")
+                continue
             told = line.site.line if not line.site.module else f"{line.site.module}: {line.site.line}"
             if told != comment and told:
                 comment = told
@@ -402,6 +445,12 @@ class Writer:
         return "\n".join([*lines, f"    {returned}", ""])
 
 
+HELPERS = {
+    "pieces": ["def pieces(a, rows):  # views of so many rows each", "    return [a[i : i + rows] for i in range(0, len(a), "
+               "rows)]"],
+    "again": ["def again(a, total, rows):  # one piece of memory for every piece of rows",
+              "    return [a[: min(rows, total - i)] for i in range(0, total, rows)]"],
+}
 NOTHING = [("axis", "never")]
 
 

@@ -7,7 +7,7 @@ from the call that makes it to the last that reads it or a view of it; two whose
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from .program import Call, Program, Value, values
 from .trace import filled, put, replaced
 
 ALIGN = 64  # bytes: a line of the processor's cache
+LARGE, PIECE = 2**18, 2**17  # bytes: an array from which on a run goes piece by piece, and how large a piece is about
 FOR_EVER = 1 << 60
 # Calls that can write into an array that they are given; `emit.py` knows how.
 FUNCTIONS = {np.concatenate, np.stack, np.einsum, np.clip, np.cumsum, np.cumprod, np.dot, np.mean, np.sum, np.copy,
@@ -40,12 +41,17 @@ class Home:
         self.lives: list[tuple[int, int, Value]] = []
         self.parts: list[Home] = []
         self.region: Value | None = None  # the view that a part is, where it is no plain piece
+        self.run: Run | None = None  # where one piece of it is enough
         if parent is not None:
             parent.parts.append(self)
 
     @property
     def top(self) -> Home:
         return self if self.parent is None else self.parent.top
+
+    def size(self) -> int:
+        """In bytes."""
+        return nbytes(self.value.array if self.run is None else self.value.array[: self.run.rows])
 
     def all_lives(self) -> Iterator[tuple[int, int, Value]]:
         yield from self.lives
@@ -115,6 +121,7 @@ class Plan:
         self.home: dict[int, Home] = {}
         self.copies: list[tuple[Value, Value]] = []
         self.size = 0
+        self.runs: list[Run] = []
         self.checked = {call.args[0].root.number: call.args[1] for call in calls if call.text == "check_range"}
         self.reads = reads(program, calls)
         self.last = {number: max(found) for number, found in self.reads.items()}
@@ -162,6 +169,17 @@ class Plan:
 
     def writes_out(self, call: Call) -> bool:
         return writes_out(call, self.checked)
+
+    def persistent(self, v: Value) -> bool:
+        """Whether a value's memory is there before the step, so that views of it are made once."""
+        if v.root.kind in ("constant", "state"):
+            return True
+        home = self.home.get(v.root.number)
+        return home is not None and home.kind != "outside"
+
+    def reads_views(self, v: Value, run: Run) -> bool:
+        """Whether a call in the run reads a view of a value, not the value itself."""
+        return any(w.root is v and w is not v for call in self.calls[run.first : run.last + 1] for w in call.inputs())
 
     def unplaced(self, v: Value) -> bool:
         """Whether a value's call can write it anywhere, and nobody decided where."""
@@ -350,11 +368,108 @@ def settle_chains(plan: Plan) -> None:
             plan.move_in(v, Home("memory", v))
 
 
+# --- piece by piece ---
+
+
+class Run(NamedTuple):
+    """Calls in a row that go along the first axis of large arrays independently: made piece by piece, all calls on one
+    piece before the next, so that pieces stay in the processor's cache."""
+
+    first: int
+    last: int
+    rows: int  # of a piece
+    total: int
+
+
+def along_rows(call: Call, n: int) -> bool:
+    """Whether each row of a call's result is made of the same rows of what it reads, by the same arithmetic."""
+    v = call.result
+    if not isinstance(v, Value) or not v.is_array or v.array.ndim < 1 or v.array.shape[0] != n or v.root is not v:
+        return False
+    if not compact(v.array) or not all(k in ("axis", "keepdims") for k in call.kwargs):
+        return False
+    target, operands = call.target, [w.array for w in call.inputs() if w.is_array]
+    if call.ufunc is not None:
+        return all(a.ndim < v.array.ndim or a.shape[0] in (1, n) for a in operands)
+    if target is np.matmul:  # matrices one by one
+        a, b = operands
+        return max(a.ndim, b.ndim) > 2 and all(x.ndim <= 2 or (x.ndim == max(a.ndim, b.ndim) and x.shape[0] == n)
+                                               for x in operands)
+    if getattr(target, "__self__", None) in (np.maximum, np.minimum):
+        axis, x = call.kwargs.get("axis", 0), operands[0]
+        return isinstance(axis, int) and axis % x.ndim > 0 and x.shape[0] == n
+    return False
+
+
+def by_rows(call: Call, w: Value) -> bool:
+    """Whether a call that goes along rows reads a value row by row, not whole."""
+    v = call.result
+    if w is v:
+        return True
+    if call.ufunc is not None:
+        return bool(w.array.ndim == v.array.ndim and w.array.shape[0] == v.array.shape[0])
+    return bool(w.array.ndim > 2 or call.target is not np.matmul)
+
+
+def find_runs(plan: Plan) -> None:
+    """The runs that are worth it: two calls or more, on arrays that together are too large for the cache."""
+    found: list[int] = []
+    n = 0
+
+    def close() -> None:
+        if len(found) > 1:
+            arrays = {w.number: w.array for i in found for w in (*plan.calls[i].inputs(), plan.calls[i].result)
+                      if w.is_array and by_rows(plan.calls[i], w)}
+            size = max(a.nbytes for a in arrays.values())
+            if size >= LARGE:
+                rows = max(1, n * PIECE // size)
+                if rows < n:
+                    plan.runs.append(Run(found[0], found[-1], rows, n))
+        found.clear()
+
+    for i, call in enumerate(plan.calls):
+        v = call.result
+        if isinstance(v, Value) and v.is_array and v.root is not v and plan.persistent(v):
+            continue
+        if isinstance(v, Value) and not v.is_array and call.text.startswith("number "):
+            continue
+        size = v.array.shape[0] if isinstance(v, Value) and v.is_array and v.array.ndim else 0
+        if found and size != n:
+            close()
+        if size > 1 and along_rows(call, size) and plan.home[v.number].kind != "outside" and all(
+                plan.persistent(w) for w in call.inputs() if w.is_array):
+            n = size
+            found.append(i)
+        else:
+            close()
+    close()
+
+
+def shrink(plan: Plan) -> None:
+    """What lives only inside of a run is needed for one piece at a time."""
+    for home in {id(h): h for h in plan.home.values()}.values():
+        if home.kind != "memory" or home.parts:
+            continue
+        for run in plan.runs:
+            if all(run.first <= s and e <= run.last for s, e, _ in home.lives) and all(
+                    v.array.shape[:1] == (run.total,) for _, _, v in home.lives) and not any(
+                    plan.reads_views(v, run) for _, _, v in home.lives):
+                home.run = run
+
+
+def span(plan: Plan, home: Home) -> tuple[int, int]:
+    """When a home is lived in; a run keeps all that it touches until its end, for its calls take turns."""
+    first, last = min(s for s, _, _ in home.all_lives()), max(e for _, e, _ in home.all_lives())
+    for run in plan.runs:
+        if first <= run.last and last >= run.first:
+            first, last = min(first, run.first), max(last, run.last)
+    return first, last
+
+
 def give_memory(plan: Plan) -> None:
     """Homes whose lives do not overlap share memory: the largest choose first, each the lowest place that is free."""
     homes = list({id(h.top): h.top for h in plan.home.values() if h.top.kind == "memory"}.values())
-    spans = {id(h): (min(s for s, _, _ in h.all_lives()), max(e for _, e, _ in h.all_lives()), nbytes(h.value.array))
-             for h in homes}
+    spans = {id(h): (*span(plan, h), h.size()) for h in homes}
     placed: list[Home] = []
     for h in sorted(homes, key=lambda h: (-spans[id(h)][2], spans[id(h)][0])):
         start, end, size = spans[id(h)]
@@ -368,7 +483,7 @@ def give_memory(plan: Plan) -> None:
         plan.size = max(plan.size, h.offset + size)
 
 
-RULES = (settle_sources, settle_state, settle_puts, settle_concatenations, settle_chains, give_memory)
+RULES = (settle_sources, settle_state, settle_puts, settle_concatenations, settle_chains, find_runs, shrink, give_memory)
 
 
 def planned(program: Program) -> Plan:

@@ -35,17 +35,34 @@ class Source(NamedTuple):
 
     Attributes
     ----------
-    text : str
-        All of it.
     inputs : dict
         What it needs to run: declared arrays, random streams, constants that are not written out, helpers.
+    head, tail : str
+        What stands before the lines of the step, and its return.
     lines : list of Line
         The calls of the step.
     """
 
-    text: str
-    inputs: dict[str, Any]
+    head: str
     lines: list[Line]
+    tail: str
+    inputs: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """All of it, with comments for sections, layers and the user's own lines."""
+        told: list[str] = []
+        section = comment = ""
+        for line in self.lines:
+            if line.site.section != section:
+                section, comment = line.site.section, ""
+                told.append(f"    # --- {section} ---")
+            now = line.site.line if not line.site.module else f"{line.site.module}: {line.site.line}"
+            if now != comment and now and not line.text.startswith("    "):
+                comment = now
+                told.append(f"    # {now}")
+            told.append(f"    {line.text}")
+        return "\n".join([self.head, *told, self.tail, ""])
 
 
 class Writer:
@@ -394,7 +411,7 @@ class Writer:
         results = [self.text(v) for v in values(program.result)]
         results += [self.text(finals[source.number]) for source in kept if self.changed(source)]
         returned = f"return {', '.join(results)}{',' if len(results) == 1 else ''}" if results else "return ()"
-        return Source(self.page(arguments, returned), self.inputs, self.body)
+        return Source(self.head(arguments), self.body, f"    {returned}", self.inputs)
 
     def open(self, run: Run) -> None:
         """From here on, lines are those of a loop over pieces."""
@@ -416,8 +433,8 @@ class Writer:
     def changed(self, source: Value) -> bool:
         return any(final is not s for s, final in self.plan.program.state if s is source)
 
-    def page(self, arguments: list[str], returned: str) -> str:
-        """The whole text."""
+    def head(self, arguments: list[str]) -> str:
+        """All that stands before the calls."""
         size = self.plan.size
         lines = [f'"""{self.title}"""', "", "import numpy as np", *sorted(self.imports.values()), ""]
         if self.inputs:
@@ -429,20 +446,7 @@ class Writer:
         for helper in sorted(self.helpers):
             lines += [*HELPERS[helper], "", ""]
         lines += [*self.made, "", "", '@np.errstate(all="ignore")', f"def step({', '.join(arguments)}):"]
-        section = comment = ""
-        for line in self.body:
-            if line.site.section != section:
-                section, comment = line.site.section, ""
-                lines.append(f"    # --- {section} ---")
-            if line.text.startswith("    "):
-                lines.append(f"    {line.text}")
-                continue
-            told = line.site.line if not line.site.module else f"{line.site.module}: {line.site.line}"
-            if told != comment and told:
-                comment = told
-                lines.append(f"    # {told}")
-            lines.append(f"    {line.text}")
-        return "\n".join([*lines, f"    {returned}", ""])
+        return "\n".join(lines)
 
 
 HELPERS = {

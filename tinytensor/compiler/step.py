@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import linecache
+import math
 from collections.abc import Callable
 from itertools import zip_longest
 from operator import is_
@@ -17,6 +18,7 @@ import numpy as np
 
 from ..core import NO_PARAMS, RELEASED, Tensor, record
 from .emit import written
+from .explain import Explanation, explained, profiled
 from .plan import planned
 from .program import Call, CompileError, Program, Value, mapped
 from .sites import Sites
@@ -124,6 +126,18 @@ class Written:
         return mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, self.template)
 
 
+    def profile(self, given: list[Any], steps: int) -> Any:
+        """The seconds of each line, the least of so many steps."""
+        def arguments(outputs: Any) -> list[Any]:
+            for put, value in zip(reversed(self.put), reversed(outputs or ()), strict=False):
+                put(value)
+            return [*given, *[get() for get in self.get]]
+
+        took, outputs = profiled(self.source, steps, arguments)
+        arguments(outputs)
+        return took
+
+
 class Compiled:
     """A function that was compiled; see `compile`."""
 
@@ -228,6 +242,18 @@ class Compiled:
     def source(self) -> str:
         """The step as NumPy code that runs by itself, given `inputs`."""
         return self.latest.source.text
+
+    def explain(self, *args: Any, steps: int = 20) -> Explanation:
+        """A table of the step's lines: shape, thousands of operations and bytes, microseconds, share.
+
+        Given arguments, so many steps are made with them, and each line is timed; without, there are no times.
+        """
+        source = self.latest.source
+        if not args:
+            return explained(source, [math.nan] * len(source.lines))
+        program = self.programs[tuple([kind(a) for a in args])]
+        took = program.profile([a.data if isinstance(a, Tensor) else a for a in flat(args)], steps)
+        return explained(program.source, took)
 
     @property
     def inputs(self) -> dict[str, Any]:

@@ -19,6 +19,19 @@ def total_norm(grads: list[Array], order: float) -> float:
     return float(np.linalg.norm([float(np.linalg.norm(g.ravel(), order)) for g in grads], order)) if grads else 0.0
 
 
+def measured(grads: list[Array], max_norm: float, order: float, error_if_nonfinite: bool) -> tuple[float, float]:
+    """The norm of all gradients, and what to scale them by: 1 or less, and nan of nan."""
+    with np.errstate(all="ignore"):
+        total = total_norm(grads, order)
+        if not math.isfinite(total):  # subtle: squares overflow long before the norm itself does
+            total = total_norm([g.astype(np.float64) for g in grads], order)
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(f"the gradients' norm of order {order} is {total}: a finite one is expected; look for "
+                           "the layer where it begins, or let error_if_nonfinite be False")
+    factor = max_norm / (total + 1e-6)
+    return total, 1.0 if factor >= 1 else factor
+
+
 def clip_grad_norm_(
     parameters: Iterable[Any], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> float:
@@ -65,14 +78,11 @@ def clip_grad_norm_(
     if not (order := float(norm_type)) > 0:
         raise ValueError(f"norm_type is {norm_type!r}: above 0 is expected; write 2, 1 or math.inf")
     grads = gradients(parameters)
-    with np.errstate(all="ignore"):
-        total = total_norm(grads, order)
-        if not math.isfinite(total):  # subtle: squares overflow long before the norm itself does
-            total = total_norm([g.astype(np.float64) for g in grads], order)
-        if error_if_nonfinite and not math.isfinite(total):
-            raise RuntimeError(f"the gradients' norm of order {order} is {total}: a finite one is expected; look for "
-                               "the layer where it begins, or let error_if_nonfinite be False")
-        if not (factor := float(max_norm) / (total + 1e-6)) >= 1:  # so that nan is seen
+    compiling = getattr(grads[0], "write_down", None) if grads else None  # then it is one call, whose results vary
+    given = (grads, float(max_norm), order, error_if_nonfinite)
+    total, factor = compiling(measured, given, {}) if compiling else measured(*given)
+    if compiling or factor != 1:  # nan too
+        with np.errstate(all="ignore"):
             for g in grads:
                 g *= factor
     return total

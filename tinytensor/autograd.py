@@ -164,8 +164,8 @@ def across(x: Any) -> Any:
 
 
 @helper
-def averaged(*gs: Any) -> Any:
-    """The gradients, each averaged over all workers that share a compiled step."""
+def averaged(*gs: Any, leaves: Any = ()) -> Any:
+    """Numbers, or the gradients of `leaves`, each averaged over all workers that share a compiled step."""
     return gs
 
 
@@ -254,7 +254,7 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     start = seed(y, gradient, "backward")
     start = start.data if isinstance(start, Tensor) else start
     taken, found = {id(start)}, gradients(y, start, release=not retain_graph)
-    for leaf, g in zip(found, averaged(*found.values()), strict=True):
+    for leaf, g in zip(found, averaged(*found.values(), leaves=found), strict=True):
         if leaf.grad is not None:
             np.add(leaf.grad, g, out=leaf.grad)
         elif type(g) is ndarray and g.base is None and id(g) not in taken:

@@ -280,6 +280,10 @@ class Writer:
         """The name of a function: NumPy's, or a helper that is imported."""
         if call.text.startswith("np."):
             return call.text
+        if call.text.startswith("team."):
+            self.taken.add("team")
+            self.inputs.setdefault("team", None)  # it comes when the workers start
+            return call.text
         module, name = getattr(call.target, "__module__", ""), getattr(call.target, "__qualname__", "")
         if module.startswith("numpy"):
             return f"np.{name}"

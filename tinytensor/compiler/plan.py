@@ -237,8 +237,7 @@ def settle_state(plan: Plan) -> None:
             continue
         v, home = final.root, plan.home[source.number]
         if final is v and plan.unplaced(v) and same_layout(v.array, source.array):
-            base = [v.call.args[0]] if v.call is not None and v.call.target in (put, replaced) else []
-            if plan.free(home, v, base):
+            if plan.free(home, v, replaced_by(plan, v)):
                 plan.move_in(v, home)
                 continue
         plan.copies.append((source, final))
@@ -258,10 +257,18 @@ def settle_puts(plan: Plan) -> None:
         if home is None:
             plan.move_in(whole, home := Home("memory", whole))
         if (base.root is base and plan.unplaced(base) and same_layout(base.array, whole.array)
-                and plan.dies(base) <= plan.born(whole) and plan.free(home, base, [whole])):
+                and plan.dies(base) <= plan.born(whole) and plan.free(home, base, [whole, *replaced_by(plan, base)])):
             plan.move_in(base, home)
         if call.target is put and plan.home.get(base.root.number) is home:
             settle_part_of_put(plan, call, base, home)
+
+
+def replaced_by(plan: Plan, v: Value) -> list[Value]:
+    """The array that a value is a new version of, if nothing reads it any more."""
+    if v.call is None or v.call.target not in (put, replaced):
+        return []
+    base: Value = v.call.args[0]
+    return [base.root] if plan.dies(base.root) <= plan.born(v) else []
 
 
 def settle_part_of_put(plan: Plan, call: Call, base: Value, home: Home) -> None:

@@ -18,10 +18,12 @@ from ..nn.module import Module
 from ..optim.flat import Block, Optimizer
 from ..random import Generator, default_generator
 from .program import CompileError, Value
+from .sharing import SHARED, SharedBlock
 from .trace import Number, Trace, Tracer
 
 DATA, NEEDS, TRAINING, THETA, STATE = map(attrgetter, ("data", "needs", "training", "theta", "state"))
 DRAWS = ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "random63")
+INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws of examples, which workers share
 FILLS = ("uniform_", "normal_", "exponential_")
 NUMPY_DRAWS = ("random", "standard_normal", "normal", "uniform", "integers", "permutation", "choice", "binomial",
                "standard_exponential", "exponential", "poisson", "gamma", "beta")
@@ -192,13 +194,27 @@ class Standing:
         self.undo.append(lambda: vars(module).update({key: old}))
         vars(module)[key] = new
 
+    def vectors(self, block: Block, end: str) -> tuple[Tracer, Tracer, dict[str, Tracer]]:
+        """Stand-ins for theta, for what of it an update moves, and for the state vectors beside that."""
+        if self.trace.sharing is None:
+            theta = self.array(block.theta, f"theta{end}", lambda b=block: b.theta)  # type: ignore[misc]
+            return theta, theta, {name: self.array(v, f"{name}{end}", lambda b=block, n=name: b.state[n])  # type: ignore[misc]
+                                  for name, v in block.state.items()}
+        shares = self.trace.sharing.shares
+        whole = self.array(shares.padded[id(block)]["theta"], f"theta{end}")
+        own = {name: self.array(v, f"own_{name}{end}") for name, v in shares.own[id(block)].items()}
+        SHARED[id(block)] = self.trace.sharing
+        self.trace.sharing.blocks.append(block)
+        self.swap(block, "__class__", SharedBlock)
+        return whole, own.pop("theta"), own
+
     def optimizer(self, opt: Optimizer, lead: str, names: dict[int, str], bound: set[int]) -> None:
         """Flat vectors, their views as the parameters' data, counts of steps, learning rates."""
         many = len(opt.blocks) > 1
         for i, block in enumerate(opt.blocks):
             end = str(i) if many else ""
-            theta = self.array(block.theta, f"theta{end}", lambda b=block: b.theta)  # type: ignore[misc]
-            self.swap(block, "theta", theta)
+            theta, own, vectors = self.vectors(block, end)
+            self.swap(block, "theta", own)
             views = block.views(theta)  # type: ignore[arg-type]
             self.swap(block, "own", views)
             self.swap(block, "bound", list(zip(block.params, views, strict=True)))
@@ -208,10 +224,7 @@ class Standing:
                 view.current().name = names.get(id(p), "")
                 if not isinstance(p, Tensor):
                     self.swap(p, "grad", p.grad)
-            vectors = {name: self.array(v, f"{name}{end}", lambda b=block, n=name: b.state[n])  # type: ignore[misc]
-                       for name, v in block.state.items()}
             self.swap(block, "state", vectors)
-            self.undo.append(lambda b=block: None)  # type: ignore[misc]
             slot = Slot(f"t{end}", lambda b=block: b.t, lambda v, b=block: setattr(b, "t", v))  # type: ignore[misc]
             self.swap(block, "t", self.number(slot))
         for i, group in enumerate(opt.param_groups):
@@ -328,6 +341,8 @@ def noted_draw(name: str) -> Callable[..., Any]:
 
 def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
     """A draw, as a call of the step: in its place, and never left out."""
+    if trace.sharing is not None and name in INTEGERS:
+        return trace.sharing.dealt(rng, drawn, name, args, kwargs)
     result = trace.call(drawn, f".{name}", (rng, *args), kwargs, effect=True)
     return trace.lifted(result, ())
 

@@ -16,14 +16,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import core
 from ..core import NO_PARAMS, RELEASED, Tensor, record
+from .crew import Crew
 from .emit import written
 from .explain import Explanation, explained, profiled
 from .plan import planned
 from .program import Call, CompileError, Program, Value, mapped
+from .sharing import Shares, Sharing, finish
 from .sites import Sites
 from .state import Slot, State
 from .trace import Number, Trace, Tracer
+from .workers import refuse
 
 SIGNATURES = 4  # so many programs at most: more would mean that shapes change all the time
 
@@ -105,7 +109,7 @@ class Traced(NamedTuple):
 class Written:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
-    def __init__(self, traced: Traced, title: str, state: State) -> None:
+    def __init__(self, traced: Traced, title: str, state: State, given: list[Any], shares: Shares) -> None:
         self.program, self.template, slots = *traced[:2], traced.slots
         self.plan = planned(self.program)
         self.source, numbers = written(self.plan, title)
@@ -114,8 +118,12 @@ class Written:
         self.put = [slots[v.number].put for v in numbers if finals[v.number] is not v]
         name, namespace = f"<{title}>", dict(self.source.inputs)
         linecache.cache[name] = (len(self.source.text), None, self.source.text.splitlines(True), name)
-        exec(builtins.compile(self.source.text, name, "exec"), namespace)
-        self.run, self.unchanged = namespace["step"], state.watch()
+        self.unchanged = state.watch()
+        if shares.size > 1:
+            self.run: Callable[..., Any] = Crew(self.program, self.source, numbers, given, shares)
+        else:
+            exec(builtins.compile(self.source.text, name, "exec"), namespace)
+            self.run = namespace["step"]
 
     def __call__(self, given: list[Any]) -> Any:
         outputs = self.run(*given, *[get() for get in self.get])
@@ -144,7 +152,8 @@ class Compiled:
     def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool,
                  fast: bool) -> None:
         self.step, self.workers, self.check, self.fast = step, workers, check, fast
-        self.state = State(declared, step)
+        refuse(workers)
+        self.state, self.shares = State(declared, step), Shares(workers)
         self.title = getattr(step, "__name__", type(step).__name__)
         self.parameters = names_of(step)
         self.traces: dict[Any, Traced] = {}
@@ -172,13 +181,27 @@ class Compiled:
                                f"expected at most {SIGNATURES} kinds of arguments; cut or pad arrays to one shape, and "
                                f"pass numbers that vary as floats")
         self.state.prepare()
-        traced, result = self.trace(args)
+        traced, result = self.trace(args) if self.workers == 1 else self.trace_shared(args)
         before = self.traces.get(key)
         self.traces[key] = traced
         if before is not None and self.same_state(before, traced):
             compare(before.program, traced.program)
-            self.programs[key] = Written(traced, self.title, self.state)
+            given = [a.data if isinstance(a, Tensor) else a for a in flat(args)]
+            self.programs[key] = Written(traced, self.title, self.state, given, self.shares)
         return result
+
+    def trace_shared(self, args: tuple[Any, ...]) -> tuple[Traced, Any]:
+        """Write down one worker's part of the step; the step itself is made as ever, by this process alone."""
+        self.shares.move(self.state)
+        core.state.workers = self.workers
+        try:
+            traced, _ = self.trace(args)
+        finally:
+            core.state.workers = 1
+        result = self.step(*args)
+        for t in self.state.tensors.values():
+            t.grad = None
+        return traced, mapped(lambda x: x.detach() if isinstance(x, Tensor) else x, result)
 
     def same_state(self, before: Traced, now: Traced) -> bool:
         """Whether two traces saw the same declared arrays; if not, another trace is needed."""
@@ -189,6 +212,8 @@ class Compiled:
         """Run the step on stand-ins for all that it is given or may change, then write down what came of that."""
         sites = Sites(self.state.paths)
         trace = Trace(sites)
+        if self.workers > 1:
+            trace.sharing = Sharing(trace, self.shares)
         with self.state.replaced(trace) as standing:
             inputs: list[Value] = []
 
@@ -196,6 +221,7 @@ class Compiled:
                 if isinstance(x, Tensor):
                     return Tensor(stand_in(x.data, name), x.requires_grad)
                 if isinstance(x, np.ndarray | np.generic):
+                    x = x if trace.sharing is None else trace.sharing.cut(np.ascontiguousarray(x), name)
                     inputs.append(trace.source(np.asarray(x), "input", name))
                     return Tracer(trace, inputs[-1])
                 if type(x) is float:
@@ -226,7 +252,11 @@ class Compiled:
         traced = Traced(program, template, {source.number: slot for source, _, slot in standing.numbers})
         outputs = [v.array for v in found]
         result = mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, template)
-        standing.commit(state)
+        if trace.sharing is None:
+            standing.commit(state)
+        else:
+            standing.rewind()
+            finish(trace.calls)
         return traced, result
 
     # --- what was written ---
@@ -317,7 +347,7 @@ def compare(first: Program, second: Program) -> None:
     for a, b in zip_longest(first.calls, second.calls):
         if a is None or b is None:
             raise differing(b or a, "the step made more calls at one time than at another")
-        if a.text != b.text or (a.target != b.target and not a.text.startswith(".")):
+        if a.text != b.text or (a.target != b.target and not a.text.startswith((".", "team."))):
             raise differing(b, f"it was {a.text} first and {b.text} then")
         if (gap := difference((a.args, a.kwargs), (b.args, b.kwargs))) is not None:
             raise differing(b, f"{b.text} was given {gap[0]} first and {gap[1]} then")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..autograd import across, averaged
-from ..core import Tensor, Traced, state
+from ..core import Tensor, Traced
 from .program import Call, CompileError, Value, mapped
 from .sites import Sites
 
@@ -36,6 +36,7 @@ class Trace:
         self.known: dict[Any, Any] = {}
         self.constants: dict[int, Value] = {}
         self.count = 0
+        self.sharing: Any = None  # notes what workers do together, where several share the step
 
     # --- values ---
 
@@ -136,8 +137,12 @@ class Trace:
 
     def help(self, function: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The call of a helper of the engine; those that only workers need are nothing where one does it alone."""
-        if state.workers == 1 and function in TOGETHER:
-            return function(*args)
+        if function in TOGETHER:
+            if self.sharing is None:
+                return function(*args)
+            if function is across.__wrapped__:  # type: ignore[attr-defined]
+                return self.sharing.across(*args)
+            return self.sharing.averaged(args, list(kwargs.get("leaves", ())))
         return self.apply(function, function.__name__, args, kwargs)
 
     def into(self, out: Any, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tracer:

@@ -1,0 +1,269 @@
+"""What a step's code knows by name, besides its arguments: variables of functions and modules, and what these hold.
+
+Found by looking at the user's own functions and objects, not at NumPy's or at this package's. Nothing is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dis
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from operator import is_, itemgetter
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor
+from ..nn.module import Module
+from ..optim import EMA
+from ..optim.flat import Block, Optimizer
+from ..random import Generator
+from .sites import NUMPY, PACKAGE
+
+PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, range, slice, np.dtype, type(Ellipsis))
+LEAVES = (np.ndarray, Tensor, Generator, np.random.Generator, np.random.RandomState)
+OURS = (Module, Optimizer, Block, EMA)
+MANY = 1000  # what holds more is looked at while a step is traced, and not at each call
+ELSEWHERE = tuple({PACKAGE, NUMPY, "<frozen", *(sysconfig.get_paths()[k] for k in ("stdlib", "purelib", "platlib"))})
+
+
+def elsewhere(file: str | None) -> bool:
+    """Whether a file is not the user's: code in C has none."""
+    return file is None or file.startswith(ELSEWHERE)
+
+
+def of_user(cls: type) -> bool:
+    """Whether a class is the user's, or a plain one for settings."""
+    if cls in (SimpleNamespace, argparse.Namespace):
+        return True
+    module = sys.modules.get(cls.__module__)
+    return module is not None and cls.__module__ != "builtins" and not (
+        hasattr(module, "__file__") and elsewhere(module.__file__))
+
+
+class Holder:
+    """Something with places that values stand in: a function's variables, a list, a dict, an object.
+
+    Attributes
+    ----------
+    name : str
+        What the step's code calls it.
+    values : callable
+        What stands there now, in order.
+    """
+
+    def __init__(self, name: str, keys: Callable[[], Iterable[Any]], values: Callable[[], Iterable[Any]],
+                 put: Callable[[Any, Any], None], drop: Callable[[Any], None]) -> None:
+        self.name, self.keys, self.values, self.put, self.drop = name, keys, values, put, drop
+
+    def now(self) -> dict[Any, Any]:
+        return dict(zip(self.keys(), self.values(), strict=True))
+
+    def restore(self, before: dict[Any, Any]) -> None:
+        """Let everything be as it was."""
+        now = self.now()
+        for key in reversed([k for k in now if k not in before]):
+            self.drop(key)
+        for key, x in before.items():
+            if key not in now or now[key] is not x:
+                self.put(key, x)
+
+    def called(self, key: Any) -> str:
+        """What the code calls the value at a key."""
+        if not self.name:
+            return str(key)
+        return f"{self.name}[{key!r}]" if self.name.endswith("]") or self.name[0] == "[" else f"{self.name}.{key}"
+
+
+class Around:
+    """All that can be reached from a step.
+
+    Parameters
+    ----------
+    roots : iterable
+        The step, and arguments that are objects.
+    known : iterable
+        What was declared: optimisers among them are left to those who know how they change.
+    """
+
+    def __init__(self, roots: Iterable[Any], known: Iterable[Any] = ()) -> None:
+        self.holders: list[Holder] = []
+        self.seen: dict[int, Any] = {id(x): x for x in known if isinstance(x, Optimizer)}
+        for root in roots:
+            self.visit(root, "")
+
+    # --- what there is ---
+
+    def visit(self, x: Any, name: str) -> None:
+        """Note what holds values, and go on to these."""
+        if isinstance(x, PLAIN) or id(x) in self.seen:
+            return
+        self.seen[id(x)] = x
+        if isinstance(x, Tensor):
+            self.object(x, name, ("data", "grad", "hooks"))
+        elif isinstance(x, LEAVES):
+            return
+        elif isinstance(x, FunctionType):
+            self.function(x)
+        elif isinstance(x, MethodType):
+            self.visit(x.__self__, getattr(x.__self__, "__name__", "self"))
+            self.visit(x.__func__, "")
+        elif isinstance(x, partial):
+            for part in (x.func, x.args, x.keywords):
+                self.visit(part, "partial")
+        elif isinstance(x, dict):
+            self.holder(Brackets(name, lambda: list(x), x.values, x.__setitem__, x.__delitem__))
+        elif isinstance(x, list):
+            self.holder(Brackets(name, lambda: range(len(x)), lambda: x, partial(place, x), x.__delitem__))
+        elif isinstance(x, tuple | set | frozenset):
+            if isinstance(x, set):
+                self.holder(Brackets(name, lambda: list(x), lambda: x, lambda k, v: x.add(v), x.discard))
+            for i, y in enumerate(x):
+                self.visit(y, f"{name}[{i}]")
+        elif isinstance(x, type):
+            if of_user(x):
+                self.holder(Holder(x.__name__, lambda: fields(x), lambda: fields(x).values(), partial(setattr, x),
+                                   partial(delattr, x)), visited=vars(x).values())
+        elif not isinstance(x, ModuleType) and (isinstance(x, OURS) or of_user(type(x))):
+            self.visit(type(x), "")
+            slots = [s for c in type(x).__mro__ for s in getattr(c, "__slots__", ()) if isinstance(s, str)
+                     and not s.startswith("__") and hasattr(x, s)]
+            if slots:
+                self.object(x, name, slots)
+            if hasattr(x, "__dict__"):
+                own = vars(x)
+                self.holder(Holder(name, lambda: list(own), own.values, own.__setitem__, own.__delitem__))
+
+    def holder(self, holder: Holder, visited: Iterable[Any] | None = None) -> None:
+        self.holders.append(holder)
+        for key, x in list(zip(holder.keys(), holder.values(), strict=True)):
+            self.visit(x, holder.called(key))
+        for x in visited or ():
+            self.visit(getattr(x, "__wrapped__", getattr(x, "__func__", x)), "")
+
+    def object(self, x: Any, name: str, slots: Iterable[str]) -> None:
+        """Some attributes of an object."""
+        names = tuple(slots)
+        self.holder(Holder(name, lambda: names, lambda: [getattr(x, s) for s in names], partial(setattr, x),
+                           partial(delattr, x)))
+
+    def function(self, f: FunctionType) -> None:
+        """The variables of a function of the user's: those around it, those of its module, its defaults."""
+        if elsewhere(f.__code__.co_filename):
+            return
+        cells = {n: c for n, c in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True) if filled(c)}
+        if cells:
+            self.holder(Holder("", lambda: list(cells), lambda: [c.cell_contents for c in cells.values()],
+                               lambda k, v: setattr(cells[k], "cell_contents", v), lambda k: None))
+        names = [n for n in dict.fromkeys(global_names(f.__code__)) if n in f.__globals__]
+        self.variables(f.__globals__, names, "")
+        for module in [f.__globals__[n] for n in names]:
+            if isinstance(module, ModuleType) and not elsewhere(getattr(module, "__file__", None)):
+                self.variables(vars(module), [n for n in attribute_names(f.__code__) if n in vars(module)],
+                               module.__name__)
+        if f.__defaults__ or f.__kwdefaults__:
+            self.visit(f.__defaults__, f"{f.__name__}.__defaults__")
+            self.visit(f.__kwdefaults__, f"{f.__name__}.__kwdefaults__")
+
+    def variables(self, known: dict[str, Any], names: list[str], lead: str) -> None:
+        """Some variables of a module."""
+        if names:
+            get = itemgetter(*names) if len(names) > 1 else (lambda d: (d[names[0]],))
+            self.holder(Holder(lead, lambda: names, lambda: get(known), known.__setitem__, known.__delitem__))
+
+    # --- whether it changed ---
+
+    def now(self) -> list[dict[Any, Any]]:
+        return [holder.now() for holder in self.holders]
+
+    def differences(self, before: list[dict[Any, Any]]) -> Iterator[tuple[str, Any, Any]]:
+        """What is not as it was: its name, and the values."""
+        for holder, old in zip(self.holders, before, strict=True):
+            new = holder.now()
+            for key in dict.fromkeys([*old, *new]):
+                a, b = old.get(key, Nothing), new.get(key, Nothing)
+                if not same(a, b):
+                    yield holder.called(key), a, b
+
+    def watch(self) -> Callable[[], bool]:
+        """A quick look, at each call, at whether all is as it is now; not at what is within arrays."""
+        every = [h.values for h in self.holders if len(list(h.values())) <= MANY]
+
+        def now() -> list[Any]:
+            return [*chain.from_iterable([values() for values in every])]
+
+        before = now()
+
+        def unchanged() -> bool:
+            nonlocal before
+            try:
+                found = now()
+            except (KeyError, ValueError, AttributeError):  # a variable was deleted
+                return False
+            if len(found) != len(before):
+                return False
+            if all(map(is_, found, before)):
+                return True
+            if all(map(same, found, before)):
+                before = found
+                return True
+            return False
+
+        return unchanged
+
+
+class Nothing:
+    """Stands where no value is."""
+
+
+class Brackets(Holder):
+    """A list or dict: what it holds is called name[key]."""
+
+    def called(self, key: Any) -> str:
+        return f"{self.name}[{key!r}]"
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are one, or plain ones that are equal."""
+    return a is b or (type(a) is type(b) and isinstance(a, PLAIN) and repr(a) == repr(b))
+
+
+def place(x: list[Any], i: int, value: Any) -> None:
+    """Set an item of a list, which may be the one after the last."""
+    x[i : i + 1] = [value]
+
+
+def filled(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+def fields(cls: type) -> dict[str, Any]:
+    """The attributes of a class that are no methods."""
+    return {k: v for k, v in vars(cls).items() if not k.startswith("__") and not callable(v) and not hasattr(v, "__get__")}
+
+
+def codes(code: CodeType) -> Iterator[CodeType]:
+    """The code of a function and of those inside of it."""
+    yield code
+    for x in code.co_consts:
+        if isinstance(x, CodeType):
+            yield from codes(x)
+
+
+def global_names(code: CodeType) -> Iterator[str]:
+    """The names of variables of its module that a function reads or writes."""
+    return (i.argval for c in codes(code) for i in dis.get_instructions(c) if i.opname in
+            ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"))
+
+
+def attribute_names(code: CodeType) -> dict[str, None]:
+    """The names of attributes that a function reads or writes."""
+    return dict.fromkeys(n for c in codes(code) for n in c.co_names)

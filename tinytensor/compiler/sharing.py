@@ -1,0 +1,216 @@
+"""What the calls of a step become when several workers share it: sums over all, averages, each one's own part.
+
+The step is traced on the first worker's part of the batch. Parameters and the optimisers' vectors move into shared
+memory, padded so that every worker has an equal part to update. How workers wait for each other is `workers.py`'s.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..optim.flat import Block
+from .program import Call, CompileError, Value
+from .trace import Trace, Tracer
+from .workers import shared
+
+
+class Shares:
+    """Arrays that were moved into shared memory.
+
+    Attributes
+    ----------
+    padded : dict
+        For each block of an optimiser, by id: theta and the state vectors, with zeros behind them.
+    own : dict
+        The same, but only the first worker's part.
+    whole : dict
+        The array that a part is of, by the part's id.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.padded: dict[int, dict[str, Any]] = {}
+        self.own: dict[int, dict[str, Any]] = {}
+        self.whole: dict[int, Any] = {}
+
+    def move(self, state: Any) -> None:
+        """Move what is not shared yet."""
+        for opt in state.optimizers:
+            for block in opt.blocks:
+                self.move_block(block)
+        bound = {id(p) for opt in state.optimizers for block in opt.blocks for p in block.params}
+        for t in state.tensors.values():
+            if id(t) not in bound and not isinstance(t.data.base, memoryview | np.ndarray):
+                new = shared(t.data.shape, t.data.dtype)
+                new[...] = t.data
+                t.data = new
+
+    def move_block(self, block: Block) -> None:
+        known = self.padded.get(id(block))
+        if known is not None and known["block"] is block and np.shares_memory(known["theta"], block.theta):
+            if all(np.shares_memory(known.get(name, ()), v) for name, v in block.state.items()):
+                return
+        n = len(block.theta)
+        size = -(-n // (16 * self.size)) * 16 * self.size
+        new: dict[str, Any] = {"block": block}
+        for name, v in {"theta": block.theta, **block.state}.items():
+            new[name] = shared((size,), v.dtype)
+            new[name][:n] = v
+        self.padded[id(block)] = new
+        self.own[id(block)] = own = {k: v[: size // self.size] for k, v in new.items() if k != "block"}
+        self.whole |= {id(part): new[name] for name, part in own.items()}
+        block.theta = new["theta"][:n]
+        block.state = {name: new[name][:n] for name in block.state}
+        block.bind()
+
+
+class Sharing:
+    """Notes the calls of workers in a trace."""
+
+    def __init__(self, trace: Trace, shares: Shares) -> None:
+        self.trace, self.size, self.shares, self.sites = trace, shares.size, shares, 0
+        self.blocks: list[Block] = []
+        self.mean: Tracer | None = None
+        self.starts: dict[int, int] = {}  # id of a block -> where it begins in the mean gradient
+        self.views: dict[int, Value] = {}  # id of a parameter -> its part of the mean gradient
+
+    def site(self) -> int:
+        self.sites += 1
+        return self.sites - 1
+
+    def note(self, target: Any, text: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
+        result = self.trace.call(target, text, args, kwargs or {}, effect=True)
+        return self.trace.lifted(result, (args, kwargs))
+
+    def across(self, x: Any) -> Any:
+        """The sum over all workers."""
+        return self.note(copied, "team.across", (x, self.site()))
+
+    def own(self, a: Any) -> Any:
+        """The part of a vector that a worker updates."""
+        size = self.size
+        return self.trace.apply(lambda a: a[: len(a) // size], "team.own", (a,), {})
+
+    def averaged(self, gs: tuple[Any, ...], leaves: list[Any]) -> Any:
+        """Gradients, or numbers, averaged: those of parameters side by side, in the order of the optimisers."""
+        if not leaves:
+            return tuple([self.note(copied, "team.average", (g, self.site())) for g in gs])
+        if self.mean is not None:
+            raise self.trace.sites.refusal("a second backward()", "one for each step, where workers share it",
+                                           "add the losses, or leave workers out")
+        given = {id(leaf): g for leaf, g in zip(leaves, gs, strict=True)}
+        order: list[tuple[Any, int, int]] = []
+        pieces: list[Any] = []
+        bounds, at = [], 0
+        for block in self.blocks:
+            start, dtype = at, block.theta.dtype
+            self.starts[id(block)] = start
+            for p in block.params:
+                if id(p) not in given:
+                    raise self.trace.sites.refusal("a parameter without a gradient", "one for each, where workers share "
+                                                   "a step", "give the optimiser only what gets one")
+                g = given[id(p)]
+                order.append((p, at, at + g.size))
+                pieces.append(g.reshape(-1))
+                at += g.size
+            stop = start + len(self.shares.padded[id(block)]["theta"])
+            if stop > at:
+                pieces.append(np.zeros(stop - at, dtype))
+            bounds.append((start, stop))
+            at = stop
+        bound = {id(p) for p, _, _ in order}
+        for leaf in leaves:
+            if id(leaf) not in bound:
+                order.append((leaf, at, at + given[id(leaf)].size))
+                pieces.append(given[id(leaf)].reshape(-1))
+                at += given[id(leaf)].size
+        if at > bounds[-1][1]:
+            raise self.trace.sites.refusal("a gradient of what no optimiser has", "gradients of its parameters only, "
+                                           "where workers share a step", "freeze the others, or leave workers out")
+        flat = np.concatenate(pieces)  # the trace's
+        self.mean = self.note(copied, "team.average", (flat, self.site(), tuple(bounds), True))
+        found = {}
+        for p, first, last in order:
+            view = self.mean[first:last].reshape(p.data.shape)
+            self.views[id(p)] = view.current()
+            found[id(p)] = view
+        return tuple([found[id(leaf)] for leaf in leaves])
+
+    def gradient(self, block: Block) -> Any:
+        """A worker's own part of a block's gradient."""
+        if self.mean is None:
+            raise self.trace.sites.refusal("an update without backward()", "gradients that backward() made, where "
+                                           "workers share a step", "call loss.backward() in the step")
+        start, size = self.starts[id(block)], len(self.shares.padded[id(block)]["theta"])
+        if all(p.grad.current() is self.views[id(p)] for p in block.params):
+            g = self.mean[start : start + size]
+        else:
+            pieces = [p.grad.ravel() for p in block.params]
+            n = sum(p.grad.size for p in block.params)
+            g = np.concatenate([*pieces, np.zeros(size - n, block.theta.dtype)])
+        return Tracer(self.trace, self.own(g).current())
+
+    def dealt(self, rng: Value, drawn: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """A draw of integers, such as which examples make a batch: the first worker's, and each takes its part."""
+        size = self.size
+
+        def part(site: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+            whole = drawn(rng, *args, **kwargs)
+            return whole[: len(whole) // size].copy()
+
+        return self.note(part, "team.dealt", (self.site(), rng, name, *args), kwargs)
+
+    def cut(self, x: Any, name: str) -> Any:
+        """The first worker's part of an argument."""
+        if not x.ndim or len(x) % self.size:
+            raise CompileError(f"compile: {name} of shape {x.shape} came for {self.size} workers; expected arrays whose "
+                               f"first axis they can share evenly; give batches of a multiple of {self.size}")
+        return x[: len(x) // self.size]
+
+
+def copied(x: Any, *_: Any) -> Any:
+    """What stands for a sum or mean over workers while one traces."""
+    return np.array(x)
+
+
+class SharedBlock(Block):
+    """A Block, while it is traced for workers: an update sees a worker's own part."""
+
+    def gradient(self) -> Any:
+        return SHARED[id(self)].gradient(self)
+
+
+SHARED: dict[int, Sharing] = {}
+
+
+def finish(calls: list[Call]) -> None:
+    """Where only own parts of the mean gradient are read, nobody waits for the others' parts."""
+    for call in calls:
+        if call.text == "team.average" and len(call.args) == 4:
+            whole = any(c.text != "team.own" and not only_own(calls, c) for c in calls
+                        if any(v is call.result for v in c.inputs()))
+            call.args = (*call.args[:3], whole)
+
+
+def only_own(calls: list[Call], view: Call) -> bool:
+    """Whether a view is read by nothing but `own`, or by nothing."""
+    if not isinstance(view.result, Value) or view.result.root is view.result:
+        return False
+    readers = [c for c in calls if any(v is view.result for v in c.inputs())]
+    return all(c.text == "team.own" or only_own(calls, c) for c in readers)
+
+
+def room(call: Call, size: int) -> Any:
+    """The shared memory that a call of workers needs."""
+    shape, dtype = call.result.array.shape, call.result.array.dtype
+    if call.text == "team.dealt":
+        return shared((shape[0] * size, *shape[1:]), dtype)
+    return shared((size + (call.text == "team.average"), *shape), dtype)
+
+
+def site(call: Call) -> int:
+    """Its number among the calls of workers."""
+    return int(call.args[0] if call.text == "team.dealt" else call.args[1])
+

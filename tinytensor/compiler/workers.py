@@ -1,0 +1,209 @@
+"""Processes that share a step: each computes a part of the batch, and updates a part of the parameters.
+
+They are forked, share memory, and wait for each other by counting there: no data is sent, no lock is taken. Linux on
+x86-64 only, whose processors keep the order of writes. Which calls they make is the trace's (`sharing.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+import mmap
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .program import CompileError
+
+LINE = 64  # bytes: what two processes write stands on lines of the cache of their own
+SPINS = 20_000  # looks at a counter before a worker begins to sleep between looks: about two milliseconds
+NAP = 2e-4  # seconds
+PATIENCE = 60.0  # seconds that a worker may be behind the others in a step
+MESSAGE = 4096  # bytes for the text of an error
+
+
+def refuse(workers: Any) -> None:
+    """Raise unless this machine can share a step."""
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise ValueError(f"compile: workers={workers!r} came; expected a whole number, 1 or more; 2 on two cores")
+    if workers > 1 and (not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "AMD64")):
+        raise CompileError(f"compile: workers={workers} came on {sys.platform} ({platform.machine()}); expected Linux "
+                           f"on x86-64, where forking is safe and writes keep their order; leave workers out")
+
+
+def shared(shape: Any, dtype: Any) -> Any:
+    """Zeros in memory that forked processes share."""
+    size = max(1, math.prod(shape) * np.dtype(dtype).itemsize)
+    return np.frombuffer(mmap.mmap(-1, size), dtype, math.prod(shape)).reshape(shape)
+
+
+class Stopped(RuntimeError):
+    """Another worker has failed, or is gone."""
+
+
+class Team:
+    """What one worker knows of all: its rank, and the memory that they share.
+
+    Attributes
+    ----------
+    size, rank : int
+        How many workers there are, and which this one is; 0 is the process that called.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size, self.rank, self.pids = size, 0, list[int]()
+        self.control = mmap.mmap(-1, LINE * (size + 1))
+        self.counters = memoryview(self.control).cast("q")  # one on each line; the last says: 1 an error, 2 the end
+        self.text = mmap.mmap(-1, MESSAGE)
+        self.slots: dict[int, Any] = {}  # memory of each call of a program that goes to and fro
+        self.round = 0
+
+    # --- waiting ---
+
+    @property
+    def word(self) -> int:
+        return self.counters[self.size * LINE // 8]
+
+    def meet(self, patience: float = PATIENCE) -> None:
+        """Wait until all have come here."""
+        self.round += 1
+        counters, mine = self.counters, self.round
+        counters[self.rank * LINE // 8] = mine
+        for other in range(self.size):
+            if other != self.rank:
+                place, spins = other * LINE // 8, 0
+                while counters[place] < mine:
+                    spins += 1
+                    if spins > SPINS:
+                        self.look(other, spins, patience)
+
+    def look(self, other: int, spins: int, patience: float) -> None:
+        """Sleep a little, and find out whether there is still somebody to wait for."""
+        if self.word:
+            raise Stopped
+        if self.rank and os.getppid() != self.parent:
+            os._exit(1)
+        if not self.rank and os.waitpid(self.pids[other - 1], os.WNOHANG)[0]:
+            self.pids[other - 1] = 0
+            raise CompileError(f"compile: worker {other} is gone; expected it to run until the end; it may have been "
+                               f"killed for want of memory; call the step again, and new ones start")
+        if (spins - SPINS) * NAP > patience:
+            raise CompileError(f"compile: worker {other} did not come for {patience:.0f} s; expected all to be about "
+                               f"as fast; leave a core for each, or take fewer workers")
+        time.sleep(NAP)
+
+    # --- what a program calls ---
+
+    def own(self, a: Any) -> Any:
+        """This worker's part of a vector, a view."""
+        size = len(a) // self.size
+        return a[self.rank * size : (self.rank + 1) * size]
+
+    def across(self, x: Any, site: int) -> Any:
+        """The sum over all workers."""
+        there = self.slots[site]
+        there[self.rank] = x
+        self.meet()
+        return np.add.reduce(there, axis=0)
+
+    def average(self, x: Any, site: int, bounds: Any = (), whole: bool = True) -> Any:
+        """The mean over all workers of a vector; of each piece in `bounds` a worker computes its own part.
+
+        Unless the `whole` is asked for, only that part is right.
+        """
+        there = self.slots[site]
+        there[self.rank] = x
+        self.meet()
+        mean, share = there[-1], 1 / self.size
+        pieces = [self.own(np.arange(start, stop))[[0, -1]] for start, stop in bounds]
+        for first, last in pieces or [(0, len(mean) - 1 if mean.ndim else 0)]:
+            part = slice(first, last + 1) if mean.ndim else ...
+            total = np.add(there[0][part], there[1][part], out=mean[part])
+            for other in range(2, self.size):
+                total += there[other][part]
+            total *= share
+        if whole and bounds:
+            self.meet()
+        return mean
+
+    def dealt(self, site: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        """This worker's part of what the first one draws."""
+        there = self.slots[site]
+        if self.rank == 0:
+            there[...] = getattr(rng, name)(*args, **kwargs)
+        self.meet()
+        return self.own(there)
+
+    # --- start and end ---
+
+    def start(self, work: Callable[[], None]) -> None:
+        """Fork the others: each does the work again and again, until the end."""
+        self.parent = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for rank in range(1, self.size):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # other threads hold no lock that a worker takes
+                pid = os.fork()
+            if not pid:
+                self.rank = rank
+                self.toil(work)
+            self.pids.append(pid)
+        self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, os.getpid())
+
+    def toil(self, work: Callable[[], None]) -> None:
+        """The life of a worker; it never returns."""
+        status = 1
+        with contextlib.suppress(BaseException):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first one's, who stops the others
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            gc.disable()
+            try:
+                work()
+                status = 0
+            except Stopped:
+                status = 0
+            except BaseException as error:
+                self.fail(error)
+        os._exit(status)
+
+    def fail(self, error: BaseException) -> None:
+        """Tell all that this worker has failed, and why."""
+        text = "".join(traceback.format_exception_only(error)).strip().encode()[: MESSAGE - 1]
+        self.text[: len(text) + 1] = text + b"\\0"
+        self.counters[self.size * LINE // 8] = 1
+
+    def failure(self) -> CompileError:
+        """What another worker has failed of."""
+        text = self.text[:].partition(b"\\0")[0].decode("utf-8", "replace")
+        return CompileError(f"compile: a worker failed: {text or 'it said nothing'}; expected what runs alone to run "
+                            f"shared; run the step with workers=1 to see where")
+
+    def close(self) -> None:
+        """End all workers; nothing happens if they have ended."""
+        if hasattr(self, "finalizer"):
+            self.finalizer()
+
+
+def stop(counters: Any, size: int, pids: list[int], parent: int) -> None:
+    """Ask all workers to end, and wait for them; those that do not are killed."""
+    if os.getpid() != parent:
+        return
+    counters[size * LINE // 8] = 2
+    patience = time.monotonic() + 1.0
+    for pid in filter(None, pids):
+        with contextlib.suppress(ChildProcessError, ProcessLookupError):
+            while not os.waitpid(pid, os.WNOHANG)[0]:
+                if time.monotonic() > patience:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(NAP)

@@ -1,7 +1,9 @@
 """Measures tinytensor beside its peers, in one run: rounds interleaved, each contender in a process of its own.
 
-    python -m benchmarks              print the tables
-    python -m benchmarks --write      also write them into README.md and benchmarks/results/latest.json
+    python -m benchmarks                    print the tables; some 25 minutes
+    python -m benchmarks --write            also write README.md and benchmarks/results
+    python -m benchmarks --verify           only hold everyone's first losses to each other
+    python -m benchmarks --quick --tasks mlp,growth
 
 Peers that are not installed are named as missing; `pip install -e '.[peers]'` adds them.
 """
@@ -9,154 +11,128 @@ Peers that are not installed are named as missing; `pip install -e '.[peers]'` a
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
-import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
+from . import tables
+from .measure import caches, imports, measure, once, progress, today
 from .report import ROOT, into_readme, machine
-from .tasks import CONTENDERS, TASKS
+from .tasks import COMPILED, EAGER, GROWTH, JAX, PACKAGES, TASKS, TORCH
 
-PACKAGES = ("numpy", "torch", "jax", "mygrad", "autograd")
-
-
-def progress(message: str) -> None:
-    print(f"\r\033[K{message}", end="", file=sys.stderr, flush=True)
+EXTRAS = ("growth", "to_loss", "imports", "long")
+TOLERANCE = 1e-5  # of the first losses, relative
+FOLDER = ROOT / "benchmarks" / "results"
 
 
-def start(task: str, contender: str) -> subprocess.Popen[str]:
-    threads = str(CONTENDERS[contender][1])
-    env = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-    return subprocess.Popen([sys.executable, "-m", "benchmarks.worker", task, contender], cwd=ROOT, env=env, text=True,
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def verify(names: list[str]) -> int:
+    """A line for each contender: the largest relative difference of its first losses from those of ours, eager."""
+    wrong = 0
+    with caches() as folder:
+        for name in (n for n in names if n in TASKS and (TASKS[n].trains or n == "micrograd")):
+            found = measure(name, "given", TASKS[name].contenders, 0, 0.0, folder)
+            for contender, r in found.items():
+                alone = {"tasks": {name: {"given": {EAGER: found[EAGER], contender: r}}}}
+                worst = tables.agreement(alone) if r.get("losses") else None
+                wrong += worst is not None and not worst <= TOLERANCE
+                print(f"{name}: {contender}: " + (f"missing: {r.get('missing')}" if worst is None else f"{worst:.1e}"))
+    return int(wrong > 0)
 
 
-def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        raise SystemExit(f"benchmarks: {process.args} ended early; run it alone to see why")
-    result: dict[str, Any] = json.loads(line)
-    return result
-
-
-def measure(task: str, rounds: int, seconds: float) -> dict[str, Any]:
-    """For each contender the minimum over all steps and the median of the rounds' medians, in microseconds, and the
-    median over the rounds of its time divided by tinytensor's in the same round, which drift does not touch."""
-    workers, results, memory = {}, {}, {}
-    for contender in TASKS[task][1]:
-        process = start(task, contender)
-        if "missing" in (first := answer(process)):
-            results[contender] = None
-        else:
-            workers[contender], memory[contender] = process, first["memory"]
-    found: dict[str, list[dict[str, float]]] = {contender: [] for contender in workers}
-    for i in range(rounds):
-        for contender, process in workers.items():
-            progress(f"{TASKS[task][0]}: round {i + 1} of {rounds}, {contender}")
-            assert process.stdin is not None
-            process.stdin.write(f"{seconds}\n")
-            process.stdin.flush()
-            found[contender].append(answer(process))
-    for contender, process in workers.items():
-        process.communicate()
-        pairs = zip(found[contender], found["tinytensor"], strict=True)
-        results[contender] = {"minimum": min(r["minimum"] for r in found[contender]),
-                              "median": statistics.median(r["median"] for r in found[contender]),
-                              "paired": statistics.median(a["median"] / b["median"] for a, b in pairs),
-                              "memory": memory[contender]}
+def run(names: list[str], rounds: int, seconds: float, quick: bool) -> dict[str, Any]:
+    """Everything that was asked for."""
+    results: dict[str, Any] = {"date": today(), "machine": machine(*PACKAGES), "cores": os.cpu_count(),
+                               "rounds": rounds, "seconds": seconds, "tasks": {}}
+    with caches() as folder:
+        for name in (n for n in names if n in TASKS):
+            results["tasks"][name] = {variant: measure(name, variant, contenders, rounds, seconds, folder)
+                                      for variant, contenders in TASKS[name].variants.items()}
+        if "growth" in names:
+            results["growth"] = grown(min(rounds, 2), min(seconds, 0.8), folder)
+    if "to_loss" in names:
+        results["to_loss"] = to_loss(1 if quick else 2, ["2.5"] if quick else [])
+    if "imports" in names:
+        results["imports"] = imports(3 if quick else 15)
+    if "long" in names:
+        results["long"] = {}
+        for contender in (EAGER, COMPILED):
+            progress(f"ten thousand steps of the MLP: {contender}")
+            results["long"][contender] = once("worker", contender, "mlp", contender, "long", patience=120)
     progress("")
     return results
 
 
-def import_time(repeats: int = 15) -> dict[str, float]:
-    """Seconds that `import tinytensor` takes on top of `import numpy`: in a new process each, files cached."""
-    code = "import time, numpy; a = time.perf_counter(); import tinytensor; print(time.perf_counter() - a)"
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True)  # writes the bytecode
-    times = sorted(float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=env))
-                   for _ in range(repeats))
-    return {"minimum": times[0], "median": times[repeats // 2]}
+def grown(rounds: int, seconds: float, folder: str) -> dict[str, Any]:
+    """A step's time as one of its sizes grows: ours, PyTorch with the threads that suit it, JAX."""
+    found: dict[str, Any] = {}
+    base: dict[str, Any] = {}  # the task as it is stands in each of its rows
+    for name, size, points in GROWTH:
+        contenders = (COMPILED, TORCH[TASKS[name].kind == "gpt"], JAX)
+        for n in points:
+            own = getattr(TASKS[name], size) == n
+            result = base.get(name) if own else None
+            if result is None:
+                result = measure(name, "given", contenders, rounds, seconds, folder, {size: n})
+            if own:
+                base[name] = result
+            found[f"{name} {size} {n}"] = result
+    return found
 
 
-def resident() -> float:
-    """The process's memory, in MiB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def to_loss(repeats: int, arguments: list[str]) -> dict[str, Any]:
+    """The least seconds to the notebook's loss, in turn."""
+    found: dict[str, Any] = {}
+    for i in range(repeats):
+        for contender in (EAGER, COMPILED, TORCH[0]):
+            progress(f"to the notebook's loss: {contender}, {i + 1} of {repeats}")
+            result = once("to_loss", contender, contender, *arguments, patience=600)
+            if "missing" in result or result["seconds"] < found.get(contender, {}).get("seconds", 1e9):
+                found[contender] = result
+    return found
 
 
-def memory() -> dict[str, float]:
-    """The process's size after 100 and after 10,000 steps of the lecture's MLP, with the garbage collector off."""
-    from .tasks import make
-
-    step, sizes = make("mlp", "tinytensor"), {}
-    gc.collect()
-    gc.disable()
-    for i in range(10_000):
-        step(i)
-        if i + 1 in (100, 10_000):
-            sizes[f"after {i + 1:,} steps"] = resident()
-    gc.enable()
-    return sizes
-
-
-# --- the tables ---
-
-
-def table(task: str, results: dict[str, Any]) -> list[str]:
-    """One row a contender: times, and as a multiple of tinytensor's."""
-    ours = results["tinytensor"]
-    lines = [f"**{TASKS[task][0]}**", "",
-             "| | minimum, us | median, us | minimum / tinytensor's | the same round's median / tinytensor's | "
-             "memory, MiB |",
-             "| --- | --: | --: | --: | --: | --: |"]
-    for contender, r in results.items():
-        if r is None:
-            lines.append(f"| {contender} | not installed | | | | |")
-        else:
-            lines.append(f"| {contender} | {r['minimum']:.0f} | {r['median']:.0f} | "
-                         f"{r['minimum'] / ours['minimum']:.2f} | {r['paired']:.2f} | {r['memory']:.1f} |")
-    return [*lines, ""]
-
-
-def report(results: dict[str, Any]) -> str:
-    lines = [f"Measured on {results['date']} by `python -m benchmarks --write`: {results['machine']}. Each contender "
-             f"has its own process; {results['rounds']} rounds of {results['seconds']:g} s are interleaved; BLAS "
-             f"has one thread, or as many as it says. Memory: the most that the first 20 steps took on top of what "
-             f"the process had before them.", ""]
-    for task in TASKS:
-        lines += table(task, results[task])
-    took, sizes = results["import"], results["memory"]
-    lines += [f"`import tinytensor` takes {1000 * took['minimum']:.0f} ms (median {1000 * took['median']:.0f}) on top "
-              f"of `import numpy`. A process that trains the MLP with the garbage collector off has "
-              f"{' and '.join(f'{size:.1f} MiB {when}' for when, size in sizes.items())}."]
-    return "\n".join(lines)
-
-
-def main() -> None:
+def main() -> int:
+    everything = [*TASKS, *EXTRAS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="rounds for each contender (default: 7)")
+    parser.add_argument("--rounds", type=int, default=4, help="rounds for each contender (default: 4)")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a round (default: 2)")
-    parser.add_argument("--write", action="store_true", help="write the tables into README.md and benchmarks/results")
+    parser.add_argument("--tasks", default=",".join(everything), help=f"some of {','.join(everything)}, or all")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 0.2 s: to see that all works")
+    parser.add_argument("--write", action="store_true", help="write README.md, and benchmarks/results")
+    parser.add_argument("--verify", action="store_true", help="only compare the first losses; status 1 if they differ")
     options = parser.parse_args()
-    results: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), "machine": machine(*PACKAGES),
-                               "rounds": options.rounds, "seconds": options.seconds}
-    for task in TASKS:
-        results[task] = measure(task, options.rounds, options.seconds)
-    results["import"], results["memory"] = import_time(), memory()
-    text = report(results)
-    print(text)
+    names = options.tasks.split(",")
+    if unknown := [name for name in names if name not in everything]:
+        parser.error(f"--tasks {','.join(unknown)} came; expected some of {','.join(everything)}")
+    if options.rounds < 1 or options.seconds <= 0:
+        parser.error("--rounds and --seconds below 1 and above 0 make no sense; leave them out for 4 and 2")
+    if options.verify:
+        return verify(names)
+    if options.quick:
+        options.rounds, options.seconds = 2, 0.2
+    if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 0.3:
+        print(f"benchmarks: a load of {load:.1f} was there in the last minute; expected a quiet machine, or times are "
+              f"longer, most of all with all threads; wait until it is idle", file=sys.stderr)
+    start = time.perf_counter()
+    results = run(names, options.rounds, options.seconds, options.quick)
+    print(tables.readme(results))
+    print(f"benchmarks: {(time.perf_counter() - start) / 60:.1f} minutes", file=sys.stderr)
     if options.write:
-        (ROOT / "benchmarks" / "results").mkdir(exist_ok=True)
-        (ROOT / "benchmarks" / "results" / "latest.json").write_text(json.dumps(results, indent=1) + "\n")
-        into_readme("benchmarks", text)
+        FOLDER.mkdir(exist_ok=True)
+        (FOLDER / "latest.json").write_text(json.dumps(results, indent=1) + "\n")
+        (FOLDER / "tables.md").write_text(tables.details(results))
+        into_readme("benchmarks", tables.readme(results))
+        try:
+            from .figure import draw
+        except ImportError as error:
+            print(f"benchmarks: no figure, for {error.name} is not installed; pip install matplotlib", file=sys.stderr)
+        else:
+            draw(results, FOLDER / "speed.png")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

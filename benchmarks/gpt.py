@@ -1,35 +1,15 @@
-"""The GPTs that are measured: the network in PyTorch, as its users write it, and the tasks of training and writing.
-
-The names GPT sees 32 texts of 16 tokens, width 64; the Shakespeare GPT 12 of 64, width 128; both have 4 blocks of 4
-heads. PyTorch has its fused attention, layer norm and AdamW.
-"""
+"""The GPT in PyTorch, as its users write it: fused attention and layer norm. Its training stands in torch_.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
-
-import numpy as np
-
-Step = Callable[[int], Any]
-SIZES = {"names": {"vocabulary": 27, "context": 16, "width": 64, "layers": 4, "heads": 4},
-         "shakespeare": {"vocabulary": 64, "context": 64, "width": 128, "layers": 4, "heads": 4}}
-BATCH = {"names": 32, "shakespeare": 12}
-LR, BETAS, DECAY = 1e-3, (0.9, 0.99), 0.1
-WRITTEN = {"names": 15, "shakespeare": 63}  # tokens, after one that is given: as many as the context holds
-
-
-def texts(which: str) -> tuple[np.ndarray, np.ndarray]:
-    """A hundred batches of random tokens and of those that follow."""
-    size, rng = SIZES[which], np.random.default_rng(1)
-    shape = (100, BATCH[which], size["context"] + 1)
-    tokens = rng.integers(0, size["vocabulary"], shape)
-    return np.ascontiguousarray(tokens[..., :-1]), np.ascontiguousarray(tokens[..., 1:])
 
 
 def torch_gpt(vocabulary: int, context: int, width: int, layers: int, heads: int) -> Any:
-    """The network of `tinytensor.models.GPT`, with the same names and first weights' distribution."""
+    """The network of `tinytensor.models.GPT`, with the same names and first weights' distribution.
+
+    `model(tokens, caches)`, with an empty list for each block, keeps keys and values for the next token.
+    """
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -80,79 +60,3 @@ def torch_gpt(vocabulary: int, context: int, width: int, layers: int, heads: int
             return self.lm_head(self.ln_f(x))
 
     return GPT()
-
-
-# --- a training step ---
-
-
-def train_tinytensor(which: str) -> Step:
-    import tinytensor as tt
-    from tinytensor import optim
-    from tinytensor.models import GPT
-
-    tt.keep_freed_memory()  # as the examples do
-    model = GPT(**SIZES[which])
-    opt = optim.AdamW(model.parameters(), lr=LR, betas=BETAS, weight_decay=DECAY)
-    X, Y = texts(which)
-
-    def step(i: int) -> float:
-        loss = tt.cross_entropy(model(X[i % 100]), Y[i % 100])
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-        return float(loss.item())
-
-    return step
-
-
-def train_torch(which: str) -> Step:
-    import torch
-    from torch.nn import functional as F
-
-    model = torch_gpt(**SIZES[which])
-    opt = torch.optim.AdamW(model.parameters(), lr=LR, betas=BETAS, weight_decay=DECAY, fused=True)
-    X, Y = map(torch.from_numpy, texts(which))
-
-    def step(i: int) -> float:
-        loss = F.cross_entropy(model(X[i % 100]).flatten(0, 1), Y[i % 100].flatten())
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-        return float(loss.item())
-
-    return step
-
-
-# --- writing, with a cache ---
-
-
-def write_tinytensor(which: str) -> Step:
-    from tinytensor.models import GPT
-    from tinytensor.random import Generator
-
-    model, rng = GPT(**SIZES[which]).eval(), Generator(1)
-    return lambda i: list(model.generate([[i % 20]], WRITTEN[which], rng))
-
-
-def write_torch(which: str) -> Step:
-    import torch
-
-    model = torch_gpt(**SIZES[which]).eval()
-
-    @torch.inference_mode()
-    def step(i: int) -> Any:
-        token, caches, written = torch.tensor([[i % 20]]), [[] for _ in model.h], []
-        for _ in range(WRITTEN[which]):
-            p = torch.softmax(model(token, caches)[:, -1], -1)
-            token = torch.multinomial(p, 1)
-            written.append(token)
-        return written
-
-    return step
-
-
-# --- by the names that `tasks.make` looks for ---
-
-names_tinytensor, names_torch = (partial(f, "names") for f in (train_tinytensor, train_torch))
-shakespeare_tinytensor, shakespeare_torch = (partial(f, "shakespeare") for f in (train_tinytensor, train_torch))
-writing_tinytensor, writing_torch = (partial(f, "shakespeare") for f in (write_tinytensor, write_torch))

@@ -1,27 +1,171 @@
-"""What is measured: for each task and each contender, a function that does it once.
+"""What is measured, on which data, and who takes part. It knows no framework, and times nothing.
 
-Every contender does the same arithmetic on the same shapes, written as its users write it. It times nothing.
+A framework's file has `make(task, sampled, **options)`: a function of a number that does one step of the task and
+returns its loss. Every contender does the same arithmetic on the same shapes, from the same first weights, written as
+its users write it. `sampled` is the variant that draws its batch inside of the step, from all of the data.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from . import gpt
-from .by_hand import BATCH, CLASSES, CONTEXT, EMBEDDING, HIDDEN, WIDTH, LectureMLP
-
 Step = Callable[[int], Any]
-LINKS = 200  # of the tiny chain: h = tanh(h * w + b), three ops each
-LR = 0.1
+BATCHES = 100  # they take turns where the batch is given
+LR = 0.1  # of gradient descent
+ADAMW = {"lr": 1e-3, "betas": (0.9, 0.99), "weight_decay": 0.1}
+EPS = 1e-5  # of batch norm and layer norm
 
 
-def windows() -> tuple[np.ndarray, np.ndarray]:
-    """A hundred batches of random windows: (100, 64, 3) and (100, 64)."""
-    rng = np.random.default_rng(1)
-    return rng.integers(0, CLASSES, (100, BATCH, CONTEXT)), rng.integers(0, CLASSES, (100, BATCH))
+class Missing(Exception):
+    """A contender that can't take part, with the reason in a line."""
+
+
+# --- who takes part ---
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A framework in one of its forms: a file here, what it is told, and how many threads it gets; 0 is all."""
+
+    file: str
+    threads: int = 1
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def cores(self) -> int:
+        return self.threads or os.cpu_count() or 1
+
+
+EAGER, COMPILED, TWO = "tinytensor, eager", "tinytensor, compiled", "tinytensor, compiled, 2 workers"
+TORCH = ("PyTorch, 1 thread", "PyTorch, all threads")
+TORCH_COMPILE = ("torch.compile, 1 thread", "torch.compile, all threads")
+JAX, MYGRAD, AUTOGRAD, BY_HAND = "JAX jit", "MyGrad", "HIPS autograd", "by hand"
+VALUE, MICROGRAD = "tinytensor.value", "micrograd"
+CONTENDERS = {
+    BY_HAND: Contender("hand"),
+    EAGER: Contender("ours"),
+    COMPILED: Contender("ours", options={"workers": 1}),
+    TWO: Contender("ours", options={"workers": 2}),
+    TORCH[0]: Contender("torch_"),
+    TORCH[1]: Contender("torch_", threads=0),
+    TORCH_COMPILE[0]: Contender("torch_", options={"compiled": True}),
+    TORCH_COMPILE[1]: Contender("torch_", threads=0, options={"compiled": True}),
+    JAX: Contender("jax_", threads=0),  # XLA chooses how many of them it uses
+    MYGRAD: Contender("mygrad_"),
+    AUTOGRAD: Contender("autograd_"),
+    VALUE: Contender("scalars", options={"package": "tinytensor.value"}),
+    MICROGRAD: Contender("scalars", options={"package": "micrograd"}),
+}
+PACKAGES = ("numpy", "torch", "jax", "mygrad", "autograd", "micrograd")
+
+TINY = (BY_HAND, EAGER, COMPILED, TORCH[0], JAX, MYGRAD, AUTOGRAD)
+TRAINING = (EAGER, COMPILED, TWO, *TORCH, *TORCH_COMPILE, JAX, MYGRAD, AUTOGRAD)
+SAMPLING = (BY_HAND, EAGER, COMPILED, TWO, *TORCH, *TORCH_COMPILE, JAX)  # who takes part in the second variant
+
+# --- what they do ---
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training step, or another piece of work, and its sizes."""
+
+    title: str
+    kind: str  # forward, both, micrograd, mlp, batchnorm, wavenet, gpt, writing
+    contenders: tuple[str, ...] = TRAINING
+    batch: int = 1
+    context: int = 1
+    embedding: int = 1
+    width: int = 1  # of hidden layers, or of a Transformer
+    depth: int = 1  # hidden layers, or blocks
+    vocabulary: int = 27
+    heads: int = 4
+
+    @property
+    def variants(self) -> dict[str, tuple[str, ...]]:
+        """Who takes part, where the batch is given, and where it is drawn in the step."""
+        drawing = {"sampled": tuple(c for c in self.contenders if c in SAMPLING)}
+        return {"given": self.contenders} | (drawing if self.trains else {})
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is a network of the lectures: from given weights, with a second variant that samples."""
+        return self.kind in ("mlp", "batchnorm", "wavenet", "gpt")
+
+
+NAMES = {"batch": 32, "context": 16, "width": 64, "depth": 4}
+SHAKESPEARE = {"batch": 12, "context": 64, "width": 128, "depth": 4, "vocabulary": 64}
+TASKS = {
+    "forward": Task("chain of 600 tiny ops, forward", "forward", TINY),
+    "both": Task("chain of 600 tiny ops, forward and backward", "both", TINY),
+    "micrograd": Task("micrograd's network 2-16-16-1 on 100 points of two moons", "micrograd",
+                      (MICROGRAD, VALUE, EAGER, COMPILED, TORCH[0]), batch=100),
+    "mlp": Task("lecture MLP, batch 64", "mlp", (BY_HAND, *TRAINING), 64, 3, 16, 200),
+    "batchnorm": Task("six-layer BatchNorm MLP, batch 64", "batchnorm", TRAINING, 64, 3, 16, 200, 5),
+    "wavenet": Task("WaveNet, batch 32", "wavenet", TRAINING, 32, 8, 24, 128, 3),
+    "names": Task("names GPT, 32 x 16, width 64", "gpt", **NAMES),
+    "shakespeare": Task("Shakespeare GPT, 12 x 64, width 128", "gpt", **SHAKESPEARE),
+    "writing": Task("63 tokens written by the Shakespeare GPT", "writing", (EAGER, *TORCH), **SHAKESPEARE),
+}
+
+# What is required: the peer's time divided by ours, by the workers that ours has.
+REQUIRED = {
+    "mlp": {"torch": {1: 3.3}, "jax": {1: 1.9}, "hand": {1: 1.0}},
+    "batchnorm": {"torch": {1: 1.25, 2: 1.6}, "jax": {1: 1.2, 2: 1.5}},
+    "wavenet": {"torch": {1: 1.65, 2: 2.0}, "jax": {1: 1.4, 2: 1.9}},
+    "names": {"torch": {1: 0.9, 2: 1.8}, "jax": {1: 1.35, 2: 2.4}},
+    "shakespeare": {"torch": {1: 0.7, 2: 1.3}, "jax": {1: 1.3, 2: 2.3}},
+}
+GROWTH = (("names", "batch", (8, 32, 128)), ("names", "width", (32, 64, 128)), ("names", "depth", (2, 4, 8)),
+          ("names", "context", (8, 16, 64)), ("mlp", "batch", (16, 64, 256)), ("mlp", "width", (50, 200, 800)))
+COMPILE_SECONDS = {"mlp": 0.05, "names": 0.5, "shakespeare": 0.5}  # required: at most
+PEERS = {"torch": TORCH, "compile": TORCH_COMPILE, "jax": (JAX,), "hand": (BY_HAND,)}  # the best of them counts
+
+
+def make(task: Task, contender: str, sampled: bool = False) -> Step:
+    """The step of a contender.
+
+    Raises
+    ------
+    Missing
+        With the reason, if its package is not installed or it can't do the task.
+    """
+    chosen = CONTENDERS[contender]
+    try:
+        framework = importlib.import_module(f"{__package__}.{chosen.file}")
+    except ImportError as error:
+        raise Missing("not installed" if error.name in PACKAGES else str(error)) from error
+    if chosen.file == "torch_":
+        framework.set_threads(chosen.cores)
+    step: Step = framework.make(task, sampled, **chosen.options)
+    return step
+
+
+# --- the data ---
+
+
+def windows(task: Task, count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of random tokens, (count, T), and what follows: (count,), or (count, T) for a GPT."""
+    tokens = np.random.default_rng(seed).integers(0, task.vocabulary, (count, task.context + 1))
+    following = tokens[:, 1:] if task.kind == "gpt" else tokens[:, -1]
+    return np.ascontiguousarray(tokens[:, :-1]), np.ascontiguousarray(following)
+
+
+def batches(task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """A hundred batches: (100, B, T), and (100, B) or (100, B, T)."""
+    X, Y = windows(task, BATCHES * task.batch)
+    return X.reshape(BATCHES, task.batch, -1), Y.reshape(BATCHES, task.batch, *Y.shape[1:])
+
+
+def corpus(task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """All that a step draws its batch from: about as many windows as the names have, fewer where they are long."""
+    return windows(task, min(180_000, 3_000_000 // task.context))
 
 
 def chain() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -29,235 +173,23 @@ def chain() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.full(8, 0.1, np.float32), np.full(8, 0.9, np.float32), np.full(8, 0.1, np.float32)
 
 
-# --- the lecture's MLP: one training step, batch 64, 3 x 16, 200, skip, SGD ---
+LINKS = 200  # of the tiny chain: h = tanh(h * w + b), three ops each
 
 
-def mlp_by_hand() -> Step:
-    X, Y = windows()
-    model = LectureMLP()
-    return lambda i: model.step(X[i % 100], Y[i % 100], LR)
+def moons(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two half circles that reach into each other, (count, 2), and their labels 1 and -1: what micrograd's demo has."""
+    rng, t = np.random.default_rng(1), np.linspace(0, np.pi, count // 2)
+    upper, lower = np.stack([np.cos(t), np.sin(t)], 1), np.stack([1 - np.cos(t), 0.5 - np.sin(t)], 1)
+    X = np.concatenate([upper, lower]) + 0.1 * rng.standard_normal((count, 2))
+    return X.astype(np.float32), np.repeat(np.array([1, -1], np.float32), count // 2)
 
 
-def network(nn: Any, tanh: Any) -> Any:
-    """The MLP, made of tinytensor's or of PyTorch's `nn`: they have the same names."""
+MICROGRAD_SIZES = (2, 16, 16, 1)
+MICROGRAD_LR, MICROGRAD_DECAY = 0.05, 1e-4  # the decay is the demo's: of all weights' squares, in the loss
 
-    class MLP(nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.embed, self.hidden = nn.Embedding(CLASSES, EMBEDDING), nn.Linear(WIDTH, HIDDEN)
-            self.output, self.skip = nn.Linear(HIDDEN, CLASSES), nn.Linear(WIDTH, CLASSES, bias=False)
 
-        def forward(self, x: Any) -> Any:
-            e = self.embed(x).reshape(len(x), -1)
-            return self.output(tanh(self.hidden(e))) + self.skip(e)
-
-    return MLP()
-
-
-def training(model: Any, opt: Any, cross_entropy: Any, X: Any, Y: Any) -> Step:
-    """A step of the eager frameworks."""
-
-    def step(i: int) -> float:
-        loss = cross_entropy(model(X[i % 100]), Y[i % 100])
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-        return float(loss.item())
-
-    return step
-
-
-def mlp_tinytensor() -> Step:
-    import tinytensor as tt
-    from tinytensor import nn, optim
-
-    model = network(nn, tt.tanh)
-    return training(model, optim.SGD(model.parameters(), lr=LR), tt.cross_entropy, *windows())
-
-
-def mlp_torch() -> Step:
-    import torch
-    from torch import nn
-
-    model = network(nn, torch.tanh)
-    opt = torch.optim.SGD(model.parameters(), lr=LR)
-    return training(model, opt, nn.functional.cross_entropy, *map(torch.from_numpy, windows()))
-
-
-def parameters() -> dict[str, np.ndarray]:
-    """The MLP's weights for the frameworks that differentiate functions of arrays."""
-    rng, f = np.random.default_rng(0), np.float32
-    shapes = {"C": (CLASSES, EMBEDDING), "W1": (WIDTH, HIDDEN), "b1": (HIDDEN,), "W2": (HIDDEN, CLASSES),
-              "b2": (CLASSES,), "S": (WIDTH, CLASSES)}
-    return {name: (0.1 * rng.standard_normal(shape)).astype(f) for name, shape in shapes.items()}
-
-
-def mlp_jax() -> Step:
-    import jax
-    import jax.numpy as jnp
-
-    def loss(p: Any, x: Any, y: Any) -> Any:
-        e = p["C"][x].reshape(len(x), -1)
-        logits = jnp.tanh(e @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"] + e @ p["S"]
-        return -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1).mean()
-
-    @jax.jit
-    def update(p: Any, x: Any, y: Any) -> Any:
-        value, grads = jax.value_and_grad(loss)(p, x, y)
-        return value, jax.tree.map(lambda a, g: a - LR * g, p, grads)
-
-    X, Y = windows()
-    state = [jax.tree.map(jnp.asarray, parameters())]
-
-    def step(i: int) -> float:
-        value, state[0] = update(state[0], X[i % 100], Y[i % 100])
-        return float(value)
-
-    return step
-
-
-def mlp_autograd() -> Step:
-    import autograd
-    import autograd.numpy as anp
-
-    def loss(p: Any, x: Any, y: Any) -> Any:
-        e = p["C"][x].reshape(len(x), -1)
-        logits = anp.dot(anp.tanh(anp.dot(e, p["W1"]) + p["b1"]), p["W2"]) + p["b2"] + anp.dot(e, p["S"])
-        logits = logits - anp.max(logits, axis=1, keepdims=True)
-        logp = logits - anp.log(anp.sum(anp.exp(logits), axis=1, keepdims=True))
-        return -anp.mean(logp[anp.arange(len(y)), y])
-
-    X, Y = windows()
-    p, both = parameters(), autograd.value_and_grad(loss)
-
-    def step(i: int) -> float:
-        value, grads = both(p, X[i % 100], Y[i % 100])
-        for name in p:
-            p[name] = p[name] - LR * grads[name].astype(np.float32)
-        return float(value)
-
-    return step
-
-
-def mlp_mygrad() -> Step:
-    import mygrad as mg
-    from mygrad.nnet.losses import softmax_crossentropy
-
-    X, Y = windows()
-    p = {name: mg.tensor(a) for name, a in parameters().items()}
-
-    def step(i: int) -> float:
-        e = p["C"][X[i % 100]].reshape(BATCH, -1)
-        logits = mg.matmul(mg.tanh(mg.matmul(e, p["W1"]) + p["b1"]), p["W2"]) + p["b2"] + mg.matmul(e, p["S"])
-        loss = softmax_crossentropy(logits, Y[i % 100])
-        loss.backward()
-        for a in p.values():
-            a.data -= LR * a.grad
-        return float(loss)
-
-    return step
-
-
-# --- the chain of 600 tiny ops ---
-
-
-def forward_by_hand() -> Step:
-    x, w, b = chain()
-
-    def step(_: int) -> Any:
-        h = x
-        for _ in range(LINKS):
-            h = np.tanh(h * w + b)
-        return h
-
-    return step
-
-
-def forward_tinytensor() -> Step:
-    import tinytensor as tt
-
-    x, w, b = (tt.tensor(a, requires_grad=True) for a in chain())
-
-    def step(_: int) -> Any:
-        h = x
-        for _ in range(LINKS):
-            h = (h * w + b).tanh()
-        return h
-
-    return step
-
-
-def forward_torch() -> Step:
-    import torch
-
-    x, w, b = (torch.from_numpy(a).requires_grad_() for a in chain())
-
-    def step(_: int) -> Any:
-        h = x
-        for _ in range(LINKS):
-            h = torch.tanh(h * w + b)
-        return h
-
-    return step
-
-
-def both_by_hand() -> Step:
-    x, w, b = chain()
-
-    def step(_: int) -> Any:
-        h, tape = x, []
-        for _ in range(LINKS):
-            y = np.tanh(h * w + b)
-            tape.append((h, y))
-            h = y
-        g = np.ones_like(x)
-        d_w, d_b = np.zeros_like(x), np.zeros_like(x)
-        for h, y in reversed(tape):
-            g = g * (1 - y * y)
-            d_b, d_w = d_b + g, d_w + g * h
-            g = g * w
-        return g, d_w, d_b
-
-    return step
-
-
-def both_tinytensor() -> Step:
-    forward, gradient = forward_tinytensor(), np.ones(8, np.float32)
-    return lambda i: forward(i).backward(gradient)
-
-
-def both_torch() -> Step:
-    import torch
-
-    forward, gradient = forward_torch(), torch.ones(8)
-    return lambda i: forward(i).backward(gradient)
-
-
-# --- who takes part ---
-
-# contender: (the suffix of its functions above, threads)
-CONTENDERS = {"by hand": ("by_hand", 1), "tinytensor": ("tinytensor", 1), "tinytensor, 2 threads": ("tinytensor", 2),
-              "PyTorch, 1 thread": ("torch", 1), "PyTorch, 2 threads": ("torch", 2), "JAX jit": ("jax", 1),
-              "MyGrad": ("mygrad", 1), "autograd": ("autograd", 1)}
-BOTH = ("tinytensor", "tinytensor, 2 threads", "PyTorch, 1 thread", "PyTorch, 2 threads")
-TASKS = {
-    "mlp": ("Training step of the lecture's MLP", ("by hand", "tinytensor", "PyTorch, 1 thread", "PyTorch, 2 threads",
-                                                   "JAX jit", "MyGrad", "autograd")),
-    "forward": ("Chain of 600 tiny ops, forward", ("by hand", "tinytensor", "PyTorch, 1 thread")),
-    "both": ("Chain of 600 tiny ops, forward and backward", ("by hand", "tinytensor", "PyTorch, 1 thread")),
-    "names": ("Training step of the names GPT: 32 x 16 tokens, width 64, 4 blocks, AdamW", BOTH),
-    "shakespeare": ("Training step of the Shakespeare GPT: 12 x 64 tokens, width 128, 4 blocks, AdamW", BOTH),
-    "writing": ("63 tokens written one by one by the Shakespeare GPT, with a cache", BOTH),
-}
-
-
-def make(task: str, contender: str) -> Step:
-    """The function that does the task once, for the contender."""
-    suffix, threads = CONTENDERS[contender]
-    if suffix == "torch":
-        import torch
-
-        torch.set_num_threads(threads)
-    name = f"{task}_{suffix}"
-    step: Step = (globals().get(name) or getattr(gpt, name))()
-    return step
+def micrograd_weights() -> list[tuple[np.ndarray, np.ndarray]]:
+    """(out, in) and (out,) for each layer, uniform from -1 to 1, with offsets of 0: as micrograd draws them."""
+    rng = np.random.default_rng(0)
+    return [(rng.uniform(-1, 1, (b, a)).astype(np.float32), np.zeros(b, np.float32))
+            for a, b in pairwise(MICROGRAD_SIZES)]

@@ -1,16 +1,33 @@
-"""One contender in a process of its own: makes the task, then does rounds of it as its parent asks.
+"""One contender in a process of its own: makes the step, then does rounds of it as its parent asks.
 
-A line with seconds comes in; a line with the steps' minimum and median, in microseconds, goes out. The first line tells
-how much memory the first steps took at most.
+    python -m benchmarks.worker TASK CONTENDER given|sampled|long [SIZES AS JSON]
+
+A line with seconds comes in; a line with the steps' minimum and median, in seconds, goes out. The first line that goes
+out tells the first losses, how long the first steps took, and how much memory was needed. `long` only tells how large
+the process is after 100 and after 10,000 steps, with the garbage collector off.
 """
 
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import gc
 import json
+import os
 import statistics
 import sys
 import time
+import traceback
 from pathlib import Path
+from typing import Any
 
-from .tasks import make
+from .tasks import CONTENDERS, TASKS, Missing, Step, make
+
+FIRST = 6  # steps, all on the first batch: by then whatever compiles has compiled, and a wrong gradient shows
+
+
+# --- memory ---
 
 
 def peak() -> float:
@@ -20,29 +37,95 @@ def peak() -> float:
 
 
 def reset_peak() -> float:
-    """What it has now, in MiB."""
+    """What it has now, in MiB, once all that is free has gone back to the system."""
+    gc.collect()
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     return peak()
 
 
-def main(task: str, contender: str) -> None:
-    try:
-        step = make(task, contender)
-    except ImportError as error:
-        print(json.dumps({"missing": str(error)}), flush=True)
-        return
-    before = reset_peak()
+def children() -> float:
+    """What the processes that this one has forked have to themselves, in MiB."""
+    total = 0
+    for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has ended
+            rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += sum(int(row.split()[1]) for row in rows if row.startswith("Private_"))
+    return total / 1024
+
+
+# --- time ---
+
+
+def first_steps(step: Step, workers: bool) -> dict[str, Any]:
+    """The first losses, their steps' seconds, and the memory that they took on top of what there was before.
+
+    `memory` is that of later steps, `memory_first` that of the first ones, in which a compiler does its work. That of
+    `workers` is added; processes that a compiler started are no part of a step.
+    """
+    before, losses, seconds = reset_peak(), [], []
+    for _ in range(FIRST):
+        start = time.perf_counter()
+        losses.append(step(0))
+        seconds.append(time.perf_counter() - start)
+    first = peak() - before
+    reset_peak()
     for i in range(20):
         step(i)
-    print(json.dumps({"ready": contender, "memory": peak() - before}), flush=True)
-    for line in sys.stdin:
-        end, times, i = time.perf_counter() + float(line), [], 0
-        while (start := time.perf_counter()) < end:
-            step(i)
-            times.append(time.perf_counter() - start)
-            i += 1
-        print(json.dumps({"minimum": 1e6 * min(times), "median": 1e6 * statistics.median(times)}), flush=True)
+        if sum(seconds) > 2 and i == 2:  # a slow one
+            break
+    return {"losses": losses if all(isinstance(x, float) for x in losses) else None, "first": seconds,
+            "memory_first": first, "memory": peak() - before + (children() if workers else 0)}
+
+
+def run(step: Step, seconds: float) -> list[float]:
+    """Steps for so long, and the seconds of each."""
+    end, times, i = time.perf_counter() + seconds, [], 0
+    while (start := time.perf_counter()) < end or not times:
+        step(i)
+        times.append(time.perf_counter() - start)
+        i += 1
+    return times
+
+
+def long(step: Step, most: int = 10_000) -> dict[str, float]:
+    """The process's size in MiB after so many steps."""
+    gc.collect()
+    gc.disable()
+    sizes = {}
+    for i in range(most):
+        step(i)
+        if i + 1 in (100, most):
+            rows = Path("/proc/self/status").read_text().splitlines()
+            sizes[f"{i + 1:,}"] = int(next(row for row in rows if row.startswith("VmRSS")).split()[1]) / 1024
+    return sizes
+
+
+def main(name: str, contender: str, variant: str, sizes: str = "{}") -> None:
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a framework prints does not reach the parent
+
+    def tell(**what: Any) -> None:
+        print(json.dumps(what), file=out, flush=True)
+
+    try:
+        step = make(dataclasses.replace(TASKS[name], **json.loads(sizes)), contender, variant == "sampled")
+        workers = CONTENDERS[contender].options.get("workers", 0) > 1
+        tell(**long(step) if variant == "long" else first_steps(step, workers))
+    except Missing as error:
+        tell(missing=str(error))
+        return
+    except Exception as error:  # one contender that fails does not end a run of all
+        traceback.print_exc()
+        tell(missing=f"{type(error).__name__}: {error}".splitlines()[0])
+        return
+    for line in sys.stdin if variant != "long" else ():
+        run(step, 0.05 * float(line))  # the first steps after a pause are slow
+        times = run(step, float(line))
+        tell(minimum=min(times), median=statistics.median(times))
+    os._exit(0)  # at once: some frameworks' threads take a second to end
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

@@ -1,0 +1,252 @@
+"""What a run found, as Markdown: README's tables, and all the rest in benchmarks/results/tables.md."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .tasks import (
+    COMPILE_SECONDS,
+    COMPILED,
+    CONTENDERS,
+    EAGER,
+    GROWTH,
+    JAX,
+    PEERS,
+    REQUIRED,
+    TASKS,
+    TORCH,
+    TORCH_COMPILE,
+    TWO,
+)
+
+Results = dict[str, Any]
+OURS = {1: COMPILED, 2: TWO}
+SHORT = {"forward": "tiny chain, forward", "both": "tiny chain, forward and backward",
+         "micrograd": "micrograd's network", "writing": "63 tokens written"}
+PEER_NAMES = {"torch": "PyTorch eager, best of threads", "compile": "torch.compile, best of threads", "jax": "JAX jit",
+              "hand": "by hand"}
+
+
+# --- reading the results ---
+
+
+def told(results: Results, task: str, variant: str, contender: str, what: str = "minimum") -> float | None:
+    """What a contender told, or None."""
+    found = results["tasks"].get(task, {}).get(variant, {}).get(contender, {}).get(what)
+    return None if found is None else float(found)
+
+
+def ratio(results: Results, task: str, variant: str, peer: str, ours: str) -> float | None:
+    """The minimum of the best of a peer's forms, divided by ours."""
+    own = told(results, task, variant, ours)
+    times = [t for c in PEERS.get(peer, (peer,)) if (t := told(results, task, variant, c)) is not None]
+    return min(times) / own if times and own else None
+
+
+def agreement(results: Results) -> float:
+    """The largest relative difference of a first loss from that of tinytensor, eager."""
+    worst = 0.0
+    for variants in results["tasks"].values():
+        ours = variants["given"].get(EAGER, {}).get("losses")
+        for r in variants["given"].values() if ours else ():
+            pairs = zip(r.get("losses") or (), ours, strict=False)
+            worst = max(worst, *(abs(a - b) / abs(b) if math.isfinite(a) else math.inf for a, b in pairs), 0.0)
+    return worst
+
+
+def missing(results: Results) -> list[str]:
+    """Who could not take part, and why: in one line for each reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for task, variants in results["tasks"].items():
+        for variant, found in variants.items():
+            for contender, r in found.items():
+                if "missing" in r:
+                    where = TASKS[task].title + (", drawing" if variant == "sampled" else "")
+                    reasons.setdefault((contender, r["missing"]), []).append(where)
+    total = sum(len(variants) for variants in results["tasks"].values())
+    return [f"{contender}: {reason}" + (f" ({'; '.join(tasks)})" if len(tasks) < min(total, 4) else "")
+            for (contender, reason), tasks in reasons.items()]
+
+
+def short(task: str) -> str:
+    """A task's title without its sizes."""
+    return SHORT.get(task) or TASKS[task].title.split(",")[0]
+
+
+# --- cells ---
+
+
+def us(seconds: float | None) -> str:
+    """Microseconds, with thousands apart."""
+    return "" if seconds is None else f"{1e6 * seconds:,.0f}"
+
+
+def cut(x: float) -> str:
+    """Two decimals, never rounded up: 3.299 does not meet 3.3."""
+    return f"{math.floor(100 * x) / 100:.2f}"
+
+
+def held(measured: float | None, required: float | None) -> str:
+    """A ratio beside what is required of it; bold where it is missed."""
+    if measured is None:
+        return "" if required is None else f"missing ≥ {required:g}"
+    if required is None:
+        return cut(measured)
+    return f"{cut(measured)} ≥ {required:g}" if measured >= required else f"**{cut(measured)} < {required:g}**"
+
+
+def rows(head: list[str], body: list[list[str]], left: int = 1) -> list[str]:
+    """A table, its first columns to the left."""
+    rule = ["---"] * left + ["--:"] * (len(head) - left)
+    return ["| " + " | ".join(cells) + " |" for cells in (head, rule, *body)] + [""]
+
+
+# --- README's tables ---
+
+
+def ratios(results: Results) -> list[str]:
+    """How many times as long each peer takes as ours, beside what is required."""
+    head = ["peer's time / ours", "workers"]
+    for peer in PEERS:
+        head += [PEER_NAMES[peer], "drawing"]
+    body = []
+    for task, required in REQUIRED.items():
+        for workers, ours in OURS.items() if task in results["tasks"] else ():
+            cells = [TASKS[task].title, str(workers)]
+            for peer in PEERS:
+                for variant in ("given", "sampled"):
+                    needed = required.get(peer, {}).get(workers)
+                    cells.append(held(ratio(results, task, variant, peer, ours), needed))
+            body.append(cells)
+    return rows(head, body, 2) if body else []
+
+
+def times(results: Results) -> list[str]:
+    """Microseconds of everyone on every task."""
+    tasks = list(results["tasks"])
+    body = []
+    for contender in CONTENDERS:
+        cells = []
+        for task in tasks:
+            low, mid = (told(results, task, "given", contender, what) for what in ("minimum", "median"))
+            cells.append(f"{us(low)} ({us(mid)})" if low is not None else "")
+        if any(cells):
+            body.append([contender, *cells])
+    return rows(["us, minimum (median)", *map(short, tasks)], body)
+
+
+def costs(results: Results) -> list[str]:
+    """Compile time and memory of the training steps."""
+    compilers, keepers = (COMPILED, TORCH_COMPILE[0], JAX), (EAGER, COMPILED, TWO, TORCH[0], JAX)
+    body = []
+    for task in (t for t in results["tasks"] if TASKS[t].trains):
+        cells = []
+        for contender in compilers:
+            took = told(results, task, "given", contender, "compile")
+            most = COMPILE_SECONDS.get(task) if contender == COMPILED else None
+            cells.append("" if took is None else f"{1000 * took:,.0f}" if most is None else
+                         f"{1000 * took:,.0f} ≤ {1000 * most:g}" if took <= most else
+                         f"**{1000 * took:,.0f} > {1000 * most:g}**")
+        for contender in keepers:
+            took, first = (told(results, task, "given", contender, what) for what in ("memory", "memory_first"))
+            eager = told(results, task, "given", EAGER, "memory")
+            most = eager if contender == COMPILED and took and eager and took > eager else None
+            cells.append("" if took is None else f"{took:.1f} ({first:.1f})" if most is None else
+                         f"**{took:.1f} > {most:.1f}** ({first:.1f})")
+        body.append([TASKS[task].title, *cells])
+    head = ["", *(f"ms to compile: {c}" for c in compilers), *(f"MiB: {c}" for c in keepers)]
+    return rows(head, body) if body else []
+
+
+def sentences(results: Results) -> list[str]:
+    """What stands between the tables."""
+    lines = []
+    faster = [f"{short(task)} {1 / x:.2f}" for task in results["tasks"]
+              if (x := ratio(results, task, "given", "compile", COMPILED)) is not None and x < 1]
+    if any(ratio(results, task, "given", "compile", COMPILED) for task in results["tasks"]):
+        lines.append("torch.compile is faster than one worker of ours on " + ", ".join(faster) + " (times as fast)."
+                     if faster else "torch.compile is nowhere faster than one worker of ours.")
+    if found := results.get("to_loss"):
+        parts = [f"{c} {r['seconds']:.1f} s ({r['steps']:,} steps)" for c, r in found.items() if "missing" not in r]
+        target = next((r["target"] for r in found.values() if "target" in r), None)
+        if parts:
+            lines.append(f"Lecture 2's MLP reaches the notebook's loss on dev, {target:.4f}, with the example's own "
+                         f"settings and batches in: {', '.join(parts)}; looks at dev are not counted.")
+    if found := results.get("imports"):
+        parts = [f"`import {m}` {1000 * r['minimum']:,.0f} ms (median {1000 * r['median']:,.0f})"
+                 for m, r in found.items() if "missing" not in r]
+        lines.append("On top of `import numpy`: " + ", ".join(parts) + ".")
+    for contender, sizes in results.get("long", {}).items():
+        if "missing" not in sizes:
+            parts = [f"{size:.1f} MiB after {n} steps" for n, size in sizes.items()]
+            lines.append(f"A process that trains the MLP with the garbage collector off ({contender}) has "
+                         + " and ".join(parts) + ".")
+    return lines
+
+
+def opening(results: Results) -> str:
+    return (f"Measured on {results['date']} by `python -m benchmarks --write`: {results['machine']}. Each contender "
+            f"has its own process, {results['rounds']} rounds of {results['seconds']:g} s are interleaved, and while "
+            f"one is measured the others stand still. They have one thread, {results['cores']} where it says all, JAX "
+            f"as many as XLA chooses; two workers are two processes of one thread.")
+
+
+def readme(results: Results) -> str:
+    """The section for README."""
+    lines = [opening(results), ""]
+    if table := ratios(results):
+        lines += ["Ratios are of the minima, with what is required of them (≥); bold ones are missed. 'drawing': the "
+                  "batch is drawn inside of the step from all of the data.", "", *table,
+                  "![How many times as long the others take as a compiled step, and how cost grows]"
+                  "(benchmarks/results/speed.png)", ""]
+    lines += times(results)
+    if table := costs(results):
+        lines += ["Compile time is how much longer the first six steps took than six others. Memory is what steps take "
+                  "on top of what the process had before them, and in brackets what the first six took, compiling "
+                  "included; that of a compiled step shall not be above eager's.", "", *table]
+    lines += sentences(results)
+    if (worst := agreement(results)) > 0:
+        lines += ["", f"From the same weights, the losses of everyone's first six steps agree within {worst:.0e} of "
+                      f"their size."]
+    if absent := missing(results):
+        lines += ["", "Missing: " + "; ".join(absent) + "."]
+    return "\n".join([*lines, "", "[All times, and how they grow](benchmarks/results/tables.md)."])
+
+
+# --- everything ---
+
+
+def details(results: Results) -> str:
+    """A table for each task with all that was told, and how cost grows."""
+    lines = ["# Speed: all that the run found", "", opening(results), ""]
+    for task, variants in results["tasks"].items():
+        lines += [f"## {TASKS[task].title[0].upper()}{TASKS[task].title[1:]}", ""]
+        body = []
+        for contender in TASKS[task].contenders:
+            cells = [contender]
+            for variant in variants:
+                r = variants[variant].get(contender, {})
+                if "missing" in r or not r:
+                    cells += [f"missing: {r['missing'].replace('|', '/')}" if r else "", "", ""]
+                    continue
+                own = told(results, task, variant, COMPILED) or told(results, task, variant, EAGER)
+                cells += [us(r["minimum"]), us(r["median"]), f"{r['minimum'] / own:.2f}" if own else ""]
+            r = variants["given"].get(contender, {})
+            cells += [f"{1000 * r['compile']:,.0f}", f"{r['memory']:.1f}"] if "compile" in r else ["", ""]
+            body.append(cells)
+        head = [""]
+        for variant in variants:
+            head += ["minimum, us", "median, us", "ratio"] if variant == "given" else [
+                "drawing: minimum", "drawing: median", "drawing: ratio"]
+        lines += rows([*head, "first steps more, ms", "MiB"], body)
+    if grown := results.get("growth"):
+        lines += ["## How cost grows", "", "Minimum, us a step; all else as in the task.", ""]
+        for task, size, points in GROWTH:
+            found = {n: grown.get(f"{task} {size} {n}", {}) for n in points}
+            contenders = list(next(iter(found.values())))
+            body = [[contender, *(us(found[n].get(contender, {}).get("minimum")) for n in points)]
+                    for contender in contenders]
+            if body:
+                lines += rows([f"{short(task)}, {size}", *map(str, points)], body)
+    return "\n".join([*lines, *sentences(results), ""])

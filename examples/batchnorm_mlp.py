@@ -11,8 +11,7 @@ before it, and what a network of zeros can learn (--zero-init). It leaves out ho
 
 import common  # first of all: it sets one BLAS thread
 
-import contextlib  # isort: skip
-import dataclasses
+import dataclasses  # isort: skip
 import functools
 import itertools
 import math
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import batchnorm_exercises as exercises
+import compiled
 import numpy as np
 
 import tinytensor as tt
@@ -36,7 +36,7 @@ NOTEBOOK_GRADIENT = 8.7742  # 1e-4; std of the first tanh's gradient
 
 
 @dataclass
-class Settings(common.NamesSettings):
+class Settings(compiled.Settings, common.NamesSettings):
     context: int = common.setting(3, "characters that predict the next one", least=1)
     embedding: int = common.setting(16, "numbers that describe a character", least=1)
     hidden: int = common.setting(200, "neurons of each hidden layer", least=1)
@@ -101,19 +101,28 @@ def train(model, s: Settings, X, Y, rng) -> Run:
     rate = optim.piecewise(s.lr, {10_000: 0.3 * s.lr}) if s.lecture else optim.linear(s.lr, 0.0, s.steps)
     opt, updates, looks = optimizer(model, s), health.Updates(model), []
     progress = common.Progress(s.steps, expected=NOTEBOOK if s.lecture and not s.zero_init else None)
-    for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):  # (B, T), (B,)
-        look = i % max(1, s.steps // 500) == 0 or i == s.steps - 1
-        with health.watch(model, nn.Tanh) if look else contextlib.nullcontext() as now:
-            loss = tt.cross_entropy(model(x), y)
-            opt.zero_grad()
-            loss.backward()
-        opt.lr = rate(i)
-        with updates if look else contextlib.nullcontext():
-            opt.step()
-        progress.log(loss.item())
-        if look:
-            seen = now
+
+    @compiled.step(model, opt, eager=s.eager)
+    def step(x, y, lr):  # (B, T), (B,)
+        loss = tt.cross_entropy(model(x), y)
+        opt.zero_grad()
+        loss.backward()
+        opt.lr = lr
+        opt.step()
+        return loss
+
+    for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):
+        if i % max(1, s.steps // 500) == 0 or i == s.steps - 1:
+            with health.watch(model, nn.Tanh) as seen, updates:  # who looks inside needs the step as it is written
+                loss = step.plain(x, y, rate(i))
+            gradients = [p.grad for p in model.parameters()]
             looks.append(i)
+        else:
+            loss = step(x, y, rate(i))
+        progress.log(loss.item())
+    for p, g in zip(model.parameters(), gradients):  # those of the last look; a compiled step leaves none
+        p.grad = g
+    progress.step = step
     return Run(progress, looks, updates, seen)
 
 

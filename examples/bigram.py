@@ -11,6 +11,7 @@ import copy  # isort: skip
 from functools import partial
 from typing import NamedTuple
 
+import compiled
 import numpy as np
 
 import tinytensor as tt
@@ -117,7 +118,7 @@ class Fit(NamedTuple):
     model: NGram | None = None
 
 
-def fit(model: NGram, data, penalties, steps: int) -> tuple[list[Fit], common.Progress]:
+def fit(model: NGram, data, penalties, s) -> tuple[list[Fit], common.Progress]:
     """Train for each penalty in turn, each from where the one before ended: the losses on the splits that are given."""
     x, n = data["train"]
     rows = model.rows(x)  # (C, R)
@@ -127,21 +128,26 @@ def fit(model: NGram, data, penalties, steps: int) -> tuple[list[Fit], common.Pr
     # lecture could go as far as 50.
     bend = rows.shape[1] / 2 * share.max() + 2 * max(penalties) / model.W.size
     opt = optim.SGD(model.parameters(), lr=3 / bend, momentum=0.99)
-    fits, progress = [], common.Progress(steps * len(penalties), model.kind)
+    fits, progress = [], common.Progress(s.steps * len(penalties), model.kind)
 
-    def record(i: int) -> None:
-        fits.append(Fit(penalties[i // steps], evaluate(model, data), copy.deepcopy(model)))
-
-    for i in progress:
-        loss = nll(model(x), n) + penalties[i // steps] * (model.W**2).mean()
+    @compiled.step(model, opt, eager=s.eager)
+    def step(x, n, penalty):  # (C, T), (C, V)
+        loss = nll(model(x), n) + penalty * (model.W**2).mean()
         opt.zero_grad()
         loss.backward()
         opt.step()
-        progress.log(loss.item())
-        if (i + 1) % steps == 0:
+        return loss
+
+    def record(i: int) -> None:
+        fits.append(Fit(penalties[i // s.steps], evaluate(model, data), copy.deepcopy(model)))
+
+    for i in progress:
+        progress.log(step(x, n, float(penalties[i // s.steps])).item())
+        if (i + 1) % s.steps == 0:
             record(i)
-    if (i + 1) % steps:  # Ctrl-C: as far as it came
+    if (i + 1) % s.steps:  # Ctrl-C: as far as it came
         record(i)
+    progress.step = step
     return fits, progress
 
 
@@ -168,25 +174,33 @@ def show_layer(vocabulary: text.Vocabulary, x, y, N, s: common.Settings) -> None
         print(f"  loss of 'emma' {-np.log(chances).mean():.7f}; the printed 3.6891887 is of weights that were trained")
         print("  full batch, rate 50, with the penalty; the last is what the notebook has, whose cell was run again")
 
-    for i in range(267 if lecture else 3):
+    @compiled.step(model, eager=s.eager)
+    def step(n):  # (V, V)
         loss = nll(W, n) + 0.01 * (W**2).mean()
-        gradient = tt.grad(loss, W).data
+        W.grad = None
+        loss.backward()
+        W.data -= 50 * W.grad
+        return loss, W.grad
+
+    for i in range(267 if lecture else 3):
+        if not lecture:  # the same on all examples, as the notebook has it
+            plain = tt.cross_entropy(tt.embedding(W, x), y) + 0.01 * (W**2).mean()
+            slope = tt.grad(plain, W).data
+        loss, gradient = step(n)
         if lecture and i in NOTEBOOK_BIGRAM:
             common.tell(f"  step {i}", loss.item(), NOTEBOOK_BIGRAM[i])
-        elif not lecture:  # the same on all examples, as the notebook has it
-            plain = tt.cross_entropy(tt.embedding(W, x), y) + 0.01 * (W**2).mean()
+        elif not lecture:
             print(f"  step {i}, with penalty: loss {plain:.5f} by {len(y):,} examples, {loss:.5f} by their counts; "
-                  f"gradients {np.abs(gradient - tt.grad(plain, W).data).max():.0e} apart")
-        W.data -= 50 * gradient
+                  f"gradients {np.abs(gradient - slope).max():.0e} apart")
     if lecture:
         print(f"  names: {five_names(lambda ids: model(ids).data, vocabulary, s.seed)}\n"
               f"  the notebook's: mor. axx. minaymoryles. kondlaisah. anchthizarie.")
 
 
-def show_penalty(vocabulary: text.Vocabulary, N, steps: int) -> common.Progress:
+def show_penalty(vocabulary: text.Vocabulary, N, s) -> common.Progress:
     """A penalty pulls the weights to 0 and so all chances to 1/V, as added counts do; rare rows give in first."""
     V, data = len(vocabulary), contexts(N, 1)
-    fits, progress = fit(NGram("bigram", V), {"train": data, "dev": data}, (10, 1, 0.1, 0.01, 0.001, 0), steps)
+    fits, progress = fit(NGram("bigram", V), {"train": data, "dev": data}, (10, 1, 0.1, 0.01, 0.001, 0), s)
     a = int(np.where(N.sum(1), N.sum(1), N.sum()).argmin())
     b = int(N[a].argmax())
     print(f"  trained without penalty: loss {fits[-1].losses['train']:.4f}; by counting "

@@ -84,7 +84,7 @@ class Parser(argparse.ArgumentParser):
 def parse(settings: type[T], description: str, arguments: list[str] | None = None) -> T:
     """Settings from the command line: a flag for each field, `--no-name` where a field is True."""
     parser = Parser(description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shared, kinds = {field.name for field in dataclasses.fields(NamesSettings)}, get_type_hints(settings)
+    shared, kinds = {"eager", *(f.name for f in dataclasses.fields(NamesSettings))}, get_type_hints(settings)
     for field in sorted(dataclasses.fields(settings), key=lambda f: f.name in shared):  # type: ignore[arg-type]
         flag, extra = "--" + field.name.replace("_", "-"), dict(field.metadata)
         least, above, choices = (extra.pop(name) for name in ("least", "above", "choices"))
@@ -167,6 +167,7 @@ class Progress:
         self.losses: list[float] = []
         self.expected, self.whose = expected or {}, whose
         self.began, self.seconds, self.note, self.told = time.perf_counter(), 0.0, "", 0
+        self.step: Any = None  # a `compiled.Step`, which tells what a step takes
 
     def log(self, loss: float) -> None:
         """The loss of the step that was just made, if it is a number."""
@@ -183,7 +184,8 @@ class Progress:
         """How far it came, in what time."""
         n = len(self.losses)
         return (f"{n:,} steps in {self.seconds:.1f} s, {self.seconds / max(n, 1) * 1e6:.0f} us a step"
-                + ("; stopped by Ctrl-C, here are the figures so far" if self.interrupted else ""))
+                + ("; stopped by Ctrl-C, here are the figures so far" if self.interrupted else "")
+                + (f"\n{self.step}" if self.step else ""))
 
     @property
     def status(self) -> int:

@@ -21,6 +21,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+import compiled
 import gpt_data
 import gpt_ladder
 import numpy as np
@@ -42,7 +43,7 @@ RECIPES = {
 
 
 @dataclass
-class Settings(common.Settings):
+class Settings(compiled.Settings, common.Settings):
     data: str = common.setting(str(common.DATA / "shakespeare.txt"), "a UTF-8 file")
     lines: bool = common.setting(False, "each line of the file is a text of its own, such as a name")
     bpe: int = common.setting(0, "merges of a byte-pair encoding, trained on the file; 0: characters", least=0)
@@ -95,18 +96,24 @@ def schedule(s: Settings) -> optim.Schedule:
 def train(model, opt, data, s: Settings, rng, start: int) -> tuple[common.Progress, dict[int, float]]:
     """From step `start` to the last: the losses, and now and then that on dev."""
     rate, dev, progress = schedule(s), {}, common.Progress(s.steps, start=start)
-    for i, (x, y) in zip(progress, data.batches(s.batch, rng)):  # (B, T), (B, T)
+
+    @compiled.step(model, opt, eager=s.eager)
+    def step(x, y, lr):  # (B, T), (B, T)
         loss = tt.cross_entropy(model(x), y, ignore_index=common.NOTHING)
         opt.zero_grad()
         loss.backward()
         optim.clip_grad_norm_(model.parameters(), 1.0)
-        opt.lr = rate(i)
+        opt.lr = lr
         opt.step()
-        progress.log(loss.item())
+        return loss
+
+    for i, (x, y) in zip(progress, data.batches(s.batch, rng)):
+        progress.log(step(x, y, rate(i)).item())
         if (i + 1) % max(1, s.steps // 6) == 0:
             dev[i + 1] = data.evaluate(model, "dev", SOME)
             written = "".join(data.sample(model, dataclasses.replace(s, count=75), tt.Generator(s.seed)))
             common.say(f"after {i + 1:,} steps: dev {dev[i + 1]:.3f}, it writes {written.strip()!r}")
+    progress.step = step
     return progress, dev
 
 
@@ -132,7 +139,7 @@ def read(path: str, s: Settings) -> tuple[dict, Settings]:
     except (KeyError, TypeError):
         raise common.UserError(f"{path}: this checkpoint is of another model; expected one that examples/gpt.py wrote "
                                f"with --save") from None
-    flags = ("save", "resume", "sample_from", "plots", "prompt", "count", "temperature", "top_k", "top_p")
+    flags = ("eager", "save", "resume", "sample_from", "plots", "prompt", "count", "temperature", "top_k", "top_p")
     return saved, dataclasses.replace(before, **{name: getattr(s, name) for name in flags})
 
 

@@ -8,6 +8,7 @@ import common  # first of all: it sets one BLAS thread
 
 from pathlib import Path  # isort: skip
 
+import compiled
 import gpt_data
 import numpy as np
 
@@ -99,14 +100,20 @@ class Rung(nn.Module):
         return self.head(self.layers(self.tokens(x) + self.places(np.arange(x.shape[1]))))  # (B, T, V)
 
 
-def train(model, data, batch: int, steps: int, lr: float, rng, title: str) -> common.Progress:
+def train(model, data, batch: int, steps: int, lr: float, rng, title: str, eager: bool) -> common.Progress:
     opt, progress = optim.AdamW(model.parameters(), lr=lr), common.Progress(steps, title)
-    for _, (x, y) in zip(progress, data.batches(batch, rng)):  # (B, T), (B, T)
+
+    @compiled.step(model, opt, eager=eager)
+    def step(x, y):  # (B, T), (B, T)
         loss = tt.cross_entropy(model(x), y)
         opt.zero_grad()
         loss.backward()
         opt.step()
-        progress.log(loss.item())
+        return loss
+
+    for _, (x, y) in zip(progress, data.batches(batch, rng)):
+        progress.log(step(x, y).item())
+    progress.step = step
     return progress
 
 
@@ -121,7 +128,7 @@ def ladder(s, plot) -> int:
         V, batch = len(data.tokens), BATCH if ideas else s.batch
         model = Rung(V, rng, **ideas) if ideas else GPT(V, s.context, s.width, s.layers, s.heads, 0.1, rng=rng,
                                                         noise=np.random.default_rng(s.seed))
-        progress = train(model, data, batch, steps, lr, rng, what)
+        progress = train(model, data, batch, steps, lr, rng, what, s.eager)
         if progress.interrupted:
             break
         losses = {part: data.evaluate(model, part) for part in data.splits}
@@ -129,6 +136,7 @@ def ladder(s, plot) -> int:
         lines.append(f"{what:<36} {model.num_parameters():>7,}  {losses['train']:.4f}  {losses['dev']:.4f}  "
                      f"{theirs:>18.2f}  {progress.seconds:>7.0f}")
         common.say("\n".join(lines[-1:] if len(rows) > 1 else lines))
+    print(f"{what}: {progress.step}")
     print("* on a file of other plays, and its last network has 10 million weights and a context of 256")
     if plot and rows:
         folder = Path(s.plots)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bigram
+import compiled
 import numpy as np
 from bigram import Fit, NGram, contexts, count, evaluate, fit, nll, nll_by_counting, smooth
 
@@ -28,7 +29,7 @@ NOTEBOOK_SPLITS = {"train": 2.3632, "dev": 2.3668, "test": 2.3730}
 
 
 @dataclass
-class Settings(common.NamesSettings):
+class Settings(compiled.Settings, common.NamesSettings):
     steps: int = common.setting(1_000, "steps of gradient descent for each penalty", least=1)
     names: int = common.setting(10, "names to make up with each model at the end", least=0)
 
@@ -68,19 +69,26 @@ def show_limit(pair: NGram, vocabulary: text.Vocabulary, x, n) -> None:
               f"{counted[c, y]:.2f}; costs {cost[c]:.4f}")
 
 
-def lecture_pair(V: int, data, seed: int) -> None:
+def lecture_pair(V: int, data, s: Settings) -> None:
     """The notebook's 'trigram': plain gradient descent, as it stands there."""
     print("the notebook's 'trigram', rate 10; its shuffle had no seed: other names stand in its splits than in ours")
     model = NGram("additive pair", V)
-    model.W.data[...] = tt.Generator(seed).randn(2 * V, V)
-    opt, (x, n) = optim.SGD(model.parameters(), lr=10), data["train"]
-    for i in range(501):
+    model.W.data[...] = tt.Generator(s.seed).randn(2 * V, V)
+    opt = optim.SGD(model.parameters(), lr=10)
+
+    @compiled.step(model, opt, eager=s.eager)
+    def step(x, n):  # (C, T), (C, V)
         loss = nll(model(x), n)
         opt.zero_grad()
         loss.backward()
         opt.step()
+        return loss
+
+    for i in range(501):
+        loss = step(*data["train"])
         if i in NOTEBOOK:
             common.tell(f"  step {i:>3}", loss.item(), NOTEBOOK[i], 2e-3)
+    print(f"  {step}")
     losses = evaluate(model, data)
     for part, loss in losses.items():
         common.tell(f"  {part:>5} loss", loss, NOTEBOOK_SPLITS[part], 2e-3 if part == "train" else 1.5e-2)
@@ -111,14 +119,14 @@ def main() -> int:
     bigram.show_counting(vocabulary, x, y, N, s)
     bigram.show_layer(vocabulary, x, y, N, s)
     if s.lecture:
-        lecture_pair(V, data, s.seed)
+        lecture_pair(V, data, s)
         return 0
 
-    progress, linear, counted = bigram.show_penalty(vocabulary, N, s.steps), {}, sweep_counting(tables, V)
+    progress, linear, counted = bigram.show_penalty(vocabulary, N, s), {}, sweep_counting(tables, V)
     test = data.pop("test")  # not looked at before all is chosen
     for kind in ("additive pair", "true trigram"):
         if not progress.interrupted:
-            linear[kind], progress = fit(NGram(kind, V), data, PENALTIES, s.steps)
+            linear[kind], progress = fit(NGram(kind, V), data, PENALTIES, s)
     print(f"{progress.title}: {progress.pace()}")
     if not linear:
         return progress.status

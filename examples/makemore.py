@@ -17,6 +17,7 @@ import time  # isort: skip
 from dataclasses import dataclass
 from pathlib import Path
 
+import compiled
 import gpt_data
 import numpy as np
 
@@ -39,7 +40,7 @@ MODELS = {  # what; how it is made for V characters; its learning rate at the st
 
 
 @dataclass
-class Settings(common.NamesSettings):
+class Settings(compiled.Settings, common.NamesSettings):
     model: str = common.setting("all", "which of them to train", choices=("all", *MODELS))
     seconds: float = common.setting(20.0, "time of the processor to train each", above=0)
     steps: int = common.setting(0, "steps for each in the place of a time; 0: by the clock", least=0)
@@ -59,21 +60,27 @@ def train(model, data: gpt_data.Lines, s: Settings, lr: float, rng, title: str):
     total, slices = s.steps or s.seconds, s.steps or 100
     progress = common.Progress(slices, title if s.steps else f"{title}, % of {s.seconds:g} s")
     seconds = spent = look = 0.0
+
+    @compiled.step(model, opt, eager=s.eager)
+    def step(x, y, lr):  # (B, T), (B, T)
+        loss = tt.cross_entropy(model(x), y, ignore_index=common.NOTHING)
+        opt.zero_grad()
+        loss.backward()
+        opt.lr = lr
+        opt.step()
+        return loss
+
     for i in progress:
         while spent < (i + 1) * total / slices:  # one step, or as many as fit in a hundredth of the time
             done, start = spent / total, time.process_time()
-            x, y = next(batches)  # (B, T), (B, T)
-            loss = tt.cross_entropy(model(x), y, ignore_index=common.NOTHING)
-            opt.zero_grad()
-            loss.backward()
-            opt.lr = lr * (1 - done)
-            opt.step()
+            loss = step(*next(batches), lr * (1 - done))
             took = time.process_time() - start
             seconds, spent = seconds + took, spent + (1 if s.steps else took)
             progress.log(loss.item())
             if done >= look:
                 curve[seconds], look = data.evaluate(model, "dev", most), done + min(0.05, 0.01 + 0.3 * done)
     curve[seconds] = data.evaluate(model, "dev", most)
+    progress.step = step
     return progress, seconds, curve
 
 
@@ -101,7 +108,7 @@ def main() -> int:
     plot, data = common.plotting(s.plots), gpt_data.Lines(s.data, CONTEXT)
     print(f"{data}; {f'{s.steps:,} steps' if s.steps else f'{s.seconds:g} s'} each")
     print("model         weights   steps  seconds   train     dev    test  it writes")
-    curves, status = {}, 0
+    curves, speeds, status = {}, [], 0
     for name in MODELS if s.model == "all" else [s.model]:
         build, lr = MODELS[name]
         rng = tt.Generator(s.seed)
@@ -111,8 +118,10 @@ def main() -> int:
         common.say(f"{name:<11} {model.num_parameters():>9,} {len(progress.losses):>7,} {seconds:>8.1f}  "
                    + "  ".join(f"{loss:.4f}" for loss in result.values())
                    + "  " + made_up(model, data, s.names, rng))
+        speeds.append(f"{name} {progress.step}")
         if status := progress.status:
             break
+    print("\n".join(speeds))
     if plot:
         plot.race_chart(Path(s.plots) / "race.png", curves)
         print(f"figures in {s.plots}: race (.png)")

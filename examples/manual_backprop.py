@@ -3,9 +3,10 @@
 The network of lecture 3 with one hidden layer: embedding, batch norm, tanh. First every gradient of 26 small steps by
 hand, held against the engine's, then cross-entropy and batch norm in one formula each (backprop_exercises.py derives
 them); here, on these, the whole training in plain NumPy. It leaves out running statistics: those of the training set
-are computed once, at the end.
+are computed once, at the end. --generated lets the compiler write the backward pass, and compares.
 
     python examples/manual_backprop.py                     a minute: the exercises, the training, and twenty new names
+    python examples/manual_backprop.py --generated         some seconds: the machine's backward pass beside it
     python examples/manual_backprop.py --recipe lecture    the notebook's settings and random streams, figure by figure
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import backprop_exercises as exercises
+import generated_backprop
 import numpy as np
 from backprop_exercises import EPS, batch_norm_backward, cross_entropy, rows_added
 
@@ -40,6 +42,7 @@ class Settings(common.NamesSettings):
     steps: int = common.setting(150_000, "steps of gradient descent", least=1)
     lr: float = common.setting(0.3, "learning rate at the start; it falls linearly to 0", least=0)
     weight_decay: float = common.setting(1e-4, "pull of the matrices towards 0", least=0)
+    generated: bool = common.setting(False, "only show the backward pass that the compiler writes, beside the one here")
 
 
 LECTURE = {"context": 3, "embedding": 16, "hidden": 200, "batch": 64, "steps": 200_101, "lr": 0.1, "weight_decay": 0.0,
@@ -140,6 +143,9 @@ def main() -> int:
     names, plot = common.read_names(s.data), common.plotting(s.plots)
     data = names.windows(s.context)
     X, Y = data["train"]  # (N, T), (N,)
+    if s.generated:
+        generated_backprop.show(s, names, X, Y, forward, backward)
+        return 0
     exercises.show(s, names, X, Y, plot)
 
     rng = tt.Generator(s.seed)

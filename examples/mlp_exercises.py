@@ -21,19 +21,17 @@ SCALES = (1.0, 0.1, 0.01, 0.0)
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def find_rate(model, optimizer, step, batches):
+def find_rate(model, s, descent, batches):
     """Train a copy with a rate that grows from 0.001 to 1: the rates, the losses, those smoothed, the best rate."""
     model = copy.deepcopy(model)
-    opt, losses = optimizer(model), []
-    for rate, (x, y) in zip(RATES, batches):
-        opt.lr = float(rate)
-        losses.append(step(model, opt, x, y))
+    step = descent(model, model.optimizer(s), s)
+    losses = [step(x, y, rate).item() for rate, (x, y) in zip(RATES.tolist(), batches)]
     window = np.ones(51)
     smooth = np.convolve(losses, window, "same") / np.convolve(np.ones(len(RATES)), window, "same")
     return RATES, np.array(losses), smooth, RATES[smooth.argmin()]
 
 
-def initial_loss(model, optimizer, step, batches, classes: int) -> None:
+def initial_loss(model, s, descent, batches, classes: int) -> None:
     """E02: the loss before the first step, and after 1,000, for larger and smaller weights before the logits.
 
     A network that knows nothing should give each character the same chance: -log(1/27). With random logits it is
@@ -47,8 +45,8 @@ def initial_loss(model, optimizer, step, batches, classes: int) -> None:
         rng = tt.Generator(1)
         for p in (variant.output.weight, variant.output.bias, *([variant.skip.weight] if variant.skip else [])):
             p.data[...] = scale * rng.randn(*p.shape)
-        opt = optimizer(variant)
-        losses = [step(variant, opt, x, y) for x, y in batches]
+        step = descent(variant, variant.optimizer(s), s)
+        losses = [step(x, y, s.lr).item() for x, y in batches]
         print(f"{scale:>11g} x randn       | {losses[0]:10.4f} | {np.mean(losses[900:]):.4f}")
 
 

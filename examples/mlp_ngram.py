@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import compiled
 import mlp_exercises as exercises
 import numpy as np
 
@@ -30,7 +31,7 @@ NOTEBOOK_NAMES = ["ter", "maleah", "makilah", "tyra", "kalissana", "noluwak", "k
 
 
 @dataclass
-class Settings(common.NamesSettings):
+class Settings(compiled.Settings, common.NamesSettings):
     context: int = common.setting(3, "characters that predict the next one", least=1)
     embedding: int = common.setting(16, "numbers that describe a character", least=1)
     hidden: int = common.setting(200, "neurons of the hidden layer", least=1)
@@ -115,21 +116,28 @@ def build(s: Settings, vocabulary: int) -> tuple[MLP, optim.SGD, tt.Generator]:
     return model, model.optimizer(s), rng
 
 
-def step(model, opt, x, y) -> float:
-    """One step of gradient descent: the loss of the batch before it."""
-    loss = tt.cross_entropy(model(x), y)
-    opt.zero_grad()
-    loss.backward()
-    opt.step()
-    return loss.item()
+def descent(model, opt, s: Settings) -> compiled.Step:
+    """A step of gradient descent: it gives the loss of the batch before it."""
+
+    @compiled.step(model, opt, eager=s.eager)
+    def step(x, y, lr):  # (B, T), (B,)
+        loss = tt.cross_entropy(model(x), y)
+        opt.zero_grad()
+        loss.backward()
+        opt.lr = lr
+        opt.step()
+        return loss
+
+    return step
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line
 def train(model, opt, s: Settings, X, Y, rng, title="training") -> common.Progress:
-    rate, progress = schedule(s), common.Progress(s.steps, title, expected=NOTEBOOK if s.lecture else None)
+    step, rate = descent(model, opt, s), schedule(s)
+    progress = common.Progress(s.steps, title, expected=NOTEBOOK if s.lecture else None)
     for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):  # (B, T), (B,)
-        opt.lr = rate(i)
-        progress.log(step(model, opt, x, y))
+        progress.log(step(x, y, rate(i)).item())
+    progress.step = step
     return progress
 
 
@@ -188,7 +196,7 @@ def main() -> int:
 
     model, opt, rng = build(s, len(vocabulary))
     print(f"{names.told(data)}, {model.num_parameters():,} weights")
-    tried = (model, lambda m: m.optimizer(s), step, text.batches(X, Y, s.batch, tt.Generator(s.seed)))
+    tried = (model, s, descent, text.batches(X, Y, s.batch, tt.Generator(s.seed)))
     if s.initial_loss:
         exercises.initial_loss(*tried, len(vocabulary))
         return 0

@@ -16,6 +16,7 @@ import timeit
 from dataclasses import dataclass
 from pathlib import Path
 
+import compiled
 import numpy as np
 
 import tinytensor as tt
@@ -39,7 +40,7 @@ LADDER = (  # what; context, embedding, hidden, kernel; the notebook's train and
 
 
 @dataclass
-class Settings(common.NamesSettings):
+class Settings(compiled.Settings, common.NamesSettings):
     context: int = common.setting(8, "characters that predict the next one: a power of 2", least=2)
     embedding: int = common.setting(24, "numbers that describe a character", least=1)
     hidden: int = common.setting(200, "neurons of each level", least=1)
@@ -68,13 +69,19 @@ def schedule(s: Settings) -> optim.Schedule:
 def train(model, s: Settings, X, Y, rng, title="training") -> common.Progress:
     opt, rate = optim.SGD(model.parameters(), lr=s.lr, weight_decay=s.weight_decay), schedule(s)
     progress = common.Progress(s.steps, title, expected=NOTEBOOK if s.lecture and not s.ladder else None)
-    for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):  # (B, T), (B,)
+
+    @compiled.step(model, opt, eager=s.eager)
+    def step(x, y, lr):  # (B, T), (B,)
         loss = tt.cross_entropy(model(x), y)
         opt.zero_grad()
         loss.backward()
-        opt.lr = rate(i)
+        opt.lr = lr
         opt.step()
-        progress.log(loss.item())
+        return loss
+
+    for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):
+        progress.log(step(x, y, rate(i)).item())
+    progress.step = step
     return progress
 
 
@@ -121,6 +128,7 @@ def ladder(s: Settings, names: common.Names, plot) -> int:
         lines.append(f"{what:<44} {model.num_parameters():>7,}  {ours[0]:.4f}  {ours[1]:.4f}    "
                      f"{notebook[0]:.3f}   {notebook[1]:.3f}  {progress.seconds:>7.0f}")
         common.say("\n".join(lines[-1:] if len(rows) > 1 else lines))
+    print(f"{what}: {progress.step}")
     if plot and rows:
         folder = Path(s.plots)
         (folder / "ladder.txt").write_text("\n".join(lines) + "\n", "utf-8")

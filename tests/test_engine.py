@@ -558,7 +558,7 @@ def test_unused_also_where_nothing_was_recorded():
     (lambda x: tt.cross_entropy(x, np.array([0])), ValueError, r"logits of shape \(2, 2\) and targets of shape \(1,\)"),
     (lambda x: tt.cross_entropy(x, np.array([0.0, 1.0])), TypeError, "targets of dtype float64 came"),
     (lambda x: tt.embedding(x, np.array([0, 2])), IndexError, "index 2 came for a table of 2 rows"),
-    (lambda x: tt.embedding(x, np.array([0, -1])), IndexError, "indices from -1 to 0 came for a table of 2 rows"),
+    (lambda x: tt.embedding(x, np.array([0, -1])), IndexError, "index -1 came for a table of 2 rows"),
     (lambda x: tt.embedding(x, np.array([0.5])), TypeError, "indices of dtype float64 came"),
     (lambda x: tt.embedding(x[None], np.array([0])), ValueError, r"shape \(1, 2, 2\) came; expected \(V, D\)"),
     (lambda x: x + "one", TypeError, "str gave dtype"),

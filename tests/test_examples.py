@@ -114,12 +114,49 @@ def test_quick(script, tmp_path):
     assert all(f.read_bytes().startswith(b"\x89PNG") and f.stat().st_size > 10_000 for f in figures)
 
 
+def told(done):
+    """What a run printed, but for times."""
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if not re.search(r" us\b|a step: ", line)]
+    return [re.sub(r" +\d+(\.\d)?$", "", line) for line in lines]  # a column of seconds
+
+
+@pytest.mark.parametrize("command", [
+    "mlp_ngram.py --quick", "mlp_ngram.py --lr-find", "mlp_ngram.py --sweep --steps 150", "linear_ngram.py --quick",
+    "batchnorm_mlp.py --quick --hidden 16", "batchnorm_mlp.py --zero-init --hidden 8 --steps 50",
+    "wavenet.py --quick --hidden 16", "wavenet.py --ladder --steps 50",
+    "gpt.py --ladder --steps 15 --data {play} --width 16 --context 16",
+    "gpt.py --quick --lines --dropout 0.1 --schedule linear --width 16 --heads 2",
+    "gpt.py --quick --data {play} --width 16 --heads 2 --context 16 --dropout 0.1",
+])
+def test_compiled_and_eager_print_the_same(command, names, tmp_path):
+    """The whole training bit for bit: its losses, the names it makes up, the health of its layers."""
+    play = tmp_path / "play.txt"
+    play.write_text("".join(f"{i * i} is the square of {i}\n" for i in range(300)))
+    script, *flags = command.format(play=play).split()
+    flags += [] if "--data" in flags else ["--data", names]
+    compiled, eager = (run(*flags, *more, script=script, cwd=tmp_path) for more in ((), ("--eager",)))
+    assert told(compiled) == told(eager) and len(told(eager)) > 1
+    if "--quick" in flags:
+        assert re.search(r"a step: [\d,]+ us compiled, [\d,]+ us eager \(\d+\.\d times\)\n", compiled.stdout)
+        assert re.search(r"a step: [\d,]+ us eager; without --eager it is compiled\n", eager.stdout)
+
+
+def test_compiled_and_eager_run_the_same_race(names):
+    compiled, eager = (run("--steps", 20, "--data", names, *more, script="makemore.py") for more in ((), ("--eager",)))
+    tables = [[line.split()[:3] + line.split()[4:] for line in told(done)[2:]] for done in (compiled, eager)]
+    assert tables[0] == tables[1] and len(tables[0]) == 7
+    assert len(re.findall(r"^\w+ a step: [\d,]+ us compiled, ", compiled.stdout, re.M)) == 7
+    assert len(re.findall(r"^\w+ a step: [\d,]+ us eager", eager.stdout, re.M)) == 7
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_explains_each_setting(script):
     done = run("--help", script=script)
     assert done.returncode == 0
     flags = ("--steps", "--seed", "--recipe", "--quick", "--no-quick", "--data", "--names", "--plots")
     assert all(flag in done.stdout for flag in flags)
+    assert ("--eager" in done.stdout) == (script != "manual_backprop.py")
     assert done.stdout.count("(default: ") >= 2
     assert done.stdout.rindex("--steps") < done.stdout.rindex("--recipe"), "a script's own settings come first"
 
@@ -203,6 +240,18 @@ def test_gradients_by_hand():
     gaps = [float(gap) for gap in re.findall(r"largest difference: (\S+)", done.stdout)]
     assert len(gaps) == 26 + 1 + 3 + 7 and max(gaps) < 1e-15
     assert "0 steps: 3.6243 = another run's 3.6243" in done.stdout and "1.9306" in done.stdout
+
+
+@pytest.mark.parametrize("columns", ["60", "250"])
+def test_gradients_by_the_compiler(columns, names):
+    done = run("--generated", "--data", names, script="manual_backprop.py", env=os.environ | {"COLUMNS": columns})
+    assert done.returncode == 0, done.stderr
+    hand, machine = "dW2, db2 = h.T @ dlogits, ones @ dlogits", "d_W2 = h_T @ d_logits"
+    assert hand in done.stdout and machine in done.stdout and "def batch_norm_backward" in done.stdout
+    assert any("by hand" in line and "by the compiler" in line for line in done.stdout.splitlines()[:1]) == (
+        columns == "250")
+    gaps = [float(gap) for gap in re.findall(r"largest difference: (\S+)", done.stdout)]
+    assert len(gaps) == 7 and max(gaps) < 1e-15 and done.stdout.endswith("7 of 7 agree\n")
 
 
 @pytest.mark.parametrize(("arguments", "text"), [

@@ -158,9 +158,9 @@ def workers() -> int:
 
 
 @helper
-def across(x: Any) -> Any:
-    """The sum of x over all workers that share a compiled step; x itself where one does it alone."""
-    return x
+def across(*xs: Any) -> Any:
+    """Sums over all workers that share a compiled step, of each x; the xs themselves where one does it alone."""
+    return xs
 
 
 @helper

@@ -400,4 +400,6 @@ def record(op: Op, y: Any, inputs: list[Tensor | None], arrays: list[Any], param
 
 def settled(y: Any) -> Any:
     """What an op's forward gave, as the data of a tensor: NumPy's scalars become arrays with no axes."""
-    return np.array(y) if isinstance(y, np.generic) else y
+    if isinstance(y, np.generic):
+        return np.copy(y) if isinstance(y, Traced) else np.array(y)
+    return y

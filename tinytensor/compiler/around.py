@@ -10,7 +10,7 @@ import dis
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from operator import is_, itemgetter
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
@@ -88,14 +88,16 @@ class Around:
     roots : iterable
         The step, and arguments that are objects.
     known : iterable
-        What was declared: optimisers among them are left to those who know how they change.
+        Optimisers and tensors that were declared: left to those who know how they change.
     """
 
     def __init__(self, roots: Iterable[Any], known: Iterable[Any] = ()) -> None:
         self.holders: list[Holder] = []
-        self.seen: dict[int, Any] = {id(x): x for x in known if isinstance(x, Optimizer)}
+        self.generators: list[Generator] = []  # of this package
+        self.seen: dict[int, Any] = {id(x): x for x in known}
         for root in roots:
             self.visit(root, "")
+        self.before = self.expected = self.now()
 
     # --- what there is ---
 
@@ -104,10 +106,13 @@ class Around:
         if isinstance(x, PLAIN) or id(x) in self.seen:
             return
         self.seen[id(x)] = x
+        if hasattr(x, "__wrapped__") and not isinstance(x, type):
+            self.visit(x.__wrapped__, name)
         if isinstance(x, Tensor):
             self.object(x, name, ("data", "grad", "hooks"))
         elif isinstance(x, LEAVES):
-            return
+            if isinstance(x, Generator):
+                self.generators.append(x)
         elif isinstance(x, FunctionType):
             self.function(x)
         elif isinstance(x, MethodType):
@@ -126,9 +131,8 @@ class Around:
             for i, y in enumerate(x):
                 self.visit(y, f"{name}[{i}]")
         elif isinstance(x, type):
-            if of_user(x):
-                self.holder(Holder(x.__name__, lambda: fields(x), lambda: fields(x).values(), partial(setattr, x),
-                                   partial(delattr, x)), visited=vars(x).values())
+            for cls in filter(of_user, x.__mro__):
+                self.user_class(cls)
         elif not isinstance(x, ModuleType) and (isinstance(x, OURS) or of_user(type(x))):
             self.visit(type(x), "")
             slots = [s for c in type(x).__mro__ for s in getattr(c, "__slots__", ()) if isinstance(s, str)
@@ -139,12 +143,23 @@ class Around:
                 own = vars(x)
                 self.holder(Holder(name, lambda: list(own), own.values, own.__setitem__, own.__delitem__))
 
-    def holder(self, holder: Holder, visited: Iterable[Any] | None = None) -> None:
+    def holder(self, holder: Holder) -> None:
         self.holders.append(holder)
         for key, x in list(zip(holder.keys(), holder.values(), strict=True)):
             self.visit(x, holder.called(key))
-        for x in visited or ():
-            self.visit(getattr(x, "__wrapped__", getattr(x, "__func__", x)), "")
+
+    def user_class(self, cls: type) -> None:
+        """The values that a class of the user's holds, and the variables of its methods."""
+        known, methods = vars(cls), []
+        names = [n for n, x in known.items() if not n.startswith("__") and not callable(x) and not hasattr(x, "__get__")]
+        if names:
+            self.holder(Holder(cls.__name__, lambda: names, lambda: [known[n] for n in names], partial(setattr, cls),
+                               partial(delattr, cls)))
+        for x in known.values():
+            methods += [x.fget, x.fset] if isinstance(x, property) else [getattr(x, "__func__", x)]
+        for x in methods:
+            if isinstance(x, FunctionType):
+                self.visit(x, "")
 
     def object(self, x: Any, name: str, slots: Iterable[str]) -> None:
         """Some attributes of an object."""
@@ -154,13 +169,16 @@ class Around:
 
     def function(self, f: FunctionType) -> None:
         """The variables of a function of the user's: those around it, those of its module, its defaults."""
-        if elsewhere(f.__code__.co_filename):
+        if elsewhere(f.__code__.co_filename):  # a decorator, perhaps, around a function of the user's
+            for cell in f.__closure__ or ():
+                if filled(cell) and isinstance(cell.cell_contents, FunctionType | MethodType):
+                    self.visit(cell.cell_contents, "")
             return
         cells = {n: c for n, c in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True) if filled(c)}
         if cells:
             self.holder(Holder("", lambda: list(cells), lambda: [c.cell_contents for c in cells.values()],
                                lambda k, v: setattr(cells[k], "cell_contents", v), lambda k: None))
-        names = [n for n in dict.fromkeys(global_names(f.__code__)) if n in f.__globals__]
+        names = [n for n in global_names(f.__code__) if n in f.__globals__]
         self.variables(f.__globals__, names, "")
         for module in [f.__globals__[n] for n in names]:
             if isinstance(module, ModuleType) and not elsewhere(getattr(module, "__file__", None)):
@@ -178,17 +196,39 @@ class Around:
 
     # --- whether it changed ---
 
+    def arrays(self) -> list[tuple[Any, str]]:
+        """Every array that is known, and its name."""
+        return [(x, h.called(k)) for h in self.holders for k, x in h.now().items() if isinstance(x, np.ndarray)]
+
     def now(self) -> list[dict[Any, Any]]:
         return [holder.now() for holder in self.holders]
 
-    def differences(self, before: list[dict[Any, Any]]) -> Iterator[tuple[str, Any, Any]]:
-        """What is not as it was: its name, and the values."""
-        for holder, old in zip(self.holders, before, strict=True):
+    def replace(self, stand_in: Callable[[Any, str], Any]) -> None:
+        """Let `stand_in(value, its name)` stand in the place of every value."""
+        for holder in self.holders:
+            for key, x in holder.now().items():
+                if (new := stand_in(x, holder.called(key))) is not x:
+                    holder.put(key, new)
+        self.expected = self.now()
+
+    def restore(self) -> None:
+        """Let everything be as it was when it was found."""
+        for holder, old in zip(self.holders, self.before, strict=True):
+            holder.restore(old)
+
+    def differences(self) -> Iterator[tuple[str, Any, Any]]:
+        """What is not as it was after `replace`: its name, and the values."""
+        for holder, old in zip(self.holders, self.expected, strict=True):
             new = holder.now()
             for key in dict.fromkeys([*old, *new]):
                 a, b = old.get(key, Nothing), new.get(key, Nothing)
                 if not same(a, b):
                     yield holder.called(key), a, b
+
+    def changes(self) -> Iterator[tuple[str, Any, Any]]:
+        """What is not as it was when it was found."""
+        self.expected = self.before
+        return self.differences()
 
     def watch(self) -> Callable[[], bool]:
         """A quick look, at each call, at whether all is as it is now; not at what is within arrays."""
@@ -245,11 +285,6 @@ def filled(cell: CellType) -> bool:
         return False
 
 
-def fields(cls: type) -> dict[str, Any]:
-    """The attributes of a class that are no methods."""
-    return {k: v for k, v in vars(cls).items() if not k.startswith("__") and not callable(v) and not hasattr(v, "__get__")}
-
-
 def codes(code: CodeType) -> Iterator[CodeType]:
     """The code of a function and of those inside of it."""
     yield code
@@ -258,10 +293,11 @@ def codes(code: CodeType) -> Iterator[CodeType]:
             yield from codes(x)
 
 
-def global_names(code: CodeType) -> Iterator[str]:
+@lru_cache(maxsize=256)
+def global_names(code: CodeType) -> dict[str, None]:
     """The names of variables of its module that a function reads or writes."""
-    return (i.argval for c in codes(code) for i in dis.get_instructions(c) if i.opname in
-            ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"))
+    return dict.fromkeys(i.argval for c in codes(code) for i in dis.get_instructions(c) if i.opname in
+                         ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"))
 
 
 def attribute_names(code: CodeType) -> dict[str, None]:

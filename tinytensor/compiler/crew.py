@@ -30,7 +30,7 @@ class Crew:
                  shares: Shares) -> None:
         self.source, self.size, self.program, self.whole = source, shares.size, program, shares.whole
         size = self.size
-        self.team = Team(size)
+        self.team, self.well = Team(size), True
         for call in program.calls:
             if call.text.startswith("team.") and call.text != "team.own":
                 self.team.slots[site(call)] = room(call, size)
@@ -40,6 +40,8 @@ class Crew:
         self.results = [shared((size, *np.shape(v.array)), v.array.dtype if v.is_array else np.float64)
                         for v in program.result]
         self.count = len(program.result)
+        self.rows = {len(a) // size for a in self.arrays if a is not None}  # of a worker's part of a batch
+        self.rows |= {c.result.array.shape[0] for c in program.calls if c.text == "team.dealt"}
         self.streams = noise(program)
         self.private = [source.array for source, final in program.state
                         if source.is_array and final is not source and id(source.array) not in self.whole]
@@ -90,9 +92,11 @@ class Crew:
             self.give(outputs)
             self.team.meet()
         except Stopped:
+            self.well = False
             self.team.close()
             raise self.team.failure() from None
         except BaseException as error:
+            self.well = False
             with contextlib.suppress(BaseException):
                 self.team.fail(error)
             self.team.close()
@@ -101,7 +105,7 @@ class Crew:
 
     def together(self, parts: Any) -> Any:
         """What all workers gave: numbers are averaged, rows put behind each other."""
-        if parts.ndim > 1 and any(a is not None and len(a) == self.size * parts.shape[1] for a in self.arrays):
+        if parts.ndim > 1 and parts.shape[1] in self.rows:
             return parts.reshape(-1, *parts.shape[2:])
         if parts.dtype.kind != "f":
             return parts[0]

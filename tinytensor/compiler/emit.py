@@ -18,7 +18,7 @@ from .trace import filled, put, replaced
 
 PRECEDENCE = {"**": 4, "neg": 3, "*": 2, "/": 2, "//": 2, "%": 2, "+": 1, "-": 1}
 SHORT = {"np.matmul": "product", "np.subtract": "difference", "np.multiply": "scaled", "np.divide": "ratio",
-         "np.add": "total", "np.maximum.reduce": "top", "np.add.reduce": "sums", "np.negative": "minus"}
+         "np.add": "added", "np.maximum.reduce": "top", "np.add.reduce": "sums", "np.negative": "minus"}
 RESERVED = {"np", "step", "memory"}
 
 
@@ -71,7 +71,7 @@ class Writer:
     def __init__(self, plan: Plan, title: str) -> None:
         self.plan, self.title = plan, title
         self.names: dict[int, str] = {}
-        self.taken = {*RESERVED, *keyword.kwlist}
+        self.taken = {*RESERVED, *keyword.kwlist, *(c.text for c in plan.calls if c.text.isidentifier())}
         self.made: list[str] = []  # the lines before the step
         self.defined: set[int] = set()
         self.inputs: dict[str, Any] = {}
@@ -83,9 +83,12 @@ class Writer:
         self.pieces: list[str] = []
         self.helpers: set[str] = set()
         self.uses: dict[int, int] = {}
+        self.viewed: dict[int, int] = {}  # of these, how often only to make another view
         for call in plan.calls:
+            makes_view = isinstance(call.result, Value) and call.result.is_array and call.result.root is not call.result
             for v in call.inputs():
                 self.uses[v.number] = self.uses.get(v.number, 0) + 1
+                self.viewed[v.number] = self.viewed.get(v.number, 0) + makes_view
 
     # --- names ---
 
@@ -112,7 +115,13 @@ class Writer:
         base = next(iter(v.call.inputs()), None)
         if v.root is not v and base is not None:
             return f"{self.name(base)}_{'T' if v.call.text in ('.T', '.mT') else 'view'}"
+        if not v.is_array and v.call.text.startswith("number "):
+            return "number"
         what = SHORT.get(v.call.text, v.call.text.rpartition(".")[2].strip("_[]") or "part")
+        if v.call.text == "np.multiply" and len(v.call.args) == 2 and v.call.args[0] is v.call.args[1]:
+            return f"{self.name(v.call.args[0])}_squared"
+        if v.call.target is np.concatenate and v.call.site.section == "update":
+            return "gradient"
         path = v.call.site.module.replace(".", "_")
         lead = "d_" if v.call.site.section == "backward" else ""
         return f"{lead}{path}_{what}" if path else f"{lead}{what}" if lead else what
@@ -146,8 +155,9 @@ class Writer:
             self.turns[key] = self.unique(f"{name.partition('[')[0].rpartition('.')[2]}_i")
             home = self.plan.home.get(v.number) if v.root is v else None
             assert run is not None
-            self.pieces.append(f"again({name}, {run.total}, {run.rows})" if home is not None and home.run is not None
-                               else f"pieces({name}, {run.rows})")
+            rows = run.rows(len(v.array))
+            self.pieces.append(f"again({name}, {len(v.array)}, {rows})" if home is not None and home.run is not None
+                               else f"pieces({name}, {rows})")
         return key
 
     def outside(self, v: Value) -> str:
@@ -155,7 +165,7 @@ class Writer:
         name = self.name(v)
         if v.number not in self.defined:
             self.defined.add(v.number)
-            spelled = spelling(v.array) if v.kind == "constant" else ""
+            spelled = spelling(v.array) if v.kind == "constant" and not v.live else ""
             if spelled:
                 self.made.append(f"{name} = {spelled}")
             else:
@@ -166,7 +176,7 @@ class Writer:
         """A view of something that stands before the step: by name if it has one, or is used more than once."""
         assert v.call is not None
         text = self.expression(v.call)
-        if not v.name and self.uses.get(v.number, 0) < 1:
+        if not v.name and self.uses.get(v.number, 0) - self.viewed.get(v.number, 0) < 1:
             return text
         name = self.name(v)
         if v.number not in self.defined:
@@ -183,11 +193,18 @@ class Writer:
             text = self.ref(home.region)
         elif first is not v:
             text = self.ref(first)
+        elif home.kind == "given":
+            self.taken.add("team")
+            self.inputs.setdefault("team", None)
+            text = home.text
+        elif home.loose:
+            assert home.parent is not None
+            text = f"{self.ref(home.parent.value)}{home.text}"
         elif home.kind == "part":
             assert home.parent is not None
             text = self.piece(home, home.parent)
         else:
-            text = place(v.array if home.run is None else v.array[: home.run.rows], "memory", home.offset)
+            text = place(v.array if home.run is None else v.array[: home.run.rows(len(v.array))], "memory", home.offset)
         self.made.append(f"{self.name(v)} = {text}")
 
     def piece(self, home: Home, parent: Home) -> str:
@@ -230,8 +247,7 @@ class Writer:
         if isinstance(x, tuple):
             return f"({', '.join(map(self.text, x))}{',' if len(x) == 1 else ''})"
         if isinstance(x, slice):
-            step = "" if x.step is None else f":{self.text(x.step)}"
-            return f"{'' if x.start is None else self.text(x.start)}:{'' if x.stop is None else self.text(x.stop)}{step}"
+            return f"slice({self.text(x.start)}, {self.text(x.stop)}, {self.text(x.step)})"
         if isinstance(x, np.dtype) or (isinstance(x, type) and issubclass(x, np.generic)):
             return f"np.{np.dtype(x).name}"
         if isinstance(x, float) and not math.isfinite(x):
@@ -262,7 +278,9 @@ class Writer:
             return f"{args[0]}{call.text}"
         if call.text == "[]":
             return f"{args[0]}[{args[1]}]"
-        options = [f"{k}={self.text(x)}" for k, x in call.kwargs.items() if (k, x) not in NOTHING]
+        told = {} if call.target is np.concatenate else call.kwargs
+        told = {k: x for k, x in call.kwargs.items() if told or k == "axis"}  # out= has a dtype of its own
+        options = [f"{k}={self.text(x)}" for k, x in told.items()]
         if call.text.startswith("number "):
             return self.arithmetic(call)
         if call.text == "gathered":
@@ -274,7 +292,13 @@ class Writer:
         return f"{self.function(call)}({', '.join([*args, *options])})"
 
     def index(self, key: Any) -> str:
-        return ", ".join(map(self.text, key)) if isinstance(key, tuple) and key else self.text(key)
+        """What stands in square brackets."""
+        if isinstance(key, tuple) and key:
+            return ", ".join(map(self.index, key))
+        if not isinstance(key, slice):
+            return self.text(key)
+        start, stop, step = ("" if x is None else self.text(x) for x in (key.start, key.stop, key.step))
+        return f"{start}:{stop}{step and ':'}{step}"
 
     def function(self, call: Call) -> str:
         """The name of a function: NumPy's, or a helper that is imported."""
@@ -313,8 +337,14 @@ class Writer:
             self.put(call)
         elif call.target in (np.concatenate, np.stack):
             self.joined(call)
-        else:
+        elif not self.made_there(call):
             self.add(self.into(call, self.ref(v)), call)
+
+    def made_there(self, call: Call) -> bool:
+        """Whether what a call would copy is made in its result already."""
+        source = call.args[0] if call.args else None
+        there = self.plan.home.get(source.root.number) if isinstance(source, Value) and source.is_array else None
+        return there is not None and there.loose and there.parent is self.plan.home[call.result.number]
 
     def several(self, call: Call) -> None:
         """A call that gives several arrays, or nothing."""
@@ -331,7 +361,7 @@ class Writer:
             return self.copy(call, out)
         text = self.expression(call)
         clip = ', mode="clip"' if call.text == "gathered" else ""
-        return f"{text[:-1]}, out={out}{clip})"
+        return f"{text[:-1]}{'' if text.endswith('()') else ', '}out={out}{clip})"
 
     def copy(self, call: Call, out: str) -> str:
         """A call that only copies, or converts."""
@@ -360,6 +390,12 @@ class Writer:
         """Arrays side by side: copied only where they are not made there."""
         whole, out = call.result, self.ref(call.result)
         home, at = self.plan.home[whole.number], 0
+        if home.loose:
+            for i, v in enumerate(call.args[0]):
+                there = self.plan.home.get(v.number)
+                if there is None or there.parent is not home:
+                    self.add(f"np.copyto({out}[{i}], {self.ref(v)})", call)
+            return
         there = [self.stands(v, home, offset) for v, offset in parts(call)] if compact(whole.array) else []
         if not any(there):
             self.add(self.into(call, out), call)
@@ -367,7 +403,7 @@ class Writer:
         for v, done in zip(call.args[0], there, strict=True):
             rows = 1 if call.target is np.stack else len(v.array)
             if not done:
-                self.add(f"np.copyto({out}[{at if call.target is np.stack else f'{at}:{at + rows}'}], {self.ref(v)})",
+                self.add(f"np.copyto({out}[{f'{at}, ...' if call.target is np.stack else f'{at}:{at + rows}'}], {self.ref(v)})",
                          call)
             at += rows
 
@@ -386,6 +422,9 @@ class Writer:
         """The text, and what it needs."""
         program = self.plan.program
         arguments = [self.name(v, "x") for v in program.inputs]
+        for v in (*program.sources, *[v for call in self.plan.calls for v in call.outputs()]):
+            if v.name and (v.known or v.kind == "state"):
+                self.name(v)
         numbers = [source for source, _ in program.state if not source.is_array and source.kind == "number"]
         read = {v.number for call in self.plan.calls for v in call.inputs()} | {v.number for v in values(program.result)}
         kept = [source for source in numbers if source.number in read or self.changed(source)]
@@ -429,7 +468,7 @@ class Writer:
         several = self.unique("turns")
         self.made.append(f"{several} = list(zip({', '.join(self.pieces)}))")
         names = ", ".join(self.turns.values()) + "," * (len(self.turns) == 1)
-        self.body[self.start :] = [Line(f"for {names} in {several}:  # {run.rows} of {run.total} rows at a time", None,
+        self.body[self.start :] = [Line(f"for {names} in {several}:  # {run.step} of {run.total} rows at a time", None,
                                         lines[0].site),
                                    *[Line(f"    {line.text}", line.call, line.site) for line in lines]]
         self.helpers |= {text.partition("(")[0] for text in self.pieces}
@@ -459,9 +498,6 @@ HELPERS = {
     "again": ["def again(a, total, rows):  # one piece of memory for every piece of rows",
               "    return [a[: min(rows, total - i)] for i in range(0, total, rows)]"],
 }
-NOTHING = [("axis", "never")]
-
-
 # --- arrays as text ---
 
 

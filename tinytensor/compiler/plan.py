@@ -6,6 +6,7 @@ from the call that makes it to the last that reads it or a view of it; two whose
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from .program import Call, Program, Value, values
 from .trace import filled, put, replaced
 
 ALIGN = 64  # bytes: a line of the processor's cache
-LARGE, PIECE = 2**18, 2**17  # bytes: an array from which on a run goes piece by piece, and how large a piece is about
+LARGE, PIECE = 2**20, 2**18  # bytes: an array from which on a run goes piece by piece, and how large a piece is about
 FOR_EVER = 1 << 60
 # Calls that can write into an array that they are given; `emit.py` knows how.
 FUNCTIONS = {np.concatenate, np.stack, np.einsum, np.clip, np.cumsum, np.cumprod, np.dot, np.mean, np.sum, np.copy,
@@ -30,8 +31,8 @@ class Home:
     Attributes
     ----------
     kind : str
-        "memory": given out by the plan; "state": a declared array; "part": of another home; "outside": an argument, a
-        constant, or what a call makes anew at each step.
+        "memory": given out by the plan; "given": the workers' own; "state": a declared array; "part": of another home;
+        "outside": an argument, a constant, or what a call makes anew at each step.
     offset : int
         In bytes, from where its parent or all memory begins.
     """
@@ -41,6 +42,8 @@ class Home:
         self.lives: list[tuple[int, int, Value]] = []
         self.parts: list[Home] = []
         self.region: Value | None = None  # the view that a part is, where it is no plain piece
+        self.text = ""  # of what is given, or loose: how it is written
+        self.loose = False  # a part whose axes are in another order than its value's
         self.run: Run | None = None  # where one piece of it is enough
         if parent is not None:
             parent.parts.append(self)
@@ -51,7 +54,7 @@ class Home:
 
     def size(self) -> int:
         """In bytes."""
-        return nbytes(self.value.array if self.run is None else self.value.array[: self.run.rows])
+        return nbytes(self.value.array if self.run is None else self.value.array[: self.run.rows(len(self.value.array))])
 
     def all_lives(self) -> Iterator[tuple[int, int, Value]]:
         yield from self.lives
@@ -177,6 +180,11 @@ class Plan:
         home = self.home.get(v.root.number)
         return home is not None and home.kind != "outside"
 
+    def readers(self, v: Value) -> set[int]:
+        """The numbers of the calls that read a value or a view of it, but for those that only make a view."""
+        return {i for i in self.reads.get(v.number, ()) if i >= len(self.calls)
+                or not any(w.is_array and w.root is v for w in self.calls[i].outputs())}
+
     def reads_views(self, v: Value, run: Run) -> bool:
         """Whether a call in the run reads a view of a value, not the value itself."""
         return any(w.root is v and w is not v for call in self.calls[run.first : run.last + 1] for w in call.inputs())
@@ -230,6 +238,14 @@ def settle_sources(plan: Plan) -> None:
                 plan.move_in(v, Home("outside", v))
 
 
+def settle_shared(plan: Plan) -> None:
+    """What workers average is made where the others can read it."""
+    for call in plan.calls:
+        if call.text == "team.average" and plan.unplaced(v := call.args[0].root) and v is call.args[0] and v.array.ndim:
+            plan.move_in(v, home := Home("given", v))
+            home.text = f"team.slots[{call.args[1]}][team.rank]"
+
+
 def settle_state(plan: Plan) -> None:
     """What a declared array becomes is made in its own memory, if its old value is not read any more."""
     for source, final in plan.program.state:
@@ -277,6 +293,8 @@ def settle_part_of_put(plan: Plan, call: Call, base: Value, home: Home) -> None:
     if region is None or not isinstance(part, Value) or not plan.unplaced(part) or part.root is not part:
         return
     where, start = distance(region.array, call.result.array), plan.born(part)
+    if plan.born(base) > start:  # the old array would be written over the part
+        return
     if not same_layout(part.array, region.array) or part.call.ufunc is None and reads_root(part.call, base):
         return
     for i in plan.reads.get(base.number, ()):
@@ -299,10 +317,67 @@ def reads_root(call: Call, root: Value) -> bool:
     return any(w.root is root for w in call.inputs())
 
 
+def settle_copies(plan: Plan) -> None:
+    """What is only made to be copied in another order is made in that order, and the copy left out."""
+    for call in reversed(plan.calls):
+        if not (call.text in RESHAPES or call.target is np.copy) or not isinstance(call.result, Value):
+            continue
+        copy, view = call.result, call.args[0]
+        v = view.root
+        if copy.root is not copy or not plan.writes_out(call) or not compact(copy.array):
+            continue
+        order = transposition(v.array, view.array)
+        if order is None or not fills(v.call) or not plan.unplaced(v) or plan.readers(v) != {plan.at[id(call)]}:
+            continue
+        if plan.unplaced(copy):
+            plan.move_in(copy, Home("memory", copy))
+        home = plan.home[copy.number]
+        live = (plan.born(v), plan.dies(copy))
+        if any(o is not copy and last >= live[0] and first <= live[1] for first, last, o in home.top.all_lives()):
+            continue
+        room = Home("part", v, home)
+        room.loose, plan.home[v.number] = True, room
+        room.text = f".reshape{view.array.shape}.transpose{tuple(order)}"
+        room.lives.append((*live, v))
+        if v.call is not None and v.call.target is np.stack:
+            settle_stacked(plan, v.call, room)
+
+
+def transposition(a: Any, view: Any) -> list[int] | None:
+    """The axes of a view of a compact array that are the array's own, in its order; None if it is more than that."""
+    axes = [*zip(view.shape, view.strides, strict=True)]
+    own = [*zip(a.shape, a.strides, strict=True)]
+    if not compact(a) or sorted(axes) != sorted(own) or len(set(own)) < len(own):
+        return None
+    return [axes.index(axis) for axis in own]
+
+
+def fills(call: Call | None) -> bool:
+    """Whether a call gives the same into an array of any order of axes, but for the last."""
+    if call is None:
+        return False
+    if call.target is np.matmul:
+        return all(v.array.ndim > 1 for v in call.inputs())
+    return call.ufunc is not None or (call.target is np.stack and call.kwargs.get("axis", 0) == 0 and len(call.args) == 1)
+
+
+def settle_stacked(plan: Plan, call: Call, home: Home) -> None:
+    """The arrays of a stack are made in it."""
+    for i, v in enumerate(call.args[0]):
+        if v.root is v and plan.unplaced(v) and fills(v.call) and plan.readers(v) == {plan.at[id(call)]}:
+            room = Home("part", v, home)
+            room.loose, room.text, plan.home[v.number] = True, f"[{i}]", room
+            room.lives.append((plan.born(v), max(e for _, e, _ in home.lives), v))
+            first = min(plan.born(v), home.lives[0][0])
+            home.lives[0] = (first, *home.lives[0][1:])
+
+
 def settle_concatenations(plan: Plan) -> None:
     """The parts of a concatenation are made side by side, where it will stand; from the last call to the first."""
     for call in reversed(plan.calls):
         if call.target not in (np.concatenate, np.stack) or not compact(call.result.array):
+            continue
+        if call.result.number in plan.home and plan.home[call.result.number].loose:
             continue
         whole = call.result
         if plan.unplaced(whole):
@@ -356,7 +431,7 @@ def settle_chains(plan: Plan) -> None:
         v = call.result
         if call.ufunc is not None and isinstance(v, Value) and v.number in plan.home:
             home = plan.home[v.number]
-            for o in call.inputs():
+            for o in call.inputs() if not home.loose else ():
                 if o.is_array and o.root is o and plan.unplaced(o) and home.kind in ("part", "state", "memory"):
                     if same_layout(o.array, v.array) and plan.dies(o) == plan.born(v) and plan.free(home, o):
                         plan.move_in(o, home)
@@ -368,7 +443,7 @@ def settle_chains(plan: Plan) -> None:
         if call.ufunc is not None:
             for o in call.inputs():
                 home = plan.home.get(o.number) if o.is_array else None
-                if home is not None and home.kind != "outside" and plan.dies(o) == plan.born(v) and plan.free(home, v):
+                if home is not None and home.kind != "outside" and not home.loose and plan.dies(o) == plan.born(v) and plan.free(home, v):
                     plan.move_in(v, home)
                     break
         if v.number not in plan.home:
@@ -384,8 +459,12 @@ class Run(NamedTuple):
 
     first: int
     last: int
-    rows: int  # of a piece
-    total: int
+    total: int  # the length of the axis in the first call
+    step: int  # how much of it a piece is
+
+    def rows(self, length: int) -> int:
+        """How many rows a piece of an array of this length has."""
+        return self.step * length // self.total
 
 
 def along_rows(call: Call, n: int) -> bool:
@@ -418,38 +497,80 @@ def by_rows(call: Call, w: Value) -> bool:
     return bool(w.array.ndim > 2 or call.target is not np.matmul)
 
 
-def find_runs(plan: Plan) -> None:
-    """The runs that are worth it: two calls or more, on arrays that together are too large for the cache."""
-    found: list[int] = []
-    n = 0
+def aligned(plan: Plan, w: Value) -> bool:
+    """Whether a piece of a value, or of a view, is all in the same piece of the memory that it is of."""
+    root, a = w.root, w.array
+    home = plan.home.get(root.number)
+    if home is not None and home.loose or not compact(root.array) or not a.size or a.strides[0] <= 0:
+        return False
+    if min(a.strides) < 0 or a.strides[0] * a.shape[0] != root.array.nbytes:
+        return False
+    return 0 <= distance(a, root.array) and distance(a, root.array) + nbytes(a[0]) <= a.strides[0]
 
-    def close() -> None:
-        if len(found) > 1:
-            arrays = {w.number: w.array for i in found for w in (*plan.calls[i].inputs(), plan.calls[i].result)
-                      if w.is_array and by_rows(plan.calls[i], w)}
-            size = max(a.nbytes for a in arrays.values())
+
+class Growing:
+    """A run while it is being found."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.calls, self.lengths = plan, list[int](), set[int]()
+        self.written, self.strayed = set[int](), set[int]()  # homes; those in which a call looks beyond its piece
+
+    def takes(self, i: int) -> bool:
+        """Take one more call into the run, if it can be."""
+        plan, call = self.plan, self.plan.calls[i]
+        v = call.result
+        if not isinstance(v, Value) or not v.is_array or not v.array.ndim or v.array.shape[0] < 2:
+            return False
+        n = v.array.shape[0]
+        if not along_rows(call, n) or plan.home[v.number].kind == "outside":
+            return False
+        read = [w for w in call.inputs() if w.is_array]
+        if not all(plan.persistent(w) for w in read):
+            return False
+        lengths = self.lengths | {n}
+        if len(lengths) > 1 and (math.gcd(*lengths) == 1 or not all(
+                aligned(plan, w) for w in (*read, v) if by_rows(call, w) and w.root.kind != "constant")):
+            return False
+        tops = [(id(home.top), by_rows(call, w) and aligned(plan, w)) for w in read
+                if (home := plan.home.get(w.root.number)) is not None and home.kind != "outside"]
+        written = self.written | {id(plan.home[v.number].top)}
+        strayed = self.strayed | {top for top, ok in tops if not ok}
+        if written & strayed:
+            return False
+        self.calls.append(i)
+        self.lengths, self.written, self.strayed = lengths, written, strayed
+        return True
+
+    def close(self) -> None:
+        """Keep the run, if it is of two calls or more, on arrays that together are too large for the cache."""
+        if len(self.calls) > 1:
+            plan, first = self.plan, self.plan.calls[self.calls[0]]
+            total = first.result.array.shape[0]
+            size = max(w.array.nbytes for i in self.calls for w in (*plan.calls[i].inputs(), plan.calls[i].result)
+                       if w.is_array and by_rows(plan.calls[i], w))
             if size >= LARGE:
-                rows = max(1, n * PIECE // size)
-                if rows < n:
-                    plan.runs.append(Run(found[0], found[-1], rows, n))
-        found.clear()
+                step = max(1, total * PIECE // size)
+                if len(self.lengths) > 1:  # subtle: every array must fall into pieces at the same places
+                    common = math.gcd(*self.lengths)
+                    count = min((d for d in range(1, common + 1) if common % d == 0), key=lambda d: abs(d * step - total))
+                    step = total // count
+                if step < total:
+                    plan.runs.append(Run(self.calls[0], self.calls[-1], total, step))
+        self.__init__(self.plan)  # type: ignore[misc]
 
+
+def find_runs(plan: Plan) -> None:
+    """The runs that are worth it."""
+    growing = Growing(plan)
     for i, call in enumerate(plan.calls):
         v = call.result
-        if isinstance(v, Value) and v.is_array and v.root is not v and plan.persistent(v):
-            continue
-        if isinstance(v, Value) and not v.is_array and call.text.startswith("number "):
-            continue
-        size = v.array.shape[0] if isinstance(v, Value) and v.is_array and v.array.ndim else 0
-        if found and size != n:
-            close()
-        if size > 1 and along_rows(call, size) and plan.home[v.number].kind != "outside" and all(
-                plan.persistent(w) for w in call.inputs() if w.is_array):
-            n = size
-            found.append(i)
-        else:
-            close()
-    close()
+        if isinstance(v, Value) and (v.is_array and v.root is not v and plan.persistent(v)
+                                     or not v.is_array and call.text.startswith("number ")):
+            continue  # made once, or written within another line
+        if not growing.takes(i):
+            growing.close()
+            growing.takes(i)
+    growing.close()
 
 
 def shrink(plan: Plan) -> None:
@@ -459,7 +580,7 @@ def shrink(plan: Plan) -> None:
             continue
         for run in plan.runs:
             if all(run.first <= s and e <= run.last for s, e, _ in home.lives) and all(
-                    v.array.shape[:1] == (run.total,) for _, _, v in home.lives) and not any(
+                    v.array.ndim and along_rows(v.call, v.array.shape[0]) for _, _, v in home.lives if v.call) and not any(
                     plan.reads_views(v, run) for _, _, v in home.lives):
                 home.run = run
 
@@ -490,7 +611,7 @@ def give_memory(plan: Plan) -> None:
         plan.size = max(plan.size, h.offset + size)
 
 
-RULES = (settle_sources, settle_state, settle_puts, settle_concatenations, settle_chains, find_runs, shrink, give_memory)
+RULES = (settle_sources, settle_shared, settle_state, settle_puts, settle_copies, settle_concatenations, settle_chains, find_runs, shrink, give_memory)
 
 
 def planned(program: Program) -> Plan:

@@ -6,6 +6,7 @@ A value never changes: writing into an array makes a new value of it. Nothing is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,21 +40,25 @@ class Value:
         Of a source: "input", "state", "number", "constant" or "stream"; else "".
     name : str
         What a person would call it; "" for not known.
+    live : bool
+        Of a constant: whether the user knows it too, and may write into it between steps.
+    known : bool
+        Whether the name is the user's, a layer's, or a gradient's of such; others give way to it.
     single : bool
         Whether NumPy gives a number of its own here, which can't be written into, not an array without axes.
     """
 
-    __slots__ = ("array", "call", "kind", "name", "number", "root", "single")
+    __slots__ = ("array", "call", "kind", "known", "live", "name", "number", "root", "single")
 
     def __init__(self, array: Any, call: Call | None = None, root: Value | None = None, kind: str = "",
                  name: str = "", number: int = 0) -> None:
         self.array, self.call, self.kind, self.name, self.number = array, call, kind, name, number
         self.root = self if root is None else root
-        self.single = False
+        self.single = self.live = self.known = False
 
     @property
     def is_array(self) -> bool:
-        return isinstance(self.array, np.ndarray)
+        return isinstance(self.array, np.ndarray | Layout)
 
 
 class Call:
@@ -109,15 +114,39 @@ def values(x: Any) -> Iterator[Value]:
 
 def mapped(f: Callable[[Any], Any], x: Any) -> Any:
     """Nested arguments with `f` of everything that is no list, tuple, dict or slice."""
-    if type(x) is tuple:
-        return tuple([mapped(f, y) for y in x])
+    if isinstance(x, tuple):
+        return type(x)(*[mapped(f, y) for y in x]) if hasattr(x, "_fields") else tuple([mapped(f, y) for y in x])
     if type(x) is list:
         return [mapped(f, y) for y in x]
     if type(x) is dict:
         return {key: mapped(f, y) for key, y in x.items()}
+    if isinstance(x, list | dict):
+        other = copy(x)
+        for key, y in enumerate(x) if isinstance(x, list) else x.items():
+            other[key] = mapped(f, y)
+        return other
     if type(x) is slice:
         return slice(mapped(f, x.start), mapped(f, x.stop), mapped(f, x.step))
     return f(x)
+
+
+class Layout(NamedTuple):
+    """What is left of an array once a step is written: all but its numbers."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    strides: tuple[int, ...]
+    size: int
+    nbytes: int
+
+
+def forget(calls: list[Call]) -> None:
+    """Let go of the arrays that a step was traced with: a program needs only their layouts."""
+    for call in calls:
+        for v in (*call.outputs(), *([call.region] if call.region else [])):
+            a = v.array
+            if isinstance(a, np.ndarray):
+                v.array = Layout(a.shape, a.dtype, a.strides, a.size, a.nbytes)
 
 
 class Program(NamedTuple):

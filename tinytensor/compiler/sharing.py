@@ -84,9 +84,16 @@ class Sharing:
         result = self.trace.call(target, text, args, kwargs or {}, effect=True)
         return self.trace.lifted(result, (args, kwargs))
 
-    def across(self, x: Any) -> Any:
-        """The sum over all workers."""
-        return self.note(copied, "team.across", (x, self.site()))
+    def across(self, *xs: Any) -> Any:
+        """Sums over all workers: of several at once, side by side."""
+        if len(xs) == 1:
+            return (self.note(copied, "team.across", (xs[0], self.site())),)
+        joined, found, at = np.concatenate([x.reshape(-1) for x in xs]), [], 0
+        total = self.note(copied, "team.across", (joined, self.site()))
+        for x in xs:
+            found.append(total[at : at + x.size].reshape(x.shape))
+            at += x.size
+        return tuple(found)
 
     def own(self, a: Any) -> Any:
         """The part of a vector that a worker updates."""

@@ -24,6 +24,7 @@ NUMPY = str(Path(np.__file__).parent)
 HERE = str(Path(__file__).parent)
 # The files whose local variables are names that a person would give; those of the engine are not.
 TELLING = tuple(f"{PACKAGE}/{room}/" for room in ("nn", "models", "ops", "optim"))
+PLAIN = {"x", "y", "g", "a", "b", "t", "w", "n", "i", "c", "d", "rows", "flat", "input", "self", "first", "second"}
 USER, LAYER, OP = 3, 2, 1  # whose name counts more
 
 
@@ -43,6 +44,7 @@ class Sites:
     def __init__(self, paths: dict[int, str]) -> None:
         self.paths = paths
         self.names: dict[int, tuple[int, str, Value]] = {}  # number of a value -> how good a name, the name
+        self.refused: CompileError | None = None  # the last; subtle: NumPy and the step itself may hide what is raised
         self.gradients: list[tuple[Value, Value]] = []  # a gradient, and what it is the gradient of
 
     # --- lines ---
@@ -75,7 +77,8 @@ class Sites:
                 section = "update"
             elif section == "forward" and code.co_varnames[:2] == ("g", "y"):
                 y = frame.f_locals["y"]
-                module = y.current().root.call.site.module if is_tracer(y) and y.current().root.call else module
+                value = y.known() if is_tracer(y) else None
+                module = value.root.call.site.module if value is not None and value.root.call else module
             frame = frame.f_back
         return Site(line, where, module, section)
 
@@ -88,7 +91,8 @@ class Sites:
         if frame is not None:
             file, number = frame.f_code.co_filename, frame.f_lineno
             place = f"{Path(file).name}:{number}: {linecache.getline(file, number).strip()!r}: "
-        return CompileError(f"compile: {place}{what}; expected {expected}; {advice}")
+        self.refused = CompileError(f"compile: {place}{what}; expected {expected}; {advice}")
+        return self.refused
 
     def number(self, what: str) -> CompileError:
         """The refusal of what would take a value out of the step."""
@@ -109,7 +113,9 @@ class Sites:
         if isinstance(x, Tensor):
             x = x.data
         if is_tracer(x):
-            value = x.current()
+            value = x.known()
+            if value is None:
+                return
             known = self.names.get(value.number)
             if known is None or known[0] < rank:
                 self.names[value.number] = (rank, name, value)
@@ -120,8 +126,8 @@ class Sites:
         if event == "call":
             if code.co_varnames[:2] == ("g", "y") and not code.co_filename.startswith(HERE):
                 g, y = frame.f_locals["g"], frame.f_locals["y"]
-                if is_tracer(g) and is_tracer(y):
-                    self.gradients.append((g.current(), y.current()))
+                if is_tracer(g) and is_tracer(y) and g.known() is not None and y.known() is not None:
+                    self.gradients.append((g.known(), y.known()))
         elif event == "return":
             file = code.co_filename
             user = not ours(file)
@@ -131,13 +137,16 @@ class Sites:
                 self.name(result, path.replace(".", "_"), LAYER)
             rank = USER if user else OP
             for name, x in frame.f_locals.items():
-                if len(name) > 1 or user:
+                if user or name not in PLAIN:
                     self.name(x, name, rank)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Collect names inside the block."""
         before = sys.getprofile()
+        if before is not None:  # a profiler is at work: its results are worth more than names
+            yield
+            return
         sys.setprofile(self.profile)
         try:
             yield
@@ -146,11 +155,19 @@ class Sites:
 
     def settle(self, values: list[Value]) -> None:
         """Write the names that were found into the values: gradients after what they are gradients of."""
-        for _, name, value in self.names.values():
-            value.name = value.name or name
+        found = sorted(self.names.values(), key=lambda known: -known[0])
+        for rank, name, value in found:
+            if rank > OP and not value.name:
+                value.name, value.known = name, True
+        gradients = {g.number for g, _ in self.gradients}
+        for _, name, value in found:
+            if value.number not in gradients:
+                value.name = value.name or name
         for g, y in self.gradients:
             if y.name and not g.name:
-                g.name = f"d_{y.name}"
+                g.name, g.known = f"d_{y.name}", y.known
+        for _, name, value in found:
+            value.name = value.name or name
         for value in values:
             value.name = re.sub(r"\W", "_", value.name)
 

@@ -6,9 +6,13 @@ what they came to stand for is written into the real arrays at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import builtins
+import inspect
+import random
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter, is_, itemgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +21,12 @@ from ..core import Tensor
 from ..nn.module import Module
 from ..optim.flat import Block, Optimizer
 from ..random import Generator, default_generator
-from .program import CompileError, Value
+from .around import Around, Nothing
+from .program import CompileError, Value, mapped
 from .sharing import SHARED, SharedBlock
 from .trace import Number, Trace, Tracer
 
-DATA, NEEDS, TRAINING, THETA, STATE = map(attrgetter, ("data", "needs", "training", "theta", "state"))
+DATA, NEEDS, GRAD, HOOKS, THETA, STATE = map(attrgetter, ("data", "needs", "grad", "hooks", "theta", "state"))
 DRAWS = ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "random63")
 INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws of examples, which workers share
 FILLS = ("uniform_", "normal_", "exponential_")
@@ -46,7 +51,10 @@ class State:
     """
 
     def __init__(self, things: tuple[Any, ...], step: Callable[..., Any]) -> None:
-        self.step = step
+        self.step, self.where = step, ""
+        code = getattr(inspect.unwrap(getattr(step, "__func__", step)), "__code__", None)
+        if code is not None:
+            self.where = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
         self.modules = [x for x in things if isinstance(x, Module)]
         self.optimizers = [x for x in things if isinstance(x, Optimizer)]
         self.generators = [x for x in things if isinstance(x, Generator)]
@@ -78,17 +86,23 @@ class State:
                 seen.add(id(t))
                 self.tensors[f"p{i}"] = t
         self.generators.append(default_generator())
+        self.declared = {id(x) for x in (*self.arrays, *self.tensors.values())}
+        self.plain = {f"p{i}": p for i, p in enumerate(others) if not isinstance(p, Tensor)}
+
+    def around(self, objects: Iterable[Any] = ()) -> Around:
+        """What the step, and arguments that are objects, know by name; declared Tensors are looked after here."""
+        params = [p for opt in self.optimizers for block in opt.blocks for p in block.params]
+        return Around([self.step, *objects, *self.modules], [*self.optimizers, *self.tensors.values(), *params])
 
     def prepare(self) -> None:
         """Let optimisers make their state now, and bind parameters that were given other arrays."""
         for opt in self.optimizers:
             opt.prepare()
 
-    def watch(self) -> Callable[[], bool]:
+    def watch(self, around: Around) -> Callable[[], bool]:
         """A quick look at what a program holds on to, at each call: whether the arrays are those of now, and what is
         fixed in a program (modes, settings of optimisers) is as it is now."""
         tensors = list(self.tensors.values())
-        modules = [m for model in self.modules for m in model.modules()]
         blocks = [block for opt in self.optimizers for block in opt.blocks]
         states = [block.state for block in blocks if block.state]
         groups = [group for opt in self.optimizers for group in opt.param_groups]
@@ -96,14 +110,14 @@ class State:
         optimizers = self.optimizers
 
         def modes() -> list[Any]:
-            return [*map(TRAINING, modules), *map(NEEDS, tensors),
+            return [*map(NEEDS, tensors), *map(HOOKS, tensors),
                     *[get(group) for get, group in zip(fixed, groups, strict=True)]]
 
         arrays, thetas, before = [*map(DATA, tensors)], [*map(THETA, blocks)], modes()
-        vectors = [v for state in states for v in state.values()]
+        vectors, still = [v for state in states for v in state.values()], around.watch()
 
         def unchanged() -> bool:
-            return (all(map(is_, map(DATA, tensors), arrays)) and all(map(is_, map(THETA, blocks), thetas))
+            return (still() and all(map(is_, map(DATA, tensors), arrays)) and all(map(is_, map(THETA, blocks), thetas))
                     and modes() == before and [block for opt in optimizers for block in opt.blocks] == blocks
                     and (not states or all(map(is_, [v for state in map(STATE, blocks) for v in state.values()],
                                                vectors))))
@@ -111,30 +125,35 @@ class State:
         return unchanged
 
     @contextmanager
-    def replaced(self, trace: Trace) -> Iterator[Standing]:
+    def replaced(self, trace: Trace, around: Around) -> Iterator[Standing]:
         """Inside, stand-ins stand in the place of everything."""
-        standing = Standing(self, trace)
+        standing = Standing(self, trace, around)
         try:
             standing.enter()
             yield standing
         except BaseException:
+            standing.leave()
             standing.rewind()
             raise
-        finally:
-            standing.leave()
+        standing.leave()
 
 
 class Standing:
     """Stand-ins, while they stand."""
 
-    def __init__(self, state: State, trace: Trace) -> None:
-        self.state, self.trace = state, trace
-        self.undo: list[Callable[[], None]] = []
+    def __init__(self, state: State, trace: Trace, around: Around) -> None:
+        self.state, self.trace, self.around = state, trace, around
+        self.undo: list[Callable[[], None]] = [around.restore]
         self.arrays: list[tuple[Value, Callable[[], Any]]] = []  # a source, and what stands there in the end
         self.numbers: list[tuple[Value, Callable[[], Any], Slot]] = []
         self.streams: list[Value] = []
+        self.blocks: list[tuple[Optimizer, list[Block]]] = []
         self.saved: list[Callable[[], None]] = []  # puts random streams back
         self.gradients: list[tuple[Tensor, Value]] = []
+        self.tracers: dict[int, Tracer] = {}  # id(array): what stands for a declared array, or one that the step knows
+        self.old: dict[str, Any] = {}  # gradients of earlier steps, by the tensor's name: what stands for them
+        self.touched: list[Any] = []  # tensors whose gradients the step made or cleared
+        self.hidden: list[tuple[str, Callable[[], Any], Any]] = []  # streams of whole modules, and where they stood
 
     def swap(self, owner: Any, name: str, new: Any) -> None:
         old = getattr(owner, name)
@@ -164,35 +183,56 @@ class Standing:
             if id(t) not in bound:
                 tracer = self.array(t.data, name, lambda t=t: t.data)  # type: ignore[misc]
                 self.swap(t, "data", tracer)
-            if t.needs:
-                self.swap(t, "grad", None if t.grad is None else Stale(self.trace))
+            self.gradient(name, t)
+        for name, p in self.state.plain.items():
+            self.gradient(name, p)
         for i, a in enumerate(self.state.arrays):
-            self.trace.constants[id(a)] = self.array(a, f"a{i}").current()
+            self.tracers[id(a)] = self.array(a, f"a{i}" if len(self.state.arrays) > 1 else "a")
+            self.trace.constants[id(a)] = self.tracers[id(a)].current()
+        if self.trace.sharing is None:
+            apart(self.arrays)
         for i, rng in enumerate(self.state.generators):
             self.generator(rng, f"rng{i or ''}")
-        for model in self.state.modules:
-            for module in model.modules():
-                for key, rng in vars(module).items():
-                    if isinstance(rng, np.random.Generator):
-                        self.swap_vars(module, key, self.stream(rng))
-        self.closed_over()
+        for rng in self.around.generators:
+            if id(rng) not in NOTED:
+                self.swap(rng, "__class__", NotedGenerator)
+                NOTED[id(rng)] = (self.trace, None)
+                self.undo.append(lambda rng=rng: NOTED.pop(id(rng), None) and None)  # type: ignore[misc]
+        legacy, python = np.random.get_state(), random.getstate()
+        self.saved += [lambda: np.random.set_state(legacy), lambda: random.setstate(python)]
+        self.hidden = [("np.random", position, position()), ("random", random.getstate, python)]
+        self.swap(builtins, "print", self.refused_print)
+        self.around.replace(self.known)
+        self.trace.open = True
 
-    def closed_over(self) -> None:
-        """Stand-ins for NumPy's generators where the step's own code knows them by name."""
-        function = self.state.step
-        for cell in getattr(function, "__closure__", None) or ():
-            if any(cell.cell_contents is rng for rng in self.state.streams):
-                self.swap(cell, "cell_contents", self.stream(cell.cell_contents))
-        known = getattr(function, "__globals__", {})
-        for name in getattr(getattr(function, "__code__", None), "co_names", ()):
-            if any(known.get(name) is rng for rng in self.state.streams):
-                old, known[name] = known[name], self.stream(known[name])
-                self.undo.append(lambda name=name, old=old: known.update({name: old}))  # type: ignore[misc]
+    def refused_print(self, *_: Any, **__: Any) -> None:
+        raise self.trace.sites.refusal("print would be called at the first steps only", "no side effects", "give back "
+                                       "what is to be printed, and print it outside of the step")
 
-    def swap_vars(self, module: Module, key: str, new: Any) -> None:
-        old = vars(module)[key]
-        self.undo.append(lambda: vars(module).update({key: old}))
-        vars(module)[key] = new
+    def gradient(self, name: str, t: Any) -> None:
+        """An old gradient may be cleared, and not looked at."""
+        if t.grad is not None:
+            self.old[name] = Stale(self.trace)
+        self.swap(t, "grad", self.old.get(name))
+
+    def known(self, x: Any, name: str) -> Any:
+        """What stands for a thing that the step knows by name."""
+        if isinstance(x, Tracer | Number):
+            return x
+        if isinstance(x, np.ndarray) and x.dtype.kind in "biufc":
+            if id(x) not in self.tracers:
+                value = self.trace.constant(x)
+                value.name, value.live = value.name or name, True
+                self.tracers[id(x)] = Tracer(self.trace, value)
+            elif any(x is a for a in self.state.arrays):
+                self.tracers[id(x)].current().name = name
+            return self.tracers[id(x)]
+        if isinstance(x, np.random.Generator | np.random.RandomState):
+            return self.stream(x) if any(x is rng for rng in self.state.streams) else Undeclared(self.trace)
+        if type(x) is tuple:
+            parts = [self.known(y, f"{name}[{i}]") for i, y in enumerate(x)]
+            return x if all(map(is_, parts, x)) else tuple(parts)
+        return x
 
     def vectors(self, block: Block, end: str) -> tuple[Tracer, Tracer, dict[str, Tracer]]:
         """Stand-ins for theta, for what of it an update moves, and for the state vectors beside that."""
@@ -222,8 +262,6 @@ class Standing:
                 bound.add(id(p))
                 self.swap(p, "data", view)
                 view.current().name = names.get(id(p), "")
-                if not isinstance(p, Tensor):
-                    self.swap(p, "grad", p.grad)
             self.swap(block, "state", vectors)
             slot = Slot(f"t{end}", lambda b=block: b.t, lambda v, b=block: setattr(b, "t", v))  # type: ignore[misc]
             self.swap(block, "t", self.number(slot))
@@ -234,6 +272,7 @@ class Standing:
             self.undo.append(lambda g=group, old=old: g.update(lr=old))  # type: ignore[misc]
             group["lr"] = number
         self.swap(opt, "blocks", list(opt.blocks))
+        self.blocks.append((opt, list(opt.blocks)))
 
     def generator(self, rng: Generator, name: str) -> None:
         """A generator whose draws are noted: for a while it is of a class that does so."""
@@ -264,10 +303,43 @@ class Standing:
         for source, now, _ in self.numbers:
             x = now()
             found.append((source, x.value if isinstance(x, Number) else self.plain(source, x)))
-        for t in self.state.tensors.values():
+        for name, t in {**self.state.tensors, **self.state.plain}.items():
             if isinstance(t.grad, Tracer):
                 self.gradients.append((t, t.grad.current()))
+            if t.grad is not self.old.get(name):
+                self.touched.append(t)
         return found
+
+    def cleared(self) -> dict[int, bool]:
+        """Of each tensor that had an old gradient, by id: whether the step cleared it."""
+        everyone = {**self.state.tensors, **self.state.plain}
+        return {id(everyone[name]): any(everyone[name] is t for t in self.touched) for name in self.old}
+
+    def verify(self, finals: list[tuple[Value, Value]], given_back: list[Value]) -> None:
+        """Refuse what the step did to Python's objects, and to streams that nobody declared: it would not happen again."""
+        where = f"{self.state.where}: " if self.state.where else ""
+        for opt, blocks in self.blocks:
+            if list(map(id, opt.blocks)) != list(map(id, blocks)):
+                lacking = [n for n, t in {**self.state.tensors, **self.state.plain}.items() if t.grad is None
+                           and any(t is p for block in opt.blocks for p in block.params) and getattr(t, "needs", True)]
+                raise CompileError(f"compile: {where}{' and '.join(lacking)} had no gradient at the optimiser's step; "
+                                   f"expected one for each parameter that requires grad; leave it out of the "
+                                   f"optimiser, or let its requires_grad be False")
+        used = {v.root.number for call in self.trace.calls for v in call.inputs()} | {v.root.number for v in given_back}
+        changed = [source.array for source, final in finals if source.is_array and final is not source]
+        for v in self.trace.sources:
+            if v.kind == "input" and v.is_array and not any(v.array is a for a in changed) or (
+                    v.kind == "constant" and v.number in used):
+                overlapping(v.array, v.name or "an array", changed)
+        for name, now, before in self.hidden:
+            if now() != before:
+                raise CompileError(f"compile: {where}a draw from {name} itself, which is not declared, would be the "
+                                   f"same for ever; expected draws from declared Generators; write rng = "
+                                   f"np.random.default_rng(seed), and name it among what is given to tt.compile")
+        for name, a, b in self.around.differences():
+            raise CompileError(f"compile: {where}{name} was {short(a)} before the step and is {short(b)} after it, which "
+                               f"would not happen again; expected no side effects on Python objects; give the value "
+                               f"back, count outside of the step, or let it be a declared array")
 
     def plain(self, source: Value, x: Any) -> Value:
         """The value of a number that the step set to one of its own."""
@@ -283,11 +355,11 @@ class Standing:
                 np.copyto(source.array, value)
             else:
                 slots[source.number].put(value)
-        for t in self.state.tensors.values():
-            if t.needs:
-                t.grad = None
+        for t in self.touched:
+            t.grad = None
 
     def leave(self) -> None:
+        self.trace.open = False
         for undo in reversed(self.undo):
             undo()
 
@@ -295,6 +367,47 @@ class Standing:
         """Put the random streams back to where they were."""
         for restore in self.saved:
             restore()
+
+
+def position() -> Any:
+    """Where NumPy's own stream stands."""
+    _, key, *rest = np.random.get_state()  # type: ignore[misc]
+    return key.tobytes(), *rest
+
+
+# --- arrays that share memory ---
+
+
+def bounds(a: Any) -> tuple[int, int]:
+    return np.lib.array_utils.byte_bounds(a)
+
+
+def overlapping(x: Any, name: str, arrays: Iterable[Any]) -> None:
+    """Refuse an array that is part of a declared one, and known by another name."""
+    if any(np.may_share_memory(x, a) for a in arrays):
+        raise CompileError(f"compile: {name} shares memory with what the step may change; expected one name for it; pass "
+                           f"a copy, or take what is declared itself, and its views in the step")
+
+
+def apart(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:
+    """Refuse declared arrays that share memory."""
+    end, before = 0, None
+    for low, high, _, source in sorted((*bounds(s.array), s.number, s) for s, _ in arrays if s.array.size):
+        if before is not None and low < end and np.may_share_memory(before.array, source.array):
+            raise CompileError(f"compile: the declared {before.name or 'array'} and {source.name or 'array'} share "
+                               f"memory; expected arrays apart; declare the whole, and write the view in the step")
+        end, before = (high, source) if high > end else (end, before)
+
+
+def short(x: Any) -> str:
+    """A value in few words."""
+    if isinstance(x, Tracer | Number) or isinstance(getattr(x, "data", None), Tracer):
+        return "a value of the step"
+    text = "not there" if x is Nothing else repr(x)
+    return text if len(text) <= 40 else f"a {type(x).__name__}"
+
+
+# --- gradients of earlier steps ---
 
 
 class Stale:
@@ -312,7 +425,7 @@ class Stale:
 
 # --- random streams ---
 
-NOTED: dict[int, tuple[Trace, Value]] = {}  # id(generator): the trace that notes its draws
+NOTED: dict[int, tuple[Trace, Value | None]] = {}  # id(generator): the trace that notes its draws
 
 
 class NotedGenerator(Generator):
@@ -326,6 +439,8 @@ def noted_draw(name: str) -> Callable[..., Any]:
         if id(self) not in NOTED:
             return plain(self, *args, **kwargs)
         trace, value = NOTED[id(self)]
+        if value is None:
+            raise undeclared(trace)
 
         def drawn(rng: Any, *args: Any, **kwargs: Any) -> Any:
             rng.__class__ = Generator
@@ -347,6 +462,35 @@ def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: A
     return trace.lifted(result, ())
 
 
+def undeclared(trace: Trace) -> CompileError:
+    return trace.sites.refusal("a draw from a Generator that was not declared would be the same for ever", "draws from "
+                               "declared Generators", "name the Generator among what is given to tt.compile")
+
+
+class Undeclared:
+    """Stands for one of NumPy's generators that was not declared: it does not draw."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    @property
+    def __class__(self) -> Any:
+        return np.random.Generator
+
+    def __getattr__(self, name: str) -> Any:
+        raise undeclared(self._trace)
+
+
+def refused_seed(name: str) -> Callable[..., Any]:
+    def seed(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if id(self) not in NOTED:
+            return getattr(Generator, name)(self, *args, **kwargs)
+        raise NOTED[id(self)][0].sites.refusal(f"{name} moves a random stream to another place", "draws only",
+                                               "seed the Generator outside of the step")
+
+    return seed
+
+
 def refused_fill(name: str) -> Callable[..., Any]:
     def fill(self: Any, *args: Any, **kwargs: Any) -> Any:
         if id(self) not in NOTED:
@@ -361,6 +505,8 @@ for name in DRAWS:
     setattr(NotedGenerator, name, noted_draw(name))
 for name in FILLS:
     setattr(NotedGenerator, name, refused_fill(name))
+for name in ("manual_seed", "set_state"):
+    setattr(NotedGenerator, name, refused_seed(name))
 
 
 class NotedStream:

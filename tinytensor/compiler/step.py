@@ -10,7 +10,9 @@ import inspect
 import linecache
 import math
 from collections.abc import Callable
-from itertools import zip_longest
+from contextlib import nullcontext
+from functools import partial
+from itertools import repeat, zip_longest
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -18,14 +20,17 @@ import numpy as np
 
 from .. import core
 from ..core import NO_PARAMS, RELEASED, Tensor, record
+from ..random import Generator
+from .around import Around
+from .check import STEPS, Copy, checked
 from .crew import Crew
 from .emit import written
 from .explain import Explanation, explained, profiled
 from .plan import planned
-from .program import Call, CompileError, Program, Value, mapped
+from .program import Call, CompileError, Program, Value, forget, mapped
 from .sharing import Shares, Sharing, finish
 from .sites import Sites
-from .state import Slot, State
+from .state import GRAD, Slot, State, overlapping, short
 from .trace import Number, Trace, Tracer
 from .workers import refuse
 
@@ -88,13 +93,13 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
 class Leaf:
     """A place in what a step gives back: which of its values stands there, and whether as a Tensor."""
 
-    def __init__(self, number: int, tensor: bool) -> None:
-        self.number, self.tensor = number, tensor
+    def __init__(self, number: int, tensor: bool, single: bool) -> None:
+        self.number, self.tensor, self.single = number, tensor, single
 
     def given(self, outputs: Any) -> Any:
         """What stands there now: a copy, for the step's own memory is written again."""
         x = outputs[self.number]
-        x = x.copy() if isinstance(x, np.ndarray) else x
+        x = x[()] if self.single else x.copy("K") if isinstance(x, np.ndarray) else x
         return record(RELEASED, x, [], [], NO_PARAMS, False) if self.tensor else x
 
 
@@ -104,6 +109,8 @@ class Traced(NamedTuple):
     program: Program
     template: Any  # what it gave, with Leafs in the place of arrays and numbers
     slots: dict[int, Slot]  # of the declared numbers
+    unchanged: Callable[[], bool]  # whether all that the step knows is as it was
+    around: Around
 
 
 class Written:
@@ -118,14 +125,36 @@ class Written:
         self.put = [slots[v.number].put for v in numbers if finals[v.number] is not v]
         name, namespace = f"<{title}>", dict(self.source.inputs)
         linecache.cache[name] = (len(self.source.text), None, self.source.text.splitlines(True), name)
-        self.unchanged = state.watch()
+        self.unchanged, self.slots, self.checks, self.used = traced.unchanged, slots, 0, False
+        self.tensors = [*state.tensors.values(), *state.plain.values()]
+        self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
+        self.roots = {id(a if a.base is None else a.base) for a in self.changed}
         if shares.size > 1:
-            self.run: Callable[..., Any] = Crew(self.program, self.source, numbers, given, shares)
+            self.run: Callable[..., Any] = (crew := Crew(self.program, self.source, numbers, given, shares))
+            unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
         else:
             exec(builtins.compile(self.source.text, name, "exec"), namespace)
             self.run = namespace["step"]
 
+    def clean(self, known: dict[int, bool]) -> bool:
+        """Clear gradients that were left by others, where the step does so; False if nobody knows whether it does."""
+        if all(map(is_, map(GRAD, self.tensors), repeat(None))):
+            return True
+        left = [t for t in self.tensors if t.grad is not None]
+        for t in left:
+            if known.get(id(t)):
+                t.grad = None
+        return all(id(t) in known for t in left)
+
+    def check_memory(self, given: list[Any], title: str) -> None:
+        """Refuse arguments that are part of what the step changes."""
+        if not self.roots.isdisjoint([id(x) if x.base is None else id(x.base) for x in given if type(x) is np.ndarray]):
+            for x in given:
+                if isinstance(x, np.ndarray) and not any(x is a for a in self.changed):
+                    overlapping(x, f"an argument of {title}", self.changed)
+
     def __call__(self, given: list[Any]) -> Any:
+        self.used = True
         outputs = self.run(*given, *[get() for get in self.get])
         for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
             put(value)
@@ -151,54 +180,121 @@ class Compiled:
 
     def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool,
                  fast: bool) -> None:
+        self.title, self.first_args, self.first_kwargs = getattr(step, "__name__", type(step).__name__), (), {}
+        if isinstance(step, partial):  # what it holds are arguments like any other
+            self.first_args, self.first_kwargs, step = step.args, step.keywords, step.func
+            self.title = getattr(step, "__name__", self.title)
         self.step, self.workers, self.check, self.fast = step, workers, check, fast
         refuse(workers)
-        self.state, self.shares = State(declared, step), Shares(workers)
-        self.title = getattr(step, "__name__", type(step).__name__)
-        self.parameters = names_of(step)
+        self.declared, self.state, self.shares = declared, State(declared, step), Shares(workers)
+        self.signature, self.parameters, self.keywords = signature_of(step)
+        self.count = -1 if self.first_args or self.first_kwargs else len(self.parameters)
         self.traces: dict[Any, Traced] = {}
         self.programs: dict[Any, Written] = {}
+        self.known: dict[Any, dict[int, bool]] = {}  # of each key: whether the step clears a tensor's old gradient
+        self.restarts = 0
 
-    def __call__(self, *args: Any) -> Any:
-        key = tuple([kind(a) for a in args])
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != self.count:
+            args = self.bound(args, kwargs)
+        key = self.key(args)
         program = self.programs.get(key)
-        if program is None or not self.fits(program):
+        if program is None or not self.fits(program, key):
             return self.first(args, key)
-        return program([a.data if isinstance(a, Tensor) else a for a in flat(args)])
+        given = [a.data if isinstance(a, Tensor) else a for a in flat(args)]
+        program.check_memory(given, self.title)
+        if self.check and program.checks < STEPS:
+            program.checks += 1
+            return checked(self.title, partial(self.invoke, args), partial(program, given),
+                           partial(Copy, program.program, program.slots), self.state, self.around(args))
+        return program(given)
 
-    def fits(self, program: Written) -> bool:
+    def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Arguments in the order of the step's own: those by keyword and those left out too."""
+        args, kwargs = (*self.first_args, *args), {**self.first_kwargs, **kwargs}
+        if self.signature is None:
+            if kwargs:
+                raise TypeError(f"compile: {self.title} has no signature, and {', '.join(kwargs)} came by keyword; "
+                                f"expected arguments by position")
+            return args
+        found = self.signature.bind(*args, **kwargs)
+        found.apply_defaults()
+        if unknown := found.kwargs.keys() - set(self.keywords):
+            raise TypeError(f"compile: {self.title} takes {', '.join(sorted(unknown))} by **; expected arguments that "
+                            f"its signature names; write them out, or pass a dict")
+        return (*found.args, *(found.kwargs[k] for k in self.keywords))
+
+    def invoke(self, args: tuple[Any, ...]) -> Any:
+        """Call the step itself."""
+        if not self.keywords:
+            return self.step(*args)
+        n = len(args) - len(self.keywords)
+        return self.step(*args[:n], **dict(zip(self.keywords, args[n:], strict=True)))
+
+    def key(self, args: tuple[Any, ...]) -> Any:
+        """What a program is known by: the kinds of its arguments, and which of them are declared."""
+        key, declared = tuple([kind(a) for a in args]), self.state.declared
+        own = [i for i, a in enumerate(args) if id(a) in declared]
+        return (*key, tuple([(i, Same(args[i])) for i in own])) if own else key
+
+    def around(self, args: tuple[Any, ...]) -> Around:
+        """What the step knows, by name or as an argument that is an object."""
+        objects: list[Any] = []
+        mapped(lambda x: objects.append(x) if not isinstance(x, Tensor | np.ndarray) else None, args)
+        return self.state.around(objects)
+
+    def fits(self, program: Written, key: Any) -> bool:
         """Whether all is where it was; parameters that were given other arrays are bound again."""
         if not program.unchanged():
             self.state.prepare()
-            return program.unchanged()
-        return True
+            if not program.unchanged():
+                return False
+        return program.clean(self.known[key])
 
     def first(self, args: tuple[Any, ...], key: Any) -> Any:
         """Run the step itself, written down; at the second time compare, and make the program."""
-        self.programs.pop(key, None)
+        program, before = self.programs.pop(key, None), self.traces.get(key)
+        if program is not None and program.used:
+            self.restarts = 0
+        self.state.prepare()
+        if before is not None and not before.unchanged():
+            self.changed(before)
+            del self.traces[key]
         if key not in self.traces and len(self.traces) >= SIGNATURES:
             raise CompileError(f"compile: {self.title} came with {changing([*self.traces, key], self.parameters)}; "
                                f"expected at most {SIGNATURES} kinds of arguments; cut or pad arrays to one shape, and "
                                f"pass numbers that vary as floats")
-        self.state.prepare()
-        traced, result = self.trace(args) if self.workers == 1 else self.trace_shared(args)
-        before = self.traces.get(key)
-        self.traces[key] = traced
+        traced, result = (self.trace if self.workers == 1 else self.trace_shared)(args, key in self.traces)
+        before = self.traces.pop(key, None)
         if before is not None and self.same_state(before, traced):
             compare(before.program, traced.program)
             given = [a.data if isinstance(a, Tensor) else a for a in flat(args)]
             self.programs[key] = Written(traced, self.title, self.state, given, self.shares)
+        forget(traced.program.calls)
+        self.traces[key] = traced
         return result
 
-    def trace_shared(self, args: tuple[Any, ...]) -> tuple[Traced, Any]:
+    def changed(self, before: Traced) -> None:
+        """Something that the step knows is another one than at its last call: all begins again, but not for ever."""
+        self.state = State(self.declared, self.step)
+        self.state.prepare()
+        self.restarts += 1
+        if self.restarts > SIGNATURES:
+            self.restarts = 0
+            what, a, b = next(before.around.changes(), ("something that was declared", "one thing", "another"))
+            where = f"{self.state.where}: " if self.state.where else ""
+            raise CompileError(f"compile: {where}{what} changes all the time, {short(a)} and {short(b)}, and the step "
+                               f"reads it; expected it to stay as it is; pass it as an argument, a number as a float")
+
+    def trace_shared(self, args: tuple[Any, ...], named: bool) -> tuple[Traced, Any]:
         """Write down one worker's part of the step; the step itself is made as ever, by this process alone."""
         self.shares.move(self.state)
         core.state.workers = self.workers
         try:
-            traced, _ = self.trace(args)
+            traced, _ = self.trace(args, named)
         finally:
             core.state.workers = 1
-        result = self.step(*args)
+        result = self.invoke(args)
         for t in self.state.tensors.values():
             t.grad = None
         return traced, mapped(lambda x: x.detach() if isinstance(x, Tensor) else x, result)
@@ -208,16 +304,21 @@ class Compiled:
         a, b = ([s.array for s, _ in t.program.state if s.is_array] for t in (before, now))
         return len(a) == len(b) and all(map(is_, a, b))
 
-    def trace(self, args: tuple[Any, ...]) -> tuple[Traced, Any]:
+    def trace(self, args: tuple[Any, ...], named: bool) -> tuple[Traced, Any]:
         """Run the step on stand-ins for all that it is given or may change, then write down what came of that."""
         sites = Sites(self.state.paths)
         trace = Trace(sites)
         if self.workers > 1:
             trace.sharing = Sharing(trace, self.shares)
-        with self.state.replaced(trace) as standing:
+        around = self.around(args)
+        unchanged = self.state.watch(around)
+        with self.state.replaced(trace, around) as standing:
             inputs: list[Value] = []
 
             def stand_in(x: Any, name: str) -> Any:
+                if id(x) in self.state.declared:  # subtle: its place among the arguments is kept, and not used
+                    inputs.append(trace.source(x if isinstance(x, np.ndarray) else x.data.current().array, "input", name))
+                    return standing.tracers.get(id(x), x)
                 if isinstance(x, Tensor):
                     return Tensor(stand_in(x.data, name), x.requires_grad)
                 if isinstance(x, np.ndarray | np.generic):
@@ -227,29 +328,38 @@ class Compiled:
                 if type(x) is float:
                     inputs.append(trace.source(x, "number", name))
                     return Number(trace, inputs[-1])
+                if isinstance(x, Generator):
+                    standing.generator(x, name)
                 return standing.stream(x) if isinstance(x, np.random.Generator) else x
 
             given = [mapped(lambda x, n=name: stand_in(x, n), a)
                      for a, name in zip(args, [*self.parameters, *["x"] * len(args)], strict=False)]
-            with sites.watching():
-                result = self.step(*given)
+            with sites.watching() if named else nullcontext():  # names take as long as all else
+                result = self.invoke(tuple(given))
             found: list[Value] = []
 
             def leaf(x: Any) -> Any:
                 tensor, x = isinstance(x, Tensor), x.data if isinstance(x, Tensor) else x
-                if isinstance(x, Tracer | Number):
+                if isinstance(x, Tracer | Number | np.ndarray):
                     found.append(trace.value(x))
-                    return Leaf(len(found) - 1, tensor)
+                    return Leaf(len(found) - 1, tensor, isinstance(x, Tracer) and x.single)
+                if any(isinstance(y, Tracer | Number | Tensor) for y in getattr(x, "__dict__", {}).values()):
+                    raise CompileError(f"compile: {self.state.where}: a {type(x).__name__} came back; expected arrays, "
+                                       f"numbers, and tuples, lists and dicts of them")
                 return x
 
             template = mapped(leaf, result)
             state = standing.finals()
+            standing.verify(state, found)
+            trace.check_constants()
+        self.known.setdefault(self.key(args), {}).update(standing.cleared())
         for t, v in standing.gradients:
-            name = next(name for name, x in self.state.tensors.items() if x is t)
+            name = next(name for name, x in {**self.state.tensors, **self.state.plain}.items() if x is t)
             v.name = v.name or f"d_{name}"
         sites.settle([v for call in trace.calls for v in call.outputs()] + trace.sources)
         program = Program(trace.calls, args, inputs, found, state, trace.sources)
-        traced = Traced(program, template, {source.number: slot for source, _, slot in standing.numbers})
+        traced = Traced(program, template, {source.number: slot for source, _, slot in standing.numbers},
+                        unchanged, around)
         outputs = [v.array for v in found]
         result = mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, template)
         if trace.sharing is None:
@@ -281,7 +391,7 @@ class Compiled:
         source = self.latest.source
         if not args:
             return explained(source, [math.nan] * len(source.lines))
-        program = self.programs[tuple([kind(a) for a in args])]
+        program = self.programs[self.key(args)]
         took = program.profile([a.data if isinstance(a, Tensor) else a for a in flat(args)], steps)
         return explained(program.source, took)
 
@@ -294,12 +404,27 @@ class Compiled:
 # --- arguments ---
 
 
-def names_of(step: Callable[..., Any]) -> list[str]:
-    """The names of a function's arguments, as far as they are known."""
+class Same:
+    """An object as part of a key: it is equal to itself only, and lives as long as the key."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.x is other.x
+
+    def __hash__(self) -> int:
+        return id(self.x)
+
+
+def signature_of(step: Callable[..., Any]) -> tuple[inspect.Signature | None, list[str], list[str]]:
+    """The signature of a step, the names of all arguments, and of those that come by keyword only."""
     try:
-        return list(inspect.signature(step).parameters)
+        signature = inspect.signature(step)
     except (TypeError, ValueError):
-        return []
+        return None, [], []
+    kinds = {name: p.kind for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD}
+    return signature, list(kinds), [name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY]
 
 
 def kind(x: Any) -> Any:
@@ -308,15 +433,20 @@ def kind(x: Any) -> Any:
         return (x.shape, x.dtype, x.strides)
     if isinstance(x, Tensor):
         return ("Tensor", x.needs, kind(x.data))
+    if isinstance(x, np.ndarray | np.generic):
+        x = np.asarray(x)
+        return (x.shape, x.dtype, x.strides)
     if isinstance(x, float):
         return float
     if isinstance(x, list | tuple):
         return (type(x), *map(kind, x))
     if isinstance(x, dict):
-        return (dict, *((k, kind(v)) for k, v in x.items()))
-    if isinstance(x, np.generic):
-        return kind(np.asarray(x))
-    return (type(x), x) if isinstance(x, int | str | bool | None) else ("object", id(x))
+        return (type(x), *((k, kind(v)) for k, v in x.items()))
+    if isinstance(x, slice):
+        return (slice, kind(x.start), kind(x.stop), kind(x.step))
+    if isinstance(x, set | frozenset):
+        return (type(x), frozenset(map(kind, x)))
+    return (type(x), x) if isinstance(x, int | str | bytes | complex | None) else ("object", Same(x))
 
 
 def flat(x: Any) -> list[Any]:

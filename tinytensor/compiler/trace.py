@@ -15,10 +15,11 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..autograd import across, averaged
 from ..core import Tensor, Traced
-from .program import Call, CompileError, Value, mapped
+from .program import Call, CompileError, Value, mapped, values
 from .sites import Sites
 
 Target = Callable[..., Any]
+CHEAP = 2**18  # bytes: from here on, what goes element by element is not kept from one section to the next
 TOGETHER = {across.__wrapped__, averaged.__wrapped__}  # type: ignore[attr-defined]
 CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
 
@@ -35,6 +36,8 @@ class Trace:
         self.sites = sites
         self.known: dict[Any, Any] = {}
         self.constants: dict[int, Value] = {}
+        self.open = False  # whether the step runs just now
+        self.prints: dict[int, int] = {}  # number of a constant -> what is in it
         self.count = 0
         self.sharing: Any = None  # notes what workers do together, where several share the step
 
@@ -52,7 +55,26 @@ class Trace:
         value = self.constants.get(id(array))
         if value is None:
             value = self.constants[id(array)] = self.source(array, "constant")
+            self.prints[value.number] = hash(array.tobytes())
+        else:
+            self.check_constant(value)
         return value
+
+    def check_constant(self, value: Value) -> None:
+        """Refuse an array that was written into, as a plain one, after the step had used it."""
+        if value.number in self.prints and self.prints[value.number] != hash(value.array.tobytes()):
+            raise self.sites.refusal("a plain array was written into after the step had used it", "constants that stay "
+                                     "as they are", "make another array for other values, or declare this one")
+
+    def check_told(self) -> None:
+        """Refuse to be told in words while the step runs: that would be done at the first steps only."""
+        if self.open:
+            raise self.sites.number("a text (print, str, an f-string)")
+
+    def check_constants(self) -> None:
+        """As `check_constant`, at the end of a step."""
+        for value in self.constants.values():
+            self.check_constant(value)
 
     def value(self, x: Any) -> Any:
         """What stands for one argument of a call."""
@@ -80,10 +102,14 @@ class Trace:
              effect: bool = False, like: Any = None) -> Any:
         """Make a call, note it, and give what it gives, as values; `like`: in an array of this one's layout."""
         given, named = mapped(self.value, args), mapped(self.value, kwargs)
-        key = (text, target, self.key(given), self.key(named), None if like is None else (like.dtype, like.strides))
+        site = self.sites.here(self)
+        key = (text, target, self.key(given), self.key(named), None if like is None else (like.dtype, like.shape, like.strides))
+        if isinstance(target, np.ufunc) and not target.signature and any(
+                v.array.nbytes >= CHEAP for v in values(given) if v.is_array):
+            key = (*key, site.section)  # subtle: made again in the backward pass it costs less than to be kept till then
         if not effect and key in self.known:
             return self.known[key]
-        call = Call(target, text, given, named, effect, self.sites.here(self))
+        call = Call(target, text, given, named, effect, site)
         arrays, options = mapped(concrete, given), mapped(concrete, named)
         if like is not None:
             options["out"] = np.empty_like(like)
@@ -198,6 +224,7 @@ STATIC = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexo
 # and those whose result has a shape, or is a bool, that depends on values
 MASKS = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress, np.union1d, np.intersect1d,
          np.setdiff1d, np.trim_zeros, np.array_equal, np.allclose, np.array_equiv, np.bincount, np.histogram}
+TOLD = {np.array2string, np.array_repr, np.array_str}
 PREDICATES = {"np.array_equal", "np.allclose", "np.iscomplexobj"}
 SQUARES = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 
@@ -215,7 +242,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         Whether NumPy would give a number of its own here, not an array.
     """
 
-    __slots__ = ("owner", "seen", "single", "tape", "way", "_value")
+    __slots__ = ("fresh", "owner", "seen", "single", "tape", "way", "_value")
     __hash__ = object.__hash__
     __array_priority__ = 500
 
@@ -223,6 +250,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         self.tape, self._value, self.owner, self.single = trace, value, owner, single
         self.seen = None if owner is None else owner.current()
         self.way: Any = None
+        self.fresh = False  # whether it is a copy, which may be written into whatever its value comes from
 
     def current(self) -> Value:
         """The value that it stands for now."""
@@ -232,14 +260,21 @@ class Tracer(Traced, NDArrayOperatorsMixin):
             self.seen = value
         return self._value
 
+    def known(self) -> Value | None:
+        """As `current`, but None where a view has to be looked at again."""
+        return self._value if self.owner is None or self.owner.known() is self.seen else None
+
     def write(self, value: Value) -> None:
         """Stand for another value from now on, and so let all that shares this memory."""
         if self.owner is None:
-            kind = self._value.root.kind
+            kind = "" if self.fresh else self._value.root.kind
             if kind in ("input", "constant"):
-                what = "an argument of the step" if kind == "input" else "an array that was not declared"
+                name = self._value.root.name
+                what = f"{name}, an argument of the step" if kind == "input" else (
+                    f"{name or 'an array'}, which was not declared")
                 raise self.tape.sites.refusal(f"a write into {what}", "writes into the step's own arrays, or declared "
-                                               "ones", "name the array among what is given to tt.compile, or copy it")
+                                               "ones", "name the array, or the Module or Optimizer that holds it, among "
+                                               "what is given to tt.compile, or copy it")
             self._value = value
             return
         base = self.owner.current()
@@ -250,12 +285,17 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         call.result = whole = Value(array, call, None, "", "", self.tape.count)
         self.tape.count += 1
         self.tape.calls.append(call)
-        self.owner.write(whole)
-        region = self.current()
+        target, text, args, kwargs = self.way
+        args = mapped(lambda x: Tracer(self.tape, whole) if x is self.owner else x, args)
+        call.region = region = self.tape.call(target, text, args, kwargs)
         np.copyto(region.array, value.array)
-        call.region = region
+        self.owner.write(whole)
 
     # --- shape and dtype are known ---
+
+    @property
+    def __class__(self) -> Any:  # subtle: what asks with isinstance is told what it would be told without a trace
+        return self.dtype.type if self.single else np.ndarray
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -287,7 +327,12 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     @property
     def flags(self) -> Any:
-        return self._value.array.flags
+        array, whole = self._value.array, self
+        while whole.owner is not None:
+            whole = whole.owner
+        if whole.fresh and not array.flags.writeable:  # it shares the value of a read-only array, and is its own
+            array = np.lib.stride_tricks.as_strided(np.empty(1, array.dtype), array.shape, array.strides)
+        return array.flags
 
     def __len__(self) -> int:
         return len(self._value.array)
@@ -296,7 +341,11 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
+        self.tape.check_told()
         return f"<traced {self.dtype} {self.shape}>"
+
+    def __format__(self, _: str) -> str:
+        return repr(self)
 
     # --- calls ---
 
@@ -318,13 +367,16 @@ class Tracer(Traced, NDArrayOperatorsMixin):
             return NotImplemented
         if func in STATIC:
             return func(*mapped(concrete, mapped(self.tape.value, args)), **kwargs)
+        if func in TOLD:
+            self.tape.check_told()
+            return repr(self)
         name = func.__name__ if func.__module__ in ("numpy", None) else f"{func.__module__}.{func.__name__}"
         text = f"np.{name.removeprefix('numpy.')}"
         if func in MASKS or (func is np.where and len(args) + len(kwargs) == 1):
             raise self.tape.sites.refusal(f"{text} gives what depends on values: how many, or whether", "shapes that "
                                            "are the same at each step", "write np.where with all three arguments")
         if func is np.copy:
-            return args[0].copy()
+            return args[0].copied() if args[0].single else args[0].copy("K")
         if func is np.copyto:
             args[0][...] = args[1]
             return None
@@ -346,21 +398,34 @@ class Tracer(Traced, NDArrayOperatorsMixin):
                                                   (key if isinstance(key, tuple) else (key,))):
             self.write(self.tape.call(replaced, "[]=", (self, key, value), {}, like=self.current().array))
             return
-        region = self if key is Ellipsis else self[key]
+        keys = key if isinstance(key, tuple) else (key,)
+        # subtle: without the dots x[0] is a number of its own, and no view
+        region = self if key is Ellipsis else self[keys if any(k is Ellipsis for k in keys) else (*keys, Ellipsis)]
         region.write(self.tape.call(filled, "np.copyto", (value,), {}, like=region.current().array))
 
     def copy(self, order: str = "C") -> Any:
         """Another array with the same values: values never change, so that it is the same value under this layout."""
+        if self.single:
+            return self
         value, array = self.current(), self.current().array
         if array.copy(order=order).strides == array.strides and value.kind in ("", "input"):  # type: ignore[call-overload]
-            return Tracer(self.tape, value, None)
+            return self.copied()
         return self.tape.apply(np.copy, "np.copy", (self,), {"order": order})
+
+    def copied(self) -> Tracer:
+        """Another array with this value."""
+        other = Tracer(self.tape, self.current(), None)
+        other.fresh = True
+        return other
 
     def astype(self, dtype: Any, order: str = "K", **options: Any) -> Any:
         """As an array's."""
+        if self.single:  # subtle: of a number of NumPy's own the same is made, not an array without axes
+            y = self.copied().astype(dtype, order, **options)
+            return Tracer(self.tape, y.current(), None, single=True)
         if np.dtype(dtype) == self.dtype and order == "K" and not options and self.current().kind in ("", "input"):
             if np.empty_like(self.current().array).strides == self.strides:
-                return Tracer(self.tape, self.current(), None)
+                return self.copied()
         return self.tape.apply(np.ndarray.astype, ".astype", (self, np.dtype(dtype)), {"order": order, **options})
 
     def __pow__(self, other: Any) -> Any:
@@ -374,6 +439,8 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     @property
     def T(self) -> Any:
+        if self.single:
+            return self
         return self.tape.apply(transposed, ".T", (self,), {})
 
     @property
@@ -389,8 +456,8 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         self[...] = value
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
+        if name.startswith("__") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
         raise self.tape.sites.refusal(f".{name} of an array", "NumPy's functions and the usual methods", ADVICE.get(
             name, "write it with NumPy's functions of arrays"))
 
@@ -408,6 +475,11 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     def __int__(self) -> int:
         raise self.tape.sites.number("int()")
+
+    def __index__(self) -> int:
+        if self.size != 1 or self.dtype.kind not in "iu":
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        raise self.tape.sites.number("an index or a count (range)")
 
     def __complex__(self) -> complex:
         raise self.tape.sites.number("complex()")
@@ -465,7 +537,12 @@ class Number(Traced):
     def __init__(self, trace: Trace, value: Value) -> None:
         self.tape, self.value = trace, value
 
+    @property
+    def __class__(self) -> Any:  # as a Tracer's
+        return type(self.value.array)
+
     def __repr__(self) -> str:
+        self.tape.check_told()
         return f"<traced {type(self.value.array).__name__}>"
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:

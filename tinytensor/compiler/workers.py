@@ -114,7 +114,10 @@ class Team:
         there = self.slots[site]
         there[self.rank] = x
         self.meet()
-        return np.add.reduce(there, axis=0)
+        total = there[0] + there[1]
+        for other in range(2, self.size):
+            total += there[other]
+        return total
 
     def average(self, x: Any, site: int, bounds: Any = (), whole: bool = True) -> Any:
         """The mean over all workers of a vector; of each piece in `bounds` a worker computes its own part.
@@ -122,17 +125,20 @@ class Team:
         Unless the `whole` is asked for, only that part is right.
         """
         there = self.slots[site]
-        there[self.rank] = x
+        if x is not there[self.rank] and not np.may_share_memory(x, there[self.rank]):
+            there[self.rank] = x
         self.meet()
-        mean, share = there[-1], 1 / self.size
-        pieces = [self.own(np.arange(start, stop))[[0, -1]] for start, stop in bounds]
-        for first, last in pieces or [(0, len(mean) - 1 if mean.ndim else 0)]:
-            part = slice(first, last + 1) if mean.ndim else ...
+        if not bounds:
+            return np.array(np.add.reduce(there[:-1], axis=0) * (1 / self.size))
+        mean = there[-1]
+        for start, stop in bounds:
+            size = (stop - start) // self.size
+            part = slice(start + self.rank * size, start + (self.rank + 1) * size)
             total = np.add(there[0][part], there[1][part], out=mean[part])
             for other in range(2, self.size):
                 total += there[other][part]
-            total *= share
-        if whole and bounds:
+            total *= 1 / self.size
+        if whole:
             self.meet()
         return mean
 
@@ -180,12 +186,12 @@ class Team:
     def fail(self, error: BaseException) -> None:
         """Tell all that this worker has failed, and why."""
         text = "".join(traceback.format_exception_only(error)).strip().encode()[: MESSAGE - 1]
-        self.text[: len(text) + 1] = text + b"\\0"
+        self.text[: len(text) + 1] = text + b"\0"
         self.counters[self.size * LINE // 8] = 1
 
     def failure(self) -> CompileError:
         """What another worker has failed of."""
-        text = self.text[:].partition(b"\\0")[0].decode("utf-8", "replace")
+        text = self.text[:].partition(b"\0")[0].decode("utf-8", "replace")
         return CompileError(f"compile: a worker failed: {text or 'it said nothing'}; expected what runs alone to run "
                             f"shared; run the step with workers=1 to see where")
 

@@ -58,9 +58,10 @@ def of_x(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
     rows = by_channel(g, axis)
     if mean is not None:
         return as_before(rows * scale, x, axis)
-    gx = d * (across(sum_rows(rows * d)) * (inverse * inverse * (-1 / freedom)))
+    products, sums = across(sum_rows(rows * d), sum_rows(rows))
+    gx = d * (products * (inverse * inverse * (-1 / freedom)))
     gx += rows
-    gx += across(sum_rows(rows)) * (-1 / (len(rows) * workers()))
+    gx += sums * (-1 / (len(rows) * workers()))
     gx *= scale
     return as_before(gx, x, axis)
 
@@ -129,9 +130,9 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
         if n < 2:
             raise ValueError(f"batch_norm: x of shape {x.shape} came, values of each channel: {n}; expected 2 or more, "
                              f"for one has no variance; give a larger batch, or use running statistics: model.eval()")
-        mean = across(sum_rows(rows)) * (1 / n)
+        mean = across(sum_rows(rows))[0] * (1 / n)
         d = rows - mean
-        var = across(sum_rows(d * d)) * (1 / (n - correction))
+        var = across(sum_rows(d * d))[0] * (1 / (n - correction))
         if observe is not None:
             observe(mean, var, n)
     inverse = 1 / np.sqrt(var + eps)

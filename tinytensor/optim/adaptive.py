@@ -17,7 +17,7 @@ PIECE = 2**16  # numbers of each vector at a time: they stay in the processor's 
 
 def pieces(*vectors: Array) -> Iterator[list[Array]]:
     """The vectors, which are equally long, piece by piece; a compiler, which plans its own, sees them whole."""
-    if not isinstance(vectors[0], np.ndarray):
+    if type(vectors[0]) is not np.ndarray:
         yield [*vectors]
         return
     for start in range(0, len(vectors[0]), PIECE):

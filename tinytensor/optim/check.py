@@ -35,7 +35,7 @@ def check_rate(name: str, value: Any) -> None:
     """Refuse what is no number or below 0; a compiler's stand-in for a number, with arithmetic but no order, passes."""
     if not hasattr(value, "__neg__") or getattr(value, "shape", ()) != ():
         raise TypeError(f"{name} is {value!r}: a number is expected; of a schedule take schedule(i)")
-    if isinstance(value, (int, float)) and not value >= 0:
+    if type(value) in (int, float) and not value >= 0:
         hint = " (maximize=True climbs)" if name == "lr" else ""
         raise ValueError(f"{name} is {value!r}: 0 or more is expected; leave out the sign{hint}")
 
@@ -43,7 +43,7 @@ def check_rate(name: str, value: Any) -> None:
 def check_share(name: str, value: Any) -> None:
     """Refuse what is no share that a running mean can keep of itself: from 0 to below 1."""
     check_rate(name, value)
-    if isinstance(value, (int, float)) and not value < 1:
+    if type(value) in (int, float) and not value < 1:
         raise ValueError(f"{name} is {value!r}: below 1 is expected, the share that a running mean keeps of itself")
 
 

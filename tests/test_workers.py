@@ -1,0 +1,244 @@
+"""Several processes that share a step: as one would do it, and what happens when one of them dies."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tinytensor import nn, optim
+from tinytensor.compiler import workers as crew
+from tinytensor.models import GPT
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are forked on Linux only")
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def training(model, opt, clip=None, ignore=None):
+    def step(x, y):
+        loss = tt.cross_entropy(model(x), y, ignore_index=ignore)
+        opt.zero_grad()
+        loss.backward()
+        if clip:
+            optim.clip_grad_norm_(model.parameters(), clip)
+        opt.step()
+        return loss
+
+    return step
+
+
+def mlp():
+    return nn.Sequential(nn.Embedding(27, 8, rng=1), nn.Flatten(), nn.Linear(24, 32, rng=2), nn.Tanh(),
+                         nn.Linear(32, 27, rng=3))
+
+
+def with_batch_norm(unbiased=False):
+    return nn.Sequential(nn.Embedding(27, 8, rng=1), nn.Flatten(), nn.Linear(24, 32, rng=2),
+                         nn.BatchNorm1d(32, unbiased=unbiased), nn.Tanh(), nn.Linear(32, 27, rng=3), nn.BatchNorm1d(27))
+
+
+def batches(n, shape, high=27, seed=0):
+    rng = np.random.default_rng(seed)
+    return [(rng.integers(0, high, shape), rng.integers(0, high, shape if len(shape) > 2 else shape[:1]))
+            for _ in range(n)]
+
+
+CASES = {
+    "sgd": (mlp, lambda p: optim.SGD(p, lr=0.1), {}, (8, 3)),
+    "momentum": (mlp, lambda p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=1e-3), {}, (8, 3)),
+    "clipped": (mlp, lambda p: optim.AdamW(p, lr=1e-3), {"clip": 0.1}, (8, 3)),
+    "batch norm": (with_batch_norm, lambda p: optim.SGD(p, lr=0.1), {}, (8, 3)),
+    "unbiased": (lambda: with_batch_norm(True), lambda p: optim.SGD(p, lr=0.1), {}, (8, 3)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("size", [2, 3])
+def test_workers_do_what_one_does(case, size):
+    make, optimizer, options, shape = CASES[case]
+    one, many = make(), make()
+    opts = [optimizer(model.parameters()) for model in (one, many)]
+    eager = training(one, opts[0], **options)
+    shared = tt.compile(training(many, opts[1], **options), many, opts[1], workers=size)
+    for x, y in batches(20, (4 * size, *shape[1:])):
+        opts[0].lr = opts[1].lr = opts[0].lr * 0.9
+        assert abs(eager(x, y).item() - shared(x, y).item()) < 1e-5
+    for name, a in one.state_dict().items():
+        np.testing.assert_allclose(many.state_dict()[name], a, rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_a_gpt_whose_targets_do_not_all_count():
+    models = [GPT(27, 8, 16, 2, 2, rng=1) for _ in range(2)]
+    opts = [optim.AdamW(m.parameters(), lr=1e-3) for m in models]
+    eager = training(models[0], opts[0], ignore=0)
+    shared = tt.compile(training(models[1], opts[1], ignore=0), models[1], opts[1], workers=2)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        x, y = rng.integers(0, 27, (2, 4, 8))
+        y[:, 5:] *= rng.random((4, 3)) < 0.5
+        assert abs(eager(x, y).item() - shared(x, y).item()) < 1e-5
+
+
+def test_batches_that_are_drawn_inside_are_dealt_out_and_masks_are_each_workers_own():
+    X, Y = (np.concatenate(a) for a in zip(*batches(10, (10, 3)), strict=True))
+    rng, noise = np.random.default_rng(5), np.random.default_rng(6)
+    model = nn.Sequential(mlp(), nn.Dropout(0.5, rng=noise))
+    opt = optim.SGD(model.parameters(), lr=0.1)
+
+    def step():
+        ix = rng.integers(0, len(X), (8,))
+        return training(model, opt)(tt.take(X, ix, 0), tt.take(Y, ix, 0)), ix
+
+    shared, like = tt.compile(step, model, opt, rng, workers=2), np.random.default_rng(5)
+    for _ in range(6):
+        loss, ix = shared()
+        np.testing.assert_array_equal(ix, like.integers(0, len(X), (8,)))
+        assert np.isfinite(loss.item())
+    assert like.bit_generator.state == rng.bit_generator.state
+
+
+def test_a_batch_that_can_not_be_shared_is_refused():
+    model = mlp()
+    opt = optim.SGD(model.parameters(), lr=0.1)
+    step = tt.compile(training(model, opt), model, opt, workers=2)
+    x, y = batches(1, (7, 3))[0]
+    with pytest.raises(tt.CompileError, match=r"x of shape \(7, 3\) came for 2 workers; expected arrays whose first"):
+        step(x, y)
+
+
+def test_numbers_of_workers_that_make_no_sense_are_refused():
+    for wrong in (0, -1, 1.5, True, "2"):
+        with pytest.raises(ValueError, match="came; expected a whole number, 1 or more"):
+            tt.compile(lambda x: x, workers=wrong)
+
+
+def test_where_forking_is_not_safe_it_says_so(monkeypatch):
+    monkeypatch.setattr(crew.sys, "platform", "darwin")
+    with pytest.raises(tt.CompileError, match="workers=2 came on darwin .*; expected Linux on x86-64"):
+        tt.compile(lambda x: x, workers=2)
+
+
+def running(step):
+    """The workers of a compiled step."""
+    return [pid for pid in step.latest.run.team.pids if pid]
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_worker_that_fails_ends_all_with_its_error_and_the_next_call_starts_anew():
+    model = mlp()
+    opt = optim.SGD(model.parameters(), lr=0.1)
+    step = tt.compile(training(model, opt), model, opt, workers=2)
+    data = batches(5, (8, 3))
+    for x, y in data[:3]:
+        step(x, y)
+    pids, bad = running(step), data[3][0].copy()
+    bad[7, 0] = 99  # in the second worker's part
+    with pytest.raises(tt.CompileError, match="a worker failed: IndexError: embedding: index 99 came for a table of 27"):
+        step(bad, data[3][1])
+    assert not any(map(alive, pids))
+    assert np.isfinite(step(*data[4]).item())
+    bad[0, 0] = 99  # in the first one's
+    with pytest.raises(IndexError, match="index 99 came"):
+        step(bad, data[3][1])
+    assert np.isfinite(step(*data[4]).item())
+
+
+def test_a_worker_that_is_killed_is_noticed_and_replaced():
+    model = mlp()
+    opt = optim.SGD(model.parameters(), lr=0.1)
+    step = tt.compile(training(model, opt), model, opt, workers=2)
+    data = batches(8, (8, 3))
+    for x, y in data[:3]:
+        step(x, y)
+    os.kill(running(step)[0], signal.SIGKILL)
+    with pytest.raises(tt.CompileError, match="worker 1 is gone; expected it to run until the end"):
+        for x, y in data[3:]:
+            step(x, y)
+    assert np.isfinite(step(*data[4]).item())
+
+
+def test_workers_end_with_the_step():
+    model = mlp()
+    opt = optim.SGD(model.parameters(), lr=0.1)
+    step = tt.compile(training(model, opt), model, opt, workers=3)
+    for x, y in batches(4, (6, 3)):
+        step(x, y)
+    pids = running(step)
+    assert len(pids) == 2 and all(map(alive, pids))
+    del step
+    gc.collect()
+    assert not any(map(alive, pids))
+
+
+def test_workers_do_not_outlive_a_parent_that_is_killed():
+    code = textwrap.dedent("""
+        import os, signal, sys
+        import numpy as np, tinytensor as tt
+        from tinytensor import nn, optim
+        model = nn.Linear(3, 2, rng=1)
+        opt = optim.SGD(model.parameters(), lr=0.1)
+        def step(x, y):
+            loss = tt.cross_entropy(model(x), y)
+            opt.zero_grad(); loss.backward(); opt.step()
+            return loss
+        step = tt.compile(step, model, opt, workers=2)
+        for _ in range(4):
+            step(np.ones((4, 3), np.float32), np.array([0, 1, 1, 0]))
+        print(*step.latest.run.team.pids, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 1, done.stderr
+    deadline = time.monotonic() + 10
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(map(alive, pids))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_killing_anyone_at_any_time_neither_hangs_nor_leaves_orphans(seed):
+    code = textwrap.dedent("""
+        import sys
+        import numpy as np, tinytensor as tt
+        from tinytensor import nn, optim
+        model = nn.Sequential(nn.Linear(30, 200, rng=1), nn.BatchNorm1d(200), nn.Tanh(), nn.Linear(200, 9, rng=2))
+        opt = optim.AdamW(model.parameters(), lr=1e-3)
+        def step(x, y):
+            loss = tt.cross_entropy(model(x), y)
+            opt.zero_grad(); loss.backward(); opt.step()
+            return loss
+        step = tt.compile(step, model, opt, workers=2)
+        x, y = np.ones((64, 30), np.float32), np.arange(64) % 9
+        for _ in range(3):
+            step(x, y)
+        print(*step.latest.run.team.pids, flush=True)
+        while True:
+            step(x, y)
+    """)
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              cwd=ROOT, env=env)
+    pid = int(parent.stdout.readline())
+    rng = np.random.default_rng(seed)
+    time.sleep(rng.uniform(0, 0.05))
+    os.kill(parent.pid if seed % 2 else pid, [signal.SIGKILL, signal.SIGTERM][seed % 4 // 2])
+    _, told = parent.communicate(timeout=30)
+    assert seed % 2 or "is gone" in told
+    deadline = time.monotonic() + 10
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not alive(pid)

@@ -13,3 +13,7 @@ from hypothesis import settings  # noqa: E402
 settings.register_profile("default", max_examples=20, deadline=None)
 settings.register_profile("deep", max_examples=200, deadline=None)
 settings.load_profile("default")  # the plugin's option, where it is given, is read after this line
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden", action="store_true", help="write the golden files anew, to be read before they land")

@@ -11,8 +11,10 @@ plt = pytest.importorskip("matplotlib.pyplot")  # style.py chooses the backend, 
 
 from matplotlib.colors import to_hex, to_rgb  # noqa: E402
 
+from tinytensor.compiler.explain import Row  # noqa: E402
 from tinytensor.diagnostics import plot  # noqa: E402
 from tinytensor.diagnostics.plot.style import BLUE, GREY, LAYERS, ORANGE  # noqa: E402
+from tinytensor.machine import Roof  # noqa: E402
 
 RNG = np.random.default_rng(0)
 MANY = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -366,3 +368,20 @@ def test_ladder_chart(draw):
     assert [list(line.get_ydata()) for line in ax.lines] == [[0.12, 0.12], [-0.88, -0.88]]
     assert [list(line.get_xdata()) for line in ax.lines] == [[2.0, 2.25], [1.75, 2.0]]
     draw(plot.ladder_chart, [("alone", 1.0, 1.0, math.nan, math.nan)])
+
+
+def test_roofline(draw):
+    rows = [Row("np.matmul(a, b, out=c)", "forward", (4, 4), 128, 192, 3e-6), Row("np.add(c, 1, out=c)", "backward",
+            (4, 4), 16, 128, 1e-6), Row("d = table.take(ix, 0)", "update", (4,), 0, 64, 1e-6)]
+    fig = draw(plot.roofline, rows, Roof(1e11, 1e10))
+    assert fig.get_suptitle() == "Where a step of 5 us goes"
+    left, right = fig.axes
+    assert ticks(left.yaxis) == ["matmul", "add", "x.take"] and texts(left) == [" 60%", " 20%", " 20%"]
+    assert sum(len(c.get_offsets()) for c in right.collections) == 2, "what computes nothing is under no roof"
+    assert right.lines[0].get_ydata().max() == 100
+
+
+def test_roofline_of_many_kinds_and_of_one(draw):
+    many = [Row(f"np.f{i}(a)", "forward", (), 1, 4, 1e-6) for i in range(15)]
+    assert ticks(draw(plot.roofline, many, Roof(1e11, 1e10)).axes[0].yaxis)[-1] == "the rest"
+    draw(plot.roofline, many[:1], Roof(1e11, 1e10))

@@ -307,13 +307,15 @@ def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False
             raise ValueError(f"grad: number {i} of xs does not require grad; create it with requires_grad=True")
     keep = create_graph if retain_graph is None else retain_graph
     found = gradients(y, g, frozenset(targets), create_graph, release=not keep)
+    if not create_graph and (leaves := [x for x in targets if x in found and x.is_leaf]):
+        found = {**found, **dict(zip(leaves, averaged(*[found[x] for x in leaves]), strict=True))}
     results = []
     for i, x in enumerate(targets):
         if x not in found and not allow_unused:
             raise ValueError(f"grad: the output does not depend on number {i} of xs, of shape {x.shape}; "
                              f"pass allow_unused=True if its gradient is to be zeros")
         found_g = found.get(x, np.zeros(x.shape, x.dtype))
-        results.append(found_g if isinstance(found_g, Tensor) else Tensor(np.array(found_g)))
+        results.append(found_g if isinstance(found_g, Tensor) else Tensor(np.copy(found_g)))
     return results[0] if isinstance(xs, Tensor) else tuple(results)
 
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import Any
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
 
 
 def _threadpoolctl() -> Any:
@@ -67,3 +70,36 @@ def keep_freed_memory(mebibytes: int = 256) -> bool:
     trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
     size = mebibytes << 20
     return bool(mallopt(trim_threshold, size)) and bool(mallopt(mmap_threshold, min(size, 32 << 20)))
+
+
+class Roof(NamedTuple):
+    """What no call of NumPy can exceed on this machine."""
+
+    flops: float  # of float32 a second, in matrix products
+    bandwidth: float  # bytes a second, to and from memory that no cache holds
+
+
+def roof(seconds: float = 0.2) -> Roof:
+    """Measure the roofs of this machine, with as many threads as BLAS has now (Williams et al. 2009, roofline).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.machine.roof(0.01).flops > 1e8
+    True
+    """
+    a = np.ones((768, 768), np.float32)
+    product, b = np.empty_like(a), np.ones(2**25, np.uint8)
+    c = np.empty_like(b)
+    return Roof(2 * len(a) ** 3 / least(lambda: np.matmul(a, a, out=product), seconds),
+                2 * b.nbytes / least(lambda: np.copyto(c, b), seconds))
+
+
+def least(call: Any, seconds: float) -> float:
+    """The shortest time of a call, in so many seconds of calls."""
+    end, shortest = time.perf_counter() + seconds, float("inf")
+    while time.perf_counter() < end or shortest == float("inf"):
+        began = time.perf_counter()
+        call()
+        shortest = min(shortest, time.perf_counter() - began)
+    return shortest

@@ -75,9 +75,7 @@ class Holder:
 
     def called(self, key: Any) -> str:
         """What the code calls the value at a key."""
-        if not self.name:
-            return str(key)
-        return f"{self.name}[{key!r}]" if self.name.endswith("]") or self.name[0] == "[" else f"{self.name}.{key}"
+        return f"{self.name}.{key}" if self.name else str(key)
 
 
 class Around:
@@ -151,7 +149,7 @@ class Around:
     def user_class(self, cls: type) -> None:
         """The values that a class of the user's holds, and the variables of its methods."""
         known, methods = vars(cls), []
-        names = [n for n, x in known.items() if not n.startswith("__") and not callable(x) and not hasattr(x, "__get__")]
+        names = [n for n, x in known.items() if not (n.startswith("__") or callable(x) or hasattr(x, "__get__"))]
         if names:
             self.holder(Holder(cls.__name__, lambda: names, lambda: [known[n] for n in names], partial(setattr, cls),
                                partial(delattr, cls)))

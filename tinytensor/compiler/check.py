@@ -103,9 +103,9 @@ def checked(title: str, step: Callable[[], Any], program: Callable[[], Any], cop
             if a.flags.writeable:
                 np.copyto(a, was)
     for name, was, now in effects:
-        raise CompileError(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and its "
-                           f"program does not; expected no side effects on Python objects; give the value back, count "
-                           f"outside of the step, or let it be a declared array")
+        raise CompileError(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and "
+                           f"its program does not; expected no side effects on Python objects; give the value back, "
+                           f"count outside of the step, or let it be a declared array")
     result = program()
     wrong = [] if equal(expected, kept(result)) else [("the result", expected, result)]
     for name, a, b in [*wrong, *after.differences(copy())]:

@@ -57,13 +57,17 @@ class Crew:
 
     def work(self) -> None:
         """What a worker does until it is told to end."""
-        private = {id(a): a.copy() for a in self.private}
+        private = {id(a): a.copy() for a in self.private}  # what the first worker changes is looked at in copies
         inputs = {name: private.get(id(a), a) for name, a in self.source.inputs.items()}
         inputs |= {name: self.team.own(self.whole[id(a)]) for name, a in inputs.items() if id(a) in self.whole}
         inputs |= {name: another(a, self.team.rank) for name, a in inputs.items() if any(a is s for s in self.streams)}
         run = self.made(inputs)
         while True:
             self.team.meet(float("inf"))
+            if private:
+                for a in self.private:
+                    private[id(a)][...] = a
+                self.team.meet()
             numbers = [kind(x) for kind, x in zip(self.kinds, self.numbers.tolist(), strict=False)]
             self.give(run(*self.own_arguments(numbers)))
             self.team.meet()
@@ -88,6 +92,8 @@ class Crew:
         self.numbers[: len(numbers)] = numbers
         try:
             self.team.meet()
+            if self.private:
+                self.team.meet()  # now the others have copies of what it will change
             outputs = self.run(*self.own_arguments(numbers))
             self.give(outputs)
             self.team.meet()

@@ -5,6 +5,7 @@ What is made once (memory, views, constants) stands before the step, the step in
 
 from __future__ import annotations
 
+import json
 import keyword
 import math
 import re
@@ -71,7 +72,7 @@ class Writer:
     def __init__(self, plan: Plan, title: str) -> None:
         self.plan, self.title = plan, title
         self.names: dict[int, str] = {}
-        self.taken = {*RESERVED, *keyword.kwlist, *(c.text for c in plan.calls if c.text.isidentifier())}
+        self.taken = {*RESERVED, *keyword.kwlist, *(c.text for c in plan.calls if c.text.isidentifier() and c.text != "gathered")}
         self.made: list[str] = []  # the lines before the step
         self.defined: set[int] = set()
         self.inputs: dict[str, Any] = {}
@@ -189,6 +190,9 @@ class Writer:
         home = self.plan.home[v.number]
         first = home.value
         self.defined.add(v.number)
+        if home.kind == "state" and not v.known:
+            self.names[v.number] = self.ref(first)
+            return
         if home.region is not None and first is v:
             text = self.ref(home.region)
         elif first is not v:
@@ -256,7 +260,9 @@ class Writer:
             return repr(x)
         if x is Ellipsis:
             return "..."
-        if x is None or isinstance(x, int | float | str | bool):
+        if isinstance(x, str):
+            return json.dumps(x)
+        if x is None or isinstance(x, int | float | bool):
             return repr(x)
         return self.given(x)
 
@@ -427,8 +433,8 @@ class Writer:
                 self.name(v)
         numbers = [source for source, _ in program.state if not source.is_array and source.kind == "number"]
         read = {v.number for call in self.plan.calls for v in call.inputs()} | {v.number for v in values(program.result)}
-        kept = [source for source in numbers if source.number in read or self.changed(source)]
-        self.numbers = kept
+        kept = [source for source in numbers if source.number in read]
+        self.numbers = kept, [source for source in numbers if self.changed(source)]
         arguments += [self.name(v) for v in kept]
         runs = {run.first: run for run in self.plan.runs}
         ends = {run.last for run in self.plan.runs}
@@ -452,7 +458,7 @@ class Writer:
         for out, text in olds:
             self.body.append(Line(f"np.copyto({out}, {text})", None, last))
         results = [self.text(v) for v in values(program.result)]
-        results += [self.text(finals[source.number]) for source in kept if self.changed(source)]
+        results += [self.text(finals[source.number]) for source in self.numbers[1]]
         returned = f"return {', '.join(results)}{',' if len(results) == 1 else ''}" if results else "return ()"
         return Source(self.head(arguments), self.body, f"    {returned}", self.inputs)
 
@@ -534,8 +540,8 @@ def contents(a: Any) -> str:
             "arange": "starts" if "," in text else "counting"}.get(kind, f"constant_{sizes}")
 
 
-def written(plan: Plan, title: str) -> tuple[Source, list[Value]]:
-    """The source of a plan, and the declared numbers that it takes behind the inputs."""
+def written(plan: Plan, title: str) -> tuple[Source, tuple[list[Value], list[Value]]]:
+    """The source of a plan, and the declared numbers that it takes behind the inputs, and that it gives back."""
     writer = Writer(plan, title)
     source = writer.source()
     return source, writer.numbers

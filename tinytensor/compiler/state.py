@@ -22,7 +22,7 @@ from ..nn.module import Module
 from ..optim.flat import Block, Optimizer
 from ..random import Generator, default_generator
 from .around import Around, Nothing
-from .program import CompileError, Value, mapped
+from .program import CompileError, Value
 from .sharing import SHARED, SharedBlock
 from .trace import Number, Trace, Tracer
 
@@ -72,7 +72,7 @@ class State:
             lead = f"model{i}." if i else ""
             for path, module in model.named_modules():
                 self.paths.setdefault(id(module), f"{lead}{path}")
-                for key, rng in vars(module).items():
+                for rng in vars(module).values():
                     if isinstance(rng, Generator) and not any(rng is g for g in self.generators):
                         self.generators.append(rng)
                     if isinstance(rng, np.random.Generator) and not any(rng is g for g in self.streams):
@@ -98,6 +98,9 @@ class State:
         """Let optimisers make their state now, and bind parameters that were given other arrays."""
         for opt in self.optimizers:
             opt.prepare()
+            needs = [[getattr(p, "needs", True) for p in block.params] for block in opt.blocks]
+            if any(len(set(keys)) > 1 for keys in needs):  # what is frozen has a block of its own, as after its step
+                opt.blocks = [b for block, keys in zip(opt.blocks, needs, strict=True) for b in block.split(keys)]
 
     def watch(self, around: Around) -> Callable[[], bool]:
         """A quick look at what a program holds on to, at each call: whether the arrays are those of now, and what is
@@ -209,6 +212,15 @@ class Standing:
         raise self.trace.sites.refusal("print would be called at the first steps only", "no side effects", "give back "
                                        "what is to be printed, and print it outside of the step")
 
+    def argument(self, x: Tensor, data: Any, name: str) -> Tensor:
+        """A stand-in for a Tensor that came as an argument."""
+        if x.needs and x.op is not None:
+            raise CompileError(f"compile: {name} is the output of {x.op.name}, and gradients would flow out of the "
+                               f"step; expected leaves as arguments; compute it in the step, or pass {name}.detach()")
+        t = Tensor(data, x.needs)
+        t.grad = None if x.grad is None else Stale(self.trace)
+        return t
+
     def gradient(self, name: str, t: Any) -> None:
         """An old gradient may be cleared, and not looked at."""
         if t.grad is not None:
@@ -316,7 +328,7 @@ class Standing:
         return {id(everyone[name]): any(everyone[name] is t for t in self.touched) for name in self.old}
 
     def verify(self, finals: list[tuple[Value, Value]], given_back: list[Value]) -> None:
-        """Refuse what the step did to Python's objects, and to streams that nobody declared: it would not happen again."""
+        """Refuse what the step did to Python's objects, and to streams that nobody declared, for it happened once."""
         where = f"{self.state.where}: " if self.state.where else ""
         for opt, blocks in self.blocks:
             if list(map(id, opt.blocks)) != list(map(id, blocks)):
@@ -328,8 +340,8 @@ class Standing:
         used = {v.root.number for call in self.trace.calls for v in call.inputs()} | {v.root.number for v in given_back}
         changed = [source.array for source, final in finals if source.is_array and final is not source]
         for v in self.trace.sources:
-            if v.kind == "input" and v.is_array and not any(v.array is a for a in changed) or (
-                    v.kind == "constant" and v.number in used):
+            own = any(v.array is a for a in changed)
+            if (v.kind == "input" and v.is_array and not own) or (v.kind == "constant" and v.number in used):
                 overlapping(v.array, v.name or "an array", changed)
         for name, now, before in self.hidden:
             if now() != before:
@@ -337,9 +349,9 @@ class Standing:
                                    f"same for ever; expected draws from declared Generators; write rng = "
                                    f"np.random.default_rng(seed), and name it among what is given to tt.compile")
         for name, a, b in self.around.differences():
-            raise CompileError(f"compile: {where}{name} was {short(a)} before the step and is {short(b)} after it, which "
-                               f"would not happen again; expected no side effects on Python objects; give the value "
-                               f"back, count outside of the step, or let it be a declared array")
+            raise CompileError(f"compile: {where}{name} was {short(a)} before the step and is {short(b)} after it, "
+                               f"which would not happen again; expected no side effects on Python objects; give the "
+                               f"value back, count outside of the step, or let it be a declared array")
 
     def plain(self, source: Value, x: Any) -> Value:
         """The value of a number that the step set to one of its own."""
@@ -385,8 +397,8 @@ def bounds(a: Any) -> tuple[int, int]:
 def overlapping(x: Any, name: str, arrays: Iterable[Any]) -> None:
     """Refuse an array that is part of a declared one, and known by another name."""
     if any(np.may_share_memory(x, a) for a in arrays):
-        raise CompileError(f"compile: {name} shares memory with what the step may change; expected one name for it; pass "
-                           f"a copy, or take what is declared itself, and its views in the step")
+        raise CompileError(f"compile: {name} shares memory with what the step may change; expected one name for it; "
+                           f"pass a copy, or take what is declared itself, and its views in the step")
 
 
 def apart(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:

@@ -6,13 +6,12 @@ What may change from step to step, and how it is kept, is `state.py`'s.
 from __future__ import annotations
 
 import builtins
-import inspect
 import linecache
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from itertools import repeat, zip_longest
+from itertools import repeat
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -21,13 +20,14 @@ import numpy as np
 from .. import core
 from ..core import NO_PARAMS, RELEASED, Tensor, record
 from ..random import Generator
+from .arguments import Same, changing, compare, flat, kind, signature_of
 from .around import Around
 from .check import STEPS, Copy, checked
 from .crew import Crew
 from .emit import written
 from .explain import Explanation, explained, profiled
 from .plan import planned
-from .program import Call, CompileError, Program, Value, forget, mapped
+from .program import CompileError, Program, Value, forget, mapped
 from .sharing import Shares, Sharing, finish
 from .sites import Sites
 from .state import GRAD, Slot, State, overlapping, short
@@ -119,10 +119,9 @@ class Written:
     def __init__(self, traced: Traced, title: str, state: State, given: list[Any], shares: Shares) -> None:
         self.program, self.template, slots = *traced[:2], traced.slots
         self.plan = planned(self.program)
-        self.source, numbers = written(self.plan, title)
-        finals = {source.number: final for source, final in self.program.state}
+        self.source, (numbers, changed) = written(self.plan, title)
         self.get = [slots[v.number].get for v in numbers]
-        self.put = [slots[v.number].put for v in numbers if finals[v.number] is not v]
+        self.put = [slots[v.number].put for v in changed]
         name, namespace = f"<{title}>", dict(self.source.inputs)
         linecache.cache[name] = (len(self.source.text), None, self.source.text.splitlines(True), name)
         self.unchanged, self.slots, self.checks, self.used = traced.unchanged, slots, 0, False
@@ -299,6 +298,18 @@ class Compiled:
             t.grad = None
         return traced, mapped(lambda x: x.detach() if isinstance(x, Tensor) else x, result)
 
+    def unrefused(self, given: tuple[Any, ...], sites: Sites) -> Any:
+        """Call the step itself; what was refused is raised, even if NumPy or the step took no notice of it."""
+        try:
+            result = self.invoke(given)
+        except Exception as error:
+            if sites.refused is None or error is sites.refused:
+                raise
+            raise sites.refused from error
+        if sites.refused is not None:
+            raise sites.refused
+        return result
+
     def same_state(self, before: Traced, now: Traced) -> bool:
         """Whether two traces saw the same declared arrays; if not, another trace is needed."""
         a, b = ([s.array for s, _ in t.program.state if s.is_array] for t in (before, now))
@@ -314,17 +325,21 @@ class Compiled:
         unchanged = self.state.watch(around)
         with self.state.replaced(trace, around) as standing:
             inputs: list[Value] = []
+            tensors: list[tuple[str, Tensor]] = []
 
             def stand_in(x: Any, name: str) -> Any:
                 if id(x) in self.state.declared:  # subtle: its place among the arguments is kept, and not used
-                    inputs.append(trace.source(x if isinstance(x, np.ndarray) else x.data.current().array, "input", name))
+                    array = x if isinstance(x, np.ndarray) else x.data.current().array
+                    inputs.append(trace.source(array, "input", name))
                     return standing.tracers.get(id(x), x)
                 if isinstance(x, Tensor):
-                    return Tensor(stand_in(x.data, name), x.requires_grad)
+                    tensors.append((name, standing.argument(x, stand_in(x.data, name), name)))
+                    return tensors[-1][1]
                 if isinstance(x, np.ndarray | np.generic):
+                    single = isinstance(x, np.generic)
                     x = x if trace.sharing is None else trace.sharing.cut(np.ascontiguousarray(x), name)
                     inputs.append(trace.source(np.asarray(x), "input", name))
-                    return Tracer(trace, inputs[-1])
+                    return Tracer(trace, inputs[-1], single=single)
                 if type(x) is float:
                     inputs.append(trace.source(x, "number", name))
                     return Number(trace, inputs[-1])
@@ -335,7 +350,7 @@ class Compiled:
             given = [mapped(lambda x, n=name: stand_in(x, n), a)
                      for a, name in zip(args, [*self.parameters, *["x"] * len(args)], strict=False)]
             with sites.watching() if named else nullcontext():  # names take as long as all else
-                result = self.invoke(tuple(given))
+                result = self.unrefused(tuple(given), sites)
             found: list[Value] = []
 
             def leaf(x: Any) -> Any:
@@ -349,6 +364,10 @@ class Compiled:
                 return x
 
             template = mapped(leaf, result)
+            for name, x in tensors:
+                if isinstance(x.grad, Tracer) and x.grad.current() not in found:
+                    raise CompileError(f"compile: {self.state.where}: the gradient of {name}, an argument, would be "
+                                       f"lost; expected what the step makes to be given back; return {name}.grad")
             state = standing.finals()
             standing.verify(state, found)
             trace.check_constants()
@@ -399,120 +418,3 @@ class Compiled:
     def inputs(self) -> dict[str, Any]:
         """What the source needs: declared arrays, random streams, constants, helpers."""
         return self.latest.source.inputs
-
-
-# --- arguments ---
-
-
-class Same:
-    """An object as part of a key: it is equal to itself only, and lives as long as the key."""
-
-    def __init__(self, x: Any) -> None:
-        self.x = x
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.x is other.x
-
-    def __hash__(self) -> int:
-        return id(self.x)
-
-
-def signature_of(step: Callable[..., Any]) -> tuple[inspect.Signature | None, list[str], list[str]]:
-    """The signature of a step, the names of all arguments, and of those that come by keyword only."""
-    try:
-        signature = inspect.signature(step)
-    except (TypeError, ValueError):
-        return None, [], []
-    kinds = {name: p.kind for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD}
-    return signature, list(kinds), [name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY]
-
-
-def kind(x: Any) -> Any:
-    """What of an argument is part of the program: shape, dtype and order of an array, else all but a float's value."""
-    if type(x) is np.ndarray:
-        return (x.shape, x.dtype, x.strides)
-    if isinstance(x, Tensor):
-        return ("Tensor", x.needs, kind(x.data))
-    if isinstance(x, np.ndarray | np.generic):
-        x = np.asarray(x)
-        return (x.shape, x.dtype, x.strides)
-    if isinstance(x, float):
-        return float
-    if isinstance(x, list | tuple):
-        return (type(x), *map(kind, x))
-    if isinstance(x, dict):
-        return (type(x), *((k, kind(v)) for k, v in x.items()))
-    if isinstance(x, slice):
-        return (slice, kind(x.start), kind(x.stop), kind(x.step))
-    if isinstance(x, set | frozenset):
-        return (type(x), frozenset(map(kind, x)))
-    return (type(x), x) if isinstance(x, int | str | bytes | complex | None) else ("object", Same(x))
-
-
-def flat(x: Any) -> list[Any]:
-    """The arrays, Tensors and floats among arguments, in order."""
-    if isinstance(x, tuple) and all(type(a) is np.ndarray or type(a) is float for a in x):
-        return list(x)
-    found: list[Any] = []
-    mapped(lambda a: found.append(a) if isinstance(a, Tensor | np.ndarray | np.generic | float) else None, x)
-    return found
-
-
-def changing(keys: list[Any], names: list[str]) -> str:
-    """Which argument was of which kinds."""
-    for i, several in enumerate(zip_longest(*keys)):
-        if len(set(several)) > 1:
-            name = names[i] if i < len(names) else f"argument {i}"
-            told = [str(k[0]) if isinstance(k, tuple) and len(k) == 3 else str(k[-1] if isinstance(k, tuple) else k)
-                    for k in several]
-            return f"{name} of {', '.join(dict.fromkeys(told))}"
-    return "other numbers of arguments"
-
-
-# --- two traces ---
-
-
-def compare(first: Program, second: Program) -> None:
-    """Refuse a step that did not do the same twice."""
-    for a, b in zip_longest(first.calls, second.calls):
-        if a is None or b is None:
-            raise differing(b or a, "the step made more calls at one time than at another")
-        if a.text != b.text or (a.target != b.target and not a.text.startswith((".", "team."))):
-            raise differing(b, f"it was {a.text} first and {b.text} then")
-        if (gap := difference((a.args, a.kwargs), (b.args, b.kwargs))) is not None:
-            raise differing(b, f"{b.text} was given {gap[0]} first and {gap[1]} then")
-
-
-
-
-def difference(a: Any, b: Any) -> tuple[str, str] | None:
-    """The first place where arguments differ: values by where they come from, constants by what they are."""
-    if isinstance(a, Value) and isinstance(b, Value):
-        if a.kind == "constant" and b.kind == "constant":
-            same = a.array is b.array or (a.array.dtype == b.array.dtype and a.array.shape == b.array.shape
-                                          and a.array.tobytes() == b.array.tobytes())
-            return None if same else (told(a.array), told(b.array))
-        return None if a.number == b.number else (told(a), told(b))
-    if isinstance(a, list | tuple) and type(a) is type(b):
-        pairs = ((None, None),) if len(a) != len(b) else ()
-        found = [difference(x, y) for x, y in zip(a, b, strict=False)]
-        return next((f for f in found if f), (told(a), told(b)) if pairs else None)
-    if isinstance(a, dict) and isinstance(b, dict):
-        return difference(sorted(a.items()), sorted(b.items()))
-    if isinstance(a, slice) and isinstance(b, slice):
-        return difference((a.start, a.stop, a.step), (b.start, b.stop, b.step))
-    if isinstance(a, type(b)) and (a is b or repr(a) == repr(b)):
-        return None
-    return told(a), told(b)
-
-
-def told(x: Any) -> str:
-    if isinstance(x, Value):
-        return x.name or f"another {'array' if x.is_array else 'number'}"
-    return np.array2string(x, threshold=5, edgeitems=2).replace("\n", "") if isinstance(x, np.ndarray) else repr(x)
-
-
-def differing(call: Call, what: str) -> CompileError:
-    where = f"{call.site.where}: {call.site.line!r}: " if call.site.line else ""
-    return CompileError(f"compile: {where}{what}, at two calls of the step; expected the same at each; pass what varies "
-                        f"as an argument (a schedule's rate as a float), and declare the Generator that is drawn from")

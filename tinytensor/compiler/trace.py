@@ -15,7 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..autograd import across, averaged
 from ..core import Tensor, Traced
-from .program import Call, CompileError, Value, mapped, values
+from .program import Call, Value, mapped, values
 from .sites import Sites
 
 Target = Callable[..., Any]
@@ -103,7 +103,8 @@ class Trace:
         """Make a call, note it, and give what it gives, as values; `like`: in an array of this one's layout."""
         given, named = mapped(self.value, args), mapped(self.value, kwargs)
         site = self.sites.here(self)
-        key = (text, target, self.key(given), self.key(named), None if like is None else (like.dtype, like.shape, like.strides))
+        layout = None if like is None else (like.dtype, like.shape, like.strides)
+        key = (text, target, self.key(given), self.key(named), layout)
         if isinstance(target, np.ufunc) and not target.signature and any(
                 v.array.nbytes >= CHEAP for v in values(given) if v.is_array):
             key = (*key, site.section)  # subtle: made again in the backward pass it costs less than to be kept till then
@@ -242,7 +243,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         Whether NumPy would give a number of its own here, not an array.
     """
 
-    __slots__ = ("fresh", "owner", "seen", "single", "tape", "way", "_value")
+    __slots__ = ("_value", "fresh", "owner", "seen", "single", "tape", "way")
     __hash__ = object.__hash__
     __array_priority__ = 500
 
@@ -273,8 +274,8 @@ class Tracer(Traced, NDArrayOperatorsMixin):
                 what = f"{name}, an argument of the step" if kind == "input" else (
                     f"{name or 'an array'}, which was not declared")
                 raise self.tape.sites.refusal(f"a write into {what}", "writes into the step's own arrays, or declared "
-                                               "ones", "name the array, or the Module or Optimizer that holds it, among "
-                                               "what is given to tt.compile, or copy it")
+                                              "ones", "name the array, or the Module or Optimizer that holds it, among "
+                                              "what is given to tt.compile, or copy it")
             self._value = value
             return
         base = self.owner.current()
@@ -471,7 +472,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
                                        "write np.where(condition, a, b), or choose outside of the step")
 
     def __float__(self) -> float:
-        raise self.tape.sites.number("float()")
+        raise self.tape.sites.number("float(), or a write into a plain array,")
 
     def __int__(self) -> int:
         raise self.tape.sites.number("int()")

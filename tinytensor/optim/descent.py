@@ -77,5 +77,5 @@ class SGD(Optimizer):
                 g += momentum * m
             else:
                 way = m
-        np.multiply(way, group["lr"], out=g)
-        theta -= g
+        change = np.multiply(way, group["lr"], out=g)
+        theta -= change

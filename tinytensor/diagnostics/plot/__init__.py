@@ -5,6 +5,7 @@ The public names; nothing is defined here.
 
 from .attention import attention_maps
 from .characters import count_map, embedding_map, sweep_curve
+from .compiled import roofline
 from .gradients import push_and_pull
 from .health import histograms, saturation, update_ratios
 from .makemore import race_chart
@@ -15,4 +16,5 @@ from .wavenet import dilated_tree, ladder_chart
 
 __all__ = ["attention_maps", "compression_curve", "count_map", "decision_map", "difference_errors", "dilated_tree",
            "embedding_map", "fit_curve", "histograms", "ladder_chart", "loss_curve", "merge_tree", "push_and_pull",
-           "race_chart", "rate_curve", "saturation", "size_curve", "sweep_curve", "update_ratios"]
+           "race_chart", "rate_curve", "roofline",
+           "saturation", "size_curve", "sweep_curve", "update_ratios"]

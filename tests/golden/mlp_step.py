@@ -1,0 +1,116 @@
+"""step"""
+
+import numpy as np
+from tinytensor.ops.fused import check_range
+
+# given: theta (11897,)
+
+memory = np.empty(106180, np.uint8)  # 0.10 MiB
+memory = memory[-memory.ctypes.data % 64 :]  # from a line of the cache on
+
+embed = np.ndarray((32, 3, 10), np.float32, memory, 98816)
+embed_weight = theta[0:270].reshape(27, 10)
+hidden_product = np.ndarray((32, 200), np.float32, memory, 47616)
+e = embed.reshape(32, -1)
+hidden_weight = theta[270:6270].reshape(200, 30)
+hidden_weight_T = hidden_weight.T
+hidden = hidden_product
+hidden_bias = theta[6270:6470].reshape(200)
+h = hidden_product
+output_product = np.ndarray((32, 27), np.float32, memory, 0)
+output_weight = theta[6470:11870].reshape(27, 200)
+output_weight_T = output_weight.T
+logits = output_product
+output_bias = theta[11870:11897].reshape(27)
+top = np.ndarray((32, 1), np.float32, memory, 3456)
+z = output_product
+e_2 = np.ndarray((32, 27), np.float32, memory, 102656)
+total = np.ndarray((32,), np.float32, memory, 3712)
+ones_27 = np.ones(27, np.float32)
+log = np.ndarray((32,), np.float32, memory, 3840)
+added = np.ndarray((32,), np.int64, memory, 3456)
+starts = np.arange(0, 864, 27)
+z_view = z.reshape(-1)
+losses = log
+loss_2 = np.ndarray((), np.float32, memory, 106112)
+loss = loss_2
+d_ratio = e_2
+total_view = total.reshape(-1, 1)
+d_gathered = np.ndarray((32, 27), np.float32, memory, 0)
+one_hot_27 = np.eye(27, dtype=np.float32)
+d_difference = e_2
+d_logits = e_2
+d_h = np.ndarray((32, 200), np.float32, memory, 73216)
+gradient = np.ndarray((11897,), np.float32, memory, 0)
+d_output_weight = gradient[6470:11870].reshape(27, 200)
+d_logits_T = d_logits.T
+d_output_bias = gradient[11870:11897]
+ones_32 = np.ones(32, np.float32)
+h_squared = hidden_product
+d_difference_2 = hidden_product
+d_hidden = d_h
+d_e = np.ndarray((32, 30), np.float32, memory, 57984)
+d_hidden_weight = gradient[270:6270].reshape(200, 30)
+d_hidden_T = d_hidden.T
+d_hidden_bias = gradient[6270:6470]
+d_embed_gathered = np.ndarray((96, 27), np.float32, memory, 47616)
+d_embed_weight = gradient[0:270].reshape(27, 10)
+d_embed_gathered_T = d_embed_gathered.T
+d_embed = d_e.reshape(32, 3, 10)
+d_embed_view = d_embed.reshape(96, 10)
+change = np.ndarray((11897,), np.float32, memory, 47616)
+
+
+@np.errstate(all="ignore")
+def step(x, y, lr):
+    # --- forward ---
+    # embed: e = self.embed(x).reshape(len(x), -1)
+    check_range(x, 27, "embedding: index", "a table of 27 rows")
+    embed_weight.take(x, 0, out=embed, mode="clip")
+    # hidden: h = np.tanh(self.hidden(e))
+    np.matmul(e, hidden_weight_T, out=hidden_product)
+    np.add(hidden_product, hidden_bias, out=hidden)
+    # h = np.tanh(self.hidden(e))
+    np.tanh(hidden, out=h)
+    # output: logits = self.output(h)
+    np.matmul(h, output_weight_T, out=output_product)
+    np.add(output_product, output_bias, out=logits)
+    # loss = tt.cross_entropy(model(x), y)
+    check_range(y, 27, "cross_entropy: target", "27 classes")
+    np.maximum.reduce(logits, axis=1, keepdims=True, out=top)
+    np.subtract(logits, top, out=z)
+    np.exp(z, out=e_2)
+    np.matmul(e_2, ones_27, out=total)
+    np.log(total, out=log)
+    np.add(starts, y, out=added)
+    gathered = z_view.take(added, None)
+    np.subtract(log, gathered, out=losses)
+    np.add.reduce(losses, out=loss_2)
+    np.divide(loss_2, 32, out=loss)
+    # --- backward ---
+    # loss.backward()
+    np.divide(e_2, total_view, out=d_ratio)
+    one_hot_27.take(y, 0, out=d_gathered, mode="clip")
+    np.subtract(d_ratio, d_gathered, out=d_difference)
+    np.multiply(d_difference, np.float32(0.03125), out=d_logits)
+    # output: loss.backward()
+    np.matmul(d_logits, output_weight, out=d_h)
+    np.matmul(d_logits_T, h, out=d_output_weight)
+    np.matmul(ones_32, d_logits, out=d_output_bias)
+    # loss.backward()
+    np.multiply(h, h, out=h_squared)
+    np.subtract(1, h_squared, out=d_difference_2)
+    np.multiply(d_h, d_difference_2, out=d_hidden)
+    # hidden: loss.backward()
+    np.matmul(d_hidden, hidden_weight, out=d_e)
+    np.matmul(d_hidden_T, e, out=d_hidden_weight)
+    np.matmul(ones_32, d_hidden, out=d_hidden_bias)
+    # embed: loss.backward()
+    x_view = x.reshape(-1)
+    one_hot_27.take(x_view, 0, out=d_embed_gathered, mode="clip")
+    np.matmul(d_embed_gathered_T, d_embed_view, out=d_embed_weight)
+    # --- update ---
+    # opt.step()
+    np.multiply(gradient, lr, out=change)
+    np.subtract(theta, change, out=theta)
+    return loss, lr

@@ -1,0 +1,135 @@
+"""What a step is given: of which kinds its arguments are, by which a program is known, and what of them varies.
+
+And what two traces of a step have in common. No step is run here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor
+from .program import Call, CompileError, Program, Value, mapped
+
+
+class Same:
+    """An object as part of a key: it is equal to itself only, and lives as long as the key."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.x is other.x
+
+    def __hash__(self) -> int:
+        return id(self.x)
+
+
+def signature_of(step: Callable[..., Any]) -> tuple[inspect.Signature | None, list[str], list[str]]:
+    """The signature of a step, the names of all arguments, and of those that come by keyword only."""
+    try:
+        signature = inspect.signature(step)
+    except (TypeError, ValueError):
+        return None, [], []
+    kinds = {name: p.kind for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD}
+    return signature, list(kinds), [name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+def kind(x: Any) -> Any:
+    """What of an argument is part of the program: shape, dtype and order of an array, else all but a float's value."""
+    if type(x) is np.ndarray:
+        return (x.shape, x.dtype, x.strides)
+    if isinstance(x, Tensor):
+        return ("Tensor", x.needs, x.op is None, x.grad is None, kind(x.data))
+    if isinstance(x, np.generic):
+        return (np.generic, x.dtype)
+    if isinstance(x, np.ndarray):
+        if isinstance(x, np.matrix | np.ma.MaskedArray):
+            raise CompileError(f"compile: a {type(x).__name__} came as an argument; expected plain arrays, for this "
+                               f"kind has an arithmetic of its own; convert it: np.asarray(x)")
+        return (x.shape, x.dtype, x.strides)
+    if isinstance(x, float):
+        return float
+    if isinstance(x, list | tuple):
+        return (type(x), *map(kind, x))
+    if isinstance(x, dict):
+        return (type(x), *((k, kind(v)) for k, v in x.items()))
+    if isinstance(x, slice):
+        return (slice, kind(x.start), kind(x.stop), kind(x.step))
+    if isinstance(x, set | frozenset):
+        return (type(x), frozenset(map(kind, x)))
+    return (type(x), x) if isinstance(x, int | str | bytes | complex | None) else ("object", Same(x))
+
+
+def flat(x: Any) -> list[Any]:
+    """The arrays, Tensors and floats among arguments, in order."""
+    if isinstance(x, tuple) and all(type(a) is np.ndarray or type(a) is float for a in x):
+        return list(x)
+    found: list[Any] = []
+    mapped(lambda a: found.append(a) if isinstance(a, Tensor | np.ndarray | np.generic | float) else None, x)
+    return found
+
+
+def changing(keys: list[Any], names: list[str]) -> str:
+    """Which argument was of which kinds."""
+    for i, several in enumerate(zip_longest(*keys)):
+        if len(set(several)) > 1:
+            name = names[i] if i < len(names) else f"argument {i}"
+            told = [str(k[0]) if isinstance(k, tuple) and len(k) == 3 else str(k[-1] if isinstance(k, tuple) else k)
+                    for k in several]
+            return f"{name} of {', '.join(dict.fromkeys(told))}"
+    return "other numbers of arguments"
+
+
+# --- two traces ---
+
+
+def compare(first: Program, second: Program) -> None:
+    """Refuse a step that did not do the same twice."""
+    for a, b in zip_longest(first.calls, second.calls):
+        if a is None or b is None:
+            raise differing(b or a, "the step made more calls at one time than at another")
+        if a.text != b.text or (a.target != b.target and not a.text.startswith((".", "team."))):
+            raise differing(b, f"it was {a.text} first and {b.text} then")
+        if (gap := difference((a.args, a.kwargs), (b.args, b.kwargs))) is not None:
+            raise differing(b, f"{b.text} was given {gap[0]} first and {gap[1]} then")
+
+
+
+
+def difference(a: Any, b: Any) -> tuple[str, str] | None:
+    """The first place where arguments differ: values by where they come from, constants by what they are."""
+    if isinstance(a, Value) and isinstance(b, Value):
+        if a.kind == "constant" and b.kind == "constant":
+            same = a.array is b.array or (a.array.dtype == b.array.dtype and a.array.shape == b.array.shape
+                                          and a.array.tobytes() == b.array.tobytes())
+            return None if same else (told(a.array), told(b.array))
+        return None if a.number == b.number else (told(a), told(b))
+    if isinstance(a, list | tuple) and type(a) is type(b):
+        pairs = ((None, None),) if len(a) != len(b) else ()
+        found = [difference(x, y) for x, y in zip(a, b, strict=False)]
+        return next((f for f in found if f), (told(a), told(b)) if pairs else None)
+    if isinstance(a, dict) and isinstance(b, dict):
+        return difference(sorted(a.items()), sorted(b.items()))
+    if isinstance(a, slice) and isinstance(b, slice):
+        return difference((a.start, a.stop, a.step), (b.start, b.stop, b.step))
+    if isinstance(a, type(b)) and (a is b or repr(a) == repr(b)):
+        return None
+    return told(a), told(b)
+
+
+def told(x: Any) -> str:
+    if isinstance(x, Value):
+        return x.name or f"another {'array' if x.is_array else 'number'}"
+    return np.array2string(x, threshold=5, edgeitems=2).replace("\n", "") if isinstance(x, np.ndarray) else repr(x)
+
+
+def differing(call: Call, what: str) -> CompileError:
+    where = f"{call.site.where}: {call.site.line!r}: " if call.site.line else ""
+    return CompileError(f"compile: {where}{what}, at two calls of the step; expected the same at each; pass what "
+                        f"varies as an argument (a schedule's rate as a float), and declare the Generator that is drawn "
+                        f"from")

@@ -1,0 +1,76 @@
+"""The figure of a compiled step: where its time goes, and how near each line comes to what the machine can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...machine import Roof
+from .style import BLUE, GREY, ORANGE, RED, dressed, panels, write
+
+SECTIONS = {"forward": BLUE, "backward": ORANGE, "update": RED}
+
+
+def kind(line: str) -> str:
+    """What sort of call a line is: the function that it names."""
+    name = line.partition("(")[0].rpartition("=")[2].strip()
+    return name.removeprefix("np.") if name.startswith("np.") else f"x.{name.rpartition('.')[2]}" if "." in name else name
+
+
+def roofline(path: str | Path, rows: Any, roof: Roof) -> None:
+    """Left the microseconds of each kind of call, by section; right every line under the roofs of the machine.
+
+    Parameters
+    ----------
+    rows : Explanation
+        From ``step.explain(*arguments)``, with times.
+    roof : Roof
+        From ``tinytensor.machine.roof()``.
+    """
+    total = sum(row.seconds for row in rows)
+    fig, axes = panels(f"Where a step of {1e6 * total:,.0f} us goes", 1, 2, 5.5)
+    spent: dict[str, dict[str, float]] = {}
+    for row in rows:
+        of = spent.setdefault(kind(row.line), dict.fromkeys(SECTIONS, 0.0))
+        of[row.section] += 1e6 * row.seconds
+    most = sorted(spent, key=lambda name: -sum(spent[name].values()))
+    shown = most[:9]
+    if len(most) > 9:
+        spent["the rest"] = {s: sum(spent[name][s] for name in most[9:]) for s in SECTIONS}
+        shown.append("the rest")
+    ax = dressed(axes[0, 0], "time by kind of call", "microseconds", "")
+    left = np.zeros(len(shown))
+    for section, colour in SECTIONS.items():
+        width = np.array([spent[name][section] for name in shown])
+        ax.barh(range(len(shown)), width, left=left, color=colour, label=section)
+        left += width
+    for i, end in enumerate(left):
+        ax.text(end, i, f" {end / (1e6 * total):.0%}", va="center", fontsize=9)
+    ax.set_yticks(range(len(shown)), shown)
+    ax.set_xlim(0, left.max() * 1.15)
+    ax.invert_yaxis()
+    ax.legend(loc="lower right", frameon=False)
+    under(dressed(axes[0, 1], "each line, and what the machine can do", "operations for each byte read or written",
+                  "billion operations a second"), rows, roof)
+    write(fig, path)
+
+
+def under(ax: Any, rows: Any, roof: Roof) -> None:
+    """The lines as points, as large as their share of the time, under the two roofs."""
+    total = sum(row.seconds for row in rows) or 1.0
+    rows = [row for row in rows if row.flops and row.bytes and row.seconds > total / 5000]
+    for section, colour in SECTIONS.items():
+        own = [row for row in rows if row.section == section]
+        ax.scatter([row.flops / row.bytes for row in own], [row.flops / row.seconds / 1e9 for row in own],
+                   s=[12 + 1500 * row.seconds / total for row in own], color=colour, alpha=0.45, edgecolors="none")
+    work = [row.flops / row.bytes for row in rows] or [1.0]
+    x = np.geomspace(min(0.03, *work, 1.0), max(100.0, *work), 50)
+    ax.plot(x, np.minimum(x * roof.bandwidth, roof.flops) / 1e9, color=GREY, lw=1.8)
+    ax.text(x[-1], roof.flops / 1e9 * 1.12, f"matrix products: {roof.flops / 1e9:.0f} billion a second", ha="right",
+            fontsize=9, color=GREY)
+    ax.text(0.97, 0.03, f"the slope: memory, {roof.bandwidth / 1e9:.0f} GB a second;\nabove it is what the cache holds",
+            transform=ax.transAxes, fontsize=9, color=GREY, ha="right", va="bottom")
+    ax.set_xscale("log")
+    ax.set_yscale("log")

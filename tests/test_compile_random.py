@@ -166,9 +166,7 @@ class Writer:
         f = r.choice([np.add.reduce, np.maximum.reduce, np.sum, np.max, np.mean, np.argmax])
         if f in (np.add.reduce, np.maximum.reduce) and x.ndim:
             y = f(x, axis=0 if axis is None else axis, keepdims=r.random() < 0.5)
-        elif f is np.argmax:
-            y = f(x, axis=axis)
-        elif r.random() < 0.5:
+        elif f is np.argmax or r.random() < 0.5:
             y = f(x, axis=axis)
         else:
             y = x.sum() if axis is None else x.sum(axis)

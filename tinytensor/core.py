@@ -361,7 +361,7 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
     if isinstance(x, Tensor):
         x = x.data
     if isinstance(x, Traced):
-        return x if dtype is None and not copy else x.astype(dtype or x.dtype)  # type: ignore[attr-defined, no-any-return]
+        return x if dtype is None and not copy else x.astype(dtype or x.dtype)  # type: ignore[attr-defined, return-value]
     try:
         y: Array = np.array(x, dtype=dtype, copy=copy if hasattr(x, "dtype") else None)
     except ValueError as error:

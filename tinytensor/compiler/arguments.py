@@ -52,7 +52,7 @@ def kind(x: Any) -> Any:
             raise CompileError(f"compile: a {type(x).__name__} came as an argument; expected plain arrays, for this "
                                f"kind has an arithmetic of its own; convert it: np.asarray(x)")
         return (x.shape, x.dtype, x.strides)
-    if isinstance(x, float):
+    if type(x) is float:
         return float
     if isinstance(x, list | tuple):
         return (type(x), *map(kind, x))
@@ -62,7 +62,7 @@ def kind(x: Any) -> Any:
         return (slice, kind(x.start), kind(x.stop), kind(x.step))
     if isinstance(x, set | frozenset):
         return (type(x), frozenset(map(kind, x)))
-    return (type(x), x) if isinstance(x, int | str | bytes | complex | None) else ("object", Same(x))
+    return (type(x), x) if isinstance(x, int | float | str | bytes | complex | None) else ("object", Same(x))
 
 
 def flat(x: Any) -> list[Any]:
@@ -70,7 +70,8 @@ def flat(x: Any) -> list[Any]:
     if isinstance(x, tuple) and all(type(a) is np.ndarray or type(a) is float for a in x):
         return list(x)
     found: list[Any] = []
-    mapped(lambda a: found.append(a) if isinstance(a, Tensor | np.ndarray | np.generic | float) else None, x)
+    mapped(lambda a: found.append(a) if (isinstance(a, Tensor | np.ndarray | np.generic) or type(a) is float)
+           else None, x)
     return found
 
 
@@ -131,5 +132,5 @@ def told(x: Any) -> str:
 def differing(call: Call, what: str) -> CompileError:
     where = f"{call.site.where}: {call.site.line!r}: " if call.site.line else ""
     return CompileError(f"compile: {where}{what}, at two calls of the step; expected the same at each; pass what "
-                        f"varies as an argument (a schedule's rate as a float), and declare the Generator that is drawn "
-                        f"from")
+                        f"varies as an argument (a schedule's rate as a float), and declare the Generator that is "
+                        f"drawn from")

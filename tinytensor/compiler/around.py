@@ -12,7 +12,7 @@ import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import chain
-from operator import is_, itemgetter
+from operator import attrgetter, is_, itemgetter
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..optim.flat import Block, Optimizer
 from ..random import Generator
 from .sites import NUMPY, PACKAGE
 
+VALUES, CONTENTS = dict.values, attrgetter("cell_contents")
 PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, range, slice, np.dtype, type(Ellipsis))
 LEAVES = (np.ndarray, Tensor, Generator, np.random.Generator, np.random.RandomState)
 OURS = (Module, Optimizer, Block, EMA)
@@ -60,6 +61,7 @@ class Holder:
     def __init__(self, name: str, keys: Callable[[], Iterable[Any]], values: Callable[[], Iterable[Any]],
                  put: Callable[[Any, Any], None], drop: Callable[[Any], None]) -> None:
         self.name, self.keys, self.values, self.put, self.drop = name, keys, values, put, drop
+        self.watched = True  # at each call; not if somebody else does that
 
     def now(self) -> dict[Any, Any]:
         return dict(zip(self.keys(), self.values(), strict=True))
@@ -122,7 +124,7 @@ class Around:
         elif isinstance(x, dict):
             self.holder(Brackets(name, lambda: list(x), x.values, x.__setitem__, x.__delitem__))
         elif isinstance(x, list):
-            self.holder(Brackets(name, lambda: range(len(x)), lambda: x, partial(place, x), x.__delitem__))
+            self.holder(Brackets(name, lambda: range(len(x)), x.__iter__, partial(place, x), x.__delitem__))
         elif isinstance(x, tuple | set | frozenset):
             if isinstance(x, set):
                 self.holder(Brackets(name, lambda: list(x), lambda: x, lambda k, v: x.add(v), x.discard))
@@ -139,10 +141,13 @@ class Around:
                 self.object(x, name, slots)
             if hasattr(x, "__dict__"):
                 own = vars(x)
+                if isinstance(x, Module):
+                    self.seen[id(own["_buffers"])] = own["_buffers"]  # what it names are attributes too
                 self.holder(Holder(name, lambda: list(own), own.values, own.__setitem__, own.__delitem__))
 
-    def holder(self, holder: Holder) -> None:
+    def holder(self, holder: Holder, watched: bool = True) -> None:
         self.holders.append(holder)
+        holder.watched = watched
         for key, x in list(zip(holder.keys(), holder.values(), strict=True)):
             self.visit(x, holder.called(key))
 
@@ -153,17 +158,34 @@ class Around:
         if names:
             self.holder(Holder(cls.__name__, lambda: names, lambda: [known[n] for n in names], partial(setattr, cls),
                                partial(delattr, cls)))
-        for x in known.values():
+        for name, x in known.items():
+            if name in ("__init__", "__repr__"):
+                continue
             methods += [x.fget, x.fset] if isinstance(x, property) else [getattr(x, "__func__", x)]
         for x in methods:
             if isinstance(x, FunctionType):
                 self.visit(x, "")
 
-    def object(self, x: Any, name: str, slots: Iterable[str]) -> None:
+    def declared_optimizer(self, opt: Optimizer) -> None:
+        """Settings, and what a class of the user's adds; all else of it changes in ways that are known."""
+        self.visit(type(opt), "")
+        more = [name for name in vars(opt) if name not in ("blocks", "param_groups", "defaults")]
+        if more:
+            self.object(opt, "the optimiser", more)
+        for i, group in enumerate(opt.param_groups):
+            def settings(group: dict[str, Any] = group) -> list[str]:
+                return [key for key in group if key not in ("lr", "params")]
+
+            def values(group: dict[str, Any] = group, keys: Any = settings) -> list[Any]:
+                return [group[key] for key in keys()]
+
+            self.holder(Brackets(f"param_groups[{i}]", settings, values, group.__setitem__, group.__delitem__), False)
+
+    def object(self, x: Any, name: str, slots: Iterable[str], watched: bool = True) -> None:
         """Some attributes of an object."""
         names = tuple(slots)
         self.holder(Holder(name, lambda: names, lambda: [getattr(x, s) for s in names], partial(setattr, x),
-                           partial(delattr, x)))
+                           partial(delattr, x)), watched)
 
     def function(self, f: FunctionType) -> None:
         """The variables of a function of the user's: those around it, those of its module, its defaults."""
@@ -174,12 +196,13 @@ class Around:
             return
         cells = {n: c for n, c in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True) if filled(c)}
         if cells:
-            self.holder(Holder("", lambda: list(cells), lambda: [c.cell_contents for c in cells.values()],
+            self.holder(Holder("", lambda: list(cells), partial(map, CONTENTS, cells.values()),
                                lambda k, v: setattr(cells[k], "cell_contents", v), lambda k: None))
         names = [n for n in global_names(f.__code__) if n in f.__globals__]
-        self.variables(f.__globals__, names, "")
-        for module in [f.__globals__[n] for n in names]:
-            if isinstance(module, ModuleType) and not elsewhere(getattr(module, "__file__", None)):
+        modules = [n for n in names if isinstance(f.__globals__[n], ModuleType)]
+        self.variables(f.__globals__, [n for n in names if n not in modules], "")
+        for module in [f.__globals__[n] for n in modules]:
+            if not elsewhere(getattr(module, "__file__", None)):
                 self.variables(vars(module), [n for n in attribute_names(f.__code__) if n in vars(module)],
                                module.__name__)
         if f.__defaults__ or f.__kwdefaults__:
@@ -189,8 +212,8 @@ class Around:
     def variables(self, known: dict[str, Any], names: list[str], lead: str) -> None:
         """Some variables of a module."""
         if names:
-            get = itemgetter(*names) if len(names) > 1 else (lambda d: (d[names[0]],))
-            self.holder(Holder(lead, lambda: names, lambda: get(known), known.__setitem__, known.__delitem__))
+            get: Any = itemgetter(*names) if len(names) > 1 else (lambda d: (d[names[0]],))
+            self.holder(Holder(lead, lambda: names, partial(get, known), known.__setitem__, known.__delitem__))
 
     # --- whether it changed ---
 
@@ -228,31 +251,45 @@ class Around:
         self.expected = self.before
         return self.differences()
 
-    def watch(self) -> Callable[[], bool]:
-        """A quick look, at each call, at whether all is as it is now; not at what is within arrays."""
-        every = [h.values for h in self.holders if len(list(h.values())) <= MANY]
+    def watch(self, more: list[Callable[[], Iterable[Any]]]) -> Callable[[], bool]:
+        """A quick look, at each call, at whether all is as it is now, `more` too; not at what is within arrays."""
+        every = [h.values for h in self.holders if h.watched and len(list(h.values())) <= MANY]
+        dicts = [d for f in every if isinstance(d := getattr(f, "__self__", None), dict)]  # subtle: C finds these fast
+        lists = [x for f in every if isinstance(x := getattr(f, "__self__", None), list)]
+        others = [*[f for f in every if not isinstance(getattr(f, "__self__", None), dict | list)], *more]
 
         def now() -> list[Any]:
-            return [*chain.from_iterable([values() for values in every])]
+            return [*chain.from_iterable(map(VALUES, dicts)), *chain.from_iterable(lists),
+                    *chain.from_iterable([values() for values in others])]
 
         before = now()
+        look, alike = closely(before)
 
         def unchanged() -> bool:
-            nonlocal before
+            nonlocal before, alike
             try:
                 found = now()
             except (KeyError, ValueError, AttributeError):  # a variable was deleted
                 return False
-            if len(found) != len(before):
+            try:
+                if found == before and all(map(is_, look(found), alike)):  # subtle: `==` takes what is one for equal
+                    return True
+            except (ValueError, TypeError):  # an array was compared with another
+                pass
+            if len(found) != len(before) or not all(map(same, found, before)):
                 return False
-            if all(map(is_, found, before)):
-                return True
-            if all(map(same, found, before)):
-                before = found
-                return True
-            return False
+            before, alike = found, look(found)
+            return True
 
         return unchanged
+
+
+def closely(before: list[Any]) -> tuple[Callable[[list[Any]], Iterable[Any]], Iterable[Any]]:
+    """A look at those values that may be equal, and not the same: numbers of another type, arrays of one element."""
+    places = [i for i, x in enumerate(before) if type(x) in (int, float, complex)
+              or (isinstance(x, np.ndarray | Tensor) and x.size == 1)]
+    look: Any = itemgetter(*places, *places[:1]) if places else (lambda _: ())
+    return look, look(before)
 
 
 class Nothing:

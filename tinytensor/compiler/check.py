@@ -12,8 +12,9 @@ import numpy as np
 
 from ..core import Tensor
 from .around import Around
+from .memory import short
 from .program import CompileError, Program
-from .state import Slot, State, short
+from .state import Slot, State
 
 STEPS = 3  # so many are checked
 

@@ -135,6 +135,11 @@ class Writer:
             return self.number(v) if v.kind != "stream" else self.outside(v)
         if self.run is not None and self.call is not None and by_rows(self.call, v):
             return self.turns[self.turn(v)]
+        if self.run is not None:  # subtle: what is read whole is made of whole arrays
+            run, self.run = self.run, None
+            text = self.ref(v)
+            self.run = run
+            return text
         if v.number in self.defined:
             return self.name(v)
         if v.kind in ("constant", "state"):
@@ -375,7 +380,7 @@ class Writer:
         a, b = call.result.array, source.array if isinstance(source, Value) and source.is_array else None
         if b is not None and b.shape != a.shape and b.size == a.size and call.target is not filled:
             out = f"{out}.reshape({', '.join(map(str, b.shape))})"
-        safe = b is None or np.can_cast(b.dtype, a.dtype, "same_kind")
+        safe = a.dtype.kind in "fc" if b is None else np.can_cast(b.dtype, a.dtype, "same_kind")
         return f"np.copyto({out}, {self.text(source)}{'' if safe else ', casting=' + repr('unsafe')})"
 
     def put(self, call: Call) -> None:

@@ -11,6 +11,8 @@ import inspect
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from operator import attrgetter, is_, itemgetter
 from pathlib import Path
 from typing import Any
@@ -21,17 +23,15 @@ from ..core import Tensor
 from ..nn.module import Module
 from ..optim.flat import Block, Optimizer
 from ..random import Generator, default_generator
-from .around import Around, Nothing
+from .around import Around
+from .memory import apart, overlapping, short
 from .program import CompileError, Value
 from .sharing import SHARED, SharedBlock
-from .trace import Number, Trace, Tracer
+from .streams import NOTED, NotedGenerator, NotedStream, Undeclared, position
+from .trace import RUNNING, Number, Trace, Tracer
 
-DATA, NEEDS, GRAD, HOOKS, THETA, STATE = map(attrgetter, ("data", "needs", "grad", "hooks", "theta", "state"))
-DRAWS = ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "random63")
-INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws of examples, which workers share
-FILLS = ("uniform_", "normal_", "exponential_")
-NUMPY_DRAWS = ("random", "standard_normal", "normal", "uniform", "integers", "permutation", "choice", "binomial",
-               "standard_exponential", "exponential", "poisson", "gamma", "beta")
+FIXED = attrgetter("data", "needs", "hooks")  # of a Tensor
+GRAD, BLOCKS, THETA, STATE = map(attrgetter, ("grad", "blocks", "theta", "state"))
 
 
 class Slot:
@@ -39,6 +39,12 @@ class Slot:
 
     def __init__(self, name: str, get: Callable[[], Any], put: Callable[[Any], None]) -> None:
         self.name, self.get, self.put = name, get, put
+
+
+def spoken(model: Module, path: str) -> str:
+    """A path that can be a name: of a layer that is known by its number only, its kind and that."""
+    first, dot, rest = path.partition(".")
+    return f"{type(getattr(model, first)).__name__.lower()}{first}{dot}{rest}" if first.isdigit() else path
 
 
 class State:
@@ -71,14 +77,14 @@ class State:
         for i, model in enumerate(self.modules):
             lead = f"model{i}." if i else ""
             for path, module in model.named_modules():
-                self.paths.setdefault(id(module), f"{lead}{path}")
+                self.paths.setdefault(id(module), f"{lead}{spoken(model, path)}")
                 for rng in vars(module).values():
                     if isinstance(rng, Generator) and not any(rng is g for g in self.generators):
                         self.generators.append(rng)
                     if isinstance(rng, np.random.Generator) and not any(rng is g for g in self.streams):
                         self.streams.append(rng)
-            self.tensors.update((f"{lead}{name}", p) for name, p in model.named_parameters())
-            self.tensors.update((f"{lead}{name}", b) for name, b in model.named_buffers())
+            parts: list[tuple[str, Tensor]] = [*model.named_parameters(), *model.named_buffers()]
+            self.tensors.update((f"{lead}{spoken(model, name)}", t) for name, t in parts)
         seen = {id(t) for t in self.tensors.values()}
         others = [p for opt in self.optimizers for block in opt.blocks for p in block.params]
         for i, t in enumerate([*loose, *others]):
@@ -92,7 +98,15 @@ class State:
     def around(self, objects: Iterable[Any] = ()) -> Around:
         """What the step, and arguments that are objects, know by name; declared Tensors are looked after here."""
         params = [p for opt in self.optimizers for block in opt.blocks for p in block.params]
-        return Around([self.step, *objects, *self.modules], [*self.optimizers, *self.tensors.values(), *params])
+        hooks = [hook for t in self.tensors.values() for hook in t.hooks or ()]
+        known = [*self.optimizers, *self.tensors.values(), *params]
+        around = Around([self.step, *objects, *self.modules, *hooks], known)
+        for opt in self.optimizers:
+            around.declared_optimizer(opt)
+        for name, t in self.tensors.items():
+            around.object(t, name, ("needs", "hooks"), watched=False)
+        around.before = around.expected = around.now()
+        return around
 
     def prepare(self) -> None:
         """Let optimisers make their state now, and bind parameters that were given other arrays."""
@@ -105,27 +119,16 @@ class State:
     def watch(self, around: Around) -> Callable[[], bool]:
         """A quick look at what a program holds on to, at each call: whether the arrays are those of now, and what is
         fixed in a program (modes, settings of optimisers) is as it is now."""
-        tensors = list(self.tensors.values())
-        blocks = [block for opt in self.optimizers for block in opt.blocks]
-        states = [block.state for block in blocks if block.state]
-        groups = [group for opt in self.optimizers for group in opt.param_groups]
-        fixed = [itemgetter(*[k for k in group if k not in ("lr", "params")]) for group in groups]
-        optimizers = self.optimizers
-
-        def modes() -> list[Any]:
-            return [*map(NEEDS, tensors), *map(HOOKS, tensors),
-                    *[get(group) for get, group in zip(fixed, groups, strict=True)]]
-
-        arrays, thetas, before = [*map(DATA, tensors)], [*map(THETA, blocks)], modes()
-        vectors, still = [v for state in states for v in state.values()], around.watch()
-
-        def unchanged() -> bool:
-            return (still() and all(map(is_, map(DATA, tensors), arrays)) and all(map(is_, map(THETA, blocks), thetas))
-                    and modes() == before and [block for opt in optimizers for block in opt.blocks] == blocks
-                    and (not states or all(map(is_, [v for state in map(STATE, blocks) for v in state.values()],
-                                               vectors))))
-
-        return unchanged
+        tensors, optimizers = list(self.tensors.values()), self.optimizers
+        blocks = [block for opt in optimizers for block in opt.blocks]
+        more: list[Callable[[], Iterable[Any]]] = [lambda: chain.from_iterable(map(FIXED, tensors))]
+        if optimizers:
+            more += [partial(map, THETA, blocks), lambda: chain.from_iterable(map(BLOCKS, optimizers)),
+                     lambda: chain.from_iterable(map(dict.values, map(STATE, blocks)))]
+        for opt in optimizers:
+            for group in opt.param_groups:
+                more.append(partial(itemgetter(*[k for k in group if k not in ("lr", "params")], "params"), group))
+        return around.watch(more)
 
     @contextmanager
     def replaced(self, trace: Trace, around: Around) -> Iterator[Standing]:
@@ -150,9 +153,10 @@ class Standing:
         self.arrays: list[tuple[Value, Callable[[], Any]]] = []  # a source, and what stands there in the end
         self.numbers: list[tuple[Value, Callable[[], Any], Slot]] = []
         self.streams: list[Value] = []
+        self.bound: list[tuple[Any, Any]] = []  # parameters, and their stand-ins as views of flat vectors
         self.blocks: list[tuple[Optimizer, list[Block]]] = []
-        self.saved: list[Callable[[], None]] = []  # puts random streams back
-        self.gradients: list[tuple[Tensor, Value]] = []
+        self.saved: list[Callable[[], Any]] = []  # puts random streams back
+        self.gradients: list[tuple[Any, Value]] = []
         self.tracers: dict[int, Tracer] = {}  # id(array): what stands for a declared array, or one that the step knows
         self.old: dict[str, Any] = {}  # gradients of earlier steps, by the tensor's name: what stands for them
         self.touched: list[Any] = []  # tensors whose gradients the step made or cleared
@@ -207,6 +211,7 @@ class Standing:
         self.swap(builtins, "print", self.refused_print)
         self.around.replace(self.known)
         self.trace.open = True
+        RUNNING.append(self.trace)
 
     def refused_print(self, *_: Any, **__: Any) -> None:
         raise self.trace.sites.refusal("print would be called at the first steps only", "no side effects", "give back "
@@ -239,8 +244,10 @@ class Standing:
             elif any(x is a for a in self.state.arrays):
                 self.tracers[id(x)].current().name = name
             return self.tracers[id(x)]
+        if isinstance(x, np.random.Generator) and any(x is rng for rng in self.state.streams):
+            return self.stream(x)
         if isinstance(x, np.random.Generator | np.random.RandomState):
-            return self.stream(x) if any(x is rng for rng in self.state.streams) else Undeclared(self.trace)
+            return Undeclared(self.trace)
         if type(x) is tuple:
             parts = [self.known(y, f"{name}[{i}]") for i, y in enumerate(x)]
             return x if all(map(is_, parts, x)) else tuple(parts)
@@ -272,8 +279,9 @@ class Standing:
             self.swap(block, "bound", list(zip(block.params, views, strict=True)))
             for p, view in zip(block.params, views, strict=True):
                 bound.add(id(p))
+                self.bound.append((p, view))
                 self.swap(p, "data", view)
-                view.current().name = names.get(id(p), "")
+                view.current().name = names.get(id(p), "")  # type: ignore[attr-defined]
             self.swap(block, "state", vectors)
             slot = Slot(f"t{end}", lambda b=block: b.t, lambda v, b=block: setattr(b, "t", v))  # type: ignore[misc]
             self.swap(block, "t", self.number(slot))
@@ -289,7 +297,7 @@ class Standing:
     def generator(self, rng: Generator, name: str) -> None:
         """A generator whose draws are noted: for a while it is of a class that does so."""
         kept = rng.get_state()
-        self.saved.append(lambda: rng.set_state(kept) and None)
+        self.saved.append(partial(rng.set_state, kept))
         value = self.trace.source(rng, "stream", name)
         self.streams.append(value)
         self.swap(rng, "__class__", NotedGenerator)
@@ -309,6 +317,9 @@ class Standing:
     def finals(self) -> list[tuple[Value, Value]]:
         """Each declared array and number, and what it has become; read while the stand-ins stand."""
         found = []
+        for p, view in self.bound:
+            if p.data is not view:  # a parameter that was given another array: the next step would copy it back in
+                view[...] = p.data
         for source, now in self.arrays:
             x = now()
             found.append((source, x.current() if isinstance(x, Tracer) else self.trace.constant(x)))
@@ -349,6 +360,9 @@ class Standing:
                                    f"same for ever; expected draws from declared Generators; write rng = "
                                    f"np.random.default_rng(seed), and name it among what is given to tt.compile")
         for name, a, b in self.around.differences():
+            if type(a) is Tracer:
+                raise CompileError(f"compile: {where}{name} stands for another array after the step, which would not "
+                                   f"happen again; expected writes into the array; write {name}[...] = value")
             raise CompileError(f"compile: {where}{name} was {short(a)} before the step and is {short(b)} after it, "
                                f"which would not happen again; expected no side effects on Python objects; give the "
                                f"value back, count outside of the step, or let it be a declared array")
@@ -372,6 +386,8 @@ class Standing:
 
     def leave(self) -> None:
         self.trace.open = False
+        if self.trace in RUNNING:
+            RUNNING.remove(self.trace)
         for undo in reversed(self.undo):
             undo()
 
@@ -379,44 +395,6 @@ class Standing:
         """Put the random streams back to where they were."""
         for restore in self.saved:
             restore()
-
-
-def position() -> Any:
-    """Where NumPy's own stream stands."""
-    _, key, *rest = np.random.get_state()  # type: ignore[misc]
-    return key.tobytes(), *rest
-
-
-# --- arrays that share memory ---
-
-
-def bounds(a: Any) -> tuple[int, int]:
-    return np.lib.array_utils.byte_bounds(a)
-
-
-def overlapping(x: Any, name: str, arrays: Iterable[Any]) -> None:
-    """Refuse an array that is part of a declared one, and known by another name."""
-    if any(np.may_share_memory(x, a) for a in arrays):
-        raise CompileError(f"compile: {name} shares memory with what the step may change; expected one name for it; "
-                           f"pass a copy, or take what is declared itself, and its views in the step")
-
-
-def apart(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:
-    """Refuse declared arrays that share memory."""
-    end, before = 0, None
-    for low, high, _, source in sorted((*bounds(s.array), s.number, s) for s, _ in arrays if s.array.size):
-        if before is not None and low < end and np.may_share_memory(before.array, source.array):
-            raise CompileError(f"compile: the declared {before.name or 'array'} and {source.name or 'array'} share "
-                               f"memory; expected arrays apart; declare the whole, and write the view in the step")
-        end, before = (high, source) if high > end else (end, before)
-
-
-def short(x: Any) -> str:
-    """A value in few words."""
-    if isinstance(x, Tracer | Number) or isinstance(getattr(x, "data", None), Tracer):
-        return "a value of the step"
-    text = "not there" if x is Nothing else repr(x)
-    return text if len(text) <= 40 else f"a {type(x).__name__}"
 
 
 # --- gradients of earlier steps ---
@@ -433,107 +411,3 @@ class Stale:
                                        "call opt.zero_grad() in the step, before backward()")
 
     __array_ufunc__ = __array_function__ = __array__ = __getattr__ = refuse
-
-
-# --- random streams ---
-
-NOTED: dict[int, tuple[Trace, Value | None]] = {}  # id(generator): the trace that notes its draws
-
-
-class NotedGenerator(Generator):
-    """A Generator whose draws are calls of the step."""
-
-
-def noted_draw(name: str) -> Callable[..., Any]:
-    plain = getattr(Generator, name)
-
-    def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(self) not in NOTED:
-            return plain(self, *args, **kwargs)
-        trace, value = NOTED[id(self)]
-        if value is None:
-            raise undeclared(trace)
-
-        def drawn(rng: Any, *args: Any, **kwargs: Any) -> Any:
-            rng.__class__ = Generator
-            try:
-                return plain(rng, *args, **kwargs)
-            finally:
-                rng.__class__ = NotedGenerator
-
-        return note(trace, value, drawn, name, args, kwargs)
-
-    return draw
-
-
-def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
-    """A draw, as a call of the step: in its place, and never left out."""
-    if trace.sharing is not None and name in INTEGERS:
-        return trace.sharing.dealt(rng, drawn, name, args, kwargs)
-    result = trace.call(drawn, f".{name}", (rng, *args), kwargs, effect=True)
-    return trace.lifted(result, ())
-
-
-def undeclared(trace: Trace) -> CompileError:
-    return trace.sites.refusal("a draw from a Generator that was not declared would be the same for ever", "draws from "
-                               "declared Generators", "name the Generator among what is given to tt.compile")
-
-
-class Undeclared:
-    """Stands for one of NumPy's generators that was not declared: it does not draw."""
-
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-
-    @property
-    def __class__(self) -> Any:
-        return np.random.Generator
-
-    def __getattr__(self, name: str) -> Any:
-        raise undeclared(self._trace)
-
-
-def refused_seed(name: str) -> Callable[..., Any]:
-    def seed(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(self) not in NOTED:
-            return getattr(Generator, name)(self, *args, **kwargs)
-        raise NOTED[id(self)][0].sites.refusal(f"{name} moves a random stream to another place", "draws only",
-                                               "seed the Generator outside of the step")
-
-    return seed
-
-
-def refused_fill(name: str) -> Callable[..., Any]:
-    def fill(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(self) not in NOTED:
-            return getattr(Generator, name)(self, *args, **kwargs)
-        raise NOTED[id(self)][0].sites.refusal(f"{name} fills an array", "draws that give a new one",
-                                               "write rng.rand(shape), rng.randn(shape) or rng.bernoulli(p, shape)")
-
-    return fill
-
-
-for name in DRAWS:
-    setattr(NotedGenerator, name, noted_draw(name))
-for name in FILLS:
-    setattr(NotedGenerator, name, refused_fill(name))
-for name in ("manual_seed", "set_state"):
-    setattr(NotedGenerator, name, refused_seed(name))
-
-
-class NotedStream:
-    """Stands for one of NumPy's generators; its draws are calls of the step."""
-
-    def __init__(self, trace: Trace, value: Value) -> None:
-        self._trace, self._value = trace, value
-
-    @property
-    def __class__(self) -> Any:
-        return np.random.Generator
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in NUMPY_DRAWS:
-            raise self._trace.sites.refusal(f"rng.{name} of a random stream", "one of " + ", ".join(NUMPY_DRAWS),
-                                            "draw with one of those")
-        drawn = getattr(np.random.Generator, name)
-        return lambda *args, **kwargs: note(self._trace, self._value, drawn, name, args, kwargs)

@@ -26,12 +26,13 @@ from .check import STEPS, Copy, checked
 from .crew import Crew
 from .emit import written
 from .explain import Explanation, explained, profiled
+from .memory import overlapping, short
 from .plan import planned
 from .program import CompileError, Program, Value, forget, mapped
 from .sharing import Shares, Sharing, finish
 from .sites import Sites
-from .state import GRAD, Slot, State, overlapping, short
-from .trace import Number, Trace, Tracer
+from .state import GRAD, Slot, State
+from .trace import RUNNING, Number, Trace, Tracer
 from .workers import refuse
 
 SIGNATURES = 4  # so many programs at most: more would mean that shapes change all the time
@@ -184,6 +185,7 @@ class Compiled:
             self.first_args, self.first_kwargs, step = step.args, step.keywords, step.func
             self.title = getattr(step, "__name__", self.title)
         self.step, self.workers, self.check, self.fast = step, workers, check, fast
+        self.__wrapped__ = step
         refuse(workers)
         self.declared, self.state, self.shares = declared, State(declared, step), Shares(workers)
         self.signature, self.parameters, self.keywords = signature_of(step)
@@ -196,6 +198,8 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.count:
             args = self.bound(args, kwargs)
+        if RUNNING:  # a part of another step, which is being written down
+            return self.invoke(args)
         key = self.key(args)
         program = self.programs.get(key)
         if program is None or not self.fits(program, key):
@@ -347,7 +351,7 @@ class Compiled:
                     standing.generator(x, name)
                 return standing.stream(x) if isinstance(x, np.random.Generator) else x
 
-            given = [mapped(lambda x, n=name: stand_in(x, n), a)
+            given = [mapped(partial(stand_in, name=name), a)
                      for a, name in zip(args, [*self.parameters, *["x"] * len(args)], strict=False)]
             with sites.watching() if named else nullcontext():  # names take as long as all else
                 result = self.unrefused(tuple(given), sites)

@@ -24,6 +24,9 @@ TOGETHER = {across.__wrapped__, averaged.__wrapped__}  # type: ignore[attr-defin
 CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
 
 
+RUNNING: list[Trace] = []  # the step that is written down just now
+
+
 class Trace:
     """The calls of one step so far.
 
@@ -53,6 +56,8 @@ class Trace:
     def constant(self, array: Any) -> Value:
         """The value of an array that nobody declared: it is what it is at each step."""
         value = self.constants.get(id(array))
+        if array.dtype.hasobject:
+            raise self.sites.refusal("an array of Python objects", "arrays of numbers", "stack arrays with np.stack")
         if value is None:
             value = self.constants[id(array)] = self.source(array, "constant")
             self.prints[value.number] = hash(array.tobytes())
@@ -104,10 +109,10 @@ class Trace:
         given, named = mapped(self.value, args), mapped(self.value, kwargs)
         site = self.sites.here(self)
         layout = None if like is None else (like.dtype, like.shape, like.strides)
-        key = (text, target, self.key(given), self.key(named), layout)
+        key: tuple[Any, ...] = (text, target, self.key(given), self.key(named), layout)
         if isinstance(target, np.ufunc) and not target.signature and any(
                 v.array.nbytes >= CHEAP for v in values(given) if v.is_array):
-            key = (*key, site.section)  # subtle: made again in the backward pass it costs less than to be kept till then
+            key = (*key, site.section)  # subtle: made again in the backward pass it costs less than to be kept
         if not effect and key in self.known:
             return self.known[key]
         call = Call(target, text, given, named, effect, site)
@@ -126,7 +131,7 @@ class Trace:
         if isinstance(x, list | tuple):
             return type(x)(self.result(y, call, text) for y in x) if type(x) in (list, tuple) else \
                 tuple(self.result(y, call, text) for y in x)
-        single = isinstance(x, np.generic)
+        single, value = isinstance(x, np.generic), None
         x = np.array(x) if single else x
         if isinstance(x, np.ndarray):
             root = None if call.ufunc else next(
@@ -294,8 +299,8 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     # --- shape and dtype are known ---
 
-    @property
-    def __class__(self) -> Any:  # subtle: what asks with isinstance is told what it would be told without a trace
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # subtle: isinstance says what it would say without a trace
         return self.dtype.type if self.single else np.ndarray
 
     @property
@@ -409,7 +414,8 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         if self.single:
             return self
         value, array = self.current(), self.current().array
-        if array.copy(order=order).strides == array.strides and value.kind in ("", "input"):  # type: ignore[call-overload]
+        if array.copy(order=order).strides == array.strides and value.kind in ("", "input") and (
+                value.root.kind != "state"):  # which is written over at the end
             return self.copied()
         return self.tape.apply(np.copy, "np.copy", (self,), {"order": order})
 
@@ -424,9 +430,10 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         if self.single:  # subtle: of a number of NumPy's own the same is made, not an array without axes
             y = self.copied().astype(dtype, order, **options)
             return Tracer(self.tape, y.current(), None, single=True)
-        if np.dtype(dtype) == self.dtype and order == "K" and not options and self.current().kind in ("", "input"):
-            if np.empty_like(self.current().array).strides == self.strides:
-                return self.copied()
+        now = self.current()
+        if np.dtype(dtype) == self.dtype and order == "K" and not options and now.kind in ("", "input") and (
+                np.empty_like(now.array).strides == self.strides and now.root.kind != "state"):
+            return self.copied()
         return self.tape.apply(np.ndarray.astype, ".astype", (self, np.dtype(dtype)), {"order": order, **options})
 
     def __pow__(self, other: Any) -> Any:
@@ -435,8 +442,9 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         return np.power(self, other)
 
     def __ipow__(self, other: Any) -> Any:
-        fast = SQUARES.get(other) if type(other) in (int, float) and self.dtype.kind == "f" else None
-        return fast(self, out=self) if fast else np.power(self, other, out=self)
+        fast: Any = SQUARES.get(other) if type(other) in (int, float) and self.dtype.kind == "f" else None
+        power: Any = np.power
+        return fast(self, out=self) if fast else power(self, other, out=self)
 
     @property
     def T(self) -> Any:
@@ -451,6 +459,10 @@ class Tracer(Traced, NDArrayOperatorsMixin):
     @property
     def real(self) -> Any:
         return self
+
+    def sort(self, axis: int = -1, **options: Any) -> None:
+        """As an array's: in place."""
+        self[...] = np.sort(self, axis, **options)
 
     def fill(self, value: Any) -> None:
         """As an array's."""
@@ -502,10 +514,11 @@ def matrix_transposed(x: Any) -> Any:
     return x.mT
 
 
-ADVICE = {"sort": "write np.sort(x)", "view": "write x.astype(dtype)", "nonzero": "write np.where(mask, a, b)",
+ADVICE = {"view": "write x.astype(dtype)", "nonzero": "write np.where(mask, a, b)",
           "partition": "write np.sort(x)", "resize": "write x.reshape(shape)", "tobytes": "do it outside of the step"}
-METHODS = ("all any argmax argmin argsort clip conj conjugate cumprod cumsum diagonal dot flatten max mean min prod "
-           "ravel repeat reshape round squeeze std sum swapaxes take trace transpose var").split()
+METHODS = ("all", "any", "argmax", "argmin", "argsort", "clip", "conj", "conjugate", "cumprod", "cumsum", "diagonal",
+           "dot", "flatten", "max", "mean", "min", "prod", "ravel", "repeat", "reshape", "round", "squeeze", "std",
+           "sum", "swapaxes", "take", "trace", "transpose", "var")
 
 
 def method(name: str) -> Target:
@@ -538,7 +551,7 @@ class Number(Traced):
     def __init__(self, trace: Trace, value: Value) -> None:
         self.tape, self.value = trace, value
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:  # as a Tracer's
         return type(self.value.array)
 
@@ -564,10 +577,20 @@ class Number(Traced):
         raise self.tape.sites.refusal("a choice (if, min, max, assert) by a number that varies", "the same calls at "
                                        "each step", "choose outside of the step, and pass the result as a float")
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self.tape.sites.refusal("an array is made of a number that varies (np.array, np.full, tt.tensor)",
+                                      "numbers that multiply arrays or are added to them", "write np.ones(shape) * x")
+
+    def __abs__(self) -> Any:
+        return self.tape.apply(abs, "abs", (self,), {})
+
+    def __pos__(self) -> Any:
+        return self
+
     def _plain(self, *_: Any) -> Any:
         raise self.tape.sites.number("a conversion of a number that varies (float(), int(), an index, a format)")
 
-    __float__ = __int__ = __index__ = __round__ = __format__ = _plain  # type: ignore[assignment]
+    __float__ = __int__ = __index__ = __round__ = __format__ = _plain
 
 
 def arithmetic(symbol: str, function: Target, swapped: bool) -> Target:

@@ -26,7 +26,8 @@ import numpy as np
 from .program import CompileError
 
 LINE = 64  # bytes: what two processes write stands on lines of the cache of their own
-SPINS = 20_000  # looks at a counter before a worker begins to sleep between looks: about two milliseconds
+BUSY = 300  # looks at a counter before a worker lets others have its core between looks
+SPINS = 10_000  # and before it begins to sleep between looks: some milliseconds
 NAP = 2e-4  # seconds
 PATIENCE = 60.0  # seconds that a worker may be behind the others in a step
 MESSAGE = 4096  # bytes for the text of an error
@@ -86,6 +87,8 @@ class Team:
                     spins += 1
                     if spins > SPINS:
                         self.look(other, spins, patience)
+                    elif spins > BUSY:
+                        os.sched_yield()
 
     def look(self, other: int, spins: int, patience: float) -> None:
         """Sleep a little, and find out whether there is still somebody to wait for."""

@@ -1,0 +1,180 @@
+"""What a step knows beside its arguments may change between its steps: nothing is baked in, or an error says what."""
+
+import itertools
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from test_compile_refusals import IX, TWICE, X
+
+import tinytensor as tt
+from tinytensor.compiler import plan
+from tinytensor.compiler.check import equal
+
+# --- what two traces show, and what changes between steps ---
+
+
+def test_two_calls_that_differ() -> None:
+    factors = itertools.count()
+    step = tt.compile(lambda x: x * next(factors))
+    step(X)
+    with pytest.raises(tt.CompileError) as error:
+        step(X)
+    assert str(error.value).endswith(f"np.multiply was given 0 first and 1 then, {TWICE}")
+
+
+NUMBER, TABLE = 1.0, np.arange(3.0)
+
+
+def scaled(x: Any) -> Any:
+    return x * NUMBER
+
+
+def known_things() -> dict[str, Any]:
+    """Steps that read what is not declared, and functions that change it."""
+    holder = SimpleNamespace(scale=2.0, table=np.ones(3), deep={"a": [np.ones(3), 3.0]})
+    numbers, mask, pair, tensor = [1.0, 2.0], np.ones((2, 3)), (np.ones(3), 2.0), tt.ones(3)
+
+    class Settings:
+        scale = 1.0
+
+    class Slots:
+        __slots__ = ("scale",)
+
+    slots = Slots()
+    slots.scale = 1.0
+    default = np.ones(3)
+
+    def with_default(x: Any, a: Any = default) -> Any:
+        return x * a
+
+    def write_global() -> None:
+        global NUMBER
+        NUMBER += 1
+
+    def decorated(x: Any) -> Any:
+        return x * holder.scale
+
+    return {
+        "number of an object": (lambda x: x * holder.scale, lambda: setattr(holder, "scale", holder.scale + 1)),
+        "array of an object": (lambda x: x * holder.table, lambda: holder.table.__iadd__(1)),
+        "another array of an object": (lambda x: x * holder.table, lambda: setattr(holder, "table", holder.table + 1)),
+        "made of an array": (lambda x: x * (mask * 2).sum(0), lambda: mask.__iadd__(1)),
+        "array in a dict": (lambda x: x * holder.deep["a"][0], lambda: holder.deep["a"][0].__iadd__(1)),
+        "number in a dict": (lambda x: x * holder.deep["a"][1], lambda: holder.deep["a"].__setitem__(1, 7.0)),
+        "number in a list": (lambda x: x * numbers[0], lambda: numbers.__setitem__(0, numbers[0] + 1)),
+        "length of a list": (lambda x: x * len(numbers), lambda: numbers.append(1.0)),
+        "array in a tuple": (lambda x: x * pair[0], lambda: pair[0].__iadd__(1)),
+        "tensor": (lambda x: tensor * x, lambda: tensor.data.__iadd__(1)),
+        "class": (lambda x: x * Settings.scale, lambda: setattr(Settings, "scale", Settings.scale + 1)),
+        "slots": (lambda x: x * slots.scale, lambda: setattr(slots, "scale", slots.scale + 1)),
+        "default": (with_default, lambda: default.__iadd__(1)),
+        "global": (scaled, write_global),
+        "global array": (lambda x: x + TABLE, lambda: TABLE.__iadd__(1)),
+        "partial": (partial(lambda a, x: x * a.sum(), default), lambda: default.__iadd__(1)),
+        "decorated": (tt.no_grad()(decorated), lambda: setattr(holder, "scale", holder.scale + 1)),
+        "row by an index": (lambda x: x * mask[IX].sum(0), lambda: mask.__iadd__(1)),
+    }
+
+
+@pytest.mark.parametrize("name", known_things())
+def test_nothing_is_baked_in(name: str) -> None:
+    step, change = known_things()[name]
+    compiled = tt.compile(step)
+    for i in range(9):
+        assert equal(compiled(X), step(X)), i
+        if i in (3, 4, 7):
+            change()
+
+
+def test_what_changes_all_the_time() -> None:
+    settings = SimpleNamespace(i=0)
+    step = tt.compile(lambda x: x * (1 if settings.i < 100 else 2))
+    with pytest.raises(tt.CompileError) as error:
+        for _ in range(9):
+            settings.i += 1
+            step(X)
+    assert str(error.value).endswith("settings.i changes all the time, 5 and 6, and the step reads it; expected it to "
+                                     "stay as it is; pass it as an argument, a number as a float")
+
+
+def test_arguments_that_share_memory() -> None:
+    a = np.zeros(4)
+
+    def step(x: Any) -> Any:
+        a[...] = a + 1
+        return x * 2
+
+    compiled = tt.compile(step, a)
+    for x in (np.ones(3), np.ones(3), np.ones(3)):
+        compiled(x)
+    with pytest.raises(tt.CompileError) as error:
+        compiled(a[1:])
+    assert str(error.value) == ("compile: an argument of step shares memory with what the step may change; expected "
+                                "one name for it; pass a copy, or take what is declared itself, and its views in "
+                                "the step")
+    assert equal(a, np.full(4, 3.0))
+
+
+# --- check=True ---
+
+
+def test_check_finds_what_two_traces_do_not() -> None:
+    factors = itertools.count()
+
+    def step(x: Any) -> Any:
+        return x * (next(factors) // 3)
+
+    compiled = tt.compile(step, check=True)
+    for _ in range(3):
+        compiled(X)
+    with pytest.raises(tt.CompileError) as error:
+        compiled(X)
+    assert str(error.value).startswith("compile: step: the result is a ndarray by the step itself and a ndarray by its")
+
+
+def test_check_finds_a_wrong_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_at_once(p: Any) -> None:
+        p.size = max(home.top.size() for home in p.home.values())
+
+    monkeypatch.setattr(plan, "RULES", (*plan.RULES[:-1], all_at_once))
+    a = np.ones(2)
+
+    def step(x: Any) -> Any:
+        y = x @ np.ones((3, 4), np.float32)
+        z = y @ np.ones((4, 2), np.float32)
+        a[...] = a + z.sum(0) + (z @ y).sum()
+        return y, z
+
+    compiled = tt.compile(step, a, check=True)
+    compiled(X)
+    compiled(X)
+    before = a.copy()
+    with pytest.raises(tt.CompileError) as error:
+        compiled(X)
+    assert "expected the same; report this, with the step, and go on without tt.compile" in str(error.value)
+    assert equal(a, before)
+
+
+# --- methods ---
+
+ARGUMENTS: dict[str, Any] = {
+    "reshape": [(3, 2)], "transpose": [(1, 0)], "clip": [0, 3], "repeat": [2], "swapaxes": [0, 1], "take": [IX],
+    "astype": [np.float64], "dot": [X.T], "squeeze": [], "argsort": [], "diagonal": [], "round": [],
+}
+ARRAYS = sorted(name for name in dir(tt.Tensor) if not name.startswith("_") and hasattr(np.ndarray, name)
+                and name not in ("data", "item", "tolist"))
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_methods_of_tensors_that_arrays_have(name: str) -> None:
+    def step(x: Any) -> Any:
+        y = x * 2
+        found = getattr(y, name)
+        return found(*ARGUMENTS.get(name, [])) if callable(found) else found
+
+    compiled = tt.compile(step)
+    for i in range(4):
+        assert equal(compiled(X + i), step(X + i))

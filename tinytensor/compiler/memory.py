@@ -1,0 +1,41 @@
+"""Arrays that share memory, where what a step changes must have one name; and values in few words, for errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from .around import Nothing
+from .program import CompileError, Value
+from .trace import Number, Tracer
+
+
+def bounds(a: Any) -> tuple[int, int]:
+    return np.lib.array_utils.byte_bounds(a)
+
+
+def overlapping(x: Any, name: str, arrays: Iterable[Any]) -> None:
+    """Refuse an array that is part of a declared one, and known by another name."""
+    if any(np.may_share_memory(x, a) for a in arrays):
+        raise CompileError(f"compile: {name} shares memory with what the step may change; expected one name for it; "
+                           f"pass a copy, or take what is declared itself, and its views in the step")
+
+
+def apart(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:
+    """Refuse declared arrays that share memory."""
+    end, before = 0, None
+    for low, high, _, source in sorted((*bounds(s.array), s.number, s) for s, _ in arrays if s.array.size):
+        if before is not None and low < end and np.may_share_memory(before.array, source.array):
+            raise CompileError(f"compile: the declared {before.name or 'array'} and {source.name or 'array'} share "
+                               f"memory; expected arrays apart; declare the whole, and write the view in the step")
+        end, before = (high, source) if high > end else (end, before)
+
+
+def short(x: Any) -> str:
+    """A value in few words."""
+    if isinstance(x, Tracer | Number) or isinstance(getattr(x, "data", None), Tracer):
+        return "a value of the step"
+    text = "not there" if x is Nothing else repr(x)
+    return text if len(text) <= 40 else f"a {type(x).__name__}"

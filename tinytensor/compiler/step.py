@@ -20,7 +20,7 @@ import numpy as np
 from .. import core
 from ..core import NO_PARAMS, RELEASED, Tensor, record
 from ..random import Generator
-from .arguments import Same, changing, compare, flat, kind, signature_of
+from .arguments import Same, changing, compare, flat, kind, seen, signature_of
 from .around import Around
 from .check import STEPS, Copy, checked
 from .crew import Crew
@@ -50,7 +50,9 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
     ----------
     step : callable
         Its array arguments (or Tensors) and floats may be others at each call. Whole numbers, texts and other objects
-        are part of the program. Its random numbers come from Generators that are declared, or belong to a Module.
+        are part of the program. Arrays that it knows by name are read at each step; when anything else that it knows
+        has changed (a setting, a mode, a function), the program is made anew. Its random numbers come from Generators
+        that are declared, or belong to a Module.
     *declared : Module, Optimizer, Generator, numpy.random.Generator, Tensor or array
         What `step` may change. A learning rate is read at each call.
     workers : int
@@ -86,7 +88,7 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
     >>> step = tt.compile(step, model, opt)
     >>> x, y = np.ones((4, 3), np.float32), np.array([0, 1, 1, 1])
     >>> [f"{step(x, y):.4f}" for _ in range(3)]
-    ['1.0147', '0.7776', '0.6526']
+    ['0.5924', '0.5828', '0.5764']
     """
     return Compiled(step, declared, workers, check, fast)
 
@@ -156,8 +158,9 @@ class Written:
     def __call__(self, given: list[Any]) -> Any:
         self.used = True
         outputs = self.run(*given, *[get() for get in self.get])
-        for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
-            put(value)
+        if self.put:
+            for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
+                put(value)
         if type(self.template) is Leaf:
             return self.template.given(outputs)
         return mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, self.template)
@@ -200,11 +203,12 @@ class Compiled:
             args = self.bound(args, kwargs)
         if RUNNING:  # a part of another step, which is being written down
             return self.invoke(args)
-        key = self.key(args)
+        quick = seen(args, self.state.declared)
+        key = self.key(args) if quick is None else quick[0]
         program = self.programs.get(key)
         if program is None or not self.fits(program, key):
             return self.first(args, key)
-        given = [a.data if isinstance(a, Tensor) else a for a in flat(args)]
+        given = [a.data if isinstance(a, Tensor) else a for a in flat(args)] if quick is None else quick[1]
         program.check_memory(given, self.title)
         if self.check and program.checks < STEPS:
             program.checks += 1

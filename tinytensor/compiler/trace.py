@@ -15,6 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..autograd import across, averaged
 from ..core import Tensor, Traced
+from ..core import tracing as RUNNING
 from .program import Call, Value, mapped, values
 from .sites import Sites
 
@@ -24,7 +25,6 @@ TOGETHER = {across.__wrapped__, averaged.__wrapped__}  # type: ignore[attr-defin
 CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
 
 
-RUNNING: list[Trace] = []  # the step that is written down just now
 
 
 class Trace:

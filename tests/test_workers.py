@@ -146,7 +146,7 @@ def test_a_worker_that_fails_ends_all_with_its_error_and_the_next_call_starts_an
         step(x, y)
     pids, bad = running(step), data[3][0].copy()
     bad[7, 0] = 99  # in the second worker's part
-    with pytest.raises(tt.CompileError, match="a worker failed: IndexError: embedding: index 99 came for a table of 27"):
+    with pytest.raises(tt.CompileError, match="a worker failed: IndexError: embedding: index 99 came"):
         step(bad, data[3][1])
     assert not any(map(alive, pids))
     assert np.isfinite(step(*data[4]).item())

@@ -3,7 +3,7 @@
 Traced (`trace.py`), planned (`plan.py`), written as text (`emit.py`), and run in the function's place.
 """
 
-from .step import Compiled, compile
 from .program import CompileError
+from .step import Compiled, compile
 
 __all__ = ["CompileError", "Compiled", "compile"]

@@ -66,8 +66,8 @@ def kind(x: Any) -> Any:
 
 
 def seen(args: tuple[Any, ...], declared: Any) -> tuple[Any, list[Any]] | None:
-    """The kinds of arguments, and the arguments, in one look, if they are plain arrays and floats of no declared one."""
-    kinds = []
+    """The kinds of arguments, and the arguments, in one look, if they are plain arrays and floats, none declared."""
+    kinds: list[Any] = []
     for a in args:
         if type(a) is np.ndarray:
             if id(a) in declared:

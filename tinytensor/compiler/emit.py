@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .plan import Home, Plan, Run, absolute, by_rows, compact, distance, parts
+from .homes import Home, Plan, Run, compact, distance
+from .plan import absolute, parts
 from .program import Call, Site, Value, mapped, values
+from .runs import by_rows
 from .trace import filled, put, replaced
 
 PRECEDENCE = {"**": 4, "neg": 3, "*": 2, "/": 2, "//": 2, "%": 2, "+": 1, "-": 1}
@@ -72,7 +74,8 @@ class Writer:
     def __init__(self, plan: Plan, title: str) -> None:
         self.plan, self.title = plan, title
         self.names: dict[int, str] = {}
-        self.taken = {*RESERVED, *keyword.kwlist, *(c.text for c in plan.calls if c.text.isidentifier() and c.text != "gathered")}
+        helpers = {c.text for c in plan.calls if c.text.isidentifier()} - {"gathered"}
+        self.taken = {*RESERVED, *keyword.kwlist, *helpers}
         self.made: list[str] = []  # the lines before the step
         self.defined: set[int] = set()
         self.inputs: dict[str, Any] = {}
@@ -403,8 +406,8 @@ class Writer:
         home, at = self.plan.home[whole.number], 0
         if home.loose:
             for i, v in enumerate(call.args[0]):
-                there = self.plan.home.get(v.number)
-                if there is None or there.parent is not home:
+                own = self.plan.home.get(v.number)
+                if own is None or own.parent is not home:
                     self.add(f"np.copyto({out}[{i}], {self.ref(v)})", call)
             return
         there = [self.stands(v, home, offset) for v, offset in parts(call)] if compact(whole.array) else []
@@ -414,8 +417,8 @@ class Writer:
         for v, done in zip(call.args[0], there, strict=True):
             rows = 1 if call.target is np.stack else len(v.array)
             if not done:
-                self.add(f"np.copyto({out}[{f'{at}, ...' if call.target is np.stack else f'{at}:{at + rows}'}], {self.ref(v)})",
-                         call)
+                place = f"{at}, ..." if call.target is np.stack else f"{at}:{at + rows}"
+                self.add(f"np.copyto({out}[{place}], {self.ref(v)})", call)
             at += rows
 
     def stands(self, v: Value, home: Home, offset: int) -> bool:
@@ -437,7 +440,8 @@ class Writer:
             if v.name and (v.known or v.kind == "state"):
                 self.name(v)
         numbers = [source for source, _ in program.state if not source.is_array and source.kind == "number"]
-        read = {v.number for call in self.plan.calls for v in call.inputs()} | {v.number for v in values(program.result)}
+        read = {v.number for call in self.plan.calls for v in call.inputs()}
+        read |= {v.number for v in values(program.result)}
         kept = [source for source in numbers if source.number in read]
         self.numbers = kept, [source for source in numbers if self.changed(source)]
         arguments += [self.name(v) for v in kept]
@@ -450,7 +454,7 @@ class Writer:
             self.write(call)
             if i in ends:
                 self.close()
-        finals = dict((source.number, final) for source, final in program.state)
+        finals = {source.number: final for source, final in program.state}
         last = Site("", "", "", "update")
         olds = []
         for source, final in self.plan.copies:
@@ -504,8 +508,8 @@ class Writer:
 
 
 HELPERS = {
-    "pieces": ["def pieces(a, rows):  # views of so many rows each", "    return [a[i : i + rows] for i in range(0, len(a), "
-               "rows)]"],
+    "pieces": ["def pieces(a, rows):  # views of so many rows each",
+               "    return [a[i : i + rows] for i in range(0, len(a), rows)]"],
     "again": ["def again(a, total, rows):  # one piece of memory for every piece of rows",
               "    return [a[: min(rows, total - i)] for i in range(0, total, rows)]"],
 }
@@ -532,7 +536,8 @@ def spelling(a: Any) -> str:
     if a.ndim == 1 and a.dtype == np.int64 and len(a) > 1 and a[1] != a[0]:
         start, step = int(a[0]), int(a[1] - a[0])
         if np.array_equal(a, np.arange(start, start + step * len(a), step)):
-            return f"np.arange({start}, {start + step * len(a)}, {step})" if start or step > 1 else f"np.arange({len(a)})"
+            plain = not start and step == 1
+            return f"np.arange({len(a)})" if plain else f"np.arange({start}, {start + step * len(a)}, {step})"
     return ""
 
 

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .emit import Source
-from .plan import flops, traffic
-from .program import Value
+from .program import Call, Value
 
 
 class Row(NamedTuple):
@@ -39,6 +38,22 @@ class Explanation(list[Row]):
         lines.append(f"{f'{len(self)} lines':<78} {'':>18} {sum(r.flops for r in self) / 1e3:>9.1f} "
                      f"{sum(r.bytes for r in self) / 1e3:>8.1f}" + (f" {1e6 * total:>8.1f}" if total == total else ""))
         return "\n".join(lines)
+
+
+def flops(call: Call) -> int:
+    """About how many arithmetic operations a call makes: two a product of a matrix product, else one a number."""
+    v = call.result
+    if not isinstance(v, Value) or not v.is_array:
+        return 0
+    if call.target is np.matmul:
+        return int(2 * v.array.size * call.args[0].array.shape[-1])
+    read = [w.array.size for w in call.inputs() if w.is_array]
+    return int(max([v.array.size, *read])) if call.text.startswith("np.") else 0
+
+
+def traffic(call: Call) -> int:
+    """How many bytes a call reads and writes."""
+    return sum(w.array.nbytes for w in (*call.inputs(), *call.outputs()) if w.is_array)
 
 
 def timed(source: Source) -> Any:

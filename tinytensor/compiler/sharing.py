@@ -49,9 +49,9 @@ class Shares:
 
     def move_block(self, block: Block) -> None:
         known = self.padded.get(id(block))
-        if known is not None and known["block"] is block and np.shares_memory(known["theta"], block.theta):
-            if all(np.shares_memory(known.get(name, ()), v) for name, v in block.state.items()):
-                return
+        if known is not None and known["block"] is block and all(
+                np.shares_memory(known.get(name, ()), v) for name, v in {"theta": block.theta, **block.state}.items()):
+            return
         n = len(block.theta)
         size = -(-n // (16 * self.size)) * 16 * self.size
         new: dict[str, Any] = {"block": block}
@@ -116,8 +116,8 @@ class Sharing:
             self.starts[id(block)] = start
             for p in block.params:
                 if id(p) not in given:
-                    raise self.trace.sites.refusal("a parameter without a gradient", "one for each, where workers share "
-                                                   "a step", "give the optimiser only what gets one")
+                    raise self.trace.sites.refusal("a parameter without a gradient", "one for each, where workers "
+                                                   "share a step", "give the optimiser only what gets one")
                 g = given[id(p)]
                 order.append((p, at, at + g.size))
                 pieces.append(g.reshape(-1))
@@ -172,8 +172,8 @@ class Sharing:
     def cut(self, x: Any, name: str) -> Any:
         """The first worker's part of an argument."""
         if not x.ndim or len(x) % self.size:
-            raise CompileError(f"compile: {name} of shape {x.shape} came for {self.size} workers; expected arrays whose "
-                               f"first axis they can share evenly; give batches of a multiple of {self.size}")
+            raise CompileError(f"compile: {name} of shape {x.shape} came for {self.size} workers; expected arrays "
+                               f"whose first axis they can share evenly; give batches of a multiple of {self.size}")
         return x[: len(x) // self.size]
 
 

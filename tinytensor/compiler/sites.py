@@ -24,7 +24,7 @@ NUMPY = str(Path(np.__file__).parent)
 HERE = str(Path(__file__).parent)
 # The files whose local variables are names that a person would give; those of the engine are not.
 TELLING = tuple(f"{PACKAGE}/{room}/" for room in ("nn", "models", "ops", "optim"))
-PLAIN = {"x", "y", "g", "a", "b", "t", "w", "n", "i", "c", "d", "rows", "flat", "input", "self", "first", "second", "way"}
+PLAIN = {*"abcdgintwxy", "rows", "flat", "input", "self", "first", "second", "way"}  # names of locals that tell nothing
 USER, LAYER, OP = 3, 2, 1  # whose name counts more
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor
+from ..core import Tensor, tracing
 from ..nn.module import Module
 from ..optim.flat import Block, Optimizer
 from ..random import Generator, default_generator
@@ -28,7 +28,7 @@ from .memory import apart, overlapping, short
 from .program import CompileError, Value
 from .sharing import SHARED, SharedBlock
 from .streams import NOTED, NotedGenerator, NotedStream, Undeclared, position
-from .trace import RUNNING, Number, Trace, Tracer
+from .trace import Number, Trace, Tracer
 
 FIXED = attrgetter("data", "needs", "hooks")  # of a Tensor
 GRAD, BLOCKS, THETA, STATE = map(attrgetter, ("grad", "blocks", "theta", "state"))
@@ -211,7 +211,7 @@ class Standing:
         self.swap(builtins, "print", self.refused_print)
         self.around.replace(self.known)
         self.trace.open = True
-        RUNNING.append(self.trace)
+        tracing.append(self.trace)
 
     def refused_print(self, *_: Any, **__: Any) -> None:
         raise self.trace.sites.refusal("print would be called at the first steps only", "no side effects", "give back "
@@ -386,8 +386,8 @@ class Standing:
 
     def leave(self) -> None:
         self.trace.open = False
-        if self.trace in RUNNING:
-            RUNNING.remove(self.trace)
+        if self.trace in tracing:
+            tracing.remove(self.trace)
         for undo in reversed(self.undo):
             undo()
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import core
-from ..core import NO_PARAMS, RELEASED, Tensor, record
+from ..core import NO_PARAMS, RELEASED, Tensor, record, tracing
 from ..random import Generator
 from .arguments import Same, changing, compare, flat, kind, seen, signature_of
 from .around import Around
@@ -32,15 +32,14 @@ from .program import CompileError, Program, Value, forget, mapped
 from .sharing import Shares, Sharing, finish
 from .sites import Sites
 from .state import GRAD, Slot, State
-from .trace import RUNNING, Number, Trace, Tracer
+from .trace import Number, Trace, Tracer
 from .workers import refuse
 
 SIGNATURES = 4  # so many programs at most: more would mean that shapes change all the time
 
 
-def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool = False,
-            fast: bool = False) -> Compiled:
-    """A function that does what `step` does, and to the last bit, as flat NumPy code: a third of the time or less.
+def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool = False) -> Compiled:
+    """A function that does what `step` does, to the last bit, as flat NumPy code: in half to nine tenths of the time.
 
     The first two calls run `step` itself and write down every NumPy call that it makes; when both agree, a program is
     made of them, and later calls run that. `step` is any function of arrays: forward, loss, backward, clipping and the
@@ -59,8 +58,6 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
         So many processes share each step: every array argument is cut along its first axis, gradients are averaged.
     check : bool
         Run the first steps both ways, and compare.
-    fast : bool
-        Allow what changes the last bits of results.
 
     Returns
     -------
@@ -90,7 +87,7 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
     >>> [f"{step(x, y):.4f}" for _ in range(3)]
     ['0.5924', '0.5828', '0.5764']
     """
-    return Compiled(step, declared, workers, check, fast)
+    return Compiled(step, declared, workers, check)
 
 
 class Leaf:
@@ -181,13 +178,12 @@ class Written:
 class Compiled:
     """A function that was compiled; see `compile`."""
 
-    def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool,
-                 fast: bool) -> None:
+    def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool) -> None:
         self.title, self.first_args, self.first_kwargs = getattr(step, "__name__", type(step).__name__), (), {}
         if isinstance(step, partial):  # what it holds are arguments like any other
             self.first_args, self.first_kwargs, step = step.args, step.keywords, step.func
             self.title = getattr(step, "__name__", self.title)
-        self.step, self.workers, self.check, self.fast = step, workers, check, fast
+        self.step, self.workers, self.check = step, workers, check
         self.__wrapped__ = step
         refuse(workers)
         self.declared, self.state, self.shares = declared, State(declared, step), Shares(workers)
@@ -201,7 +197,7 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.count:
             args = self.bound(args, kwargs)
-        if RUNNING:  # a part of another step, which is being written down
+        if tracing:  # a part of another step, which is being written down
             return self.invoke(args)
         quick = seen(args, self.state.declared)
         key = self.key(args) if quick is None else quick[0]

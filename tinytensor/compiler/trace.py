@@ -15,7 +15,6 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..autograd import across, averaged
 from ..core import Tensor, Traced
-from ..core import tracing as RUNNING
 from .program import Call, Value, mapped, values
 from .sites import Sites
 

@@ -162,7 +162,7 @@ class Team:
         sys.stderr.flush()
         for rank in range(1, self.size):
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # other threads hold no lock that a worker takes
+                warnings.simplefilter("ignore")  # of other threads: they hold no lock that a worker takes
                 pid = os.fork()
             if not pid:
                 self.rank = rank

@@ -16,7 +16,9 @@ SECTIONS = {"forward": BLUE, "backward": ORANGE, "update": RED}
 def kind(line: str) -> str:
     """What sort of call a line is: the function that it names."""
     name = line.partition("(")[0].rpartition("=")[2].strip()
-    return name.removeprefix("np.") if name.startswith("np.") else f"x.{name.rpartition('.')[2]}" if "." in name else name
+    if name.startswith("np."):
+        return name.removeprefix("np.")
+    return f"x.{name.rpartition('.')[2]}" if "." in name else name
 
 
 def roofline(path: str | Path, rows: Any, roof: Roof) -> None:

@@ -1,0 +1,222 @@
+"""Where values live: pieces of memory, who lives there when, and who may move in. The rules of moving are `plan.py`'s.
+
+A value lives from the call that makes it to the last that reads it or a view of it; two whose lives overlap never share
+memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .program import Call, Program, Value, values
+from .trace import filled, put, replaced
+
+FOR_EVER = 1 << 60
+# Calls that can write into an array that they are given; `emit.py` knows how.
+FUNCTIONS = {np.concatenate, np.stack, np.einsum, np.clip, np.cumsum, np.cumprod, np.dot, np.mean, np.sum, np.copy,
+             np.argmax, np.argmin, np.max, np.min, np.prod, filled, np.ndarray.astype, np.ndarray.flatten}
+METHODS = {".sum", ".max", ".min", ".mean", ".prod", ".cumsum", ".cumprod", ".argmax", ".argmin", ".clip", ".dot",
+           ".any", ".all"}
+
+
+class Run(NamedTuple):
+    """Calls in a row that go along the first axis of large arrays independently: made piece by piece, all calls on one
+    piece before the next, so that pieces stay in the processor's cache."""
+
+    first: int
+    last: int
+    total: int  # the length of the axis in the first call
+    step: int  # how much of it a piece is
+
+    def rows(self, length: int) -> int:
+        """How many rows a piece of an array of this length has."""
+        return self.step * length // self.total
+
+
+class Home:
+    """A piece of memory, and who lives there when.
+
+    Attributes
+    ----------
+    kind : str
+        "memory": given out by the plan; "given": the workers' own; "state": a declared array; "part": of another home;
+        "outside": an argument, a constant, or what a call makes anew at each step.
+    offset : int
+        In bytes, from where its parent or all memory begins.
+    """
+
+    def __init__(self, kind: str, value: Value, parent: Home | None = None, offset: int = 0) -> None:
+        self.kind, self.value, self.parent, self.offset = kind, value, parent, offset
+        self.lives: list[tuple[int, int, Value]] = []
+        self.parts: list[Home] = []
+        self.region: Value | None = None  # the view that a part is, where it is no plain piece
+        self.text = ""  # of what is given, or loose: how it is written
+        self.loose = False  # a part whose axes are in another order than its value's
+        self.run: Run | None = None  # where one piece of it is enough
+        if parent is not None:
+            parent.parts.append(self)
+
+    @property
+    def top(self) -> Home:
+        return self if self.parent is None else self.parent.top
+
+    def size(self) -> int:
+        """In bytes."""
+        a = self.value.array
+        return nbytes(a if self.run is None else a[: self.run.rows(len(a))])
+
+    def all_lives(self) -> Iterator[tuple[int, int, Value]]:
+        yield from self.lives
+        for part in self.parts:
+            yield from part.all_lives()
+
+
+def same_layout(a: Any, b: Any) -> bool:
+    """Whether two arrays have one shape, dtype and order of memory, so that one can stand in the other's memory."""
+    return bool(a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides)
+
+
+def compact(a: Any) -> bool:
+    """Whether an array fills its memory row by row."""
+    return bool(a.flags.c_contiguous)
+
+
+def nbytes(a: Any) -> int:
+    """How much memory an array spans, whatever the order of its axes."""
+    return int(a.itemsize * (1 + sum((n - 1) * abs(s // a.itemsize) for n, s in zip(a.shape, a.strides, strict=True)))
+               if a.size else a.itemsize)
+
+
+def distance(view: Any, whole: Any) -> int:
+    """How many bytes after the whole a view of it begins."""
+    return int(view.__array_interface__["data"][0] - whole.__array_interface__["data"][0])
+
+
+def writes_out(call: Call, checked: dict[int, int]) -> bool:
+    """Whether a call can write its result into an array that it is given; `checked`: what is known of indices."""
+    if not isinstance(call.result, Value) or not call.result.is_array or call.result.root is not call.result:
+        return False
+    if call.effect or call.target in (put, replaced):
+        return call.target in (put, replaced)
+    if isinstance(call.target, np.ufunc):
+        return call.target.nout == 1
+    if call.text == "gathered":
+        table, indices, axis = call.args
+        return bool(axis == 0 and isinstance(indices, Value)
+                    and 0 < checked.get(indices.root.number, 0) <= table.array.shape[0])
+    owner = getattr(call.target, "__self__", None)
+    return (isinstance(owner, np.ufunc) or call.target in FUNCTIONS or call.text in METHODS
+            or call.text in RESHAPES)
+
+
+RESHAPES = {".reshape", ".ravel", "np.reshape"}  # views or, where none can be, copies
+
+
+class Plan:
+    """What was decided.
+
+    Attributes
+    ----------
+    calls : list of Call
+        Those that are made, in order.
+    home : dict
+        The Home of each value that owns memory, by its number.
+    size : int
+        How many bytes of memory are given out.
+    copies : list of (Value, Value)
+        Declared arrays whose last value has to be copied there in the end.
+    """
+
+    def __init__(self, program: Program, calls: list[Call]) -> None:
+        self.program, self.calls = program, calls
+        self.at = {id(call): i for i, call in enumerate(calls)}
+        self.home: dict[int, Home] = {}
+        self.copies: list[tuple[Value, Value]] = []
+        self.size = 0
+        self.runs: list[Run] = []
+        self.checked = {call.args[0].root.number: call.args[1] for call in calls if call.text == "check_range"}
+        self.reads = reads(program, calls)
+        self.last = {number: max(found) for number, found in self.reads.items()}
+
+    # --- lives ---
+
+    def born(self, v: Value) -> int:
+        """The number of the call that makes a value; -1 for a source."""
+        return self.at.get(id(v.call), -1) if v.call is not None else -1
+
+    def dies(self, v: Value) -> int:
+        """The number of the last call that reads a value or a view of it."""
+        return self.last.get(v.number, self.born(v))
+
+    def move_in(self, v: Value, home: Home) -> None:
+        self.home[v.number] = home
+        home.lives.append((self.born(v), self.dies(v), v))
+
+    def free(self, home: Home, v: Value, besides: Iterable[Value] = ()) -> bool:
+        """Whether nobody else needs the home while a value lives there.
+
+        One may die in the call that the other is born in, if that call goes element by element through both in the
+        same order.
+        """
+        start, end = self.born(v), self.dies(v)
+        exempt = {w.number for w in besides}
+        for first, last, other in home.top.all_lives():
+            if other.number in exempt or other.number == v.number:
+                continue
+            if last < start or first > end:
+                continue
+            if last == start and self.hands_over(other, v):
+                continue
+            if first == end and self.hands_over(v, other):
+                continue
+            return False
+        return True
+
+    def hands_over(self, old: Value, new: Value) -> bool:
+        """Whether the call that makes `new` may write it over `old`, which it reads for the last time."""
+        call = new.call
+        if call is None or call.ufunc is None or not same_layout(old.array, new.array):
+            return False
+        return all(w is old for w in call.inputs() if w.is_array and w.root is old.root)
+
+    def writes_out(self, call: Call) -> bool:
+        return writes_out(call, self.checked)
+
+    def persistent(self, v: Value) -> bool:
+        """Whether a value's memory is there before the step, so that views of it are made once."""
+        if v.root.kind in ("constant", "state"):
+            return True
+        home = self.home.get(v.root.number)
+        return home is not None and home.kind != "outside"
+
+    def readers(self, v: Value) -> set[int]:
+        """The numbers of the calls that read a value or a view of it, but for those that only make a view."""
+        return {i for i in self.reads.get(v.number, ()) if i >= len(self.calls)
+                or not any(w.is_array and w.root is v for w in self.calls[i].outputs())}
+
+    def reads_views(self, v: Value, run: Run) -> bool:
+        """Whether a call in the run reads a view of a value, not the value itself."""
+        return any(w.root is v and w is not v for call in self.calls[run.first : run.last + 1] for w in call.inputs())
+
+    def unplaced(self, v: Value) -> bool:
+        """Whether a value's call can write it anywhere, and nobody decided where."""
+        return v.number not in self.home and v.call is not None and id(v.call) in self.at and self.writes_out(v.call)
+
+
+def reads(program: Program, calls: list[Call]) -> dict[int, list[int]]:
+    """When each value that owns memory is read, itself or a view of it; what is given back is read after the end."""
+    found: dict[int, list[int]] = {}
+    for i, call in enumerate(calls):
+        for v in call.inputs():
+            found.setdefault(v.root.number, []).append(i)
+    end = len(calls)
+    for v in values(program.result):
+        found.setdefault(v.root.number, []).append(end)
+    for source, final in program.state:
+        found.setdefault(final.root.number, []).append(FOR_EVER if final.root is not source else end)
+        if final is source and source.is_array:
+            found[source.number].append(FOR_EVER)
+    return found

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .program import Call, Program, Value, values
-from .trace import filled, put, replaced
+from .program import Call, Program, Value, filled, put, replaced, values
 
 FOR_EVER = 1 << 60
 # Calls that can write into an array that they are given; `emit.py` knows how.

@@ -9,7 +9,7 @@ import numpy as np
 
 from .around import Nothing
 from .program import CompileError, Value
-from .trace import Number, Tracer
+from .standins import Number, Tracer
 
 
 def bounds(a: Any) -> tuple[int, int]:

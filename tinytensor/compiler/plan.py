@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from .homes import RESHAPES, Home, Plan, compact, distance, nbytes, same_layout
-from .program import Call, Program, Value, values
+from .program import Call, Program, Value, put, replaced, values
 from .runs import find_runs, shrink, span
-from .trace import put, replaced
 
 ALIGN = 64  # bytes: a line of the processor's cache
 

@@ -158,3 +158,30 @@ class Program(NamedTuple):
     result: list[Value]  # what it gives back
     state: list[tuple[Value, Value]]  # each declared array or number, and what it is after the step
     sources: list[Value]
+
+
+# --- calls that have no function of NumPy ---
+
+
+def concrete(x: Any) -> Any:
+    return x.array if isinstance(x, Value) else x
+
+
+def put(base: Any, value: Any, region: Any) -> Any:
+    """A copy of an array with a value in one of its regions; how the region is found is noted beside the call."""
+    raise NotImplementedError("the trace makes this call itself")
+
+
+def filled(value: Any, out: Any) -> Any:
+    """The value, broadcast and converted to fill an array."""
+    np.copyto(out, value, casting="unsafe")
+    return out
+
+
+def replaced(base: Any, index: Any, value: Any, out: Any = None) -> Any:
+    """A copy of an array with another value at an index."""
+    out = base.copy(order="K") if out is None else out
+    if out is not base:
+        np.copyto(out, base)
+    out[index] = value
+    return out

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..optim.flat import Block
 from .program import Call, CompileError, Value
-from .trace import Trace, Tracer
+from .standins import Tracer
+from .trace import Trace
 from .workers import shared
 
 

@@ -27,8 +27,9 @@ from .around import Around
 from .memory import apart, overlapping, short
 from .program import CompileError, Value
 from .sharing import SHARED, SharedBlock
+from .standins import Number, Tracer
 from .streams import NOTED, NotedGenerator, NotedStream, Undeclared, position
-from .trace import Number, Trace, Tracer
+from .trace import Trace
 
 FIXED = attrgetter("data", "needs", "hooks")  # of a Tensor
 GRAD, BLOCKS, THETA, STATE = map(attrgetter, ("grad", "blocks", "theta", "state"))

@@ -31,8 +31,9 @@ from .plan import planned
 from .program import CompileError, Program, Value, forget, mapped
 from .sharing import Shares, Sharing, finish
 from .sites import Sites
+from .standins import Number, Tracer
 from .state import GRAD, Slot, State
-from .trace import Number, Trace, Tracer
+from .trace import Trace
 from .workers import refuse
 
 SIGNATURES = 4  # so many programs at most: more would mean that shapes change all the time

@@ -103,6 +103,35 @@ def test_batches_that_are_drawn_inside_are_dealt_out_and_masks_are_each_workers_
     assert like.bit_generator.state == rng.bit_generator.state
 
 
+@pytest.mark.parametrize("declared", [False, True])
+def test_arrays_that_change_between_steps_are_seen_by_all(declared):
+    """Those that the step knows by name, and declared ones that it changes itself."""
+    scale, models = np.ones(27, np.float32), [mlp(), mlp()]
+    opts = [optim.SGD(model.parameters(), lr=0.1) for model in models]
+    scales = [scale.copy(), scale.copy()]
+
+    def step_of(model, opt, scale):
+        def step(x, y):
+            loss = tt.cross_entropy(model(x) * scale, y)
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            if declared:
+                scale[...] = scale * 0.5
+            return loss
+
+        return step
+
+    eager = step_of(models[0], opts[0], scales[0])
+    step = step_of(models[1], opts[1], scales[1])
+    shared = tt.compile(step, models[1], opts[1], *([scales[1]] if declared else []), workers=2)
+    for i, (x, y) in enumerate(batches(8, (8, 3))):
+        for s in scales:
+            s[i] = i
+        assert abs(eager(x, y).item() - shared(x, y).item()) < 1e-5, i
+    np.testing.assert_array_equal(scales[0], scales[1])
+
+
 def test_a_batch_that_can_not_be_shared_is_refused():
     model = mlp()
     opt = optim.SGD(model.parameters(), lr=0.1)

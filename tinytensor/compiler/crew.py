@@ -43,8 +43,7 @@ class Crew:
         self.rows = {len(a) // size for a in self.arrays if a is not None}  # of a worker's part of a batch
         self.rows |= {c.result.array.shape[0] for c in program.calls if c.text == "team.dealt"}
         self.streams = noise(program)
-        self.private = [source.array for source, final in program.state
-                        if source.is_array and final is not source and id(source.array) not in self.whole]
+        self.mirrors = [(a, shared(a.shape, a.dtype)) for a in seen_by_all(program, shares)]
         self.team.start(self.work)
         self.run = self.made(source.inputs)
 
@@ -57,17 +56,15 @@ class Crew:
 
     def work(self) -> None:
         """What a worker does until it is told to end."""
-        private = {id(a): a.copy() for a in self.private}  # what the first worker changes is looked at in copies
+        private = {id(a): there.copy() for a, there in self.mirrors}  # the step may write into some of them
         inputs = {name: private.get(id(a), a) for name, a in self.source.inputs.items()}
         inputs |= {name: self.team.own(self.whole[id(a)]) for name, a in inputs.items() if id(a) in self.whole}
         inputs |= {name: another(a, self.team.rank) for name, a in inputs.items() if any(a is s for s in self.streams)}
         run = self.made(inputs)
         while True:
             self.team.meet(float("inf"))
-            if private:
-                for a in self.private:
-                    private[id(a)][...] = a
-                self.team.meet()
+            for a, there in self.mirrors:
+                private[id(a)][...] = there
             numbers = [kind(x) for kind, x in zip(self.kinds, self.numbers.tolist(), strict=False)]
             self.give(run(*self.own_arguments(numbers)))
             self.team.meet()
@@ -89,11 +86,11 @@ class Crew:
         for there, x in zip(self.arrays, given, strict=False):
             if there is not None:
                 there[...] = x
+        for a, there in self.mirrors:
+            there[...] = a
         self.numbers[: len(numbers)] = numbers
         try:
             self.team.meet()
-            if self.private:
-                self.team.meet()  # now the others have copies of what it will change
             outputs = self.run(*self.own_arguments(numbers))
             self.give(outputs)
             self.team.meet()
@@ -116,6 +113,16 @@ class Crew:
         if parts.dtype.kind != "f":
             return parts[0]
         return np.array(np.add.reduce(parts, axis=0) * (1 / self.size))
+
+
+LARGE = 2**20  # bytes: an undeclared array from which on has to stay as it is while workers share a step
+
+
+def seen_by_all(program: Program, shares: Shares) -> list[Any]:
+    """The arrays that may be others at each step, and are in no shared memory: the workers get copies every time."""
+    vectors = {id(a) for arrays in (*shares.padded.values(), *shares.own.values()) for a in arrays.values()}
+    declared = [source.array for source, _ in program.state if source.is_array and id(source.array) not in vectors]
+    return declared + [v.array for v in program.sources if v.kind == "constant" and v.live and v.array.nbytes < LARGE]
 
 
 def noise(program: Program) -> list[Any]:

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .homes import Home, Plan, Run, compact, distance
-from .plan import absolute, parts
-from .program import Call, Site, Value, filled, mapped, put, replaced, values
+from .homes import Home, Plan, Run, compact
+from .plan import parts
+from .program import Call, Site, Value, filled, put, replaced, values
 from .runs import by_rows
 from .spelling import HELPERS, contents, place, spelling
 
@@ -234,7 +234,7 @@ class Writer:
             return self.name(v)
         return self.arithmetic(v.call)
 
-    def arithmetic(self, call: Call, ) -> str:
+    def arithmetic(self, call: Call) -> str:
         symbol = call.text.removeprefix("number ")
         if len(call.args) == 1:
             return f"-{self.bracketed(call.args[0], 3)}"
@@ -292,9 +292,8 @@ class Writer:
             return f"{args[0]}{call.text}"
         if call.text == "[]":
             return f"{args[0]}[{args[1]}]"
-        told = {} if call.target is np.concatenate else call.kwargs
-        told = {k: x for k, x in call.kwargs.items() if told or k == "axis"}  # out= has a dtype of its own
-        options = [f"{k}={self.text(x)}" for k, x in told.items()]
+        options = [f"{k}={self.text(x)}" for k, x in call.kwargs.items()
+                   if k == "axis" or call.target is not np.concatenate]  # out= has a dtype of its own
         if call.text.startswith("number "):
             return self.arithmetic(call)
         if call.text == "gathered":
@@ -513,5 +512,3 @@ def written(plan: Plan, title: str) -> tuple[Source, tuple[list[Value], list[Val
     source = writer.source()
     return source, writer.numbers
 
-
-__all__ = ["Line", "Source", "absolute", "distance", "mapped", "written"]

@@ -37,16 +37,10 @@ class Shares:
         self.whole: dict[int, Any] = {}
 
     def move(self, state: Any) -> None:
-        """Move what is not shared yet."""
+        """Move the optimisers' vectors, as far as they are not shared yet."""
         for opt in state.optimizers:
             for block in opt.blocks:
                 self.move_block(block)
-        bound = {id(p) for opt in state.optimizers for block in opt.blocks for p in block.params}
-        for t in state.tensors.values():
-            if id(t) not in bound and not isinstance(t.data.base, memoryview | np.ndarray):
-                new = shared(t.data.shape, t.data.dtype)
-                new[...] = t.data
-                t.data = new
 
     def move_block(self, block: Block) -> None:
         known = self.padded.get(id(block))

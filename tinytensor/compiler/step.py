@@ -57,6 +57,7 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
         What `step` may change. A learning rate is read at each call.
     workers : int
         So many processes share each step: every array argument is cut along its first axis, gradients are averaged.
+        Arrays of a MiB or more that the step knows by name have to stay as they are then, unless they are declared.
     check : bool
         Run the first steps both ways, and compare.
 
@@ -156,23 +157,25 @@ class Written:
     def __call__(self, given: list[Any]) -> Any:
         self.used = True
         outputs = self.run(*given, *[get() for get in self.get])
-        if self.put:
-            for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
-                put(value)
+        self.store(outputs)
         if type(self.template) is Leaf:
             return self.template.given(outputs)
         return mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, self.template)
 
+    def store(self, outputs: Any) -> None:
+        """Put the declared numbers, which stand last, where they belong."""
+        if self.put:
+            for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
+                put(value)
 
     def profile(self, given: list[Any], steps: int) -> Any:
         """The seconds of each line, the least of so many steps."""
         def arguments(outputs: Any) -> list[Any]:
-            for put, value in zip(reversed(self.put), reversed(outputs or ()), strict=False):
-                put(value)
+            self.store(outputs or ())
             return [*given, *[get() for get in self.get]]
 
         took, outputs = profiled(self.source, steps, arguments)
-        arguments(outputs)
+        self.store(outputs)
         return took
 
 

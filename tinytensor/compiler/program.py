@@ -153,8 +153,7 @@ class Program(NamedTuple):
     """A step, written down."""
 
     calls: list[Call]
-    arguments: Any  # what the step was given, with values in the place of arrays and numbers
-    inputs: list[Value]  # those of them that are arrays or floats
+    inputs: list[Value]  # what the step is given: arrays and floats
     result: list[Value]  # what it gives back
     state: list[tuple[Value, Value]]  # each declared array or number, and what it is after the step
     sources: list[Value]

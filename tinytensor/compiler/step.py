@@ -384,7 +384,7 @@ class Compiled:
             name = next(name for name, x in {**self.state.tensors, **self.state.plain}.items() if x is t)
             v.name = v.name or f"d_{name}"
         sites.settle([v for call in trace.calls for v in call.outputs()] + trace.sources)
-        program = Program(trace.calls, args, inputs, found, state, trace.sources)
+        program = Program(trace.calls, inputs, found, state, trace.sources)
         traced = Traced(program, template, {source.number: slot for source, _, slot in standing.numbers},
                         unchanged, around)
         outputs = [v.array for v in found]

@@ -132,6 +132,19 @@ def test_arrays_that_change_between_steps_are_seen_by_all(declared):
     np.testing.assert_array_equal(scales[0], scales[1])
 
 
+def test_parameters_that_are_looked_at_after_the_gradients_are_refused():
+    """Others may have updated their part by then."""
+    model = mlp()
+    opt = optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x, y):
+        training(model, opt)(x, y)
+        return model(x)
+
+    with pytest.raises(tt.CompileError, match=r"return model\(x\)': parameters are read after the optimiser"):
+        tt.compile(step, model, opt, workers=2)(*batches(1, (8, 3))[0])
+
+
 def test_a_batch_that_can_not_be_shared_is_refused():
     model = mlp()
     opt = optim.SGD(model.parameters(), lr=0.1)

@@ -67,6 +67,7 @@ class Sharing:
     def __init__(self, trace: Trace, shares: Shares) -> None:
         self.trace, self.size, self.shares, self.sites = trace, shares.size, shares, 0
         self.blocks: list[Block] = []
+        self.thetas: dict[int, Tracer] = {}  # id of a block -> what stands for its whole vector
         self.mean: Tracer | None = None
         self.starts: dict[int, int] = {}  # id of a block -> where it begins in the mean gradient
         self.views: dict[int, Value] = {}  # id of a parameter -> its part of the mean gradient
@@ -152,7 +153,10 @@ class Sharing:
             pieces = [p.grad.ravel() for p in block.params]
             n = sum(p.grad.size for p in block.params)
             g = np.concatenate([*pieces, np.zeros(size - n, block.theta.dtype)])
-        return Tracer(self.trace, self.own(g).current())
+        own = Tracer(self.trace, self.own(g).current())
+        theta = self.thetas[id(block)]  # from here on it stands for what only all workers together know
+        theta._value = self.trace.source(theta.current().array, "updated", "theta")
+        return own
 
     def dealt(self, rng: Value, drawn: Any, name: str, args: Any, kwargs: Any) -> Any:
         """A draw of integers, such as which examples make a batch: the first worker's, and each takes its part."""
@@ -187,8 +191,14 @@ class SharedBlock(Block):
 SHARED: dict[int, Sharing] = {}
 
 
-def finish(calls: list[Call]) -> None:
-    """Where only own parts of the mean gradient are read, nobody waits for the others' parts."""
+def finish(calls: list[Call], result: list[Value]) -> None:
+    """Refuse reads of what others update meanwhile; wait for their parts of the mean gradient where one is read."""
+    readers = [f"{c.site.where}: {c.site.line!r}: " for c in calls if not makes_view(c)
+               and any(v.root.kind == "updated" for v in c.inputs())]
+    if readers or any(v.root.kind == "updated" for v in result):
+        raise CompileError(f"compile: {(readers or [''])[0]}parameters are read after the optimiser's step; expected "
+                           f"reads before it, for other workers may not have updated their part yet; read them "
+                           f"outside of the step, or leave workers out")
     for call in calls:
         if call.text == "team.average" and len(call.args) == 4:
             whole = any(c.text != "team.own" and not only_own(calls, c) for c in calls
@@ -196,9 +206,13 @@ def finish(calls: list[Call]) -> None:
             call.args = (*call.args[:3], whole)
 
 
+def makes_view(call: Call) -> bool:
+    return isinstance(call.result, Value) and call.result.root is not call.result
+
+
 def only_own(calls: list[Call], view: Call) -> bool:
     """Whether a view is read by nothing but `own`, or by nothing."""
-    if not isinstance(view.result, Value) or view.result.root is view.result:
+    if not makes_view(view):
         return False
     readers = [c for c in calls if any(v is view.result for v in c.inputs())]
     return all(c.text == "team.own" or only_own(calls, c) for c in readers)

@@ -264,6 +264,7 @@ class Standing:
         whole = self.array(shares.padded[id(block)]["theta"], f"theta{end}")
         own = {name: self.array(v, f"own_{name}{end}") for name, v in shares.own[id(block)].items()}
         SHARED[id(block)] = self.trace.sharing
+        self.trace.sharing.thetas[id(block)] = whole
         self.trace.sharing.blocks.append(block)
         self.swap(block, "__class__", SharedBlock)
         return whole, own.pop("theta"), own
@@ -323,7 +324,8 @@ class Standing:
                 view[...] = p.data
         for source, now in self.arrays:
             x = now()
-            found.append((source, x.current() if isinstance(x, Tracer) else self.trace.constant(x)))
+            final = x.current() if isinstance(x, Tracer) else self.trace.constant(x)
+            found.append((source, source if final.kind == "updated" else final))  # by the workers, each its own part
         for source, now, _ in self.numbers:
             x = now()
             found.append((source, x.value if isinstance(x, Number) else self.plain(source, x)))

@@ -393,7 +393,7 @@ class Compiled:
             standing.commit(state)
         else:
             standing.rewind()
-            finish(trace.calls)
+            finish(trace.calls, found)
         return traced, result
 
     # --- what was written ---

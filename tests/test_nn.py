@@ -836,3 +836,27 @@ def test_one_hot_and_embedding_have_torchs_arguments(torch):
     assert np.array_equal(F.one_hot(ix, 4).data, theirs) and theirs.dtype == F.one_hot(ix, 4).dtype
     assert np.array_equal(F.one_hot(ix).data, torch.nn.functional.one_hot(t).numpy())
     assert np.array_equal(F.embedding(ix, w), torch.nn.functional.embedding(t, torch.from_numpy(w)).numpy())
+
+
+@pytest.mark.parametrize("n, k, m", [(3, 4, 5), (64, 48, 200), (16, 256, 128), (512, 64, 27), (32, 200, 200),
+                                     (64, 200, 200)])
+def test_linear_of_every_size(n, k, m):
+    """Which matrix is turned round depends on the size of the product, and the result does not."""
+    rng = np.random.default_rng(0)
+    x, weight, g = (rng.standard_normal(shape) for shape in ((n, k), (m, k), (n, m)))
+    t, w = tt.tensor(x, requires_grad=True), tt.tensor(weight, requires_grad=True)
+    y = tt.linear(t, w)
+    (y * g).sum().backward()
+    np.testing.assert_allclose(y.data, np.einsum("nk,mk->nm", x, weight), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(t.grad, g @ weight, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(w.grad, g.T @ x, rtol=1e-10, atol=1e-10)
+    assert y.data.flags.c_contiguous
+
+
+@pytest.mark.parametrize("classes", [2, 64, 65, 300])
+def test_cross_entropy_of_many_classes(classes):
+    rng = np.random.default_rng(0)
+    logits, targets = 100 * rng.standard_normal((7, classes)), rng.integers(0, classes, 7)
+    z = logits - logits.max(axis=1, keepdims=True)
+    expected = np.log(np.exp(z).sum(axis=1)) - z[np.arange(7), targets]
+    np.testing.assert_allclose(tt.cross_entropy(tt.tensor(logits), targets, "none").numpy(), expected, rtol=1e-12)

@@ -98,9 +98,9 @@ MANY = 8192  # rows of ones that are longer are made anew, not kept
 
 
 @lru_cache(maxsize=64)
-def ones(n: int, dtype: Any) -> Array:
-    """A constant row of ones; cached, so that a compiled step sees one constant."""
-    a = np.ones(n, dtype)
+def ones(n: int, dtype: Any, each: float = 1) -> Array:
+    """A constant row of ones, or of something else; cached, so that a compiled step sees one constant."""
+    a = np.full(n, each, dtype)
     a.flags.writeable = False
     return a
 
@@ -113,10 +113,10 @@ def unit(shape: tuple[int, ...], dtype: Any) -> Array:
     return a
 
 
-def sum_rows(g: Any) -> Any:
-    """The sum over the first of two axes, as a product with ones: twice as fast as NumPy's sum."""
+def sum_rows(g: Any, each: float = 1) -> Any:
+    """The sum over the first of two axes, times `each`, as a product with ones: twice as fast as NumPy's sum."""
     n = g.shape[0]
-    return (ones(n, g.dtype) if n <= MANY else np.ones(n, g.dtype)) @ g
+    return (ones(n, g.dtype, each) if n <= MANY else np.full(n, each, g.dtype)) @ g
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:

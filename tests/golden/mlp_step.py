@@ -10,8 +10,11 @@ memory = memory[-memory.ctypes.data % 64 :]  # from a line of the cache on
 
 embed = np.ndarray((32, 3, 10), np.float32, memory, 98816)
 embed_weight = theta[0:270].reshape(27, 10)
-hidden_product = np.ndarray((32, 200), np.float32, memory, 47616)
+turned = np.ndarray((30, 32), np.float32, memory, 0)
 e = embed.reshape(32, -1)
+e_T = e.T
+hidden_product = np.ndarray((32, 200), np.float32, memory, 47616)
+turned_T = turned.T
 hidden_weight = theta[270:6270].reshape(200, 30)
 hidden_weight_T = hidden_weight.T
 hidden = hidden_product
@@ -22,8 +25,11 @@ output_weight = theta[6470:11870].reshape(27, 200)
 output_weight_T = output_weight.T
 logits = output_product
 output_bias = theta[11870:11897].reshape(27)
-top = np.ndarray((32, 1), np.float32, memory, 3456)
+columns = np.ndarray((27, 32), np.float32, memory, 3456)
+logits_T = logits.T
+top = np.ndarray((32,), np.float32, memory, 6912)
 z = output_product
+top_view = top.reshape(-1, 1)
 e_2 = np.ndarray((32, 27), np.float32, memory, 102656)
 total = np.ndarray((32,), np.float32, memory, 3712)
 ones_27 = np.ones(27, np.float32)
@@ -58,7 +64,7 @@ d_embed_weight = gradient[0:270].reshape(27, 10)
 d_embed_gathered_T = d_embed_gathered.T
 d_embed = d_e.reshape(32, 3, 10)
 d_embed_view = d_embed.reshape(96, 10)
-change = np.ndarray((11897,), np.float32, memory, 47616)
+change = gradient
 
 
 @np.errstate(all="ignore")
@@ -68,7 +74,8 @@ def step(x, y, lr):
     check_range(x, 27, "embedding: index", "a table of 27 rows")
     embed_weight.take(x, 0, out=embed, mode="clip")
     # hidden: h = np.tanh(self.hidden(e))
-    np.matmul(e, hidden_weight_T, out=hidden_product)
+    np.copyto(turned, e_T)
+    np.matmul(turned_T, hidden_weight_T, out=hidden_product)
     np.add(hidden_product, hidden_bias, out=hidden)
     # h = np.tanh(self.hidden(e))
     np.tanh(hidden, out=h)
@@ -77,8 +84,9 @@ def step(x, y, lr):
     np.add(output_product, output_bias, out=logits)
     # loss = tt.cross_entropy(model(x), y)
     check_range(y, 27, "cross_entropy: target", "27 classes")
-    np.maximum.reduce(logits, axis=1, keepdims=True, out=top)
-    np.subtract(logits, top, out=z)
+    np.copyto(columns, logits_T)
+    np.maximum.reduce(columns, axis=0, out=top)
+    np.subtract(logits, top_view, out=z)
     np.exp(z, out=e_2)
     np.matmul(e_2, ones_27, out=total)
     np.log(total, out=log)

@@ -167,8 +167,8 @@ class Plan:
                 continue
             if last < start or first > end:
                 continue
-            if last == start and self.hands_over(other, v):
-                continue
+            if last == start and (self.dies(other) < start or self.hands_over(other, v)):
+                continue  # of a part nothing but the whole, which lives here too, is read then
             if first == end and self.hands_over(v, other):
                 continue
             return False

@@ -12,7 +12,7 @@ import numpy as np
 from .homes import Home, Plan, Run, compact, distance, nbytes
 from .program import Call, Value
 
-LARGE, PIECE = 2**20, 2**18  # bytes: an array from which on a run goes piece by piece, and how large a piece is about
+LARGE, PIECE = 3 * 2**18, 2**18  # bytes: an array from which on a run goes piece by piece; how large a piece is
 
 
 def along_rows(call: Call, n: int) -> bool:
@@ -62,6 +62,7 @@ class Growing:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.calls, self.lengths = plan, list[int](), set[int]()
         self.written, self.strayed = set[int](), set[int]()  # homes; those in which a call looks beyond its piece
+        self.rooms: dict[int, int] = {}  # every home that is read or written, and the outermost that it is in
 
     def takes(self, i: int) -> bool:
         """Take one more call into the run, if it can be."""
@@ -79,14 +80,16 @@ class Growing:
         if len(lengths) > 1 and (math.gcd(*lengths) == 1 or not all(
                 aligned(plan, w) for w in (*read, v) if by_rows(call, w) and w.root.kind != "constant")):
             return False
-        tops = [(id(home.top), by_rows(call, w) and aligned(plan, w)) for w in read
-                if (home := plan.home.get(w.root.number)) is not None and home.kind != "outside"]
+        homes = [(home, by_rows(call, w) and aligned(plan, w)) for w in read
+                 if (home := plan.home.get(w.root.number)) is not None and home.kind != "outside"]
         written = self.written | {id(plan.home[v.number].top)}
-        strayed = self.strayed | {top for top, ok in tops if not ok}
-        if written & strayed:
+        strayed = self.strayed | {id(home.top) for home, ok in homes if not ok}
+        rooms = self.rooms | {id(home): id(home.top) for home in (plan.home[v.number], *[h for h, _ in homes])}
+        tops = list(rooms.values())
+        if written & strayed or any(tops.count(top) > 1 for top in written):  # pieces of a part are not the whole's
             return False
         self.calls.append(i)
-        self.lengths, self.written, self.strayed = lengths, written, strayed
+        self.lengths, self.written, self.strayed, self.rooms = lengths, written, strayed, rooms
         return True
 
     def close(self) -> None:

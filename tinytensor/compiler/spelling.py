@@ -32,6 +32,8 @@ def spelling(a: Any) -> str:
     flat = a.reshape(-1)
     if (flat == 1).all():
         return f"np.ones({shape}, {dtype})"
+    if a.dtype.kind == "f" and (flat == flat[0]).all():
+        return f"np.full({shape}, {float(flat[0])!r}, {dtype})"
     if a.ndim == 2 and a.shape[0] == a.shape[1] and np.array_equal(a, np.eye(len(a), dtype=a.dtype)):
         return f"np.eye({len(a)}, dtype={dtype})"
     if a.ndim == 1 and a.dtype == np.int64 and len(a) > 1 and a[1] != a[0]:
@@ -47,5 +49,5 @@ def contents(a: Any) -> str:
     text = spelling(a)
     kind = text.partition("(")[0].removeprefix("np.")
     sizes = "x".join(map(str, np.shape(a)))
-    return {"ones": f"ones_{sizes}", "eye": f"one_hot_{len(a)}" if np.ndim(a) else "",
+    return {"ones": f"ones_{sizes}", "full": f"shares_{sizes}", "eye": f"one_hot_{len(a)}" if np.ndim(a) else "",
             "arange": "starts" if "," in text else "counting"}.get(kind, f"constant_{sizes}")

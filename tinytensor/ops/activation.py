@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import S
+from ..core import S, state
 from ..define import op
 from .elementwise import sigmoid, tanh
 
@@ -108,25 +108,7 @@ def gated(x: Any, approximate: str = "none") -> Any:
     return x * (1 + (erf(x / math.sqrt(2)) if approximate == "none" else tanh(K * (x + CUBIC * x * x * x)))) * 0.5
 
 
-def of_gelu(g: Any, y: Any, x: Any, approximate: str, s: Any) -> Any:
-    """g * (s + x s'), where y is x s."""
-    d = x * x
-    if approximate == "tanh":  # s is the sigmoid of 2 K (x + CUBIC x**3), so s' is s (1 - s) times the derivative of it
-        d *= 6 * K * CUBIC
-        d += 2 * K
-        d *= 1 - s
-        d *= y
-    else:  # s' is the density of the standard normal
-        d *= -0.5
-        d = np.exp(d)
-        d *= math.sqrt(0.5 / math.pi)
-        d *= x
-    d += s
-    d *= g
-    return d
-
-
-@op(lambda g, y, x, *, approximate, extras: of_gelu(g, y, x, approximate, extras), method=True, definition=gated,
+@op(lambda g, y, x, *, extras, **_: g * extras, method=True, definition=gated,
     samples=(S((2, 3)), S(()), S((2, 3), approximate="tanh"), S((), approximate="tanh")))
 def gelu(x: Any, approximate: str = "none") -> Any:
     """x times the probability that a standard normal is below x, elementwise (Hendrycks and Gimpel 2016).
@@ -144,11 +126,11 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     >>> tt.tensor([-1.0, 0.0, 2.0]).gelu()
     tensor([-0.1587,  0.    ,  1.9545])
     """
-    if approximate == "tanh":
-        s = x * x
-        s *= K * CUBIC
-        s += K
-        s *= x
+    if approximate == "tanh":  # s is the sigmoid of 2 K (x + CUBIC x**3), d the derivative of that
+        d = x * x
+        d *= K * CUBIC
+        d += K
+        s = d * x
         s = np.tanh(s, out=s if s.ndim else None)  # subtle: without axes it is a NumPy scalar
     elif approximate == "none":
         s = erf(x * math.sqrt(0.5))
@@ -156,4 +138,19 @@ def gelu(x: Any, approximate: str = "none") -> Any:
         raise ValueError(f"gelu: approximate {approximate!r} came; expected 'none' for erf, or 'tanh'")
     s *= 0.5
     s += 0.5
-    return x * s, s
+    y = x * s
+    if not state.recording:
+        return y, None
+    if approximate == "tanh":  # s' is s (1 - s) d
+        d *= 6
+        d -= 4 * K
+        d *= 1 - s
+        d *= y
+    else:  # s' is the density of the standard normal
+        d = x * x
+        d *= -0.5
+        d = np.exp(d)
+        d *= math.sqrt(0.5 / math.pi)
+        d *= x
+    d += s
+    return y, d  # the derivative s + x s', made while all that it needs is in the cache

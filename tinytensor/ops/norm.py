@@ -54,12 +54,12 @@ def as_before(rows: Any, x: Any, axis: int) -> Any:
 
 def of_x(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
     """scale * (g - mean(g) - xhat * mean(g * xhat)): what goes through statistics of x is taken away."""
-    d, inverse, scale, freedom = extras
+    d, spread, scale, freedom = extras
     rows = by_channel(g, axis)
     if mean is not None:
         return as_before(rows * scale, x, axis)
     products, sums = across(sum_rows(rows * d), sum_rows(rows))
-    gx = d * (products * (inverse * inverse * (-1 / freedom)))
+    gx = d * (products / spread * (-1 / freedom))
     gx += rows
     gx += sums * (-1 / (len(rows) * workers()))
     gx *= scale
@@ -68,9 +68,9 @@ def of_x(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
 
 def of_weight(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
     """The sum of g * xhat over all but the channels."""
-    d, inverse, _, _ = extras
+    d, spread, _, _ = extras
     d = by_channel(x, axis) - mean if d is None else d
-    return sum_rows(by_channel(g, axis) * d) * inverse
+    return sum_rows(by_channel(g, axis) * d) / np.sqrt(spread)
 
 
 def of_mean(g: Any, axis: int, extras: Any) -> Any:
@@ -78,8 +78,8 @@ def of_mean(g: Any, axis: int, extras: Any) -> Any:
 
 
 def of_var(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
-    _, inverse, scale, _ = extras
-    return of_weight(g, x, mean, axis, extras) * inverse * scale * -0.5
+    _, spread, scale, _ = extras
+    return of_weight(g, x, mean, axis, extras) / np.sqrt(spread) * scale * -0.5
 
 
 @op(lambda g, y, x, weight, bias, mean, var, *, axis, extras, **_: of_x(g, x, mean, axis, extras),
@@ -130,20 +130,20 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
         if n < 2:
             raise ValueError(f"batch_norm: x of shape {x.shape} came, values of each channel: {n}; expected 2 or more, "
                              f"for one has no variance; give a larger batch, or use running statistics: model.eval()")
-        mean = across(sum_rows(rows))[0] * (1 / n)
+        mean = across(sum_rows(rows, 1 / n))[0]
         d = rows - mean
-        var = across(sum_rows(d * d))[0] * (1 / (n - correction))
+        var = across(sum_rows(d * d, 1 / (n - correction)))[0]
         if observe is not None:
             observe(mean, var, n)
-    inverse = 1 / np.sqrt(var + eps)
-    scale = inverse if weight is None else inverse * weight
+    spread = var + eps
+    scale = (1 if weight is None else weight) / np.sqrt(spread)
     if d is not None:
         y, shift = d * scale, bias
     else:  # one pass less, for statistics that are constants
         y, shift = rows * scale, mean * -scale if bias is None else bias - mean * scale
     if shift is not None:
         y = np.add(y, shift, out=y) if y.dtype == shift.dtype else y + shift
-    return as_before(y, x, axis), (d, inverse, scale, n - correction)
+    return as_before(y, x, axis), (d, spread, scale, n - correction)
 
 
 def fitting(x: Any, axis: int, **given: Any) -> None:
@@ -224,10 +224,11 @@ def through_rows(g: Any, x: Any, weight: Any, extras: Any, centre: bool) -> Any:
     one = ones(n, d.dtype)
     gx = outer(inverse, one if weight is None else weight.reshape(-1))
     gx *= g.reshape(d.shape)
-    away = outer(np.vecdot(gx, d) * inverse * inverse * (-1 / n), one)
+    share = ones(n, d.dtype, -1 / n)
+    away = outer(np.vecdot(gx, d) * inverse * inverse, share)
     away *= d
     if centre:
-        away += outer(gx @ one * (-1 / n), one)
+        away += outer(gx @ one, share)
     gx += away
     return gx if x.ndim == 2 else gx.reshape(x.shape)
 
@@ -269,8 +270,8 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps:
             [-1.,  1.]])
     """
     rows = places("layer_norm", x, axes, weight=weight, bias=bias)
-    one = ones(rows.shape[1], rows.dtype)
-    d = outer(rows @ one * (-1 / len(one)), one)
+    n = rows.shape[1]
+    d = outer(rows @ ones(n, rows.dtype), ones(n, rows.dtype, -1 / n))
     d += rows
     y, inverse = divided(d, weight, eps)
     if bias is not None:

@@ -35,8 +35,9 @@ class LectureMLP:
         self.joint = np.empty((BATCH, joint), f)  # the hidden layer before tanh, and the skip
         self.h, self.slope = np.empty((BATCH, HIDDEN), f), np.empty((BATCH, HIDDEN), f)
         self.logits, self.e = np.empty((BATCH, CLASSES), f), np.empty((BATCH, CLASSES), f)
-        self.top, self.total, self.log = (np.empty((BATCH, 1), f) for _ in range(3))
-        self.d_joint = np.empty((BATCH, joint), f)
+        self.top, self.columns = np.empty(BATCH, f), np.empty((CLASSES, BATCH), f)
+        self.total, self.log = np.empty((BATCH, 1), f), np.empty((BATCH, 1), f)
+        self.d_joint, self.turned = np.empty((BATCH, joint), f), np.empty((joint, BATCH), f)
         self.d_emb = np.empty((BATCH, WIDTH), f)
         self.one_hot_x, self.one_hot_y = np.empty((CLASSES, BATCH * CONTEXT), f), np.empty((BATCH, CLASSES), f)
         self.eye, self.ones = np.eye(CLASSES, dtype=f), np.ones(BATCH, f)
@@ -57,8 +58,9 @@ class LectureMLP:
         np.tanh(self.joint[:, :HIDDEN], out=h)  # (B, H)
         np.matmul(h, W2, out=logits)
         np.add(logits, self.joint[:, HIDDEN:], out=logits)  # (B, V)
-        np.maximum.reduce(logits, axis=1, keepdims=True, out=self.top)
-        np.subtract(logits, self.top, out=logits)
+        np.copyto(self.columns, logits.T)  # NumPy's maximum is slow along short rows
+        np.maximum.reduce(self.columns, axis=0, out=self.top)
+        np.subtract(logits, self.top[:, None], out=logits)
         np.exp(logits, out=e)
         np.add.reduce(e, axis=1, keepdims=True, out=self.total)
         np.log(self.total, out=self.log)
@@ -72,13 +74,15 @@ class LectureMLP:
         np.multiply(e, 1 / BATCH, out=d_logits)
         np.matmul(h.T, d_logits, out=d_W2)
         d_h = self.d_joint[:, :HIDDEN]
-        np.matmul(d_logits, W2.T, out=d_h)
+        np.copyto(self.columns, d_logits.T)  # OpenBLAS is faster with a left side turned round
+        np.matmul(self.columns.T, W2.T, out=d_h)
         np.multiply(h, h, out=slope)
         np.subtract(1, slope, out=slope)
         np.multiply(d_h, slope, out=d_h)
         np.matmul(emb.T, self.d_joint, out=d_WS)
         np.matmul(self.ones, self.d_joint, out=d_b)
-        np.matmul(self.d_joint, WS.T, out=self.d_emb)
+        np.copyto(self.turned, self.d_joint.T)
+        np.matmul(self.turned.T, WS.T, out=self.d_emb)
         self.eye.take(x, 1, out=self.one_hot_x, mode="clip")
         np.matmul(self.one_hot_x, self.d_emb.reshape(-1, EMBEDDING), out=d_C)
         # update

@@ -35,15 +35,15 @@ def rows(x: Any) -> Any:
 
 
 def times_transposed(x: Any, weight: Any) -> Any:
-    """x (n, k) @ weight.T, for weight (m, k), with a small matrix turned round first where OpenBLAS is slow otherwise.
+    """x (n, k) @ weight.T, for weight (m, k), with another matrix turned round first where OpenBLAS is slow at this.
 
-    Of products of up to 100**3 steps it has kernels for small matrices, but not for this one if it has over 1,200
-    results: copying the smaller of the two takes 10 to 50 % less. A larger product of few rows spends its time on
-    turning the weight round, where turning the result takes up to 25 % less.
+    For products of up to 100**3 steps it has kernels for small matrices, but not of this kind with over 1,200 results:
+    to copy the smaller matrix takes 10 to 50 % less. A larger product of a few long rows spends its time on turning
+    the weight round; to turn the result round takes 5 to 50 % less.
     """
     (n, k), m = x.shape, len(weight)
     if n * m * k > 100**3:
-        return (weight @ x.T).T.copy() if n <= 48 else x @ weight.T
+        return (weight @ x.T).T.copy() if 1 < n <= min(64, m - 1, k // 3) else x @ weight.T
     if n * m <= 1200:
         return x @ weight.T
     turned = (weight if m < n else x).T.copy()

@@ -245,6 +245,22 @@ def between_steps() -> dict[str, Any]:
             for p in world.declared[0].parameters():
                 p.grad = np.ones_like(p.data)
 
+    def grad(world: World, i: int) -> None:
+        first, *_, last = world.declared[0].parameters()
+        if i in (4, 7):
+            (first if i == 4 else last).grad = np.ones_like(first.data if i == 4 else last.data)
+
+    def history(world: World, i: int) -> None:
+        if i in (4, 8):
+            state = world.declared[1].blocks[0].state
+            state.update({name: vector * 2 for name, vector in state.items()})
+
+    def tensor_hook(world: World, i: int) -> None:
+        if i == 4:
+            world.handle = world.declared[0][0].weight.register_hook(lambda g: g * 2)
+        if i == 8:
+            world.handle.remove()
+
     def hook(world: World, i: int) -> None:
         if i == 4:
             world.handle = world.declared[0][1].register_forward_hook(lambda m, x, y: y * 2)
@@ -255,7 +271,8 @@ def between_steps() -> dict[str, Any]:
         if i == 5:
             setattr(world.declared[0], "1", nn.ReLU())
 
-    return {f.__name__: f for f in (rebind, load, settings, freeze, grads, hook, swap)}
+    changes = (rebind, load, settings, freeze, grads, grad, history, tensor_hook, hook, swap)
+    return {f.__name__: f for f in changes}
 
 
 @pytest.mark.parametrize("name", between_steps())

@@ -34,7 +34,8 @@ def scaled(x: Any) -> Any:
 
 def known_things() -> dict[str, Any]:
     """Steps that read what is not declared, and functions that change it."""
-    holder = SimpleNamespace(scale=2.0, table=np.ones(3), deep={"a": [np.ones(3), 3.0]})
+    holder = SimpleNamespace(scale=2.0, table=np.ones(3), deep={"a": [np.ones(3), 3.0]}, one=np.ones(1))
+    factor = 1.0
     numbers, mask, pair, tensor = [1.0, 2.0], np.ones((2, 3)), (np.ones(3), 2.0), tt.ones(3)
 
     class Settings:
@@ -54,6 +55,10 @@ def known_things() -> dict[str, Any]:
         global NUMBER
         NUMBER += 1
 
+    def write_nonlocal() -> None:
+        nonlocal factor
+        factor += 1
+
     def decorated(x: Any) -> Any:
         return x * holder.scale
 
@@ -72,6 +77,8 @@ def known_things() -> dict[str, Any]:
         "slots": (lambda x: x * slots.scale, lambda: setattr(slots, "scale", slots.scale + 1)),
         "default": (with_default, lambda: default.__iadd__(1)),
         "global": (scaled, write_global),
+        "variable around": (lambda x: x * factor, write_nonlocal),
+        "array of one number": (lambda x: x * holder.one, lambda: setattr(holder, "one", holder.one[None])),
         "global array": (lambda x: x + TABLE, lambda: TABLE.__iadd__(1)),
         "partial": (partial(lambda a, x: x * a.sum(), default), lambda: default.__iadd__(1)),
         "decorated": (tt.no_grad()(decorated), lambda: setattr(holder, "scale", holder.scale + 1)),
@@ -87,6 +94,31 @@ def test_nothing_is_baked_in(name: str) -> None:
         assert equal(compiled(X), step(X)), i
         if i in (3, 4, 7):
             change()
+
+
+@pytest.mark.parametrize("values", [*itertools.permutations([1, 1.0, np.float64(1), True], 2)])
+def test_equal_numbers_of_two_types(values: Any) -> None:
+    settings = SimpleNamespace(number=values[0])
+    step = tt.compile(lambda x: x * len(type(settings.number).__name__))
+    for _ in range(3):
+        step(X)
+    settings.number = values[1]
+    assert equal(step(X), X * len(type(values[1]).__name__))
+
+
+def test_a_variable_that_is_deleted() -> None:
+    class Slots:
+        __slots__ = ("scale",)
+
+    slots, settings = Slots(), SimpleNamespace(scale=3.0)
+    slots.scale = 2.0
+    step = tt.compile(lambda x: x * getattr(slots, "scale", 5.0) * getattr(settings, "scale", 7.0))
+    for _ in range(3):
+        assert equal(step(X), X * 2.0 * 3.0)
+    del slots.scale
+    assert equal(step(X), X * 5.0 * 3.0)
+    del settings.scale
+    assert equal(step(X), X * 5.0 * 7.0)
 
 
 def test_what_changes_all_the_time() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor
+from ..core import Tensor, ndarray
 from .program import Call, CompileError, Program, Value, mapped
 
 
@@ -65,11 +65,11 @@ def kind(x: Any) -> Any:
     return (type(x), x) if isinstance(x, int | float | str | bytes | complex | None) else ("object", Same(x))
 
 
-def seen(args: tuple[Any, ...], declared: Any) -> tuple[Any, list[Any]] | None:
-    """The kinds of arguments, and the arguments, in one look, if they are plain arrays and floats, none declared."""
+def seen(args: tuple[Any, ...], declared: set[int]) -> tuple[Any, ...] | None:
+    """The kinds of arguments in one look, if they are plain arrays and floats, none declared."""
     kinds: list[Any] = []
     for a in args:
-        if type(a) is np.ndarray:
+        if type(a) is ndarray:
             if id(a) in declared:
                 return None
             kinds.append((a.shape, a.dtype, a.strides))
@@ -77,7 +77,7 @@ def seen(args: tuple[Any, ...], declared: Any) -> tuple[Any, list[Any]] | None:
             kinds.append(float)
         else:
             return None
-    return tuple(kinds), list(args)
+    return tuple(kinds)
 
 
 def flat(x: Any) -> list[Any]:

@@ -12,7 +12,7 @@ import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import chain
-from operator import attrgetter, is_, itemgetter
+from operator import attrgetter, itemgetter
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -25,11 +25,12 @@ from ..optim.flat import Block, Optimizer
 from ..random import Generator
 from .sites import NUMPY, PACKAGE
 
-VALUES, CONTENTS = dict.values, attrgetter("cell_contents")
+CONTENTS = attrgetter("cell_contents")
 PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, range, slice, np.dtype, type(Ellipsis))
 LEAVES = (np.ndarray, Tensor, Generator, np.random.Generator, np.random.RandomState)
 OURS = (Module, Optimizer, Block, EMA)
 MANY = 1000  # what holds more is looked at while a step is traced, and not at each call
+Term = tuple[str, Any, str]  # what is loaded of an object: ("", x, ".y") stands for x.y, ("*", x, "") for all of x
 ELSEWHERE = tuple({PACKAGE, NUMPY, "<frozen", *(sysconfig.get_paths()[k] for k in ("stdlib", "purelib", "platlib"))})
 
 
@@ -251,45 +252,57 @@ class Around:
         self.expected = self.before
         return self.differences()
 
-    def watch(self, more: list[Callable[[], Iterable[Any]]]) -> Callable[[], bool]:
+    def watch(self, more: list[Term]) -> Callable[[], bool]:
         """A quick look, at each call, at whether all is as it is now, `more` too; not at what is within arrays."""
-        every = [h.values for h in self.holders if h.watched and len(list(h.values())) <= MANY]
-        dicts = [d for f in every if isinstance(d := getattr(f, "__self__", None), dict)]  # subtle: C finds these fast
-        lists = [x for f in every if isinstance(x := getattr(f, "__self__", None), list)]
-        others = [*[f for f in every if not isinstance(getattr(f, "__self__", None), dict | list)], *more]
-
-        def now() -> list[Any]:
-            return [*chain.from_iterable(map(VALUES, dicts)), *chain.from_iterable(lists),
-                    *chain.from_iterable([values() for values in others])]
-
+        every = [h for h in self.holders if h.watched and len(list(h.values())) <= MANY]
+        now = loader([*chain.from_iterable(map(terms, every)), *more])
         before = now()
-        look, alike = closely(before)
+        alike = closely(before)
 
         def unchanged() -> bool:
-            nonlocal before, alike
+            nonlocal before
             try:
                 found = now()
-            except (KeyError, ValueError, AttributeError):  # a variable was deleted
-                return False
-            try:
-                if found == before and all(map(is_, look(found), alike)):  # subtle: `==` takes what is one for equal
+                if found == before and alike(found, before):  # subtle: `==` takes what is one for equal
                     return True
-            except (ValueError, TypeError):  # an array was compared with another
-                pass
+            except (KeyError, AttributeError, ValueError, TypeError):  # a variable was deleted; an array is another
+                return False
             if len(found) != len(before) or not all(map(same, found, before)):
                 return False
-            before, alike = found, look(found)
+            before = found
             return True
 
         return unchanged
 
 
-def closely(before: list[Any]) -> tuple[Callable[[list[Any]], Iterable[Any]], Iterable[Any]]:
+def terms(holder: Holder) -> list[Term]:
+    """What to load of a holder: all that its `values` gives, the shortest way."""
+    values = holder.values
+    if isinstance(values, partial):  # variables of a module, or those around a function
+        known = values.args[-1]
+        if isinstance(known, dict):
+            return [("", known, f"[{name!r}]") for name in holder.now()]
+        return [("", cell, ".cell_contents") for cell in known]
+    whole = getattr(values, "__self__", None)
+    if isinstance(whole, dict):
+        return [("*", whole, ".values()")]
+    return [("*", whole, "")] if isinstance(whole, list) else [("*", values, "()")]
+
+
+def loader(every: list[Term]) -> Callable[[], list[Any]]:
+    """A function that gives what all terms load, written as one expression: a quarter of the time of a loop."""
+    text = ", ".join([f"{lead}x{i}{tail}" for i, (lead, _, tail) in enumerate(every)])
+    load: Callable[[], list[Any]] = eval(f"lambda: [{text}]", {f"x{i}": x for i, (_, x, _) in enumerate(every)})
+    return load
+
+
+def closely(before: list[Any]) -> Callable[[list[Any], list[Any]], bool]:
     """A look at those values that may be equal, and not the same: numbers of another type, arrays of one element."""
-    places = [i for i, x in enumerate(before) if type(x) in (int, float, complex)
+    places = [i for i, x in enumerate(before) if isinstance(x, int | float | complex | np.generic)
               or (isinstance(x, np.ndarray | Tensor) and x.size == 1)]
-    look: Any = itemgetter(*places, *places[:1]) if places else (lambda _: ())
-    return look, look(before)
+    text = " and ".join([f"a[{i}] is b[{i}]" for i in places]) or "True"
+    alike: Callable[[list[Any], list[Any]], bool] = eval(f"lambda a, b: {text}")
+    return alike
 
 
 class Nothing:

@@ -12,8 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
-from operator import attrgetter, is_, itemgetter
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,13 @@ from ..core import Tensor, tracing
 from ..nn.module import Module
 from ..optim.flat import Block, Optimizer
 from ..random import Generator, default_generator
-from .around import Around
+from .around import Around, Term
 from .memory import apart, overlapping, short
 from .program import CompileError, Value
 from .sharing import SHARED, SharedBlock
 from .standins import Number, Tracer
 from .streams import NOTED, NotedGenerator, NotedStream, Undeclared, position
 from .trace import Trace
-
-FIXED = attrgetter("data", "needs", "hooks")  # of a Tensor
-GRAD, BLOCKS, THETA, STATE = map(attrgetter, ("grad", "blocks", "theta", "state"))
 
 
 class Slot:
@@ -120,15 +116,12 @@ class State:
     def watch(self, around: Around) -> Callable[[], bool]:
         """A quick look at what a program holds on to, at each call: whether the arrays are those of now, and what is
         fixed in a program (modes, settings of optimisers) is as it is now."""
-        tensors, optimizers = list(self.tensors.values()), self.optimizers
-        blocks = [block for opt in optimizers for block in opt.blocks]
-        more: list[Callable[[], Iterable[Any]]] = [lambda: chain.from_iterable(map(FIXED, tensors))]
-        if optimizers:
-            more += [partial(map, THETA, blocks), lambda: chain.from_iterable(map(BLOCKS, optimizers)),
-                     lambda: chain.from_iterable(map(dict.values, map(STATE, blocks)))]
-        for opt in optimizers:
-            for group in opt.param_groups:
-                more.append(partial(itemgetter(*[k for k in group if k not in ("lr", "params")], "params"), group))
+        more: list[Term] = [("", t, name) for t in self.tensors.values() for name in (".data", ".needs", ".hooks")]
+        for opt in self.optimizers:
+            more.append(("*", opt, ".blocks"))
+            for block in opt.blocks:
+                more += [("", block, ".theta"), ("*", block, ".state.values()")]
+            more += [("", group, f"[{key!r}]") for group in opt.param_groups for key in group if key != "lr"]
         return around.watch(more)
 
     @contextmanager

@@ -8,17 +8,16 @@ from __future__ import annotations
 import builtins
 import linecache
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from itertools import repeat
 from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import core
-from ..core import NO_PARAMS, RELEASED, Tensor, record, tracing
+from ..core import NO_PARAMS, RELEASED, Tensor, ndarray, record, tracing
 from ..random import Generator
 from .arguments import Same, changing, compare, flat, kind, seen, signature_of
 from .around import Around
@@ -32,7 +31,7 @@ from .program import CompileError, Program, Value, forget, mapped
 from .sharing import Shares, Sharing, finish
 from .sites import Sites
 from .standins import Number, Tracer
-from .state import GRAD, Slot, State
+from .state import Slot, State
 from .trace import Trace
 from .workers import refuse
 
@@ -101,7 +100,7 @@ class Leaf:
     def given(self, outputs: Any) -> Any:
         """What stands there now: a copy, for the step's own memory is written again."""
         x = outputs[self.number]
-        x = x[()] if self.single else x.copy("K") if isinstance(x, np.ndarray) else x
+        x = x[()] if self.single else x.copy("K") if isinstance(x, ndarray) else x
         return record(RELEASED, x, [], [], NO_PARAMS, False) if self.tensor else x
 
 
@@ -128,6 +127,8 @@ class Written:
         linecache.cache[name] = (len(self.source.text), None, self.source.text.splitlines(True), name)
         self.unchanged, self.slots, self.checks, self.used = traced.unchanged, slots, 0, False
         self.tensors = [*state.tensors.values(), *state.plain.values()]
+        grads = " is ".join([*[f"t{i}.grad" for i in range(len(self.tensors))], "None"])
+        self.gradless = eval(f"lambda: {grads}", {f"t{i}": t for i, t in enumerate(self.tensors)})
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
         if shares.size > 1:
@@ -139,34 +140,35 @@ class Written:
 
     def clean(self, known: dict[int, bool]) -> bool:
         """Clear gradients that were left by others, where the step does so; False if nobody knows whether it does."""
-        if all(map(is_, map(GRAD, self.tensors), repeat(None))):
-            return True
         left = [t for t in self.tensors if t.grad is not None]
         for t in left:
             if known.get(id(t)):
                 t.grad = None
         return all(id(t) in known for t in left)
 
-    def check_memory(self, given: list[Any], title: str) -> None:
+    def check_memory(self, given: Sequence[Any], title: str) -> None:
         """Refuse arguments that are part of what the step changes."""
-        if not self.roots.isdisjoint([id(x) if x.base is None else id(x.base) for x in given if type(x) is np.ndarray]):
-            for x in given:
-                if isinstance(x, np.ndarray) and not any(x is a for a in self.changed):
-                    overlapping(x, f"an argument of {title}", self.changed)
+        for x in given:
+            if type(x) is ndarray and id(x if x.base is None else x.base) in self.roots:
+                for y in given:
+                    if isinstance(y, ndarray) and not any(y is a for a in self.changed):
+                        overlapping(y, f"an argument of {title}", self.changed)
 
-    def __call__(self, given: list[Any]) -> Any:
+    def __call__(self, given: Sequence[Any]) -> Any:
         self.used = True
-        outputs = self.run(*given, *[get() for get in self.get])
-        self.store(outputs)
+        for get in self.get:
+            given = (*given, get())
+        outputs = self.run(*given)
+        if self.put:
+            self.store(outputs)
         if type(self.template) is Leaf:
             return self.template.given(outputs)
         return mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, self.template)
 
     def store(self, outputs: Any) -> None:
         """Put the declared numbers, which stand last, where they belong."""
-        if self.put:
-            for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
-                put(value)
+        for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
+            put(value)
 
     def profile(self, given: list[Any], steps: int) -> Any:
         """The seconds of each line, the least of so many steps."""
@@ -204,11 +206,11 @@ class Compiled:
         if tracing:  # a part of another step, which is being written down
             return self.invoke(args)
         quick = seen(args, self.state.declared)
-        key = self.key(args) if quick is None else quick[0]
+        key = self.key(args) if quick is None else quick
         program = self.programs.get(key)
         if program is None or not self.fits(program, key):
             return self.first(args, key)
-        given = [a.data if isinstance(a, Tensor) else a for a in flat(args)] if quick is None else quick[1]
+        given = args if quick is not None else [a.data if isinstance(a, Tensor) else a for a in flat(args)]
         program.check_memory(given, self.title)
         if self.check and program.checks < STEPS:
             program.checks += 1
@@ -256,7 +258,7 @@ class Compiled:
             self.state.prepare()
             if not program.unchanged():
                 return False
-        return program.clean(self.known[key])
+        return program.gradless() or program.clean(self.known[key])
 
     def first(self, args: tuple[Any, ...], key: Any) -> Any:
         """Run the step itself, written down; at the second time compare, and make the program."""

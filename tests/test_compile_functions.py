@@ -138,6 +138,10 @@ KINDS = {
     "functions": (lambda x: (np.cumsum(x, 0), np.roll(x, 1, 0), np.outer(x[0], x[1]), np.var(x), np.sort(x, 1),
                              np.pad(x, 1), np.split(x, 3, 1), np.einsum("ij,kj->ik", x, x), np.linalg.norm(x),
                              np.zeros_like(x), np.tril(x)), lambda i: (V[i : i + 3],)),
+    "views of one of several": (lambda x: (np.split(x @ x.T, 3)[0].T + 1, np.split(2 * x, 3)[1][0, 1:] * 2),
+                                lambda i: (V[i : i + 3],)),
+    "made again": (lambda x: (np.modf(x * 1.5)[0] + np.modf(x * 1.5)[1], (x + 1).T.sum() + (x + 1).T.max()),
+                   lambda i: (V[i : i + 3],)),
 }
 
 

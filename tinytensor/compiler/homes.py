@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .program import Call, Program, Value, filled, put, replaced, values
+from .program import Call, Layout, Program, Value, filled, put, replaced, values
 
 FOR_EVER = 1 << 60
 # Calls that can write into an array that they are given; `emit.py` knows how.
@@ -80,7 +80,7 @@ def same_layout(a: Any, b: Any) -> bool:
 
 def compact(a: Any) -> bool:
     """Whether an array fills its memory row by row."""
-    return bool(a.flags.c_contiguous)
+    return bool(a.compact if isinstance(a, Layout) else a.flags.c_contiguous)
 
 
 def nbytes(a: Any) -> int:
@@ -90,8 +90,8 @@ def nbytes(a: Any) -> int:
 
 
 def distance(view: Any, whole: Any) -> int:
-    """How many bytes after the whole a view of it begins."""
-    return int(view.__array_interface__["data"][0] - whole.__array_interface__["data"][0])
+    """How many bytes after the whole a view of it begins; a source is whole."""
+    return getattr(view, "start", 0) - getattr(whole, "start", 0)
 
 
 def writes_out(call: Call, checked: dict[int, int]) -> bool:
@@ -186,6 +186,10 @@ class Plan:
 
     def persistent(self, v: Value) -> bool:
         """Whether a value's memory is there before the step, so that views of it are made once."""
+        if v.root is not v and v.call is not None:  # a view of one of several results is made in the step, as they are
+            whole = next(w for w in v.call.inputs() if w.root is v.root)
+            if not isinstance(v.call.result, Value) or (whole is not v.root and not self.persistent(whole)):
+                return False
         if v.root.kind in ("constant", "state"):
             return True
         home = self.home.get(v.root.number)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
+from math import prod
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
+import numpy.typing as npt
 
 
 class CompileError(RuntimeError):
@@ -30,8 +33,12 @@ class Value:
 
     Attributes
     ----------
-    array : ndarray or Python number
-        What it is in the step that was traced: shape, dtype and strides hold for all steps.
+    array : ndarray, Python number or Layout
+        What it is in the step that was traced; its Layout, once that is enough, for it holds for all steps.
+    held : weak reference or None
+        To the array of a value with a Layout, which lives as long as a stand-in has it.
+    start : int
+        Of a view: how many bytes after its root it begins.
     call : Call or None
         What made it; None for a source.
     root : Value
@@ -48,13 +55,15 @@ class Value:
         Whether NumPy gives a number of its own here, which can't be written into, not an array without axes.
     """
 
-    __slots__ = ("array", "call", "kind", "known", "live", "name", "number", "root", "single")
+    __slots__ = ("array", "call", "held", "kind", "known", "live", "name", "number", "root", "single", "start")
 
     def __init__(self, array: Any, call: Call | None = None, root: Value | None = None, kind: str = "",
                  name: str = "", number: int = 0) -> None:
         self.array, self.call, self.kind, self.name, self.number = array, call, kind, name, number
         self.root = self if root is None else root
         self.single = self.live = self.known = False
+        self.held: ref[npt.NDArray[Any]] | None = None
+        self.start = 0
 
     @property
     def is_array(self) -> bool:
@@ -76,21 +85,22 @@ class Call:
         Whether it is made even if nobody wants its result, and never joined with its like: a draw, a check.
     """
 
-    __slots__ = ("args", "effect", "kwargs", "region", "result", "site", "target", "text")
+    __slots__ = ("args", "effect", "kwargs", "read", "region", "result", "site", "target", "text")
 
     def __init__(self, target: Callable[..., Any], text: str, args: tuple[Any, ...], kwargs: dict[str, Any],
                  effect: bool, site: Site) -> None:
         self.target, self.text, self.args, self.kwargs, self.effect, self.site = (
             target, text, args, kwargs, effect, site)
         self.result: Any = None
+        self.read = (*values(args), *values(kwargs))
         self.region: Value | None = None  # of a `put`: the part of the result that is new
 
-    def inputs(self) -> Iterator[Value]:
+    def inputs(self) -> tuple[Value, ...]:
         """The values that it reads, in order."""
-        return values((self.args, self.kwargs))
+        return self.read
 
-    def outputs(self) -> Iterator[Value]:
-        return values(self.result)
+    def outputs(self) -> tuple[Value, ...]:
+        return (self.result,) if isinstance(self.result, Value) else tuple(values(self.result))
 
     @property
     def ufunc(self) -> np.ufunc | None:
@@ -112,8 +122,13 @@ def values(x: Any) -> Iterator[Value]:
         yield from values((x.start, x.stop, x.step))
 
 
+NESTED = (tuple, list, dict, slice)
+
+
 def mapped(f: Callable[[Any], Any], x: Any) -> Any:
     """Nested arguments with `f` of everything that is no list, tuple, dict or slice."""
+    if not issubclass(type(x), NESTED):  # subtle: isinstance asks a stand-in for its class, which takes time
+        return f(x)
     if isinstance(x, tuple):
         return type(x)(*[mapped(f, y) for y in x]) if hasattr(x, "_fields") else tuple([mapped(f, y) for y in x])
     if type(x) is list:
@@ -125,28 +140,28 @@ def mapped(f: Callable[[Any], Any], x: Any) -> Any:
         for key, y in enumerate(x) if isinstance(x, list) else x.items():
             other[key] = mapped(f, y)
         return other
-    if type(x) is slice:
-        return slice(mapped(f, x.start), mapped(f, x.stop), mapped(f, x.step))
-    return f(x)
+    return slice(mapped(f, x.start), mapped(f, x.stop), mapped(f, x.step))
 
 
-class Layout(NamedTuple):
-    """What is left of an array once a step is written: all but its numbers."""
+class Layout:
+    """All of an array but its numbers; `start`: how many bytes after its root it begins."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    strides: tuple[int, ...]
-    size: int
-    nbytes: int
+    __slots__ = ("compact", "dtype", "itemsize", "nbytes", "ndim", "shape", "size", "start", "strides")
 
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], strides: tuple[int, ...], start: int) -> None:
+        self.shape, self.dtype, self.strides, self.start = shape, dtype, strides, start
+        self.ndim, self.size, self.itemsize = len(shape), prod(shape), dtype.itemsize
+        self.nbytes = self.size * self.itemsize
+        self.compact = not self.size or all(n == 1 or s == self.itemsize * prod(shape[i + 1 :])
+                                            for i, (n, s) in enumerate(zip(shape, strides, strict=True)))
 
-def forget(calls: list[Call]) -> None:
-    """Let go of the arrays that a step was traced with: a program needs only their layouts."""
-    for call in calls:
-        for v in (*call.outputs(), *([call.region] if call.region else [])):
-            a = v.array
-            if isinstance(a, np.ndarray):
-                v.array = Layout(a.shape, a.dtype, a.strides, a.size, a.nbytes)
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: slice | int) -> Layout:
+        """The first row, or the first ones."""
+        rows = (min(key.stop, len(self)),) if isinstance(key, slice) else ()
+        return Layout((*rows, *self.shape[1:]), self.dtype, self.strides[1 - len(rows) :], self.start)
 
 
 class Program(NamedTuple):
@@ -158,12 +173,23 @@ class Program(NamedTuple):
     state: list[tuple[Value, Value]]  # each declared array or number, and what it is after the step
     sources: list[Value]
 
+    def end(self) -> None:
+        """Let its memory be free at once: calls and values know each other, and would wait for the collector."""
+        for call in self.calls:
+            for v in call.outputs():
+                del v.call, v.root
+            call.result = call.region = None
+        self.calls.clear()
+
 
 # --- calls that have no function of NumPy ---
 
 
 def concrete(x: Any) -> Any:
-    return x.array if isinstance(x, Value) else x
+    """The array or number itself; None if nobody has it any more."""
+    if not isinstance(x, Value):
+        return x
+    return x.array if x.held is None else x.held()
 
 
 def put(base: Any, value: Any, region: Any) -> Any:

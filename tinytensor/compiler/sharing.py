@@ -153,7 +153,8 @@ class Sharing:
             pieces = [p.grad.ravel() for p in block.params]
             n = sum(p.grad.size for p in block.params)
             g = np.concatenate([*pieces, np.zeros(size - n, block.theta.dtype)])
-        own = Tracer(self.trace, self.own(g).current())
+        part = self.own(g)
+        own = Tracer(self.trace, part.current())
         theta = self.thetas[id(block)]  # from here on it stands for what only all workers together know
         theta._value = self.trace.source(theta.current().array, "updated", "theta")
         return own

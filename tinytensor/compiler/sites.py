@@ -5,13 +5,13 @@ It looks at frames only while a step is traced, and changes nothing there.
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,18 @@ USER, LAYER, OP = 3, 2, 1  # whose name counts more
 
 
 def ours(file: str) -> bool:
-    return file.startswith((PACKAGE, NUMPY)) or file.startswith("<")
+    return file.startswith((PACKAGE, NUMPY, "<", contextlib.__file__))
+
+
+def role_of(code: CodeType) -> str:
+    """What a frame tells of the calls inside of it."""
+    if not ours(code.co_filename):
+        return "user"
+    if code.co_name == "flow":
+        return "backward"
+    if code.co_filename.startswith(f"{PACKAGE}/optim"):
+        return "update"
+    return "rule" if code.co_varnames[:2] == ("g", "y") else ""
 
 
 class Sites:
@@ -46,6 +57,8 @@ class Sites:
         self.names: dict[int, tuple[int, str, Value]] = {}  # number of a value -> how good a name, the name
         self.refused: CompileError | None = None  # the last; subtle: NumPy and the step itself may hide what is raised
         self.gradients: list[tuple[Value, Value]] = []  # a gradient, and what it is the gradient of
+        self.roles: dict[CodeType, str] = {}
+        self.known: dict[Any, Site] = {}  # many calls are made at one place
 
     # --- lines ---
 
@@ -59,28 +72,29 @@ class Sites:
     def here(self, trace: Any) -> Site:
         """The line, the layer and the section of a call that is being made."""
         frame: FrameType | None = sys._getframe(2)
-        line = where = module = ""
-        section = "forward"
+        file, number, module, section = "", 0, "", "forward"
         while frame is not None:
             code = frame.f_code
-            file, name = code.co_filename, code.co_name
-            if not ours(file):
-                line, where = linecache.getline(file, frame.f_lineno).strip(), f"{Path(file).name}:{frame.f_lineno}"
-                if not module and name == "forward":
-                    module = self.paths.get(id(frame.f_locals.get("self")), "")
+            role = self.roles.get(code)
+            if role is None:
+                role = self.roles[code] = role_of(code)
+            if code.co_name == "forward":
+                module = module or self.paths.get(id(frame.f_locals.get("self")), "")
+            if role == "user":
+                file, number = code.co_filename, frame.f_lineno
                 break
-            if name == "forward" and not module:
-                module = self.paths.get(id(frame.f_locals.get("self")), "")
-            elif name == "flow":
-                section = "backward"
-            elif file.startswith(f"{PACKAGE}/optim"):
-                section = "update"
-            elif section == "forward" and code.co_varnames[:2] == ("g", "y"):
+            if role == "rule" and section == "forward":
                 y = frame.f_locals["y"]
                 value = y.known() if is_tracer(y) else None
                 module = value.root.call.site.module if value is not None and value.root.call else module
+            elif role in ("backward", "update"):
+                section = role
             frame = frame.f_back
-        return Site(line, where, module, section)
+        key = (file, number, module, section)
+        if key not in self.known:
+            line, where = linecache.getline(file, number).strip(), f"{Path(file).name}:{number}" if file else ""
+            self.known[key] = Site(line, where, module, section)
+        return self.known[key]
 
     # --- refusals ---
 
@@ -140,7 +154,7 @@ class Sites:
                 if user or name not in PLAIN:
                     self.name(x, name, rank)
 
-    @contextmanager
+    @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Collect names inside the block."""
         before = sys.getprofile()

@@ -40,6 +40,8 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     Attributes
     ----------
+    held : ndarray
+        The array that its value is now: others need it only as long as a stand-in has it.
     owner : Tracer or None
         Whose memory it is a view of: written through, and looked at again when that was written.
     way : tuple
@@ -48,23 +50,33 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         Whether NumPy would give a number of its own here, not an array.
     """
 
-    __slots__ = ("_value", "fresh", "owner", "seen", "single", "tape", "way")
+    __slots__ = ("_value", "fresh", "held", "owner", "seen", "single", "tape", "way")
     __hash__ = object.__hash__
     __array_priority__ = 500
 
     def __init__(self, trace: Trace, value: Value, owner: Tracer | None = None, single: bool = False) -> None:
-        self.tape, self._value, self.owner, self.single = trace, value, owner, single
+        self.tape, self.owner, self.single = trace, owner, single
+        self.stand_for(value)
         self.seen = None if owner is None else owner.current()
         self.way: Any = None
         self.fresh = False  # whether it is a copy, which may be written into whatever its value comes from
+
+    def stand_for(self, value: Value) -> None:
+        """Be this value, and keep its array."""
+        self._value, self.held = value, self.tape.lend(value)
 
     def current(self) -> Value:
         """The value that it stands for now."""
         if self.owner is not None and (value := self.owner.current()) is not self.seen:
             target, text, args, kwargs = self.way
-            self._value = self.tape.call(target, text, args, kwargs)
+            self.stand_for(self.tape.call(target, text, args, kwargs))
             self.seen = value
         return self._value
+
+    def now(self) -> Any:
+        """The array that it stands for now."""
+        self.current()
+        return self.held
 
     def known(self) -> Value | None:
         """As `current`, but None where a view has to be looked at again."""
@@ -81,20 +93,19 @@ class Tracer(Traced, NDArrayOperatorsMixin):
                 raise self.tape.sites.refusal(f"a write into {what}", "writes into the step's own arrays, or declared "
                                               "ones", "name the array, or the Module or Optimizer that holds it, among "
                                               "what is given to tt.compile, or copy it")
-            self._value = value
+            self.stand_for(value)
             return
         base = self.owner.current()
         site = self.tape.sites.here(self.tape)
         call = Call(put, "put", (base, value), {}, False, site)
-        array = np.empty_like(base.array)
-        np.copyto(array, base.array)
+        array = concrete(base).copy("K")
         call.result = whole = Value(array, call, None, "", "", self.tape.count)
         self.tape.count += 1
         self.tape.calls.append(call)
         target, text, args, kwargs = self.way
         args = mapped(lambda x: Tracer(self.tape, whole) if x is self.owner else x, args)
         call.region = region = self.tape.call(target, text, args, kwargs)
-        np.copyto(region.array, value.array)
+        np.copyto(self.tape.lend(region), self.tape.lend(value))
         self.owner.write(whole)
 
     # --- shape and dtype are known ---
@@ -133,7 +144,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     @property
     def flags(self) -> Any:
-        array, whole = self._value.array, self
+        array, whole = self.held, self
         while whole.owner is not None:
             whole = whole.owner
         if whole.fresh and not array.flags.writeable:  # it shares the value of a read-only array, and is its own
@@ -202,19 +213,19 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         self.tape.sites.check_index(key)
         if any(True for _ in tracers(key)) or any(isinstance(k, np.ndarray | list) for k in
                                                   (key if isinstance(key, tuple) else (key,))):
-            self.write(self.tape.call(replaced, "[]=", (self, key, value), {}, like=self.current().array))
+            self.write(self.tape.call(replaced, "[]=", (self, key, value), {}, like=self.now()))
             return
         keys = key if isinstance(key, tuple) else (key,)
         # subtle: without the dots x[0] is a number of its own, and no view
         region = self if key is Ellipsis else self[keys if any(k is Ellipsis for k in keys) else (*keys, Ellipsis)]
-        region.write(self.tape.call(filled, "np.copyto", (value,), {}, like=region.current().array))
+        region.write(self.tape.call(filled, "np.copyto", (value,), {}, like=region.now()))
 
-    def copy(self, order: str = "C") -> Any:
+    def copy(self, order: Any = "C") -> Any:
         """Another array with the same values: values never change, so that it is the same value under this layout."""
         if self.single:
             return self
-        value, array = self.current(), self.current().array
-        if array.copy(order=order).strides == array.strides and value.kind in ("", "input") and (
+        value, array = self.current(), self.held
+        if np.empty_like(array, order=order).strides == array.strides and value.kind in ("", "input") and (
                 value.root.kind != "state"):  # which is written over at the end
             return self.copied()
         return self.tape.apply(np.copy, "np.copy", (self,), {"order": order})
@@ -232,7 +243,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
             return Tracer(self.tape, y.current(), None, single=True)
         now = self.current()
         if np.dtype(dtype) == self.dtype and order == "K" and not options and now.kind in ("", "input") and (
-                np.empty_like(now.array).strides == self.strides and now.root.kind != "state"):
+                np.empty_like(self.held).strides == self.strides and now.root.kind != "state"):
             return self.copied()
         return self.tape.apply(np.ndarray.astype, ".astype", (self, np.dtype(dtype)), {"order": order, **options})
 

@@ -23,11 +23,12 @@ from .arguments import Same, changing, compare, flat, kind, seen, signature_of
 from .around import Around
 from .check import STEPS, Copy, checked
 from .crew import Crew
-from .emit import written
+from .emit import Source, written
 from .explain import Explanation, explained, profiled
+from .homes import Plan
 from .memory import overlapping, short
 from .plan import planned
-from .program import CompileError, Program, Value, forget, mapped
+from .program import CompileError, Program, Value, mapped
 from .sharing import Shares, Sharing, finish
 from .sites import Sites
 from .standins import Number, Tracer
@@ -114,17 +115,29 @@ class Traced(NamedTuple):
     around: Around
 
 
+class Lines(Sequence[str]):
+    """A source's lines, for errors: made when they are told."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source.text.splitlines())
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.source.text.splitlines(True)[i]
+
+
 class Written:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
     def __init__(self, traced: Traced, title: str, state: State, given: list[Any], shares: Shares) -> None:
         self.program, self.template, slots = *traced[:2], traced.slots
-        self.plan = planned(self.program)
         self.source, (numbers, changed) = written(self.plan, title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]
-        name, namespace = f"<{title}>", dict(self.source.inputs)
-        linecache.cache[name] = (len(self.source.text), None, self.source.text.splitlines(True), name)
+        name, text, namespace = f"<{title}>", self.source.text, dict(self.source.inputs)
+        linecache.cache[name] = (len(text), None, Lines(self.source), name)  # type: ignore[assignment]
         self.unchanged, self.slots, self.checks, self.used = traced.unchanged, slots, 0, False
         self.tensors = [*state.tensors.values(), *state.plain.values()]
         grads = " is ".join([*[f"t{i}.grad" for i in range(len(self.tensors))], "None"])
@@ -135,8 +148,13 @@ class Written:
             self.run: Callable[..., Any] = (crew := Crew(self.program, self.source, numbers, given, shares))
             unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
         else:
-            exec(builtins.compile(self.source.text, name, "exec"), namespace)
+            exec(builtins.compile(text, name, "exec"), namespace)
             self.run = namespace["step"]
+
+    @property
+    def plan(self) -> Plan:
+        """What was decided for the program, each time anew: it is large, and needed once."""
+        return planned(self.program)
 
     def clean(self, known: dict[int, bool]) -> bool:
         """Clear gradients that were left by others, where the step does so; False if nobody knows whether it does."""
@@ -277,9 +295,10 @@ class Compiled:
         before = self.traces.pop(key, None)
         if before is not None and self.same_state(before, traced):
             compare(before.program, traced.program)
+            if program is None:  # nobody has it
+                before.program.end()
             given = [a.data if isinstance(a, Tensor) else a for a in flat(args)]
             self.programs[key] = Written(traced, self.title, self.state, given, self.shares)
-        forget(traced.program.calls)
         self.traces[key] = traced
         return result
 
@@ -339,7 +358,7 @@ class Compiled:
 
             def stand_in(x: Any, name: str) -> Any:
                 if id(x) in self.state.declared:  # subtle: its place among the arguments is kept, and not used
-                    array = x if isinstance(x, np.ndarray) else x.data.current().array
+                    array = x if isinstance(x, np.ndarray) else x.data.now()
                     inputs.append(trace.source(array, "input", name))
                     return standing.tracers.get(id(x), x)
                 if isinstance(x, Tensor):
@@ -381,6 +400,7 @@ class Compiled:
             state = standing.finals()
             standing.verify(state, found)
             trace.check_constants()
+            trace.keep([*found, *[final for _, final in state]])
         self.known.setdefault(self.key(args), {}).update(standing.cleared())
         for t, v in standing.gradients:
             name = next(name for name, x in {**self.state.tensors, **self.state.plain}.items() if x is t)
@@ -396,6 +416,9 @@ class Compiled:
         else:
             standing.rewind()
             finish(trace.calls, found)
+        trace.forget()
+        # subtle: it knows itself and, like `expected`, the trace, which would live until garbage is collected
+        stand_in, around.expected = None, around.before  # type: ignore[assignment]
         return traced, result
 
     # --- what was written ---

@@ -6,20 +6,39 @@ was given is changed. What becomes of the calls is `plan.py`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from ..autograd import across, averaged
-from .program import Call, Value, concrete, mapped, values
+from .program import Call, Layout, Value, concrete, mapped, put, values
 from .sites import Sites
 from .standins import PREDICATES, Number, Tracer, tracers
 
 Target = Callable[..., Any]
+NONE: dict[str, Any] = {}  # no keywords; one for all calls
 CHEAP = 2**18  # bytes: from here on, what goes element by element is not kept from one section to the next
 TOGETHER = {across.__wrapped__, averaged.__wrapped__}  # type: ignore[attr-defined]
 CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
+
+
+def unwatched(method: Target) -> Target:
+    """A method in which no names are looked for: there are none, and every call that it makes would be looked at."""
+    @wraps(method)
+    def inside(self: Trace, *args: Any, **kwargs: Any) -> Any:
+        if sys.getprofile() != self.sites.profile:
+            return method(self, *args, **kwargs)
+        sys.setprofile(None)
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            sys.setprofile(self.sites.profile)
+
+    return inside
 
 
 class Trace:
@@ -32,7 +51,8 @@ class Trace:
         self.calls: list[Call] = []
         self.sources: list[Value] = []
         self.sites = sites
-        self.known: dict[Any, Any] = {}
+        self.known: dict[Any, Call] = {}
+        self.layouts: dict[Any, Layout] = {}
         self.constants: dict[int, Value] = {}
         self.open = False  # whether the step runs just now
         self.prints: dict[int, int] = {}  # number of a constant -> what is in it
@@ -96,29 +116,65 @@ class Trace:
             return ("slice", self.key(x.start), self.key(x.stop), self.key(x.step))
         return (type(x), repr(x)) if isinstance(x, CONSTANT_KINDS) else ("object", id(x))
 
+    # --- arrays ---
+
+    def lend(self, value: Value) -> Any:
+        """The array of a value, to be had by a stand-in; when no stand-in has it any more, its memory is free."""
+        array = concrete(value)
+        assert array is not None, "a value that no stand-in has"
+        if value.held is None and value.call is not None and not value.call.effect and value.call.target is not put:
+            value.array, value.held = self.layout(value), ref(array)
+        return array
+
+    def keep(self, found: list[Value]) -> None:
+        """Let values have their arrays again, for their stand-ins go."""
+        for v in found:
+            v.array, v.held = concrete(v), None
+
+    def layout(self, value: Value) -> Any:
+        """What is left of an array: many have the same."""
+        a = value.array
+        known = (a.shape, a.dtype, a.strides, value.start)
+        if known not in self.layouts:
+            self.layouts[known] = Layout(*known)
+        return self.layouts[known]
+
+    def forget(self) -> None:
+        """Let go of all arrays that the step made, for a program needs only their layouts, and of what is known."""
+        self.known.clear()
+        for call in self.calls:
+            for v in (*call.outputs(), *([call.region] if call.region else [])):
+                v.held = None
+                if isinstance(v.array, np.ndarray):
+                    v.array = self.layout(v)
+
     # --- calls ---
 
+    @unwatched
     def call(self, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any],
              effect: bool = False, like: Any = None) -> Any:
         """Make a call, note it, and give what it gives, as values; `like`: in an array of this one's layout."""
-        given, named = mapped(self.value, args), mapped(self.value, kwargs)
+        given, named = mapped(self.value, args), mapped(self.value, kwargs) if kwargs else NONE
         site = self.sites.here(self)
         layout = None if like is None else (like.dtype, like.shape, like.strides)
         key: tuple[Any, ...] = (text, target, self.key(given), self.key(named), layout)
         if isinstance(target, np.ufunc) and not target.signature and any(
                 v.array.nbytes >= CHEAP for v in values(given) if v.is_array):
             key = (*key, site.section)  # subtle: made again in the backward pass it costs less than to be kept
-        if not effect and key in self.known:
-            return self.known[key]
-        call = Call(target, text, given, named, effect, site)
-        arrays, options = mapped(concrete, given), mapped(concrete, named)
-        if like is not None:
-            options["out"] = np.empty_like(like)
-        result = target(*arrays, **options)
-        call.effect = effect or result is None
+        call = None if effect else self.known.get(key)
+        if call is not None and all(concrete(v) is not None for v in call.outputs()):
+            return call.result
+        options = mapped(concrete, named) if like is None else {**mapped(concrete, named), "out": np.empty_like(like)}
+        result = target(*mapped(concrete, given), **options)
+        if call is not None:  # nobody has what it gave then, or not all of it
+            for v, x in zip(call.outputs(), leaves(result), strict=True):
+                if concrete(v) is None:
+                    v.array, v.held = np.asarray(x), None
+            return call.result
+        call = Call(target, sys.intern(text), given, named, effect or result is None, site)
         call.result = self.result(result, call, text)
         self.calls.append(call)
-        self.known[key] = call.result
+        self.known[key] = call
         return call.result
 
     def result(self, x: Any, call: Call, text: str) -> Any:
@@ -129,10 +185,12 @@ class Trace:
         single, value = isinstance(x, np.generic), None
         x = np.array(x) if single else x
         if isinstance(x, np.ndarray):
-            root = None if call.ufunc else next(
-                (v.root for v in call.inputs() if v.is_array and np.may_share_memory(x, v.array)), None)
-            value = Value(x, call, root, "", "", self.count)
+            whole = None if call.ufunc else next(
+                (v for v in call.inputs() if v.is_array and np.may_share_memory(x, concrete(v))), None)
+            value = Value(x, call, whole and whole.root, "", "", self.count)
             value.single = single
+            if whole is not None:
+                value.start = whole.start + address(x) - address(concrete(whole))
         elif x is None or (type(x) in (int, float, bool) and text not in PREDICATES):
             value = None if x is None else Value(x, call, None, "", "", self.count)
         else:
@@ -154,6 +212,7 @@ class Trace:
             owner = next((t for t in tracers(given) if t.current().root is result.root), None)
         return Tracer(self, result, owner, result.single)
 
+    @unwatched
     def apply(self, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any],
               effect: bool = False) -> Any:
         """A call of the step: on stand-ins, giving stand-ins."""
@@ -172,6 +231,7 @@ class Trace:
             return self.sharing.averaged(args, list(kwargs.get("leaves", ())))
         return self.apply(function, function.__name__, args, kwargs)
 
+    @unwatched
     def into(self, out: Any, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tracer:
         """A call that writes into the array that `out` stands for."""
         if isinstance(out, tuple):
@@ -179,8 +239,22 @@ class Trace:
         if not isinstance(out, Tracer):
             raise self.sites.refusal(f"{text} writes into an array that was not declared", "arrays of the step itself",
                                      "name the array among what is given to tt.compile, or write a = a + b")
-        result = self.call(target, text, args, kwargs, like=out.current().array)
+        result = self.call(target, text, args, kwargs, like=out.now())
         if out.single:  # NumPy's own numbers can't be written into: `s += 1` makes another
             return Tracer(self, result, None, single=True)
         out.write(result)
         return out
+
+
+def address(a: Any) -> int:
+    """Where in memory an array begins."""
+    return int(a.__array_interface__["data"][0])
+
+
+def leaves(x: Any) -> Iterator[Any]:
+    """What stands in nested lists and tuples, in order."""
+    if isinstance(x, list | tuple):
+        for y in x:
+            yield from leaves(y)
+    elif x is not None:
+        yield x

@@ -124,9 +124,9 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 def check_range(indices: Any, n: int, what: str, of: str) -> None:
     """Raise IndexError unless all int64 indices are in [0, n).
 
-    Subtle: read unsigned, a negative one is huge, so one look is enough.
+    Subtle: read unsigned, a negative one is huge, so one look is enough; argmax takes half the time of a maximum.
     """
-    if indices.size and np.maximum.reduce(indices.view(UNSIGNED), None) >= n:
+    if indices.size and (whole := indices.view(UNSIGNED)).item(whole.argmax()) >= n:
         wrong = indices[(indices < 0) | (indices >= n)].reshape(-1)[0]
         raise IndexError(f"{what} {wrong} came for {of}; expected 0 to {n - 1}; check the vocabulary, or the size of "
                          f"the layer")
@@ -197,6 +197,8 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     extras = e, total, t, keep, count
     if reduction == "none":
         return losses.reshape(targets.shape), extras
+    if reduction == "mean" and keep is None and 0 < count <= MANY:
+        return losses @ ones(count, losses.dtype, 1 / count), extras
     loss = np.add.reduce(losses)
     return (loss / count if reduction == "mean" else loss), extras
 

@@ -856,7 +856,7 @@ def test_linear_of_every_size(n, k, m):
 @pytest.mark.parametrize("classes", [2, 64, 65, 300])
 def test_cross_entropy_of_many_classes(classes):
     rng = np.random.default_rng(0)
-    logits, targets = 100 * rng.standard_normal((7, classes)), rng.integers(0, classes, 7)
+    logits, targets = 1e4 * rng.standard_normal((7, classes)), rng.integers(0, classes, 7)
     z = logits - logits.max(axis=1, keepdims=True)
     expected = np.log(np.exp(z).sum(axis=1)) - z[np.arange(7), targets]
     np.testing.assert_allclose(tt.cross_entropy(tt.tensor(logits), targets, "none").numpy(), expected, rtol=1e-12)

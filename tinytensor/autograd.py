@@ -99,7 +99,7 @@ MANY = 8192  # rows of ones that are longer are made anew, not kept
 
 @lru_cache(maxsize=64)
 def ones(n: int, dtype: Any, each: float = 1) -> Array:
-    """A constant row of ones, or of something else; cached, so that a compiled step sees one constant."""
+    """A constant row of ones, or of `each`; cached, so that a compiled step sees one constant."""
     a = np.full(n, each, dtype)
     a.flags.writeable = False
     return a

@@ -115,8 +115,6 @@ def compare(first: Program, second: Program) -> None:
             raise differing(b, f"{b.text} was given {gap[0]} first and {gap[1]} then")
 
 
-
-
 def difference(a: Any, b: Any) -> tuple[str, str] | None:
     """The first place where arguments differ: values by where they come from, constants by what they are."""
     if isinstance(a, Value) and isinstance(b, Value):

@@ -185,7 +185,8 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     z, t, keep = labelled(logits, targets, ignore_index)
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"cross_entropy: reduction {reduction!r} came; expected 'mean', 'sum' or 'none'")
-    z = z - maximum_of_rows(z).reshape(-1, 1)
+    top = maximum_of_rows(z)
+    z = z - top.reshape(-1, 1)
     e = np.exp(z)
     total = e @ ones(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
     first = starts(*z.shape) if len(z) <= MANY else np.arange(0, z.size, z.shape[1])
@@ -198,19 +199,17 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     if reduction == "none":
         return losses.reshape(targets.shape), extras
     if reduction == "mean" and keep is None and 0 < count <= MANY:
-        return losses @ ones(count, losses.dtype, 1 / count), extras
+        return losses @ ones(count, losses.dtype, 1 / count), extras  # one call in the place of a sum and a division
     loss = np.add.reduce(losses)
     return (loss / count if reduction == "mean" else loss), extras
 
 
 def maximum_of_rows(z: Any) -> Any:
-    """The maximum of each row (N, C) -> (N,); of short rows that of their columns, for NumPy goes along these faster.
-    """
+    """The maximum of each row (N, C) -> (N,). Short rows are turned into columns first, along which NumPy is faster."""
     if z.shape[1] > 64:
         return np.maximum.reduce(z, axis=1)
     columns = z.T.copy()
-    top = np.maximum.reduce(columns, axis=0)
-    return top
+    return np.maximum.reduce(columns, axis=0)
 
 
 def labelled(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, Any, Any]:

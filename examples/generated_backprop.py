@@ -19,7 +19,7 @@ import tinytensor as tt
 from tinytensor import nn, optim, text
 from tinytensor.testing import compare
 
-SIGNS = {"matmul": "@", "multiply": "*", "add": "+", "subtract": "-", "divide": "/"}
+SIGNS = {"matmul": "@", "dot": "@", "multiply": "*", "add": "+", "subtract": "-", "divide": "/"}
 
 
 class Network(nn.Module):

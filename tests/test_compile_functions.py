@@ -1,5 +1,6 @@
 """Compiled functions of every kind, and what may happen between their calls: as eager, to the last bit."""
 
+import threading
 from collections import OrderedDict, namedtuple
 from types import SimpleNamespace
 from typing import Any
@@ -331,3 +332,50 @@ def test_callables() -> None:
 def test_checked_steps() -> None:
     for name in ("gpt, dropout by numpy", "batchnorm"):
         follow(lambda name=name: world(NETWORKS[name]()), steps=7, check=True)  # type: ignore[misc]
+
+
+def apart(x: Any) -> Any:
+    return x[:, :90]
+
+
+# Sums of what doesn't lie in one piece: in which order they are made depends on NumPy's buffers.
+PIECES = {
+    "sum": lambda x: apart(x * 2).sum(),
+    "mean of two axes": lambda x: apart(x * 2).mean((0, 1)),
+    "reduce": lambda x: np.add.reduce(apart(x * 2), axis=None),
+    "var": lambda x: np.var(apart(x * 2)),
+    "of another type": lambda x: np.add.reduce(x * 2, axis=None, dtype=np.float64),
+    "product": lambda x: np.prod(apart(1 + 1e-3 * x)),
+    "Tensors": lambda x: apart(tt.Tensor(x) * 2).sum(),
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_sums_are_made_in_the_order_of_eager_ones(name: str) -> None:
+    step = tt.compile(PIECES[name])
+    for i in range(6):
+        x = np.random.default_rng(i).standard_normal((300, 100)).astype(np.float32)
+        assert equal(PIECES[name](x), step(x))
+    assert "@swift" not in step.source
+
+
+def test_one_call_at_a_time() -> None:
+    x, failed = np.ones((1200, 1200), np.float32), []
+    step = tt.compile(lambda x: x @ x @ x @ x)
+    wanted = step(x), step(x)
+    barrier = threading.Barrier(2)
+
+    def call() -> None:
+        barrier.wait()
+        try:
+            assert np.array_equal(step(x), wanted[0])
+        except RuntimeError as error:
+            failed.append(str(error))
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [text[:47] for text in failed] == ["compile: a step was called while it runs; expec"]
+    assert np.array_equal(step(x), wanted[1])

@@ -361,14 +361,14 @@ def in_another_order() -> Any:
 
 
 def copied_in_another_order() -> Any:
-    """A product that is summed along its rows, before it is copied column by column."""
+    """Products that are added up, before they are copied in another order."""
     def step(x: Any, y: Any) -> Any:
         z = x @ y
-        return z.sum(1) * 2, z.T.reshape(-1) * 2
+        return z.sum() * 2, z.transpose(1, 0, 2).reshape(-1) * 2
 
     def arguments(call: int) -> list[Any]:
         rng = np.random.default_rng(call)
-        return [rng.standard_normal((40, 40)).astype(np.float32) for _ in range(2)]
+        return [rng.standard_normal(shape).astype(np.float32) for shape in ((7, 5, 40), (40, 40))]
 
     return step, [], arguments
 

@@ -69,7 +69,7 @@ def test_the_source_runs_by_itself_given_its_inputs(mlp):
 def test_sections_layers_and_the_user_s_lines_stand_above_the_calls(mlp):
     text = mlp[1].source
     for told in ("# --- forward ---", "# --- backward ---", "# --- update ---", "# hidden: h = np.tanh(self.hidden(e))",
-                 "# opt.step()", "np.tanh(hidden, out=h)", "np.matmul(d_logits_T, h, out=d_output_weight)"):
+                 "# opt.step()", "np.tanh(hidden, out=h)", "np.dot(d_logits_T, h, out=d_output_weight)"):
         assert told in text, told
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import tinytensor as tt
@@ -34,3 +35,15 @@ def test_keeping_memory_is_harmless():
             "[np.ones(1_000_000).sum() for _ in range(20)]; print(done)")
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() in ("True", "False") and (out.strip() == "True" or not sys.platform.startswith("linux"))
+
+
+def test_swift_calls_leave_no_trace():
+    @tt.machine.swift
+    def inside(x, y=1):
+        return np.getbufsize(), np.geterr()["divide"], x / y
+
+    with np.errstate(all="raise"):
+        before = np.getbufsize(), np.geterr()
+        assert inside(np.float32(1), y=np.float32(0)) == (tt.machine.BUFFER, "ignore", np.inf)
+        assert (np.getbufsize(), np.geterr()) == before
+    assert before[0] != tt.machine.BUFFER

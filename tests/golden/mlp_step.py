@@ -1,6 +1,7 @@
 """step"""
 
 import numpy as np
+from tinytensor.machine import swift
 from tinytensor.ops.fused import check_range
 
 # given: theta (11897,)
@@ -67,7 +68,7 @@ d_embed_view = d_embed.reshape(96, 10)
 change = gradient
 
 
-@np.errstate(all="ignore")
+@swift
 def step(x, y, lr):
     # --- forward ---
     # embed: e = self.embed(x).reshape(len(x), -1)
@@ -75,12 +76,12 @@ def step(x, y, lr):
     embed_weight.take(x, 0, out=embed, mode="clip")
     # hidden: h = np.tanh(self.hidden(e))
     np.copyto(turned, e_T)
-    np.matmul(turned_T, hidden_weight_T, out=hidden_product)
+    np.dot(turned_T, hidden_weight_T, out=hidden_product)
     np.add(hidden_product, hidden_bias, out=hidden)
     # h = np.tanh(self.hidden(e))
     np.tanh(hidden, out=h)
     # output: logits = self.output(h)
-    np.matmul(h, output_weight_T, out=output_product)
+    np.dot(h, output_weight_T, out=output_product)
     np.add(output_product, output_bias, out=logits)
     # loss = tt.cross_entropy(model(x), y)
     check_range(y, 27, "cross_entropy: target", "27 classes")
@@ -88,12 +89,12 @@ def step(x, y, lr):
     np.maximum.reduce(columns, axis=0, out=top)
     np.subtract(logits, top_view, out=z)
     np.exp(z, out=e_2)
-    np.matmul(e_2, ones_27, out=total)
+    np.dot(e_2, ones_27, out=total)
     np.log(total, out=log)
     np.add(starts, y, out=added)
     gathered = z_view.take(added, None)
     np.subtract(log, gathered, out=losses)
-    np.matmul(losses, shares_32, out=loss)
+    np.dot(losses, shares_32, out=loss)
     # --- backward ---
     # loss.backward()
     np.divide(e_2, total_view, out=d_ratio)
@@ -101,21 +102,21 @@ def step(x, y, lr):
     np.subtract(d_ratio, d_gathered, out=d_difference)
     np.multiply(d_difference, np.float32(0.03125), out=d_logits)
     # output: loss.backward()
-    np.matmul(d_logits, output_weight, out=d_h)
-    np.matmul(d_logits_T, h, out=d_output_weight)
-    np.matmul(ones_32, d_logits, out=d_output_bias)
+    np.dot(d_logits, output_weight, out=d_h)
+    np.dot(d_logits_T, h, out=d_output_weight)
+    np.dot(ones_32, d_logits, out=d_output_bias)
     # loss.backward()
     np.multiply(h, h, out=h_squared)
     np.subtract(1, h_squared, out=d_difference_2)
     np.multiply(d_h, d_difference_2, out=d_hidden)
     # hidden: loss.backward()
-    np.matmul(d_hidden, hidden_weight, out=d_e)
-    np.matmul(d_hidden_T, e, out=d_hidden_weight)
-    np.matmul(ones_32, d_hidden, out=d_hidden_bias)
+    np.dot(d_hidden, hidden_weight, out=d_e)
+    np.dot(d_hidden_T, e, out=d_hidden_weight)
+    np.dot(ones_32, d_hidden, out=d_hidden_bias)
     # embed: loss.backward()
     x_view = x.reshape(-1)
     one_hot_27.take(x_view, 0, out=d_embed_gathered, mode="clip")
-    np.matmul(d_embed_gathered_T, d_embed_view, out=d_embed_weight)
+    np.dot(d_embed_gathered_T, d_embed_view, out=d_embed_weight)
     # --- update ---
     # opt.step()
     np.multiply(gradient, lr, out=change)

@@ -17,12 +17,12 @@ from .homes import Home, Plan, Run, compact
 from .plan import parts
 from .program import Call, Site, Value, filled, put, replaced, values
 from .runs import by_rows
-from .spelling import HELPERS, contents, place, spelling
+from .spelling import HELPERS, contents, dotted, exact, place, spelling
 
 PRECEDENCE = {"**": 4, "neg": 3, "*": 2, "/": 2, "//": 2, "%": 2, "+": 1, "-": 1}
 SHORT = {"np.matmul": "product", "np.subtract": "difference", "np.multiply": "scaled", "np.divide": "ratio",
          "np.add": "added", "np.maximum.reduce": "top", "np.add.reduce": "sums", "np.negative": "minus"}
-RESERVED = {"np", "step", "memory"}
+RESERVED = {"np", "step", "memory", "swift"}
 
 
 class Line(NamedTuple):
@@ -315,6 +315,8 @@ class Writer:
 
     def function(self, call: Call) -> str:
         """The name of a function: NumPy's, or a helper that is imported."""
+        if dotted(call) and not self.plan.home[call.result.number].loose:
+            return "np.dot"
         if call.text.startswith("np."):
             return call.text
         if call.text.startswith("team."):
@@ -492,7 +494,9 @@ class Writer:
 
     def head(self, arguments: list[str]) -> str:
         """All that stands before the calls."""
-        size = self.plan.size
+        size, settings = self.plan.size, '@np.errstate(all="ignore")'
+        if all(map(exact, self.plan.calls)):
+            settings, self.imports["swift"] = "@swift", "from tinytensor.machine import swift"
         lines = [f'"""{self.title}"""', "", "import numpy as np", *sorted(self.imports.values()), ""]
         if self.inputs:
             told = [f"{name} {a.shape}" if isinstance(a, np.ndarray) else name for name, a in self.inputs.items()]
@@ -502,7 +506,7 @@ class Writer:
                       "memory = memory[-memory.ctypes.data % 64 :]  # from a line of the cache on", ""]
         for helper in sorted(self.helpers):
             lines += [*HELPERS[helper], "", ""]
-        lines += [*self.made, "", "", '@np.errstate(all="ignore")', f"def step({', '.join(arguments)}):"]
+        lines += [*self.made, "", "", settings, f"def step({', '.join(arguments)}):"]
         return "\n".join(lines)
 
 

@@ -136,7 +136,9 @@ def settle_copies(plan: Plan) -> None:
         if copy.root is not copy or not plan.writes_out(call) or not compact(copy.array):
             continue
         order = transposition(v.array, view.array)
-        if order is None or not fills(v.call) or not plan.unplaced(v) or plan.readers(v) != {plan.at[id(call)]}:
+        if order is None or not fills(v.call, order[-1] == len(order) - 1):
+            continue
+        if not plan.unplaced(v) or plan.readers(v) != {plan.at[id(call)]}:
             continue
         if plan.unplaced(copy):
             plan.move_in(copy, Home("memory", copy))
@@ -161,12 +163,15 @@ def transposition(a: Any, view: Any) -> list[int] | None:
     return [axes.index(axis) for axis in own]
 
 
-def fills(call: Call | None) -> bool:
-    """Whether a call gives the same into an array of any order of axes, but for the last."""
+def fills(call: Call | None, rows: bool) -> bool:
+    """Whether a call gives the same, as fast, into an array of another order of axes; `rows`: the last is still last.
+
+    A product whose result is turned round would be one of another kind, which may be slower than the copy.
+    """
     if call is None:
         return False
     if call.target is np.matmul:
-        return all(v.array.ndim > 1 for v in call.inputs())
+        return rows and all(v.array.ndim > 1 for v in call.inputs())
     first = call.target is np.stack and call.kwargs.get("axis", 0) == 0 and len(call.args) == 1
     return first or call.ufunc is not None
 
@@ -174,7 +179,7 @@ def fills(call: Call | None) -> bool:
 def settle_stacked(plan: Plan, call: Call, home: Home) -> None:
     """The arrays of a stack are made in it."""
     for i, v in enumerate(call.args[0]):
-        if v.root is v and plan.unplaced(v) and fills(v.call) and plan.readers(v) == {plan.at[id(call)]}:
+        if v.root is v and plan.unplaced(v) and fills(v.call, True) and plan.readers(v) == {plan.at[id(call)]}:
             room = Home("part", v, home)
             room.loose, room.text, plan.home[v.number] = True, f"[{i}]", room
             room.lives.append((plan.born(v), max(e for _, e, _ in home.lives), v))

@@ -176,7 +176,13 @@ class Written:
         self.used = True
         for get in self.get:
             given = (*given, get())
-        outputs = self.run(*given)
+        try:
+            outputs = self.run(*given)
+        except RuntimeError as error:
+            if "cannot enter context" in str(error):
+                raise RuntimeError("compile: a step was called while it runs; expected one call at a time, for its "
+                                   "arrays are made once; compile a step for each thread") from None
+            raise
         if self.put:
             self.store(outputs)
         if type(self.template) is Leaf:

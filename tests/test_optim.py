@@ -886,3 +886,13 @@ def test_the_output_of_an_op_is_refused():
 
     with pytest.raises(TypeError, match="is the output of an op: a leaf is expected, or no gradient comes; pass"):
         SGD([tt.ones(2, requires_grad=True) * 2], lr=0.1)
+
+
+def test_parameters_of_whole_lines_of_the_cache_begin_with_one():
+    params = [P(np.ones(shape, np.float32)) for shape in ((27,), (16, 3), (5, 5), (64, 4))]
+    opt = SGD(params, lr=1.0)
+    assert [p.data.ctypes.data % 64 for p in (params[1], params[3])] == [0, 0]
+    for i, p in enumerate(params):
+        p.grad = np.full_like(p.data, i)
+    opt.step()
+    assert [p.data.ravel()[0] for p in params] == [1, 0, -1, -2]

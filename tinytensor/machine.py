@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import contextvars
 import ctypes
+import os
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
+
+# How many threads OpenBLAS was told to use before NumPy was loaded, or later; "" for not known.
+_told = map(os.environ.get, ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"))
+_threads = [next(filter(None, _told), "")]
+
+
+def one_thread() -> bool:
+    """Whether it is known that matrix products use one thread: by the environment, or by `set_num_threads`."""
+    return _threads[0] == "1"
 
 
 def _threadpoolctl() -> Any:
@@ -47,6 +57,7 @@ def set_num_threads(n: int) -> None:
     if not isinstance(n, int) or n < 1:
         raise ValueError(f"set_num_threads: {n!r} came; expected a whole number, 1 or more; 1 suits small networks")
     _threadpoolctl().threadpool_limits(limits=n, user_api="blas")
+    _threads[0] = str(n)
 
 
 def get_num_threads() -> int:
@@ -98,6 +109,22 @@ def swift(function: Callable[..., Any]) -> Callable[..., Any]:
     context.run(np.seterr, all="ignore")
     context.run(np.setbufsize, BUFFER)
     return partial(context.run, function)
+
+
+@cache
+def small_kernels() -> bool:
+    """Whether NumPy's BLAS is OpenBLAS on a processor with AVX-512: it multiplies small matrices without copying them.
+
+    Examples
+    --------
+    >>> from tinytensor.machine import small_kernels
+    >>> small_kernels() in (True, False)
+    True
+    """
+    found = np.show_config(mode="dicts")
+    features = found.get("SIMD Extensions", {})
+    names = {*features.get("baseline", ()), *features.get("found", ())}
+    return "openblas" in found["Build Dependencies"]["blas"]["name"] and not names.isdisjoint({"X86_V4", "AVX512_SKX"})
 
 
 class Roof(NamedTuple):

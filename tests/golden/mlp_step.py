@@ -10,13 +10,13 @@ memory = np.empty(106180, np.uint8)  # 0.10 MiB
 memory = memory[-memory.ctypes.data % 64 :]  # from a line of the cache on
 
 embed = np.ndarray((32, 3, 10), np.float32, memory, 98816)
-embed_weight = theta[0:270].reshape(27, 10)
-turned = np.ndarray((30, 32), np.float32, memory, 0)
+embed_weight = theta[6000:6270].reshape(27, 10)
+hidden_copy = np.ndarray((30, 32), np.float32, memory, 0)
 e = embed.reshape(32, -1)
 e_T = e.T
 hidden_product = np.ndarray((32, 200), np.float32, memory, 47616)
-turned_T = turned.T
-hidden_weight = theta[270:6270].reshape(200, 30)
+hidden_copy_T = hidden_copy.T
+hidden_weight = theta[0:6000].reshape(200, 30)
 hidden_weight_T = hidden_weight.T
 hidden = hidden_product
 hidden_bias = theta[6270:6470].reshape(200)
@@ -57,11 +57,11 @@ h_squared = hidden_product
 d_difference_2 = hidden_product
 d_hidden = d_h
 d_e = np.ndarray((32, 30), np.float32, memory, 57984)
-d_hidden_weight = gradient[270:6270].reshape(200, 30)
+d_hidden_weight = gradient[0:6000].reshape(200, 30)
 d_hidden_T = d_hidden.T
 d_hidden_bias = gradient[6270:6470]
 d_embed_gathered = np.ndarray((96, 27), np.float32, memory, 47616)
-d_embed_weight = gradient[0:270].reshape(27, 10)
+d_embed_weight = gradient[6000:6270].reshape(27, 10)
 d_embed_gathered_T = d_embed_gathered.T
 d_embed = d_e.reshape(32, 3, 10)
 d_embed_view = d_embed.reshape(96, 10)
@@ -75,8 +75,8 @@ def step(x, y, lr):
     check_range(x, 27, "embedding: index", "a table of 27 rows")
     embed_weight.take(x, 0, out=embed, mode="clip")
     # hidden: h = np.tanh(self.hidden(e))
-    np.copyto(turned, e_T)
-    np.dot(turned_T, hidden_weight_T, out=hidden_product)
+    np.copyto(hidden_copy, e_T)
+    np.dot(hidden_copy_T, hidden_weight_T, out=hidden_product)
     np.add(hidden_product, hidden_bias, out=hidden)
     # h = np.tanh(self.hidden(e))
     np.tanh(hidden, out=h)

@@ -15,6 +15,7 @@ from ..core import S, Traced, helper
 from ..define import op
 from .elementwise import exp, where
 from .index import FEW_ROWS, gathered, one_hot_table, scatter_rows, take, take_along_axis
+from .products import product, times_transposed
 from .reduce import logsumexp, normalised
 
 INTEGER, UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
@@ -34,24 +35,8 @@ def rows(x: Any) -> Any:
     return x.reshape(-1, x.shape[-1])
 
 
-def times_transposed(x: Any, weight: Any) -> Any:
-    """x (n, k) @ weight.T, for weight (m, k), with another matrix turned round first where OpenBLAS is slow at this.
-
-    For products of up to 100**3 steps it has kernels for small matrices, but not of this kind with over 1,200 results:
-    to copy the smaller matrix takes 10 to 50 % less. A larger product of a few long rows spends its time on turning
-    the weight round; to turn the result round takes 5 to 50 % less.
-    """
-    (n, k), m = x.shape, len(weight)
-    if n * m * k > 100**3:
-        return (weight @ x.T).T.copy() if 1 < n <= min(64, m - 1, k // 3) else x @ weight.T
-    if n * m <= 1200:
-        return x @ weight.T
-    turned = (weight if m < n else x).T.copy()
-    return x @ turned if m < n else turned.T @ weight.T
-
-
-@op(lambda g, y, x, weight, bias: g @ weight if g.ndim == 2 else (rows(g) @ weight).reshape(x.shape),
-    lambda g, y, x, weight, bias: g.T @ x if g.ndim == 2 else rows(g).T @ rows(x),
+@op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(rows(g), weight).reshape(x.shape),
+    lambda g, y, x, weight, bias: product(g.T, x, False) if g.ndim == 2 else product(rows(g).T, rows(x), False),
     lambda g, y, x, weight, bias: sum_rows(g if g.ndim == 2 else rows(g)),
     analytic=True, definition=affine,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))

@@ -1,0 +1,69 @@
+"""Matrix products in pieces: the same numbers as in one, where and only where pieces are faster."""
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tinytensor import machine, nn, optim
+from tinytensor.ops import products
+
+
+@pytest.fixture(autouse=True)
+def kernels(monkeypatch):
+    """As on a machine with small kernels, whatever this one is."""
+    monkeypatch.setattr(products, "small_kernels", lambda: True)
+    products.pieces.cache_clear()
+    yield
+    products.pieces.cache_clear()
+
+
+@pytest.mark.parametrize("alone", ["1", "2"])
+@pytest.mark.parametrize(("n", "k", "m"), [(64, 200, 200), (32, 200, 200), (512, 64, 256), (64, 512, 256),
+                                           (40, 300, 150),
+                                           (200, 48, 128), (101, 101, 101), (16, 256, 128), (1, 1200, 1000)])
+def test_products_are_those_in_one_piece(n, k, m, alone, monkeypatch):
+    monkeypatch.setattr(machine, "_threads", [alone])
+    rng = np.random.default_rng(0)
+    x, w, g = (rng.standard_normal(shape).astype(np.float32) for shape in ((n, k), (m, k), (n, m)))
+    exact = [a.astype(np.float64) for a in (x, w, g)]
+    found = [products.times_transposed(x, w), products.product(g, w), products.product(g.T, x, False)]
+    wanted = [exact[0] @ exact[1].T, exact[2] @ exact[1], exact[2].T @ exact[0]]
+    for a, b in zip(found, wanted, strict=True):
+        assert a.dtype == np.float32 and a.flags.c_contiguous
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-4)
+
+
+def test_pieces_divide_the_rows_and_fit_the_kernels():
+    for n, k, m in [(64, 200, 200), (512, 64, 256), (192, 512, 64), (768, 128, 512), (97, 128, 128), (64, 64, 64)]:
+        count = products.pieces(n, k, m, products.limit(m, True))
+        assert n % count == 0 and (count == 1 or (n // count * k * m <= products.SMALL and n // count % 4 == 0))
+    assert products.pieces(512, 64, 256, 16 * products.SMALL) == 16
+    assert products.pieces(64, 64, 64, 16 * products.SMALL) == 1
+
+
+def test_turned():
+    for shape in ((256, 64), (100, 128), (33, 512), (5, 3)):
+        x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+        assert np.array_equal(products.turned(x), x.T) and products.turned(x).flags.c_contiguous
+
+
+def test_compiled_steps_make_the_same_pieces():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((128, 128)).astype(np.float32), rng.integers(0, 16, 128)
+    results = []
+    for compiled in (False, True):
+        model = nn.Sequential(nn.Linear(128, 256, rng=1), nn.Tanh(), nn.Linear(256, 16, rng=2))
+        opt = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, y, model=model, opt=opt):
+            loss = tt.cross_entropy(model(x), y)
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            return loss
+
+        f = tt.compile(lambda x, y, step=step: step(x, y), model, opt) if compiled else step
+        results.append([f(x, y).item() for _ in range(5)])
+        if compiled:
+            assert "turned_by_parts(" in f.source
+    assert results[0] == results[1]

@@ -1,0 +1,88 @@
+"""Matrix products of `linear`, laid out as BLAS is fastest at them: what is turned round first, and in how many pieces.
+
+No op of its own. What is measured is OpenBLAS on processors with AVX-512: it has kernels that multiply small matrices
+as they stand, where for larger ones both are copied first.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..core import helper
+from ..machine import one_thread, small_kernels
+
+LINE = 64  # bytes of a line of the cache
+SMALL = 100**3  # so many steps (rows x inner x columns) a product has at most that OpenBLAS has these kernels for
+
+
+def limit(m: int, upright: bool) -> int:
+    """Up to how many steps a product with m columns is faster in pieces; `upright`: its left side's rows are whole.
+
+    Larger ones gain from several threads, if there are; and numbers that are over after every 16 columns cost time.
+    """
+    return (3 if m % 16 else 4 if not one_thread() else 64 if upright else 16) * SMALL
+
+
+@lru_cache
+def pieces(n: int, k: int, m: int, most: int) -> int:
+    """In how many pieces of equal rows (n, k) @ (k, m) is faster than as a whole, by a quarter in the middle; or 1."""
+    if not SMALL < n * k * m <= most or not small_kernels():
+        return 1
+    least = 16 if m % 16 else 8
+    return next((n // rows for rows in range(SMALL // (k * m) // 4 * 4, least - 1, -4) if n % rows == 0), 1)
+
+
+def product(a: Any, b: Any, upright: bool = True) -> Any:
+    """a (n, k) @ b (k, m), for b whose rows are in one piece, and a's, or its columns if it is not upright."""
+    (n, k), m = a.shape, b.shape[1]
+    count = pieces(n, k, m, limit(m, upright))
+    if count == 1:
+        return a @ b
+    if type(b) is np.ndarray and b.ctypes.data % LINE:  # subtle: with numbers across lines they take half as long again
+        b = lined_up(b)
+    return (a.reshape(count, n // count, k) @ b).reshape(n, m)
+
+
+def lined_up(x: Any) -> Any:
+    """A copy of x that begins with a line of the cache."""
+    memory = np.empty(x.nbytes + LINE, np.uint8)
+    y = np.ndarray(x.shape, x.dtype, memory, -memory.ctypes.data % LINE)
+    np.copyto(y, x)
+    return y
+
+
+def turned(x: Any) -> Any:
+    """x.T with its rows in one piece."""
+    return turned_by_parts(x) if x.shape[1] % 64 == 0 and x.size > 2**13 else x.T.copy()
+
+
+@helper
+def turned_by_parts(x: Any, out: Any = None) -> Any:
+    """x.T copied by some of x's rows: as many as the cache has places for, if they are multiples of 256 bytes apart."""
+    y = np.empty(x.shape[::-1], x.dtype) if out is None else out
+    rows = max(16, 2**13 // x.shape[1])
+    for i in range(0, len(x), rows):
+        np.copyto(y[:, i : i + rows], x[i : i + rows].T)
+    return y
+
+
+def times_transposed(x: Any, weight: Any) -> Any:
+    """x (n, k) @ weight.T, for weight (m, k): the kind of product that OpenBLAS is slowest at.
+
+    It has small kernels for this kind only up to 1,200 results: to turn the smaller matrix round first takes 10 to 50 %
+    less. In a larger product the weight would be turned round slowly; it is done here, or, for few long rows, x and the
+    result are.
+    """
+    (n, k), m = x.shape, len(weight)
+    if n * m * k <= SMALL:
+        if n * m <= 1200:
+            return x @ weight.T
+        return x @ weight.T.copy() if m < n else x.T.copy().T @ weight.T
+    if n * (k + m) < m * k and pieces(m, k, n, limit(n, True)) > 1:
+        return product(weight, turned(x)).T.copy()
+    if pieces(n, k, m, limit(m, True)) > 1:
+        return product(x, turned(weight))
+    return (weight @ x.T).T.copy() if 1 < n <= min(64, m - 1, k // 3) else x @ weight.T

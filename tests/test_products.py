@@ -10,8 +10,9 @@ from tinytensor.ops import products
 
 @pytest.fixture(autouse=True)
 def kernels(monkeypatch):
-    """As on a machine with small kernels, whatever this one is."""
+    """As with small kernels and one thread, whatever this machine has."""
     monkeypatch.setattr(products, "small_kernels", lambda: True)
+    monkeypatch.setattr(machine, "_threads", ["1"])
     products.pieces.cache_clear()
     yield
     products.pieces.cache_clear()

@@ -1,4 +1,4 @@
-"""What the process owes the machine: the threads of BLAS, and keeping memory that a training step will want again.
+"""What the process owes the machine: threads and kernels of BLAS, NumPy's buffers, memory that a step will want again.
 
 It changes nothing by itself: a library that is imported leaves the process as it was.
 """

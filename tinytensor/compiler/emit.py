@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .exact import dotted, exact
 from .homes import Home, Plan, Run, compact
 from .plan import parts
 from .program import Call, Site, Value, filled, put, replaced, values
 from .runs import by_rows
-from .spelling import HELPERS, contents, dotted, exact, place, spelling
+from .spelling import HELPERS, contents, place, spelling
 
 PRECEDENCE = {"**": 4, "neg": 3, "*": 2, "/": 2, "//": 2, "%": 2, "+": 1, "-": 1}
 SHORT = {"np.matmul": "product", "np.subtract": "difference", "np.multiply": "scaled", "np.divide": "ratio",

@@ -5,87 +5,97 @@ It has no engine and no checks. Every array is made once; each line writes into 
 
 from __future__ import annotations
 
+from itertools import accumulate
+from math import prod
+
 import numpy as np
+
+from tinytensor.machine import swift
 
 BATCH, CONTEXT, EMBEDDING, HIDDEN, CLASSES = 64, 3, 16, 200, 27
 WIDTH = CONTEXT * EMBEDDING
+PARAMETERS = {"C": (CLASSES, EMBEDDING), "W1": (HIDDEN, WIDTH), "b1": (HIDDEN,), "S": (WIDTH, CLASSES),
+              "W2": (HIDDEN, CLASSES), "b2": (CLASSES,)}
+
+
+def pieces(shapes: dict[str, tuple[int, ...]], pad: int = 1) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """One float32 vector, and arrays that lie in it one after the other, each from a multiple of `pad` numbers on."""
+    ends = list(accumulate(-(-prod(shape) // pad) * pad for shape in shapes.values()))
+    raw = np.zeros(ends[-1] + 16, np.float32)
+    flat = raw[-raw.ctypes.data % 64 // 4:][:ends[-1]]  # it begins with a line of the cache
+    return flat, {name: flat[start:start + prod(shape)].reshape(shape)
+                  for (name, shape), start in zip(shapes.items(), [0, *ends], strict=False)}
 
 
 class LectureMLP:
     """Embedding, tanh layer, linear skip, cross-entropy and SGD for batches of 64 names' windows.
 
-    The weights into the hidden layer and those of the skip stand side by side in one matrix, `WS`: both read the same
-    embeddings, so one product does for two.
+    The matrix into the hidden layer stands turned round, as PyTorch has it, the two into the logits don't: that is
+    how each of their three products is fast with the fewest copies.
     """
 
     def __init__(self, seed: int = 0) -> None:
-        rng, f = np.random.default_rng(seed), np.float32
-        joint = HIDDEN + CLASSES
-        shapes = {"C": (CLASSES, EMBEDDING), "WS": (WIDTH, joint), "b": (joint,), "W2": (HIDDEN, CLASSES)}
-        sizes = [int(np.prod(shape)) for shape in shapes.values()]
-        self.theta = (0.1 * rng.standard_normal(sum(sizes))).astype(f)  # all parameters, in one vector
-        self.gradient, self.change = np.zeros_like(self.theta), np.empty_like(self.theta)
+        f = np.float32
+        self.theta, self.p = pieces(PARAMETERS)  # all parameters, in one vector
+        self.theta[:] = 0.1 * np.random.default_rng(seed).standard_normal(len(self.theta))
+        self.gradient, self.g = pieces(PARAMETERS)
+        arrays = {"emb": (BATCH * CONTEXT, EMBEDDING), "emb_turned": (WIDTH, BATCH), "h": (BATCH, HIDDEN),
+                  "logits": (BATCH, CLASSES), "skip": (BATCH, CLASSES), "columns": (CLASSES, BATCH), "top": (BATCH, 1),
+                  "total": (BATCH, 1), "losses": (BATCH, 1), "d_h": (BATCH, HIDDEN), "d_emb": (BATCH, WIDTH),
+                  "d_skip": (BATCH, WIDTH), "one_hot": (CLASSES, BATCH * CONTEXT)}
+        vars(self).update(pieces(arrays, 16)[1])
+        self.eye, self.ones, self.shares = np.eye(CLASSES, dtype=f), np.ones(BATCH, f), np.full(BATCH, 1 / BATCH, f)
+        self.one, self.share = np.array(1, f), np.array(1 / BATCH, f)  # arrays cost less than numbers
+        self.offsets, self.place = np.arange(0, BATCH * CLASSES, CLASSES), np.empty(BATCH, np.int64)
+        self.step = swift(self._step)
 
-        def views(flat: np.ndarray) -> dict[str, np.ndarray]:
-            cuts = np.split(flat, np.cumsum(sizes)[:-1])
-            return {name: cut.reshape(shape) for (name, shape), cut in zip(shapes.items(), cuts, strict=True)}
-
-        self.p, self.g = views(self.theta), views(self.gradient)
-        self.emb = np.empty((BATCH * CONTEXT, EMBEDDING), f)
-        self.joint = np.empty((BATCH, joint), f)  # the hidden layer before tanh, and the skip
-        self.h, self.slope = np.empty((BATCH, HIDDEN), f), np.empty((BATCH, HIDDEN), f)
-        self.logits, self.e = np.empty((BATCH, CLASSES), f), np.empty((BATCH, CLASSES), f)
-        self.top, self.columns = np.empty(BATCH, f), np.empty((CLASSES, BATCH), f)
-        self.total, self.log = np.empty((BATCH, 1), f), np.empty((BATCH, 1), f)
-        self.d_joint, self.turned = np.empty((BATCH, joint), f), np.empty((joint, BATCH), f)
-        self.d_emb = np.empty((BATCH, WIDTH), f)
-        self.one_hot_x, self.one_hot_y = np.empty((CLASSES, BATCH * CONTEXT), f), np.empty((BATCH, CLASSES), f)
-        self.eye, self.ones = np.eye(CLASSES, dtype=f), np.ones(BATCH, f)
-        self.offsets = np.arange(0, BATCH * CLASSES, CLASSES)
-        self.place = np.empty(BATCH, np.int64)
-
-    def step(self, x: np.ndarray, y: np.ndarray, lr: float) -> float:
+    def _step(self, x: np.ndarray, y: np.ndarray, lr: float) -> float:
         """Loss of the batch, and one step down its gradient; x (64, 3), y (64,)."""
-        C, WS, b, W2 = self.p.values()
-        d_C, d_WS, d_b, d_W2 = self.g.values()
+        C, W1, b1, S, W2, b2 = self.p.values()
+        d_C, d_W1, d_b1, d_S, d_W2, d_b2 = self.g.values()
         x = x.reshape(-1)
         emb = self.emb.reshape(BATCH, WIDTH)
-        h, logits, e, slope = self.h, self.logits, self.e, self.slope
+        h, logits, skip, columns, losses = self.h, self.logits, self.skip, self.columns, self.losses
+        d_h, d_emb, d_skip = self.d_h, self.d_emb, self.d_skip
         # forward
         C.take(x, 0, out=self.emb, mode="clip")  # (B * T, D)
-        np.matmul(emb, WS, out=self.joint)
-        np.add(self.joint, b, out=self.joint)
-        np.tanh(self.joint[:, :HIDDEN], out=h)  # (B, H)
-        np.matmul(h, W2, out=logits)
-        np.add(logits, self.joint[:, HIDDEN:], out=logits)  # (B, V)
-        np.copyto(self.columns, logits.T)  # NumPy's maximum is slow along short rows
-        np.maximum.reduce(self.columns, axis=0, out=self.top)
-        np.subtract(logits, self.top[:, None], out=logits)
-        np.exp(logits, out=e)
-        np.add.reduce(e, axis=1, keepdims=True, out=self.total)
-        np.log(self.total, out=self.log)
+        np.copyto(self.emb_turned, emb.T)  # OpenBLAS is faster with a left side turned round
+        np.dot(self.emb_turned.T, W1.T, out=h)
+        np.add(h, b1, out=h)
+        np.tanh(h, out=h)  # (B, H)
+        np.dot(h, W2, out=logits)
+        np.dot(emb, S, out=skip)
+        np.add(logits, b2, out=logits)
+        np.add(logits, skip, out=logits)  # (B, V)
+        np.copyto(columns, logits.T)  # NumPy's maximum is slow along short rows
+        np.maximum.reduce(columns, axis=0, out=self.top[:, 0])
+        np.subtract(logits, self.top, out=logits)
+        p = np.exp(logits, out=skip)
+        np.dot(p, self.ones[:CLASSES], out=self.total[:, 0])  # a sum, by BLAS
+        np.log(self.total, out=losses)
         np.add(self.offsets, y, out=self.place)
-        loss = (np.add.reduce(self.log, axis=None) - np.add.reduce(logits.take(self.place))) / BATCH
+        np.subtract(losses[:, 0], logits.take(self.place), out=losses[:, 0])
+        loss = np.dot(self.shares, losses[:, 0])
         # backward
-        np.divide(e, self.total, out=e)
-        self.eye.take(y, 0, out=self.one_hot_y, mode="clip")
-        np.subtract(e, self.one_hot_y, out=e)
-        d_logits = self.d_joint[:, HIDDEN:]
-        np.multiply(e, 1 / BATCH, out=d_logits)
-        np.matmul(h.T, d_logits, out=d_W2)
-        d_h = self.d_joint[:, :HIDDEN]
-        np.copyto(self.columns, d_logits.T)  # OpenBLAS is faster with a left side turned round
-        np.matmul(self.columns.T, W2.T, out=d_h)
-        np.multiply(h, h, out=slope)
-        np.subtract(1, slope, out=slope)
-        np.multiply(d_h, slope, out=d_h)
-        np.matmul(emb.T, self.d_joint, out=d_WS)
-        np.matmul(self.ones, self.d_joint, out=d_b)
-        np.copyto(self.turned, self.d_joint.T)
-        np.matmul(self.turned.T, WS.T, out=self.d_emb)
-        self.eye.take(x, 1, out=self.one_hot_x, mode="clip")
-        np.matmul(self.one_hot_x, self.d_emb.reshape(-1, EMBEDDING), out=d_C)
+        np.divide(p, self.total, out=p)
+        np.subtract(p, self.eye.take(y, 0, out=logits, mode="clip"), out=p)
+        d_logits = np.multiply(p, self.share, out=p)
+        np.dot(h.T, d_logits, out=d_W2)
+        np.dot(emb.T, d_logits, out=d_S)
+        np.dot(self.ones, d_logits, out=d_b2)
+        np.copyto(columns, d_logits.T)
+        np.dot(columns.T, W2.T, out=d_h)
+        np.dot(columns.T, S.T, out=d_skip)
+        np.multiply(h, h, out=h)
+        np.subtract(self.one, h, out=h)
+        np.multiply(d_h, h, out=d_h)
+        np.dot(d_h.T, emb, out=d_W1)
+        np.dot(self.ones, d_h, out=d_b1)
+        np.dot(d_h, W1, out=d_emb)
+        np.add(d_emb, d_skip, out=d_emb)
+        self.eye.take(x, 1, out=self.one_hot, mode="clip")
+        np.dot(self.one_hot, d_emb.reshape(-1, EMBEDDING), out=d_C)
         # update
-        np.multiply(self.gradient, lr, out=self.change)
-        np.subtract(self.theta, self.change, out=self.theta)
+        np.multiply(self.gradient, lr, out=self.gradient)
+        np.subtract(self.theta, self.gradient, out=self.theta)
         return float(loss)

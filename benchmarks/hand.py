@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .by_hand import BATCH, HIDDEN, LectureMLP
+from .by_hand import BATCH, LectureMLP
 from .ours import state
 from .tasks import ADAMW, BATCHES, LINKS, LR, TASKS, Missing, Step, Task, batches, chain, corpus
 
@@ -27,9 +27,10 @@ def make(task: Task, sampled: bool = False) -> Step:
 
 def mlp(task: Task, sampled: bool) -> Step:
     model, s = LectureMLP(), state(task)
-    model.p["C"][...], model.p["W2"][...] = s["embed.weight"], s["output.weight"].T
-    model.p["WS"][:, :HIDDEN], model.p["WS"][:, HIDDEN:] = s["hidden.weight"].T, s["skip.weight"].T
-    model.p["b"][:HIDDEN], model.p["b"][HIDDEN:] = s["hidden.bias"], s["output.bias"]
+    values = (s["embed.weight"], s["hidden.weight"], s["hidden.bias"], s["skip.weight"].T, s["output.weight"].T,
+              s["output.bias"])
+    for array, value in zip(model.p.values(), values, strict=True):
+        array[...] = value
     X, Y = corpus(task) if sampled else batches(task)
     if not sampled:
         return lambda i: model.step(X[i % BATCHES], Y[i % BATCHES], LR)

@@ -349,6 +349,7 @@ PERTURBED = {
     "persistent: everything is": (plan.Plan, "persistent", lambda *_: True),
     "compact: everything is": (plan, "compact", lambda _: True),
     "by_rows: everything is": (plan, "by_rows", lambda *_: True),
+    "operands: whole numbers": (emit, "operands", lambda _: np.dtype(np.int64)),
 }
 
 

@@ -33,7 +33,7 @@ class Crew:
         self.team, self.well = Team(size), True
         for call in program.calls:
             if call.text.startswith("team.") and call.text != "team.own":
-                self.team.slots[site(call)] = room(call, size)
+                self.team.give_room(site(call), room(call, size))
         self.arrays = [shared(a.shape, a.dtype) if isinstance(a, np.ndarray) else None for a in given]
         self.kinds = [type(v.array) for v in (*[v for v in program.inputs if not v.is_array], *numbers)]
         self.numbers = shared((max(1, len(self.kinds)),), np.float64)
@@ -44,13 +44,14 @@ class Crew:
         self.rows |= {c.result.array.shape[0] for c in program.calls if c.text == "team.dealt"}
         self.streams = noise(program)
         self.mirrors = [(a, shared(a.shape, a.dtype)) for a in seen_by_all(program, shares)]
+        self.own = [None if a is None else self.team.own(a) for a in self.arrays]
         self.team.start(self.work)
         self.run = self.made(source.inputs)
 
     def made(self, inputs: dict[str, Any]) -> Callable[..., Any]:
         """The step, made in this process."""
-        namespace = {**inputs, "team": self.team}
-        exec(self.source.text, namespace)
+        namespace = {**inputs, **self.source.numbers, "team": self.team}
+        exec(self.source.code, namespace)
         step: Callable[..., Any] = namespace["step"]
         return step
 
@@ -60,6 +61,7 @@ class Crew:
         inputs = {name: private.get(id(a), a) for name, a in self.source.inputs.items()}
         inputs |= {name: self.team.own(self.whole[id(a)]) for name, a in inputs.items() if id(a) in self.whole}
         inputs |= {name: another(a, self.team.rank) for name, a in inputs.items() if any(a is s for s in self.streams)}
+        self.own = [None if a is None else self.team.own(a) for a in self.arrays]
         run = self.made(inputs)
         while True:
             self.team.meet(float("inf"))
@@ -72,7 +74,7 @@ class Crew:
     def own_arguments(self, numbers: list[Any]) -> list[Any]:
         """This worker's part of the arrays, and the numbers, which are the same for all, in the order of arguments."""
         rest = iter(numbers)
-        given = [next(rest) if a is None else self.team.own(a) for a in self.arrays]
+        given = [next(rest) if a is None else a for a in self.own]
         return [*given, *rest]
 
     def give(self, outputs: Any) -> None:

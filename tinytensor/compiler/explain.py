@@ -64,10 +64,10 @@ def timed(source: Source) -> Any:
     for i, line in enumerate(source.lines):
         indent = " " * (4 + len(line.text) - len(line.text.lstrip()))
         if line.call is None:
-            body.append(f"    {line.text}")
+            body.append(f"    {line.code}")
         else:
-            body += [f"{indent}began = clock()", f"    {line.text}", f"{indent}took[{i}] += clock() - began"]
-    namespace = dict(source.inputs)
+            body += [f"{indent}began = clock()", f"    {line.code}", f"{indent}took[{i}] += clock() - began"]
+    namespace = {**source.inputs, **source.numbers}
     exec("\n".join([head, *body, source.tail]), namespace)
     return namespace["step"]
 

@@ -1,7 +1,8 @@
-"""Arrays that share memory, where what a step changes must have one name; and values in few words, for errors."""
+"""Arrays that share memory: those that must not, those that had better; and values in few words, for errors."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,6 +11,9 @@ import numpy as np
 from .around import Nothing
 from .program import CompileError, Value
 from .standins import Number, Tracer
+
+SMALL = 2**14  # bytes: a call on a larger array takes longer than to be called
+HOLDERS = 3  # of an array that nobody has but a tensor, and who asks
 
 
 def bounds(a: Any) -> tuple[int, int]:
@@ -39,3 +43,19 @@ def short(x: Any) -> str:
         return "a value of the step"
     text = "not there" if x is Nothing else repr(x)
     return text if len(text) <= 40 else f"a {type(x).__name__}"
+
+
+def side_by_side(tensors: Iterable[Any]) -> None:
+    """Let small arrays of tensors stand side by side, by dtype; those that others hold, or are parts, stay."""
+    found: dict[Any, list[Any]] = {}
+    for t in tensors:
+        a = t.data
+        if (type(a) is np.ndarray and a.base is None and a.dtype.kind in "fi" and a.flags.c_contiguous
+                and 0 < a.nbytes <= SMALL and sys.getrefcount(a) <= HOLDERS):
+            found.setdefault(a.dtype, []).append(t)
+    for group in found.values():
+        if len(group) > 1:
+            whole, at = np.concatenate([t.data.reshape(-1) for t in group]), 0
+            for t in group:
+                t.data = whole[at : at + t.data.size].reshape(t.data.shape)
+                at += t.data.size

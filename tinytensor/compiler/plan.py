@@ -47,11 +47,12 @@ def settle_sources(plan: Plan) -> None:
 
 
 def settle_shared(plan: Plan) -> None:
-    """What workers average is made where the others can read it."""
+    """What workers add up is made where the others can read it."""
     for call in plan.calls:
-        if call.text == "team.average" and plan.unplaced(v := call.args[0].root) and v is call.args[0] and v.array.ndim:
+        if (call.text in ("team.across", "team.average") and plan.unplaced(v := call.args[0].root)
+                and v is call.args[0]):
             plan.move_in(v, home := Home("given", v))
-            home.text = f"team.slots[{call.args[1]}][team.rank]"
+            home.text = f"team.parts[{call.args[1]}][team.rank]"
 
 
 def settle_state(plan: Plan) -> None:
@@ -258,7 +259,7 @@ def settle_chains(plan: Plan) -> None:
         if call.ufunc is not None:
             for o in call.inputs():
                 old = plan.home.get(o.number) if o.is_array else None
-                if (old is not None and old.kind != "outside" and not old.loose
+                if (old is not None and old.kind != "outside" and old.top.kind != "given" and not old.loose
                         and plan.dies(o) == plan.born(v) and plan.free(old, v)):
                     plan.move_in(v, old)
                     break

@@ -23,7 +23,7 @@ from ..nn.module import Module
 from ..optim.flat import Block, Optimizer
 from ..random import Generator, default_generator
 from .around import Around, Term
-from .memory import apart, overlapping, short
+from .memory import apart, overlapping, short, side_by_side
 from .program import CompileError, Value
 from .sharing import SHARED, SharedBlock
 from .standins import Number, Tracer
@@ -106,12 +106,14 @@ class State:
         return around
 
     def prepare(self) -> None:
-        """Let optimisers make their state now, and bind parameters that were given other arrays."""
+        """Let optimisers make their state now, and bind parameters that were given other arrays; small buffers come to
+        stand side by side."""
         for opt in self.optimizers:
             opt.prepare()
             needs = [[getattr(p, "needs", True) for p in block.params] for block in opt.blocks]
             if any(len(set(keys)) > 1 for keys in needs):  # what is frozen has a block of its own, as after its step
                 opt.blocks = [b for block, keys in zip(opt.blocks, needs, strict=True) for b in block.split(keys)]
+        side_by_side(t for model in self.modules for _, t in model.named_buffers())
 
     def watch(self, around: Around) -> Callable[[], bool]:
         """A quick look at what a program holds on to, at each call: whether the arrays are those of now, and what is

@@ -27,6 +27,7 @@ from .emit import Source, written
 from .explain import Explanation, explained, profiled
 from .homes import Plan
 from .memory import overlapping, short
+from .packs import packed
 from .plan import planned
 from .program import CompileError, Program, Value, mapped
 from .sharing import Shares, Sharing, finish
@@ -136,7 +137,7 @@ class Written:
         self.source, (numbers, changed) = written(self.plan, title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]
-        name, text, namespace = f"<{title}>", self.source.text, dict(self.source.inputs)
+        name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.numbers}
         linecache.cache[name] = (len(text), None, Lines(self.source), name)  # type: ignore[assignment]
         self.unchanged, self.slots, self.checks, self.used = traced.unchanged, slots, 0, False
         self.tensors = [*state.tensors.values(), *state.plain.values()]
@@ -145,7 +146,7 @@ class Written:
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
         if shares.size > 1:
-            self.run: Callable[..., Any] = (crew := Crew(self.program, self.source, numbers, given, shares))
+            self.run: Callable[..., Any] = (crew := Crew(packed(self.program), self.source, numbers, given, shares))
             unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
         else:
             exec(builtins.compile(text, name, "exec"), namespace)
@@ -154,7 +155,7 @@ class Written:
     @property
     def plan(self) -> Plan:
         """What was decided for the program, each time anew: it is large, and needed once."""
-        return planned(self.program)
+        return planned(packed(self.program))
 
     def clean(self, known: dict[int, bool]) -> bool:
         """Clear gradients that were left by others, where the step does so; False if nobody knows whether it does."""

@@ -67,6 +67,7 @@ class Team:
         self.counters = memoryview(self.control).cast("q")  # one on each line; the last says: 1 an error, 2 the end
         self.text = mmap.mmap(-1, MESSAGE)
         self.slots: dict[int, Any] = {}  # memory of each call of a program that goes to and fro
+        self.parts: dict[int, list[Any]] = {}  # the same, cut: each worker's part
         self.round = 0
 
     # --- waiting ---
@@ -107,6 +108,11 @@ class Team:
 
     # --- what a program calls ---
 
+    def give_room(self, site: int, memory: Any) -> None:
+        """Memory for a call, whose first axis goes through the workers."""
+        self.slots[site] = memory
+        self.parts[site] = [memory[rank, ...] for rank in range(self.size)]
+
     def own(self, a: Any) -> Any:
         """This worker's part of a vector, a view."""
         size = len(a) // self.size
@@ -114,12 +120,13 @@ class Team:
 
     def across(self, x: Any, site: int) -> Any:
         """The sum over all workers."""
-        there = self.slots[site]
-        there[self.rank] = x
+        parts = self.parts[site]
+        if x is not parts[self.rank]:  # it may have been made there
+            parts[self.rank][...] = x
         self.meet()
-        total = there[0] + there[1]
-        for other in range(2, self.size):
-            total += there[other]
+        total = parts[0] + parts[1]
+        for other in parts[2:]:
+            total += other
         return total
 
     def average(self, x: Any, site: int, bounds: Any = (), whole: bool = True) -> Any:
@@ -127,9 +134,9 @@ class Team:
 
         Unless the `whole` is asked for, only that part is right.
         """
-        there = self.slots[site]
-        if x is not there[self.rank] and not np.may_share_memory(x, there[self.rank]):
-            there[self.rank] = x
+        there, parts = self.slots[site], self.parts[site]
+        if x is not parts[self.rank]:
+            parts[self.rank][...] = x
         self.meet()
         if not bounds:
             return np.array(np.add.reduce(there[:-1], axis=0) * (1 / self.size))
@@ -137,9 +144,9 @@ class Team:
         for start, stop in bounds:
             size = (stop - start) // self.size
             part = slice(start + self.rank * size, start + (self.rank + 1) * size)
-            total = np.add(there[0][part], there[1][part], out=mean[part])
-            for other in range(2, self.size):
-                total += there[other][part]
+            total = np.add(parts[0][part], parts[1][part], out=mean[part])
+            for other in parts[2:]:
+                total += other[part]
             total *= 1 / self.size
         if whole:
             self.meet()

@@ -14,8 +14,8 @@ from tinytensor.machine import swift
 
 BATCH, CONTEXT, EMBEDDING, HIDDEN, CLASSES = 64, 3, 16, 200, 27
 WIDTH = CONTEXT * EMBEDDING
-PARAMETERS = {"C": (CLASSES, EMBEDDING), "W1": (HIDDEN, WIDTH), "b1": (HIDDEN,), "S": (WIDTH, CLASSES),
-              "W2": (HIDDEN, CLASSES), "b2": (CLASSES,)}
+PARAMETERS = {"C": (CLASSES, EMBEDDING), "W1": (HIDDEN, WIDTH), "b1": (HIDDEN,), "S": (CLASSES, WIDTH),
+              "W2": (CLASSES, HIDDEN), "b2": (CLASSES,)}
 
 
 def pieces(shapes: dict[str, tuple[int, ...]], pad: int = 1) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -30,8 +30,7 @@ def pieces(shapes: dict[str, tuple[int, ...]], pad: int = 1) -> tuple[np.ndarray
 class LectureMLP:
     """Embedding, tanh layer, linear skip, cross-entropy and SGD for batches of 64 names' windows.
 
-    The matrix into the hidden layer stands turned round, as PyTorch has it, the two into the logits don't: that is
-    how each of their three products is fast with the fewest copies.
+    Matrices stand turned round, as PyTorch has them: so each of their three products is fast with the fewest copies.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -40,9 +39,10 @@ class LectureMLP:
         self.theta[:] = 0.1 * np.random.default_rng(seed).standard_normal(len(self.theta))
         self.gradient, self.g = pieces(PARAMETERS)
         arrays = {"emb": (BATCH * CONTEXT, EMBEDDING), "emb_turned": (WIDTH, BATCH), "h": (BATCH, HIDDEN),
-                  "logits": (BATCH, CLASSES), "skip": (BATCH, CLASSES), "columns": (CLASSES, BATCH), "top": (BATCH, 1),
-                  "total": (BATCH, 1), "losses": (BATCH, 1), "d_h": (BATCH, HIDDEN), "d_emb": (BATCH, WIDTH),
-                  "d_skip": (BATCH, WIDTH), "one_hot": (CLASSES, BATCH * CONTEXT)}
+                  "h_turned": (HIDDEN, BATCH), "logits": (BATCH, CLASSES), "skip": (BATCH, CLASSES),
+                  "columns": (CLASSES, BATCH), "top": (BATCH, 1), "total": (BATCH, 1), "losses": (BATCH, 1),
+                  "d_h": (BATCH, HIDDEN), "d_emb": (BATCH, WIDTH), "d_skip": (BATCH, WIDTH),
+                  "one_hot": (BATCH * CONTEXT, CLASSES)}
         vars(self).update(pieces(arrays, 16)[1])
         self.eye, self.ones, self.shares = np.eye(CLASSES, dtype=f), np.ones(BATCH, f), np.full(BATCH, 1 / BATCH, f)
         self.one, self.share = np.array(1, f), np.array(1 / BATCH, f)  # arrays cost less than numbers
@@ -63,8 +63,9 @@ class LectureMLP:
         np.dot(self.emb_turned.T, W1.T, out=h)
         np.add(h, b1, out=h)
         np.tanh(h, out=h)  # (B, H)
-        np.dot(h, W2, out=logits)
-        np.dot(emb, S, out=skip)
+        np.copyto(self.h_turned, h.T)
+        np.dot(self.h_turned.T, W2.T, out=logits)
+        np.dot(self.emb_turned.T, S.T, out=skip)
         np.add(logits, b2, out=logits)
         np.add(logits, skip, out=logits)  # (B, V)
         np.copyto(columns, logits.T)  # NumPy's maximum is slow along short rows
@@ -80,12 +81,11 @@ class LectureMLP:
         np.divide(p, self.total, out=p)
         np.subtract(p, self.eye.take(y, 0, out=logits, mode="clip"), out=p)
         d_logits = np.multiply(p, self.share, out=p)
-        np.dot(h.T, d_logits, out=d_W2)
-        np.dot(emb.T, d_logits, out=d_S)
+        np.dot(d_logits.T, h, out=d_W2)
+        np.dot(d_logits.T, emb, out=d_S)
         np.dot(self.ones, d_logits, out=d_b2)
-        np.copyto(columns, d_logits.T)
-        np.dot(columns.T, W2.T, out=d_h)
-        np.dot(columns.T, S.T, out=d_skip)
+        np.dot(d_logits, W2, out=d_h)
+        np.dot(d_logits, S, out=d_skip)
         np.multiply(h, h, out=h)
         np.subtract(self.one, h, out=h)
         np.multiply(d_h, h, out=d_h)
@@ -93,8 +93,8 @@ class LectureMLP:
         np.dot(self.ones, d_h, out=d_b1)
         np.dot(d_h, W1, out=d_emb)
         np.add(d_emb, d_skip, out=d_emb)
-        self.eye.take(x, 1, out=self.one_hot, mode="clip")
-        np.dot(self.one_hot, d_emb.reshape(-1, EMBEDDING), out=d_C)
+        self.eye.take(x, 0, out=self.one_hot, mode="clip")
+        np.dot(self.one_hot.T, d_emb.reshape(-1, EMBEDDING), out=d_C)
         # update
         np.multiply(self.gradient, lr, out=self.gradient)
         np.subtract(self.theta, self.gradient, out=self.theta)

@@ -27,10 +27,9 @@ def make(task: Task, sampled: bool = False) -> Step:
 
 def mlp(task: Task, sampled: bool) -> Step:
     model, s = LectureMLP(), state(task)
-    values = (s["embed.weight"], s["hidden.weight"], s["hidden.bias"], s["skip.weight"].T, s["output.weight"].T,
-              s["output.bias"])
-    for array, value in zip(model.p.values(), values, strict=True):
-        array[...] = value
+    layers = ("embed.weight", "hidden.weight", "hidden.bias", "skip.weight", "output.weight", "output.bias")
+    for array, name in zip(model.p.values(), layers, strict=True):
+        array[...] = s[name]
     X, Y = corpus(task) if sampled else batches(task)
     if not sampled:
         return lambda i: model.step(X[i % BATCHES], Y[i % BATCHES], LR)

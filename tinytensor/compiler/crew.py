@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 
 from ..random import Generator
 from .emit import Source
-from .program import CompileError, Program, Value
+from .program import CompileError, Layout, Program, Value
 from .sharing import Shares, room, site
 from .workers import Stopped, Team, shared
 
@@ -34,22 +37,25 @@ class Crew:
         for call in program.calls:
             if call.text.startswith("team.") and call.text != "team.own":
                 self.team.give_room(site(call), room(call, size))
-        self.arrays = [shared(a.shape, a.dtype) if isinstance(a, np.ndarray) else None for a in given]
-        self.kinds = [type(v.array) for v in (*[v for v in program.inputs if not v.is_array], *numbers)]
-        self.numbers = shared((max(1, len(self.kinds)),), np.float64)
+        self.arrays = [(i, shared(a.shape, a.dtype)) for i, a in enumerate(given) if isinstance(a, np.ndarray)]
+        self.arguments = [v.array for v in (*program.inputs, *numbers)]  # what this worker's step is given
+        self.numbers = [(i, type(x)) for i, x in enumerate(self.arguments) if not isinstance(x, np.ndarray | Layout)]
+        self.board = memoryview(mmap.mmap(-1, 8 * max(1, len(self.numbers)))).cast("d")
         self.results = [shared((size, *np.shape(v.array)), v.array.dtype if v.is_array else np.float64)
                         for v in program.result]
         self.count = len(program.result)
-        self.rows = {len(a) // size for a in self.arrays if a is not None}  # of a worker's part of a batch
+        self.rows = {len(a) // size for _, a in self.arrays}  # of a worker's part of a batch
         self.rows |= {c.result.array.shape[0] for c in program.calls if c.text == "team.dealt"}
         self.streams = noise(program)
         self.mirrors = [(a, shared(a.shape, a.dtype)) for a in seen_by_all(program, shares)]
-        self.own = [None if a is None else self.team.own(a) for a in self.arrays]
         self.team.start(self.work)
         self.run = self.made(source.inputs)
 
     def made(self, inputs: dict[str, Any]) -> Callable[..., Any]:
-        """The step, made in this process."""
+        """The step, made in this process, and its own parts of what comes and goes."""
+        for i, a in self.arrays:
+            self.arguments[i] = self.team.own(a)
+        self.given = [there[self.team.rank, ...] for there in self.results]
         namespace = {**inputs, **self.source.numbers, "team": self.team}
         exec(self.source.code, namespace)
         step: Callable[..., Any] = namespace["step"]
@@ -61,41 +67,33 @@ class Crew:
         inputs = {name: private.get(id(a), a) for name, a in self.source.inputs.items()}
         inputs |= {name: self.team.own(self.whole[id(a)]) for name, a in inputs.items() if id(a) in self.whole}
         inputs |= {name: another(a, self.team.rank) for name, a in inputs.items() if any(a is s for s in self.streams)}
-        self.own = [None if a is None else self.team.own(a) for a in self.arrays]
         run = self.made(inputs)
         while True:
             self.team.meet(float("inf"))
             for a, there in self.mirrors:
                 private[id(a)][...] = there
-            numbers = [kind(x) for kind, x in zip(self.kinds, self.numbers.tolist(), strict=False)]
-            self.give(run(*self.own_arguments(numbers)))
-            self.team.meet()
+            for (i, kind), x in zip(self.numbers, self.board, strict=False):
+                self.arguments[i] = kind(x)
+            self.step(run)
 
-    def own_arguments(self, numbers: list[Any]) -> list[Any]:
-        """This worker's part of the arrays, and the numbers, which are the same for all, in the order of arguments."""
-        rest = iter(numbers)
-        given = [next(rest) if a is None else a for a in self.own]
-        return [*given, *rest]
-
-    def give(self, outputs: Any) -> None:
-        """Put down what this worker's part of the step gave."""
-        for there, x in zip(self.results, outputs, strict=False):
-            there[self.team.rank] = x
+    def step(self, run: Callable[..., Any]) -> Any:
+        """Make this worker's part of the step, and put down what it gave."""
+        outputs = run(*self.arguments)
+        for there, x in zip(self.given, outputs, strict=False):
+            there[...] = x
+        self.team.meet()
+        return outputs
 
     def __call__(self, *given: Any) -> Any:
-        arrays = len(self.arrays)
-        numbers = [x for x, a in zip(given, self.arrays, strict=False) if a is None] + [*given[arrays:]]
-        for there, x in zip(self.arrays, given, strict=False):
-            if there is not None:
-                there[...] = x
+        for i, there in self.arrays:
+            there[...] = given[i]
         for a, there in self.mirrors:
             there[...] = a
-        self.numbers[: len(numbers)] = numbers
+        for place, (i, _) in enumerate(self.numbers):
+            self.board[place] = self.arguments[i] = given[i]
         try:
             self.team.meet()
-            outputs = self.run(*self.own_arguments(numbers))
-            self.give(outputs)
-            self.team.meet()
+            outputs = self.step(self.run)
         except Stopped:
             self.well = False
             self.team.close()
@@ -114,7 +112,7 @@ class Crew:
             return parts.reshape(-1, *parts.shape[2:])
         if parts.dtype.kind != "f":
             return parts[0]
-        return np.array(np.add.reduce(parts, axis=0) * (1 / self.size))
+        return np.array(reduce(add, parts) * (1 / self.size))
 
 
 LARGE = 2**20  # bytes: an undeclared array from which on has to stay as it is while workers share a step

@@ -118,13 +118,13 @@ class Team:
         size = len(a) // self.size
         return a[self.rank * size : (self.rank + 1) * size]
 
-    def across(self, x: Any, site: int) -> Any:
+    def across(self, x: Any, site: int, out: Any = None) -> Any:
         """The sum over all workers."""
         parts = self.parts[site]
         if x is not parts[self.rank]:  # it may have been made there
             parts[self.rank][...] = x
         self.meet()
-        total = parts[0] + parts[1]
+        total = np.add(parts[0], parts[1], out=out)
         for other in parts[2:]:
             total += other
         return total

@@ -73,14 +73,15 @@ def times_transposed(x: Any, weight: Any) -> Any:
     """x (n, k) @ weight.T, for weight (m, k): the kind of product that OpenBLAS is slowest at.
 
     It has small kernels for this kind only up to 1,200 results: to turn the smaller matrix round first takes 10 to 50 %
-    less. In a larger product the weight would be turned round slowly; it is done here, or, for few long rows, x and the
-    result are.
+    less, or the other, for few rows and a few columns less than a multiple of 32. In a larger product the weight would
+    be turned round slowly; it is done here, or, for few long rows, x and the result are.
     """
     (n, k), m = x.shape, len(weight)
     if n * m * k <= SMALL:
         if n * m <= 1200:
             return x @ weight.T
-        return x @ weight.T.copy() if m < n else x.T.copy().T @ weight.T
+        turn = m < n and (n > 64 or m % 32 < 25)
+        return x @ weight.T.copy() if turn else x.T.copy().T @ weight.T
     if n * (k + m) < m * k and pieces(m, k, n, limit(n, True)) > 1:
         return product(weight, turned(x)).T.copy()
     if pieces(n, k, m, limit(m, True)) > 1:

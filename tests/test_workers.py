@@ -2,11 +2,13 @@
 
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -284,3 +286,21 @@ def test_killing_anyone_at_any_time_neither_hangs_nor_leaves_orphans(seed):
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not alive(pid)
+
+
+def test_what_others_read_is_written_once_in_a_step():
+    """Whoever is behind reads it late: no later call may take its memory."""
+    model = with_batch_norm()
+    model[3].weight.register_hook(lambda g: g * 2)  # of what was added up, read for the last time there
+    opt = optim.SGD(model.parameters(), lr=0.1)
+    step = tt.compile(training(model, opt), model, opt, workers=2)
+    for x, y in batches(3, (8, 3)):
+        step(x, y)
+    made, _, calls = step.source.partition("def step(")
+    names = dict(line.split(" = ", 1) for line in made.splitlines() if " = " in line)
+    there = {name for name, text in names.items() if text.startswith("team.parts[")}
+    while more := {name for name, text in names.items() if re.split(r"[.[]", text)[0] in there} - there:
+        there |= more
+    assert len(there) > 7, "sums for two layers and back, and all gradients"
+    written = Counter(names[name] if names[name] in there else name for name in there if f"out={name})" in calls)
+    assert max(written.values()) == 1, written

@@ -47,8 +47,8 @@ class Update:
         if self.inner(x):
             forms = [self.form_of(y) for y in x.call.args]
             return None if None in forms else (x.call.target, *forms)
-        if self.like(x) and x.array.ndim == 1 and x is not self.final:
-            return "an array"
+        if self.like(x) and x.array.ndim == 1 and x is not self.final and x.root.kind != "state":
+            return "an array"  # what is declared may have changed at the end of the step
         if type(x) in (int, float):
             return type(x)
         return ("a number", x.number) if isinstance(x, Value) and not x.is_array else None

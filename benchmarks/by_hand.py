@@ -39,10 +39,9 @@ class LectureMLP:
         self.theta[:] = 0.1 * np.random.default_rng(seed).standard_normal(len(self.theta))
         self.gradient, self.g = pieces(PARAMETERS)
         arrays = {"emb": (BATCH * CONTEXT, EMBEDDING), "emb_turned": (WIDTH, BATCH), "h": (BATCH, HIDDEN),
-                  "h_turned": (HIDDEN, BATCH), "logits": (BATCH, CLASSES), "skip": (BATCH, CLASSES),
-                  "columns": (CLASSES, BATCH), "top": (BATCH, 1), "total": (BATCH, 1), "losses": (BATCH, 1),
-                  "d_h": (BATCH, HIDDEN), "d_emb": (BATCH, WIDTH), "d_skip": (BATCH, WIDTH),
-                  "one_hot": (BATCH * CONTEXT, CLASSES)}
+                  "logits": (BATCH, CLASSES), "skip": (BATCH, CLASSES), "columns": (CLASSES, BATCH), "top": (BATCH, 1),
+                  "total": (BATCH, 1), "losses": (BATCH, 1), "d_h": (BATCH, HIDDEN), "d_emb": (BATCH, WIDTH),
+                  "d_skip": (BATCH, WIDTH), "one_hot": (BATCH * CONTEXT, CLASSES)}
         vars(self).update(pieces(arrays, 16)[1])
         self.eye, self.ones, self.shares = np.eye(CLASSES, dtype=f), np.ones(BATCH, f), np.full(BATCH, 1 / BATCH, f)
         self.one, self.share = np.array(1, f), np.array(1 / BATCH, f)  # arrays cost less than numbers
@@ -63,8 +62,7 @@ class LectureMLP:
         np.dot(self.emb_turned.T, W1.T, out=h)
         np.add(h, b1, out=h)
         np.tanh(h, out=h)  # (B, H)
-        np.copyto(self.h_turned, h.T)
-        np.dot(self.h_turned.T, W2.T, out=logits)
+        np.matmul(h.reshape(2, -1, HIDDEN), W2.T, out=logits.reshape(2, -1, CLASSES))  # so small that none is copied
         np.dot(self.emb_turned.T, S.T, out=skip)
         np.add(logits, b2, out=logits)
         np.add(logits, skip, out=logits)  # (B, V)

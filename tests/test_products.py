@@ -14,14 +14,17 @@ def kernels(monkeypatch):
     monkeypatch.setattr(products, "small_kernels", lambda: True)
     monkeypatch.setattr(machine, "_threads", ["1"])
     products.pieces.cache_clear()
+    products.strips.cache_clear()
     yield
     products.pieces.cache_clear()
+    products.strips.cache_clear()
 
 
 @pytest.mark.parametrize("alone", ["1", "2"])
 @pytest.mark.parametrize(("n", "k", "m"), [(64, 200, 200), (32, 200, 200), (512, 64, 256), (64, 512, 256),
                                            (40, 300, 150),
-                                           (200, 48, 128), (101, 101, 101), (16, 256, 128), (1, 1200, 1000)])
+                                           (200, 48, 128), (101, 101, 101), (16, 256, 128), (1, 1200, 1000),
+                                           (64, 200, 27), (300, 128, 10), (128, 500, 64), (32, 256, 128)])
 def test_products_are_those_in_one_piece(n, k, m, alone, monkeypatch):
     monkeypatch.setattr(machine, "_threads", [alone])
     rng = np.random.default_rng(0)
@@ -40,6 +43,15 @@ def test_pieces_divide_the_rows_and_fit_the_kernels():
         assert n % count == 0 and (count == 1 or (n // count * k * m <= products.SMALL and n // count % 4 == 0))
     assert products.pieces(512, 64, 256, 16 * products.SMALL) == 16
     assert products.pieces(64, 64, 64, 16 * products.SMALL) == 1
+
+
+def test_strips_divide_the_rows_and_fit_the_kernels():
+    for n, k, m in [(64, 200, 27), (300, 128, 10), (128, 500, 64), (32, 256, 128), (8, 300, 300), (96, 1500, 27)]:
+        count = products.strips(n, k, m, 64 * products.SMALL)
+        rows = n // count
+        assert rows * count == n and rows % 4 == 0 and rows * m <= products.FEW and rows * m * k <= products.SMALL
+    for n, k, m in [(64, 100, 27), (64, 200, 64), (256, 256, 64), (9, 256, 200), (64, 256, 400)]:
+        assert products.strips(n, k, m, 64 * products.SMALL) == 0
 
 
 def test_turned():

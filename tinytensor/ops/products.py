@@ -15,6 +15,7 @@ from ..core import helper
 from ..machine import one_thread, small_kernels
 
 LINE = 64  # bytes of a line of the cache
+FEW = 1200  # so many results a product with a right side turned round has at most for which there are such kernels
 SMALL = 100**3  # so many steps (rows x inner x columns) a product has at most that OpenBLAS has these kernels for
 
 
@@ -33,6 +34,17 @@ def pieces(n: int, k: int, m: int, most: int) -> int:
         return 1
     least = 16 if m % 16 else 8
     return next((n // rows for rows in range(SMALL // (k * m) // 4 * 4, least - 1, -4) if n % rows == 0), 1)
+
+
+@lru_cache
+def strips(n: int, k: int, m: int, most: int) -> int:
+    """In how many strips of rows (n, k) @ (m, k).T is fastest, by up to a half, without turning either round; or 0.
+
+    These kernels multiply along rows of both: they need long ones.
+    """
+    if n * k * m > most or k < (128 if m < 32 else 256) or (n > 128 and m >= 32) or not small_kernels():
+        return 0
+    return next((n // rows for rows in range(min(FEW, SMALL // k) // m // 4 * 4, 0, -4) if n % rows == 0), 0)
 
 
 def product(a: Any, b: Any, upright: bool = True) -> Any:
@@ -72,14 +84,17 @@ def turned_by_parts(x: Any, out: Any = None) -> Any:
 def times_transposed(x: Any, weight: Any) -> Any:
     """x (n, k) @ weight.T, for weight (m, k): the kind of product that OpenBLAS is slowest at.
 
-    It has small kernels for this kind only up to 1,200 results: to turn the smaller matrix round first takes 10 to 50 %
-    less, or the other, for few rows and a few columns less than a multiple of 32. In a larger product the weight would
-    be turned round slowly; it is done here, or, for few long rows, x and the result are.
+    It has small kernels for this kind only up to 1,200 results: where no strips are fastest, to turn the smaller matrix
+    round first takes 10 to 50 % less, or the other, for few rows and a few columns less than a multiple of 32. In
+    larger products the weight would be turned round slowly; it is done here, or, for few long rows, x and the result
+    are.
     """
     (n, k), m = x.shape, len(weight)
+    if n * m <= FEW and n * m * k <= SMALL:
+        return x @ weight.T
+    if count := strips(n, k, m, (64 if one_thread() else 4) * SMALL):
+        return (x.reshape(count, n // count, k) @ weight.T).reshape(n, m)
     if n * m * k <= SMALL:
-        if n * m <= 1200:
-            return x @ weight.T
         turn = m < n and (n > 64 or m % 32 < 25)
         return x @ weight.T.copy() if turn else x.T.copy().T @ weight.T
     if n * (k + m) < m * k and pieces(m, k, n, limit(n, True)) > 1:

@@ -12,7 +12,8 @@ from tinytensor import nn, optim
 from tinytensor.compiler import memory, packs
 from tinytensor.compiler.program import Program
 
-KINDS = ("moved", "moved", "moved", "counted", "scaled", "read", "given back", "twice", "left")
+KINDS = ("moved", "moved", "moved", "counted", "scaled", "raised", "read", "given back", "twice", "left")
+FACTORS = (0.1, 0.25, 0.0, -0.0)
 
 
 class Buffers(nn.Module):
@@ -33,6 +34,8 @@ class Buffers(nn.Module):
                 b += 1
             elif kind == "scaled":
                 b *= factor
+            elif kind == "raised":
+                b **= 2 if factor == 0.1 else 1
             elif kind != "left":
                 if kind == "read":
                     total = total + b.sum()
@@ -61,7 +64,7 @@ def follow(plan: list[tuple[str, int, float]], **settings: Any) -> Any:
     return step
 
 
-@given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 8), st.sampled_from([0.1, 0.25])), max_size=8))
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 8), st.sampled_from(FACTORS)), max_size=8))
 def test_they_become_what_they_would_alone(plan: Any) -> None:
     follow(plan)
 

@@ -41,16 +41,16 @@ class Update:
         return (self.like(x) and x.root is x and x.call is not None and x.call.ufunc is not None and not x.call.kwargs
                 and x.call.result is x and not x.call.effect and self.uses[x.number] == 1)
 
-    def form_of(self, x: Any) -> Any:
+    def form_of(self, x: Any, reader: Any = None) -> Any:
         if x is self.source:
             return "the old value"
         if self.inner(x):
-            forms = [self.form_of(y) for y in x.call.args]
+            forms = [self.form_of(y, x.call.target) for y in x.call.args]
             return None if None in forms else (x.call.target, *forms)
         if self.like(x) and x.array.ndim == 1 and x is not self.final and x.root.kind != "state":
             return "an array"  # what is declared may have changed at the end of the step
-        if type(x) in (int, float):
-            return type(x)
+        if type(x) in (int, float):  # others may see a number in another way than an array of it
+            return type(x) if reader in (np.add, np.subtract, np.multiply, np.divide) else repr(x)
         return ("a number", x.number) if isinstance(x, Value) and not x.is_array else None
 
 
@@ -83,7 +83,7 @@ class Pack:
             whole = self.made(np.concatenate, "np.concatenate", (parts,))
             whole.name = common([v.name for v in parts]) or "values"
             return whole
-        if isinstance(x, Value) or len(set(parts)) == 1:
+        if isinstance(x, Value) or len(set(map(repr, parts))) == 1:
             return x
         sizes = [u.source.array.size for u in self.updates]
         constant = self.value(np.repeat(np.array(parts, update.source.array.dtype), sizes), None)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..random import Generator
-from .emit import Source
 from .program import CompileError, Layout, Program, Value
 from .sharing import Shares, room, site
+from .source import Source
 from .workers import Stopped, Team, shared
 
 

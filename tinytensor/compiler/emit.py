@@ -9,7 +9,7 @@ import json
 import keyword
 import math
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from .homes import Home, Plan, Run, compact
 from .plan import parts
 from .program import Call, Site, Value, filled, put, replaced, values
 from .runs import by_rows
+from .source import Line, Source
 from .spelling import HELPERS, contents, place, spelling
 
 PRECEDENCE = {"**": 4, "neg": 3, "*": 2, "/": 2, "//": 2, "%": 2, "+": 1, "-": 1}
@@ -27,61 +28,6 @@ ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimu
               np.less_equal, np.greater_equal}
 MARKED = re.compile("\0(.*?)\0(.)\0")
 RESERVED = {"np", "step", "memory", "swift"}
-
-
-class Line(NamedTuple):
-    """A line of the step, and the call that it makes; `code` is what runs: it has names for numbers among arrays."""
-
-    text: str
-    code: str
-    call: Call | None
-    site: Site
-
-
-class Source(NamedTuple):
-    """A step as text.
-
-    Attributes
-    ----------
-    inputs : dict
-        What it needs to run: declared arrays, random streams, constants that are not written out, helpers.
-    head, tail : str
-        What stands before the lines of the step, and its return.
-    lines : list of Line
-        The calls of the step.
-    numbers : dict
-        Those that have names where it runs, as arrays.
-    """
-
-    head: str
-    lines: list[Line]
-    tail: str
-    inputs: dict[str, Any]
-    numbers: dict[str, Any]
-
-    @property
-    def text(self) -> str:
-        """All of it, with comments for sections, layers and the user's own lines."""
-        return self.told([line.text for line in self.lines])
-
-    @property
-    def code(self) -> str:
-        """What runs, line by line the same as `text`; it needs the `numbers` too."""
-        return self.told([line.code for line in self.lines])
-
-    def told(self, texts: list[str]) -> str:
-        told: list[str] = []
-        section = comment = ""
-        for line, text in zip(self.lines, texts, strict=True):
-            if line.site.section != section:
-                section, comment = line.site.section, ""
-                told.append(f"    # --- {section} ---")
-            now = line.site.line if not line.site.module else f"{line.site.module}: {line.site.line}"
-            if now != comment and now and not line.text.startswith("    "):
-                comment = now
-                told.append(f"    # {now}")
-            told.append(f"    {text}")
-        return "\n".join([self.head, *told, self.tail, ""])
 
 
 class Writer:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .emit import Source
 from .program import Call, Value
+from .source import Source
 
 
 class Row(NamedTuple):

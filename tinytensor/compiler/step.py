@@ -23,7 +23,7 @@ from .arguments import Same, changing, compare, flat, kind, seen, signature_of
 from .around import Around
 from .check import STEPS, Copy, checked
 from .crew import Crew
-from .emit import Source, written
+from .emit import written
 from .explain import Explanation, explained, profiled
 from .homes import Plan
 from .memory import overlapping, short
@@ -32,6 +32,7 @@ from .plan import planned
 from .program import CompileError, Program, Value, mapped
 from .sharing import Shares, Sharing, finish
 from .sites import Sites
+from .source import Source
 from .standins import Number, Tracer
 from .state import Slot, State
 from .trace import Trace

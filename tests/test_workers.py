@@ -304,3 +304,14 @@ def test_what_others_read_is_written_once_in_a_step():
     assert len(there) > 7, "sums for two layers and back, and all gradients"
     written = Counter(names[name] if names[name] in there else name for name in there if f"out={name})" in calls)
     assert max(written.values()) == 1, written
+
+
+def test_what_is_declared_and_private_reaches_the_others():
+    """Copies go to and fro of the arrays that the source is given, no others."""
+    model = with_batch_norm()
+    opt = optim.SGD(model.parameters(), lr=0.1)
+    step = tt.compile(training(model, opt), model, opt, workers=2)
+    for x, y in batches(3, (8, 3)):
+        step(x, y)
+    copied, given = [a for a, _ in step.latest.run.mirrors], list(step.inputs.values())
+    assert len(copied) == 2 and all(any(a is x for x in given) for a in copied)

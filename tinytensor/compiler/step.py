@@ -25,7 +25,6 @@ from .check import STEPS, Copy, checked
 from .crew import Crew
 from .emit import written
 from .explain import Explanation, explained, profiled
-from .homes import Plan
 from .memory import overlapping, short
 from .packs import packed
 from .plan import planned
@@ -135,7 +134,8 @@ class Written:
 
     def __init__(self, traced: Traced, title: str, state: State, given: list[Any], shares: Shares) -> None:
         self.program, self.template, slots = *traced[:2], traced.slots
-        self.source, (numbers, changed) = written(self.plan, title)
+        program = packed(self.program)
+        self.source, (numbers, changed) = written(planned(program), title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]
         name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.numbers}
@@ -147,16 +147,11 @@ class Written:
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
         if shares.size > 1:
-            self.run: Callable[..., Any] = (crew := Crew(packed(self.program), self.source, numbers, given, shares))
+            self.run: Callable[..., Any] = (crew := Crew(program, self.source, numbers, given, shares))
             unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
         else:
             exec(builtins.compile(text, name, "exec"), namespace)
             self.run = namespace["step"]
-
-    @property
-    def plan(self) -> Plan:
-        """What was decided for the program, each time anew: it is large, and needed once."""
-        return planned(packed(self.program))
 
     def clean(self, known: dict[int, bool]) -> bool:
         """Clear gradients that were left by others, where the step does so; False if nobody knows whether it does."""

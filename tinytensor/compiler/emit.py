@@ -237,12 +237,10 @@ class Writer:
             return repr(x)
         return self.given(x)
 
-    def operand(self, call: Call, x: Any) -> str:
+    def operand(self, x: Any, dtype: np.dtype[Any] | None) -> str:
         """An argument of a call; of a marked number `add` makes an array, which costs a quarter microsecond less."""
-        dtype = operands(call)
         text = self.text(x)
-        marked = dtype is not None and type(x) in (int, float, dtype.type)
-        return f"\0{text}\0{dtype.char}\0" if marked else text  # type: ignore[union-attr]
+        return text if dtype is None or type(x) not in (int, float, dtype.type) else f"\0{text}\0{dtype.char}\0"
 
     def given(self, x: Any) -> str:
         """An object that has no text: it comes with the inputs."""
@@ -256,7 +254,8 @@ class Writer:
 
     def expression(self, call: Call) -> str:
         """A call as Python, without where its result goes."""
-        args = [self.index(call.args[1]) if call.text == "[]" and i else self.operand(call, a)
+        dtype = operands(call)
+        args = [self.index(call.args[1]) if call.text == "[]" and i else self.operand(a, dtype)
                 for i, a in enumerate(call.args)]
         if call.text in (".T", ".mT"):
             return f"{args[0]}{call.text}"

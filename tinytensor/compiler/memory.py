@@ -13,7 +13,7 @@ from .program import CompileError, Value
 from .standins import Number, Tracer
 
 SMALL = 2**14  # bytes: a call on a larger array takes longer than to be called
-HOLDERS = 3  # of an array that nobody has but a tensor, and who asks
+ALONE = 2  # references to an array that nobody has but a tensor, and who counts them
 
 
 def bounds(a: Any) -> tuple[int, int]:
@@ -49,9 +49,10 @@ def side_by_side(tensors: Iterable[Any]) -> None:
     """Let small arrays of tensors stand side by side, by dtype; those that others hold, or are parts, stay."""
     found: dict[Any, list[Any]] = {}
     for t in tensors:
+        held = sys.getrefcount(t.data) > ALONE  # subtle: before it has a name here, which some Pythons count
         a = t.data
-        if (type(a) is np.ndarray and a.base is None and a.dtype.kind in "fi" and a.flags.c_contiguous
-                and 0 < a.nbytes <= SMALL and sys.getrefcount(a) <= HOLDERS):
+        if (not held and type(a) is np.ndarray and a.base is None and a.dtype.kind in "fi" and a.flags.c_contiguous
+                and 0 < a.nbytes <= SMALL):
             found.setdefault(a.dtype, []).append(t)
     for group in found.values():
         if len(group) > 1:

@@ -38,7 +38,7 @@ def pieces(n: int, k: int, m: int, most: int) -> int:
 
 @lru_cache
 def strips(n: int, k: int, m: int, most: int) -> int:
-    """In how many strips of rows (n, k) @ (m, k).T is fastest, by up to a half, without turning either round; or 0.
+    """In how many strips of rows (n, k) @ (m, k).T of float32 is fastest, by a half at most, with none turned; or 0.
 
     These kernels multiply along rows of both: they need long ones.
     """
@@ -92,7 +92,7 @@ def times_transposed(x: Any, weight: Any) -> Any:
     (n, k), m = x.shape, len(weight)
     if n * m <= FEW and n * m * k <= SMALL:
         return x @ weight.T
-    if count := strips(n, k, m, (64 if one_thread() else 4) * SMALL):
+    if weight.dtype == np.float32 and (count := strips(n, k, m, (64 if one_thread() else 4) * SMALL)):
         return (x.reshape(count, n // count, k) @ weight.T).reshape(n, m)
     if n * m * k <= SMALL:
         turn = m < n and (n > 64 or m % 32 < 25)

@@ -55,7 +55,8 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
         has changed (a setting, a mode, a function), the program is made anew. Its random numbers come from Generators
         that are declared, or belong to a Module.
     *declared : Module, Optimizer, Generator, numpy.random.Generator, Tensor or array
-        What `step` may change. A learning rate is read at each call.
+        What `step` may change. A learning rate is read at each call. Small buffers of Modules come to stand side by
+        side in memory, and parameters in the optimiser's vector: `data` may be another array than before.
     workers : int
         So many processes share each step: every array argument is cut along its first axis, gradients are averaged.
         Arrays of a MiB or more that the step knows by name have to stay as they are then, unless they are declared.

@@ -14,23 +14,26 @@ def kernels(monkeypatch):
     monkeypatch.setattr(products, "small_kernels", lambda: True)
     monkeypatch.setattr(machine, "_threads", ["1"])
     products.pieces.cache_clear()
-    products.strips.cache_clear()
+    found = (products.pieces, products.strips, products.tiles)
+    for f in found:
+        f.cache_clear()
     yield
-    products.pieces.cache_clear()
-    products.strips.cache_clear()
+    for f in found:
+        f.cache_clear()
 
 
 @pytest.mark.parametrize("alone", ["1", "2"])
 @pytest.mark.parametrize(("n", "k", "m"), [(64, 200, 200), (32, 200, 200), (512, 64, 256), (64, 512, 256),
                                            (40, 300, 150),
                                            (200, 48, 128), (101, 101, 101), (16, 256, 128), (1, 1200, 1000),
-                                           (64, 200, 27), (300, 128, 10), (128, 500, 64), (32, 256, 128)])
+                                           (64, 200, 27), (300, 128, 10), (128, 500, 64), (32, 256, 128),
+                                           (256, 64, 192), (512, 64, 64), (384, 128, 512)])
 def test_products_are_those_in_one_piece(n, k, m, alone, monkeypatch):
     monkeypatch.setattr(machine, "_threads", [alone])
     rng = np.random.default_rng(0)
     x, w, g = (rng.standard_normal(shape).astype(np.float32) for shape in ((n, k), (m, k), (n, m)))
     exact = [a.astype(np.float64) for a in (x, w, g)]
-    found = [products.times_transposed(x, w), products.product(g, w), products.product(g.T, x, False)]
+    found = [products.times_transposed(x, w), products.product(g, w), products.transposed_times(g, x)]
     wanted = [exact[0] @ exact[1].T, exact[2] @ exact[1], exact[2].T @ exact[0]]
     for a, b in zip(found, wanted, strict=True):
         assert a.dtype == np.float32 and a.flags.c_contiguous
@@ -54,10 +57,24 @@ def test_strips_divide_the_rows_and_fit_the_kernels():
         assert products.strips(n, k, m, 64 * products.SMALL) == 0
 
 
-def test_turned():
-    for shape in ((256, 64), (100, 128), (33, 512), (5, 3)):
-        x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-        assert np.array_equal(products.turned(x), x.T) and products.turned(x).flags.c_contiguous
+def test_tiles_divide_the_results_and_fit_the_kernels():
+    most = 64 * products.SMALL
+    for k, n, m in [(512, 64, 256), (512, 192, 64), (384, 128, 512), (256, 96, 64), (640, 64, 64), (384, 512, 128)]:
+        r, c = products.tiles(n, k, m, most)
+        assert r and n % r == 0 and m % c == 0 and r * c * k <= products.SMALL
+    for k, n, m in [(64, 200, 200), (100, 128, 128), (512, 100, 64), (512, 512, 128), (2048, 64, 64), (384, 512, 512)]:
+        assert products.tiles(n, k, m, most) == (0, 0)
+    assert products.tiles(64, 512, 256, 4 * products.SMALL) == (0, 0), "larger ones gain from several threads"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("special", [None, np.inf, np.nan, 1e38, 1e-42])
+def test_turned(dtype, special):
+    for shape in ((256, 64), (100, 128), (33, 512), (5, 3), (128, 130), (16, 2048)):
+        x = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+        if special is not None:
+            x[3, 1] = special
+        assert np.array_equal(products.turned(x), x.T, equal_nan=True) and products.turned(x).flags.c_contiguous
 
 
 def test_compiled_steps_make_the_same_pieces():
@@ -78,7 +95,7 @@ def test_compiled_steps_make_the_same_pieces():
         f = tt.compile(lambda x, y, step=step: step(x, y), model, opt) if compiled else step
         results.append([f(x, y).item() for _ in range(5)])
         if compiled:
-            assert "turned_by_parts(" in f.source
+            assert "turned_by_blocks(" in f.source
     assert results[0] == results[1]
 
 
@@ -87,3 +104,23 @@ def test_strips_are_for_float32():
     for dtype, asked in ((np.float64, 0), (np.float32, 1)):
         products.times_transposed(np.ones((128, 256), dtype), np.ones((128, 256), dtype))
         assert products.strips.cache_info().misses == asked
+
+
+def test_the_gradient_of_a_weight_is_made_where_all_gradients_stand():
+    """Its tiles are made in the order of the weight, among the others: nothing is copied."""
+    x, y = np.ones((256, 128), np.float32), np.zeros(256, np.int64)
+    model = nn.Sequential(nn.Linear(128, 128, rng=1), nn.Tanh(), nn.Linear(128, 8, rng=2))
+    opt = optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x, y):
+        loss = tt.cross_entropy(model(x), y)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        return loss
+
+    compiled = tt.compile(step, model, opt)
+    for _ in range(2):
+        compiled(x, y)
+    assert products.tiles.cache_info().hits
+    assert "= d_linear0_weight.reshape(4, 32, 2, 64).transpose(2, 0, 1, 3)" in compiled.source

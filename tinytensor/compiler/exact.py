@@ -11,7 +11,7 @@ from .program import Call, Layout
 
 # What moves numbers, multiplies matrices, or adds without NumPy's buffers.
 EXACT = {"[]", ".T", ".astype", ".flatten", ".mT", ".ravel", ".reshape", ".squeeze", ".swapaxes", ".take", ".transpose",
-         "added_up", "filled", "gathered", "measured", "put", "put_into_zeros", "replaced", "turned_by_parts",
+         "added_up", "filled", "gathered", "measured", "put", "put_into_zeros", "replaced", "turned_by_blocks",
          "windowed", "np.broadcast_to", "np.clip", "np.concatenate", "np.copy", "np.copyto", "np.matmul", "np.split",
          "np.stack", "np.vecdot", "np.where"}
 REDUCTIONS = {"reduce", "sum", "max", "min", "prod"}

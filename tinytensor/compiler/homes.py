@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ops.products import turned_by_parts
+from ..ops.products import turned_by_blocks
 from .program import Call, Layout, Program, Value, filled, put, replaced, values
 
 FOR_EVER = 1 << 60
 # Calls that can write into an array that they are given; `emit.py` knows how.
 FUNCTIONS = {np.concatenate, np.stack, np.einsum, np.clip, np.cumsum, np.cumprod, np.dot, np.mean, np.sum, np.copy,
              np.argmax, np.argmin, np.max, np.min, np.prod, filled, np.ndarray.astype, np.ndarray.flatten,
-             inspect.unwrap(turned_by_parts)}
+             inspect.unwrap(turned_by_blocks)}
 METHODS = {".sum", ".max", ".min", ".mean", ".prod", ".cumsum", ".cumprod", ".argmax", ".argmin", ".clip", ".dot",
            ".any", ".all"}
 

@@ -127,32 +127,47 @@ def reads_root(call: Call, root: Value) -> bool:
     return any(w.root is root for w in call.inputs())
 
 
-def settle_copies(plan: Plan) -> None:
-    """What is only made to be copied in another order is made in that order, and the copy left out."""
+def settle_joins(plan: Plan) -> None:
+    """What is only made to be copied elsewhere is made there, and the copy left out; from the last call to the first:
+    a part of what is joined may itself be a copy."""
     for call in reversed(plan.calls):
-        if not (call.text in RESHAPES or call.target is np.copy) or not isinstance(call.result, Value):
-            continue
-        copy, view = call.result, call.args[0]
-        v = view.root
-        if copy.root is not copy or not plan.writes_out(call) or not compact(copy.array):
-            continue
-        order = transposition(v.array, view.array)
-        if order is None or not fills(v.call, order[-1] == len(order) - 1):
-            continue
-        if not plan.unplaced(v) or plan.readers(v) != {plan.at[id(call)]}:
-            continue
-        if plan.unplaced(copy):
-            plan.move_in(copy, Home("memory", copy))
-        home = plan.home[copy.number]
-        live = (plan.born(v), plan.dies(copy))
-        if any(o is not copy and last >= live[0] and first <= live[1] for first, last, o in home.top.all_lives()):
-            continue
-        room = Home("part", v, home)
-        room.loose, plan.home[v.number] = True, room
-        room.text = f".reshape{view.array.shape}.transpose{tuple(order)}"
-        room.lives.append((*live, v))
-        if v.call is not None and v.call.target is np.stack:
-            settle_stacked(plan, v.call, room)
+        if call.text in RESHAPES or call.target is np.copy:
+            settle_copy(plan, call)
+        elif is_join(call):
+            settle_concatenation(plan, call)
+
+
+def is_join(call: Call) -> bool:
+    return call.target in (np.concatenate, np.stack)
+
+
+def settle_copy(plan: Plan, call: Call) -> None:
+    """What is copied in another order is made in that order."""
+    if not isinstance(call.result, Value):
+        return
+    copy, view = call.result, call.args[0]
+    v = view.root
+    if copy.root is not copy or not plan.writes_out(call) or not compact(copy.array):
+        return
+    order = transposition(v.array, view.array)
+    if order is None or not fills(v.call, order[-1] == len(order) - 1):
+        return
+    if not plan.unplaced(v) or plan.readers(v) != {plan.at[id(call)]}:
+        return
+    if plan.unplaced(copy):
+        plan.move_in(copy, Home("memory", copy))
+    home = plan.home[copy.number]
+    live = (plan.born(v), plan.dies(copy))
+    joined = [c.result for i in plan.readers(copy) if i < len(plan.calls) and is_join(c := plan.calls[i])]
+    if any(last >= live[0] and first <= live[1] and overlaps(plan, o, home, 0, copy.array.nbytes)
+           for first, last, o in home.top.all_lives() if not any(o is w for w in (copy, *joined))):
+        return
+    room = Home("part", v, home)
+    room.loose, plan.home[v.number] = True, room
+    room.text = f".reshape{view.array.shape}.transpose{tuple(order)}"
+    room.lives.append((*live, v))
+    if v.call is not None and v.call.target is np.stack:
+        settle_stacked(plan, v.call, room)
 
 
 def transposition(a: Any, view: Any) -> list[int] | None:
@@ -188,31 +203,28 @@ def settle_stacked(plan: Plan, call: Call, home: Home) -> None:
             home.lives[0] = (first, *home.lives[0][1:])
 
 
-def settle_concatenations(plan: Plan) -> None:
-    """The parts of a concatenation are made side by side, where it will stand; from the last call to the first."""
-    for call in reversed(plan.calls):
-        if call.target not in (np.concatenate, np.stack) or not compact(call.result.array):
+def settle_concatenation(plan: Plan, call: Call) -> None:
+    """The parts of a concatenation are made side by side, where it will stand."""
+    whole = call.result
+    if not compact(whole.array) or (whole.number in plan.home and plan.home[whole.number].loose):
+        return
+    if plan.unplaced(whole):
+        plan.move_in(whole, Home("memory", whole))
+    home = plan.home[whole.number]
+    for part, offset in parts(call):
+        v = part.root
+        if not (compact(part.array) and compact(v.array) and v.array.size == part.array.size and v.array.size
+                and v.array.dtype == whole.array.dtype and plan.unplaced(v)):
             continue
-        if call.result.number in plan.home and plan.home[call.result.number].loose:
+        room = Home("part", v, home, offset)
+        live = (plan.born(v), max(plan.dies(v), plan.dies(whole)))
+        others = [o for o in home.top.all_lives() if o[2] is not whole and o[1] >= live[0] and o[0] <= live[1]
+                  and overlaps(plan, o[2], home, offset, v.array.nbytes)]
+        if others:
+            home.parts.remove(room)
             continue
-        whole = call.result
-        if plan.unplaced(whole):
-            plan.move_in(whole, Home("memory", whole))
-        home = plan.home[whole.number]
-        for part, offset in parts(call):
-            v = part.root
-            if not (compact(part.array) and compact(v.array) and v.array.size == part.array.size and v.array.size
-                    and v.array.dtype == whole.array.dtype and plan.unplaced(v)):
-                continue
-            room = Home("part", v, home, offset)
-            live = (plan.born(v), max(plan.dies(v), plan.dies(whole)))
-            others = [o for o in home.top.all_lives() if o[2] is not whole and o[1] >= live[0] and o[0] <= live[1]
-                      and overlaps(plan, o[2], home, offset, v.array.nbytes)]
-            if others:
-                home.parts.remove(room)
-                continue
-            plan.home[v.number] = room
-            room.lives.append((*live, v))
+        plan.home[v.number] = room
+        room.lives.append((*live, v))
 
 
 def overlaps(plan: Plan, other: Value, home: Home, offset: int, size: int) -> bool:
@@ -284,8 +296,8 @@ def give_memory(plan: Plan) -> None:
         plan.size = max(plan.size, h.offset + size)
 
 
-RULES = (settle_sources, settle_shared, settle_state, settle_puts, settle_copies, settle_concatenations, settle_chains,
-         find_runs, shrink, give_memory)
+RULES = (settle_sources, settle_shared, settle_state, settle_puts, settle_joins, settle_chains, find_runs,
+         shrink, give_memory)
 
 
 def planned(program: Program) -> Plan:

@@ -15,7 +15,7 @@ from ..core import S, Traced, helper
 from ..define import op
 from .elementwise import exp, where
 from .index import FEW_ROWS, gathered, one_hot_table, scatter_rows, take, take_along_axis
-from .products import product, times_transposed
+from .products import product, times_transposed, transposed_times
 from .reduce import logsumexp, normalised
 
 INTEGER, UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
@@ -32,11 +32,11 @@ def affine(x: Any, weight: Any, bias: Any = None) -> Any:
 
 def rows(x: Any) -> Any:
     """x with all axes but the last joined to one: one tall product is faster than many small ones."""
-    return x.reshape(-1, x.shape[-1])
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 @op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(rows(g), weight).reshape(x.shape),
-    lambda g, y, x, weight, bias: product(g.T, x, False) if g.ndim == 2 else product(rows(g).T, rows(x), False),
+    lambda g, y, x, weight, bias: transposed_times(rows(g), rows(x)),
     lambda g, y, x, weight, bias: sum_rows(g if g.ndim == 2 else rows(g)),
     analytic=True, definition=affine,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))

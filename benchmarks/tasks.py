@@ -44,6 +44,7 @@ class Contender:
 
 
 EAGER, COMPILED, TWO = "tinytensor, eager", "tinytensor, compiled", "tinytensor, compiled, 2 workers"
+COMPILED_ALL = "tinytensor, compiled, all threads"
 TORCH = ("PyTorch, 1 thread", "PyTorch, all threads")
 TORCH_COMPILE = ("torch.compile, 1 thread", "torch.compile, all threads")
 JAX, MYGRAD, AUTOGRAD, BY_HAND = "JAX jit", "MyGrad", "HIPS autograd", "by hand"
@@ -52,6 +53,7 @@ CONTENDERS = {
     BY_HAND: Contender("hand"),
     EAGER: Contender("ours"),
     COMPILED: Contender("ours", options={"workers": 1}),
+    COMPILED_ALL: Contender("ours", threads=0, options={"workers": 1}),
     TWO: Contender("ours", options={"workers": 2}),
     TORCH[0]: Contender("torch_"),
     TORCH[1]: Contender("torch_", threads=0),
@@ -67,7 +69,8 @@ PACKAGES = ("numpy", "torch", "jax", "mygrad", "autograd", "micrograd")
 
 TINY = (BY_HAND, EAGER, COMPILED, TORCH[0], JAX, MYGRAD, AUTOGRAD)
 TRAINING = (EAGER, COMPILED, TWO, *TORCH, *TORCH_COMPILE, JAX, MYGRAD, AUTOGRAD)
-SAMPLING = (BY_HAND, EAGER, COMPILED, TWO, *TORCH, *TORCH_COMPILE, JAX)  # who takes part in the second variant
+LARGE = (COMPILED_ALL, *TRAINING)  # where products are large enough for threads
+UNSAMPLED = (MYGRAD, AUTOGRAD)  # who takes no part in the second variant
 
 # --- what they do ---
 
@@ -90,7 +93,7 @@ class Task:
     @property
     def variants(self) -> dict[str, tuple[str, ...]]:
         """Who takes part, where the batch is given, and where it is drawn in the step."""
-        drawing = {"sampled": tuple(c for c in self.contenders if c in SAMPLING)}
+        drawing = {"sampled": tuple(c for c in self.contenders if c not in UNSAMPLED)}
         return {"given": self.contenders} | (drawing if self.trains else {})
 
     @property
@@ -109,8 +112,8 @@ TASKS = {
     "mlp": Task("lecture MLP, batch 64", "mlp", (BY_HAND, *TRAINING), 64, 3, 16, 200),
     "batchnorm": Task("six-layer BatchNorm MLP, batch 64", "batchnorm", TRAINING, 64, 3, 16, 200, 5),
     "wavenet": Task("WaveNet, batch 32", "wavenet", TRAINING, 32, 8, 24, 128, 3),
-    "names": Task("names GPT, 32 x 16, width 64", "gpt", **NAMES),
-    "shakespeare": Task("Shakespeare GPT, 12 x 64, width 128", "gpt", **SHAKESPEARE),
+    "names": Task("names GPT, 32 x 16, width 64", "gpt", LARGE, **NAMES),
+    "shakespeare": Task("Shakespeare GPT, 12 x 64, width 128", "gpt", LARGE, **SHAKESPEARE),
     "writing": Task("63 tokens written by the Shakespeare GPT", "writing", (EAGER, *TORCH), **SHAKESPEARE),
 }
 
@@ -125,6 +128,7 @@ REQUIRED = {
 GROWTH = (("names", "batch", (8, 32, 128)), ("names", "width", (32, 64, 128)), ("names", "depth", (2, 4, 8)),
           ("names", "context", (8, 16, 64)), ("mlp", "batch", (16, 64, 256)), ("mlp", "width", (50, 200, 800)))
 COMPILE_SECONDS = {"mlp": 0.05, "names": 0.5, "shakespeare": 0.5}  # required: at most
+OURS = {1: (COMPILED, COMPILED_ALL), 2: (TWO,)}  # by the workers: the best of them counts, as of the peers
 PEERS = {"torch": TORCH, "compile": TORCH_COMPILE, "jax": (JAX,), "hand": (BY_HAND,)}  # the best of them counts
 
 

@@ -206,8 +206,8 @@ def readme(results: Results) -> str:
     if table := ratios(results):
         lines += ["Ratios are of the minima, with what is required of them (≥); bold ones are missed. One worker of "
                   "ours has, like PyTorch, the threads that suit it, where its products are large enough for two; what "
-                  "it does with one stands below. 'drawing': the batch is drawn inside of the step from all of the data.",
-                  "", *table,
+                  "it does with one stands below. 'drawing': the batch is drawn inside of the step from all of the "
+                  "data.", "", *table,
                   "![How many times as long the others take as a compiled step, and how cost grows]"
                   "(benchmarks/results/speed.png)", ""]
     lines += times(results)

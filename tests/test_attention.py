@@ -12,6 +12,7 @@ from tinytensor import nn
 from tinytensor.nn.dropout import dropout_mask
 from tinytensor.testing import gradcheck
 
+attention_op = importlib.import_module("tinytensor.ops.attention")
 RNG = np.random.default_rng(0)
 C, H = 12, 3
 
@@ -142,6 +143,41 @@ def test_float32_stays_float32(dropout):
         y.sum().backward()
         assert {a.dtype for a in (y, x.grad, *(p.grad for p in layer.parameters()))} == {np.dtype(np.float32)}
     assert layers(np.float32)[0].weights(x).dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [None, (8, 8), (2, 1, 8, 8), (2, 2, 8, 8), (1, 8), (2, 1, 8, 1)])
+@pytest.mark.parametrize("causal", [True, False])
+def test_queries_in_blocks_give_the_same(shape, causal, monkeypatch):
+    rng = np.random.default_rng(0)
+    qkv, g = rng.standard_normal((2, 8, 12)), rng.standard_normal((2, 8, 4))
+    keep = None if shape is None else rng.uniform(0.5, 2, shape)
+    found = []
+    for long in (9, 8):
+        monkeypatch.setattr(attention_op, "LONG", long)
+        assert len(attention_op.spans(8, causal)) == (4 if causal and long == 8 else 1)
+        inputs = [tt.Tensor(a, requires_grad=True) for a in (qkv, keep) if a is not None]
+        y = tt.attention(*inputs, heads=2, causal=causal)
+        y.backward(g)
+        found.append([y.data, *(x.grad for x in inputs)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_compiled_blocks_are_made_where_they_stand(monkeypatch):
+    monkeypatch.setattr(attention_op, "LONG", 8)
+    layer = nn.CausalSelfAttention(16, 2, rng=0)
+    x = np.random.default_rng(0).standard_normal((3, 8, 16)).astype(np.float32)
+
+    def step(x):
+        x = tt.Tensor(x, requires_grad=True)
+        layer.zero_grad()
+        (layer(x) ** 2).sum().backward()
+        return [x.grad, *(p.grad for p in layer.parameters())]
+
+    compiled = tt.compile(step, layer)
+    found = [compiled(x) for _ in range(3)]
+    assert all(np.array_equal(a, b) for a, b in zip(found[0], found[2], strict=True))
+    assert "np.stack" not in compiled.source and "copyto" not in compiled.source
 
 
 def test_weights_add_up_to_1_and_make_the_output():

@@ -166,7 +166,7 @@ def settle_copy(plan: Plan, call: Call) -> None:
     room.loose, plan.home[v.number] = True, room
     room.text = f".reshape{view.array.shape}.transpose{tuple(order)}"
     room.lives.append((*live, v))
-    if v.call is not None and v.call.target is np.stack:
+    if is_stack(v.call):
         settle_stacked(plan, v.call, room)
 
 
@@ -188,8 +188,11 @@ def fills(call: Call | None, rows: bool) -> bool:
         return False
     if call.target is np.matmul:
         return rows and all(v.array.ndim > 1 for v in call.inputs())
-    first = call.target is np.stack and call.kwargs.get("axis", 0) == 0 and len(call.args) == 1
-    return first or call.ufunc is not None
+    return is_stack(call) or call.ufunc is not None
+
+
+def is_stack(call: Call | None) -> bool:
+    return call is not None and call.target is np.stack and call.kwargs.get("axis", 0) == 0 and len(call.args) == 1
 
 
 def settle_stacked(plan: Plan, call: Call, home: Home) -> None:
@@ -201,6 +204,8 @@ def settle_stacked(plan: Plan, call: Call, home: Home) -> None:
             room.lives.append((plan.born(v), max(e for _, e, _ in home.lives), v))
             first = min(plan.born(v), home.lives[0][0])
             home.lives[0] = (first, *home.lives[0][1:])
+            if is_stack(v.call):
+                settle_stacked(plan, v.call, room)
 
 
 def settle_concatenation(plan: Plan, call: Call) -> None:

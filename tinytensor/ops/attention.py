@@ -19,11 +19,27 @@ from .shape import reshape, swapaxes
 
 
 @lru_cache(maxsize=64)
-def future(t: int, dtype: Any) -> Any:
-    """What is added to scores (T keys, T queries): -inf where the key comes after the query, else 0; cached."""
-    a = np.tril(np.full((t, t), -np.inf, dtype), -1)
+def future(t: int, dtype: Any, before: int = 0) -> Any:
+    """What is added to scores (before + t keys, t queries): -inf where the key comes after the query, else 0; cached.
+
+    `before` is how many keys come before the first query.
+    """
+    a = np.tril(np.full((before + t, t), -np.inf, dtype), -1 - before)
     a.flags.writeable = False
     return a
+
+
+LONG = 256  # from so many places on, queries go in blocks
+
+
+def spans(t: int, causal: bool) -> list[tuple[int, int, int]]:
+    """Blocks of queries: where each begins and ends, and how many keys it looks at.
+
+    Four blocks leave out three eighths of all scores: those of keys that come after all queries of a block.
+    """
+    if not causal or t < LONG or t % 4:
+        return [(0, t, t)]
+    return [(start, start + t // 4, start + t // 4) for start in range(0, t, t // 4)]
 
 
 def headed(qkv: Any, heads: int) -> Any:
@@ -60,20 +76,50 @@ def composed(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) ->
     return reshape(swapaxes(p @ v, 1, 2), (b, t, width // 3))  # the heads side by side
 
 
-def of_qkv(g: Any, qkv: Any, keep: Any, heads: int, p: Any) -> Any:
+def masked(keep: Any, queries: slice, keys: int) -> Any:
+    """The part of a mask for a block of weights, keys before queries as there."""
+    rows = keep if keep.shape[-2] == 1 else keep[..., queries, :]
+    return (rows if rows.shape[-1] == 1 else rows[..., :keys]).swapaxes(-1, -2)
+
+
+def of_qkv(g: Any, qkv: Any, keep: Any, heads: int, ps: list[Any]) -> Any:
     q, k, v = headed(qkv, heads)  # (B, H, T, D) each
-    g = by_head(g, heads)
-    gv = (p if keep is None else p * keep.swapaxes(-1, -2)) @ g
-    gs = v @ upright(g, 1 / math.sqrt(q.shape[-1]))  # (B, H, T, T), keys before queries as in p
-    if keep is not None:
-        gs *= keep.swapaxes(-1, -2)
-    gs *= p
-    gs -= p * (ones(len(p[0, 0]), gs.dtype) @ gs)[..., None, :]
-    return np.stack((gs.mT @ k, gs @ q, gv)).transpose(1, 3, 0, 2, 4).reshape(qkv.shape)
+    g, size = by_head(g, heads), ps[0].shape[-1]
+    gq, gk, gv = list[Any](), list[Any](), list[Any]()  # by blocks of places
+    for i, p in enumerate(ps):  # (B, H, keys, queries)
+        keys, queries = p.shape[-2], slice(i * size, (i + 1) * size)
+        gi, qi = g[:, :, queries], q[:, :, queries]
+        mask = None if keep is None else masked(keep, queries, keys)
+        gs = v[:, :, :keys] @ upright(gi, 1 / math.sqrt(q.shape[-1]))  # as p
+        if mask is not None:
+            gs *= mask
+        gs *= p
+        gs -= p * (ones(keys, gs.dtype) @ gs)[..., None, :]
+        weights = p if mask is None else p * mask
+        blocks = [slice(j, j + size) for j in range(0, keys, size)]
+        gq.append(gs.mT @ k[:, :, :keys])
+        gk = added(gk, [gs[:, :, block] @ qi for block in blocks])
+        gv = added(gv, [weights[:, :, block] @ gi for block in blocks])
+    if len(ps) == 1:
+        return np.stack((*gq, *gk, *gv)).transpose(1, 3, 0, 2, 4).reshape(qkv.shape)
+    return np.stack([np.stack(x) for x in (gq, gk, gv)]).transpose(2, 1, 4, 0, 3, 5).reshape(qkv.shape)
 
 
-def of_keep(g: Any, qkv: Any, keep: Any, heads: int, p: Any) -> Any:
-    return unbroadcast(by_head(g, heads) @ headed(qkv, heads)[2].mT * p.mT, keep.shape)
+def added(some: list[Any], more: list[Any]) -> list[Any]:
+    """Arrays added one by one, and those that are left."""
+    return [a + b for a, b in zip(some, more, strict=False)] + more[len(some) :]
+
+
+def of_keep(g: Any, qkv: Any, keep: Any, heads: int, ps: list[Any]) -> Any:
+    v = headed(qkv, heads)[2]
+    return unbroadcast(by_head(g, heads) @ v.mT * whole(ps).mT, keep.shape)
+
+
+def whole(ps: list[Any]) -> Any:
+    """All weights, (B, H, T keys, T queries): 0 for what comes after."""
+    t = ps[-1].shape[-2]
+    return np.concatenate([p if p.shape[-2] == t else np.concatenate(
+        [p, np.zeros((*p.shape[:2], t - p.shape[-2], p.shape[-1]), p.dtype)], -2) for p in ps], -1)
 
 
 @op(lambda g, y, qkv, keep, *, heads, extras, **_: of_qkv(g, qkv, keep, heads, extras),
@@ -115,11 +161,17 @@ def attention(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -
                          f"multiple of {heads}; choose a width that the number of heads divides")
     q, k, v = headed(qkv, heads)  # (B, H, T, D) each
     b, t, _ = qkv.shape
-    p = k @ upright(q, 1 / math.sqrt(q.shape[-1]))  # (B, H, T, T), keys before queries: the maximum is 4 times faster
-    if causal:
-        p += future(t, p.dtype)
-    p -= highest(p)
-    np.exp(p, out=p)
-    p /= (ones(t, p.dtype) @ p)[..., None, :]
-    y = (p if keep is None else p * keep.swapaxes(-1, -2)).mT @ v
-    return y.swapaxes(1, 2).reshape(b, t, -1), p
+    ys, ps = [], []
+    for start, stop, keys in spans(t, causal):  # p is (B, H, keys, queries): so the maximum is 4 times faster
+        p = k[:, :, :keys] @ upright(q[:, :, start:stop], 1 / math.sqrt(q.shape[-1]))
+        if causal:
+            p += future(stop - start, p.dtype, start)
+        p -= highest(p)
+        np.exp(p, out=p)
+        p /= (ones(keys, p.dtype) @ p)[..., None, :]
+        weights = p if keep is None else p * masked(keep, slice(start, stop), keys)
+        ys.append(weights.mT @ v[:, :, :keys])
+        ps.append(p)
+    if len(ys) == 1:
+        return ys[0].swapaxes(1, 2).reshape(b, t, -1), ps
+    return np.stack(ys).transpose(1, 0, 3, 2, 4).reshape(b, t, -1), ps

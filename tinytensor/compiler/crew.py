@@ -41,9 +41,11 @@ class Crew:
         self.arguments = [v.array for v in (*program.inputs, *numbers)]  # what this worker's step is given
         self.numbers = [(i, type(x)) for i, x in enumerate(self.arguments) if not isinstance(x, np.ndarray | Layout)]
         self.board = memoryview(mmap.mmap(-1, 8 * max(1, len(self.numbers)))).cast("d")
-        self.results = [shared((size, *np.shape(v.array)), v.array.dtype if v.is_array else np.float64)
-                        for v in program.result]
         self.count = len(program.result)
+        self.told = memoryview(mmap.mmap(-1, 8 * max(1, size * self.count))).cast("d")  # results that are numbers
+        self.results = [None if is_number(v) else shared((size, *v.array.shape), v.array.dtype)
+                        for v in program.result]
+        self.types = [v.array.dtype if v.is_array else np.float64 for v in program.result]
         self.rows = {len(a) // size for _, a in self.arrays}  # of a worker's part of a batch
         self.rows |= {c.result.array.shape[0] for c in program.calls if c.text == "team.dealt"}
         self.streams = noise(program)
@@ -55,7 +57,8 @@ class Crew:
         """The step, made in this process, and its own parts of what comes and goes."""
         for i, a in self.arrays:
             self.arguments[i] = self.team.own(a)
-        self.given = [there[self.team.rank, ...] for there in self.results]
+        self.given: list[Any] = [(self.told, i * self.size + self.team.rank) if there is None else
+                                 (there[self.team.rank, ...], ...) for i, there in enumerate(self.results)]
         namespace = {**inputs, **self.source.numbers, "team": self.team}
         exec(self.source.code, namespace)
         step: Callable[..., Any] = namespace["step"]
@@ -79,8 +82,8 @@ class Crew:
     def step(self, run: Callable[..., Any]) -> Any:
         """Make this worker's part of the step, and put down what it gave."""
         outputs = run(*self.arguments)
-        for there, x in zip(self.given, outputs, strict=False):
-            there[...] = x
+        for (there, place), x in zip(self.given, outputs, strict=False):
+            there[place] = x
         self.team.meet()
         return outputs
 
@@ -104,15 +107,22 @@ class Crew:
                 self.team.fail(error)
             self.team.close()
             raise
-        return (*map(self.together, self.results), *outputs[self.count :])
+        return (*map(self.together, range(self.count)), *outputs[self.count :])
 
-    def together(self, parts: Any) -> Any:
+    def together(self, i: int) -> Any:
         """What all workers gave: numbers are averaged, rows put behind each other."""
+        if (parts := self.results[i]) is None:
+            return np.array(sum(self.told[i * self.size : (i + 1) * self.size]) / self.size, self.types[i])
         if parts.ndim > 1 and parts.shape[1] in self.rows:
             return parts.reshape(-1, *parts.shape[2:])
         if parts.dtype.kind != "f":
             return parts[0]
         return np.array(reduce(add, parts) * (1 / self.size))
+
+
+def is_number(v: Value) -> bool:
+    """Whether a value is a float, or an array of one without axes."""
+    return not v.is_array or (v.array.ndim == 0 and v.array.dtype.char in "fd")
 
 
 LARGE = 2**20  # bytes: an undeclared array from which on has to stay as it is while workers share a step
@@ -121,8 +131,24 @@ LARGE = 2**20  # bytes: an undeclared array from which on has to stay as it is w
 def seen_by_all(program: Program, shares: Shares) -> list[Any]:
     """The arrays that may be others at each step, and are in no shared memory: the workers get copies every time."""
     vectors = {id(a) for arrays in (*shares.padded.values(), *shares.own.values()) for a in arrays.values()}
-    declared = [source.array for source, _ in program.state if source.is_array and id(source.array) not in vectors]
+    declared = [source.array for source, final in program.state if source.is_array
+                and id(source.array) not in vectors and not apart(program, source, final)]
     return declared + [v.array for v in program.sources if v.kind == "constant" and v.live and v.array.nbytes < LARGE]
+
+
+def apart(program: Program, source: Value, final: Value) -> bool:
+    """Whether nothing comes of a declared array but what it is after the step, such as running statistics.
+
+    Then another worker may have older numbers.
+    """
+    touched = {source.number}
+    for call in program.calls:
+        if any(v.number in touched or v.root.number in touched for v in call.inputs()):
+            if call.effect:
+                return False
+            touched |= {v.number for v in call.outputs()}
+    others = [*program.result, *(v for s, v in program.state if s is not source)]
+    return final is not source and not any(v.number in touched or v.root.number in touched for v in others)
 
 
 def noise(program: Program) -> list[Any]:

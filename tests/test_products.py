@@ -60,11 +60,12 @@ def test_strips_divide_the_rows_and_fit_the_kernels():
 def test_tiles_divide_the_results_and_fit_the_kernels():
     most = 64 * products.SMALL
     for k, n, m in [(512, 64, 256), (512, 192, 64), (384, 128, 512), (256, 96, 64), (640, 64, 64), (384, 512, 128)]:
-        r, c = products.tiles(n, k, m, most)
+        r, c = products.tiles(n, k, m, 4, most)
         assert r and n % r == 0 and m % c == 0 and r * c * k <= products.SMALL
     for k, n, m in [(64, 200, 200), (100, 128, 128), (512, 100, 64), (512, 512, 128), (2048, 64, 64), (384, 512, 512)]:
-        assert products.tiles(n, k, m, most) == (0, 0)
-    assert products.tiles(64, 512, 256, 4 * products.SMALL) == (0, 0), "larger ones gain from several threads"
+        assert products.tiles(n, k, m, 4, most) == (0, 0)
+    assert products.tiles(128, 256, 512, 8, most) == (0, 0), "twice as many bytes"
+    assert products.tiles(64, 512, 256, 4, 4 * products.SMALL) == (0, 0), "larger ones gain from several threads"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

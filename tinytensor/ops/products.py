@@ -50,21 +50,22 @@ def strips(n: int, k: int, m: int, most: int) -> int:
 
 
 @lru_cache
-def tiles(n: int, k: int, m: int, most: int) -> tuple[int, int]:
+def tiles(n: int, k: int, m: int, itemsize: int, most: int) -> tuple[int, int]:
     """The rows and columns of the tiles of results that (k, n).T @ (k, m) is fastest in, by a fifth; or (0, 0).
 
-    These kernels want as many steps as they take at once, in results that stand together.
+    These kernels are fastest at as many steps as they take at once, for results that stand close together.
     """
-    if k < 128 or not SMALL < n * k * m <= most or not small_kernels():
+    size = n * m * itemsize
+    if k < 128 or not SMALL < n * k * m <= most or size > 2**18 or not small_kernels():
         return 0, 0
-    shapes = ((24, 64), (32, 64), (32, 32)) if n * m <= 2**14 else ((32, 64),) if n * m <= 2**16 else ()
+    shapes = ((24, 64), (32, 64), (32, 32)) if size <= 2**16 else ((32, 64),)
     return next(((r, c) for r, c in shapes if n % r == 0 and m % c == 0 and r * c * k <= SMALL), (0, 0))
 
 
 def transposed_times(a: Any, b: Any) -> Any:
     """a.T @ b for a (k, n) and b (k, m), both with their rows in one piece: the gradient of a weight."""
     (k, n), m = a.shape, b.shape[1]
-    r, c = tiles(n, k, m, (64 if one_thread() else 4) * SMALL)
+    r, c = tiles(n, k, m, a.itemsize, (64 if one_thread() else 4) * SMALL)
     if not r:
         return product(a.T, b, False)
     y = a.T.reshape(n // r, r, k) @ b.reshape(k, m // c, 1, c).transpose(1, 2, 0, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from .tasks import (
@@ -37,7 +38,7 @@ def told(results: Results, task: str, variant: str, contender: str, what: str = 
     return None if found is None else float(found)
 
 
-def best(results: Results, task: str, variant: str, contenders: tuple[str, ...]) -> float | None:
+def best(results: Results, task: str, variant: str, contenders: Iterable[str]) -> float | None:
     """The least of their minima."""
     return min([t for c in contenders if (t := told(results, task, variant, c)) is not None], default=None)
 
@@ -116,16 +117,16 @@ def ratios(results: Results) -> list[str]:
         head += [PEER_NAMES[peer], "drawing"]
     body = []
     for task, required in REQUIRED.items():
-        for workers, ours in OURS.items() if task in results["tasks"] else ():
-            known = tuple(c for c in ours if c in TASKS[task].contenders)
-            forms = {str(workers): known} if len(known) == 1 else {
-                f"{workers}, best of threads": known, f"{workers}, 1 thread": known[:1]}
-            for form, ours_ in forms.items():
+        for workers, contenders in OURS.items() if task in results["tasks"] else ():
+            known = [c for c in contenders if c in results["tasks"][task]["given"]]
+            forms = [(str(workers), known)] if len(known) < 2 else [
+                (f"{workers}, best of threads", known), (f"{workers}, 1 thread", known[:1])]
+            for form, ours in forms:
                 cells = [TASKS[task].title, form]
                 for peer in PEERS:
                     for variant in ("given", "sampled"):
                         needed = required.get(peer, {}).get(workers)
-                        cells.append(held(ratio(results, task, variant, peer, *ours_), needed))
+                        cells.append(held(ratio(results, task, variant, peer, *ours), needed))
                 body.append(cells)
     return rows(head, body, 2) if body else []
 

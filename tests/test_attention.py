@@ -145,7 +145,7 @@ def test_float32_stays_float32(dropout):
     assert layers(np.float32)[0].weights(x).dtype == np.float32
 
 
-@pytest.mark.parametrize("shape", [None, (8, 8), (2, 1, 8, 8), (2, 2, 8, 8), (1, 8), (2, 1, 8, 1)])
+@pytest.mark.parametrize("shape", [None, (8, 8), (2, 1, 8, 8), (2, 2, 8, 8), (1, 8), (2, 1, 8, 1), (8,), ()])
 @pytest.mark.parametrize("causal", [True, False])
 def test_queries_in_blocks_give_the_same(shape, causal, monkeypatch):
     rng = np.random.default_rng(0)
@@ -161,6 +161,13 @@ def test_queries_in_blocks_give_the_same(shape, causal, monkeypatch):
         found.append([y.data, *(x.grad for x in inputs)])
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_masks_that_do_not_fit_are_refused():
+    qkv = tt.ones(1, 4, 12)
+    for shape in ((6, 6), (4, 9), (3, 4, 4), (2, 2, 4, 4), (1, 1, 2, 4, 4)):
+        assert "broadcasts to (B, heads, T, T), (1, 2, 4, 4)" in message(ValueError, tt.attention, qkv,
+                                                                         tt.ones(*shape), heads=2)
 
 
 def test_compiled_blocks_are_made_where_they_stand(monkeypatch):

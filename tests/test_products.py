@@ -40,6 +40,18 @@ def test_products_are_those_in_one_piece(n, k, m, alone, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-4)
 
 
+def test_operands_in_any_layout():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 256, 128)).astype(np.float32)
+    wide = rng.standard_normal((256, 300)).astype(np.float32)
+    for left in (a, np.asfortranarray(a), wide[:, 7:135], wide[::-1, 100:228], np.broadcast_to(a[:1], a.shape),
+                 np.broadcast_to(np.float32(2), a.shape), a.astype(np.float64)):
+        for right in (b, np.asfortranarray(b), wide[:, :128]):
+            y = products.transposed_times(left, right)
+            assert y.dtype == np.result_type(left, right)
+            np.testing.assert_allclose(y, left.T.astype(np.float64) @ right, rtol=1e-4, atol=2e-4)
+
+
 def test_pieces_divide_the_rows_and_fit_the_kernels():
     for n, k, m in [(64, 200, 200), (512, 64, 256), (192, 512, 64), (768, 128, 512), (97, 128, 128), (64, 64, 64)]:
         count = products.pieces(n, k, m, products.limit(m, True))

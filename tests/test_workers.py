@@ -332,3 +332,18 @@ def test_what_is_declared_and_private_reaches_the_others():
     for x, y in batches(3, (8, 3)):
         learn(x, y)
     assert not learn.latest.run.mirrors and "running" in learn.source
+
+
+def test_what_a_worker_could_fail_of_is_never_old():
+    place, table = np.zeros(4, np.int64), np.arange(1, 7)
+
+    def step(x):
+        place[...] = tt.take(table, place, 0)
+        return x * 2
+
+    compiled = tt.compile(step, place, workers=2)
+    for i in range(12):
+        if i % 4 == 0:
+            place[...] = 0
+        compiled(np.ones((2, 3)))
+    assert (place == 4).all()

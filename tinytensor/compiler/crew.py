@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..random import Generator
-from .program import CompileError, Layout, Program, Value
-from .sharing import Shares, room, site
+from .program import CompileError, Layout, Program, Value, put
+from .sharing import Shares, makes_view, room, site
 from .source import Source
 from .workers import Stopped, Team, shared
 
@@ -121,7 +121,7 @@ class Crew:
 
 
 def is_number(v: Value) -> bool:
-    """Whether a value is a float, or an array of one without axes."""
+    """Whether a value is a Python number, or an array of one float without axes."""
     return not v.is_array or (v.array.ndim == 0 and v.array.dtype.char in "fd")
 
 
@@ -139,12 +139,13 @@ def seen_by_all(program: Program, shares: Shares) -> list[Any]:
 def apart(program: Program, source: Value, final: Value) -> bool:
     """Whether nothing comes of a declared array but what it is after the step, such as running statistics.
 
-    Then another worker may have older numbers.
+    Then another worker may have older numbers, if it can't fail of them: only arithmetic is made of such an array.
     """
     touched = {source.number}
     for call in program.calls:
         if any(v.number in touched or v.root.number in touched for v in call.inputs()):
-            if call.effect:
+            if call.effect or not (makes_view(call) or call.target is put
+                                   or (call.ufunc is not None and call.ufunc is not np.power)):
                 return False
             touched |= {v.number for v in call.outputs()}
     others = [*program.result, *(v for s, v in program.state if s is not source)]

@@ -377,7 +377,7 @@ class Writer:
         if home.loose:
             for i, v in enumerate(call.args[0]):
                 own = self.plan.home.get(v.number)
-                if own is None or own.parent is not home:
+                if own is None or own.parent is not home or own.text != f"[{i}]":  # it may stand there more than once
                     self.add(f"np.copyto({out}[{i}], {self.ref(v)})", call)
             return
         there = [self.stands(v, home, offset) for v, offset in parts(call)] if compact(whole.array) else []

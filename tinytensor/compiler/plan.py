@@ -16,6 +16,8 @@ from .program import Call, Program, Value, put, replaced, values
 from .runs import find_runs, shrink, span
 
 ALIGN = 64  # bytes: a line of the processor's cache
+PRODUCTS = {np.matmul, np.dot, np.vecdot, np.einsum}
+UNSAFE = {np.isnan, np.isinf, np.isfinite, np.signbit}  # NumPy 2.4.6 is wrong where their results are far apart
 
 
 # --- one rule each ---
@@ -156,18 +158,26 @@ def settle_copy(plan: Plan, call: Call) -> None:
         return
     if plan.unplaced(copy):
         plan.move_in(copy, Home("memory", copy))
-    home = plan.home[copy.number]
-    live = (plan.born(v), plan.dies(copy))
-    joined = [c.result for i in plan.readers(copy) if i < len(plan.calls) and is_join(c := plan.calls[i])]
-    if any(last >= live[0] and first <= live[1] and overlaps(plan, o, home, 0, copy.array.nbytes)
-           for first, last, o in home.top.all_lives() if not any(o is w for w in (copy, *joined))):
-        return
-    room = Home("part", v, home)
-    room.loose, plan.home[v.number] = True, room
-    room.text = f".reshape{view.array.shape}.transpose{tuple(order)}"
-    room.lives.append((*live, v))
-    if is_stack(v.call):
-        settle_stacked(plan, v.call, room)
+    home, end = plan.home[copy.number], plan.dies(copy)
+    own = [copy, *(c.result for i in plan.readers(copy) if i < len(plan.calls) and is_join(c := plan.calls[i]))]
+
+    def place(v: Value, room_of: Home, text: str) -> bool:
+        """Let a value be made in a part of the copy, if nobody else needs that memory from then on."""
+        start = plan.born(v)
+        if any(last >= start and first <= end and overlaps(plan, o, home, 0, copy.array.nbytes)
+               for first, last, o in home.top.all_lives() if not any(o is w for w in own)):
+            return False
+        room = Home("part", v, room_of)
+        room.loose, room.text, plan.home[v.number] = True, text, room
+        room.lives.append((start, end, v))
+        own.append(v)
+        if is_stack(v.call):  # the arrays of a stack are made in it
+            for i, w in enumerate(v.call.args[0]):  # type: ignore[union-attr]
+                if w.root is w and plan.unplaced(w) and fills(w.call, True) and plan.readers(w) == {start}:
+                    place(w, room, f"[{i}]")
+        return True
+
+    place(v, home, f".reshape{view.array.shape}.transpose{tuple(order)}")
 
 
 def transposition(a: Any, view: Any) -> list[int] | None:
@@ -188,24 +198,12 @@ def fills(call: Call | None, rows: bool) -> bool:
         return False
     if call.target is np.matmul:
         return rows and all(v.array.ndim > 1 for v in call.inputs())
-    return is_stack(call) or call.ufunc is not None
+    return is_stack(call) or (call.ufunc is not None and call.ufunc not in UNSAFE
+                              and call.result.array.dtype.char != "e")
 
 
 def is_stack(call: Call | None) -> bool:
     return call is not None and call.target is np.stack and call.kwargs.get("axis", 0) == 0 and len(call.args) == 1
-
-
-def settle_stacked(plan: Plan, call: Call, home: Home) -> None:
-    """The arrays of a stack are made in it."""
-    for i, v in enumerate(call.args[0]):
-        if v.root is v and plan.unplaced(v) and fills(v.call, True) and plan.readers(v) == {plan.at[id(call)]}:
-            room = Home("part", v, home)
-            room.loose, room.text, plan.home[v.number] = True, f"[{i}]", room
-            room.lives.append((plan.born(v), max(e for _, e, _ in home.lives), v))
-            first = min(plan.born(v), home.lives[0][0])
-            home.lives[0] = (first, *home.lives[0][1:])
-            if is_stack(v.call):
-                settle_stacked(plan, v.call, room)
 
 
 def settle_concatenation(plan: Plan, call: Call) -> None:
@@ -219,7 +217,7 @@ def settle_concatenation(plan: Plan, call: Call) -> None:
     for part, offset in parts(call):
         v = part.root
         if not (compact(part.array) and compact(v.array) and v.array.size == part.array.size and v.array.size
-                and v.array.dtype == whole.array.dtype and plan.unplaced(v)):
+                and v.array.dtype == whole.array.dtype and plan.unplaced(v)) or multiplied(plan, v, home):
             continue
         room = Home("part", v, home, offset)
         live = (plan.born(v), max(plan.dies(v), plan.dies(whole)))
@@ -232,11 +230,23 @@ def settle_concatenation(plan: Plan, call: Call) -> None:
         room.lives.append((*live, v))
 
 
+def multiplied(plan: Plan, v: Value, home: Home) -> bool:
+    """Whether a product is made of a value and another that will be in the same memory.
+
+    NumPy multiplies a matrix by itself, transposed, in another way, and knows it by its place.
+    """
+    return any(i < len(plan.calls) and plan.calls[i].target in PRODUCTS and any(
+        w.root is not v and w.root.number in plan.home and plan.home[w.root.number].top is home.top
+        for w in plan.calls[i].inputs() if w.is_array) for i in plan.reads.get(v.number, ()))
+
+
 def overlaps(plan: Plan, other: Value, home: Home, offset: int, size: int) -> bool:
     """Whether another value in the same memory touches these bytes of the home."""
     there = plan.home[other.number]
+    while there.loose and there.parent is not None:  # its parts are anywhere in the whole
+        there = there.parent
     begin = absolute(there) - absolute(home)
-    return begin < offset + size and offset < begin + nbytes(other.array)
+    return begin < offset + size and offset < begin + max(nbytes(other.array), nbytes(there.value.array))
 
 
 def absolute(home: Home) -> int:

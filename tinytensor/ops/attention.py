@@ -76,8 +76,9 @@ def composed(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) ->
     return reshape(swapaxes(p @ v, 1, 2), (b, t, width // 3))  # the heads side by side
 
 
-def masked(keep: Any, queries: slice, keys: int) -> Any:
+def mask_of_block(keep: Any, queries: slice, keys: int) -> Any:
     """The part of a mask for a block of weights, keys before queries as there."""
+    keep = keep if keep.ndim > 1 else keep.reshape(1, -1)
     rows = keep if keep.shape[-2] == 1 else keep[..., queries, :]
     return (rows if rows.shape[-1] == 1 else rows[..., :keys]).swapaxes(-1, -2)
 
@@ -89,7 +90,7 @@ def of_qkv(g: Any, qkv: Any, keep: Any, heads: int, ps: list[Any]) -> Any:
     for i, p in enumerate(ps):  # (B, H, keys, queries)
         keys, queries = p.shape[-2], slice(i * size, (i + 1) * size)
         gi, qi = g[:, :, queries], q[:, :, queries]
-        mask = None if keep is None else masked(keep, queries, keys)
+        mask = None if keep is None else mask_of_block(keep, queries, keys)
         gs = v[:, :, :keys] @ upright(gi, 1 / math.sqrt(q.shape[-1]))  # as p
         if mask is not None:
             gs *= mask
@@ -112,11 +113,11 @@ def added(some: list[Any], more: list[Any]) -> list[Any]:
 
 def of_keep(g: Any, qkv: Any, keep: Any, heads: int, ps: list[Any]) -> Any:
     v = headed(qkv, heads)[2]
-    return unbroadcast(by_head(g, heads) @ v.mT * whole(ps).mT, keep.shape)
+    return unbroadcast(by_head(g, heads) @ v.mT * all_weights(ps).mT, keep.shape)
 
 
-def whole(ps: list[Any]) -> Any:
-    """All weights, (B, H, T keys, T queries): 0 for what comes after."""
+def all_weights(ps: list[Any]) -> Any:
+    """The weights of all blocks, (B, H, T keys, T queries): 0 for keys that come after the queries of a block."""
     t = ps[-1].shape[-2]
     return np.concatenate([p if p.shape[-2] == t else np.concatenate(
         [p, np.zeros((*p.shape[:2], t - p.shape[-2], p.shape[-1]), p.dtype)], -2) for p in ps], -1)
@@ -161,6 +162,10 @@ def attention(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -
                          f"multiple of {heads}; choose a width that the number of heads divides")
     q, k, v = headed(qkv, heads)  # (B, H, T, D) each
     b, t, _ = qkv.shape
+    if keep is not None and (keep.ndim > 4 or any(
+            n not in (1, m) for n, m in zip(keep.shape[::-1], (t, t, heads, b), strict=False))):
+        raise ValueError(f"attention: a mask of shape {keep.shape} came; expected one that broadcasts to (B, heads, T, "
+                         f"T), {(b, heads, t, t)}; give it these axes, or 1 in their places")
     ys, ps = [], []
     for start, stop, keys in spans(t, causal):  # p is (B, H, keys, queries): so the maximum is 4 times faster
         p = k[:, :, :keys] @ upright(q[:, :, start:stop], 1 / math.sqrt(q.shape[-1]))
@@ -169,7 +174,7 @@ def attention(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -
         p -= highest(p)
         np.exp(p, out=p)
         p /= (ones(keys, p.dtype) @ p)[..., None, :]
-        weights = p if keep is None else p * masked(keep, slice(start, stop), keys)
+        weights = p if keep is None else p * mask_of_block(keep, slice(start, stop), keys)
         ys.append(weights.mT @ v[:, :, :keys])
         ps.append(p)
     if len(ys) == 1:

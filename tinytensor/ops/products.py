@@ -7,7 +7,7 @@ as they stand, where for larger ones both are copied first.
 from __future__ import annotations
 
 import math
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,13 +63,17 @@ def tiles(n: int, k: int, m: int, itemsize: int, most: int) -> tuple[int, int]:
 
 
 def transposed_times(a: Any, b: Any) -> Any:
-    """a.T @ b for a (k, n) and b (k, m), both with their rows in one piece: the gradient of a weight."""
+    """a.T @ b for a (k, n) and b (k, m), such as the gradient of a weight."""
     (k, n), m = a.shape, b.shape[1]
     r, c = tiles(n, k, m, a.itemsize, (64 if one_thread() else 4) * SMALL)
-    if not r:
+    if not r or a.dtype != b.dtype or a.strides[1] != a.itemsize or b.strides[1] != b.itemsize:
         return product(a.T, b, False)
-    y = a.T.reshape(n // r, r, k) @ b.reshape(k, m // c, 1, c).transpose(1, 2, 0, 3)
-    return y.transpose(1, 2, 0, 3).reshape(n, m)
+    left, right = a.T.reshape(n // r, r, k), b.reshape(k, m // c, 1, c).transpose(1, 2, 0, 3)
+    if type(a) is np.ndarray and type(b) is np.ndarray:
+        y = np.empty((n, m), a.dtype)
+        np.matmul(left, right, out=y.reshape(n // r, r, m // c, c).transpose(2, 0, 1, 3))
+        return y
+    return (left @ right).transpose(1, 2, 0, 3).reshape(n, m)  # where a step is compiled: it leaves the copy out
 
 
 def product(a: Any, b: Any, upright: bool = True) -> Any:
@@ -96,14 +100,19 @@ def turned(x: Any) -> Any:
     return turned_by_blocks(x) if len(x) % BLOCK == 0 and x.size >= 2**14 and x.dtype.char in "fd" else x.T.copy()
 
 
-identity = lru_cache(partial(np.eye, BLOCK, None, 0))  # of a dtype
+@lru_cache
+def identity(dtype: Any) -> Any:
+    """The identity of a block; cached."""
+    a = np.eye(BLOCK, dtype=dtype)
+    a.flags.writeable = False
+    return a
 
 
 @helper
 def turned_by_blocks(x: Any, out: Any = None) -> Any:
     """x.T copied by products with an identity: BLAS moves several numbers at once, where NumPy moves one.
 
-    That takes a third of the time, or less. A number that is not finite would spread: then NumPy copies.
+    That takes a third of the time, or less. A number that is not finite would spread: then NumPy copies. -0 becomes 0.
     """
     y = np.empty(x.shape[::-1], x.dtype) if out is None else out
     n, m = x.shape

@@ -17,6 +17,8 @@ from ..define import op
 from .fused import softmax
 from .shape import reshape, swapaxes
 
+LONG = 256  # from so many places on, queries go in blocks
+
 
 @lru_cache(maxsize=64)
 def future(t: int, dtype: Any, before: int = 0) -> Any:
@@ -29,17 +31,14 @@ def future(t: int, dtype: Any, before: int = 0) -> Any:
     return a
 
 
-LONG = 256  # from so many places on, queries go in blocks
-
-
-def spans(t: int, causal: bool) -> list[tuple[int, int, int]]:
-    """Blocks of queries: where each begins and ends, and how many keys it looks at.
+def spans(t: int, causal: bool) -> list[tuple[int, int]]:
+    """Blocks of queries: where each begins and ends. They look at all keys up to there.
 
     Four blocks leave out three eighths of all scores: those of keys that come after all queries of a block.
     """
     if not causal or t < LONG or t % 4:
-        return [(0, t, t)]
-    return [(start, start + t // 4, start + t // 4) for start in range(0, t, t // 4)]
+        return [(0, t)]
+    return [(start, start + t // 4) for start in range(0, t, t // 4)]
 
 
 def headed(qkv: Any, heads: int) -> Any:
@@ -167,15 +166,15 @@ def attention(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -
         raise ValueError(f"attention: a mask of shape {keep.shape} came; expected one that broadcasts to (B, heads, T, "
                          f"T), {(b, heads, t, t)}; give it these axes, or 1 in their places")
     ys, ps = [], []
-    for start, stop, keys in spans(t, causal):  # p is (B, H, keys, queries): so the maximum is 4 times faster
-        p = k[:, :, :keys] @ upright(q[:, :, start:stop], 1 / math.sqrt(q.shape[-1]))
+    for start, stop in spans(t, causal):  # p is (B, H, keys, queries): so the maximum is 4 times faster
+        p = k[:, :, :stop] @ upright(q[:, :, start:stop], 1 / math.sqrt(q.shape[-1]))
         if causal:
             p += future(stop - start, p.dtype, start)
         p -= highest(p)
         np.exp(p, out=p)
-        p /= (ones(keys, p.dtype) @ p)[..., None, :]
-        weights = p if keep is None else p * mask_of_block(keep, slice(start, stop), keys)
-        ys.append(weights.mT @ v[:, :, :keys])
+        p /= (ones(stop, p.dtype) @ p)[..., None, :]
+        weights = p if keep is None else p * mask_of_block(keep, slice(start, stop), stop)
+        ys.append(weights.mT @ v[:, :, :stop])
         ps.append(p)
     if len(ys) == 1:
         return ys[0].swapaxes(1, 2).reshape(b, t, -1), ps

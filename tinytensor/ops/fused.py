@@ -37,7 +37,7 @@ def rows(x: Any) -> Any:
 
 @op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(rows(g), weight).reshape(x.shape),
     lambda g, y, x, weight, bias: transposed_times(rows(g), rows(x)),
-    lambda g, y, x, weight, bias: sum_rows(g if g.ndim == 2 else rows(g)),
+    lambda g, y, x, weight, bias: sum_rows(rows(g)),
     analytic=True, definition=affine,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -58,7 +58,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     if x.shape[-1:] != weight.shape[1:]:
         raise ValueError(f"linear: x of shape {np.shape(x)} and weight of shape {np.shape(weight)}: the last axis of x "
                          f"must equal the last of weight (out, in); reshape x, or make the layer for its size")
-    flat = x if x.ndim == 2 else rows(x)
+    flat = rows(x)
     y = times_transposed(flat, weight)
     if bias is None:
         return y if flat is x else y.reshape(*x.shape[:-1], len(weight))

@@ -51,7 +51,7 @@ def strips(n: int, k: int, m: int, most: int) -> int:
 
 @lru_cache
 def tiles(n: int, k: int, m: int, itemsize: int, most: int) -> tuple[int, int]:
-    """The rows and columns of the tiles of results that (k, n).T @ (k, m) is fastest in, by a fifth; or (0, 0).
+    """The rows and columns of the tiles of results that (k, n).T @ (k, m) is fastest in, by a quarter at most; or (0, 0).
 
     These kernels are fastest at as many steps as they take at once, for results that stand close together.
     """
@@ -112,7 +112,7 @@ def identity(dtype: Any) -> Any:
 def turned_by_blocks(x: Any, out: Any = None) -> Any:
     """x.T copied by products with an identity: BLAS moves several numbers at once, where NumPy moves one.
 
-    That takes a third of the time, or less. A number that is not finite would spread: then NumPy copies. -0 becomes 0.
+    That takes less than half the time. A number that is not finite would spread: then NumPy copies. -0 becomes 0.
     """
     y = np.empty(x.shape[::-1], x.dtype) if out is None else out
     n, m = x.shape

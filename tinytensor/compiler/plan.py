@@ -161,12 +161,12 @@ def settle_copy(plan: Plan, call: Call) -> None:
     home, end = plan.home[copy.number], plan.dies(copy)
     own = [copy, *(c.result for i in plan.readers(copy) if i < len(plan.calls) and is_join(c := plan.calls[i]))]
 
-    def place(v: Value, room_of: Home, text: str) -> bool:
+    def place(v: Value, room_of: Home, text: str) -> None:
         """Let a value be made in a part of the copy, if nobody else needs that memory from then on."""
         start = plan.born(v)
         if any(last >= start and first <= end and overlaps(plan, o, home, 0, copy.array.nbytes)
                for first, last, o in home.top.all_lives() if not any(o is w for w in own)):
-            return False
+            return
         room = Home("part", v, room_of)
         room.loose, room.text, plan.home[v.number] = True, text, room
         room.lives.append((start, end, v))
@@ -175,7 +175,6 @@ def settle_copy(plan: Plan, call: Call) -> None:
             for i, w in enumerate(v.call.args[0]):  # type: ignore[union-attr]
                 if w.root is w and plan.unplaced(w) and fills(w.call, True) and plan.readers(w) == {start}:
                     place(w, room, f"[{i}]")
-        return True
 
     place(v, home, f".reshape{view.array.shape}.transpose{tuple(order)}")
 

@@ -51,7 +51,7 @@ def strips(n: int, k: int, m: int, most: int) -> int:
 
 @lru_cache
 def tiles(n: int, k: int, m: int, itemsize: int, most: int) -> tuple[int, int]:
-    """The rows and columns of the tiles of results that (k, n).T @ (k, m) is fastest in, by a quarter at most; or (0, 0).
+    """The rows and columns of the tiles that (k, n).T @ (k, m) is fastest in, by a quarter at most; or (0, 0).
 
     These kernels are fastest at as many steps as they take at once, for results that stand close together.
     """

@@ -9,6 +9,7 @@ from itertools import accumulate
 from math import prod
 
 import numpy as np
+from numpy import add, divide, exp, log, matmul, maximum, multiply, subtract, tanh
 
 from tinytensor.machine import swift
 
@@ -30,6 +31,7 @@ def pieces(shapes: dict[str, tuple[int, ...]], pad: int = 1) -> tuple[np.ndarray
 class LectureMLP:
     """Embedding, tanh layer, linear skip, cross-entropy and SGD for batches of 64 names' windows.
 
+    Functions have names of their own and outputs their places, products are methods: so NumPy is called soonest.
     Matrices stand turned round, as PyTorch has them: so each of their three products is fast with the fewest copies.
     """
 
@@ -57,43 +59,43 @@ class LectureMLP:
         h, logits, skip, columns, losses = self.h, self.logits, self.skip, self.columns, self.losses
         d_h, d_emb, d_skip = self.d_h, self.d_emb, self.d_skip
         # forward
-        C.take(x, 0, out=self.emb, mode="clip")  # (B * T, D)
-        np.copyto(self.emb_turned, emb.T)  # OpenBLAS is faster with a left side turned round
-        np.dot(self.emb_turned.T, W1.T, out=h)
-        np.add(h, b1, out=h)
-        np.tanh(h, out=h)  # (B, H)
-        np.matmul(h.reshape(2, -1, HIDDEN), W2.T, out=logits.reshape(2, -1, CLASSES))  # so small that none is copied
-        np.dot(self.emb_turned.T, S.T, out=skip)
-        np.add(logits, b2, out=logits)
-        np.add(logits, skip, out=logits)  # (B, V)
-        np.copyto(columns, logits.T)  # NumPy's maximum is slow along short rows
-        np.maximum.reduce(columns, axis=0, out=self.top[:, 0])
-        np.subtract(logits, self.top, out=logits)
-        p = np.exp(logits, out=skip)
-        np.dot(p, self.ones[:CLASSES], out=self.total[:, 0])  # a sum, by BLAS
-        np.log(self.total, out=losses)
-        np.add(self.offsets, y, out=self.place)
-        np.subtract(losses[:, 0], logits.take(self.place), out=losses[:, 0])
-        loss = np.dot(self.shares, losses[:, 0])
+        C.take(x, 0, self.emb, "clip")  # (B * T, D)
+        self.emb_turned[...] = emb.T  # OpenBLAS is faster with a left side turned round
+        self.emb_turned.T.dot(W1.T, h)
+        add(h, b1, h)
+        tanh(h, h)  # (B, H)
+        matmul(h.reshape(2, -1, HIDDEN), W2.T, logits.reshape(2, -1, CLASSES))  # so small that none is copied
+        self.emb_turned.T.dot(S.T, skip)
+        add(logits, b2, logits)
+        add(logits, skip, logits)  # (B, V)
+        columns[...] = logits.T  # NumPy's maximum is slow along short rows
+        maximum.reduce(columns, 0, None, self.top[:, 0])
+        subtract(logits, self.top, logits)
+        p = exp(logits, skip)
+        p.dot(self.ones[:CLASSES], self.total[:, 0])  # a sum, by BLAS
+        log(self.total, losses)
+        add(self.offsets, y, self.place)
+        subtract(losses[:, 0], logits.take(self.place), losses[:, 0])
+        loss = self.shares.dot(losses[:, 0])
         # backward
-        np.divide(p, self.total, out=p)
-        np.subtract(p, self.eye.take(y, 0, out=logits, mode="clip"), out=p)
-        d_logits = np.multiply(p, self.share, out=p)
-        np.dot(d_logits.T, h, out=d_W2)
-        np.dot(d_logits.T, emb, out=d_S)
-        np.dot(self.ones, d_logits, out=d_b2)
-        np.dot(d_logits, W2, out=d_h)
-        np.dot(d_logits, S, out=d_skip)
-        np.multiply(h, h, out=h)
-        np.subtract(self.one, h, out=h)
-        np.multiply(d_h, h, out=d_h)
-        np.dot(d_h.T, emb, out=d_W1)
-        np.dot(self.ones, d_h, out=d_b1)
-        np.dot(d_h, W1, out=d_emb)
-        np.add(d_emb, d_skip, out=d_emb)
-        self.eye.take(x, 0, out=self.one_hot, mode="clip")
-        np.dot(self.one_hot.T, d_emb.reshape(-1, EMBEDDING), out=d_C)
+        divide(p, self.total, p)
+        subtract(p, self.eye.take(y, 0, logits, "clip"), p)
+        d_logits = multiply(p, self.share, p)
+        d_logits.T.dot(h, d_W2)
+        d_logits.T.dot(emb, d_S)
+        self.ones.dot(d_logits, d_b2)
+        d_logits.dot(W2, d_h)
+        d_logits.dot(S, d_skip)
+        multiply(h, h, h)
+        subtract(self.one, h, h)
+        multiply(d_h, h, d_h)
+        d_h.T.dot(emb, d_W1)
+        self.ones.dot(d_h, d_b1)
+        d_h.dot(W1, d_emb)
+        add(d_emb, d_skip, d_emb)
+        self.eye.take(x, 0, self.one_hot, "clip")
+        self.one_hot.T.dot(d_emb.reshape(-1, EMBEDDING), d_C)
         # update
-        np.multiply(self.gradient, lr, out=self.gradient)
-        np.subtract(self.theta, self.gradient, out=self.theta)
+        multiply(self.gradient, lr, self.gradient)
+        subtract(self.theta, self.gradient, self.theta)
         return float(loss)

@@ -210,3 +210,19 @@ def test_methods_of_tensors_that_arrays_have(name: str) -> None:
     compiled = tt.compile(step)
     for i in range(4):
         assert equal(compiled(X + i), step(X + i))
+
+
+def test_after_a_change_the_step_itself_runs_twice_and_then_the_program_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SimpleNamespace(scale=1.0)
+
+    def double(x: Any) -> Any:
+        return x * settings.scale
+
+    step, written_down = tt.compile(double), []
+    first = step.first
+    monkeypatch.setattr(step, "first", lambda *args: written_down.append(settings.scale) or first(*args))
+    for scale in (1.0, 2.0):
+        settings.scale = scale
+        for _ in range(5):
+            np.testing.assert_array_equal(step(np.ones(3)), np.full(3, scale))
+    assert written_down == [1.0, 1.0, 2.0, 2.0]

@@ -7,6 +7,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import nn, optim
+from tinytensor.compiler.quick import quick
 from tinytensor.models import GPT
 
 GOLDEN = Path(__file__).parent / "golden" / "mlp_step.py"
@@ -111,3 +112,34 @@ def test_a_step_that_was_not_called_twice_has_no_source():
             step.source  # noqa: B018
         step(np.ones(2))
     assert "np.add(x, 1, out=" in step.source
+
+
+LINES = {
+    "np.dot(a, b, out=c)": "a.dot(b, c)",
+    "np.add(a, 1, out=a)": "np_add(a, 1, a)",
+    "np.matmul(a, b, out=c)": "np_matmul(a, b, c)",
+    "np.maximum(a, 0, out=a)": "np_maximum(a, 0, out=a)",
+    "np.maximum.reduce(a, axis=1, out=top)": "np_maximum_reduce(a, 1, None, top)",
+    'a.take(i, 0, out=c, mode="clip")': 'a.take(i, 0, c, "clip")',
+    "np.copyto(c.reshape(9), b.reshape(9))": "np.copyto(c.reshape(9), b.reshape(9))",
+    "np.copyto(c.T, b)": "c.T[...] = b",
+    "np.copyto(c, a, casting='unsafe')": "np.copyto(c, a, casting='unsafe')",
+    'np.multiply(a, b, order="C", out=c)': 'np.multiply(a, b, order="C", out=c)',
+    "np.clip(a, 0, 1, out=c)": "np.clip(a, 0, 1, out=c)",
+    "x = a.reshape(-1)": "x = a.reshape(-1)",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_what_runs_does_what_is_read(line):
+    """Where a line runs it is spelled for speed: it makes the same call."""
+    functions, found = {}, []
+    spelled = quick(line, lambda f, name: functions.setdefault(name, f) and name)
+    assert spelled == LINES[line]
+    for text in (line, spelled):
+        a, b, c = np.arange(27.0).reshape(3, 3, 3) / 7 - 1
+        arrays = {"a": a, "b": b, "c": c, "top": np.zeros(3), "i": np.array([2, 0, 2])}
+        exec(text, {"np": np, **functions}, arrays)
+        found.append(arrays)
+    for name, x in found[0].items():
+        np.testing.assert_array_equal(x, found[1][name], name)

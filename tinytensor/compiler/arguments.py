@@ -65,19 +65,24 @@ def kind(x: Any) -> Any:
     return (type(x), x) if isinstance(x, int | float | str | bytes | complex | None) else ("object", Same(x))
 
 
-def seen(args: tuple[Any, ...], declared: set[int]) -> tuple[Any, ...] | None:
-    """The kinds of arguments in one look, if they are plain arrays and floats, none declared."""
-    kinds: list[Any] = []
-    for a in args:
-        if type(a) is ndarray:
-            if id(a) in declared:
-                return None
-            kinds.append((a.shape, a.dtype, a.strides))
-        elif type(a) is float:
-            kinds.append(float)
-        else:
-            return None
-    return tuple(kinds)
+def quick_look(args: tuple[Any, ...], others: set[int]) -> Callable[..., bool]:
+    """A quick look at arguments: whether they are plain arrays and floats, of the same kinds as these, and none of the
+    `others`, by id, or a view of one. Where it says no, a longer look is needed.
+    """
+    known: dict[str, Any] = {"ndarray": ndarray, "others": others}
+    parts = ["not more"]
+    for i, x in enumerate(args):
+        if type(x) is float:
+            parts.append(f"type(a{i}) is float")
+            continue
+        if type(x) is not ndarray:
+            return lambda *_: False
+        known |= {f"shape{i}": x.shape, f"dtype{i}": x.dtype, f"strides{i}": x.strides}
+        parts += [f"type(a{i}) is ndarray", f"a{i}.shape == shape{i}", f"a{i}.dtype is dtype{i}",
+                  f"a{i}.strides == strides{i}", f"id(a{i}) not in others", f"id(a{i}.base) not in others"]
+    names = "".join([f"a{i}=None, " for i in range(len(args))])
+    look: Callable[..., bool] = eval(f"lambda {names}*more: {' and '.join(parts)}", known)
+    return look
 
 
 def flat(x: Any) -> list[Any]:
@@ -88,6 +93,11 @@ def flat(x: Any) -> list[Any]:
     mapped(lambda a: found.append(a) if (isinstance(a, Tensor | np.ndarray | np.generic) or type(a) is float)
            else None, x)
     return found
+
+
+def arrays(args: tuple[Any, ...]) -> list[Any]:
+    """What a program is given of its arguments: arrays, those of Tensors too, and floats."""
+    return [a.data if isinstance(a, Tensor) else a for a in flat(args)]
 
 
 def changing(keys: list[Any], names: list[str]) -> str:

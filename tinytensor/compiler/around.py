@@ -285,7 +285,7 @@ def terms(holder: Holder) -> list[Term]:
         return [("", cell, ".cell_contents") for cell in known]
     whole = getattr(values, "__self__", None)
     if isinstance(whole, dict):
-        return [("*", whole, ".values()")]
+        return [("*", whole.values(), "")]
     return [("*", whole, "")] if isinstance(whole, list) else [("*", values, "()")]
 
 

@@ -59,7 +59,7 @@ class Crew:
             self.arguments[i] = self.team.own(a)
         self.given: list[Any] = [(self.told, i * self.size + self.team.rank) if there is None else
                                  (there[self.team.rank, ...], ...) for i, there in enumerate(self.results)]
-        namespace = {**inputs, **self.source.numbers, "team": self.team}
+        namespace = {**inputs, **self.source.named, "team": self.team}
         exec(self.source.code, namespace)
         step: Callable[..., Any] = namespace["step"]
         return step

@@ -17,6 +17,7 @@ from .exact import dotted, exact
 from .homes import Home, Plan, Run, compact
 from .plan import parts
 from .program import Call, Site, Value, filled, put, replaced, values
+from .quick import quick
 from .runs import by_rows
 from .source import Line, Source
 from .spelling import HELPERS, contents, place, spelling
@@ -49,6 +50,7 @@ class Writer:
         self.pieces: list[str] = []
         self.helpers: set[str] = set()
         self.numbered: dict[Any, str] = {}
+        self.named: dict[str, Any] = {}
         self.uses: dict[int, int] = {}
         self.viewed: dict[int, int] = {}  # of these, how often only to make another view
         for call in plan.calls:
@@ -398,9 +400,15 @@ class Writer:
                 and compact(v.array) and v.array.size == v.root.array.size)
 
     def add(self, text: str, call: Call | None, site: Site | None = None) -> None:
-        """A line; numbers in it that are marked get names for where it runs."""
+        """A line; where it runs, functions and numbers in it that are marked have names."""
         code = MARKED.sub(lambda found: self.numbered_name(*found.groups()), text)
-        self.body.append(Line(MARKED.sub(r"\1", text), code, call, site or call.site))  # type: ignore[union-attr]
+        text = MARKED.sub(r"\1", text)
+        self.body.append(Line(text, quick(code, self.function_name), call, site or call.site))  # type: ignore[union-attr]
+
+    def function_name(self, function: Any, wanted: str) -> str:
+        name = next((name for name, f in self.named.items() if f is function), "") or self.unique(wanted)
+        self.named[name] = function
+        return name
 
     def numbered_name(self, text: str, char: str) -> str:
         if (text, char) not in self.numbered:
@@ -446,8 +454,8 @@ class Writer:
         results = [self.text(v) for v in values(program.result)]
         results += [self.text(finals[source.number]) for source in self.numbers[1]]
         returned = f"return {', '.join(results)}{',' if len(results) == 1 else ''}" if results else "return ()"
-        made = {name: np.array(eval(text, {"np": np}), char) for (text, char), name in self.numbered.items()}
-        return Source(self.head(arguments), self.body, f"    {returned}", self.inputs, made)
+        self.named |= {name: np.array(eval(text, {"np": np}), char) for (text, char), name in self.numbered.items()}
+        return Source(self.head(arguments), self.body, f"    {returned}", self.inputs, self.named)
 
     def open(self, run: Run) -> None:
         """From here on, lines are those of a loop over pieces."""

@@ -67,7 +67,7 @@ def timed(source: Source) -> Any:
             body.append(f"    {line.code}")
         else:
             body += [f"{indent}began = clock()", f"    {line.code}", f"{indent}took[{i}] += clock() - began"]
-    namespace = {**source.inputs, **source.numbers}
+    namespace = {**source.inputs, **source.named}
     exec("\n".join([head, *body, source.tail]), namespace)
     return namespace["step"]
 

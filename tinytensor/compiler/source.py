@@ -8,7 +8,7 @@ from .program import Call, Site
 
 
 class Line(NamedTuple):
-    """A line of the step, and the call that it makes; `code` is what runs: it has names for numbers among arrays."""
+    """A line of the step, and the call that it makes; `code` is what runs, spelled for speed (`quick.py`)."""
 
     text: str
     code: str
@@ -27,15 +27,15 @@ class Source(NamedTuple):
         What stands before the lines of the step, and its return.
     lines : list of Line
         The calls of the step.
-    numbers : dict
-        Those that have names where it runs, as arrays.
+    named : dict
+        What has names where it runs only: functions, and numbers, as arrays.
     """
 
     head: str
     lines: list[Line]
     tail: str
     inputs: dict[str, Any]
-    numbers: dict[str, Any]
+    named: dict[str, Any]
 
     @property
     def text(self) -> str:
@@ -44,7 +44,7 @@ class Source(NamedTuple):
 
     @property
     def code(self) -> str:
-        """What runs, line by line the same as `text`; it needs the `numbers` too."""
+        """What runs, line by line the same as `text`; it needs what is `named` too."""
         return self.told([line.code for line in self.lines])
 
     def told(self, texts: list[str]) -> str:

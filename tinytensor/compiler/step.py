@@ -19,7 +19,7 @@ import numpy as np
 from .. import core
 from ..core import NO_PARAMS, RELEASED, Tensor, ndarray, record, tracing
 from ..random import Generator
-from .arguments import Same, changing, compare, flat, kind, seen, signature_of
+from .arguments import Same, arrays, changing, compare, kind, quick_look, signature_of
 from .around import Around
 from .check import STEPS, Copy, checked
 from .crew import Crew
@@ -133,13 +133,14 @@ class Lines(Sequence[str]):
 class Written:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
-    def __init__(self, traced: Traced, title: str, state: State, given: list[Any], shares: Shares) -> None:
-        self.program, self.template, slots = *traced[:2], traced.slots
+    def __init__(self, traced: Traced, title: str, state: State, key: Any, args: tuple[Any, ...],
+                 shares: Shares) -> None:
+        self.program, self.template, slots, self.key = *traced[:2], traced.slots, key
         program = packed(self.program)
         self.source, (numbers, changed) = written(planned(program), title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]
-        name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.numbers}
+        name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.named}
         linecache.cache[name] = (len(text), None, Lines(self.source), name)  # type: ignore[assignment]
         self.unchanged, self.slots, self.checks, self.used = traced.unchanged, slots, 0, False
         self.tensors = [*state.tensors.values(), *state.plain.values()]
@@ -147,8 +148,10 @@ class Written:
         self.gradless = eval(f"lambda: {grads}", {f"t{i}": t for i, t in enumerate(self.tensors)})
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
+        self.takes = quick_look(args, state.declared | self.roots)
         if shares.size > 1:
-            self.run: Callable[..., Any] = (crew := Crew(program, self.source, numbers, given, shares))
+            crew = Crew(program, self.source, numbers, arrays(args), shares)
+            self.run: Callable[..., Any] = crew
             unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
         else:
             exec(builtins.compile(text, name, "exec"), namespace)
@@ -221,19 +224,24 @@ class Compiled:
         self.programs: dict[Any, Written] = {}
         self.known: dict[Any, dict[int, bool]] = {}  # of each key: whether the step clears a tensor's old gradient
         self.restarts = 0
+        self.ran: Written | None = None  # the program of the last call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.count:
             args = self.bound(args, kwargs)
         if tracing:  # a part of another step, which is being written down
             return self.invoke(args)
-        quick = seen(args, self.state.declared)
-        key = self.key(args) if quick is None else quick
-        program = self.programs.get(key)
-        if program is None or not self.fits(program, key):
+        given: Sequence[Any] = args
+        program = self.ran
+        if program is None or not program.takes(*args):
+            program = self.programs.get(key := self.key(args))
+            if program is None or not self.fits(program, key):
+                return self.first(args, key)
+            given = arrays(args)
+            program.check_memory(given, self.title)
+            self.ran = program
+        elif not self.fits(program, key := program.key):
             return self.first(args, key)
-        given = args if quick is not None else [a.data if isinstance(a, Tensor) else a for a in flat(args)]
-        program.check_memory(given, self.title)
         if self.check and program.checks < STEPS:
             program.checks += 1
             return checked(self.title, partial(self.invoke, args), partial(program, given),
@@ -284,7 +292,7 @@ class Compiled:
 
     def first(self, args: tuple[Any, ...], key: Any) -> Any:
         """Run the step itself, written down; at the second time compare, and make the program."""
-        program, before = self.programs.pop(key, None), self.traces.get(key)
+        program, before, self.ran = self.programs.pop(key, None), self.traces.get(key), None
         if program is not None and program.used:
             self.restarts = 0
         self.state.prepare()
@@ -301,8 +309,7 @@ class Compiled:
             compare(before.program, traced.program)
             if program is None:  # nobody has it
                 before.program.end()
-            given = [a.data if isinstance(a, Tensor) else a for a in flat(args)]
-            self.programs[key] = Written(traced, self.title, self.state, given, self.shares)
+            self.programs[key] = Written(traced, self.title, self.state, key, args, self.shares)
         self.traces[key] = traced
         return result
 
@@ -448,7 +455,7 @@ class Compiled:
         if not args:
             return explained(source, [math.nan] * len(source.lines))
         program = self.programs[self.key(args)]
-        took = program.profile([a.data if isinstance(a, Tensor) else a for a in flat(args)], steps)
+        took = program.profile(arrays(args), steps)
         return explained(program.source, took)
 
     @property

@@ -26,6 +26,7 @@ import numpy as np
 from .program import CompileError
 
 LINE = 64  # bytes: what two processes write stands on lines of the cache of their own
+STEP = LINE // 8  # so many counters fit into one
 BUSY = 300  # looks at a counter before a worker lets others have its core between looks
 SPINS = 10_000  # and before it begins to sleep between looks: some milliseconds
 NAP = 2e-4  # seconds
@@ -63,6 +64,7 @@ class Team:
 
     def __init__(self, size: int) -> None:
         self.size, self.rank, self.pids = size, 0, list[int]()
+        self.others = [*range(1, size)]
         self.control = mmap.mmap(-1, LINE * (size + 1))
         self.counters = memoryview(self.control).cast("q")  # one on each line; the last says: 1 an error, 2 the end
         self.text = mmap.mmap(-1, MESSAGE)
@@ -74,22 +76,26 @@ class Team:
 
     @property
     def word(self) -> int:
-        return self.counters[self.size * LINE // 8]
+        return self.counters[self.size * STEP]
 
     def meet(self, patience: float = PATIENCE) -> None:
         """Wait until all have come here."""
-        self.round += 1
-        counters, mine = self.counters, self.round
-        counters[self.rank * LINE // 8] = mine
-        for other in range(self.size):
-            if other != self.rank:
-                place, spins = other * LINE // 8, 0
-                while counters[place] < mine:
-                    spins += 1
-                    if spins > SPINS:
-                        self.look(other, spins, patience)
-                    elif spins > BUSY:
-                        os.sched_yield()
+        self.round = mine = self.round + 1
+        counters = self.counters
+        counters[self.rank * STEP] = mine
+        for other in self.others:
+            if counters[other * STEP] < mine:
+                self.wait(other, mine, patience)
+
+    def wait(self, other: int, mine: int, patience: float) -> None:
+        """Look at another's counter until it has come as far."""
+        counters, place, spins = self.counters, other * STEP, 0
+        while counters[place] < mine:
+            spins += 1
+            if spins > SPINS:
+                self.look(other, spins, patience)
+            elif spins > BUSY:
+                os.sched_yield()
 
     def look(self, other: int, spins: int, patience: float) -> None:
         """Sleep a little, and find out whether there is still somebody to wait for."""
@@ -124,9 +130,10 @@ class Team:
         if x is not parts[self.rank]:  # it may have been made there
             parts[self.rank][...] = x
         self.meet()
-        total = np.add(parts[0], parts[1], out=out)
-        for other in parts[2:]:
-            total += other
+        total = np.add(parts[0], parts[1], out)
+        if self.size > 2:
+            for other in parts[2:]:
+                total += other
         return total
 
     def average(self, x: Any, site: int, bounds: Any = (), whole: bool = True) -> Any:
@@ -169,7 +176,7 @@ class Team:
                 warnings.simplefilter("ignore")  # of other threads: they hold no lock that a worker takes
                 pid = os.fork()
             if not pid:
-                self.rank = rank
+                self.rank, self.others = rank, [i for i in range(self.size) if i != rank]
                 self.toil(work)
             self.pids.append(pid)
         self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, os.getpid())
@@ -194,7 +201,7 @@ class Team:
         """Tell all that this worker has failed, and why."""
         text = "".join(traceback.format_exception_only(error)).strip().encode()[: MESSAGE - 1]
         self.text[: len(text) + 1] = text + b"\0"
-        self.counters[self.size * LINE // 8] = 1
+        self.counters[self.size * STEP] = 1
 
     def failure(self) -> CompileError:
         """What another worker has failed of."""
@@ -212,7 +219,7 @@ def stop(counters: Any, size: int, pids: list[int], parent: int) -> None:
     """Ask all workers to end, and wait for them; those that do not are killed."""
     if os.getpid() != parent:
         return
-    counters[size * LINE // 8] = 2
+    counters[size * STEP] = 2
     patience = time.monotonic() + 1.0
     for pid in filter(None, pids):
         with contextlib.suppress(ChildProcessError, ProcessLookupError):

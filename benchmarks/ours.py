@@ -28,22 +28,20 @@ from .tasks import (
 )
 
 
-def make(task: Task, sampled: bool = False, workers: int = 0) -> Step:
+def make(task: Task, sampled: bool = False, workers: int = 0, fast: bool = False) -> Step:
     """The step of a task; with 0 workers it is eager."""
     tt.keep_freed_memory()  # as the examples do
     if workers and not hasattr(tt, "compile"):
         raise Missing("this tinytensor has no compile")
     if task.trains:
-        return training(task, sampled, workers)
+        return training(task, sampled, workers, fast)
     makers = {"forward": forward, "both": both, "micrograd": micrograd, "writing": writing}
     return makers[task.kind](task, workers)
 
 
-def compiled(function: Any, *state: Any, workers: int) -> Any:
+def compiled(function: Any, *state: Any, workers: int, fast: bool = False) -> Any:
     """The function itself, or compiled."""
-    if not workers:
-        return function
-    return tt.compile(function, *state, **({"workers": workers} if workers > 1 else {}))
+    return tt.compile(function, *state, workers=workers, fast=fast) if workers else function
 
 
 # --- a training step ---
@@ -66,7 +64,7 @@ def state(task: Task) -> dict[str, np.ndarray]:
     return {name: a.copy() for name, a in network(task).state_dict().items()}
 
 
-def training(task: Task, sampled: bool, workers: int) -> Step:
+def training(task: Task, sampled: bool, workers: int, fast: bool) -> Step:
     model = network(task)
     opt: Any = (optim.AdamW(model.parameters(), **ADAMW) if task.kind == "gpt"
                 else optim.SGD(model.parameters(), lr=LR))
@@ -80,7 +78,7 @@ def training(task: Task, sampled: bool, workers: int) -> Step:
 
     if not sampled:
         X, Y = batches(task)
-        given = compiled(step, model, opt, workers=workers)
+        given = compiled(step, model, opt, workers=workers, fast=fast)
         return lambda i: float(given(X[i % BATCHES], Y[i % BATCHES]))
 
     X, Y = corpus(task)
@@ -90,7 +88,7 @@ def training(task: Task, sampled: bool, workers: int) -> Step:
         ix = rng.integers(0, len(X), (task.batch,))
         return step(tt.take(X, ix, 0), tt.take(Y, ix, 0))
 
-    drawing = compiled(draws, model, opt, rng, workers=workers)
+    drawing = compiled(draws, model, opt, rng, workers=workers, fast=fast)
     return lambda _: float(drawing())
 
 

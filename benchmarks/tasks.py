@@ -45,6 +45,7 @@ class Contender:
 
 EAGER, COMPILED, TWO = "tinytensor, eager", "tinytensor, compiled", "tinytensor, compiled, 2 workers"
 COMPILED_ALL = "tinytensor, compiled, all threads"
+FAST, TWO_FAST = "tinytensor, compiled, fast", "tinytensor, compiled, 2 workers, fast"
 TORCH = ("PyTorch, 1 thread", "PyTorch, all threads")
 TORCH_COMPILE = ("torch.compile, 1 thread", "torch.compile, all threads")
 JAX, MYGRAD, AUTOGRAD, BY_HAND = "JAX jit", "MyGrad", "HIPS autograd", "by hand"
@@ -54,7 +55,9 @@ CONTENDERS = {
     EAGER: Contender("ours"),
     COMPILED: Contender("ours", options={"workers": 1}),
     COMPILED_ALL: Contender("ours", threads=0, options={"workers": 1}),
+    FAST: Contender("ours", options={"workers": 1, "fast": True}),
     TWO: Contender("ours", options={"workers": 2}),
+    TWO_FAST: Contender("ours", options={"workers": 2, "fast": True}),
     TORCH[0]: Contender("torch_"),
     TORCH[1]: Contender("torch_", threads=0),
     TORCH_COMPILE[0]: Contender("torch_", options={"compiled": True}),
@@ -70,6 +73,7 @@ PACKAGES = ("numpy", "torch", "jax", "mygrad", "autograd", "micrograd")
 TINY = (BY_HAND, EAGER, COMPILED, TORCH[0], JAX, MYGRAD, AUTOGRAD)
 TRAINING = (EAGER, COMPILED, TWO, *TORCH, *TORCH_COMPILE, JAX, MYGRAD, AUTOGRAD)
 LARGE = (COMPILED_ALL, *TRAINING)  # where products are large enough for threads
+DESCENT = (FAST, TWO_FAST, *TRAINING)  # where a learning rate multiplies gradients, and AdamW's does not
 UNSAMPLED = (MYGRAD, AUTOGRAD)  # who takes no part in the second variant
 
 # --- what they do ---
@@ -109,9 +113,9 @@ TASKS = {
     "both": Task("chain of 600 tiny ops, forward and backward", "both", TINY),
     "micrograd": Task("micrograd's network 2-16-16-1 on 100 points of two moons", "micrograd",
                       (MICROGRAD, VALUE, EAGER, COMPILED, TORCH[0]), batch=100),
-    "mlp": Task("lecture MLP, batch 64", "mlp", (BY_HAND, *TRAINING), 64, 3, 16, 200),
-    "batchnorm": Task("six-layer BatchNorm MLP, batch 64", "batchnorm", TRAINING, 64, 3, 16, 200, 5),
-    "wavenet": Task("WaveNet, batch 32", "wavenet", TRAINING, 32, 8, 24, 128, 3),
+    "mlp": Task("lecture MLP, batch 64", "mlp", (BY_HAND, *DESCENT), 64, 3, 16, 200),
+    "batchnorm": Task("six-layer BatchNorm MLP, batch 64", "batchnorm", DESCENT, 64, 3, 16, 200, 5),
+    "wavenet": Task("WaveNet, batch 32", "wavenet", DESCENT, 32, 8, 24, 128, 3),
     "names": Task("names GPT, 32 x 16, width 64", "gpt", LARGE, **NAMES),
     "shakespeare": Task("Shakespeare GPT, 12 x 64, width 128", "gpt", LARGE, **SHAKESPEARE),
     "writing": Task("63 tokens written by the Shakespeare GPT", "writing", (EAGER, *TORCH), **SHAKESPEARE),
@@ -128,7 +132,9 @@ REQUIRED = {
 GROWTH = (("names", "batch", (8, 32, 128)), ("names", "width", (32, 64, 128)), ("names", "depth", (2, 4, 8)),
           ("names", "context", (8, 16, 64)), ("mlp", "batch", (16, 64, 256)), ("mlp", "width", (50, 200, 800)))
 COMPILE_SECONDS = {"mlp": 0.05, "names": 0.5, "shakespeare": 0.5}  # required: at most
-OURS = {1: (COMPILED, COMPILED_ALL), 2: (TWO,)}  # by the workers: the best of them counts, as of the peers
+OURS = (COMPILED, COMPILED_ALL)  # by one worker, exact: the best of them counts, as of the peers
+FORMS = {"1": (1, (COMPILED,)), "1, best of threads": (1, OURS), "1, fast=True": (1, (FAST,)), "2": (2, (TWO,)),
+         "2, fast=True": (2, (TWO_FAST,))}  # how many workers, and who they are
 PEERS = {"torch": TORCH, "compile": TORCH_COMPILE, "jax": (JAX,), "hand": (BY_HAND,)}  # the best of them counts
 
 

@@ -25,6 +25,7 @@ from .check import STEPS, Copy, checked
 from .crew import Crew
 from .emit import written
 from .explain import Explanation, explained, profiled
+from .fast import folded
 from .memory import overlapping, short
 from .packs import packed
 from .plan import planned
@@ -40,7 +41,8 @@ from .workers import refuse
 SIGNATURES = 4  # so many programs at most: more would mean that shapes change all the time
 
 
-def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool = False) -> Compiled:
+def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool = False,
+            fast: bool = False) -> Compiled:
     """A function that does what `step` does, to the last bit, as flat NumPy code: in half to nine tenths of the time.
 
     The first two calls run `step` itself and write down every NumPy call that it makes; when both agree, a program is
@@ -62,6 +64,9 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
         Arrays of a MiB or more that the step knows by name have to stay as they are then, unless they are declared.
     check : bool
         Run the first steps both ways, and compare.
+    fast : bool
+        Round at other places where that is faster: a step may differ by a millionth of its size. So far this is one
+        thing, a learning rate that multiplies the whole gradient, and then the loss in its place (`fast.py`).
 
     Returns
     -------
@@ -91,7 +96,7 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
     >>> [f"{step(x, y):.4f}" for _ in range(3)]
     ['0.5924', '0.5828', '0.5764']
     """
-    return Compiled(step, declared, workers, check)
+    return Compiled(step, declared, workers, check, fast)
 
 
 class Leaf:
@@ -134,9 +139,9 @@ class Written:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
     def __init__(self, traced: Traced, title: str, state: State, key: Any, args: tuple[Any, ...],
-                 shares: Shares) -> None:
+                 shares: Shares, fast: bool) -> None:
         self.program, self.template, slots, self.key = *traced[:2], traced.slots, key
-        program = packed(self.program)
+        program = packed(folded(self.program) if fast else self.program)
         self.source, (numbers, changed) = written(planned(program), title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]
@@ -209,12 +214,16 @@ class Written:
 class Compiled:
     """A function that was compiled; see `compile`."""
 
-    def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool) -> None:
+    def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool,
+                 fast: bool) -> None:
         self.title, self.first_args, self.first_kwargs = getattr(step, "__name__", type(step).__name__), (), {}
         if isinstance(step, partial):  # what it holds are arguments like any other
             self.first_args, self.first_kwargs, step = step.args, step.keywords, step.func
             self.title = getattr(step, "__name__", self.title)
-        self.step, self.workers, self.check = step, workers, check
+        if check and fast:
+            raise ValueError("compile: check=True and fast=True came; expected one of them, for a check is to the last "
+                             "bit, and what is fast is rounded otherwise; check the step first, then let it be fast")
+        self.step, self.workers, self.check, self.fast = step, workers, check, fast
         self.__wrapped__ = step
         refuse(workers)
         self.declared, self.state, self.shares = declared, State(declared, step), Shares(workers)
@@ -309,7 +318,7 @@ class Compiled:
             compare(before.program, traced.program)
             if program is None:  # nobody has it
                 before.program.end()
-            self.programs[key] = Written(traced, self.title, self.state, key, args, self.shares)
+            self.programs[key] = Written(traced, self.title, self.state, key, args, self.shares, self.fast)
         self.traces[key] = traced
         return result
 

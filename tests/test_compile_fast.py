@@ -1,0 +1,101 @@
+"""`fast=True`: a learning rate multiplies the loss's factor in the gradients' place, within rounding, where it may."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tinytensor import models, nn, optim
+from tinytensor.compiler.check import equal
+
+BATCHES = [(rng.integers(0, 27, (8, 4)), rng.integers(0, 27, 8)) for rng in map(np.random.default_rng, range(12))]
+
+
+def network(*middle):
+    return nn.Sequential(nn.Embedding(27, 8, rng=1), nn.Flatten(), nn.Linear(32, 16, rng=2), *middle,
+                         nn.Linear(16, 27, rng=3))
+
+
+NETWORKS = {
+    "tanh": lambda: network(nn.Tanh()),
+    "batch norm, relu": lambda: network(nn.BatchNorm1d(16), nn.ReLU()),
+    "layer norm, gelu": lambda: network(nn.LayerNorm(16), nn.GELU()),
+    "sigmoid, silu": lambda: network(nn.Sigmoid(), nn.Linear(16, 16, rng=4), nn.SiLU()),
+    "wavenet": lambda: models.WaveNet(27, 4, 6, 16, 2, rng=0),
+    "attention": lambda: nn.Sequential(models.GPT(27, 4, 16, 1, 2, rng=1), nn.Flatten(), nn.Linear(4 * 27, 27, rng=2)),
+}
+
+
+def descent(model, **settings):
+    return optim.SGD(model.parameters(), lr=0.1, **settings)
+
+
+def trained(make, optimizer=descent, clip=False, extra=None, **options):
+    """A network after a dozen compiled steps with a falling rate, what they gave, and the compiled step."""
+    model = make()
+    opt = optimizer(model)
+
+    def step(x, y):
+        loss = tt.cross_entropy(model(x), y)
+        opt.zero_grad()
+        loss.backward()
+        if clip:
+            optim.clip_grad_norm_(model.parameters(), 0.1)
+        opt.step()
+        return (loss, extra(model)) if extra else loss
+
+    step, given = tt.compile(step, model, opt, **options), []
+    for x, y in BATCHES:
+        for group in opt.param_groups:
+            group["lr"] *= 0.9
+        given.append(step(x, y))
+    return model.state_dict(), given, step
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="workers are forked on Linux only"))])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_rate_multiplies_the_loss_in_the_gradients_place(name, workers):
+    exact, losses, _ = trained(NETWORKS[name], workers=workers)
+    fast, others, step = trained(NETWORKS[name], workers=workers, fast=True)
+    np.testing.assert_allclose([x.item() for x in others], [x.item() for x in losses], rtol=2e-6)
+    for path, a in exact.items():
+        np.testing.assert_allclose(fast[path], a, rtol=0, atol=2e-6 * max(1, np.abs(a).max()), err_msg=path)
+    before, _, update = step.source.partition("# --- update ---")
+    assert " * lr, out=" in before and "lr, out=" not in update
+
+
+@pytest.mark.parametrize("settings", [
+    {"optimizer": lambda m: descent(m, momentum=0.9)}, {"optimizer": lambda m: descent(m, weight_decay=0.01)},
+    {"optimizer": lambda m: optim.AdamW(m.parameters(), lr=1e-3)}, {"clip": True},
+    {"extra": lambda m: np.multiply(next(iter(m.parameters())).grad, 2)},
+    {"optimizer": lambda m: optim.SGD([{"params": [p], "lr": 0.1 / (i + 1)} for i, p in enumerate(m.parameters())])},
+], ids=["momentum", "decay", "adamw", "clipping", "a gradient given back", "two rates"])
+def test_a_gradient_that_is_used_otherwise_stays_as_it_is(settings):
+    exact, fast = (trained(NETWORKS["tanh"], **settings, fast=fast) for fast in (False, True))
+    assert equal(exact[0], fast[0]) and equal(exact[1], fast[1])
+
+
+def test_a_step_that_changes_is_written_down_again():
+    """The program that two traces are compared by stays as it was traced."""
+    model = NETWORKS["tanh"]()
+    opt = descent(model)
+
+    def step(x, y):
+        loss = tt.cross_entropy(model(x), y)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        return loss
+
+    step = tt.compile(step, model, opt, fast=True)
+    for batch in (8, 4, 8):
+        for x, y in BATCHES:
+            assert np.isfinite(step(x[:batch], y[:batch]).item())
+        model.train(batch == 4)
+
+
+def test_a_check_is_to_the_last_bit():
+    with pytest.raises(ValueError, match="check=True and fast=True came; expected one of them"):
+        tt.compile(lambda x: x, check=True, fast=True)

@@ -1,0 +1,122 @@
+"""What `fast=True` allows: a number that multiplies a whole gradient in the end multiplies it where it begins.
+
+Of `theta -= lr * g` the pass over all gradients goes, for the loss's own factor, 1 / n, becomes lr / n. Numbers are
+rounded at other places then: a step differs by about 1e-7 of its size. Nothing else is done here, and nothing where a
+gradient is used for more than that: for weight decay, momentum, clipping, or by the user.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from operator import mul
+from typing import Any
+
+import numpy as np
+
+from .program import Call, Program, Value, mapped, values
+
+PRODUCTS = {np.multiply, np.matmul, np.vecdot, np.einsum}
+SUMS, JOINS = {np.add, np.subtract}, {np.concatenate, np.stack}
+OF_FIRST = {".reshape", ".T", ".mT", ".transpose", ".swapaxes", ".ravel", ".take", "[]", "gathered", "put_into_zeros",
+            "added_up", "np.negative", "np.add.reduce", "np.copy", "team.across", "team.average", "team.own"}
+
+
+def linear(call: Call, scaled: set[int]) -> bool:
+    """Whether a call's result is multiplied by a number, if those of its arguments that are `scaled` are."""
+    def inside(args: Any) -> list[bool]:
+        return [v.number in scaled for v in values(args) if v.is_array and not is_zero(v)]
+
+    if call.target in PRODUCTS:
+        return inside(call.args).count(True) == 1
+    if call.target in JOINS:
+        return all(inside(call.args))
+    if call.ufunc in SUMS:
+        return all(inside(call.args)) and all(isinstance(x, Value) for x in call.args)
+    if call.target is np.where:
+        return not any(inside(call.args[0])) and all(inside(call.args[1:])) and all(
+            isinstance(x, Value) or x == 0 for x in call.args[1:])
+    if call.target is np.divide or call.text in OF_FIRST:
+        return any(inside(call.args[0])) and not any(inside(call.args[1:]))
+    return False
+
+
+def is_zero(v: Value) -> bool:
+    return v.kind == "constant" and not v.live and isinstance(v.array, np.ndarray) and not v.array.any()
+
+
+def scaled_from(calls: list[Call]) -> tuple[set[int], list[Call]] | None:
+    """What is proportional to the first call's result, by number, and the calls that multiply it by a number in the
+    end; None if something else is made of it."""
+    scaled, ends = {v.number for v in calls[0].outputs()}, list[Call]()
+    for call in calls[1:]:
+        if not any(v.number in scaled for v in call.inputs()):
+            continue
+        if call.site.section == "update" and call.target is np.multiply and number_of(call) is not None:
+            ends.append(call)
+        elif not linear(call, scaled):
+            return None
+        else:
+            scaled.update(v.number for v in call.outputs())
+    return scaled, ends
+
+
+def number_of(call: Call) -> Any:
+    """The number that an array is multiplied by: a varying one."""
+    return next((x for x in call.args if isinstance(x, Value) and not x.is_array), None)
+
+
+def begins(call: Call) -> bool:
+    """Whether a call of the backward pass multiplies an array by a number that is always the same."""
+    return (call.site.section == "backward" and call.target is np.multiply and not call.kwargs
+            and sum(isinstance(x, float | np.floating) for x in call.args) == 1
+            and call.result.array.dtype.char in "fd")  # a small number times a small rate may be 0 in float16
+
+
+def folded(program: Program) -> Program:
+    """The program with a learning rate multiplied into the loss's factor, if that gives the same but for rounding."""
+    given = {v.number for v in (*values(program.result), *[final for _, final in program.state])}
+    for i, call in enumerate(program.calls):
+        if begins(call) and (found := scaled_from(program.calls[i:])) is not None:
+            scaled, ends = found
+            numbers = {number_of(end).number for end in ends}
+            if len(numbers) == 1 and not scaled & given and not given & {end.result.number for end in ends}:
+                return moved(program, call, ends)
+    return program
+
+
+def moved(program: Program, begin: Call, ends: list[Call]) -> Program:
+    """A copy of the program in which `begin` multiplies by the number, and `ends` do not."""
+    twins: dict[int, Any] = {}
+    numbers = [c for c in program.calls if c.text.startswith("number ")]  # they come of numbers only: they can be first
+    factor, calls = twin(number_of(ends[0]), twins), list[Call]()
+    for call in (*numbers, *[c for c in program.calls if c not in numbers]):
+        if call in ends:
+            twins[id(call.result)] = twin(next(x for x in call.args if x is not number_of(call)), twins)
+        elif call is not begin:
+            calls.append(twin(call, twins))
+        else:
+            share = next(float(x) for x in call.args if not isinstance(x, Value))
+            product = Call(mul, "number *", (share, factor), {}, False, call.site)
+            last = max(v.number for v in (*program.sources, *[v for c in program.calls for v in c.outputs()]))
+            product.result = Value(share * factor.array, product, number=last + 1)
+            new = twin(call, twins)
+            new.args = tuple([x if isinstance(x, Value) else product.result for x in new.args])
+            new.read = (*values(new.args),)
+            calls += [product, new]
+    return Program(calls, *[[twin(x, twins) for x in part] for part in program[1:]])
+
+
+def twin(x: Any, twins: dict[int, Any]) -> Any:
+    """A copy of a value or call, and of all that it knows; arrays stay what they are."""
+    if isinstance(x, tuple):
+        return tuple([twin(y, twins) for y in x])
+    if id(x) in twins or not isinstance(x, Value | Call):
+        return twins.get(id(x), x)
+    new: Any = copy(x)
+    twins[id(x)] = new
+    if isinstance(x, Value):
+        new.root, new.call = twin(x.root, twins), twin(x.call, twins)
+        return new
+    new.args, new.kwargs, new.result = (mapped(lambda y: twin(y, twins), y) for y in (x.args, x.kwargs, x.result))
+    new.region, new.read = twin(x.region, twins), (*values(new.args), *values(new.kwargs))
+    return new

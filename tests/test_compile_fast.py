@@ -31,6 +31,18 @@ def descent(model, **settings):
     return optim.SGD(model.parameters(), lr=0.1, **settings)
 
 
+class Bent(optim.SGD):
+    """Steps by something that is made of the gradient."""
+
+    def __init__(self, params, of_gradient):
+        super().__init__(params, lr=0.1)
+        self.of_gradient = of_gradient
+
+    def update(self, group, block, g):
+        block.t += 1
+        block.theta -= group["lr"] * self.of_gradient(g)
+
+
 def trained(make, optimizer=descent, clip=False, extra=None, **options):
     """A network after a dozen compiled steps with a falling rate, what they gave, and the compiled step."""
     model = make()
@@ -71,7 +83,12 @@ def test_a_rate_multiplies_the_loss_in_the_gradients_place(name, workers):
     {"optimizer": lambda m: optim.AdamW(m.parameters(), lr=1e-3)}, {"clip": True},
     {"extra": lambda m: np.multiply(next(iter(m.parameters())).grad, 2)},
     {"optimizer": lambda m: optim.SGD([{"params": [p], "lr": 0.1 / (i + 1)} for i, p in enumerate(m.parameters())])},
-], ids=["momentum", "decay", "adamw", "clipping", "a gradient given back", "two rates"])
+    {"optimizer": lambda m: Bent(m.parameters(), lambda g: g * g)},
+    {"optimizer": lambda m: Bent(m.parameters(), lambda g: np.where(np.arange(g.size) % 2, g, 1))},
+    {"optimizer": lambda m: Bent(m.parameters(), lambda g: np.concatenate([g[9:], np.ones(9, g.dtype)]))},
+    {"optimizer": lambda m: Bent(m.parameters(), lambda g: g + 1)},
+], ids=["momentum", "decay", "adamw", "clipping", "given back", "two rates", "squared", "chosen",
+        "joined", "shifted"])
 def test_a_gradient_that_is_used_otherwise_stays_as_it_is(settings):
     exact, fast = (trained(NETWORKS["tanh"], **settings, fast=fast) for fast in (False, True))
     assert equal(exact[0], fast[0]) and equal(exact[1], fast[1])

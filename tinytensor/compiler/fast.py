@@ -33,8 +33,7 @@ def linear(call: Call, scaled: set[int]) -> bool:
     if call.ufunc in SUMS:
         return all(inside(call.args)) and all(isinstance(x, Value) for x in call.args)
     if call.target is np.where:
-        return not any(inside(call.args[0])) and all(inside(call.args[1:])) and all(
-            isinstance(x, Value) or x == 0 for x in call.args[1:])
+        return all(inside(call.args[1:])) and all(isinstance(x, Value) or x == 0 for x in call.args[1:])
     if call.target is np.divide or call.text in OF_FIRST:
         return any(inside(call.args[0])) and not any(inside(call.args[1:]))
     return False
@@ -51,7 +50,7 @@ def scaled_from(calls: list[Call]) -> tuple[set[int], list[Call]] | None:
     for call in calls[1:]:
         if not any(v.number in scaled for v in call.inputs()):
             continue
-        if call.site.section == "update" and call.target is np.multiply and number_of(call) is not None:
+        if call.site.section != "backward" and call.target is np.multiply and number_of(call) is not None:
             ends.append(call)
         elif not linear(call, scaled):
             return None

@@ -105,6 +105,26 @@ def test_names_of_a_gpt_are_those_of_its_layers():
         assert told in text, told
 
 
+def test_an_update_by_hand_is_one():
+    """And what the step tells of its results is none, wherever it stands."""
+    W, x = tt.ones(3, 2, requires_grad=True), np.ones((4, 3), np.float32)
+
+    def step(x):
+        logits = x @ W
+        loss = (logits * logits).mean()
+        W.grad = None
+        loss.backward()
+        W.data -= 0.1 * W.grad
+        return loss, np.maximum(logits.data, 0)
+
+    step = tt.compile(step, W)
+    for _ in range(2):
+        step(x)
+    places = [step.source.rindex(text) for text in ("--- backward", "--- update", "np.multiply(0.1, d_p0", "np.subtract",
+                                                    "--- forward", "np.maximum")]
+    assert places == sorted(places)
+
+
 def test_a_step_that_was_not_called_twice_has_no_source():
     step = tt.compile(lambda x: x + 1)
     for told in ("never", "once"):

@@ -10,6 +10,7 @@ import linecache
 import re
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, Traced
-from .program import CompileError, Site, Value
+from .program import Call, CompileError, Site, Value
 
 PACKAGE = str(Path(__file__).resolve().parents[1])
 NUMPY = str(Path(np.__file__).parent)
@@ -184,6 +185,14 @@ class Sites:
             value.name = value.name or name
         for value in values:
             value.name = re.sub(r"\W", "_", value.name)
+
+    def settle_sections(self, calls: list[Call], finals: set[int]) -> None:
+        """What the user's own lines do after the last backward pass, for what is declared, belongs to the update."""
+        behind = list(takewhile(lambda call: call.site.section != "backward", reversed(calls)))
+        for call in behind if len(behind) < len(calls) else ():
+            if any(v.number in finals for v in call.outputs()):
+                finals = finals | {v.number for v in call.inputs()}
+                call.site = call.site._replace(section="update")
 
 
 def is_tracer(x: Any) -> bool:

@@ -426,6 +426,7 @@ class Compiled:
             name = next(name for name, x in {**self.state.tensors, **self.state.plain}.items() if x is t)
             v.name = v.name or f"d_{name}"
         sites.settle([v for call in trace.calls for v in call.outputs()] + trace.sources)
+        sites.settle_sections(trace.calls, {final.number for _, final in state})
         program = Program(trace.calls, inputs, found, state, trace.sources)
         traced = Traced(program, template, {source.number: slot for source, _, slot in standing.numbers},
                         unchanged, around)

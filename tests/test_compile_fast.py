@@ -94,6 +94,65 @@ def test_a_gradient_that_is_used_otherwise_stays_as_it_is(settings):
     assert equal(exact[0], fast[0]) and equal(exact[1], fast[1])
 
 
+ONES = np.ones((4, 3), np.float32)
+UPDATES = {
+    "a rate is added": lambda w, g, lr: lr * (g + lr),
+    "a rate is chosen": lambda w, g, lr: lr * np.where(w > 0, g, lr),
+    "chosen by it": lambda w, g, lr: lr * np.where(g, w, 0),
+    "joined with a list": lambda w, g, lr: lr * np.concatenate([g[1:], [[1.0, 2.0, 3.0]]]),
+    "stacked with a list": lambda w, g, lr: lr * np.stack([g[0], [1.0, 2.0, 3.0], g[1], g[2]]),
+    "a sum that begins": lambda w, g, lr: lr * np.add.reduce(g, axis=0, initial=1.0),
+    "half a product": lambda w, g, lr: np.multiply(g, lr, dtype=np.float16),
+    "a wider product": lambda w, g, lr: lr * np.multiply(g, 1.0, dtype=np.float64),
+    "a view of the end": lambda w, g, lr: (lr * g.T).T,
+    "a part of the end": lambda w, g, lr: (lr * g[:, ::-1])[:, ::-1],
+    "another number": lambda w, g, lr: abs(lr) * g,
+    "a made number": lambda w, g, lr: (2 * lr + 1) / 3 * g,
+    "twice": lambda w, g, lr: lr * (lr * g),
+    "einsum": lambda w, g, lr: lr * np.einsum("ij,ij->ij", g, ONES),
+    "into an array": lambda w, g, lr: np.multiply(g, lr, out=np.stack([w, w]) * 0).sum(0),
+}
+
+
+def updated(update, fast):
+    w = tt.tensor(np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3), requires_grad=True)
+
+    def step(x, y, lr):
+        w.grad = None
+        loss = tt.cross_entropy(x @ w, y)
+        loss.backward()
+        w.data -= update(w.data, w.grad, lr)
+        return loss
+
+    step = tt.compile(step, w, fast=fast)
+    for i in range(5):
+        step(np.random.default_rng(i).standard_normal((8, 4), np.float32), np.arange(8) % 3, 0.1 * 0.9**i)
+    return w.data
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_whatever_the_update_is_only_rounding_differs(name):
+    exact = updated(UPDATES[name], fast=False)
+    np.testing.assert_allclose(updated(UPDATES[name], fast=True), exact, rtol=0, atol=1e-6)
+
+
+def test_a_rate_that_is_drawn_stays_where_it_is():
+    def trained(fast):
+        w, rng = tt.ones(4, 3, requires_grad=True), np.random.default_rng(0)
+
+        def step(x):
+            w.grad = None
+            tt.cross_entropy(x @ w, np.arange(8) % 3).backward()
+            w.data -= rng.random() * w.grad
+
+        step = tt.compile(step, w, rng, fast=fast)
+        for i in range(5):
+            step(np.random.default_rng(i).standard_normal((8, 4), np.float32))
+        return w.data
+
+    np.testing.assert_array_equal(trained(fast=True), trained(fast=False))
+
+
 def test_a_step_that_changes_is_written_down_again():
     """The program that two traces are compared by stays as it was traced."""
     model = NETWORKS["tanh"]()

@@ -120,8 +120,8 @@ def test_an_update_by_hand_is_one():
     step = tt.compile(step, W)
     for _ in range(2):
         step(x)
-    places = [step.source.rindex(text) for text in ("--- backward", "--- update", "np.multiply(0.1, d_p0", "np.subtract",
-                                                    "--- forward", "np.maximum")]
+    order = ("--- backward", "--- update", "np.multiply(0.1, d_p0", "np.subtract", "--- forward", "np.maximum")
+    places = [step.source.rindex(text) for text in order]
     assert places == sorted(places)
 
 
@@ -163,3 +163,13 @@ def test_what_runs_does_what_is_read(line):
         found.append(arrays)
     for name, x in found[0].items():
         np.testing.assert_array_equal(x, found[1][name], name)
+
+
+@pytest.mark.parametrize("product", [lambda x, s: np.dot(2.0, x), lambda x, s: np.dot(3, x), lambda x, s: np.dot(s, x)])
+@pytest.mark.parametrize("s", [0.5, np.float32(0.5), np.array(0.5, np.float32)])
+def test_products_of_numbers(product, s):
+    """They have no method dot."""
+    x = np.ones((4, 3), np.float32)
+    step = tt.compile(product)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(x, s), product(x, s))

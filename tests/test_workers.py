@@ -347,3 +347,14 @@ def test_what_a_worker_could_fail_of_is_never_old():
             place[...] = 0
         compiled(np.ones((2, 3)))
     assert (place == 4).all()
+
+
+def test_lines_are_timed_where_one_works():
+    model = mlp()
+    opt = optim.SGD(model.parameters(), lr=0.1)
+    step = tt.compile(training(model, opt), model, opt, workers=2)
+    for x, y in batches(2, (8, 3)):
+        step(x, y)
+    assert "lines" in str(step.explain())
+    with pytest.raises(tt.CompileError, match="explain came with arguments where 2 workers share the step; expected"):
+        step.explain(x, y)

@@ -51,6 +51,7 @@ class Writer:
         self.helpers: set[str] = set()
         self.numbered: dict[Any, str] = {}
         self.named: dict[str, Any] = {}
+        self.functions: dict[str, str] = {}
         self.uses: dict[int, int] = {}
         self.viewed: dict[int, int] = {}  # of these, how often only to make another view
         for call in plan.calls:
@@ -403,12 +404,14 @@ class Writer:
         """A line; where it runs, functions and numbers in it that are marked have names."""
         code = MARKED.sub(lambda found: self.numbered_name(*found.groups()), text)
         text = MARKED.sub(r"\1", text)
-        self.body.append(Line(text, quick(code, self.function_name), call, site or call.site))  # type: ignore[union-attr]
+        code = quick(code, self.function_name, call is not None and dotted(call))
+        self.body.append(Line(text, code, call, site or call.site))  # type: ignore[union-attr]
 
     def function_name(self, function: Any, wanted: str) -> str:
-        name = next((name for name, f in self.named.items() if f is function), "") or self.unique(wanted)
-        self.named[name] = function
-        return name
+        if wanted not in self.functions:
+            self.functions[wanted] = self.unique(wanted)
+            self.named[self.functions[wanted]] = function
+        return self.functions[wanted]
 
     def numbered_name(self, text: str, char: str) -> str:
         if (text, char) not in self.numbered:

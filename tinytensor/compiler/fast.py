@@ -23,40 +23,67 @@ OF_FIRST = {".reshape", ".T", ".mT", ".transpose", ".swapaxes", ".ravel", ".take
 
 def linear(call: Call, scaled: set[int]) -> bool:
     """Whether a call's result is multiplied by a number, if those of its arguments that are `scaled` are."""
-    def inside(args: Any) -> list[bool]:
-        return [v.number in scaled for v in values(args) if v.is_array and not is_zero(v)]
+    def grows(x: Any) -> bool:
+        return isinstance(x, Value) and x.number in scaled
 
+    def fits(x: Any) -> bool:
+        return grows(x) or is_zero(x)
+
+    dtypes = {v.array.dtype for v in (*call.outputs(), *filter(grows, call.inputs())) if v.is_array}
+    if len(dtypes) > 1 or not call.kwargs.keys() <= {"axis", "keepdims", "order", "dtype", "casting"}:
+        return False
     if call.target in PRODUCTS:
-        return inside(call.args).count(True) == 1
+        return sum(map(grows, values(call.args))) == 1
     if call.target in JOINS:
-        return all(inside(call.args))
+        return all(map(fits, call.args[0]))
     if call.ufunc in SUMS:
-        return all(inside(call.args)) and all(isinstance(x, Value) for x in call.args)
+        return all(map(fits, call.args))
     if call.target is np.where:
-        return all(inside(call.args[1:])) and all(isinstance(x, Value) or x == 0 for x in call.args[1:])
+        return all(map(fits, call.args[1:])) and not grows(call.args[0])
     if call.target is np.divide or call.text in OF_FIRST:
-        return any(inside(call.args[0])) and not any(inside(call.args[1:]))
+        return grows(call.args[0]) and not any(map(grows, values(call.args[1:])))
     return False
 
 
-def is_zero(v: Value) -> bool:
-    return v.kind == "constant" and not v.live and isinstance(v.array, np.ndarray) and not v.array.any()
+def is_zero(x: Any) -> bool:
+    if isinstance(x, Value):
+        return x.kind == "constant" and not x.live and isinstance(x.array, np.ndarray) and not x.array.any()
+    return type(x) in (int, float) and x == 0
+
+
+def ends(call: Call) -> bool:
+    """Whether a call, not of the backward pass, only multiplies an array by a number that is given, or made of such."""
+    if call.site.section == "backward" or call.target is not np.multiply or call.kwargs or number_of(call) is None:
+        return False
+    g, y = array_of(call), call.result
+    return plain(number_of(call)) and g.array.dtype == y.array.dtype and g.array.shape == y.array.shape
+
+
+def plain(number: Value) -> bool:
+    """Whether a number is given to the step, or made of such by Python's arithmetic."""
+    call = number.call
+    return call is None or (call.text.startswith("number ") and all(map(plain, call.inputs())))
 
 
 def scaled_from(calls: list[Call]) -> tuple[set[int], list[Call]] | None:
     """What is proportional to the first call's result, by number, and the calls that multiply it by a number in the
     end; None if something else is made of it."""
-    scaled, ends = {v.number for v in calls[0].outputs()}, list[Call]()
+    scaled, last = {v.number for v in calls[0].outputs()}, list[Call]()
     for call in calls[1:]:
         if not any(v.number in scaled for v in call.inputs()):
             continue
-        if call.site.section != "backward" and call.target is np.multiply and number_of(call) is not None:
-            ends.append(call)
+        if ends(call):
+            last.append(call)
         elif not linear(call, scaled):
             return None
         else:
             scaled.update(v.number for v in call.outputs())
-    return scaled, ends
+    return scaled, last
+
+
+def array_of(call: Call) -> Any:
+    """The array that is multiplied by a number."""
+    return next(x for x in call.args if x is not number_of(call))
 
 
 def number_of(call: Call) -> Any:
@@ -76,32 +103,34 @@ def folded(program: Program) -> Program:
     given = {v.number for v in (*values(program.result), *[final for _, final in program.state])}
     for i, call in enumerate(program.calls):
         if begins(call) and (found := scaled_from(program.calls[i:])) is not None:
-            scaled, ends = found
-            numbers = {number_of(end).number for end in ends}
-            if len(numbers) == 1 and not scaled & given and not given & {end.result.number for end in ends}:
-                return moved(program, call, ends)
+            scaled, last = found
+            rates, products = {number_of(end).number for end in last}, {end.result.number for end in last}
+            viewed = {v.root.number for c in program.calls for v in c.outputs() if v.root is not v}
+            if len(rates) == 1 and not products & viewed and not given & (scaled | products):
+                return moved(program, call, last)
     return program
 
 
-def moved(program: Program, begin: Call, ends: list[Call]) -> Program:
-    """A copy of the program in which `begin` multiplies by the number, and `ends` do not."""
+def moved(program: Program, begin: Call, last: list[Call]) -> Program:
+    """A copy of the program in which `begin` multiplies by the number, and the `last` calls do not."""
     twins: dict[int, Any] = {}
-    numbers = [c for c in program.calls if c.text.startswith("number ")]  # they come of numbers only: they can be first
-    factor, calls = twin(number_of(ends[0]), twins), list[Call]()
-    for call in (*numbers, *[c for c in program.calls if c not in numbers]):
-        if call in ends:
-            twins[id(call.result)] = twin(next(x for x in call.args if x is not number_of(call)), twins)
-        elif call is not begin:
-            calls.append(twin(call, twins))
-        else:
+    first = [c for c in program.calls if c.text.startswith("number ") and all(map(plain, c.inputs()))]  # make the rate
+    calls, before = [twin(c, twins) for c in first], set(map(id, first))
+    rate = twin(number_of(last[0]), twins)
+    for call in program.calls:
+        if any(call is end for end in last):
+            twins[id(call.result)] = twin(array_of(call), twins)
+        elif call is begin:
             share = next(float(x) for x in call.args if not isinstance(x, Value))
-            product = Call(mul, "number *", (share, factor), {}, False, call.site)
-            last = max(v.number for v in (*program.sources, *[v for c in program.calls for v in c.outputs()]))
-            product.result = Value(share * factor.array, product, number=last + 1)
+            product = Call(mul, "number *", (share, rate), {}, False, call.site)
+            number = max(v.number for v in (*program.sources, *[v for c in program.calls for v in c.outputs()]))
+            product.result = Value(share * rate.array, product, number=number + 1)
             new = twin(call, twins)
             new.args = tuple([x if isinstance(x, Value) else product.result for x in new.args])
             new.read = (*values(new.args),)
             calls += [product, new]
+        elif id(call) not in before:
+            calls.append(twin(call, twins))
     return Program(calls, *[[twin(x, twins) for x in part] for part in program[1:]])
 
 

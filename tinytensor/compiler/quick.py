@@ -22,8 +22,11 @@ BY_KEYWORD = {np.maximum, np.minimum}  # NumPy warns of their output by its plac
 COPY = re.compile(rf"np\.copyto\((.*), {NAME}\)")
 
 
-def quick(line: str, named: Callable[[Any, str], str]) -> str:
-    """A line, spelled in the quickest way; `named(function, wanted)` gives the name that a function goes by.
+def quick(line: str, named: Callable[[Any, str], str], arrays: bool = True) -> str:
+    """A line, spelled in the quickest way.
+
+    `named(function, wanted)` gives the name that a function goes by; `arrays`: whether what is multiplied by `np.dot`
+    are arrays with axes, for numbers have no such method.
 
     Examples
     --------
@@ -32,7 +35,7 @@ def quick(line: str, named: Callable[[Any, str], str]) -> str:
     >>> quick("np.add(a, 1, out=c)", lambda f, name: name)
     'np_add(a, 1, c)'
     """
-    if found := DOT.fullmatch(line):
+    if (found := DOT.fullmatch(line)) and arrays:
         return "{}.dot({}, {})".format(*found.groups())
     if (found := UFUNC.fullmatch(line)) and isinstance(function := getattr(np, found[1]), np.ufunc):
         out = f"out={found[3]}" if function in BY_KEYWORD else found[3]

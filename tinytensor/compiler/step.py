@@ -66,7 +66,8 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
         Run the first steps both ways, and compare.
     fast : bool
         Round at other places where that is faster: a step may differ by a millionth of its size. So far this is one
-        thing, a learning rate that multiplies the whole gradient, and then the loss in its place (`fast.py`).
+        thing: a learning rate that multiplies all gradients, and nothing else, multiplies the factor 1 / n of
+        `cross_entropy` or another loss in their place. The source shows whether it does.
 
     Returns
     -------
@@ -462,6 +463,10 @@ class Compiled:
         Given arguments, so many steps are made with them, and each line is timed; without, there are no times.
         """
         source = self.latest.source
+        if args and self.workers > 1:
+            raise CompileError(f"compile: explain came with arguments where {self.workers} workers share the step; "
+                               f"expected none, for a worker can't be timed alone; compile it with workers=1 for "
+                               f"times, or write explain() for all but these")
         if not args:
             return explained(source, [math.nan] * len(source.lines))
         program = self.programs[self.key(args)]

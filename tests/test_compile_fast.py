@@ -103,7 +103,7 @@ UPDATES = {
     "stacked with a list": lambda w, g, lr: lr * np.stack([g[0], [1.0, 2.0, 3.0], g[1], g[2]]),
     "a sum that begins": lambda w, g, lr: lr * np.add.reduce(g, axis=0, initial=1.0),
     "half a product": lambda w, g, lr: np.multiply(g, lr, dtype=np.float16),
-    "a wider product": lambda w, g, lr: lr * np.multiply(g, 1.0, dtype=np.float64),
+    "half in between": lambda w, g, lr: lr * np.multiply(g, 1.0, dtype=np.float16),
     "a view of the end": lambda w, g, lr: (lr * g.T).T,
     "a part of the end": lambda w, g, lr: (lr * g[:, ::-1])[:, ::-1],
     "another number": lambda w, g, lr: abs(lr) * g,

@@ -39,7 +39,7 @@ def linear(call: Call, scaled: set[int]) -> bool:
     if call.ufunc in SUMS:
         return all(map(fits, call.args))
     if call.target is np.where:
-        return all(map(fits, call.args[1:])) and not grows(call.args[0])
+        return all(map(fits, call.args[1:]))
     if call.target is np.divide or call.text in OF_FIRST:
         return grows(call.args[0]) and not any(map(grows, values(call.args[1:])))
     return False
@@ -55,8 +55,7 @@ def ends(call: Call) -> bool:
     """Whether a call, not of the backward pass, only multiplies an array by a number that is given, or made of such."""
     if call.site.section == "backward" or call.target is not np.multiply or call.kwargs or number_of(call) is None:
         return False
-    g, y = array_of(call), call.result
-    return plain(number_of(call)) and g.array.dtype == y.array.dtype and g.array.shape == y.array.shape
+    return plain(number_of(call)) and array_of(call).array.shape == call.result.array.shape
 
 
 def plain(number: Value) -> bool:

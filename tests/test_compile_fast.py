@@ -43,11 +43,7 @@ class Bent(optim.SGD):
         block.theta -= group["lr"] * self.of_gradient(g)
 
 
-def trained(make, optimizer=descent, clip=False, extra=None, **options):
-    """A network after a dozen compiled steps with a falling rate, what they gave, and the compiled step."""
-    model = make()
-    opt = optimizer(model)
-
+def stepping(model, opt, clip=False, extra=None):
     def step(x, y):
         loss = tt.cross_entropy(model(x), y)
         opt.zero_grad()
@@ -57,7 +53,14 @@ def trained(make, optimizer=descent, clip=False, extra=None, **options):
         opt.step()
         return (loss, extra(model)) if extra else loss
 
-    step, given = tt.compile(step, model, opt, **options), []
+    return step
+
+
+def trained(make, optimizer=descent, clip=False, extra=None, **options):
+    """A network after a dozen compiled steps with a falling rate, what they gave, and the compiled step."""
+    model = make()
+    opt = optimizer(model)
+    step, given = tt.compile(stepping(model, opt, clip, extra), model, opt, **options), []
     for x, y in BATCHES:
         for group in opt.param_groups:
             group["lr"] *= 0.9
@@ -157,15 +160,7 @@ def test_a_step_that_changes_is_written_down_again():
     """The program that two traces are compared by stays as it was traced."""
     model = NETWORKS["tanh"]()
     opt = descent(model)
-
-    def step(x, y):
-        loss = tt.cross_entropy(model(x), y)
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-        return loss
-
-    step = tt.compile(step, model, opt, fast=True)
+    step = tt.compile(stepping(model, opt), model, opt, fast=True)
     for batch in (8, 4, 8):
         for x, y in BATCHES:
             assert np.isfinite(step(x[:batch], y[:batch]).item())

@@ -6,7 +6,6 @@ What is made once (memory, views, constants) stands before the step, the step in
 from __future__ import annotations
 
 import json
-import keyword
 import math
 import re
 from typing import Any
@@ -15,20 +14,18 @@ import numpy as np
 
 from .exact import dotted, exact
 from .homes import Home, Plan, Run, compact
+from .names import Names
 from .plan import parts
 from .program import Call, Site, Value, filled, put, replaced, values
 from .quick import quick
 from .runs import by_rows
 from .source import Line, Source
-from .spelling import HELPERS, contents, place, spelling
+from .spelling import HELPERS, place, spelling
 
 PRECEDENCE = {"**": 4, "neg": 3, "*": 2, "/": 2, "//": 2, "%": 2, "+": 1, "-": 1}
-SHORT = {"np.matmul": "product", "np.subtract": "difference", "np.multiply": "scaled", "np.divide": "ratio",
-         "np.add": "added", "np.maximum.reduce": "top", "np.add.reduce": "sums", "np.negative": "minus"}
 ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.power, np.less, np.greater,
               np.less_equal, np.greater_equal}
 MARKED = re.compile("\0(.*?)\0(.)\0")
-RESERVED = {"np", "step", "memory", "swift"}
 
 
 class Writer:
@@ -36,9 +33,8 @@ class Writer:
 
     def __init__(self, plan: Plan, title: str) -> None:
         self.plan, self.title = plan, title
-        self.names: dict[int, str] = {}
         helpers = {c.text for c in plan.calls if c.text.isidentifier()} - {"gathered"}
-        self.taken = {*RESERVED, *keyword.kwlist, *helpers}
+        self.names = Names(helpers)
         self.made: list[str] = []  # the lines before the step
         self.defined: set[int] = set()
         self.inputs: dict[str, Any] = {}
@@ -49,9 +45,6 @@ class Writer:
         self.turns: dict[Any, str] = {}
         self.pieces: list[str] = []
         self.helpers: set[str] = set()
-        self.numbered: dict[Any, str] = {}
-        self.named: dict[str, Any] = {}
-        self.functions: dict[str, str] = {}
         self.uses: dict[int, int] = {}
         self.viewed: dict[int, int] = {}  # of these, how often only to make another view
         for call in plan.calls:
@@ -59,42 +52,6 @@ class Writer:
             for v in call.inputs():
                 self.uses[v.number] = self.uses.get(v.number, 0) + 1
                 self.viewed[v.number] = self.viewed.get(v.number, 0) + makes_view
-
-    # --- names ---
-
-    def name(self, v: Value, wanted: str = "") -> str:
-        """The name of a value: its own, or after what it is."""
-        if v.number not in self.names:
-            self.names[v.number] = self.unique(v.name or wanted or self.described(v))
-        return self.names[v.number]
-
-    def unique(self, name: str) -> str:
-        name = re.sub(r"\W", "_", name) or "a"
-        name = f"_{name}" if name[0].isdigit() else name
-        full, n = name, 1
-        while full in self.taken:
-            n += 1
-            full = f"{name}_{n}"
-        self.taken.add(full)
-        return full
-
-    def described(self, v: Value) -> str:
-        """A name by what it is: a constant by its contents, a result by its layer and call."""
-        if v.call is None:
-            return contents(v.array) if v.kind == "constant" else v.kind
-        base = next(iter(v.call.inputs()), None)
-        if v.root is not v and base is not None:
-            return f"{self.name(base)}_{'T' if v.call.text in ('.T', '.mT') else 'view'}"
-        if not v.is_array and v.call.text.startswith("number "):
-            return "number"
-        what = SHORT.get(v.call.text, v.call.text.rpartition(".")[2].strip("_[]") or "part")
-        if v.call.text == "np.multiply" and len(v.call.args) == 2 and v.call.args[0] is v.call.args[1]:
-            return f"{self.name(v.call.args[0])}_squared"
-        if v.call.target is np.concatenate and v.call.site.section == "update":
-            return "gradient"
-        path = v.call.site.module.replace(".", "_")
-        lead = "d_" if v.call.site.section == "backward" else ""
-        return f"{lead}{path}_{what}" if path else f"{lead}{what}" if lead else what
 
     # --- what values are written as ---
 
@@ -110,15 +67,15 @@ class Writer:
             self.run = run
             return text
         if v.number in self.defined:
-            return self.name(v)
+            return self.names.of(v)
         if v.kind in ("constant", "state"):
             return self.outside(v)
         if not self.plan.persistent(v):
-            return self.name(v)
+            return self.names.of(v)
         if v.root is not v:
             return self.view(v)
         self.home(v)
-        return self.name(v)
+        return self.names.of(v)
 
     def turn(self, v: Value) -> Any:
         """By what the piece of a value is known in a run: values in one home share it."""
@@ -127,7 +84,7 @@ class Writer:
             run, self.run = self.run, None  # subtle: the whole array's name, not that of a piece
             name = self.ref(v)
             self.run = run
-            self.turns[key] = self.unique(f"{name.partition('[')[0].rpartition('.')[2]}_i")
+            self.turns[key] = self.names.unique(f"{name.partition('[')[0].rpartition('.')[2]}_i")
             home = self.plan.home.get(v.number) if v.root is v else None
             assert run is not None
             rows = run.rows(len(v.array))
@@ -137,7 +94,7 @@ class Writer:
 
     def outside(self, v: Value) -> str:
         """A source: given to the text, or, of a constant that can be spelled, written out."""
-        name = self.name(v)
+        name = self.names.of(v)
         if v.number not in self.defined:
             self.defined.add(v.number)
             spelled = spelling(v.array) if v.kind == "constant" and not v.live else ""
@@ -153,7 +110,7 @@ class Writer:
         text = self.expression(v.call)
         if not v.name and self.uses.get(v.number, 0) - self.viewed.get(v.number, 0) < 1:
             return text
-        name = self.name(v)
+        name = self.names.of(v)
         if v.number not in self.defined:
             self.defined.add(v.number)
             self.made.append(f"{name} = {text}")
@@ -165,14 +122,14 @@ class Writer:
         first = home.value
         self.defined.add(v.number)
         if home.kind == "state" and not v.known:
-            self.names[v.number] = self.ref(first)
+            self.names.given[v.number] = self.ref(first)
             return
         if home.region is not None and first is v:
             text = self.ref(home.region)
         elif first is not v:
             text = self.ref(first)
         elif home.kind == "given":
-            self.taken.add("team")
+            self.names.taken.add("team")
             self.inputs.setdefault("team", None)
             text = home.text
         elif home.loose:
@@ -183,7 +140,7 @@ class Writer:
             text = self.piece(home, home.parent)
         else:
             text = place(v.array if home.run is None else v.array[: home.run.rows(len(v.array))], "memory", home.offset)
-        self.made.append(f"{self.name(v)} = {text}")
+        self.made.append(f"{self.names.of(v)} = {text}")
 
     def piece(self, home: Home, parent: Home) -> str:
         """A contiguous piece of another array."""
@@ -197,7 +154,7 @@ class Writer:
     def number(self, v: Value) -> str:
         """A number: its name, or its arithmetic if it is used only once."""
         if v.call is None or not v.call.text.startswith("number ") or self.uses.get(v.number, 0) > 1:
-            return self.name(v)
+            return self.names.of(v)
         return self.arithmetic(v.call)
 
     def arithmetic(self, call: Call) -> str:
@@ -211,7 +168,8 @@ class Writer:
 
     def bracketed(self, x: Any, level: int) -> str:
         text = self.text(x)
-        inner = isinstance(x, Value) and x.call is not None and not x.is_array and text != self.names.get(x.number)
+        inner = (isinstance(x, Value) and x.call is not None and not x.is_array
+                 and text != self.names.given.get(x.number))
         symbol = x.call.text.removeprefix("number ") if inner else ""
         weak = inner and PRECEDENCE.get("neg" if len(x.call.args) == 1 else symbol, 0) < level
         return f"({text})" if weak or (not isinstance(x, Value) and x < 0) else text
@@ -249,7 +207,7 @@ class Writer:
         """An object that has no text: it comes with the inputs."""
         name = next((n for n, y in self.inputs.items() if y is x), "")
         if not name:
-            name = self.unique(getattr(x, "__name__", type(x).__name__))
+            name = self.names.unique(getattr(x, "__name__", type(x).__name__))
             self.inputs[name] = x
         return name
 
@@ -292,7 +250,7 @@ class Writer:
         if call.text.startswith("np."):
             return call.text
         if call.text.startswith("team."):
-            self.taken.add("team")
+            self.names.taken.add("team")
             self.inputs.setdefault("team", None)  # it comes when the workers start
             return call.text
         module, name = getattr(call.target, "__module__", ""), getattr(call.target, "__qualname__", "")
@@ -300,7 +258,7 @@ class Writer:
             return f"np.{name}"
         if module and name.isidentifier():
             if call.text not in self.imports:
-                self.taken.add(call.text)
+                self.names.taken.add(call.text)
                 self.imports[call.text] = f"from {module} import {name}" + (f" as {call.text}" * (name != call.text))
             return call.text
         return self.given(call.target)
@@ -312,13 +270,13 @@ class Writer:
             self.several(call)
         elif not v.is_array:
             if not call.text.startswith("number ") or self.uses.get(v.number, 0) > 1:
-                self.add(f"{self.name(v)} = {self.expression(call)}", call)
+                self.add(f"{self.names.of(v)} = {self.expression(call)}", call)
         elif v.root is not v:
             if not self.plan.persistent(v):
-                self.add(f"{self.name(v)} = {self.expression(call)}", call)
+                self.add(f"{self.names.of(v)} = {self.expression(call)}", call)
                 self.defined.add(v.number)
         elif self.plan.home[v.number].kind == "outside":
-            self.add(f"{self.name(v)} = {self.expression(call)}", call)
+            self.add(f"{self.names.of(v)} = {self.expression(call)}", call)
             self.defined.add(v.number)
         elif call.target in (put, replaced):
             self.put(call)
@@ -338,7 +296,7 @@ class Writer:
         outputs = list(call.outputs())
         for v in outputs:
             self.defined.add(v.number)
-        lead = f"{', '.join(map(self.name, outputs))} = " if outputs else ""
+        lead = f"{', '.join(map(self.names.of, outputs))} = " if outputs else ""
         self.add(lead + self.expression(call), call)
 
     def into(self, call: Call, out: str) -> str:
@@ -402,37 +360,26 @@ class Writer:
 
     def add(self, text: str, call: Call | None, site: Site | None = None) -> None:
         """A line; where it runs, functions and numbers in it that are marked have names."""
-        code = MARKED.sub(lambda found: self.numbered_name(*found.groups()), text)
+        code = MARKED.sub(lambda found: self.names.number(*found.groups()), text)
         text = MARKED.sub(r"\1", text)
-        code = quick(code, self.function_name, call is not None and dotted(call))
+        code = quick(code, self.names.function, call is not None and dotted(call))
         self.body.append(Line(text, code, call, site or call.site))  # type: ignore[union-attr]
-
-    def function_name(self, function: Any, wanted: str) -> str:
-        if wanted not in self.functions:
-            self.functions[wanted] = self.unique(wanted)
-            self.named[self.functions[wanted]] = function
-        return self.functions[wanted]
-
-    def numbered_name(self, text: str, char: str) -> str:
-        if (text, char) not in self.numbered:
-            self.numbered[text, char] = self.unique("number")
-        return self.numbered[text, char]
 
     # --- all of it ---
 
     def source(self) -> Source:
         """The text, and what it needs."""
         program = self.plan.program
-        arguments = [self.name(v, "x") for v in program.inputs]
+        arguments = [self.names.of(v, "x") for v in program.inputs]
         for v in (*program.sources, *[v for call in self.plan.calls for v in call.outputs()]):
             if v.name and (v.known or v.kind == "state"):
-                self.name(v)
+                self.names.of(v)
         numbers = [source for source, _ in program.state if not source.is_array and source.kind == "number"]
         read = {v.number for call in self.plan.calls for v in call.inputs()}
         read |= {v.number for v in values(program.result)}
         kept = [source for source in numbers if source.number in read]
         self.numbers = kept, [source for source in numbers if self.changed(source)]
-        arguments += [self.name(v) for v in kept]
+        arguments += [self.names.of(v) for v in kept]
         runs = {run.first: run for run in self.plan.runs}
         ends = {run.last for run in self.plan.runs}
         for i, call in enumerate(self.plan.calls):
@@ -448,7 +395,7 @@ class Writer:
         for source, final in self.plan.copies:
             text = self.ref(final)
             if final.root.kind == "state":
-                old = self.unique("old")
+                old = self.names.unique("old")
                 self.add(f"{old} = {text}.copy()", None, last)
                 text = old
             olds.append((self.ref(source), text))
@@ -457,8 +404,7 @@ class Writer:
         results = [self.text(v) for v in values(program.result)]
         results += [self.text(finals[source.number]) for source in self.numbers[1]]
         returned = f"return {', '.join(results)}{',' if len(results) == 1 else ''}" if results else "return ()"
-        self.named |= {name: np.array(eval(text, {"np": np}), char) for (text, char), name in self.numbered.items()}
-        return Source(self.head(arguments), self.body, f"    {returned}", self.inputs, self.named)
+        return Source(self.head(arguments), self.body, f"    {returned}", self.inputs, self.names.inside)
 
     def open(self, run: Run) -> None:
         """From here on, lines are those of a loop over pieces."""
@@ -469,7 +415,7 @@ class Writer:
         run, lines = self.run, self.body[self.start :]
         assert run is not None
         self.run = None
-        several = self.unique("turns")
+        several = self.names.unique("turns")
         self.made.append(f"{several} = list(zip({', '.join(self.pieces)}))")
         names = ", ".join(self.turns.values()) + "," * (len(self.turns) == 1)
         del self.body[self.start :]

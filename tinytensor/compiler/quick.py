@@ -18,8 +18,8 @@ DOT = re.compile(rf"np\.dot\({NAME}, {NAME}, out={NAME}\)")
 UFUNC = re.compile(r"np\.(\w+)\(([^=]*), out=(.*)\)")
 REDUCE = re.compile(rf"np\.(\w+)\.reduce\({NAME}, axis=(-?\d+), out={NAME}\)")
 TAKE = re.compile(rf"{NAME}\.take\({NAME}, (\d+), out={NAME}, mode=\"clip\"\)")
-BY_KEYWORD = {np.maximum, np.minimum}  # NumPy warns of their output by its place
 COPY = re.compile(rf"np\.copyto\((.*), {NAME}\)")
+BY_KEYWORD = {np.maximum, np.minimum}  # NumPy warns of their output by its place
 
 
 def quick(line: str, named: Callable[[Any, str], str], arrays: bool = True) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import models, nn, optim
-from tinytensor.compiler.check import equal
+from tinytensor.compiler.audit import equal
 from tinytensor.nn import functional as F
 
 STEPS = 20

@@ -7,7 +7,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import models, nn, optim
-from tinytensor.compiler.check import equal
+from tinytensor.compiler.audit import equal
 
 BATCHES = [(rng.integers(0, 27, (8, 4)), rng.integers(0, 27, 8)) for rng in map(np.random.default_rng, range(12))]
 

@@ -11,7 +11,7 @@ from test_compile import NETWORKS, V, World, batch, batchnorm, follow, sgd, smal
 
 import tinytensor as tt
 from tinytensor import nn, optim
-from tinytensor.compiler.check import equal
+from tinytensor.compiler.audit import equal
 
 # --- other functions than training ---
 
@@ -31,14 +31,14 @@ def test_evaluation_and_modes() -> None:
 
 
 def test_gradients_alone() -> None:
-    model, twin = small(), small()
+    model, clone = small(), small()
 
     def gradients(model: Any) -> Any:
         return lambda x: tt.grad(tt.tanh(model(x)).sum(), list(model.parameters()))
 
     step = tt.compile(gradients(model), model)
     for i in range(5):
-        assert equal(gradients(twin)(V[batch(i)]), step(V[batch(i)]))
+        assert equal(gradients(clone)(V[batch(i)]), step(V[batch(i)]))
 
 
 def test_second_gradients() -> None:
@@ -76,8 +76,8 @@ def test_tensor_arguments() -> None:
 
     compiled = tt.compile(step)
     for i in range(4):
-        x, twin = (tt.tensor(V[i : i + 3], requires_grad=True) for _ in range(2))
-        assert equal(step(twin, tt.tensor(V[:3])), compiled(x, tt.tensor(V[:3])))
+        x, clone = (tt.tensor(V[i : i + 3], requires_grad=True) for _ in range(2))
+        assert equal(step(clone, tt.tensor(V[:3])), compiled(x, tt.tensor(V[:3])))
 
 
 def test_shapes_are_traced_again_up_to_four() -> None:
@@ -334,19 +334,19 @@ def test_checked_steps() -> None:
         follow(lambda name=name: world(NETWORKS[name]()), steps=7, check=True)  # type: ignore[misc]
 
 
-def apart(x: Any) -> Any:
+def reject_overlaps(x: Any) -> Any:
     return x[:, :90]
 
 
 # Sums of what doesn't lie in one piece: in which order they are made depends on NumPy's buffers.
 PIECES = {
-    "sum": lambda x: apart(x * 2).sum(),
-    "mean of two axes": lambda x: apart(x * 2).mean((0, 1)),
-    "reduce": lambda x: np.add.reduce(apart(x * 2), axis=None),
-    "var": lambda x: np.var(apart(x * 2)),
+    "sum": lambda x: reject_overlaps(x * 2).sum(),
+    "mean of two axes": lambda x: reject_overlaps(x * 2).mean((0, 1)),
+    "reduce": lambda x: np.add.reduce(reject_overlaps(x * 2), axis=None),
+    "var": lambda x: np.var(reject_overlaps(x * 2)),
     "of another type": lambda x: np.add.reduce(x * 2, axis=None, dtype=np.float64),
-    "product": lambda x: np.prod(apart(1 + 1e-3 * x)),
-    "Tensors": lambda x: apart(tt.Tensor(x) * 2).sum(),
+    "product": lambda x: np.prod(reject_overlaps(1 + 1e-3 * x)),
+    "Tensors": lambda x: reject_overlaps(tt.Tensor(x) * 2).sum(),
 }
 
 

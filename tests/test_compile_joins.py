@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor.compiler.check import equal
+from tinytensor.compiler.audit import equal
 
 
 def turned(*parts: Any) -> Any:
@@ -73,11 +73,11 @@ IN_PLACE = (state_that_is_read_before, stacks_of_stacks, copies_in_tiles)  # not
 @pytest.mark.filterwarnings("ignore:.*encountered")
 def test_joined_and_copied(case: Any) -> None:
     rng = np.random.default_rng(0)
-    s, twin = np.zeros((18, 6), np.float32), np.zeros((18, 6), np.float32)
+    s, clone = np.zeros((18, 6), np.float32), np.zeros((18, 6), np.float32)
     compiled = tt.compile(lambda a, b: case(s, a, b), s)
     for _ in range(5):
         a, b = rng.standard_normal((2, 6, 6)).astype(np.float32)
-        expected, found = case(twin, a, b), compiled(a, b)
-        assert equal(expected, found) and equal(s, twin)
+        expected, found = case(clone, a, b), compiled(a, b)
+        assert equal(expected, found) and equal(s, clone)
     copied = [line for line in compiled.source.splitlines() if "copyto" in line]
     assert (case in IN_PLACE) <= all(", x" in line or ", a" in line or ", b" in line for line in copied), copied

@@ -10,8 +10,8 @@ import pytest
 from test_compile_refusals import IX, TWICE, X
 
 import tinytensor as tt
-from tinytensor.compiler import plan
-from tinytensor.compiler.check import equal
+from tinytensor.compiler.audit import equal
+from tinytensor.compiler.passes import buffer_assignment
 
 # --- what two traces show, and what changes between steps ---
 
@@ -171,7 +171,7 @@ def test_check_finds_a_wrong_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     def all_at_once(p: Any) -> None:
         p.size = max(home.top.size() for home in p.home.values())
 
-    monkeypatch.setattr(plan, "RULES", (*plan.RULES[:-1], all_at_once))
+    monkeypatch.setattr(buffer_assignment, "RULES", (*buffer_assignment.RULES[:-1], all_at_once))
     a = np.ones(2)
 
     def step(x: Any) -> Any:

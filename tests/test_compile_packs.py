@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import tinytensor as tt
 from tinytensor import nn, optim
-from tinytensor.compiler import memory, packs
-from tinytensor.compiler.program import Program
+from tinytensor.compiler.ir import Program
+from tinytensor.compiler.passes import horizontal_fusion
+from tinytensor.compiler.tracing import aliasing
 
 KINDS = ("moved", "moved", "moved", "counted", "scaled", "raised", "read", "given back", "twice", "left")
 FACTORS = (0.1, 0.25, 0.0, -0.0)
@@ -117,16 +118,16 @@ def test_what_an_optimiser_changes_is_read_before() -> None:
 def test_arrays_that_others_hold_stay() -> None:
     model = nn.BatchNorm1d(5)
     mean, view = model.running_mean.data, model.running_var.data[:2]
-    memory.side_by_side(buffers(model))
+    aliasing.coalesce_buffers(buffers(model))
     assert model.running_mean.data is mean and np.shares_memory(view, model.running_var.data)
 
 
 def test_they_move_once_and_by_dtype() -> None:
     model = nn.Sequential(nn.BatchNorm1d(5), nn.BatchNorm1d(6), nn.BatchNorm1d(3000, dtype=np.float64))
     before = model.state_dict()
-    memory.side_by_side(buffers(model))
+    aliasing.coalesce_buffers(buffers(model))
     first = [a.data for a in buffers(model)]
-    memory.side_by_side(buffers(model))
+    aliasing.coalesce_buffers(buffers(model))
     assert all(a.data is b for a, b in zip(buffers(model), first, strict=True))
     owners = {id(a.base) for a in first if a.dtype == np.float32}, {id(a.base) for a in first if a.dtype == np.int64}
     assert list(map(len, owners)) == [1, 1]
@@ -138,7 +139,7 @@ def test_they_move_once_and_by_dtype() -> None:
 # --- each rule, perturbed ---
 
 
-class FirstFactor(packs.Pack):
+class FirstFactor(horizontal_fusion.FusedUpdate):
     """A pack that has the first update's numbers for all."""
 
     def joined(self, parts: list[Any]) -> Any:
@@ -155,15 +156,15 @@ def anywhere(program: Program) -> Any:
     return [[u for found in updates(program) for u in found]]
 
 
-updates = packs.packs
+updates = horizontal_fusion.packs
 MOVED = [("moved", 3, 0.1), ("moved", 3, 0.25), ("moved", 3, 0.1)]
 PERTURBED = {"places": ("packs", anywhere, [*MOVED, ("left", 3, 0.0), *MOVED]),
-             "factors": ("Pack", FirstFactor, MOVED), "order": ("packs", in_reverse, MOVED)}
+             "factors": ("FusedUpdate", FirstFactor, MOVED), "order": ("packs", in_reverse, MOVED)}
 
 
 @pytest.mark.parametrize("rule", PERTURBED)
 def test_a_perturbed_rule_is_noticed(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, other, plan = PERTURBED[rule]
-    monkeypatch.setattr(packs, name, other)
+    monkeypatch.setattr(horizontal_fusion, name, other)
     with pytest.raises(AssertionError):
         follow(plan)

@@ -12,7 +12,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import nn, optim
-from tinytensor.compiler.check import equal
+from tinytensor.compiler.audit import equal
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 IX = np.array([0, 1, 1])

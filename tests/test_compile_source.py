@@ -7,7 +7,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import nn, optim
-from tinytensor.compiler.quick import quick
+from tinytensor.compiler.codegen.peephole import quick
 from tinytensor.models import GPT
 
 GOLDEN = Path(__file__).parent / "golden" / "mlp_step.py"

@@ -11,7 +11,7 @@ plt = pytest.importorskip("matplotlib.pyplot")  # style.py chooses the backend, 
 
 from matplotlib.colors import to_hex, to_rgb  # noqa: E402
 
-from tinytensor.compiler.explain import Row  # noqa: E402
+from tinytensor.compiler.codegen.profile import Row  # noqa: E402
 from tinytensor.diagnostics import plot  # noqa: E402
 from tinytensor.diagnostics.plot.style import BLUE, GREY, LAYERS, ORANGE  # noqa: E402
 from tinytensor.machine import Roof  # noqa: E402

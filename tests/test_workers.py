@@ -15,7 +15,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import nn, optim
-from tinytensor.compiler import workers as crew
+from tinytensor.compiler.parallel import process_group
 from tinytensor.models import GPT
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are forked on Linux only")
@@ -163,7 +163,7 @@ def test_numbers_of_workers_that_make_no_sense_are_refused():
 
 
 def test_where_forking_is_not_safe_it_says_so(monkeypatch):
-    monkeypatch.setattr(crew.sys, "platform", "darwin")
+    monkeypatch.setattr(process_group.sys, "platform", "darwin")
     with pytest.raises(tt.CompileError, match="workers=2 came on darwin .*; expected Linux on x86-64"):
         tt.compile(lambda x: x, workers=2)
 
@@ -173,7 +173,7 @@ def running(step):
     return [pid for pid in step.latest.run.team.pids if pid]
 
 
-def alive(pid):
+def eliminate_dead_code(pid):
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -192,7 +192,7 @@ def test_a_worker_that_fails_ends_all_with_its_error_and_the_next_call_starts_an
     bad[7, 0] = 99  # in the second worker's part
     with pytest.raises(tt.CompileError, match="a worker failed: IndexError: embedding: index 99 came"):
         step(bad, data[3][1])
-    assert not any(map(alive, pids))
+    assert not any(map(eliminate_dead_code, pids))
     assert np.isfinite(step(*data[4]).item())
     bad[0, 0] = 99  # in the first one's
     with pytest.raises(IndexError, match="index 99 came"):
@@ -221,10 +221,10 @@ def test_workers_end_with_the_step():
     for x, y in batches(4, (6, 3)):
         step(x, y)
     pids = running(step)
-    assert len(pids) == 2 and all(map(alive, pids))
+    assert len(pids) == 2 and all(map(eliminate_dead_code, pids))
     del step
     gc.collect()
-    assert not any(map(alive, pids))
+    assert not any(map(eliminate_dead_code, pids))
 
 
 def test_workers_do_not_outlive_a_parent_that_is_killed():
@@ -248,9 +248,9 @@ def test_workers_do_not_outlive_a_parent_that_is_killed():
     pids = [int(pid) for pid in done.stdout.split()]
     assert len(pids) == 1, done.stderr
     deadline = time.monotonic() + 10
-    while any(map(alive, pids)) and time.monotonic() < deadline:
+    while any(map(eliminate_dead_code, pids)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not any(map(alive, pids))
+    assert not any(map(eliminate_dead_code, pids))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -283,9 +283,9 @@ def test_killing_anyone_at_any_time_neither_hangs_nor_leaves_orphans(seed):
     _, told = parent.communicate(timeout=30)
     assert seed % 2 or "is gone" in told
     deadline = time.monotonic() + 10
-    while alive(pid) and time.monotonic() < deadline:
+    while eliminate_dead_code(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not alive(pid)
+    assert not eliminate_dead_code(pid)
 
 
 def test_what_others_read_is_written_once_in_a_step():

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, helper, ndarray, recording, state
+from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, ndarray, primitive, recording, state
 
 # --- which nodes ---
 
@@ -157,13 +157,13 @@ def workers() -> int:
     return state.workers
 
 
-@helper
+@primitive
 def across(*xs: Any) -> Any:
     """Sums over all workers that share a compiled step, of each x; the xs themselves where one does it alone."""
     return xs
 
 
-@helper
+@primitive
 def averaged(*gs: Any, leaves: Any = ()) -> Any:
     """Numbers, or the gradients of `leaves`, each averaged over all workers that share a compiled step."""
     return gs

@@ -333,17 +333,17 @@ def unknown(name: str, why: str) -> TypeError:
 tracing: list[Any] = []  # what compilers are writing down just now: while it is nothing, helpers need not ask
 
 
-class Traced:
+class TracerBase:
     """What stands in for an array or a number while a compiler writes down the calls that it meets."""
 
     __slots__ = ()
 
-    def write_down(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Note the call of a `helper`, and give what stands in for its result."""
+    def record_call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Note the call of a `primitive`, and give what stands in for its result."""
         raise NotImplementedError
 
 
-def helper(function: Callable[..., Any]) -> Callable[..., Any]:
+def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of arrays, by position, that a compiler writes down as one call, as it does NumPy's functions.
 
     For what NumPy would not ask a stand-in about: a gather by it from a plain array, a look at its values.
@@ -352,8 +352,8 @@ def helper(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         for a in args if tracing else ():
-            if isinstance(a, Traced):
-                return a.write_down(function, args, kwargs)
+            if isinstance(a, TracerBase):
+                return a.record_call(function, args, kwargs)
         return function(*args, **kwargs)
 
     return call
@@ -363,7 +363,7 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
     """Any array_like as an array: Python floats (and lists of them) become float32, whatever has a dtype keeps it."""
     if isinstance(x, Tensor):
         x = x.data
-    if isinstance(x, Traced):
+    if isinstance(x, TracerBase):
         return x if dtype is None and not copy else x.astype(dtype or x.dtype)  # type: ignore[attr-defined, return-value]
     try:
         y: Array = np.array(x, dtype=dtype, copy=copy if hasattr(x, "dtype") else None)
@@ -404,5 +404,5 @@ def record(op: Op, y: Any, inputs: list[Tensor | None], arrays: list[Any], param
 def settled(y: Any) -> Any:
     """What an op's forward gave, as the data of a tensor: NumPy's scalars become arrays with no axes."""
     if isinstance(y, np.generic):
-        return np.copy(y) if isinstance(y, Traced) else np.array(y)
+        return np.copy(y) if isinstance(y, TracerBase) else np.array(y)
     return y

@@ -1,9 +1,6 @@
-"""`compile`: a function of arrays, such as a training step, as flat NumPy source that is faster than the function.
+"""`compile`: a function of arrays, such as a training step, as flat NumPy source that is faster than the function."""
 
-Traced (`trace.py`), planned (`plan.py`), written as text (`emit.py`), and run in the function's place.
-"""
+from .compiled import CompiledStep, compile
+from .ir import CompileError
 
-from .program import CompileError
-from .step import Compiled, compile
-
-__all__ = ["CompileError", "Compiled", "compile"]
+__all__ = ["CompileError", "CompiledStep", "compile"]

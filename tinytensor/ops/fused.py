@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import MANY, averaged, ones, sum_rows
-from ..core import S, Traced, helper
+from ..core import S, TracerBase, primitive
 from ..define import op
 from .elementwise import exp, where
 from .index import FEW_ROWS, gathered, one_hot_table, scatter_rows, take, take_along_axis
@@ -105,7 +105,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 # --- cross entropy ---
 
 
-@helper
+@primitive
 def check_range(indices: Any, n: int, what: str, of: str) -> None:
     """Raise IndexError unless all int64 indices are in [0, n).
 
@@ -233,7 +233,7 @@ def embedding(weight: Any, indices: Any) -> Any:
     >>> tt.embedding(tt.ones((27, 2)), np.array([[0, 1, 5]])).shape
     (1, 3, 2)
     """
-    if not isinstance(indices, np.ndarray | Traced):
+    if not isinstance(indices, np.ndarray | TracerBase):
         indices = np.asarray(indices)
     if indices.dtype is not INTEGER and indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices of dtype {indices.dtype} came; expected integers; convert them: "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import operand
-from ..core import Array, S, Tensor, helper
+from ..core import Array, S, Tensor, primitive
 from ..define import expose, op
 
 DEFAULT = np.dtype(object)
@@ -90,7 +90,7 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return put_into_zeros(x, index, shape)
 
 
-@helper
+@primitive
 def put_into_zeros(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with x added at an index."""
     z = np.zeros(shape, x.dtype)
@@ -107,7 +107,7 @@ def scatter_rows(x: Any, rows: Any, n: int) -> Any:
     return gathered(one_hot_table(n, x.dtype), rows, 0).T @ x if n <= FEW_ROWS else sum_sorted(x, rows, n)
 
 
-@helper
+@primitive
 def sum_sorted(x: Any, rows: Any, n: int) -> Any:
     """`scatter_rows` for many rows: those of x in the order of the rows they belong to, then summed run by run."""
     rows = np.where(rows < 0, rows + n, rows)
@@ -138,7 +138,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     return gathered(x, whole("take", indices), axis)
 
 
-@helper
+@primitive
 def gathered(x: Any, indices: Any, axis: int | None) -> Any:
     """The one gather of the engine: a plain array would not ask a compiler's stand-in among the indices."""
     return x.take(indices, axis)
@@ -187,7 +187,7 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     return gathered_along(x, whole("take_along_axis", indices), axis)
 
 
-gathered_along = helper(np.take_along_axis)
+gathered_along = primitive(np.take_along_axis)
 
 
 # --- windows ---
@@ -213,7 +213,7 @@ def sliding_window_view(x: Any, window_shape: int, axis: int = -1, *, stride: in
     return windowed(x, window_shape, axis, stride, dilation)
 
 
-@helper
+@primitive
 def windowed(x: Any, window_shape: int, axis: int, stride: int, dilation: int) -> Any:
     windows = count_windows(x.shape[axis], window_shape, stride, dilation)
     shape, strides = list(x.shape), list(x.strides)
@@ -254,7 +254,7 @@ def overlap_add(x: Any, size: int, axis: int = -1, *, stride: int = 1, dilation:
     return added_up(x, size, axis, stride, dilation, windows)
 
 
-@helper
+@primitive
 def added_up(x: Any, size: int, axis: int, stride: int, dilation: int, windows: int) -> Any:
     z = np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 : -1]), x.dtype)
     for k in range(x.shape[-1]):

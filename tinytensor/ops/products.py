@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import helper
+from ..core import primitive
 from ..machine import one_thread, small_kernels
 
 LINE = 64  # bytes of a line of the cache
@@ -108,7 +108,7 @@ def identity(dtype: Any) -> Any:
     return a
 
 
-@helper
+@primitive
 def turned_by_blocks(x: Any, out: Any = None) -> Any:
     """x.T copied by products with an identity: BLAS moves several numbers at once, where NumPy moves one.
 

@@ -78,7 +78,7 @@ def clip_grad_norm_(
     if not (order := float(norm_type)) > 0:
         raise ValueError(f"norm_type is {norm_type!r}: above 0 is expected; write 2, 1 or math.inf")
     grads = gradients(parameters)
-    compiling = getattr(grads[0], "write_down", None) if grads else None  # then it is one call, whose results vary
+    compiling = getattr(grads[0], "record_call", None) if grads else None  # then it is one call, whose results vary
     given = (grads, float(max_norm), order, error_if_nonfinite)
     total, factor = compiling(measured, given, {}) if compiling else measured(*given)
     if compiling or factor != 1:  # nan too

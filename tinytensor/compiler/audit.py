@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
-from .around import Around
-from .memory import short
-from .program import CompileError, Program
-from .state import Slot, State
+from .ir import CompileError, Program
+from .tracing.aliasing import short
+from .tracing.closure import ClosureScan
+from .tracing.state import Cell, State
 
 STEPS = 3  # so many are checked
 
@@ -22,7 +22,7 @@ STEPS = 3  # so many are checked
 class Copy:
     """Declared arrays, numbers and random streams as they are now."""
 
-    def __init__(self, program: Program, slots: dict[int, Slot]) -> None:
+    def __init__(self, program: Program, slots: dict[int, Cell]) -> None:
         self.arrays = [(s.name, s.array, s.array.copy()) for s, _ in program.state if s.is_array]
         self.numbers = [(slot, slot.get()) for slot in slots.values()]
         self.streams = [(s.name, s.array, stands(s.array)) for s in program.sources if s.kind == "stream"]
@@ -86,7 +86,7 @@ def kept(x: Any) -> Any:
 
 
 def checked(title: str, step: Callable[[], Any], program: Callable[[], Any], copy: Callable[[], Copy], state: State,
-            around: Around) -> Any:
+            around: ClosureScan) -> Any:
     """What the program gives, once the step itself gave the same from the same state."""
     before, tensors = copy(), [*state.tensors.values(), *state.plain.values()]
     grads = [(t, t.grad) for t in tensors]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .program import Call, Value
+from ..ir import Call, Value
 from .source import Source
 
 
@@ -48,7 +48,7 @@ def flops(call: Call) -> int:
     if call.target is np.matmul:
         return int(2 * v.array.size * call.args[0].array.shape[-1])
     read = [w.array.size for w in call.inputs() if w.is_array]
-    return int(max([v.array.size, *read])) if call.text.startswith("np.") else 0
+    return int(max([v.array.size, *read])) if call.name.startswith("np.") else 0
 
 
 def traffic(call: Call) -> int:
@@ -80,7 +80,7 @@ def explained(source: Source, seconds: Any) -> Explanation:
             continue
         v = line.call.result
         shape = v.array.shape if isinstance(v, Value) and v.is_array else ()
-        rows.append(Row(line.text.strip(), line.site.section, shape, flops(line.call), traffic(line.call), took))
+        rows.append(Row(line.text.strip(), line.info.phase, shape, flops(line.call), traffic(line.call), took))
     return rows
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..random import Generator
-from .program import CompileError, Layout, Program, Value, put
-from .sharing import Shares, makes_view, room, site
-from .source import Source
-from .workers import Stopped, Team, shared
+from ...random import Generator
+from ..codegen.source import Source
+from ..ir import ArrayLayout, CompileError, Program, Value, put
+from .collectives import ShardedState, collective_id, comm_buffer, makes_view
+from .process_group import ProcessGroup, Stopped, shared
 
 
-class Crew:
+class ShardedRunner:
     """Runs a source in several processes; called like the step of the source, with whole arguments.
 
     Parameters
@@ -30,16 +30,17 @@ class Crew:
     """
 
     def __init__(self, program: Program, source: Source, numbers: list[Value], given: list[Any],
-                 shares: Shares) -> None:
+                 shares: ShardedState) -> None:
         self.source, self.size, self.program, self.whole = source, shares.size, program, shares.whole
         size = self.size
-        self.team, self.well = Team(size), True
+        self.team, self.well = ProcessGroup(size), True
         for call in program.calls:
-            if call.text.startswith("team.") and call.text != "team.own":
-                self.team.give_room(site(call), room(call, size))
+            if call.name.startswith("team.") and call.name != "team.own":
+                self.team.give_room(collective_id(call), comm_buffer(call, size))
         self.arrays = [(i, shared(a.shape, a.dtype)) for i, a in enumerate(given) if isinstance(a, np.ndarray)]
         self.arguments = [v.array for v in (*program.inputs, *numbers)]  # what this worker's step is given
-        self.numbers = [(i, type(x)) for i, x in enumerate(self.arguments) if not isinstance(x, np.ndarray | Layout)]
+        self.numbers = [(i, type(x)) for i, x in enumerate(self.arguments)
+                        if not isinstance(x, np.ndarray | ArrayLayout)]
         self.board = memoryview(mmap.mmap(-1, 8 * max(1, len(self.numbers)))).cast("d")
         self.count = len(program.result)
         self.told = memoryview(mmap.mmap(-1, 8 * max(1, size * self.count))).cast("d")  # results that are numbers
@@ -47,9 +48,9 @@ class Crew:
                         for v in program.result]
         self.types = [v.array.dtype if v.is_array else np.float64 for v in program.result]
         self.rows = {len(a) // size for _, a in self.arrays}  # of a worker's part of a batch
-        self.rows |= {c.result.array.shape[0] for c in program.calls if c.text == "team.dealt"}
+        self.rows |= {c.result.array.shape[0] for c in program.calls if c.name == "team.dealt"}
         self.streams = noise(program)
-        self.mirrors = [(a, shared(a.shape, a.dtype)) for a in seen_by_all(program, shares)]
+        self.mirrors = [(a, shared(a.shape, a.dtype)) for a in broadcast_arrays(program, shares)]
         self.team.start(self.work)
         self.run = self.made(source.inputs)
 
@@ -128,35 +129,36 @@ def is_number(v: Value) -> bool:
 LARGE = 2**20  # bytes: an undeclared array from which on has to stay as it is while workers share a step
 
 
-def seen_by_all(program: Program, shares: Shares) -> list[Any]:
+def broadcast_arrays(program: Program, shares: ShardedState) -> list[Any]:
     """The arrays that may be others at each step, and are in no shared memory: the workers get copies every time."""
     vectors = {id(a) for arrays in (*shares.padded.values(), *shares.own.values()) for a in arrays.values()}
     declared = [source.array for source, final in program.state if source.is_array
-                and id(source.array) not in vectors and not apart(program, source, final)]
-    return declared + [v.array for v in program.sources if v.kind == "constant" and v.live and v.array.nbytes < LARGE]
+                and id(source.array) not in vectors and not never_read_elsewhere(program, source, final)]
+    return declared + [v.array for v in program.sources
+                       if v.kind == "constant" and v.mutable and v.array.nbytes < LARGE]
 
 
-def apart(program: Program, source: Value, final: Value) -> bool:
+def never_read_elsewhere(program: Program, source: Value, final: Value) -> bool:
     """Whether nothing comes of a declared array but what it is after the step, such as running statistics.
 
     Then another worker may have older numbers, if it can't fail of them: only arithmetic is made of such an array.
     """
     touched = {source.number}
     for call in program.calls:
-        if any(v.number in touched or v.root.number in touched for v in call.inputs()):
+        if any(v.number in touched or v.base.number in touched for v in call.inputs()):
             if call.effect or not (makes_view(call) or call.target is put
                                    or (call.ufunc is not None and call.ufunc is not np.power)):
                 return False
             touched |= {v.number for v in call.outputs()}
     others = [*program.result, *(v for s, v in program.state if s is not source)]
-    return final is not source and not any(v.number in touched or v.root.number in touched for v in others)
+    return final is not source and not any(v.number in touched or v.base.number in touched for v in others)
 
 
 def noise(program: Program) -> list[Any]:
     """The random streams that each worker has of its own: those of masks, not those that examples are drawn from."""
-    own = {v.number: v for call in program.calls if call.effect and call.text.startswith(".") for v in call.inputs()
+    own = {v.number: v for call in program.calls if call.effect and call.name.startswith(".") for v in call.inputs()
            if v.kind == "stream"}
-    dealt = {v.number for call in program.calls if call.text == "team.dealt" for v in call.inputs()}
+    dealt = {v.number for call in program.calls if call.name == "team.dealt" for v in call.inputs()}
     if own.keys() & dealt:
         raise CompileError("compile: one random stream gives both batches and other numbers, and several workers share "
                            "the step; expected a Generator for each; make another for dropout")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..random import Generator
-from .program import CompileError, Value
+from ...random import Generator
+from ..ir import CompileError, Value
 from .trace import Trace
 
 DRAWS = ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "random63")
@@ -16,10 +16,10 @@ INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws
 FILLS = ("uniform_", "normal_", "exponential_")
 NUMPY_DRAWS = ("random", "standard_normal", "normal", "uniform", "integers", "permutation", "choice", "binomial",
                "standard_exponential", "exponential", "poisson", "gamma", "beta")
-NOTED: dict[int, tuple[Trace, Value | None]] = {}  # id(generator): the trace that notes its draws
+TRACED: dict[int, tuple[Trace, Value | None]] = {}  # id(generator): the trace that notes its draws
 
 
-class NotedGenerator(Generator):
+class TracedGenerator(Generator):
     """A Generator whose draws are calls of the step."""
 
 
@@ -27,9 +27,9 @@ def noted_draw(name: str) -> Callable[..., Any]:
     plain = getattr(Generator, name)
 
     def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(self) not in NOTED:
+        if id(self) not in TRACED:
             return plain(self, *args, **kwargs)
-        trace, value = NOTED[id(self)]
+        trace, value = TRACED[id(self)]
         if value is None:
             raise undeclared(trace)
 
@@ -38,7 +38,7 @@ def noted_draw(name: str) -> Callable[..., Any]:
             try:
                 return plain(rng, *args, **kwargs)
             finally:
-                rng.__class__ = NotedGenerator
+                rng.__class__ = TracedGenerator
 
         return note(trace, value, drawn, name, args, kwargs)
 
@@ -47,14 +47,14 @@ def noted_draw(name: str) -> Callable[..., Any]:
 
 def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
     """A draw, as a call of the step: in its place, and never left out."""
-    if trace.sharing is not None and name in INTEGERS:
-        return trace.sharing.dealt(rng, drawn, name, args, kwargs)
+    if trace.collectives is not None and name in INTEGERS:
+        return trace.collectives.dealt(rng, drawn, name, args, kwargs)
     result = trace.call(drawn, f".{name}", (rng, *args), kwargs, effect=True)
     return trace.lifted(result, ())
 
 
 def undeclared(trace: Trace) -> CompileError:
-    return trace.sites.refusal("a draw from a Generator that was not declared would be the same for ever", "draws from "
+    return trace.refusal("a draw from a Generator that was not declared would be the same for ever", "draws from "
                                "declared Generators", "name the Generator among what is given to tt.compile")
 
 
@@ -74,9 +74,9 @@ class Undeclared:
 
 def refused_seed(name: str) -> Callable[..., Any]:
     def seed(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(self) not in NOTED:
+        if id(self) not in TRACED:
             return getattr(Generator, name)(self, *args, **kwargs)
-        raise NOTED[id(self)][0].sites.refusal(f"{name} moves a random stream to another place", "draws only",
+        raise TRACED[id(self)][0].refusal(f"{name} moves a random stream to another place", "draws only",
                                                "seed the Generator outside of the step")
 
     return seed
@@ -84,23 +84,23 @@ def refused_seed(name: str) -> Callable[..., Any]:
 
 def refused_fill(name: str) -> Callable[..., Any]:
     def fill(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(self) not in NOTED:
+        if id(self) not in TRACED:
             return getattr(Generator, name)(self, *args, **kwargs)
-        raise NOTED[id(self)][0].sites.refusal(f"{name} fills an array", "draws that give a new one",
+        raise TRACED[id(self)][0].refusal(f"{name} fills an array", "draws that give a new one",
                                                "write rng.rand(shape), rng.randn(shape) or rng.bernoulli(p, shape)")
 
     return fill
 
 
 for name in DRAWS:
-    setattr(NotedGenerator, name, noted_draw(name))
+    setattr(TracedGenerator, name, noted_draw(name))
 for name in FILLS:
-    setattr(NotedGenerator, name, refused_fill(name))
+    setattr(TracedGenerator, name, refused_fill(name))
 for name in ("manual_seed", "set_state"):
-    setattr(NotedGenerator, name, refused_seed(name))
+    setattr(TracedGenerator, name, refused_seed(name))
 
 
-class NotedStream:
+class TracedStream:
     """Stands for one of NumPy's generators; its draws are calls of the step."""
 
     def __init__(self, trace: Trace, value: Value) -> None:
@@ -112,7 +112,7 @@ class NotedStream:
 
     def __getattr__(self, name: str) -> Any:
         if name not in NUMPY_DRAWS:
-            raise self._trace.sites.refusal(f"rng.{name} of a random stream", "one of " + ", ".join(NUMPY_DRAWS),
+            raise self._trace.refusal(f"rng.{name} of a random stream", "one of " + ", ".join(NUMPY_DRAWS),
                                             "draw with one of those")
         drawn = getattr(np.random.Generator, name)
         return lambda *args, **kwargs: note(self._trace, self._value, drawn, name, args, kwargs)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .homes import RESHAPES, Home, Plan, compact, distance, nbytes, same_layout
-from .program import Call, Program, Value, put, replaced, values
-from .runs import find_runs, shrink, span
+from ..ir import Call, Program, Value, put, replaced, values
+from .buffers import RESHAPES, Buffer, Plan, compact, distance, nbytes, same_layout
+from .tiling import contract_scratch, form_tiled_loops, span
 
 ALIGN = 64  # bytes: a line of the processor's cache
 PRODUCTS = {np.matmul, np.dot, np.vecdot, np.einsum}
@@ -23,7 +23,7 @@ UNSAFE = {np.isnan, np.isinf, np.isfinite, np.signbit}  # NumPy 2.4.6 is wrong w
 # --- one rule each ---
 
 
-def alive(program: Program) -> list[Call]:
+def eliminate_dead_code(program: Program) -> list[Call]:
     """Dead code is left out: calls whose results nobody reads, in the end."""
     wanted = {v.number for v in values(program.result)}
     wanted |= {final.number for source, final in program.state if final is not source}
@@ -37,57 +37,58 @@ def alive(program: Program) -> list[Call]:
     return kept[::-1]
 
 
-def settle_sources(plan: Plan) -> None:
+def assign_sources(plan: Plan) -> None:
     """Arguments, constants and what can only be made anew have no home of the plan; declared arrays are their own."""
     for v in plan.program.sources:
         if v.is_array:
-            plan.move_in(v, Home("state" if v.kind == "state" else "outside", v))
+            plan.assign(v, Buffer("state" if v.kind == "state" else "outside", v))
     for call in plan.calls:
         for v in call.outputs():
-            if v.is_array and v.root is v and not plan.writes_out(call):
-                plan.move_in(v, Home("outside", v))
+            if v.is_array and v.base is v and not plan.writes_out(call):
+                plan.assign(v, Buffer("outside", v))
 
 
-def settle_shared(plan: Plan) -> None:
+def assign_shared(plan: Plan) -> None:
     """What workers add up is made where the others can read it."""
     for call in plan.calls:
-        if (call.text in ("team.across", "team.average") and plan.unplaced(v := call.args[0].root)
+        if (call.name in ("team.across", "team.average") and plan.assignable(v := call.args[0].base)
                 and v is call.args[0]):
-            plan.move_in(v, home := Home("given", v))
+            plan.assign(v, home := Buffer("given", v))
             home.text = f"team.parts[{call.args[1]}][team.rank]"
 
 
-def settle_state(plan: Plan) -> None:
+def assign_state(plan: Plan) -> None:
     """What a declared array becomes is made in its own memory, if its old value is not read any more."""
     for source, final in plan.program.state:
         if not source.is_array or final is source:
             continue
-        v, home = final.root, plan.home[source.number]
-        fits = final is v and plan.unplaced(v) and same_layout(v.array, source.array)
+        v, home = final.base, plan.home[source.number]
+        fits = final is v and plan.assignable(v) and same_layout(v.array, source.array)
         if fits and plan.free(home, v, replaced_by(plan, v)):
-            plan.move_in(v, home)
+            plan.assign(v, home)
         else:
             plan.copies.append((source, final))
 
 
-def settle_puts(plan: Plan) -> None:
+def assign_updates(plan: Plan) -> None:
     """An array with a new part takes the old one's memory, and the part is made there, if the old one is done with."""
     for call in reversed(plan.calls):
         if call.target not in (put, replaced):
             continue
         whole, base = call.result, call.args[0]
         home = plan.home.get(whole.number)
-        base_home = plan.home.get(base.root.number) if base.root is base else None
+        base_home = plan.home.get(base.base.number) if base.base is base else None
         if (home is None and base_home is not None and base_home.kind == "state"
-                and plan.dies(base) <= plan.born(whole) and plan.free(base_home, whole, [base])):
-            plan.move_in(whole, home := base_home)
+                and plan.last_use(base) <= plan.def_index(whole) and plan.free(base_home, whole, [base])):
+            plan.assign(whole, home := base_home)
         if home is None:
-            plan.move_in(whole, home := Home("memory", whole))
-        if (base.root is base and plan.unplaced(base) and same_layout(base.array, whole.array)
-                and plan.dies(base) <= plan.born(whole) and plan.free(home, base, [whole, *replaced_by(plan, base)])):
-            plan.move_in(base, home)
-        if call.target is put and plan.home.get(base.root.number) is home:
-            settle_part_of_put(plan, call, base, home)
+            plan.assign(whole, home := Buffer("memory", whole))
+        if (base.base is base and plan.assignable(base) and same_layout(base.array, whole.array)
+                and plan.last_use(base) <= plan.def_index(whole)
+                and plan.free(home, base, [whole, *replaced_by(plan, base)])):
+            plan.assign(base, home)
+        if call.target is put and plan.home.get(base.base.number) is home:
+            assign_update_slice(plan, call, base, home)
 
 
 def replaced_by(plan: Plan, v: Value) -> list[Value]:
@@ -95,17 +96,17 @@ def replaced_by(plan: Plan, v: Value) -> list[Value]:
     if v.call is None or v.call.target not in (put, replaced):
         return []
     base: Value = v.call.args[0]
-    return [base.root] if plan.dies(base.root) <= plan.born(v) else []
+    return [base.base] if plan.last_use(base.base) <= plan.def_index(v) else []
 
 
-def settle_part_of_put(plan: Plan, call: Call, base: Value, home: Home) -> None:
+def assign_update_slice(plan: Plan, call: Call, base: Value, home: Buffer) -> None:
     """The new part of a `put` is made where it belongs, if the old array is not read meanwhile."""
     part, region = call.args[1], call.region
     maker = part.call if isinstance(part, Value) else None
-    if region is None or maker is None or not plan.unplaced(part) or part.root is not part:
+    if region is None or maker is None or not plan.assignable(part) or part.base is not part:
         return
-    where, start = distance(region.array, call.result.array), plan.born(part)
-    if plan.born(base) > start:  # the old array would be written over the part
+    where, start = distance(region.array, call.result.array), plan.def_index(part)
+    if plan.def_index(base) > start:  # the old array would be written over the part
         return
     if not same_layout(part.array, region.array) or (maker.ufunc is None and reads_root(maker, base)):
         return
@@ -114,66 +115,66 @@ def settle_part_of_put(plan: Plan, call: Call, base: Value, home: Home) -> None:
             continue
         if i == start and maker.ufunc is not None and all(
                 same_layout(w.array, part.array) and distance(w.array, base.array) == where
-                for w in maker.inputs() if w.is_array and w.root is base):
+                for w in maker.inputs() if w.is_array and w.base is base):
             continue
         return
-    room = Home("part", part, home, where)
+    room = Buffer("part", part, home, where)
     if plan.free(home, part, [base, call.result]):
-        plan.move_in(part, room)
+        plan.assign(part, room)
         room.region = region
     else:
         home.parts.remove(room)
 
 
 def reads_root(call: Call, root: Value) -> bool:
-    return any(w.root is root for w in call.inputs())
+    return any(w.base is root for w in call.inputs())
 
 
-def settle_joins(plan: Plan) -> None:
+def assign_joins(plan: Plan) -> None:
     """What is only made to be copied elsewhere is made there, and the copy left out; from the last call to the first:
     a part of what is joined may itself be a copy."""
     for call in reversed(plan.calls):
-        if call.text in RESHAPES or call.target is np.copy:
-            settle_copy(plan, call)
+        if call.name in RESHAPES or call.target is np.copy:
+            assign_copy(plan, call)
         elif is_join(call):
-            settle_concatenation(plan, call)
+            assign_concatenation(plan, call)
 
 
 def is_join(call: Call) -> bool:
     return call.target in (np.concatenate, np.stack)
 
 
-def settle_copy(plan: Plan, call: Call) -> None:
+def assign_copy(plan: Plan, call: Call) -> None:
     """What is copied in another order is made in that order."""
     if not isinstance(call.result, Value):
         return
     copy, view = call.result, call.args[0]
-    v = view.root
-    if copy.root is not copy or not plan.writes_out(call) or not compact(copy.array):
+    v = view.base
+    if copy.base is not copy or not plan.writes_out(call) or not compact(copy.array):
         return
     order = transposition(v.array, view.array)
     if order is None or not fills(v.call, order[-1] == len(order) - 1):
         return
-    if not plan.unplaced(v) or plan.readers(v) != {plan.at[id(call)]}:
+    if not plan.assignable(v) or plan.readers(v) != {plan.at[id(call)]}:
         return
-    if plan.unplaced(copy):
-        plan.move_in(copy, Home("memory", copy))
-    home, end = plan.home[copy.number], plan.dies(copy)
+    if plan.assignable(copy):
+        plan.assign(copy, Buffer("memory", copy))
+    home, end = plan.home[copy.number], plan.last_use(copy)
     own = [copy, *(c.result for i in plan.readers(copy) if i < len(plan.calls) and is_join(c := plan.calls[i]))]
 
-    def place(v: Value, room_of: Home, text: str) -> None:
+    def place(v: Value, room_of: Buffer, text: str) -> None:
         """Let a value be made in a part of the copy, if nobody else needs that memory from then on."""
-        start = plan.born(v)
+        start = plan.def_index(v)
         if any(last >= start and first <= end and overlaps(plan, o, home, 0, copy.array.nbytes)
-               for first, last, o in home.top.all_lives() if not any(o is w for w in own)):
+               for first, last, o in home.top.all_live_ranges() if not any(o is w for w in own)):
             return
-        room = Home("part", v, room_of)
-        room.loose, room.text, plan.home[v.number] = True, text, room
-        room.lives.append((start, end, v))
+        room = Buffer("part", v, room_of)
+        room.permuted, room.text, plan.home[v.number] = True, text, room
+        room.live_ranges.append((start, end, v))
         own.append(v)
         if is_stack(v.call):  # the arrays of a stack are made in it
             for i, w in enumerate(v.call.args[0]):  # type: ignore[union-attr]
-                if w.root is w and plan.unplaced(w) and fills(w.call, True) and plan.readers(w) == {start}:
+                if w.base is w and plan.assignable(w) and fills(w.call, True) and plan.readers(w) == {start}:
                     place(w, room, f"[{i}]")
 
     place(v, home, f".reshape{view.array.shape}.transpose{tuple(order)}")
@@ -205,50 +206,50 @@ def is_stack(call: Call | None) -> bool:
     return call is not None and call.target is np.stack and call.kwargs.get("axis", 0) == 0 and len(call.args) == 1
 
 
-def settle_concatenation(plan: Plan, call: Call) -> None:
+def assign_concatenation(plan: Plan, call: Call) -> None:
     """The parts of a concatenation are made side by side, where it will stand."""
     whole = call.result
-    if not compact(whole.array) or (whole.number in plan.home and plan.home[whole.number].loose):
+    if not compact(whole.array) or (whole.number in plan.home and plan.home[whole.number].permuted):
         return
-    if plan.unplaced(whole):
-        plan.move_in(whole, Home("memory", whole))
+    if plan.assignable(whole):
+        plan.assign(whole, Buffer("memory", whole))
     home = plan.home[whole.number]
     for part, offset in parts(call):
-        v = part.root
+        v = part.base
         if not (compact(part.array) and compact(v.array) and v.array.size == part.array.size and v.array.size
-                and v.array.dtype == whole.array.dtype and plan.unplaced(v)) or multiplied(plan, v, home):
+                and v.array.dtype == whole.array.dtype and plan.assignable(v)) or multiplied(plan, v, home):
             continue
-        room = Home("part", v, home, offset)
-        live = (plan.born(v), max(plan.dies(v), plan.dies(whole)))
-        others = [o for o in home.top.all_lives() if o[2] is not whole and o[1] >= live[0] and o[0] <= live[1]
+        room = Buffer("part", v, home, offset)
+        live = (plan.def_index(v), max(plan.last_use(v), plan.last_use(whole)))
+        others = [o for o in home.top.all_live_ranges() if o[2] is not whole and o[1] >= live[0] and o[0] <= live[1]
                   and overlaps(plan, o[2], home, offset, v.array.nbytes)]
         if others:
             home.parts.remove(room)
             continue
         plan.home[v.number] = room
-        room.lives.append((*live, v))
+        room.live_ranges.append((*live, v))
 
 
-def multiplied(plan: Plan, v: Value, home: Home) -> bool:
+def multiplied(plan: Plan, v: Value, home: Buffer) -> bool:
     """Whether a product is made of a value and another that will be in the same memory.
 
     NumPy multiplies a matrix by itself, transposed, in another way, and knows it by its place.
     """
     return any(i < len(plan.calls) and plan.calls[i].target in PRODUCTS and any(
-        w.root is not v and w.root.number in plan.home and plan.home[w.root.number].top is home.top
+        w.base is not v and w.base.number in plan.home and plan.home[w.base.number].top is home.top
         for w in plan.calls[i].inputs() if w.is_array) for i in plan.reads.get(v.number, ()))
 
 
-def overlaps(plan: Plan, other: Value, home: Home, offset: int, size: int) -> bool:
+def overlaps(plan: Plan, other: Value, home: Buffer, offset: int, size: int) -> bool:
     """Whether another value in the same memory touches these bytes of the home."""
     there = plan.home[other.number]
-    while there.loose and there.parent is not None:  # its parts are anywhere in the whole
+    while there.permuted and there.parent is not None:  # its parts are anywhere in the whole
         there = there.parent
     begin = absolute(there) - absolute(home)
     return begin < offset + size and offset < begin + max(nbytes(other.array), nbytes(there.value.array))
 
 
-def absolute(home: Home) -> int:
+def absolute(home: Buffer) -> int:
     """How far a home is from where the outermost one begins."""
     return 0 if home.parent is None else home.offset + absolute(home.parent)
 
@@ -266,38 +267,38 @@ def parts(call: Call) -> Iterator[tuple[Value, int]]:
         offset += v.array.size * whole.itemsize
 
 
-def settle_chains(plan: Plan) -> None:
+def assign_elementwise(plan: Plan) -> None:
     """Elementwise calls write over an operand that they read for the last time: backwards into homes that are settled
     already, then forwards."""
     for call in reversed(plan.calls):
         v = call.result
         if call.ufunc is not None and isinstance(v, Value) and v.number in plan.home:
             home = plan.home[v.number]
-            for o in call.inputs() if not home.loose and home.kind in ("part", "state", "memory") else ():
-                if (o.is_array and o.root is o and plan.unplaced(o) and same_layout(o.array, v.array)
-                        and plan.dies(o) == plan.born(v) and plan.free(home, o)):
-                    plan.move_in(o, home)
+            for o in call.inputs() if not home.permuted and home.kind in ("part", "state", "memory") else ():
+                if (o.is_array and o.base is o and plan.assignable(o) and same_layout(o.array, v.array)
+                        and plan.last_use(o) == plan.def_index(v) and plan.free(home, o)):
+                    plan.assign(o, home)
                     break
     for call in plan.calls:
         v = call.result
-        if not isinstance(v, Value) or not plan.unplaced(v):
+        if not isinstance(v, Value) or not plan.assignable(v):
             continue
         if call.ufunc is not None:
             for o in call.inputs():
                 old = plan.home.get(o.number) if o.is_array else None
-                if (old is not None and old.kind != "outside" and old.top.kind != "given" and not old.loose
-                        and plan.dies(o) == plan.born(v) and plan.free(old, v)):
-                    plan.move_in(v, old)
+                if (old is not None and old.kind != "outside" and old.top.kind != "given" and not old.permuted
+                        and plan.last_use(o) == plan.def_index(v) and plan.free(old, v)):
+                    plan.assign(v, old)
                     break
         if v.number not in plan.home:
-            plan.move_in(v, Home("memory", v))
+            plan.assign(v, Buffer("memory", v))
 
 
-def give_memory(plan: Plan) -> None:
+def pack_arena(plan: Plan) -> None:
     """Homes whose lives do not overlap share memory: the largest choose first, each the lowest place that is free."""
     homes = list({id(h.top): h.top for h in plan.home.values() if h.top.kind == "memory"}.values())
     spans = {id(h): (*span(plan, h), h.size()) for h in homes}
-    placed: list[Home] = []
+    placed: list[Buffer] = []
     for h in sorted(homes, key=lambda h: (-spans[id(h)][2], spans[id(h)][0])):
         start, end, size = spans[id(h)]
         h.offset = 0
@@ -310,13 +311,13 @@ def give_memory(plan: Plan) -> None:
         plan.size = max(plan.size, h.offset + size)
 
 
-RULES = (settle_sources, settle_shared, settle_state, settle_puts, settle_joins, settle_chains, find_runs,
-         shrink, give_memory)
+RULES = (assign_sources, assign_shared, assign_state, assign_updates, assign_joins, assign_elementwise,
+         form_tiled_loops, contract_scratch, pack_arena)
 
 
 def planned(program: Program) -> Plan:
     """The plan of a step: every rule in its turn."""
-    plan = Plan(program, alive(program))
+    plan = Plan(program, eliminate_dead_code(program))
     for rule in RULES:
         rule(plan)
     return plan

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ..ir import Call, SourceInfo, Value, filled, put, replaced, values
+from ..passes.buffer_assignment import parts
+from ..passes.buffers import Buffer, Plan, TiledLoop, compact
+from ..passes.tiling import reads_by_rows
 from .exact import dotted, exact
-from .homes import Home, Plan, Run, compact
+from .literals import HELPERS, place, spelling
 from .names import Names
-from .plan import parts
-from .program import Call, Site, Value, filled, put, replaced, values
-from .quick import quick
-from .runs import by_rows
+from .peephole import quick
 from .source import Line, Source
-from .spelling import HELPERS, place, spelling
 
 PRECEDENCE = {"**": 4, "neg": 3, "*": 2, "/": 2, "//": 2, "%": 2, "+": 1, "-": 1}
 ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.power, np.less, np.greater,
@@ -33,14 +33,14 @@ class Writer:
 
     def __init__(self, plan: Plan, title: str) -> None:
         self.plan, self.title = plan, title
-        helpers = {c.text for c in plan.calls if c.text.isidentifier()} - {"gathered"}
+        helpers = {c.name for c in plan.calls if c.name.isidentifier()} - {"gathered"}
         self.names = Names(helpers)
         self.made: list[str] = []  # the lines before the step
         self.defined: set[int] = set()
         self.inputs: dict[str, Any] = {}
         self.imports: dict[str, str] = {}
         self.body: list[Line] = []
-        self.run: Run | None = None
+        self.run: TiledLoop | None = None
         self.call: Call | None = None
         self.turns: dict[Any, str] = {}
         self.pieces: list[str] = []
@@ -48,7 +48,7 @@ class Writer:
         self.uses: dict[int, int] = {}
         self.viewed: dict[int, int] = {}  # of these, how often only to make another view
         for call in plan.calls:
-            makes_view = isinstance(call.result, Value) and call.result.is_array and call.result.root is not call.result
+            makes_view = isinstance(call.result, Value) and call.result.is_array and call.result.base is not call.result
             for v in call.inputs():
                 self.uses[v.number] = self.uses.get(v.number, 0) + 1
                 self.viewed[v.number] = self.viewed.get(v.number, 0) + makes_view
@@ -59,7 +59,7 @@ class Writer:
         """What a value is written as, once all that it needs stands before it."""
         if not v.is_array:
             return self.number(v) if v.kind != "stream" else self.outside(v)
-        if self.run is not None and self.call is not None and by_rows(self.call, v):
+        if self.run is not None and self.call is not None and reads_by_rows(self.call, v):
             return self.turns[self.turn(v)]
         if self.run is not None:  # subtle: what is read whole is made of whole arrays
             run, self.run = self.run, None
@@ -70,22 +70,22 @@ class Writer:
             return self.names.of(v)
         if v.kind in ("constant", "state"):
             return self.outside(v)
-        if not self.plan.persistent(v):
+        if not self.plan.preallocated(v):
             return self.names.of(v)
-        if v.root is not v:
+        if v.base is not v:
             return self.view(v)
         self.home(v)
         return self.names.of(v)
 
     def turn(self, v: Value) -> Any:
         """By what the piece of a value is known in a run: values in one home share it."""
-        key = id(self.plan.home[v.number]) if v.root is v and v.number in self.plan.home else v.number
+        key = id(self.plan.home[v.number]) if v.base is v and v.number in self.plan.home else v.number
         if key not in self.turns:
             run, self.run = self.run, None  # subtle: the whole array's name, not that of a piece
             name = self.ref(v)
             self.run = run
             self.turns[key] = self.names.unique(f"{name.partition('[')[0].rpartition('.')[2]}_i")
-            home = self.plan.home.get(v.number) if v.root is v else None
+            home = self.plan.home.get(v.number) if v.base is v else None
             assert run is not None
             rows = run.rows(len(v.array))
             self.pieces.append(f"again({name}, {len(v.array)}, {rows})" if home is not None and home.run is not None
@@ -97,7 +97,7 @@ class Writer:
         name = self.names.of(v)
         if v.number not in self.defined:
             self.defined.add(v.number)
-            spelled = spelling(v.array) if v.kind == "constant" and not v.live else ""
+            spelled = spelling(v.array) if v.kind == "constant" and not v.mutable else ""
             if spelled:
                 self.made.append(f"{name} = {spelled}")
             else:
@@ -121,7 +121,7 @@ class Writer:
         home = self.plan.home[v.number]
         first = home.value
         self.defined.add(v.number)
-        if home.kind == "state" and not v.known:
+        if home.kind == "state" and not v.has_user_name:
             self.names.given[v.number] = self.ref(first)
             return
         if home.region is not None and first is v:
@@ -132,7 +132,7 @@ class Writer:
             self.names.taken.add("team")
             self.inputs.setdefault("team", None)
             text = home.text
-        elif home.loose:
+        elif home.permuted:
             assert home.parent is not None
             text = f"{self.ref(home.parent.value)}{home.text}"
         elif home.kind == "part":
@@ -142,7 +142,7 @@ class Writer:
             text = place(v.array if home.run is None else v.array[: home.run.rows(len(v.array))], "memory", home.offset)
         self.made.append(f"{self.names.of(v)} = {text}")
 
-    def piece(self, home: Home, parent: Home) -> str:
+    def piece(self, home: Buffer, parent: Buffer) -> str:
         """A contiguous piece of another array."""
         a, size = home.value.array, home.value.array.itemsize
         begin, whole = home.offset // size, self.ref(parent.value)
@@ -153,12 +153,12 @@ class Writer:
 
     def number(self, v: Value) -> str:
         """A number: its name, or its arithmetic if it is used only once."""
-        if v.call is None or not v.call.text.startswith("number ") or self.uses.get(v.number, 0) > 1:
+        if v.call is None or not v.call.name.startswith("number ") or self.uses.get(v.number, 0) > 1:
             return self.names.of(v)
         return self.arithmetic(v.call)
 
     def arithmetic(self, call: Call) -> str:
-        symbol = call.text.removeprefix("number ")
+        symbol = call.name.removeprefix("number ")
         if len(call.args) == 1:
             return f"-{self.bracketed(call.args[0], 3)}"
         level = PRECEDENCE.get(symbol, 0)
@@ -170,7 +170,7 @@ class Writer:
         text = self.text(x)
         inner = (isinstance(x, Value) and x.call is not None and not x.is_array
                  and text != self.names.given.get(x.number))
-        symbol = x.call.text.removeprefix("number ") if inner else ""
+        symbol = x.call.name.removeprefix("number ") if inner else ""
         weak = inner and PRECEDENCE.get("neg" if len(x.call.args) == 1 else symbol, 0) < level
         return f"({text})" if weak or (not isinstance(x, Value) and x < 0) else text
 
@@ -216,22 +216,22 @@ class Writer:
     def expression(self, call: Call) -> str:
         """A call as Python, without where its result goes."""
         dtype = operands(call)
-        args = [self.index(call.args[1]) if call.text == "[]" and i else self.operand(a, dtype)
+        args = [self.index(call.args[1]) if call.name == "[]" and i else self.operand(a, dtype)
                 for i, a in enumerate(call.args)]
-        if call.text in (".T", ".mT"):
-            return f"{args[0]}{call.text}"
-        if call.text == "[]":
+        if call.name in (".T", ".mT"):
+            return f"{args[0]}{call.name}"
+        if call.name == "[]":
             return f"{args[0]}[{args[1]}]"
         options = [f"{k}={self.text(x)}" for k, x in call.kwargs.items()
                    if k == "axis" or call.target is not np.concatenate]  # out= has a dtype of its own
-        if call.text.startswith("number "):
+        if call.name.startswith("number "):
             return self.arithmetic(call)
-        if call.text == "gathered":
+        if call.name == "gathered":
             return f"{args[0]}.take({', '.join(args[1:])})"
-        if call.text.startswith("."):
-            if call.text in (".reshape", ".transpose") and len(args) == 2 and isinstance(call.args[1], tuple):
+        if call.name.startswith("."):
+            if call.name in (".reshape", ".transpose") and len(args) == 2 and isinstance(call.args[1], tuple):
                 args[1] = ", ".join(map(self.text, call.args[1]))
-            return f"{args[0]}{call.text}({', '.join([*args[1:], *options])})"
+            return f"{args[0]}{call.name}({', '.join([*args[1:], *options])})"
         return f"{self.function(call)}({', '.join([*args, *options])})"
 
     def index(self, key: Any) -> str:
@@ -245,22 +245,22 @@ class Writer:
 
     def function(self, call: Call) -> str:
         """The name of a function: NumPy's, or a helper that is imported."""
-        if dotted(call) and not self.plan.home[call.result.number].loose:
+        if dotted(call) and not self.plan.home[call.result.number].permuted:
             return "np.dot"
-        if call.text.startswith("np."):
-            return call.text
-        if call.text.startswith("team."):
+        if call.name.startswith("np."):
+            return call.name
+        if call.name.startswith("team."):
             self.names.taken.add("team")
             self.inputs.setdefault("team", None)  # it comes when the workers start
-            return call.text
+            return call.name
         module, name = getattr(call.target, "__module__", ""), getattr(call.target, "__qualname__", "")
         if module.startswith("numpy"):
             return f"np.{name}"
         if module and name.isidentifier():
-            if call.text not in self.imports:
-                self.names.taken.add(call.text)
-                self.imports[call.text] = f"from {module} import {name}" + (f" as {call.text}" * (name != call.text))
-            return call.text
+            if call.name not in self.imports:
+                self.names.taken.add(call.name)
+                self.imports[call.name] = f"from {module} import {name}" + (f" as {call.name}" * (name != call.name))
+            return call.name
         return self.given(call.target)
 
     def write(self, call: Call) -> None:
@@ -269,10 +269,10 @@ class Writer:
         if not isinstance(v, Value):
             self.several(call)
         elif not v.is_array:
-            if not call.text.startswith("number ") or self.uses.get(v.number, 0) > 1:
+            if not call.name.startswith("number ") or self.uses.get(v.number, 0) > 1:
                 self.add(f"{self.names.of(v)} = {self.expression(call)}", call)
-        elif v.root is not v:
-            if not self.plan.persistent(v):
+        elif v.base is not v:
+            if not self.plan.preallocated(v):
                 self.add(f"{self.names.of(v)} = {self.expression(call)}", call)
                 self.defined.add(v.number)
         elif self.plan.home[v.number].kind == "outside":
@@ -288,8 +288,8 @@ class Writer:
     def made_there(self, call: Call) -> bool:
         """Whether what a call would copy is made in its result already."""
         source = call.args[0] if call.args else None
-        there = self.plan.home.get(source.root.number) if isinstance(source, Value) and source.is_array else None
-        return there is not None and there.loose and there.parent is self.plan.home[call.result.number]
+        there = self.plan.home.get(source.base.number) if isinstance(source, Value) and source.is_array else None
+        return there is not None and there.permuted and there.parent is self.plan.home[call.result.number]
 
     def several(self, call: Call) -> None:
         """A call that gives several arrays, or nothing."""
@@ -301,11 +301,11 @@ class Writer:
 
     def into(self, call: Call, out: str) -> str:
         """A call that writes into an array."""
-        if call.target in (filled, np.copy, np.ndarray.astype, np.ndarray.flatten) or call.text in (
+        if call.target in (filled, np.copy, np.ndarray.astype, np.ndarray.flatten) or call.name in (
                 ".reshape", ".ravel", "np.reshape"):
             return self.copy(call, out)
         text = self.expression(call)
-        clip = ', mode="clip"' if call.text == "gathered" else ""
+        clip = ', mode="clip"' if call.name == "gathered" else ""
         return f"{text[:-1]}{'' if text.endswith('()') else ', '}out={out}{clip})"
 
     def copy(self, call: Call, out: str) -> str:
@@ -335,7 +335,7 @@ class Writer:
         """Arrays side by side: copied only where they are not made there."""
         whole, out = call.result, self.ref(call.result)
         home, at = self.plan.home[whole.number], 0
-        if home.loose:
+        if home.permuted:
             for i, v in enumerate(call.args[0]):
                 own = self.plan.home.get(v.number)
                 if own is None or own.parent is not home or own.text != f"[{i}]":  # it may stand there more than once
@@ -352,18 +352,18 @@ class Writer:
                 self.add(f"np.copyto({out}[{place}], {self.ref(v)})", call)
             at += rows
 
-    def stands(self, v: Value, home: Home, offset: int) -> bool:
+    def stands(self, v: Value, home: Buffer, offset: int) -> bool:
         """Whether a part is made where it belongs."""
-        there = self.plan.home.get(v.root.number)
+        there = self.plan.home.get(v.base.number)
         return (there is not None and there.parent is not None and there.parent is home and there.offset == offset
-                and compact(v.array) and v.array.size == v.root.array.size)
+                and compact(v.array) and v.array.size == v.base.array.size)
 
-    def add(self, text: str, call: Call | None, site: Site | None = None) -> None:
+    def add(self, text: str, call: Call | None, info: SourceInfo | None = None) -> None:
         """A line; where it runs, functions and numbers in it that are marked have names."""
         code = MARKED.sub(lambda found: self.names.number(*found.groups()), text)
         text = MARKED.sub(r"\1", text)
         code = quick(code, self.names.function, call is not None and dotted(call))
-        self.body.append(Line(text, code, call, site or call.site))  # type: ignore[union-attr]
+        self.body.append(Line(text, code, call, info or call.info))  # type: ignore[union-attr]
 
     # --- all of it ---
 
@@ -372,7 +372,7 @@ class Writer:
         program = self.plan.program
         arguments = [self.names.of(v, "x") for v in program.inputs]
         for v in (*program.sources, *[v for call in self.plan.calls for v in call.outputs()]):
-            if v.name and (v.known or v.kind == "state"):
+            if v.name and (v.has_user_name or v.kind == "state"):
                 self.names.of(v)
         numbers = [source for source, _ in program.state if not source.is_array and source.kind == "number"]
         read = {v.number for call in self.plan.calls for v in call.inputs()}
@@ -390,11 +390,11 @@ class Writer:
             if i in ends:
                 self.close()
         finals = {source.number: final for source, final in program.state}
-        last = Site("", "", "", "update")
+        last = SourceInfo("", "", "", "update")
         olds = []
         for source, final in self.plan.copies:
             text = self.ref(final)
-            if final.root.kind == "state":
+            if final.base.kind == "state":
                 old = self.names.unique("old")
                 self.add(f"{old} = {text}.copy()", None, last)
                 text = old
@@ -406,7 +406,7 @@ class Writer:
         returned = f"return {', '.join(results)}{',' if len(results) == 1 else ''}" if results else "return ()"
         return Source(self.head(arguments), self.body, f"    {returned}", self.inputs, self.names.inside)
 
-    def open(self, run: Run) -> None:
+    def open(self, run: TiledLoop) -> None:
         """From here on, lines are those of a loop over pieces."""
         self.run, self.start, self.turns, self.pieces = run, len(self.body), {}, []
 
@@ -419,7 +419,7 @@ class Writer:
         self.made.append(f"{several} = list(zip({', '.join(self.pieces)}))")
         names = ", ".join(self.turns.values()) + "," * (len(self.turns) == 1)
         del self.body[self.start :]
-        self.add(f"for {names} in {several}:  # {run.step} of {run.total} rows at a time", None, lines[0].site)
+        self.add(f"for {names} in {several}:  # {run.step} of {run.total} rows at a time", None, lines[0].info)
         self.body += [line._replace(text=f"    {line.text}", code=f"    {line.code}") for line in lines]
         self.helpers |= {text.partition("(")[0] for text in self.pieces}
 

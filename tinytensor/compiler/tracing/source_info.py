@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, Traced
-from .program import Call, CompileError, Site, Value
+from ...core import Tensor, TracerBase
+from ..ir import Call, CompileError, SourceInfo, Value
 
-PACKAGE = str(Path(__file__).resolve().parents[1])
+PACKAGE = str(Path(__file__).resolve().parents[2])
 NUMPY = str(Path(np.__file__).parent)
-HERE = str(Path(__file__).parent)
+HERE = str(Path(__file__).parents[1])
 # The files whose local variables are names that a person would give; those of the engine are not.
 TELLING = tuple(f"{PACKAGE}/{room}/" for room in ("nn", "models", "ops", "optim"))
 PLAIN = {*"abcdgintwxy", "rows", "flat", "input", "self", "first", "second", "way"}  # names of locals that tell nothing
@@ -44,7 +44,7 @@ def role_of(code: CodeType) -> str:
     return "rule" if code.co_varnames[:2] == ("g", "y") else ""
 
 
-class Sites:
+class SourceTracker:
     """Knows the layers of a model by their paths, and collects names while a step runs.
 
     Parameters
@@ -59,7 +59,7 @@ class Sites:
         self.refused: CompileError | None = None  # the last; subtle: NumPy and the step itself may hide what is raised
         self.gradients: list[tuple[Value, Value]] = []  # a gradient, and what it is the gradient of
         self.roles: dict[CodeType, str] = {}
-        self.known: dict[Any, Site] = {}  # many calls are made at one place
+        self.infos: dict[Any, SourceInfo] = {}  # many calls are made at one place
 
     # --- lines ---
 
@@ -70,10 +70,10 @@ class Sites:
             frame = frame.f_back
         return frame
 
-    def here(self, trace: Any) -> Site:
-        """The line, the layer and the section of a call that is being made."""
+    def current(self, trace: Any) -> SourceInfo:
+        """The line, the layer and the phase of a call that is being made."""
         frame: FrameType | None = sys._getframe(2)
-        file, number, module, section = "", 0, "", "forward"
+        file, number, module, phase = "", 0, "", "forward"
         while frame is not None:
             code = frame.f_code
             role = self.roles.get(code)
@@ -84,18 +84,18 @@ class Sites:
             if role == "user":
                 file, number = code.co_filename, frame.f_lineno
                 break
-            if role == "rule" and section == "forward":
+            if role == "rule" and phase == "forward":
                 y = frame.f_locals["y"]
-                value = y.known() if is_tracer(y) else None
-                module = value.root.call.site.module if value is not None and value.root.call else module
+                value = y.current_or_none() if is_tracer(y) else None
+                module = value.base.call.info.module if value is not None and value.base.call else module
             elif role in ("backward", "update"):
-                section = role
+                phase = role
             frame = frame.f_back
-        key = (file, number, module, section)
-        if key not in self.known:
+        key = (file, number, module, phase)
+        if key not in self.infos:
             line, where = linecache.getline(file, number).strip(), f"{Path(file).name}:{number}" if file else ""
-            self.known[key] = Site(line, where, module, section)
-        return self.known[key]
+            self.infos[key] = SourceInfo(line, where, module, phase)
+        return self.infos[key]
 
     # --- refusals ---
 
@@ -128,7 +128,7 @@ class Sites:
         if isinstance(x, Tensor):
             x = x.data
         if is_tracer(x):
-            value = x.known()
+            value = x.current_or_none()
             if value is None:
                 return
             known = self.names.get(value.number)
@@ -141,8 +141,9 @@ class Sites:
         if event == "call":
             if code.co_varnames[:2] == ("g", "y") and not code.co_filename.startswith(HERE):
                 g, y = frame.f_locals["g"], frame.f_locals["y"]
-                if is_tracer(g) and is_tracer(y) and g.known() is not None and y.known() is not None:
-                    self.gradients.append((g.known(), y.known()))
+                pair = [x.current_or_none() if is_tracer(x) else None for x in (g, y)]
+                if None not in pair:
+                    self.gradients.append((pair[0], pair[1]))
         elif event == "return":
             file = code.co_filename
             user = not ours(file)
@@ -168,32 +169,32 @@ class Sites:
         finally:
             sys.setprofile(before)
 
-    def settle(self, values: list[Value]) -> None:
+    def assign_names(self, values: list[Value]) -> None:
         """Write the names that were found into the values: gradients after what they are gradients of."""
         found = sorted(self.names.values(), key=lambda known: -known[0])
         for rank, name, value in found:
             if rank > OP and not value.name:
-                value.name, value.known = name, True
+                value.name, value.has_user_name = name, True
         gradients = {g.number for g, _ in self.gradients}
         for _, name, value in found:
             if value.number not in gradients:
                 value.name = value.name or name
         for g, y in self.gradients:
             if y.name and not g.name:
-                g.name, g.known = f"d_{y.name}", y.known
+                g.name, g.has_user_name = f"d_{y.name}", y.has_user_name
         for _, name, value in found:
             value.name = value.name or name
         for value in values:
             value.name = re.sub(r"\W", "_", value.name)
 
-    def settle_sections(self, calls: list[Call], finals: set[int]) -> None:
+    def assign_phases(self, calls: list[Call], finals: set[int]) -> None:
         """What the user's own lines do after the last backward pass, for what is declared, belongs to the update."""
-        behind = list(takewhile(lambda call: call.site.section != "backward", reversed(calls)))
+        behind = list(takewhile(lambda call: call.info.phase != "backward", reversed(calls)))
         for call in behind if len(behind) < len(calls) else ():
             if any(v.number in finals for v in call.outputs()):
                 finals = finals | {v.number for v in call.inputs()}
-                call.site = call.site._replace(section="update")
+                call.info = call.info._replace(phase="update")
 
 
 def is_tracer(x: Any) -> bool:
-    return isinstance(x, Traced) and hasattr(type(x), "current")
+    return isinstance(x, TracerBase) and hasattr(type(x), "current")

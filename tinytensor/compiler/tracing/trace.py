@@ -14,14 +14,14 @@ from weakref import ref
 
 import numpy as np
 
-from ..autograd import across, averaged
-from .program import Call, Layout, Value, concrete, mapped, put, values
-from .sites import Sites
-from .standins import PREDICATES, Number, Tracer, tracers
+from ...autograd import across, averaged
+from ..ir import ArrayLayout, Call, CompileError, Value, concrete, mapped, put, values
+from .source_info import SourceTracker
+from .tracer import PREDICATES, ArrayTracer, ScalarTracer, tracers
 
 Target = Callable[..., Any]
 NONE: dict[str, Any] = {}  # no keywords; one for all calls
-CHEAP = 2**18  # bytes: from here on, what goes element by element is not kept from one section to the next
+REMATERIALISE = 2**18  # bytes: from here on, what goes element by element is not kept from one section to the next
 TOGETHER = {across.__wrapped__, averaged.__wrapped__}  # type: ignore[attr-defined]
 CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
 
@@ -30,13 +30,13 @@ def unwatched(method: Target) -> Target:
     """A method in which no names are looked for: there are none, and every call that it makes would be looked at."""
     @wraps(method)
     def inside(self: Trace, *args: Any, **kwargs: Any) -> Any:
-        if sys.getprofile() != self.sites.profile:
+        if sys.getprofile() != self.source_info.profile:
             return method(self, *args, **kwargs)
         sys.setprofile(None)
         try:
             return method(self, *args, **kwargs)
         finally:
-            sys.setprofile(self.sites.profile)
+            sys.setprofile(self.source_info.profile)
 
     return inside
 
@@ -47,17 +47,21 @@ class Trace:
     Equal calls on equal values are one call: a value is known by what made it.
     """
 
-    def __init__(self, sites: Sites) -> None:
+    def __init__(self, source_info: SourceTracker) -> None:
         self.calls: list[Call] = []
         self.sources: list[Value] = []
-        self.sites = sites
-        self.known: dict[Any, Call] = {}
-        self.layouts: dict[Any, Layout] = {}
+        self.source_info = source_info
+        self.cse: dict[Any, Call] = {}
+        self.layouts: dict[Any, ArrayLayout] = {}
         self.constants: dict[int, Value] = {}
         self.open = False  # whether the step runs just now
         self.prints: dict[int, int] = {}  # number of a constant -> what is in it
         self.count = 0
-        self.sharing: Any = None  # notes what workers do together, where several share the step
+        self.collectives: Any = None  # notes what workers do together, where several share the step
+
+    def refusal(self, what: str, expected: str, advice: str) -> CompileError:
+        """The error that names the user's line, what it does, and what to write instead."""
+        return self.source_info.refusal(what, expected, advice)
 
     # --- values ---
 
@@ -72,7 +76,7 @@ class Trace:
         """The value of an array that nobody declared: it is what it is at each step."""
         value = self.constants.get(id(array))
         if array.dtype.hasobject:
-            raise self.sites.refusal("an array of Python objects", "arrays of numbers", "stack arrays with np.stack")
+            raise self.refusal("an array of Python objects", "arrays of numbers", "stack arrays with np.stack")
         if value is None:
             value = self.constants[id(array)] = self.source(array, "constant")
             self.prints[value.number] = hash(array.tobytes())
@@ -83,13 +87,13 @@ class Trace:
     def check_constant(self, value: Value) -> None:
         """Refuse an array that was written into, as a plain one, after the step had used it."""
         if value.number in self.prints and self.prints[value.number] != hash(value.array.tobytes()):
-            raise self.sites.refusal("a plain array was written into after the step had used it", "constants that stay "
+            raise self.refusal("a plain array was written into after the step had used it", "constants that stay "
                                      "as they are", "make another array for other values, or declare this one")
 
     def check_told(self) -> None:
         """Refuse to be told in words while the step runs: that would be done at the first steps only."""
         if self.open:
-            raise self.sites.number("a text (print, str, an f-string)")
+            raise self.source_info.number("a text (print, str, an f-string)")
 
     def check_constants(self) -> None:
         """As `check_constant`, at the end of a step."""
@@ -98,9 +102,9 @@ class Trace:
 
     def value(self, x: Any) -> Any:
         """What stands for one argument of a call."""
-        if isinstance(x, Tracer):
+        if isinstance(x, ArrayTracer):
             return x.current()
-        if isinstance(x, Number):
+        if isinstance(x, ScalarTracer):
             return x.value
         return self.constant(x) if isinstance(x, np.ndarray) else x
 
@@ -118,33 +122,34 @@ class Trace:
 
     # --- arrays ---
 
-    def lend(self, value: Value) -> Any:
+    def materialise(self, value: Value) -> Any:
         """The array of a value, to be had by a stand-in; when no stand-in has it any more, its memory is free."""
         array = concrete(value)
         assert array is not None, "a value that no stand-in has"
-        if value.held is None and value.call is not None and not value.call.effect and value.call.target is not put:
-            value.array, value.held = self.layout(value), ref(array)
+        call = value.call
+        if value.array_ref is None and call is not None and not call.effect and call.target is not put:
+            value.array, value.array_ref = self.layout(value), ref(array)
         return array
 
-    def keep(self, found: list[Value]) -> None:
+    def pin(self, found: list[Value]) -> None:
         """Let values have their arrays again, for their stand-ins go."""
         for v in found:
-            v.array, v.held = concrete(v), None
+            v.array, v.array_ref = concrete(v), None
 
     def layout(self, value: Value) -> Any:
         """What is left of an array: many have the same."""
         a = value.array
-        known = (a.shape, a.dtype, a.strides, value.start)
+        known = (a.shape, a.dtype, a.strides, value.byte_offset)
         if known not in self.layouts:
-            self.layouts[known] = Layout(*known)
+            self.layouts[known] = ArrayLayout(*known)
         return self.layouts[known]
 
     def forget(self) -> None:
         """Let go of all arrays that the step made, for a program needs only their layouts, and of what is known."""
-        self.known.clear()
+        self.cse.clear()
         for call in self.calls:
             for v in (*call.outputs(), *([call.region] if call.region else [])):
-                v.held = None
+                v.array_ref = None
                 if isinstance(v.array, np.ndarray):
                     v.array = self.layout(v)
 
@@ -155,13 +160,13 @@ class Trace:
              effect: bool = False, like: Any = None) -> Any:
         """Make a call, note it, and give what it gives, as values; `like`: in an array of this one's layout."""
         given, named = mapped(self.value, args), mapped(self.value, kwargs) if kwargs else NONE
-        site = self.sites.here(self)
+        info = self.source_info.current(self)
         layout = None if like is None else (like.dtype, like.shape, like.strides)
         key: tuple[Any, ...] = (text, target, self.key(given), self.key(named), layout)
         if isinstance(target, np.ufunc) and not target.signature and any(
-                v.array.nbytes >= CHEAP for v in values(given) if v.is_array):
-            key = (*key, site.section)  # subtle: made again in the backward pass it costs less than to be kept
-        call = None if effect else self.known.get(key)
+                v.array.nbytes >= REMATERIALISE for v in values(given) if v.is_array):
+            key = (*key, info.phase)  # subtle: made again in the backward pass it costs less than to be kept
+        call = None if effect else self.cse.get(key)
         if call is not None and all(concrete(v) is not None for v in call.outputs()):
             return call.result
         options = mapped(concrete, named) if like is None else {**mapped(concrete, named), "out": np.empty_like(like)}
@@ -169,12 +174,12 @@ class Trace:
         if call is not None:  # nobody has what it gave then, or not all of it
             for v, x in zip(call.outputs(), leaves(result), strict=True):
                 if concrete(v) is None:
-                    v.array, v.held = np.asarray(x), None
+                    v.array, v.array_ref = np.asarray(x), None
             return call.result
-        call = Call(target, sys.intern(text), given, named, effect or result is None, site)
+        call = Call(target, sys.intern(text), given, named, effect or result is None, info)
         call.result = self.result(result, call, text)
         self.calls.append(call)
-        self.known[key] = call
+        self.cse[key] = call
         return call.result
 
     def result(self, x: Any, call: Call, text: str) -> Any:
@@ -182,19 +187,19 @@ class Trace:
         if isinstance(x, list | tuple):
             return type(x)(self.result(y, call, text) for y in x) if type(x) in (list, tuple) else \
                 tuple(self.result(y, call, text) for y in x)
-        single, value = isinstance(x, np.generic), None
-        x = np.array(x) if single else x
+        is_scalar, value = isinstance(x, np.generic), None
+        x = np.array(x) if is_scalar else x
         if isinstance(x, np.ndarray):
             whole = None if call.ufunc else next(
                 (v for v in call.inputs() if v.is_array and np.may_share_memory(x, concrete(v))), None)
-            value = Value(x, call, whole and whole.root, "", "", self.count)
-            value.single = single
+            value = Value(x, call, whole and whole.base, "", "", self.count)
+            value.is_scalar = is_scalar
             if whole is not None:
-                value.start = whole.start + address(x) - address(concrete(whole))
+                value.byte_offset = whole.byte_offset + address(x) - address(concrete(whole))
         elif x is None or (type(x) in (int, float, bool) and text not in PREDICATES):
             value = None if x is None else Value(x, call, None, "", "", self.count)
         else:
-            raise self.sites.refusal(f"{text} gave {x!r}, a {type(x).__name__} that depends on values",
+            raise self.refusal(f"{text} gave {x!r}, a {type(x).__name__} that depends on values",
                                      "arrays", "compute it outside of the step, or write np.where instead of a choice")
         self.count += 1
         return value
@@ -206,42 +211,42 @@ class Trace:
         if result is None:
             return None
         if not result.is_array:
-            return Number(self, result)
+            return ScalarTracer(self, result)
         owner = None
-        if result.root is not result:
-            owner = next((t for t in tracers(given) if t.current().root is result.root), None)
-        return Tracer(self, result, owner, result.single)
+        if result.base is not result:
+            owner = next((t for t in tracers(given) if t.current().base is result.base), None)
+        return ArrayTracer(self, result, owner, result.is_scalar)
 
     @unwatched
     def apply(self, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any],
               effect: bool = False) -> Any:
         """A call of the step: on stand-ins, giving stand-ins."""
         result = self.lifted(self.call(target, text, args, kwargs, effect), (args, kwargs))
-        if isinstance(result, Tracer) and result.owner is not None:
+        if isinstance(result, ArrayTracer) and result.owner is not None:
             result.way = (target, text, args, kwargs)
         return result
 
     def help(self, function: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The call of a helper of the engine; those that only workers need are nothing where one does it alone."""
         if function in TOGETHER:
-            if self.sharing is None:
+            if self.collectives is None:
                 return function(*args)
             if function is across.__wrapped__:  # type: ignore[attr-defined]
-                return self.sharing.across(*args)
-            return self.sharing.averaged(args, list(kwargs.get("leaves", ())))
+                return self.collectives.across(*args)
+            return self.collectives.averaged(args, list(kwargs.get("leaves", ())))
         return self.apply(function, function.__name__, args, kwargs)
 
     @unwatched
-    def into(self, out: Any, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tracer:
+    def into(self, out: Any, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ArrayTracer:
         """A call that writes into the array that `out` stands for."""
         if isinstance(out, tuple):
             out = out[0] if len(out) == 1 else None
-        if not isinstance(out, Tracer):
-            raise self.sites.refusal(f"{text} writes into an array that was not declared", "arrays of the step itself",
+        if not isinstance(out, ArrayTracer):
+            raise self.refusal(f"{text} writes into an array that was not declared", "arrays of the step itself",
                                      "name the array among what is given to tt.compile, or write a = a + b")
         result = self.call(target, text, args, kwargs, like=out.now())
-        if out.single:  # NumPy's own numbers can't be written into: `s += 1` makes another
-            return Tracer(self, result, None, single=True)
+        if out.is_scalar:  # NumPy's own numbers can't be written into: `s += 1` makes another
+            return ArrayTracer(self, result, None, is_scalar=True)
         out.write(result)
         return out
 

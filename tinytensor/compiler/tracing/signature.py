@@ -12,24 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, ndarray
-from .program import Call, CompileError, Program, Value, mapped
+from ...core import Tensor, ndarray
+from ..ir import Call, CompileError, Program, Value, mapped
 
 
-class Same:
+class ById:
     """An object as part of a key: it is equal to itself only, and lives as long as the key."""
 
     def __init__(self, x: Any) -> None:
         self.x = x
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.x is other.x
+        return isinstance(other, ById) and self.x is other.x
 
     def __hash__(self) -> int:
         return id(self.x)
 
 
-def signature_of(step: Callable[..., Any]) -> tuple[inspect.Signature | None, list[str], list[str]]:
+def inspect_step(step: Callable[..., Any]) -> tuple[inspect.Signature | None, list[str], list[str]]:
     """The signature of a step, the names of all arguments, and of those that come by keyword only."""
     try:
         signature = inspect.signature(step)
@@ -62,10 +62,10 @@ def kind(x: Any) -> Any:
         return (slice, kind(x.start), kind(x.stop), kind(x.step))
     if isinstance(x, set | frozenset):
         return (type(x), frozenset(map(kind, x)))
-    return (type(x), x) if isinstance(x, int | float | str | bytes | complex | None) else ("object", Same(x))
+    return (type(x), x) if isinstance(x, int | float | str | bytes | complex | None) else ("object", ById(x))
 
 
-def quick_look(args: tuple[Any, ...], others: set[int]) -> Callable[..., bool]:
+def argument_guard(args: tuple[Any, ...], others: set[int]) -> Callable[..., bool]:
     """A quick look at arguments: whether they are plain arrays and floats, of the same kinds as these, and none of the
     `others`, by id, or a view of one. Where it says no, a longer look is needed.
     """
@@ -100,7 +100,7 @@ def arrays(args: tuple[Any, ...]) -> list[Any]:
     return [a.data if isinstance(a, Tensor) else a for a in flat(args)]
 
 
-def changing(keys: list[Any], names: list[str]) -> str:
+def describe_changes(keys: list[Any], names: list[str]) -> str:
     """Which argument was of which kinds."""
     for i, several in enumerate(zip_longest(*keys)):
         if len(set(several)) > 1:
@@ -119,10 +119,10 @@ def compare(first: Program, second: Program) -> None:
     for a, b in zip_longest(first.calls, second.calls):
         if a is None or b is None:
             raise differing(b or a, "the step made more calls at one time than at another")
-        if a.text != b.text or (a.target != b.target and not a.text.startswith((".", "team."))):
-            raise differing(b, f"it was {a.text} first and {b.text} then")
+        if a.name != b.name or (a.target != b.target and not a.name.startswith((".", "team."))):
+            raise differing(b, f"it was {a.name} first and {b.name} then")
         if (gap := difference((a.args, a.kwargs), (b.args, b.kwargs))) is not None:
-            raise differing(b, f"{b.text} was given {gap[0]} first and {gap[1]} then")
+            raise differing(b, f"{b.name} was given {gap[0]} first and {gap[1]} then")
 
 
 def difference(a: Any, b: Any) -> tuple[str, str] | None:
@@ -153,7 +153,7 @@ def told(x: Any) -> str:
 
 
 def differing(call: Call, what: str) -> CompileError:
-    where = f"{call.site.where}: {call.site.line!r}: " if call.site.line else ""
+    where = f"{call.info.where}: {call.info.line!r}: " if call.info.line else ""
     return CompileError(f"compile: {where}{what}, at two calls of the step; expected the same at each; pass what "
                         f"varies as an argument (a schedule's rate as a float), and declare the Generator that is "
                         f"drawn from")

@@ -18,20 +18,20 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, tracing
-from ..nn.module import Module
-from ..optim.flat import Block, Optimizer
-from ..random import Generator, default_generator
-from .around import Around, Term
-from .memory import apart, overlapping, short, side_by_side
-from .program import CompileError, Value
-from .sharing import SHARED, SharedBlock
-from .standins import Number, Tracer
-from .streams import NOTED, NotedGenerator, NotedStream, Undeclared, position
+from ...core import Tensor, tracing
+from ...nn.module import Module
+from ...optim.flat import Block, Optimizer
+from ...random import Generator, default_generator
+from ..ir import CompileError, Value
+from ..parallel.collectives import SHARED, ShardedBlock
+from .aliasing import coalesce_buffers, reject_alias, reject_overlaps, short
+from .closure import ClosureScan, Term
+from .rng import TRACED, TracedGenerator, TracedStream, Undeclared, position
 from .trace import Trace
+from .tracer import ArrayTracer, ScalarTracer
 
 
-class Slot:
+class Cell:
     """A declared number: where it stands, and how it is read and written."""
 
     def __init__(self, name: str, get: Callable[[], Any], put: Callable[[Any], None]) -> None:
@@ -63,7 +63,7 @@ class State:
         self.generators = [x for x in things if isinstance(x, Generator)]
         self.streams = [x for x in things if isinstance(x, np.random.Generator)]
         self.arrays = [x for x in things if isinstance(x, np.ndarray)]
-        loose = [x for x in things if isinstance(x, Tensor)]
+        permuted = [x for x in things if isinstance(x, Tensor)]
         known = (Module, Optimizer, Generator, np.random.Generator, np.ndarray, Tensor)
         for x in things:
             if not isinstance(x, known):
@@ -84,7 +84,7 @@ class State:
             self.tensors.update((f"{lead}{spoken(model, name)}", t) for name, t in parts)
         seen = {id(t) for t in self.tensors.values()}
         others = [p for opt in self.optimizers for block in opt.blocks for p in block.params]
-        for i, t in enumerate([*loose, *others]):
+        for i, t in enumerate([*permuted, *others]):
             if id(t) not in seen and isinstance(t, Tensor):
                 seen.add(id(t))
                 self.tensors[f"p{i}"] = t
@@ -92,12 +92,12 @@ class State:
         self.declared = {id(x) for x in (*self.arrays, *self.tensors.values())}
         self.plain = {f"p{i}": p for i, p in enumerate(others) if not isinstance(p, Tensor)}
 
-    def around(self, objects: Iterable[Any] = ()) -> Around:
+    def around(self, objects: Iterable[Any] = ()) -> ClosureScan:
         """What the step, and arguments that are objects, know by name; declared Tensors are looked after here."""
         params = [p for opt in self.optimizers for block in opt.blocks for p in block.params]
         hooks = [hook for t in self.tensors.values() for hook in t.hooks or ()]
         known = [*self.optimizers, *self.tensors.values(), *params]
-        around = Around([self.step, *objects, *self.modules, *hooks], known)
+        around = ClosureScan([self.step, *objects, *self.modules, *hooks], known)
         for opt in self.optimizers:
             around.declared_optimizer(opt)
         for name, t in self.tensors.items():
@@ -113,9 +113,9 @@ class State:
             needs = [[getattr(p, "needs", True) for p in block.params] for block in opt.blocks]
             if any(len(set(keys)) > 1 for keys in needs):  # what is frozen has a block of its own, as after its step
                 opt.blocks = [b for block, keys in zip(opt.blocks, needs, strict=True) for b in block.split(keys)]
-        side_by_side(t for model in self.modules for _, t in model.named_buffers())
+        coalesce_buffers(t for model in self.modules for _, t in model.named_buffers())
 
-    def watch(self, around: Around) -> Callable[[], bool]:
+    def watch(self, around: ClosureScan) -> Callable[[], bool]:
         """A quick look at what a program holds on to, at each call: whether the arrays are those of now, and what is
         fixed in a program (modes, settings of optimisers) is as it is now."""
         more: list[Term] = [("", t, name) for t in self.tensors.values() for name in (".data", ".needs", ".hooks")]
@@ -127,9 +127,9 @@ class State:
         return around.watch(more)
 
     @contextmanager
-    def replaced(self, trace: Trace, around: Around) -> Iterator[Standing]:
+    def replaced(self, trace: Trace, around: ClosureScan) -> Iterator[Patched]:
         """Inside, stand-ins stand in the place of everything."""
-        standing = Standing(self, trace, around)
+        standing = Patched(self, trace, around)
         try:
             standing.enter()
             yield standing
@@ -140,20 +140,20 @@ class State:
         standing.leave()
 
 
-class Standing:
+class Patched:
     """Stand-ins, while they stand."""
 
-    def __init__(self, state: State, trace: Trace, around: Around) -> None:
+    def __init__(self, state: State, trace: Trace, around: ClosureScan) -> None:
         self.state, self.trace, self.around = state, trace, around
         self.undo: list[Callable[[], None]] = [around.restore]
         self.arrays: list[tuple[Value, Callable[[], Any]]] = []  # a source, and what stands there in the end
-        self.numbers: list[tuple[Value, Callable[[], Any], Slot]] = []
+        self.numbers: list[tuple[Value, Callable[[], Any], Cell]] = []
         self.streams: list[Value] = []
         self.bound: list[tuple[Any, Any]] = []  # parameters, and their stand-ins as views of flat vectors
         self.blocks: list[tuple[Optimizer, list[Block]]] = []
         self.saved: list[Callable[[], Any]] = []  # puts random streams back
         self.gradients: list[tuple[Any, Value]] = []
-        self.tracers: dict[int, Tracer] = {}  # id(array): what stands for a declared array, or one that the step knows
+        self.tracers: dict[int, ArrayTracer] = {}  # id(array) -> its tracer: of those declared or known by name
         self.old: dict[str, Any] = {}  # gradients of earlier steps, by the tensor's name: what stands for them
         self.touched: list[Any] = []  # tensors whose gradients the step made or cleared
         self.hidden: list[tuple[str, Callable[[], Any], Any]] = []  # streams of whole modules, and where they stood
@@ -163,15 +163,15 @@ class Standing:
         self.undo.append(lambda: setattr(owner, name, old))
         setattr(owner, name, new)
 
-    def array(self, array: Any, name: str, now: Callable[[], Any] | None = None) -> Tracer:
+    def array(self, array: Any, name: str, now: Callable[[], Any] | None = None) -> ArrayTracer:
         """A stand-in for a declared array."""
         value = self.trace.source(array, "state", name)
-        tracer = Tracer(self.trace, value)
+        tracer = ArrayTracer(self.trace, value)
         self.arrays.append((value, now or (lambda: tracer)))
         return tracer
 
-    def number(self, slot: Slot) -> Number:
-        number = Number(self.trace, self.trace.source(slot.get(), "number", slot.name))
+    def number(self, slot: Cell) -> ScalarTracer:
+        number = ScalarTracer(self.trace, self.trace.source(slot.get(), "number", slot.name))
         self.numbers.append((number.value, slot.get, slot))
         return number
 
@@ -192,15 +192,15 @@ class Standing:
         for i, a in enumerate(self.state.arrays):
             self.tracers[id(a)] = self.array(a, f"a{i}" if len(self.state.arrays) > 1 else "a")
             self.trace.constants[id(a)] = self.tracers[id(a)].current()
-        if self.trace.sharing is None:
-            apart(self.arrays)
+        if self.trace.collectives is None:
+            reject_overlaps(self.arrays)
         for i, rng in enumerate(self.state.generators):
             self.generator(rng, f"rng{i or ''}")
         for rng in self.around.generators:
-            if id(rng) not in NOTED:
-                self.swap(rng, "__class__", NotedGenerator)
-                NOTED[id(rng)] = (self.trace, None)
-                self.undo.append(lambda rng=rng: NOTED.pop(id(rng), None) and None)  # type: ignore[misc]
+            if id(rng) not in TRACED:
+                self.swap(rng, "__class__", TracedGenerator)
+                TRACED[id(rng)] = (self.trace, None)
+                self.undo.append(lambda rng=rng: TRACED.pop(id(rng), None) and None)  # type: ignore[misc]
         legacy, python = np.random.get_state(), random.getstate()
         self.saved += [lambda: np.random.set_state(legacy), lambda: random.setstate(python)]
         self.hidden = [("np.random", position, position()), ("random", random.getstate, python)]
@@ -210,7 +210,7 @@ class Standing:
         tracing.append(self.trace)
 
     def refused_print(self, *_: Any, **__: Any) -> None:
-        raise self.trace.sites.refusal("print would be called at the first steps only", "no side effects", "give back "
+        raise self.trace.refusal("print would be called at the first steps only", "no side effects", "give back "
                                        "what is to be printed, and print it outside of the step")
 
     def argument(self, x: Tensor, data: Any, name: str) -> Tensor:
@@ -219,24 +219,24 @@ class Standing:
             raise CompileError(f"compile: {name} is the output of {x.op.name}, and gradients would flow out of the "
                                f"step; expected leaves as arguments; compute it in the step, or pass {name}.detach()")
         t = Tensor(data, x.needs)
-        t.grad = None if x.grad is None else Stale(self.trace)
+        t.grad = None if x.grad is None else StaleGradient(self.trace)
         return t
 
     def gradient(self, name: str, t: Any) -> None:
         """An old gradient may be cleared, and not looked at."""
         if t.grad is not None:
-            self.old[name] = Stale(self.trace)
+            self.old[name] = StaleGradient(self.trace)
         self.swap(t, "grad", self.old.get(name))
 
     def known(self, x: Any, name: str) -> Any:
         """What stands for a thing that the step knows by name."""
-        if isinstance(x, Tracer | Number):
+        if isinstance(x, ArrayTracer | ScalarTracer):
             return x
         if isinstance(x, np.ndarray) and x.dtype.kind in "biufc":
             if id(x) not in self.tracers:
                 value = self.trace.constant(x)
-                value.name, value.live = value.name or name, True
-                self.tracers[id(x)] = Tracer(self.trace, value)
+                value.name, value.mutable = value.name or name, True
+                self.tracers[id(x)] = ArrayTracer(self.trace, value)
             elif any(x is a for a in self.state.arrays):
                 self.tracers[id(x)].current().name = name
             return self.tracers[id(x)]
@@ -249,19 +249,19 @@ class Standing:
             return x if all(map(is_, parts, x)) else tuple(parts)
         return x
 
-    def vectors(self, block: Block, end: str) -> tuple[Tracer, Tracer, dict[str, Tracer]]:
+    def vectors(self, block: Block, end: str) -> tuple[ArrayTracer, ArrayTracer, dict[str, ArrayTracer]]:
         """Stand-ins for theta, for what of it an update moves, and for the state vectors beside that."""
-        if self.trace.sharing is None:
+        if self.trace.collectives is None:
             theta = self.array(block.theta, f"theta{end}", lambda b=block: b.theta)  # type: ignore[misc]
             return theta, theta, {name: self.array(v, f"{name}{end}", lambda b=block, n=name: b.state[n])  # type: ignore[misc]
                                   for name, v in block.state.items()}
-        shares = self.trace.sharing.shares
+        shares = self.trace.collectives.shares
         whole = self.array(shares.padded[id(block)]["theta"], f"theta{end}")
         own = {name: self.array(v, f"own_{name}{end}") for name, v in shares.own[id(block)].items()}
-        SHARED[id(block)] = self.trace.sharing
-        self.trace.sharing.thetas[id(block)] = whole
-        self.trace.sharing.blocks.append(block)
-        self.swap(block, "__class__", SharedBlock)
+        SHARED[id(block)] = self.trace.collectives
+        self.trace.collectives.thetas[id(block)] = whole
+        self.trace.collectives.blocks.append(block)
+        self.swap(block, "__class__", ShardedBlock)
         return whole, own.pop("theta"), own
 
     def optimizer(self, opt: Optimizer, lead: str, names: dict[int, str], bound: set[int]) -> None:
@@ -280,11 +280,11 @@ class Standing:
                 self.swap(p, "data", view)
                 view.current().name = names.get(id(p), "")  # type: ignore[attr-defined]
             self.swap(block, "state", vectors)
-            slot = Slot(f"t{end}", lambda b=block: b.t, lambda v, b=block: setattr(b, "t", v))  # type: ignore[misc]
+            slot = Cell(f"t{end}", lambda b=block: b.t, lambda v, b=block: setattr(b, "t", v))  # type: ignore[misc]
             self.swap(block, "t", self.number(slot))
         for i, group in enumerate(opt.param_groups):
             end = str(i) if len(opt.param_groups) > 1 else ""
-            slot = Slot(f"lr{end}", lambda g=group: g["lr"], lambda v, g=group: g.update(lr=v))  # type: ignore[misc]
+            slot = Cell(f"lr{end}", lambda g=group: g["lr"], lambda v, g=group: g.update(lr=v))  # type: ignore[misc]
             number, old = self.number(slot), group["lr"]
             self.undo.append(lambda g=group, old=old: g.update(lr=old))  # type: ignore[misc]
             group["lr"] = number
@@ -297,11 +297,11 @@ class Standing:
         self.saved.append(partial(rng.set_state, kept))
         value = self.trace.source(rng, "stream", name)
         self.streams.append(value)
-        self.swap(rng, "__class__", NotedGenerator)
-        NOTED[id(rng)] = (self.trace, value)
-        self.undo.append(lambda: NOTED.pop(id(rng), None) and None)
+        self.swap(rng, "__class__", TracedGenerator)
+        TRACED[id(rng)] = (self.trace, value)
+        self.undo.append(lambda: TRACED.pop(id(rng), None) and None)
 
-    def stream(self, rng: np.random.Generator) -> NotedStream:
+    def stream(self, rng: np.random.Generator) -> TracedStream:
         """What stands for one of NumPy's generators."""
         value = next((v for v in self.streams if v.array is rng), None)
         if value is None:
@@ -309,7 +309,7 @@ class Standing:
             self.saved.append(lambda: setattr(rng.bit_generator, "state", kept))
             value = self.trace.source(rng, "stream", f"rng{len(self.streams) or ''}")
             self.streams.append(value)
-        return NotedStream(self.trace, value)
+        return TracedStream(self.trace, value)
 
     def finals(self) -> list[tuple[Value, Value]]:
         """Each declared array and number, and what it has become; read while the stand-ins stand."""
@@ -319,13 +319,13 @@ class Standing:
                 view[...] = p.data
         for source, now in self.arrays:
             x = now()
-            final = x.current() if isinstance(x, Tracer) else self.trace.constant(x)
+            final = x.current() if isinstance(x, ArrayTracer) else self.trace.constant(x)
             found.append((source, source if final.kind == "updated" else final))  # by the workers, each its own part
         for source, now, _ in self.numbers:
             x = now()
-            found.append((source, x.value if isinstance(x, Number) else self.plain(source, x)))
+            found.append((source, x.value if isinstance(x, ScalarTracer) else self.plain(source, x)))
         for name, t in {**self.state.tensors, **self.state.plain}.items():
-            if isinstance(t.grad, Tracer):
+            if isinstance(t.grad, ArrayTracer):
                 self.gradients.append((t, t.grad.current()))
             if t.grad is not self.old.get(name):
                 self.touched.append(t)
@@ -346,19 +346,19 @@ class Standing:
                 raise CompileError(f"compile: {where}{' and '.join(lacking)} had no gradient at the optimiser's step; "
                                    f"expected one for each parameter that requires grad; leave it out of the "
                                    f"optimiser, or let its requires_grad be False")
-        used = {v.root.number for call in self.trace.calls for v in call.inputs()} | {v.root.number for v in given_back}
+        used = {v.base.number for call in self.trace.calls for v in call.inputs()} | {v.base.number for v in given_back}
         changed = [source.array for source, final in finals if source.is_array and final is not source]
         for v in self.trace.sources:
             own = any(v.array is a for a in changed)
             if (v.kind == "input" and v.is_array and not own) or (v.kind == "constant" and v.number in used):
-                overlapping(v.array, v.name or "an array", changed)
+                reject_alias(v.array, v.name or "an array", changed)
         for name, now, before in self.hidden:
             if now() != before:
                 raise CompileError(f"compile: {where}a draw from {name} itself, which is not declared, would be the "
                                    f"same for ever; expected draws from declared Generators; write rng = "
                                    f"np.random.default_rng(seed), and name it among what is given to tt.compile")
         for name, a, b in self.around.differences():
-            if type(a) is Tracer:
+            if type(a) is ArrayTracer:
                 raise CompileError(f"compile: {where}{name} stands for another array after the step, which would not "
                                    f"happen again; expected writes into the array; write {name}[...] = value")
             raise CompileError(f"compile: {where}{name} was {short(a)} before the step and is {short(b)} after it, "
@@ -398,14 +398,14 @@ class Standing:
 # --- gradients of earlier steps ---
 
 
-class Stale:
+class StaleGradient:
     """Stands for a gradient of an earlier step: it may be set to None, and not be looked at."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
 
     def refuse(self, *_: Any, **__: Any) -> Any:
-        raise self.trace.sites.refusal("a gradient of an earlier step is used or added to", "gradients of this step",
+        raise self.trace.refusal("a gradient of an earlier step is used or added to", "gradients of this step",
                                        "call opt.zero_grad() in the step, before backward()")
 
     __array_ufunc__ = __array_function__ = __array__ = __getattr__ = refuse

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .homes import compact
-from .program import Call, Layout
+from ..ir import ArrayLayout, Call
+from ..passes.buffers import compact
 
 # What moves numbers, multiplies matrices, or adds without NumPy's buffers.
 EXACT = {"[]", ".T", ".astype", ".flatten", ".mT", ".ravel", ".reshape", ".squeeze", ".swapaxes", ".take", ".transpose",
@@ -23,9 +23,9 @@ def exact(call: Call) -> bool:
     Numbers are added up in another order where they pass through buffers: those of several axes that are not in one
     piece, and those of another type. What a call that is not known here adds up is not certain.
     """
-    if call.effect or call.ufunc is not None or call.text in EXACT or call.text.startswith(("number ", "team.")):
+    if call.effect or call.ufunc is not None or call.name in EXACT or call.name.startswith(("number ", "team.")):
         return True
-    if call.text.rpartition(".")[2] not in REDUCTIONS or not call.kwargs.keys() <= {"axis", "keepdims"}:
+    if call.name.rpartition(".")[2] not in REDUCTIONS or not call.kwargs.keys() <= {"axis", "keepdims"}:
         return False
     a = call.args[0].array if call.inputs() else None
     return len(call.args) < 3 and a is not None and compact(a) and a.dtype.char in "fd"
@@ -41,5 +41,5 @@ def dotted(call: Call) -> bool:
 
 def upright(a: Any) -> bool:
     """Whether an array fills its memory row by row or column by column."""
-    turned = a.T if isinstance(a, np.ndarray) else Layout(a.shape[::-1], a.dtype, a.strides[::-1], a.start)
+    turned = a.T if isinstance(a, np.ndarray) else ArrayLayout(a.shape[::-1], a.dtype, a.strides[::-1], a.byte_offset)
     return compact(a) or compact(turned)

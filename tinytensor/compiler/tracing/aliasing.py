@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .around import Nothing
-from .program import CompileError, Value
-from .standins import Number, Tracer
+from ..ir import CompileError, Value
+from .closure import Nothing
+from .tracer import ArrayTracer, ScalarTracer
 
 SMALL = 2**14  # bytes: a call on a larger array takes longer than to be called
 ALONE = 2  # references to an array that nobody has but a tensor, and who counts them
@@ -20,14 +20,14 @@ def bounds(a: Any) -> tuple[int, int]:
     return np.lib.array_utils.byte_bounds(a)
 
 
-def overlapping(x: Any, name: str, arrays: Iterable[Any]) -> None:
+def reject_alias(x: Any, name: str, arrays: Iterable[Any]) -> None:
     """Refuse an array that is part of a declared one, and known by another name."""
     if any(np.may_share_memory(x, a) for a in arrays):
         raise CompileError(f"compile: {name} shares memory with what the step may change; expected one name for it; "
                            f"pass a copy, or take what is declared itself, and its views in the step")
 
 
-def apart(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:
+def reject_overlaps(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:
     """Refuse declared arrays that share memory."""
     end, before = 0, None
     for low, high, _, source in sorted((*bounds(s.array), s.number, s) for s, _ in arrays if s.array.size):
@@ -39,13 +39,13 @@ def apart(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:
 
 def short(x: Any) -> str:
     """A value in few words."""
-    if isinstance(x, Tracer | Number) or isinstance(getattr(x, "data", None), Tracer):
+    if isinstance(x, ArrayTracer | ScalarTracer) or isinstance(getattr(x, "data", None), ArrayTracer):
         return "a value of the step"
     text = "not there" if x is Nothing else repr(x)
     return text if len(text) <= 40 else f"a {type(x).__name__}"
 
 
-def side_by_side(tensors: Iterable[Any]) -> None:
+def coalesce_buffers(tensors: Iterable[Any]) -> None:
     """Let small arrays of tensors stand side by side, by dtype; those that others hold, or are parts, stay."""
     found: dict[Any, list[Any]] = {}
     for t in tensors:

@@ -19,13 +19,13 @@ class CompileError(RuntimeError):
     """A step that can't be compiled: the line, what it does, and what to write instead."""
 
 
-class Site(NamedTuple):
+class SourceInfo(NamedTuple):
     """Where a call was made."""
 
     line: str  # the user's line of code
     where: str  # its file and number
     module: str  # path of the layer, such as h.0.ln_1
-    section: str  # forward, backward or update
+    phase: str  # forward, backward or update
 
 
 class Value:
@@ -35,39 +35,40 @@ class Value:
     ----------
     array : ndarray, Python number or Layout
         What it is in the step that was traced; its Layout, once that is enough, for it holds for all steps.
-    held : weak reference or None
+    array_ref : weak reference or None
         To the array of a value with a Layout, which lives as long as a stand-in has it.
-    start : int
+    byte_offset : int
         Of a view: how many bytes after its root it begins.
     call : Call or None
         What made it; None for a source.
-    root : Value
+    base : Value
         Whose memory it is part of; itself, unless it is a view.
     kind : str
         Of a source: "input", "state", "number", "constant" or "stream"; else "".
     name : str
         What a person would call it; "" for not known.
-    live : bool
+    mutable : bool
         Of a constant: whether the user knows it too, and may write into it between steps.
-    known : bool
+    has_user_name : bool
         Whether the name is the user's, a layer's, or a gradient's of such; others give way to it.
-    single : bool
+    is_scalar : bool
         Whether NumPy gives a number of its own here, which can't be written into, not an array without axes.
     """
 
-    __slots__ = ("array", "call", "held", "kind", "known", "live", "name", "number", "root", "single", "start")
+    __slots__ = ("array", "array_ref", "base", "byte_offset", "call", "has_user_name", "is_scalar", "kind", "mutable",
+                 "name", "number")
 
-    def __init__(self, array: Any, call: Call | None = None, root: Value | None = None, kind: str = "",
+    def __init__(self, array: Any, call: Call | None = None, base: Value | None = None, kind: str = "",
                  name: str = "", number: int = 0) -> None:
         self.array, self.call, self.kind, self.name, self.number = array, call, kind, name, number
-        self.root = self if root is None else root
-        self.single = self.live = self.known = False
-        self.held: ref[npt.NDArray[Any]] | None = None
-        self.start = 0
+        self.base = self if base is None else base
+        self.is_scalar = self.mutable = self.has_user_name = False
+        self.array_ref: ref[npt.NDArray[Any]] | None = None
+        self.byte_offset = 0
 
     @property
     def is_array(self) -> bool:
-        return isinstance(self.array, np.ndarray | Layout)
+        return isinstance(self.array, np.ndarray | ArrayLayout)
 
 
 class Call:
@@ -76,7 +77,7 @@ class Call:
     Attributes
     ----------
     target : callable
-    text : str
+    name : str
         How it is written: a function "np.add", a method ".take", an operator "[]", an expression of numbers.
     args, kwargs
         What it was given: values, constants, and lists, tuples and slices of them.
@@ -85,12 +86,12 @@ class Call:
         Whether it is made even if nobody wants its result, and never joined with its like: a draw, a check.
     """
 
-    __slots__ = ("args", "effect", "kwargs", "read", "region", "result", "site", "target", "text")
+    __slots__ = ("args", "effect", "info", "kwargs", "name", "read", "region", "result", "target")
 
-    def __init__(self, target: Callable[..., Any], text: str, args: tuple[Any, ...], kwargs: dict[str, Any],
-                 effect: bool, site: Site) -> None:
-        self.target, self.text, self.args, self.kwargs, self.effect, self.site = (
-            target, text, args, kwargs, effect, site)
+    def __init__(self, target: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any],
+                 effect: bool, info: SourceInfo) -> None:
+        self.target, self.name, self.args, self.kwargs, self.effect, self.info = (
+            target, name, args, kwargs, effect, info)
         self.result: Any = None
         self.read = (*values(args), *values(kwargs))
         self.region: Value | None = None  # of a `put`: the part of the result that is new
@@ -143,13 +144,14 @@ def mapped(f: Callable[[Any], Any], x: Any) -> Any:
     return slice(mapped(f, x.start), mapped(f, x.stop), mapped(f, x.step))
 
 
-class Layout:
-    """All of an array but its numbers; `start`: how many bytes after its root it begins."""
+class ArrayLayout:
+    """All of an array but its numbers; `byte_offset`: how many bytes after its root it begins."""
 
-    __slots__ = ("compact", "dtype", "itemsize", "nbytes", "ndim", "shape", "size", "start", "strides")
+    __slots__ = ("byte_offset", "compact", "dtype", "itemsize", "nbytes", "ndim", "shape", "size", "strides")
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], strides: tuple[int, ...], start: int) -> None:
-        self.shape, self.dtype, self.strides, self.start = shape, dtype, strides, start
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], strides: tuple[int, ...],
+                 byte_offset: int) -> None:
+        self.shape, self.dtype, self.strides, self.byte_offset = shape, dtype, strides, byte_offset
         self.ndim, self.size, self.itemsize = len(shape), prod(shape), dtype.itemsize
         self.nbytes = self.size * self.itemsize
         self.compact = not self.size or all(n == 1 or s == self.itemsize * prod(shape[i + 1 :])
@@ -158,10 +160,10 @@ class Layout:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key: slice | int) -> Layout:
+    def __getitem__(self, key: slice | int) -> ArrayLayout:
         """The first row, or the first ones."""
         rows = (min(key.stop, len(self)),) if isinstance(key, slice) else ()
-        return Layout((*rows, *self.shape[1:]), self.dtype, self.strides[1 - len(rows) :], self.start)
+        return ArrayLayout((*rows, *self.shape[1:]), self.dtype, self.strides[1 - len(rows) :], self.byte_offset)
 
 
 class Program(NamedTuple):
@@ -177,7 +179,7 @@ class Program(NamedTuple):
         """Let its memory be free at once: calls and values know each other, and would wait for the collector."""
         for call in self.calls:
             for v in call.outputs():
-                del v.call, v.root
+                del v.call, v.base
             call.result = call.region = None
         self.calls.clear()
 
@@ -189,7 +191,7 @@ def concrete(x: Any) -> Any:
     """The array or number itself; None if nobody has it any more."""
     if not isinstance(x, Value):
         return x
-    return x.array if x.held is None else x.held()
+    return x.array if x.array_ref is None else x.array_ref()
 
 
 def put(base: Any, value: Any, region: Any) -> Any:

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from .program import CompileError
+from ..ir import CompileError
 
 LINE = 64  # bytes: what two processes write stands on lines of the cache of their own
 STEP = LINE // 8  # so many counters fit into one
 BUSY = 300  # looks at a counter before a worker lets others have its core between looks
 SPINS = 10_000  # and before it begins to sleep between looks: some milliseconds
-NAP = 2e-4  # seconds
+POLL_INTERVAL = 2e-4  # seconds
 PATIENCE = 60.0  # seconds that a worker may be behind the others in a step
 MESSAGE = 4096  # bytes for the text of an error
 
@@ -53,7 +53,7 @@ class Stopped(RuntimeError):
     """Another worker has failed, or is gone."""
 
 
-class Team:
+class ProcessGroup:
     """What one worker knows of all: its rank, and the memory that they share.
 
     Attributes
@@ -107,10 +107,10 @@ class Team:
             self.pids[other - 1] = 0
             raise CompileError(f"compile: worker {other} is gone; expected it to run until the end; it may have been "
                                f"killed for want of memory; call the step again, and new ones start")
-        if (spins - SPINS) * NAP > patience:
+        if (spins - SPINS) * POLL_INTERVAL > patience:
             raise CompileError(f"compile: worker {other} did not come for {patience:.0f} s; expected all to be about "
                                f"as fast; leave a core for each, or take fewer workers")
-        time.sleep(NAP)
+        time.sleep(POLL_INTERVAL)
 
     # --- what a program calls ---
 
@@ -177,11 +177,11 @@ class Team:
                 pid = os.fork()
             if not pid:
                 self.rank, self.others = rank, [i for i in range(self.size) if i != rank]
-                self.toil(work)
+                self.worker_main(work)
             self.pids.append(pid)
         self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, os.getpid())
 
-    def toil(self, work: Callable[[], None]) -> None:
+    def worker_main(self, work: Callable[[], None]) -> None:
         """The life of a worker; it never returns."""
         status = 1
         with contextlib.suppress(BaseException):
@@ -226,4 +226,4 @@ def stop(counters: Any, size: int, pids: list[int], parent: int) -> None:
             while not os.waitpid(pid, os.WNOHANG)[0]:
                 if time.monotonic() > patience:
                     os.kill(pid, signal.SIGKILL)
-                time.sleep(NAP)
+                time.sleep(POLL_INTERVAL)

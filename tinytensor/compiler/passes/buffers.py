@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ops.products import turned_by_blocks
-from .program import Call, Layout, Program, Value, filled, put, replaced, values
+from ...ops.products import turned_by_blocks
+from ..ir import ArrayLayout, Call, Program, Value, filled, put, replaced, values
 
 FOR_EVER = 1 << 60
 # Calls that can write into an array that they are given; `emit.py` knows how.
@@ -24,7 +24,7 @@ METHODS = {".sum", ".max", ".min", ".mean", ".prod", ".cumsum", ".cumprod", ".ar
            ".any", ".all"}
 
 
-class Run(NamedTuple):
+class TiledLoop(NamedTuple):
     """Calls in a row that go along the first axis of large arrays independently: made piece by piece, all calls on one
     piece before the next, so that pieces stay in the processor's cache."""
 
@@ -38,7 +38,7 @@ class Run(NamedTuple):
         return self.step * length // self.total
 
 
-class Home:
+class Buffer:
     """A piece of memory, and who lives there when.
 
     Attributes
@@ -50,19 +50,19 @@ class Home:
         In bytes, from where its parent or all memory begins.
     """
 
-    def __init__(self, kind: str, value: Value, parent: Home | None = None, offset: int = 0) -> None:
+    def __init__(self, kind: str, value: Value, parent: Buffer | None = None, offset: int = 0) -> None:
         self.kind, self.value, self.parent, self.offset = kind, value, parent, offset
-        self.lives: list[tuple[int, int, Value]] = []
-        self.parts: list[Home] = []
+        self.live_ranges: list[tuple[int, int, Value]] = []
+        self.parts: list[Buffer] = []
         self.region: Value | None = None  # the view that a part is, where it is no plain piece
         self.text = ""  # of what is given, or loose: how it is written
-        self.loose = False  # a part whose axes are in another order than its value's
-        self.run: Run | None = None  # where one piece of it is enough
+        self.permuted = False  # a part whose axes are in another order than its value's
+        self.run: TiledLoop | None = None  # where one piece of it is enough
         if parent is not None:
             parent.parts.append(self)
 
     @property
-    def top(self) -> Home:
+    def top(self) -> Buffer:
         return self if self.parent is None else self.parent.top
 
     def size(self) -> int:
@@ -70,10 +70,10 @@ class Home:
         a = self.value.array
         return nbytes(a if self.run is None else a[: self.run.rows(len(a))])
 
-    def all_lives(self) -> Iterator[tuple[int, int, Value]]:
-        yield from self.lives
+    def all_live_ranges(self) -> Iterator[tuple[int, int, Value]]:
+        yield from self.live_ranges
         for part in self.parts:
-            yield from part.all_lives()
+            yield from part.all_live_ranges()
 
 
 def same_layout(a: Any, b: Any) -> bool:
@@ -83,7 +83,7 @@ def same_layout(a: Any, b: Any) -> bool:
 
 def compact(a: Any) -> bool:
     """Whether an array fills its memory row by row."""
-    return bool(a.compact if isinstance(a, Layout) else a.flags.c_contiguous)
+    return bool(a.compact if isinstance(a, ArrayLayout) else a.flags.c_contiguous)
 
 
 def nbytes(a: Any) -> int:
@@ -94,24 +94,24 @@ def nbytes(a: Any) -> int:
 
 def distance(view: Any, whole: Any) -> int:
     """How many bytes after the whole a view of it begins; a source is whole."""
-    return getattr(view, "start", 0) - getattr(whole, "start", 0)
+    return getattr(view, "byte_offset", 0) - getattr(whole, "byte_offset", 0)
 
 
 def writes_out(call: Call, checked: dict[int, int]) -> bool:
     """Whether a call can write its result into an array that it is given; `checked`: what is known of indices."""
-    if not isinstance(call.result, Value) or not call.result.is_array or call.result.root is not call.result:
+    if not isinstance(call.result, Value) or not call.result.is_array or call.result.base is not call.result:
         return False
     if call.effect or call.target in (put, replaced):
-        return call.target in (put, replaced) or call.text == "team.across"
+        return call.target in (put, replaced) or call.name == "team.across"
     if isinstance(call.target, np.ufunc):
         return call.target.nout == 1
-    if call.text == "gathered":
+    if call.name == "gathered":
         table, indices, axis = call.args
         return bool(axis == 0 and isinstance(indices, Value)
-                    and 0 < checked.get(indices.root.number, 0) <= table.array.shape[0])
+                    and 0 < checked.get(indices.base.number, 0) <= table.array.shape[0])
     owner = getattr(call.target, "__self__", None)
-    return (isinstance(owner, np.ufunc) or call.target in FUNCTIONS or call.text in METHODS
-            or call.text in RESHAPES)
+    return (isinstance(owner, np.ufunc) or call.target in FUNCTIONS or call.name in METHODS
+            or call.name in RESHAPES)
 
 
 RESHAPES = {".reshape", ".ravel", "np.reshape"}  # views or, where none can be, copies
@@ -135,79 +135,79 @@ class Plan:
     def __init__(self, program: Program, calls: list[Call]) -> None:
         self.program, self.calls = program, calls
         self.at = {id(call): i for i, call in enumerate(calls)}
-        self.home: dict[int, Home] = {}
+        self.home: dict[int, Buffer] = {}
         self.copies: list[tuple[Value, Value]] = []
         self.size = 0
-        self.runs: list[Run] = []
-        self.checked = {call.args[0].root.number: call.args[1] for call in calls if call.text == "check_range"}
+        self.runs: list[TiledLoop] = []
+        self.checked = {call.args[0].base.number: call.args[1] for call in calls if call.name == "check_range"}
         self.reads = reads(program, calls)
         self.last = {number: max(found) for number, found in self.reads.items()}
 
     # --- lives ---
 
-    def born(self, v: Value) -> int:
+    def def_index(self, v: Value) -> int:
         """The number of the call that makes a value; -1 for a source."""
         return self.at.get(id(v.call), -1) if v.call is not None else -1
 
-    def dies(self, v: Value) -> int:
+    def last_use(self, v: Value) -> int:
         """The number of the last call that reads a value or a view of it."""
-        return self.last.get(v.number, self.born(v))
+        return self.last.get(v.number, self.def_index(v))
 
-    def move_in(self, v: Value, home: Home) -> None:
+    def assign(self, v: Value, home: Buffer) -> None:
         self.home[v.number] = home
-        home.lives.append((self.born(v), self.dies(v), v))
+        home.live_ranges.append((self.def_index(v), self.last_use(v), v))
 
-    def free(self, home: Home, v: Value, besides: Iterable[Value] = ()) -> bool:
+    def free(self, home: Buffer, v: Value, besides: Iterable[Value] = ()) -> bool:
         """Whether nobody else needs the home while a value lives there.
 
         One may die in the call that the other is born in, if that call goes element by element through both in the
         same order.
         """
-        start, end = self.born(v), self.dies(v)
+        start, end = self.def_index(v), self.last_use(v)
         exempt = {w.number for w in besides}
-        for first, last, other in home.top.all_lives():
+        for first, last, other in home.top.all_live_ranges():
             if other.number in exempt or other.number == v.number:
                 continue
             if last < start or first > end:
                 continue
-            if last == start and (self.dies(other) < start or self.hands_over(other, v)):
+            if last == start and (self.last_use(other) < start or self.can_alias(other, v)):
                 continue  # of a part nothing but the whole, which lives here too, is read then
-            if first == end and self.hands_over(v, other):
+            if first == end and self.can_alias(v, other):
                 continue
             return False
         return True
 
-    def hands_over(self, old: Value, new: Value) -> bool:
+    def can_alias(self, old: Value, new: Value) -> bool:
         """Whether the call that makes `new` may write it over `old`, which it reads for the last time."""
         call = new.call
         if call is None or call.ufunc is None or not same_layout(old.array, new.array):
             return False
-        return all(w is old for w in call.inputs() if w.is_array and w.root is old.root)
+        return all(w is old for w in call.inputs() if w.is_array and w.base is old.base)
 
     def writes_out(self, call: Call) -> bool:
         return writes_out(call, self.checked)
 
-    def persistent(self, v: Value) -> bool:
+    def preallocated(self, v: Value) -> bool:
         """Whether a value's memory is there before the step, so that views of it are made once."""
-        if v.root is not v and v.call is not None:  # a view of one of several results is made in the step, as they are
-            whole = next(w for w in v.call.inputs() if w.root is v.root)
-            if not isinstance(v.call.result, Value) or (whole is not v.root and not self.persistent(whole)):
+        if v.base is not v and v.call is not None:  # a view of one of several results is made in the step, as they are
+            whole = next(w for w in v.call.inputs() if w.base is v.base)
+            if not isinstance(v.call.result, Value) or (whole is not v.base and not self.preallocated(whole)):
                 return False
-        if v.root.kind in ("constant", "state"):
+        if v.base.kind in ("constant", "state"):
             return True
-        home = self.home.get(v.root.number)
+        home = self.home.get(v.base.number)
         return home is not None and home.kind != "outside"
 
     def readers(self, v: Value) -> set[int]:
         """The numbers of the calls that read a value or a view of it, but for those that only make a view."""
         return {i for i in self.reads.get(v.number, ()) if i >= len(self.calls)
-                or not any(w.is_array and w.root is v for w in self.calls[i].outputs())}
+                or not any(w.is_array and w.base is v for w in self.calls[i].outputs())}
 
-    def reads_views(self, v: Value, run: Run) -> bool:
+    def reads_views(self, v: Value, run: TiledLoop) -> bool:
         """Whether a call in the run reads a view of a value, not the value itself."""
-        return any(w.root is v and w is not v for call in self.calls[run.first : run.last + 1] for w in call.inputs())
+        return any(w.base is v and w is not v for call in self.calls[run.first : run.last + 1] for w in call.inputs())
 
-    def unplaced(self, v: Value) -> bool:
+    def assignable(self, v: Value) -> bool:
         """Whether a value's call can write it anywhere, and nobody decided where."""
         return v.number not in self.home and v.call is not None and id(v.call) in self.at and self.writes_out(v.call)
 
@@ -217,12 +217,12 @@ def reads(program: Program, calls: list[Call]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for i, call in enumerate(calls):
         for v in call.inputs():
-            found.setdefault(v.root.number, []).append(i)
+            found.setdefault(v.base.number, []).append(i)
     end = len(calls)
     for v in values(program.result):
-        found.setdefault(v.root.number, []).append(end)
+        found.setdefault(v.base.number, []).append(end)
     for source, final in program.state:
-        found.setdefault(final.root.number, []).append(FOR_EVER if final.root is not source else end)
+        found.setdefault(final.base.number, []).append(FOR_EVER if final.base is not source else end)
         if final is source and source.is_array:
             found[source.number].append(FOR_EVER)
     return found

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .program import Value
-from .spelling import contents
+from ..ir import Value
+from .literals import contents
 
 SHORT = {"np.matmul": "product", "np.subtract": "difference", "np.multiply": "scaled", "np.divide": "ratio",
          "np.add": "added", "np.maximum.reduce": "top", "np.add.reduce": "sums", "np.negative": "minus"}
@@ -60,17 +60,17 @@ class Names:
         if v.call is None:
             return contents(v.array) if v.kind == "constant" else v.kind
         base = next(iter(v.call.inputs()), None)
-        if v.root is not v and base is not None:
-            return f"{self.of(base)}_{'T' if v.call.text in ('.T', '.mT') else 'view'}"
-        if not v.is_array and v.call.text.startswith("number "):
+        if v.base is not v and base is not None:
+            return f"{self.of(base)}_{'T' if v.call.name in ('.T', '.mT') else 'view'}"
+        if not v.is_array and v.call.name.startswith("number "):
             return "number"
-        what = SHORT.get(v.call.text, v.call.text.rpartition(".")[2].strip("_[]") or "part")
-        if v.call.text == "np.multiply" and len(v.call.args) == 2 and v.call.args[0] is v.call.args[1]:
+        what = SHORT.get(v.call.name, v.call.name.rpartition(".")[2].strip("_[]") or "part")
+        if v.call.name == "np.multiply" and len(v.call.args) == 2 and v.call.args[0] is v.call.args[1]:
             return f"{self.of(v.call.args[0])}_squared"
-        if v.call.target is np.concatenate and v.call.site.section == "update":
+        if v.call.target is np.concatenate and v.call.info.phase == "update":
             return "gradient"
-        path = v.call.site.module.replace(".", "_")
-        lead = "d_" if v.call.site.section == "backward" else ""
+        path = v.call.info.module.replace(".", "_")
+        lead = "d_" if v.call.info.phase == "backward" else ""
         return f"{lead}{path}_{what}" if path else f"{lead}{what}" if lead else what
 
     def function(self, function: Any, wanted: str) -> str:

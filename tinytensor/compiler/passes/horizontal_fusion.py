@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from .homes import compact
-from .memory import SMALL
-from .plan import alive
-from .program import Call, Layout, Program, Value, values
-from .trace import address
+from ..ir import ArrayLayout, Call, Program, Value, values
+from ..tracing.aliasing import SMALL
+from ..tracing.trace import address
+from .buffer_assignment import eliminate_dead_code
+from .buffers import compact
 
 
-class Update:
+class StateUpdate:
     """A declared array, and the elementwise calls that make its new value of the old one and of others.
 
     Attributes
@@ -38,7 +38,7 @@ class Update:
 
     def inner(self, x: Any) -> bool:
         """Whether something is made here, for this update alone."""
-        return (self.like(x) and x.root is x and x.call is not None and x.call.ufunc is not None and not x.call.kwargs
+        return (self.like(x) and x.base is x and x.call is not None and x.call.ufunc is not None and not x.call.kwargs
                 and x.call.result is x and not x.call.effect and self.uses[x.number] == 1)
 
     def form_of(self, x: Any, reader: Any = None) -> Any:
@@ -47,17 +47,17 @@ class Update:
         if self.inner(x):
             forms = [self.form_of(y, x.call.target) for y in x.call.args]
             return None if None in forms else (x.call.target, *forms)
-        if self.like(x) and x.array.ndim == 1 and x is not self.final and x.root.kind != "state":
+        if self.like(x) and x.array.ndim == 1 and x is not self.final and x.base.kind != "state":
             return "an array"  # what is declared may have changed at the end of the step
         if type(x) in (int, float):  # others may see a number in another way than an array of it
             return type(x) if reader in (np.add, np.subtract, np.multiply, np.divide) else repr(x)
         return ("a number", x.number) if isinstance(x, Value) and not x.is_array else None
 
 
-class Pack:
+class FusedUpdate:
     """Updates that are made as one."""
 
-    def __init__(self, updates: list[Update], number: int) -> None:
+    def __init__(self, updates: list[StateUpdate], number: int) -> None:
         self.updates, self.count = updates, number
         first, self.calls, self.constants = updates[0].source, list[Call](), list[Value]()
         base, start = first.array.base, address(first.array) - address(first.array.base)
@@ -78,7 +78,7 @@ class Pack:
             return self.source
         if update.inner(x):
             columns = zip(*[y.call.args for y in parts], strict=True)
-            return self.made(x.call.target, x.call.text, tuple([self.joined([*column]) for column in columns]))
+            return self.made(x.call.target, x.call.name, tuple([self.joined([*column]) for column in columns]))
         if update.like(x):
             whole = self.made(np.concatenate, "np.concatenate", (parts,))
             whole.name = common([v.name for v in parts]) or "values"
@@ -93,9 +93,9 @@ class Pack:
 
     def made(self, target: Any, text: str, args: tuple[Any, ...]) -> Value:
         dtype, last = self.source.array.dtype, self.updates[-1].final.call
-        call = Call(target, text, args, {}, False, last.site._replace(module="", section="update"))  # type: ignore[union-attr]
+        call = Call(target, text, args, {}, False, last.info._replace(module="", phase="update"))  # type: ignore[union-attr]
         self.calls.append(call)
-        call.result = result = self.value(Layout((self.size,), dtype, (dtype.itemsize,), 0), call)
+        call.result = result = self.value(ArrayLayout((self.size,), dtype, (dtype.itemsize,), 0), call)
         return result
 
 
@@ -105,14 +105,14 @@ def common(names: list[str]) -> str:
     return "_".join([word for word in first if all(word in other for other in others)])
 
 
-def packs(program: Program) -> list[list[Update]]:
+def packs(program: Program) -> list[list[StateUpdate]]:
     """Updates of one form, of arrays that stand side by side."""
     read = [*values(program.result), *[final for _, final in program.state]]
     uses = Counter(v.number for v in (*read, *[w for call in program.calls for w in call.inputs()]))
-    updates = [Update(source, final, uses) for source, final in program.state
+    updates = [StateUpdate(source, final, uses) for source, final in program.state
                if final is not source and source.is_array and 0 < source.array.nbytes <= SMALL
                and compact(source.array) and within(source.array)]
-    found: list[list[Update]] = []
+    found: list[list[StateUpdate]] = []
     for u in sorted(updates, key=lambda u: address(u.source.array)):
         if u.form is not None and found and follows(found[-1][-1], u):
             found[-1].append(u)
@@ -126,19 +126,19 @@ def within(a: Any) -> bool:
     return isinstance(a.base, np.ndarray) and a.base.dtype == a.dtype and compact(a.base)
 
 
-def follows(a: Update, b: Update) -> bool:
+def follows(a: StateUpdate, b: StateUpdate) -> bool:
     """Whether an update is of the array that stands behind another's, and of the same form."""
     x, y = a.source.array, b.source.array
     return (a.form == b.form and x.dtype == y.dtype and x.base is y.base
             and address(x) + x.nbytes == address(y))
 
 
-def packed(program: Program) -> Program:
+def fuse_updates(program: Program) -> Program:
     """The program with updates of small arrays that stand side by side made as one, at its end."""
-    program = program._replace(calls=alive(program))
+    program = program._replace(calls=eliminate_dead_code(program))
     number = max([v.number for v in (*program.sources, *[v for c in program.calls for v in c.outputs()])], default=0)
     for updates in packs(program):
-        pack = Pack(updates, number)
+        pack = FusedUpdate(updates, number)
         number = pack.count
         gone = {u.source.number for u in updates}
         state = [pair for pair in program.state if pair[0].number not in gone]

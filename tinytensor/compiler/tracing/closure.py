@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor
-from ..nn.module import Module
-from ..optim import EMA
-from ..optim.flat import Block, Optimizer
-from ..random import Generator
-from .sites import NUMPY, PACKAGE
+from ...core import Tensor
+from ...nn.module import Module
+from ...optim import EMA
+from ...optim.flat import Block, Optimizer
+from ...random import Generator
+from .source_info import NUMPY, PACKAGE
 
 CONTENTS = attrgetter("cell_contents")
 PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, range, slice, np.dtype, type(Ellipsis))
@@ -31,24 +31,24 @@ LEAVES = (np.ndarray, Tensor, Generator, np.random.Generator, np.random.RandomSt
 OURS = (Module, Optimizer, Block, EMA)
 MANY = 1000  # what holds more is looked at while a step is traced, and not at each call
 Term = tuple[str, Any, str]  # what is loaded of an object: ("", x, ".y") stands for x.y, ("*", x, "") for all of x
-ELSEWHERE = tuple({PACKAGE, NUMPY, "<frozen", *(sysconfig.get_paths()[k] for k in ("stdlib", "purelib", "platlib"))})
+LIBRARIES = tuple({PACKAGE, NUMPY, "<frozen", *(sysconfig.get_paths()[k] for k in ("stdlib", "purelib", "platlib"))})
 
 
-def elsewhere(file: str | None) -> bool:
+def is_library_file(file: str | None) -> bool:
     """Whether a file is not the user's: code in C has none."""
-    return file is None or file.startswith(ELSEWHERE)
+    return file is None or file.startswith(LIBRARIES)
 
 
-def of_user(cls: type) -> bool:
+def is_user_class(cls: type) -> bool:
     """Whether a class is the user's, or a plain one for settings."""
     if cls in (SimpleNamespace, argparse.Namespace):
         return True
     module = sys.modules.get(cls.__module__)
     return module is not None and cls.__module__ != "builtins" and not (
-        hasattr(module, "__file__") and elsewhere(module.__file__))
+        hasattr(module, "__file__") and is_library_file(module.__file__))
 
 
-class Holder:
+class Scope:
     """Something with places that values stand in: a function's variables, a list, a dict, an object.
 
     Attributes
@@ -81,7 +81,7 @@ class Holder:
         return f"{self.name}.{key}" if self.name else str(key)
 
 
-class Around:
+class ClosureScan:
     """All that can be reached from a step.
 
     Parameters
@@ -93,7 +93,7 @@ class Around:
     """
 
     def __init__(self, roots: Iterable[Any], known: Iterable[Any] = ()) -> None:
-        self.holders: list[Holder] = []
+        self.holders: list[Scope] = []
         self.generators: list[Generator] = []  # of this package
         self.seen: dict[int, Any] = {id(x): x for x in known}
         for root in roots:
@@ -123,18 +123,18 @@ class Around:
             for part in (x.func, x.args, x.keywords):
                 self.visit(part, "partial")
         elif isinstance(x, dict):
-            self.holder(Brackets(name, lambda: list(x), x.values, x.__setitem__, x.__delitem__))
+            self.holder(SubscriptScope(name, lambda: list(x), x.values, x.__setitem__, x.__delitem__))
         elif isinstance(x, list):
-            self.holder(Brackets(name, lambda: range(len(x)), x.__iter__, partial(place, x), x.__delitem__))
+            self.holder(SubscriptScope(name, lambda: range(len(x)), x.__iter__, partial(place, x), x.__delitem__))
         elif isinstance(x, tuple | set | frozenset):
             if isinstance(x, set):
-                self.holder(Brackets(name, lambda: list(x), lambda: x, lambda k, v: x.add(v), x.discard))
+                self.holder(SubscriptScope(name, lambda: list(x), lambda: x, lambda k, v: x.add(v), x.discard))
             for i, y in enumerate(x):
                 self.visit(y, f"{name}[{i}]")
         elif isinstance(x, type):
-            for cls in filter(of_user, x.__mro__):
+            for cls in filter(is_user_class, x.__mro__):
                 self.user_class(cls)
-        elif not isinstance(x, ModuleType) and (isinstance(x, OURS) or of_user(type(x))):
+        elif not isinstance(x, ModuleType) and (isinstance(x, OURS) or is_user_class(type(x))):
             self.visit(type(x), "")
             slots = [s for c in type(x).__mro__ for s in getattr(c, "__slots__", ()) if isinstance(s, str)
                      and not s.startswith("__") and hasattr(x, s)]
@@ -144,9 +144,9 @@ class Around:
                 own = vars(x)
                 if isinstance(x, Module):
                     self.seen[id(own["_buffers"])] = own["_buffers"]  # what it names are attributes too
-                self.holder(Holder(name, lambda: list(own), own.values, own.__setitem__, own.__delitem__))
+                self.holder(Scope(name, lambda: list(own), own.values, own.__setitem__, own.__delitem__))
 
-    def holder(self, holder: Holder, watched: bool = True) -> None:
+    def holder(self, holder: Scope, watched: bool = True) -> None:
         self.holders.append(holder)
         holder.watched = watched
         for key, x in list(zip(holder.keys(), holder.values(), strict=True)):
@@ -157,7 +157,7 @@ class Around:
         known, methods = vars(cls), []
         names = [n for n, x in known.items() if not (n.startswith("__") or callable(x) or hasattr(x, "__get__"))]
         if names:
-            self.holder(Holder(cls.__name__, lambda: names, lambda: [known[n] for n in names], partial(setattr, cls),
+            self.holder(Scope(cls.__name__, lambda: names, lambda: [known[n] for n in names], partial(setattr, cls),
                                partial(delattr, cls)))
         for name, x in known.items():
             if name in ("__init__", "__repr__"):
@@ -180,30 +180,31 @@ class Around:
             def values(group: dict[str, Any] = group, keys: Any = settings) -> list[Any]:
                 return [group[key] for key in keys()]
 
-            self.holder(Brackets(f"param_groups[{i}]", settings, values, group.__setitem__, group.__delitem__), False)
+            self.holder(SubscriptScope(f"param_groups[{i}]", settings, values, group.__setitem__, group.__delitem__),
+                        False)
 
     def object(self, x: Any, name: str, slots: Iterable[str], watched: bool = True) -> None:
         """Some attributes of an object."""
         names = tuple(slots)
-        self.holder(Holder(name, lambda: names, lambda: [getattr(x, s) for s in names], partial(setattr, x),
+        self.holder(Scope(name, lambda: names, lambda: [getattr(x, s) for s in names], partial(setattr, x),
                            partial(delattr, x)), watched)
 
     def function(self, f: FunctionType) -> None:
         """The variables of a function of the user's: those around it, those of its module, its defaults."""
-        if elsewhere(f.__code__.co_filename):  # a decorator, perhaps, around a function of the user's
+        if is_library_file(f.__code__.co_filename):  # a decorator, perhaps, around a function of the user's
             for cell in f.__closure__ or ():
                 if filled(cell) and isinstance(cell.cell_contents, FunctionType | MethodType):
                     self.visit(cell.cell_contents, "")
             return
         cells = {n: c for n, c in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True) if filled(c)}
         if cells:
-            self.holder(Holder("", lambda: list(cells), partial(map, CONTENTS, cells.values()),
+            self.holder(Scope("", lambda: list(cells), partial(map, CONTENTS, cells.values()),
                                lambda k, v: setattr(cells[k], "cell_contents", v), lambda k: None))
         names = [n for n in global_names(f.__code__) if n in f.__globals__]
         modules = [n for n in names if isinstance(f.__globals__[n], ModuleType)]
         self.variables(f.__globals__, [n for n in names if n not in modules], "")
         for module in [f.__globals__[n] for n in modules]:
-            if not elsewhere(getattr(module, "__file__", None)):
+            if not is_library_file(getattr(module, "__file__", None)):
                 self.variables(vars(module), [n for n in attribute_names(f.__code__) if n in vars(module)],
                                module.__name__)
         if f.__defaults__ or f.__kwdefaults__:
@@ -214,7 +215,7 @@ class Around:
         """Some variables of a module."""
         if names:
             get: Any = itemgetter(*names) if len(names) > 1 else (lambda d: (d[names[0]],))
-            self.holder(Holder(lead, lambda: names, partial(get, known), known.__setitem__, known.__delitem__))
+            self.holder(Scope(lead, lambda: names, partial(get, known), known.__setitem__, known.__delitem__))
 
     # --- whether it changed ---
 
@@ -257,7 +258,7 @@ class Around:
         every = [h for h in self.holders if h.watched and len(list(h.values())) <= MANY]
         now = loader([*chain.from_iterable(map(terms, every)), *more])
         before = now()
-        alike = closely(before)
+        alike = identity_guard(before)
 
         def unchanged() -> bool:
             nonlocal before
@@ -275,7 +276,7 @@ class Around:
         return unchanged
 
 
-def terms(holder: Holder) -> list[Term]:
+def terms(holder: Scope) -> list[Term]:
     """What to load of a holder: all that its `values` gives, the shortest way."""
     values = holder.values
     if isinstance(values, partial):  # variables of a module, or those around a function
@@ -296,7 +297,7 @@ def loader(every: list[Term]) -> Callable[[], list[Any]]:
     return load
 
 
-def closely(before: list[Any]) -> Callable[[list[Any], list[Any]], bool]:
+def identity_guard(before: list[Any]) -> Callable[[list[Any], list[Any]], bool]:
     """A look at those values that may be equal, and not the same: numbers of another type, arrays of one element."""
     places = [i for i, x in enumerate(before) if isinstance(x, int | float | complex | np.generic)
               or (isinstance(x, np.ndarray | Tensor) and x.size == 1)]
@@ -309,7 +310,7 @@ class Nothing:
     """Stands where no value is."""
 
 
-class Brackets(Holder):
+class SubscriptScope(Scope):
     """A list or dict: what it holds is called name[key]."""
 
     def called(self, key: Any) -> str:

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..optim.flat import Block
-from .program import Call, CompileError, Value
-from .standins import Tracer
-from .trace import Trace
-from .workers import shared
+from ...optim.flat import Block
+from ..ir import Call, CompileError, Value
+from ..tracing.trace import Trace
+from ..tracing.tracer import ArrayTracer
+from .process_group import shared
 
 
-class Shares:
+class ShardedState:
     """Arrays that were moved into shared memory.
 
     Attributes
@@ -61,20 +61,20 @@ class Shares:
         block.bind()
 
 
-class Sharing:
+class Collectives:
     """Notes the calls of workers in a trace."""
 
-    def __init__(self, trace: Trace, shares: Shares) -> None:
-        self.trace, self.size, self.shares, self.sites = trace, shares.size, shares, 0
+    def __init__(self, trace: Trace, shares: ShardedState) -> None:
+        self.trace, self.size, self.shares, self.count = trace, shares.size, shares, 0
         self.blocks: list[Block] = []
-        self.thetas: dict[int, Tracer] = {}  # id of a block -> what stands for its whole vector
-        self.mean: Tracer | None = None
+        self.thetas: dict[int, ArrayTracer] = {}  # id of a block -> what stands for its whole vector
+        self.mean: ArrayTracer | None = None
         self.starts: dict[int, int] = {}  # id of a block -> where it begins in the mean gradient
         self.views: dict[int, Value] = {}  # id of a parameter -> its part of the mean gradient
 
-    def site(self) -> int:
-        self.sites += 1
-        return self.sites - 1
+    def collective_id(self) -> int:
+        self.count += 1
+        return self.count - 1
 
     def note(self, target: Any, text: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
         result = self.trace.call(target, text, args, kwargs or {}, effect=True)
@@ -83,9 +83,9 @@ class Sharing:
     def across(self, *xs: Any) -> Any:
         """Sums over all workers: of several at once, side by side."""
         if len(xs) == 1:
-            return (self.note(copied, "team.across", (xs[0], self.site())),)
+            return (self.note(copied, "team.across", (xs[0], self.collective_id())),)
         joined, found, at = np.concatenate([x.reshape(-1) for x in xs]), [], 0
-        total = self.note(copied, "team.across", (joined, self.site()))
+        total = self.note(copied, "team.across", (joined, self.collective_id()))
         for x in xs:
             found.append(total[at : at + x.size].reshape(x.shape))
             at += x.size
@@ -99,9 +99,9 @@ class Sharing:
     def averaged(self, gs: tuple[Any, ...], leaves: list[Any]) -> Any:
         """Gradients, or numbers, averaged: those of parameters side by side, in the order of the optimisers."""
         if not leaves:
-            return tuple([self.note(copied, "team.average", (g, self.site())) for g in gs])
+            return tuple([self.note(copied, "team.average", (g, self.collective_id())) for g in gs])
         if self.mean is not None:
-            raise self.trace.sites.refusal("a second backward()", "one for each step, where workers share it",
+            raise self.trace.refusal("a second backward()", "one for each step, where workers share it",
                                            "add the losses, or leave workers out")
         given = {id(leaf): g for leaf, g in zip(leaves, gs, strict=True)}
         order: list[tuple[Any, int, int]] = []
@@ -112,7 +112,7 @@ class Sharing:
             self.starts[id(block)] = start
             for p in block.params:
                 if id(p) not in given:
-                    raise self.trace.sites.refusal("a parameter without a gradient", "one for each, where workers "
+                    raise self.trace.refusal("a parameter without a gradient", "one for each, where workers "
                                                    "share a step", "give the optimiser only what gets one")
                 g = given[id(p)]
                 order.append((p, at, at + g.size))
@@ -130,10 +130,10 @@ class Sharing:
                 pieces.append(given[id(leaf)].reshape(-1))
                 at += given[id(leaf)].size
         if at > bounds[-1][1]:
-            raise self.trace.sites.refusal("a gradient of what no optimiser has", "gradients of its parameters only, "
+            raise self.trace.refusal("a gradient of what no optimiser has", "gradients of its parameters only, "
                                            "where workers share a step", "freeze the others, or leave workers out")
         flat = np.concatenate(pieces)  # the trace's
-        self.mean = self.note(copied, "team.average", (flat, self.site(), tuple(bounds), True))
+        self.mean = self.note(copied, "team.average", (flat, self.collective_id(), tuple(bounds), True))
         found = {}
         for p, first, last in order:
             view = self.mean[first:last].reshape(p.data.shape)
@@ -144,7 +144,7 @@ class Sharing:
     def gradient(self, block: Block) -> Any:
         """A worker's own part of a block's gradient."""
         if self.mean is None:
-            raise self.trace.sites.refusal("an update without backward()", "gradients that backward() made, where "
+            raise self.trace.refusal("an update without backward()", "gradients that backward() made, where "
                                            "workers share a step", "call loss.backward() in the step")
         start, size = self.starts[id(block)], len(self.shares.padded[id(block)]["theta"])
         if all(p.grad.current() is self.views[id(p)] for p in block.params):
@@ -154,7 +154,7 @@ class Sharing:
             n = sum(p.grad.size for p in block.params)
             g = np.concatenate([*pieces, np.zeros(size - n, block.theta.dtype)])
         part = self.own(g)
-        own = Tracer(self.trace, part.current())
+        own = ArrayTracer(self.trace, part.current())
         theta = self.thetas[id(block)]  # from here on it stands for what only all workers together know
         theta._value = self.trace.source(theta.current().array, "updated", "theta")
         return own
@@ -163,11 +163,11 @@ class Sharing:
         """A draw of integers, such as which examples make a batch: the first worker's, and each takes its part."""
         size = self.size
 
-        def part(site: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        def part(number: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
             whole = drawn(rng, *args, **kwargs)
             return whole[: len(whole) // size].copy()
 
-        return self.note(part, "team.dealt", (self.site(), rng, name, *args), kwargs)
+        return self.note(part, "team.dealt", (self.collective_id(), rng, name, *args), kwargs)
 
     def cut(self, x: Any, name: str) -> Any:
         """The first worker's part of an argument."""
@@ -182,33 +182,33 @@ def copied(x: Any, *_: Any) -> Any:
     return np.array(x)
 
 
-class SharedBlock(Block):
+class ShardedBlock(Block):
     """A Block, while it is traced for workers: an update sees a worker's own part."""
 
     def gradient(self) -> Any:
         return SHARED[id(self)].gradient(self)
 
 
-SHARED: dict[int, Sharing] = {}
+SHARED: dict[int, Collectives] = {}
 
 
 def finish(calls: list[Call], result: list[Value]) -> None:
     """Refuse reads of what others update meanwhile; wait for their parts of the mean gradient where one is read."""
-    readers = [f"{c.site.where}: {c.site.line!r}: " for c in calls if not makes_view(c)
-               and any(v.root.kind == "updated" for v in c.inputs())]
-    if readers or any(v.root.kind == "updated" for v in result):
+    readers = [f"{c.info.where}: {c.info.line!r}: " for c in calls if not makes_view(c)
+               and any(v.base.kind == "updated" for v in c.inputs())]
+    if readers or any(v.base.kind == "updated" for v in result):
         raise CompileError(f"compile: {(readers or [''])[0]}parameters are read after the optimiser's step; expected "
                            f"reads before it, for other workers may not have updated their part yet; read them "
                            f"outside of the step, or leave workers out")
     for call in calls:
-        if call.text == "team.average" and len(call.args) == 4:
-            whole = any(c.text != "team.own" and not only_own(calls, c) for c in calls
+        if call.name == "team.average" and len(call.args) == 4:
+            whole = any(c.name != "team.own" and not only_own(calls, c) for c in calls
                         if any(v is call.result for v in c.inputs()))
             call.args = (*call.args[:3], whole)
 
 
 def makes_view(call: Call) -> bool:
-    return isinstance(call.result, Value) and call.result.root is not call.result
+    return isinstance(call.result, Value) and call.result.base is not call.result
 
 
 def only_own(calls: list[Call], view: Call) -> bool:
@@ -216,18 +216,18 @@ def only_own(calls: list[Call], view: Call) -> bool:
     if not makes_view(view):
         return False
     readers = [c for c in calls if any(v is view.result for v in c.inputs())]
-    return all(c.text == "team.own" or only_own(calls, c) for c in readers)
+    return all(c.name == "team.own" or only_own(calls, c) for c in readers)
 
 
-def room(call: Call, size: int) -> Any:
+def comm_buffer(call: Call, size: int) -> Any:
     """The shared memory that a call of workers needs."""
     shape, dtype = call.result.array.shape, call.result.array.dtype
-    if call.text == "team.dealt":
+    if call.name == "team.dealt":
         return shared((shape[0] * size, *shape[1:]), dtype)
-    return shared((size + (call.text == "team.average"), *shape), dtype)
+    return shared((size + (call.name == "team.average"), *shape), dtype)
 
 
-def site(call: Call) -> int:
+def collective_id(call: Call) -> int:
     """Its number among the calls of workers."""
-    return int(call.args[0] if call.text == "team.dealt" else call.args[1])
+    return int(call.args[0] if call.name == "team.dealt" else call.args[1])
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..core import Tensor, Traced
-from .program import Call, Value, concrete, filled, mapped, put, replaced
+from ...core import Tensor, TracerBase
+from ..ir import Call, Value, concrete, filled, mapped, put, replaced
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -35,7 +35,7 @@ PREDICATES = {"np.array_equal", "np.allclose", "np.iscomplexobj"}
 SQUARES = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 
 
-class Tracer(Traced, NDArrayOperatorsMixin):
+class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     """Stands for an array; what it stands for is a value, another one after each write.
 
     Attributes
@@ -46,16 +46,16 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         Whose memory it is a view of: written through, and looked at again when that was written.
     way : tuple
         The call that makes it of its owner.
-    single : bool
+    is_scalar : bool
         Whether NumPy would give a number of its own here, not an array.
     """
 
-    __slots__ = ("_value", "fresh", "held", "owner", "seen", "single", "tape", "way")
+    __slots__ = ("_value", "fresh", "held", "is_scalar", "owner", "seen", "tape", "way")
     __hash__ = object.__hash__
     __array_priority__ = 500
 
-    def __init__(self, trace: Trace, value: Value, owner: Tracer | None = None, single: bool = False) -> None:
-        self.tape, self.owner, self.single = trace, owner, single
+    def __init__(self, trace: Trace, value: Value, owner: ArrayTracer | None = None, is_scalar: bool = False) -> None:
+        self.tape, self.owner, self.is_scalar = trace, owner, is_scalar
         self.stand_for(value)
         self.seen = None if owner is None else owner.current()
         self.way: Any = None
@@ -63,7 +63,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     def stand_for(self, value: Value) -> None:
         """Be this value, and keep its array."""
-        self._value, self.held = value, self.tape.lend(value)
+        self._value, self.held = value, self.tape.materialise(value)
 
     def current(self) -> Value:
         """The value that it stands for now."""
@@ -78,41 +78,41 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         self.current()
         return self.held
 
-    def known(self) -> Value | None:
+    def current_or_none(self) -> Value | None:
         """As `current`, but None where a view has to be looked at again."""
-        return self._value if self.owner is None or self.owner.known() is self.seen else None
+        return self._value if self.owner is None or self.owner.current_or_none() is self.seen else None
 
     def write(self, value: Value) -> None:
         """Stand for another value from now on, and so let all that shares this memory."""
         if self.owner is None:
-            kind = "" if self.fresh else self._value.root.kind
+            kind = "" if self.fresh else self._value.base.kind
             if kind in ("input", "constant"):
-                name = self._value.root.name
+                name = self._value.base.name
                 what = f"{name}, an argument of the step" if kind == "input" else (
                     f"{name or 'an array'}, which was not declared")
-                raise self.tape.sites.refusal(f"a write into {what}", "writes into the step's own arrays, or declared "
+                raise self.tape.refusal(f"a write into {what}", "writes into the step's own arrays, or declared "
                                               "ones", "name the array, or the Module or Optimizer that holds it, among "
                                               "what is given to tt.compile, or copy it")
             self.stand_for(value)
             return
         base = self.owner.current()
-        site = self.tape.sites.here(self.tape)
-        call = Call(put, "put", (base, value), {}, False, site)
+        info = self.tape.source_info.current(self.tape)
+        call = Call(put, "put", (base, value), {}, False, info)
         array = concrete(base).copy("K")
         call.result = whole = Value(array, call, None, "", "", self.tape.count)
         self.tape.count += 1
         self.tape.calls.append(call)
         target, text, args, kwargs = self.way
-        args = mapped(lambda x: Tracer(self.tape, whole) if x is self.owner else x, args)
+        args = mapped(lambda x: ArrayTracer(self.tape, whole) if x is self.owner else x, args)
         call.region = region = self.tape.call(target, text, args, kwargs)
-        np.copyto(self.tape.lend(region), self.tape.lend(value))
+        np.copyto(self.tape.materialise(region), self.tape.materialise(value))
         self.owner.write(whole)
 
     # --- shape and dtype are known ---
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # subtle: isinstance says what it would say without a trace
-        return self.dtype.type if self.single else np.ndarray
+        return self.dtype.type if self.is_scalar else np.ndarray
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -171,7 +171,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
             return NotImplemented
         text = f"np.{ufunc.__name__}" if method == "__call__" else f"np.{ufunc.__name__}.{method}"
         if method == "at" or kwargs.get("where", True) is not True:
-            raise self.tape.sites.refusal(f"{text}{'' if method == 'at' else ' with where='}", "calls that make whole "
+            raise self.tape.refusal(f"{text}{'' if method == 'at' else ' with where='}", "calls that make whole "
                                            "arrays", "write np.where, or tt.scatter for what adds up by index")
         target, out = ufunc if method == "__call__" else getattr(ufunc, method), kwargs.pop("out", None)
         kwargs = {k: v for k, v in kwargs.items() if k not in ("where", "subok")}
@@ -190,10 +190,10 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         name = func.__name__ if func.__module__ in ("numpy", None) else f"{func.__module__}.{func.__name__}"
         text = f"np.{name.removeprefix('numpy.')}"
         if func in MASKS or (func is np.where and len(args) + len(kwargs) == 1):
-            raise self.tape.sites.refusal(f"{text} gives what depends on values: how many, or whether", "shapes that "
+            raise self.tape.refusal(f"{text} gives what depends on values: how many, or whether", "shapes that "
                                            "are the same at each step", "write np.where with all three arguments")
         if func is np.copy:
-            return args[0].copied() if args[0].single else args[0].copy("K")
+            return args[0].copied() if args[0].is_scalar else args[0].copy("K")
         if func is np.copyto:
             args[0][...] = args[1]
             return None
@@ -202,15 +202,15 @@ class Tracer(Traced, NDArrayOperatorsMixin):
             return self.tape.into(out, func, text, args, kwargs)
         return self.tape.apply(func, text, args, kwargs)
 
-    def write_down(self, function: Target, args: Any, kwargs: Any) -> Any:
+    def record_call(self, function: Target, args: Any, kwargs: Any) -> Any:
         return self.tape.help(function, args, kwargs)
 
     def __getitem__(self, key: Any) -> Any:
-        self.tape.sites.check_index(key)
+        self.tape.source_info.check_index(key)
         return self.tape.apply(operator.getitem, "[]", (self, key), {})
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self.tape.sites.check_index(key)
+        self.tape.source_info.check_index(key)
         if any(True for _ in tracers(key)) or any(isinstance(k, np.ndarray | list) for k in
                                                   (key if isinstance(key, tuple) else (key,))):
             self.write(self.tape.call(replaced, "[]=", (self, key, value), {}, like=self.now()))
@@ -222,28 +222,28 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     def copy(self, order: Any = "C") -> Any:
         """Another array with the same values: values never change, so that it is the same value under this layout."""
-        if self.single:
+        if self.is_scalar:
             return self
         value, array = self.current(), self.held
         if np.empty_like(array, order=order).strides == array.strides and value.kind in ("", "input") and (
-                value.root.kind != "state"):  # which is written over at the end
+                value.base.kind != "state"):  # which is written over at the end
             return self.copied()
         return self.tape.apply(np.copy, "np.copy", (self,), {"order": order})
 
-    def copied(self) -> Tracer:
+    def copied(self) -> ArrayTracer:
         """Another array with this value."""
-        other = Tracer(self.tape, self.current(), None)
+        other = ArrayTracer(self.tape, self.current(), None)
         other.fresh = True
         return other
 
     def astype(self, dtype: Any, order: str = "K", **options: Any) -> Any:
         """As an array's."""
-        if self.single:  # subtle: of a number of NumPy's own the same is made, not an array without axes
+        if self.is_scalar:  # subtle: of a number of NumPy's own the same is made, not an array without axes
             y = self.copied().astype(dtype, order, **options)
-            return Tracer(self.tape, y.current(), None, single=True)
+            return ArrayTracer(self.tape, y.current(), None, is_scalar=True)
         now = self.current()
         if np.dtype(dtype) == self.dtype and order == "K" and not options and now.kind in ("", "input") and (
-                np.empty_like(self.held).strides == self.strides and now.root.kind != "state"):
+                np.empty_like(self.held).strides == self.strides and now.base.kind != "state"):
             return self.copied()
         return self.tape.apply(np.ndarray.astype, ".astype", (self, np.dtype(dtype)), {"order": order, **options})
 
@@ -259,7 +259,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     @property
     def T(self) -> Any:
-        if self.single:
+        if self.is_scalar:
             return self
         return self.tape.apply(transposed, ".T", (self,), {})
 
@@ -282,39 +282,39 @@ class Tracer(Traced, NDArrayOperatorsMixin):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(np.ndarray, name):
             raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
-        raise self.tape.sites.refusal(f".{name} of an array", "NumPy's functions and the usual methods", ADVICE.get(
+        raise self.tape.refusal(f".{name} of an array", "NumPy's functions and the usual methods", ADVICE.get(
             name, "write it with NumPy's functions of arrays"))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise self.tape.sites.refusal("an array of the step met what takes plain arrays only (X[ix], np.asarray, a "
+        raise self.tape.refusal("an array of the step met what takes plain arrays only (X[ix], np.asarray, a "
                                        "write into a plain array, printing)", "NumPy's functions of whole arrays",
                                        "write tt.take(X, ix, 0) for X[ix], and give back what is to be printed")
 
     def __bool__(self) -> bool:
-        raise self.tape.sites.refusal("a choice (if, while, and, or, assert) by values", "the same calls at each step",
+        raise self.tape.refusal("a choice (if, while, and, or, assert) by values", "the same calls at each step",
                                        "write np.where(condition, a, b), or choose outside of the step")
 
     def __float__(self) -> float:
-        raise self.tape.sites.number("float(), or a write into a plain array,")
+        raise self.tape.source_info.number("float(), or a write into a plain array,")
 
     def __int__(self) -> int:
-        raise self.tape.sites.number("int()")
+        raise self.tape.source_info.number("int()")
 
     def __index__(self) -> int:
         if self.size != 1 or self.dtype.kind not in "iu":
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
-        raise self.tape.sites.number("an index or a count (range)")
+        raise self.tape.source_info.number("an index or a count (range)")
 
     def __complex__(self) -> complex:
-        raise self.tape.sites.number("complex()")
+        raise self.tape.source_info.number("complex()")
 
     def item(self, *_: Any) -> Any:
         """Refused."""
-        raise self.tape.sites.number(".item()")
+        raise self.tape.source_info.number(".item()")
 
     def tolist(self) -> Any:
         """Refused."""
-        raise self.tape.sites.number(".tolist()")
+        raise self.tape.source_info.number(".tolist()")
 
 
 def transposed(x: Any) -> Any:
@@ -336,7 +336,7 @@ def method(name: str) -> Target:
     """A method of arrays that is noted as a call."""
     target = getattr(np.ndarray, name)
 
-    def noted(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+    def noted(self: ArrayTracer, *args: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None)
         if out is not None:
             return self.tape.into(out, target, f".{name}", (self, *args), kwargs)
@@ -347,20 +347,20 @@ def method(name: str) -> Target:
 
 
 for name in METHODS:
-    setattr(Tracer, name, method(name))
+    setattr(ArrayTracer, name, method(name))
 
 
-def tracers(x: Any) -> Iterator[Tracer]:
+def tracers(x: Any) -> Iterator[ArrayTracer]:
     """The stand-ins in nested arguments."""
-    found: list[Tracer] = []
-    mapped(lambda y: found.append(y) if isinstance(y, Tracer) else None, x)
+    found: list[ArrayTracer] = []
+    mapped(lambda y: found.append(y) if isinstance(y, ArrayTracer) else None, x)
     return iter(found)
 
 
 # --- what stands for a number ---
 
 
-class Number(Traced):
+class ScalarTracer(TracerBase):
     """Stands for a Python number that may be another one at each step: a learning rate, a count of steps."""
 
     __slots__ = ("tape", "value")
@@ -380,23 +380,23 @@ class Number(Traced):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, Tensor) for x in inputs):
             return NotImplemented
-        if all(not isinstance(x, Tracer | np.ndarray) for x in inputs):
-            raise self.tape.sites.refusal(f"np.{ufunc.__name__} of a number", "Python's own arithmetic, for NumPy's "
+        if all(not isinstance(x, ArrayTracer | np.ndarray) for x in inputs):
+            raise self.tape.refusal(f"np.{ufunc.__name__} of a number", "Python's own arithmetic, for NumPy's "
                                            "numbers would make float64 of float32", "write x ** 0.5 for np.sqrt(x)")
-        return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
+        return ArrayTracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return Tracer.__array_function__(self, func, types, args, kwargs)  # type: ignore[arg-type]
+        return ArrayTracer.__array_function__(self, func, types, args, kwargs)  # type: ignore[arg-type]
 
-    def write_down(self, function: Target, args: Any, kwargs: Any) -> Any:
+    def record_call(self, function: Target, args: Any, kwargs: Any) -> Any:
         return self.tape.help(function, args, kwargs)
 
     def __bool__(self) -> bool:
-        raise self.tape.sites.refusal("a choice (if, min, max, assert) by a number that varies", "the same calls at "
+        raise self.tape.refusal("a choice (if, min, max, assert) by a number that varies", "the same calls at "
                                        "each step", "choose outside of the step, and pass the result as a float")
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise self.tape.sites.refusal("an array is made of a number that varies (np.array, np.full, tt.tensor)",
+        raise self.tape.refusal("an array is made of a number that varies (np.array, np.full, tt.tensor)",
                                       "numbers that multiply arrays or are added to them", "write np.ones(shape) * x")
 
     def __abs__(self) -> Any:
@@ -406,14 +406,14 @@ class Number(Traced):
         return self
 
     def _plain(self, *_: Any) -> Any:
-        raise self.tape.sites.number("a conversion of a number that varies (float(), int(), an index, a format)")
+        raise self.tape.source_info.number("a conversion of a number that varies (float(), int(), an index, a format)")
 
     __float__ = __int__ = __index__ = __round__ = __format__ = _plain
 
 
 def arithmetic(symbol: str, function: Target, swapped: bool) -> Target:
-    def noted(self: Number, *other: Any) -> Any:
-        if other and not isinstance(other[0], int | float | Number):
+    def noted(self: ScalarTracer, *other: Any) -> Any:
+        if other and not isinstance(other[0], int | float | ScalarTracer):
             return NotImplemented
         args = (*other, self) if swapped else (self, *other)
         return self.tape.apply(function, f"number {symbol}", args, {})
@@ -423,8 +423,8 @@ def arithmetic(symbol: str, function: Target, swapped: bool) -> Target:
 
 for name, symbol in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%",
                      "pow": "**"}.items():
-    setattr(Number, f"__{name}__", arithmetic(symbol, getattr(operator, name), False))
-    setattr(Number, f"__r{name}__", arithmetic(symbol, getattr(operator, name), True))
+    setattr(ScalarTracer, f"__{name}__", arithmetic(symbol, getattr(operator, name), False))
+    setattr(ScalarTracer, f"__r{name}__", arithmetic(symbol, getattr(operator, name), True))
 for name, symbol in {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "neg": "-"}.items():
-    setattr(Number, f"__{name}__", arithmetic(symbol, getattr(operator, name), False))
-setattr(Number, "__hash__", object.__hash__)
+    setattr(ScalarTracer, f"__{name}__", arithmetic(symbol, getattr(operator, name), False))
+setattr(ScalarTracer, "__hash__", object.__hash__)

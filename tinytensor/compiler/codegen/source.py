@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .program import Call, Site
+from ..ir import Call, SourceInfo
 
 
 class Line(NamedTuple):
@@ -13,7 +13,7 @@ class Line(NamedTuple):
     text: str
     code: str
     call: Call | None
-    site: Site
+    info: SourceInfo
 
 
 class Source(NamedTuple):
@@ -51,10 +51,10 @@ class Source(NamedTuple):
         told: list[str] = []
         section = comment = ""
         for line, text in zip(self.lines, texts, strict=True):
-            if line.site.section != section:
-                section, comment = line.site.section, ""
+            if line.info.phase != section:
+                section, comment = line.info.phase, ""
                 told.append(f"    # --- {section} ---")
-            now = line.site.line if not line.site.module else f"{line.site.module}: {line.site.line}"
+            now = line.info.line if not line.info.module else f"{line.info.module}: {line.info.line}"
             if now != comment and now and not line.text.startswith("    "):
                 comment = now
                 told.append(f"    # {now}")

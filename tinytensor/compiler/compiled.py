@@ -19,30 +19,30 @@ import numpy as np
 from .. import core
 from ..core import NO_PARAMS, RELEASED, Tensor, ndarray, record, tracing
 from ..random import Generator
-from .arguments import Same, arrays, changing, compare, kind, quick_look, signature_of
-from .around import Around
-from .check import STEPS, Copy, checked
-from .crew import Crew
-from .emit import written
-from .explain import Explanation, explained, profiled
-from .fast import folded
-from .memory import overlapping, short
-from .packs import packed
-from .plan import planned
-from .program import CompileError, Program, Value, mapped
-from .sharing import Shares, Sharing, finish
-from .sites import Sites
-from .source import Source
-from .standins import Number, Tracer
-from .state import Slot, State
-from .trace import Trace
-from .workers import refuse
+from .audit import STEPS, Copy, checked
+from .codegen.profile import Explanation, explained, profiled
+from .codegen.source import Source
+from .codegen.writer import written
+from .ir import CompileError, Program, Value, mapped
+from .parallel.collectives import Collectives, ShardedState, finish
+from .parallel.process_group import refuse
+from .parallel.runner import ShardedRunner
+from .passes.buffer_assignment import planned
+from .passes.fold_scale import fold_scale
+from .passes.horizontal_fusion import fuse_updates
+from .tracing.aliasing import reject_alias, short
+from .tracing.closure import ClosureScan
+from .tracing.signature import ById, argument_guard, arrays, compare, describe_changes, inspect_step, kind
+from .tracing.source_info import SourceTracker
+from .tracing.state import Cell, State
+from .tracing.trace import Trace
+from .tracing.tracer import ArrayTracer, ScalarTracer
 
 SIGNATURES = 4  # so many programs at most: more would mean that shapes change all the time
 
 
 def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool = False,
-            fast: bool = False) -> Compiled:
+            fast: bool = False) -> CompiledStep:
     """A function that does what `step` does, to the last bit, as flat NumPy code: in half to nine tenths of the time.
 
     The first two calls run `step` itself and write down every NumPy call that it makes; when both agree, a program is
@@ -97,30 +97,30 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
     >>> [f"{step(x, y):.4f}" for _ in range(3)]
     ['0.5924', '0.5828', '0.5764']
     """
-    return Compiled(step, declared, workers, check, fast)
+    return CompiledStep(step, declared, workers, check, fast)
 
 
-class Leaf:
+class OutLeaf:
     """A place in what a step gives back: which of its values stands there, and whether as a Tensor."""
 
-    def __init__(self, number: int, tensor: bool, single: bool) -> None:
-        self.number, self.tensor, self.single = number, tensor, single
+    def __init__(self, number: int, tensor: bool, is_scalar: bool) -> None:
+        self.number, self.tensor, self.is_scalar = number, tensor, is_scalar
 
     def given(self, outputs: Any) -> Any:
         """What stands there now: a copy, for the step's own memory is written again."""
         x = outputs[self.number]
-        x = x[()] if self.single else x.copy("K") if isinstance(x, ndarray) else x
+        x = x[()] if self.is_scalar else x.copy("K") if isinstance(x, ndarray) else x
         return record(RELEASED, x, [], [], NO_PARAMS, False) if self.tensor else x
 
 
-class Traced(NamedTuple):
+class TraceResult(NamedTuple):
     """A step that was run once and written down."""
 
     program: Program
-    template: Any  # what it gave, with Leafs in the place of arrays and numbers
-    slots: dict[int, Slot]  # of the declared numbers
+    out_tree: Any  # what it gave, with Leafs in the place of arrays and numbers
+    slots: dict[int, Cell]  # of the declared numbers
     unchanged: Callable[[], bool]  # whether all that the step knows is as it was
-    around: Around
+    around: ClosureScan
 
 
 class Lines(Sequence[str]):
@@ -136,13 +136,13 @@ class Lines(Sequence[str]):
         return self.source.text.splitlines(True)[i]
 
 
-class Written:
+class Executable:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
-    def __init__(self, traced: Traced, title: str, state: State, key: Any, args: tuple[Any, ...],
-                 shares: Shares, fast: bool) -> None:
-        self.program, self.template, slots, self.key = *traced[:2], traced.slots, key
-        program = packed(folded(self.program) if fast else self.program)
+    def __init__(self, traced: TraceResult, title: str, state: State, key: Any, args: tuple[Any, ...],
+                 shares: ShardedState, fast: bool) -> None:
+        self.program, self.out_tree, slots, self.key = *traced[:2], traced.slots, key
+        program = fuse_updates(fold_scale(self.program) if fast else self.program)
         self.source, (numbers, changed) = written(planned(program), title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]
@@ -151,12 +151,12 @@ class Written:
         self.unchanged, self.slots, self.checks, self.used = traced.unchanged, slots, 0, False
         self.tensors = [*state.tensors.values(), *state.plain.values()]
         grads = " is ".join([*[f"t{i}.grad" for i in range(len(self.tensors))], "None"])
-        self.gradless = eval(f"lambda: {grads}", {f"t{i}": t for i, t in enumerate(self.tensors)})
+        self.no_gradients = eval(f"lambda: {grads}", {f"t{i}": t for i, t in enumerate(self.tensors)})
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
-        self.takes = quick_look(args, state.declared | self.roots)
+        self.takes = argument_guard(args, state.declared | self.roots)
         if shares.size > 1:
-            crew = Crew(program, self.source, numbers, arrays(args), shares)
+            crew = ShardedRunner(program, self.source, numbers, arrays(args), shares)
             self.run: Callable[..., Any] = crew
             unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
         else:
@@ -177,7 +177,7 @@ class Written:
             if type(x) is ndarray and id(x if x.base is None else x.base) in self.roots:
                 for y in given:
                     if isinstance(y, ndarray) and not any(y is a for a in self.changed):
-                        overlapping(y, f"an argument of {title}", self.changed)
+                        reject_alias(y, f"an argument of {title}", self.changed)
 
     def __call__(self, given: Sequence[Any]) -> Any:
         self.used = True
@@ -192,9 +192,9 @@ class Written:
             raise
         if self.put:
             self.store(outputs)
-        if type(self.template) is Leaf:
-            return self.template.given(outputs)
-        return mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, self.template)
+        if type(self.out_tree) is OutLeaf:
+            return self.out_tree.given(outputs)
+        return mapped(lambda x: x.given(outputs) if isinstance(x, OutLeaf) else x, self.out_tree)
 
     def store(self, outputs: Any) -> None:
         """Put the declared numbers, which stand last, where they belong."""
@@ -212,7 +212,7 @@ class Written:
         return took
 
 
-class Compiled:
+class CompiledStep:
     """A function that was compiled; see `compile`."""
 
     def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool,
@@ -227,14 +227,14 @@ class Compiled:
         self.step, self.workers, self.check, self.fast = step, workers, check, fast
         self.__wrapped__ = step
         refuse(workers)
-        self.declared, self.state, self.shares = declared, State(declared, step), Shares(workers)
-        self.signature, self.parameters, self.keywords = signature_of(step)
+        self.declared, self.state, self.shares = declared, State(declared, step), ShardedState(workers)
+        self.signature, self.parameters, self.keywords = inspect_step(step)
         self.count = -1 if self.first_args or self.first_kwargs else len(self.parameters)
-        self.traces: dict[Any, Traced] = {}
-        self.programs: dict[Any, Written] = {}
+        self.traces: dict[Any, TraceResult] = {}
+        self.programs: dict[Any, Executable] = {}
         self.known: dict[Any, dict[int, bool]] = {}  # of each key: whether the step clears a tensor's old gradient
         self.restarts = 0
-        self.ran: Written | None = None  # the program of the last call
+        self.ran: Executable | None = None  # the program of the last call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.count:
@@ -284,21 +284,21 @@ class Compiled:
         """What a program is known by: the kinds of its arguments, and which of them are declared."""
         key, declared = tuple([kind(a) for a in args]), self.state.declared
         own = [i for i, a in enumerate(args) if id(a) in declared]
-        return (*key, tuple([(i, Same(args[i])) for i in own])) if own else key
+        return (*key, tuple([(i, ById(args[i])) for i in own])) if own else key
 
-    def around(self, args: tuple[Any, ...]) -> Around:
+    def around(self, args: tuple[Any, ...]) -> ClosureScan:
         """What the step knows, by name or as an argument that is an object."""
         objects: list[Any] = []
         mapped(lambda x: objects.append(x) if not isinstance(x, Tensor | np.ndarray) else None, args)
         return self.state.around(objects)
 
-    def fits(self, program: Written, key: Any) -> bool:
+    def fits(self, program: Executable, key: Any) -> bool:
         """Whether all is where it was; parameters that were given other arrays are bound again."""
         if not program.unchanged():
             self.state.prepare()
             if not program.unchanged():
                 return False
-        return program.gradless() or program.clean(self.known[key])
+        return program.no_gradients() or program.clean(self.known[key])
 
     def first(self, args: tuple[Any, ...], key: Any) -> Any:
         """Run the step itself, written down; at the second time compare, and make the program."""
@@ -310,7 +310,8 @@ class Compiled:
             self.changed(before)
             del self.traces[key]
         if key not in self.traces and len(self.traces) >= SIGNATURES:
-            raise CompileError(f"compile: {self.title} came with {changing([*self.traces, key], self.parameters)}; "
+            raise CompileError(f"compile: {self.title} came with "
+                               f"{describe_changes([*self.traces, key], self.parameters)}; "
                                f"expected at most {SIGNATURES} kinds of arguments; cut or pad arrays to one shape, and "
                                f"pass numbers that vary as floats")
         traced, result = (self.trace if self.workers == 1 else self.trace_shared)(args, key in self.traces)
@@ -319,11 +320,11 @@ class Compiled:
             compare(before.program, traced.program)
             if program is None:  # nobody has it
                 before.program.end()
-            self.programs[key] = Written(traced, self.title, self.state, key, args, self.shares, self.fast)
+            self.programs[key] = Executable(traced, self.title, self.state, key, args, self.shares, self.fast)
         self.traces[key] = traced
         return result
 
-    def changed(self, before: Traced) -> None:
+    def changed(self, before: TraceResult) -> None:
         """Something that the step knows is another one than at its last call: all begins again, but not for ever."""
         self.state = State(self.declared, self.step)
         self.state.prepare()
@@ -335,7 +336,7 @@ class Compiled:
             raise CompileError(f"compile: {where}{what} changes all the time, {short(a)} and {short(b)}, and the step "
                                f"reads it; expected it to stay as it is; pass it as an argument, a number as a float")
 
-    def trace_shared(self, args: tuple[Any, ...], named: bool) -> tuple[Traced, Any]:
+    def trace_shared(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
         """Write down one worker's part of the step; the step itself is made as ever, by this process alone."""
         self.shares.move(self.state)
         core.state.workers = self.workers
@@ -348,29 +349,29 @@ class Compiled:
             t.grad = None
         return traced, mapped(lambda x: x.detach() if isinstance(x, Tensor) else x, result)
 
-    def unrefused(self, given: tuple[Any, ...], sites: Sites) -> Any:
+    def unrefused(self, given: tuple[Any, ...], source_info: SourceTracker) -> Any:
         """Call the step itself; what was refused is raised, even if NumPy or the step took no notice of it."""
         try:
             result = self.invoke(given)
         except Exception as error:
-            if sites.refused is None or error is sites.refused:
+            if source_info.refused is None or error is source_info.refused:
                 raise
-            raise sites.refused from error
-        if sites.refused is not None:
-            raise sites.refused
+            raise source_info.refused from error
+        if source_info.refused is not None:
+            raise source_info.refused
         return result
 
-    def same_state(self, before: Traced, now: Traced) -> bool:
+    def same_state(self, before: TraceResult, now: TraceResult) -> bool:
         """Whether two traces saw the same declared arrays; if not, another trace is needed."""
         a, b = ([s.array for s, _ in t.program.state if s.is_array] for t in (before, now))
         return len(a) == len(b) and all(map(is_, a, b))
 
-    def trace(self, args: tuple[Any, ...], named: bool) -> tuple[Traced, Any]:
+    def trace(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
         """Run the step on stand-ins for all that it is given or may change, then write down what came of that."""
-        sites = Sites(self.state.paths)
-        trace = Trace(sites)
+        source_info = SourceTracker(self.state.paths)
+        trace = Trace(source_info)
         if self.workers > 1:
-            trace.sharing = Sharing(trace, self.shares)
+            trace.collectives = Collectives(trace, self.shares)
         around = self.around(args)
         unchanged = self.state.watch(around)
         with self.state.replaced(trace, around) as standing:
@@ -386,54 +387,54 @@ class Compiled:
                     tensors.append((name, standing.argument(x, stand_in(x.data, name), name)))
                     return tensors[-1][1]
                 if isinstance(x, np.ndarray | np.generic):
-                    single = isinstance(x, np.generic)
-                    x = x if trace.sharing is None else trace.sharing.cut(np.ascontiguousarray(x), name)
+                    is_scalar = isinstance(x, np.generic)
+                    x = x if trace.collectives is None else trace.collectives.cut(np.ascontiguousarray(x), name)
                     inputs.append(trace.source(np.asarray(x), "input", name))
-                    return Tracer(trace, inputs[-1], single=single)
+                    return ArrayTracer(trace, inputs[-1], is_scalar=is_scalar)
                 if type(x) is float:
                     inputs.append(trace.source(x, "number", name))
-                    return Number(trace, inputs[-1])
+                    return ScalarTracer(trace, inputs[-1])
                 if isinstance(x, Generator):
                     standing.generator(x, name)
                 return standing.stream(x) if isinstance(x, np.random.Generator) else x
 
             given = [mapped(partial(stand_in, name=name), a)
                      for a, name in zip(args, [*self.parameters, *["x"] * len(args)], strict=False)]
-            with sites.watching() if named else nullcontext():  # names take as long as all else
-                result = self.unrefused(tuple(given), sites)
+            with source_info.watching() if named else nullcontext():  # names take as long as all else
+                result = self.unrefused(tuple(given), source_info)
             found: list[Value] = []
 
             def leaf(x: Any) -> Any:
                 tensor, x = isinstance(x, Tensor), x.data if isinstance(x, Tensor) else x
-                if isinstance(x, Tracer | Number | np.ndarray):
+                if isinstance(x, ArrayTracer | ScalarTracer | np.ndarray):
                     found.append(trace.value(x))
-                    return Leaf(len(found) - 1, tensor, isinstance(x, Tracer) and x.single)
-                if any(isinstance(y, Tracer | Number | Tensor) for y in getattr(x, "__dict__", {}).values()):
+                    return OutLeaf(len(found) - 1, tensor, isinstance(x, ArrayTracer) and x.is_scalar)
+                if any(isinstance(y, ArrayTracer | ScalarTracer | Tensor) for y in getattr(x, "__dict__", {}).values()):
                     raise CompileError(f"compile: {self.state.where}: a {type(x).__name__} came back; expected arrays, "
                                        f"numbers, and tuples, lists and dicts of them")
                 return x
 
-            template = mapped(leaf, result)
+            out_tree = mapped(leaf, result)
             for name, x in tensors:
-                if isinstance(x.grad, Tracer) and x.grad.current() not in found:
+                if isinstance(x.grad, ArrayTracer) and x.grad.current() not in found:
                     raise CompileError(f"compile: {self.state.where}: the gradient of {name}, an argument, would be "
                                        f"lost; expected what the step makes to be given back; return {name}.grad")
             state = standing.finals()
             standing.verify(state, found)
             trace.check_constants()
-            trace.keep([*found, *[final for _, final in state]])
+            trace.pin([*found, *[final for _, final in state]])
         self.known.setdefault(self.key(args), {}).update(standing.cleared())
         for t, v in standing.gradients:
             name = next(name for name, x in {**self.state.tensors, **self.state.plain}.items() if x is t)
             v.name = v.name or f"d_{name}"
-        sites.settle([v for call in trace.calls for v in call.outputs()] + trace.sources)
-        sites.settle_sections(trace.calls, {final.number for _, final in state})
+        source_info.assign_names([v for call in trace.calls for v in call.outputs()] + trace.sources)
+        source_info.assign_phases(trace.calls, {final.number for _, final in state})
         program = Program(trace.calls, inputs, found, state, trace.sources)
-        traced = Traced(program, template, {source.number: slot for source, _, slot in standing.numbers},
+        traced = TraceResult(program, out_tree, {source.number: slot for source, _, slot in standing.numbers},
                         unchanged, around)
         outputs = [v.array for v in found]
-        result = mapped(lambda x: x.given(outputs) if isinstance(x, Leaf) else x, template)
-        if trace.sharing is None:
+        result = mapped(lambda x: x.given(outputs) if isinstance(x, OutLeaf) else x, out_tree)
+        if trace.collectives is None:
             standing.commit(state)
         else:
             standing.rewind()
@@ -446,7 +447,7 @@ class Compiled:
     # --- what was written ---
 
     @property
-    def latest(self) -> Written:
+    def latest(self) -> Executable:
         if not self.programs:
             raise CompileError(f"compile: {self.title} was called {'once' if self.traces else 'never'}; expected two "
                                f"calls, which are compared; call it before its source is looked at")

@@ -1,0 +1,1 @@
+"""A step shared by several processes: the process group, its collectives, and the runner."""

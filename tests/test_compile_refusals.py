@@ -19,7 +19,8 @@ IX = np.array([0, 1, 1])
 FOR_EVER = "takes a number out of the step, and it would be the same for ever; expected arrays all the way; give the " \
            "array or Tensor back, and convert it outside of the step"
 CHOICE = "expected the same calls at each step; write np.where(condition, a, b), or choose outside of the step"
-SHAPES = "expected shapes that are the same at each step; write np.where with all three arguments"
+SHAPES = "expected shapes that are the same at each step; write np.where with all three arguments, or do it outside " \
+         "of the step"
 PLAIN = "an array of the step met what takes plain arrays only (X[ix], np.asarray, a write into a plain array, " \
         "printing); expected NumPy's functions of whole arrays; write tt.take(X, ix, 0) for X[ix], and give back " \
         "what is to be printed"
@@ -66,12 +67,12 @@ def snapshot(declared: Any) -> list[Any]:
 # --- values that become Python's ---
 
 
-@refused(f"a choice (if, while, and, or, assert) by values; {CHOICE}")
+@refused(f"control flow (if, while, and, or, assert) that depends on array values; {CHOICE}")
 def choice() -> Any:
     return lambda x: x if x.sum() > 0 else -x, []  # here
 
 
-@refused(f"a choice (if, while, and, or, assert) by values; {CHOICE}")
+@refused(f"control flow (if, while, and, or, assert) that depends on array values; {CHOICE}")
 def assertion() -> Any:
     def step(x: Any) -> Any:
         assert (x > -1).all()  # here
@@ -152,17 +153,6 @@ def mask() -> Any:
     return lambda x: x[x > 0], []  # here
 
 
-@refused("a boolean mask picks as many elements as it likes; expected shapes that are the same at each step; write "
-         "np.where(mask, x, 0), or sums of x * mask")
-def mask_set() -> Any:
-    def step(x: Any) -> Any:
-        y = x * 2
-        y[y > 3] = 0  # here
-        return y
-
-    return step, []
-
-
 @refused(f"np.nonzero gives what depends on values: how many, or whether; {SHAPES}")
 def nonzero() -> Any:
     return lambda x: np.nonzero(x), []  # here
@@ -197,16 +187,6 @@ def asarray_of_tensor() -> Any:
          "arrays")
 def unknown_method() -> Any:
     return lambda x: x.byteswap(), []  # here
-
-
-@refused("np.add.at; expected calls that make whole arrays; write np.where, or tt.scatter for what adds up by index")
-def add_at() -> Any:
-    def step(x: Any) -> Any:
-        y = x * 2
-        np.add.at(y, 0, 1)  # here
-        return y
-
-    return step, []
 
 
 # --- numbers that vary ---

@@ -330,33 +330,43 @@ def unknown(name: str, why: str) -> TypeError:
                      f"x.detach().numpy() where no gradient is wanted")
 
 
-tracing: list[Any] = []  # what compilers are writing down just now: while it is nothing, helpers need not ask
+tracing: list[Any] = []  # active traces; while it is empty, primitives skip the tracer check
 
 
 class TracerBase:
-    """What stands in for an array or a number while a compiler writes down the calls that it meets."""
+    """What stands for an array or a number while a step is traced (`tt.compile`)."""
 
     __slots__ = ()
 
     def record_call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Note the call of a `primitive`, and give what stands in for its result."""
+        """Record the call of a `primitive`, and give what stands for its result."""
         raise NotImplementedError
 
 
 def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of arrays, by position, that a compiler writes down as one call, as it does NumPy's functions.
+    """Record calls of this function as a single node when tracing; elsewhere it is the function itself.
 
-    For what NumPy would not ask a stand-in about: a gather by it from a plain array, a look at its values.
+    Needed where NumPy's protocols would not see the tracer: indexing a plain array with one, or inspecting values.
+    The compiler's table of primitives has a row for each such function.
     """
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        for a in args if tracing else ():
-            if isinstance(a, TracerBase):
-                return a.record_call(function, args, kwargs)
+        if tracing and (tracer := first_tracer(args)) is not None:
+            return tracer.record_call(function, args, kwargs)
         return function(*args, **kwargs)
 
     return call
+
+
+def first_tracer(x: Any) -> TracerBase | None:
+    """The first tracer in nested arguments, if there is one."""
+    if isinstance(x, TracerBase):
+        return x
+    kind = type(x)  # subtle: a tracer's own class would say that it is an array
+    if issubclass(kind, list | tuple):
+        return next((t for t in map(first_tracer, x) if t is not None), None)
+    return first_tracer((x.start, x.stop, x.step)) if kind is slice else None
 
 
 def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..passes.buffers import compact
+from ..layout import compact
 
 # Functions that a source brings along, where it goes through arrays piece by piece.
 HELPERS = {

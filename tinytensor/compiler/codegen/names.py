@@ -15,8 +15,6 @@ import numpy as np
 from ..ir import Value
 from .literals import contents
 
-SHORT = {"np.matmul": "product", "np.subtract": "difference", "np.multiply": "scaled", "np.divide": "ratio",
-         "np.add": "added", "np.maximum.reduce": "top", "np.add.reduce": "sums", "np.negative": "minus"}
 RESERVED = {"np", "step", "memory", "swift"}
 
 
@@ -62,9 +60,9 @@ class Names:
         base = next(iter(v.call.inputs()), None)
         if v.base is not v and base is not None:
             return f"{self.of(base)}_{'T' if v.call.name in ('.T', '.mT') else 'view'}"
-        if not v.is_array and v.call.name.startswith("number "):
+        if not v.is_array and v.call.primitive.kind == "scalar":
             return "number"
-        what = SHORT.get(v.call.name, v.call.name.rpartition(".")[2].strip("_[]") or "part")
+        what = v.call.primitive.short
         if v.call.name == "np.multiply" and len(v.call.args) == 2 and v.call.args[0] is v.call.args[1]:
             return f"{self.of(v.call.args[0])}_squared"
         if v.call.target is np.concatenate and v.call.info.phase == "update":

@@ -45,10 +45,7 @@ def flops(call: Call) -> int:
     v = call.result
     if not isinstance(v, Value) or not v.is_array:
         return 0
-    if call.target is np.matmul:
-        return int(2 * v.array.size * call.args[0].array.shape[-1])
-    read = [w.array.size for w in call.inputs() if w.is_array]
-    return int(max([v.array.size, *read])) if call.name.startswith("np.") else 0
+    return call.primitive.flops(call)
 
 
 def traffic(call: Call) -> int:

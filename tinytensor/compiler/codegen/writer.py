@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Call, SourceInfo, Value, filled, put, replaced, values
+from ..ir import Call, SourceInfo, Value, values
+from ..layout import compact
 from ..passes.buffer_assignment import parts
-from ..passes.buffers import Buffer, Plan, TiledLoop, compact
+from ..passes.buffers import Buffer, Plan, TiledLoop
 from ..passes.tiling import reads_by_rows
-from .exact import dotted, exact
+from ..primitives import DYNAMIC_SLICE, FILL, PUT
+from .exact import dotted, unbuffered
 from .literals import HELPERS, place, spelling
 from .names import Names
 from .peephole import quick
@@ -153,7 +155,7 @@ class Writer:
 
     def number(self, v: Value) -> str:
         """A number: its name, or its arithmetic if it is used only once."""
-        if v.call is None or not v.call.name.startswith("number ") or self.uses.get(v.number, 0) > 1:
+        if v.call is None or not v.call.primitive.kind == "scalar" or self.uses.get(v.number, 0) > 1:
             return self.names.of(v)
         return self.arithmetic(v.call)
 
@@ -189,7 +191,7 @@ class Writer:
         if isinstance(x, float) and not math.isfinite(x):
             return f"float('{x}')"
         if isinstance(x, np.generic):
-            return repr(x)
+            return f"np.{x.dtype.name}({self.text(x.item())})"
         if x is Ellipsis:
             return "..."
         if isinstance(x, str):
@@ -224,10 +226,12 @@ class Writer:
             return f"{args[0]}[{args[1]}]"
         options = [f"{k}={self.text(x)}" for k, x in call.kwargs.items()
                    if k == "axis" or call.target is not np.concatenate]  # out= has a dtype of its own
-        if call.name.startswith("number "):
+        if call.primitive.kind == "scalar":
             return self.arithmetic(call)
         if call.name == "gathered":
             return f"{args[0]}.take({', '.join(args[1:])})"
+        if call.primitive is DYNAMIC_SLICE:
+            return f"{args[0]}[{self.index(call.args[1])}].copy()"
         if call.name.startswith("."):
             if call.name in (".reshape", ".transpose") and len(args) == 2 and isinstance(call.args[1], tuple):
                 args[1] = ", ".join(map(self.text, call.args[1]))
@@ -269,7 +273,7 @@ class Writer:
         if not isinstance(v, Value):
             self.several(call)
         elif not v.is_array:
-            if not call.name.startswith("number ") or self.uses.get(v.number, 0) > 1:
+            if not call.primitive.kind == "scalar" or self.uses.get(v.number, 0) > 1:
                 self.add(f"{self.names.of(v)} = {self.expression(call)}", call)
         elif v.base is not v:
             if not self.plan.preallocated(v):
@@ -278,9 +282,9 @@ class Writer:
         elif self.plan.home[v.number].kind == "outside":
             self.add(f"{self.names.of(v)} = {self.expression(call)}", call)
             self.defined.add(v.number)
-        elif call.target in (put, replaced):
+        elif call.primitive.kind == "update":
             self.put(call)
-        elif call.target in (np.concatenate, np.stack):
+        elif call.primitive.kind == "join":
             self.joined(call)
         elif not self.made_there(call):
             self.add(self.into(call, self.ref(v)), call)
@@ -301,8 +305,7 @@ class Writer:
 
     def into(self, call: Call, out: str) -> str:
         """A call that writes into an array."""
-        if call.target in (filled, np.copy, np.ndarray.astype, np.ndarray.flatten) or call.name in (
-                ".reshape", ".ravel", "np.reshape"):
+        if call.primitive.kind in ("copy", "layout") and call.name != "turned_by_blocks":
             return self.copy(call, out)
         text = self.expression(call)
         clip = ', mode="clip"' if call.name == "gathered" else ""
@@ -312,19 +315,23 @@ class Writer:
         """A call that only copies, or converts."""
         source = call.args[0]
         a, b = call.result.array, source.array if isinstance(source, Value) and source.is_array else None
-        if b is not None and b.shape != a.shape and b.size == a.size and call.target is not filled:
+        if b is not None and b.shape != a.shape and b.size == a.size and call.primitive is not FILL:
             out = f"{out}.reshape({', '.join(map(str, b.shape))})"
         safe = a.dtype.kind in "fc" if b is None else np.can_cast(b.dtype, a.dtype, "same_kind")
         return f"np.copyto({out}, {self.text(source)}{'' if safe else ', casting=' + repr('unsafe')})"
 
     def put(self, call: Call) -> None:
         """A new part of an array, where it is not made there."""
-        base, part, whole = call.args[0], call.args[-1], call.result
+        base, part, whole = call.args[0], call.args[-1] if len(call.args) > 1 else None, call.result
         out = self.ref(whole)
         if self.plan.home.get(base.number) is not self.plan.home[whole.number]:
             self.add(f"np.copyto({out}, {self.ref(base)})", call)
-        if call.target is replaced:
+        if call.name == "[]=":
             self.add(f"{out}[{self.index(call.args[1])}] = {self.text(part)}", call)
+            return
+        if call.primitive is not PUT:
+            options = [f"{k}={self.text(x)}" for k, x in call.kwargs.items()]
+            self.add(f"{self.function(call)}({', '.join([out, *map(self.text, call.args[1:]), *options])})", call)
             return
         home = self.plan.home.get(part.number) if isinstance(part, Value) else None
         if home is None or home.region is not call.region:
@@ -429,7 +436,7 @@ class Writer:
     def head(self, arguments: list[str]) -> str:
         """All that stands before the calls."""
         size, settings = self.plan.size, '@np.errstate(all="ignore")'
-        if all(map(exact, self.plan.calls)):
+        if all(map(unbuffered, self.plan.calls)):
             settings, self.imports["swift"] = "@swift", "from tinytensor.machine import swift"
         lines = [f'"""{self.title}"""', "", "import numpy as np", *sorted(self.imports.values()), ""]
         if self.inputs:

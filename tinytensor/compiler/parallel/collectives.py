@@ -12,6 +12,7 @@ import numpy as np
 
 from ...optim.flat import Block
 from ..ir import Call, CompileError, Value
+from ..primitives import Primitive
 from ..tracing.trace import Trace
 from ..tracing.tracer import ArrayTracer
 from .process_group import shared
@@ -77,7 +78,8 @@ class Collectives:
         return self.count - 1
 
     def note(self, target: Any, text: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
-        result = self.trace.call(target, text, args, kwargs or {}, effect=True)
+        primitive = Primitive(target, text, kind="collective", linear="first")
+        result = self.trace.call(primitive, args, kwargs or {}, effect=True)
         return self.trace.lifted(result, (args, kwargs))
 
     def across(self, *xs: Any) -> Any:
@@ -94,7 +96,8 @@ class Collectives:
     def own(self, a: Any) -> Any:
         """The part of a vector that a worker updates."""
         size = self.size
-        return self.trace.apply(lambda a: a[: len(a) // size], "team.own", (a,), {})
+        shard = Primitive(lambda a: a[: len(a) // size], "team.own", kind="collective", linear="first")
+        return self.trace.apply(shard, (a,))
 
     def averaged(self, gs: tuple[Any, ...], leaves: list[Any]) -> Any:
         """Gradients, or numbers, averaged: those of parameters side by side, in the order of the optimisers."""
@@ -194,7 +197,7 @@ SHARED: dict[int, Collectives] = {}
 
 def finish(calls: list[Call], result: list[Value]) -> None:
     """Refuse reads of what others update meanwhile; wait for their parts of the mean gradient where one is read."""
-    readers = [f"{c.info.where}: {c.info.line!r}: " for c in calls if not makes_view(c)
+    readers = [f"{c.info.where}: {c.info.line!r}: " for c in calls if not c.makes_view
                and any(v.base.kind == "updated" for v in c.inputs())]
     if readers or any(v.base.kind == "updated" for v in result):
         raise CompileError(f"compile: {(readers or [''])[0]}parameters are read after the optimiser's step; expected "
@@ -207,13 +210,9 @@ def finish(calls: list[Call], result: list[Value]) -> None:
             call.args = (*call.args[:3], whole)
 
 
-def makes_view(call: Call) -> bool:
-    return isinstance(call.result, Value) and call.result.base is not call.result
-
-
 def only_own(calls: list[Call], view: Call) -> bool:
     """Whether a view is read by nothing but `own`, or by nothing."""
-    if not makes_view(view):
+    if not view.makes_view:
         return False
     readers = [c for c in calls if any(v is view.result for v in c.inputs())]
     return all(c.name == "team.own" or only_own(calls, c) for c in readers)

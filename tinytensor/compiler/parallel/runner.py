@@ -13,8 +13,10 @@ import numpy as np
 
 from ...random import Generator
 from ..codegen.source import Source
-from ..ir import ArrayLayout, CompileError, Program, Value, put
-from .collectives import ShardedState, collective_id, comm_buffer, makes_view
+from ..ir import CompileError, Program, Value
+from ..layout import ArrayLayout
+from ..primitives import PUT
+from .collectives import ShardedState, collective_id, comm_buffer
 from .process_group import ProcessGroup, Stopped, shared
 
 
@@ -146,8 +148,8 @@ def never_read_elsewhere(program: Program, source: Value, final: Value) -> bool:
     touched = {source.number}
     for call in program.calls:
         if any(v.number in touched or v.base.number in touched for v in call.inputs()):
-            if call.effect or not (makes_view(call) or call.target is put
-                                   or (call.ufunc is not None and call.ufunc is not np.power)):
+            if call.effect or not (call.makes_view or call.primitive is PUT
+                                   or (call.elementwise and not call.primitive.can_fail)):
                 return False
             touched |= {v.number for v in call.outputs()}
     others = [*program.result, *(v for s, v in program.state if s is not source)]

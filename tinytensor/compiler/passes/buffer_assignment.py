@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Call, Program, Value, put, replaced, values
-from .buffers import RESHAPES, Buffer, Plan, compact, distance, nbytes, same_layout
+from ..ir import Call, Program, Value, values
+from ..layout import compact, distance, same_layout, span_bytes
+from ..primitives import COPY, PUT
+from .buffers import Buffer, Plan
 from .tiling import contract_scratch, form_tiled_loops, span
 
 ALIGN = 64  # bytes: a line of the processor's cache
-PRODUCTS = {np.matmul, np.dot, np.vecdot, np.einsum}
-UNSAFE = {np.isnan, np.isinf, np.isfinite, np.signbit}  # NumPy 2.4.6 is wrong where their results are far apart
 
 
 # --- one rule each ---
@@ -73,7 +73,7 @@ def assign_state(plan: Plan) -> None:
 def assign_updates(plan: Plan) -> None:
     """An array with a new part takes the old one's memory, and the part is made there, if the old one is done with."""
     for call in reversed(plan.calls):
-        if call.target not in (put, replaced):
+        if call.primitive.kind != "update":
             continue
         whole, base = call.result, call.args[0]
         home = plan.home.get(whole.number)
@@ -87,13 +87,13 @@ def assign_updates(plan: Plan) -> None:
                 and plan.last_use(base) <= plan.def_index(whole)
                 and plan.free(home, base, [whole, *replaced_by(plan, base)])):
             plan.assign(base, home)
-        if call.target is put and plan.home.get(base.base.number) is home:
+        if call.primitive is PUT and plan.home.get(base.base.number) is home:
             assign_update_slice(plan, call, base, home)
 
 
 def replaced_by(plan: Plan, v: Value) -> list[Value]:
     """The array that a value is a new version of, if nothing reads it any more."""
-    if v.call is None or v.call.target not in (put, replaced):
+    if v.call is None or v.call.primitive.kind != "update":
         return []
     base: Value = v.call.args[0]
     return [base.base] if plan.last_use(base.base) <= plan.def_index(v) else []
@@ -108,12 +108,12 @@ def assign_update_slice(plan: Plan, call: Call, base: Value, home: Buffer) -> No
     where, start = distance(region.array, call.result.array), plan.def_index(part)
     if plan.def_index(base) > start:  # the old array would be written over the part
         return
-    if not same_layout(part.array, region.array) or (maker.ufunc is None and reads_root(maker, base)):
+    if not same_layout(part.array, region.array) or (not maker.elementwise and reads_root(maker, base)):
         return
     for i in plan.reads.get(base.number, ()):
         if i < start or plan.calls[i] is call if i < len(plan.calls) else False:
             continue
-        if i == start and maker.ufunc is not None and all(
+        if i == start and maker.elementwise and all(
                 same_layout(w.array, part.array) and distance(w.array, base.array) == where
                 for w in maker.inputs() if w.is_array and w.base is base):
             continue
@@ -134,14 +134,14 @@ def assign_joins(plan: Plan) -> None:
     """What is only made to be copied elsewhere is made there, and the copy left out; from the last call to the first:
     a part of what is joined may itself be a copy."""
     for call in reversed(plan.calls):
-        if call.name in RESHAPES or call.target is np.copy:
+        if call.primitive.kind == "layout" or call.primitive is COPY:
             assign_copy(plan, call)
         elif is_join(call):
             assign_concatenation(plan, call)
 
 
 def is_join(call: Call) -> bool:
-    return call.target in (np.concatenate, np.stack)
+    return call.primitive.kind == "join"
 
 
 def assign_copy(plan: Plan, call: Call) -> None:
@@ -198,7 +198,7 @@ def fills(call: Call | None, rows: bool) -> bool:
         return False
     if call.target is np.matmul:
         return rows and all(v.array.ndim > 1 for v in call.inputs())
-    return is_stack(call) or (call.ufunc is not None and call.ufunc not in UNSAFE
+    return is_stack(call) or (call.elementwise and call.primitive.strided_out
                               and call.result.array.dtype.char != "e")
 
 
@@ -235,7 +235,7 @@ def multiplied(plan: Plan, v: Value, home: Buffer) -> bool:
 
     NumPy multiplies a matrix by itself, transposed, in another way, and knows it by its place.
     """
-    return any(i < len(plan.calls) and plan.calls[i].target in PRODUCTS and any(
+    return any(i < len(plan.calls) and plan.calls[i].primitive.kind == "product" and any(
         w.base is not v and w.base.number in plan.home and plan.home[w.base.number].top is home.top
         for w in plan.calls[i].inputs() if w.is_array) for i in plan.reads.get(v.number, ()))
 
@@ -246,7 +246,7 @@ def overlaps(plan: Plan, other: Value, home: Buffer, offset: int, size: int) -> 
     while there.permuted and there.parent is not None:  # its parts are anywhere in the whole
         there = there.parent
     begin = absolute(there) - absolute(home)
-    return begin < offset + size and offset < begin + max(nbytes(other.array), nbytes(there.value.array))
+    return begin < offset + size and offset < begin + max(span_bytes(other.array), span_bytes(there.value.array))
 
 
 def absolute(home: Buffer) -> int:
@@ -272,7 +272,7 @@ def assign_elementwise(plan: Plan) -> None:
     already, then forwards."""
     for call in reversed(plan.calls):
         v = call.result
-        if call.ufunc is not None and isinstance(v, Value) and v.number in plan.home:
+        if call.elementwise and isinstance(v, Value) and v.number in plan.home:
             home = plan.home[v.number]
             for o in call.inputs() if not home.permuted and home.kind in ("part", "state", "memory") else ():
                 if (o.is_array and o.base is o and plan.assignable(o) and same_layout(o.array, v.array)
@@ -283,7 +283,7 @@ def assign_elementwise(plan: Plan) -> None:
         v = call.result
         if not isinstance(v, Value) or not plan.assignable(v):
             continue
-        if call.ufunc is not None:
+        if call.elementwise:
             for o in call.inputs():
                 old = plan.home.get(o.number) if o.is_array else None
                 if (old is not None and old.kind != "outside" and old.top.kind != "given" and not old.permuted

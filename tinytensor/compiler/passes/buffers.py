@@ -6,22 +6,13 @@ memory.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from ...ops.products import turned_by_blocks
-from ..ir import ArrayLayout, Call, Program, Value, filled, put, replaced, values
+from ..ir import Call, Program, Value, values
+from ..layout import same_layout, span_bytes
 
 FOR_EVER = 1 << 60
-# Calls that can write into an array that they are given; `emit.py` knows how.
-FUNCTIONS = {np.concatenate, np.stack, np.einsum, np.clip, np.cumsum, np.cumprod, np.dot, np.mean, np.sum, np.copy,
-             np.argmax, np.argmin, np.max, np.min, np.prod, filled, np.ndarray.astype, np.ndarray.flatten,
-             inspect.unwrap(turned_by_blocks)}
-METHODS = {".sum", ".max", ".min", ".mean", ".prod", ".cumsum", ".cumprod", ".argmax", ".argmin", ".clip", ".dot",
-           ".any", ".all"}
 
 
 class TiledLoop(NamedTuple):
@@ -68,7 +59,7 @@ class Buffer:
     def size(self) -> int:
         """In bytes."""
         a = self.value.array
-        return nbytes(a if self.run is None else a[: self.run.rows(len(a))])
+        return span_bytes(a if self.run is None else a[: self.run.rows(len(a))])
 
     def all_live_ranges(self) -> Iterator[tuple[int, int, Value]]:
         yield from self.live_ranges
@@ -76,45 +67,19 @@ class Buffer:
             yield from part.all_live_ranges()
 
 
-def same_layout(a: Any, b: Any) -> bool:
-    """Whether two arrays have one shape, dtype and order of memory, so that one can stand in the other's memory."""
-    return bool(a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides)
-
-
-def compact(a: Any) -> bool:
-    """Whether an array fills its memory row by row."""
-    return bool(a.compact if isinstance(a, ArrayLayout) else a.flags.c_contiguous)
-
-
-def nbytes(a: Any) -> int:
-    """How much memory an array spans, whatever the order of its axes."""
-    return int(a.itemsize * (1 + sum((n - 1) * abs(s // a.itemsize) for n, s in zip(a.shape, a.strides, strict=True)))
-               if a.size else a.itemsize)
-
-
-def distance(view: Any, whole: Any) -> int:
-    """How many bytes after the whole a view of it begins; a source is whole."""
-    return getattr(view, "byte_offset", 0) - getattr(whole, "byte_offset", 0)
-
-
 def writes_out(call: Call, checked: dict[int, int]) -> bool:
     """Whether a call can write its result into an array that it is given; `checked`: what is known of indices."""
-    if not isinstance(call.result, Value) or not call.result.is_array or call.result.base is not call.result:
+    if not isinstance(call.result, Value) or not call.result.is_array or call.makes_view:
         return False
-    if call.effect or call.target in (put, replaced):
-        return call.target in (put, replaced) or call.name == "team.across"
-    if isinstance(call.target, np.ufunc):
-        return call.target.nout == 1
+    if call.primitive.kind == "update":
+        return True
+    if call.effect:
+        return call.name == "team.across"
     if call.name == "gathered":
         table, indices, axis = call.args
         return bool(axis == 0 and isinstance(indices, Value)
                     and 0 < checked.get(indices.base.number, 0) <= table.array.shape[0])
-    owner = getattr(call.target, "__self__", None)
-    return (isinstance(owner, np.ufunc) or call.target in FUNCTIONS or call.name in METHODS
-            or call.name in RESHAPES)
-
-
-RESHAPES = {".reshape", ".ravel", "np.reshape"}  # views or, where none can be, copies
+    return call.out or call.primitive.out(call)
 
 
 class Plan:
@@ -180,7 +145,7 @@ class Plan:
     def can_alias(self, old: Value, new: Value) -> bool:
         """Whether the call that makes `new` may write it over `old`, which it reads for the last time."""
         call = new.call
-        if call is None or call.ufunc is None or not same_layout(old.array, new.array):
+        if call is None or not call.elementwise or not same_layout(old.array, new.array):
             return False
         return all(w is old for w in call.inputs() if w.is_array and w.base is old.base)
 

@@ -8,17 +8,12 @@ gradient is used for more than that: for weight decay, momentum, clipping, or by
 from __future__ import annotations
 
 from copy import copy
-from operator import mul
 from typing import Any
 
 import numpy as np
 
 from ..ir import Call, Program, Value, mapped, values
-
-PRODUCTS = {np.multiply, np.matmul, np.vecdot, np.einsum}
-SUMS, JOINS = {np.add, np.subtract}, {np.concatenate, np.stack}
-OF_FIRST = {".reshape", ".T", ".mT", ".transpose", ".swapaxes", ".ravel", ".take", "[]", "gathered", "put_into_zeros",
-            "added_up", "np.negative", "np.add.reduce", "np.copy", "team.across", "team.average", "team.own"}
+from ..primitives import SCALAR
 
 
 def linear(call: Call, scaled: set[int]) -> bool:
@@ -32,17 +27,12 @@ def linear(call: Call, scaled: set[int]) -> bool:
     dtypes = {v.array.dtype for v in (*call.outputs(), *filter(grows, call.inputs())) if v.is_array}
     if len(dtypes) > 1 or not call.kwargs.keys() <= {"axis", "keepdims", "order", "dtype", "casting"}:
         return False
-    if call.target in PRODUCTS:
+    if call.primitive.linear == "one":
         return sum(map(grows, values(call.args))) == 1
-    if call.target in JOINS:
-        return all(map(fits, call.args[0]))
-    if call.ufunc in SUMS:
-        return all(map(fits, call.args))
-    if call.target is np.where:
-        return all(map(fits, call.args[1:]))
-    if call.target is np.divide or call.name in OF_FIRST:
-        return grows(call.args[0]) and not any(map(grows, values(call.args[1:])))
-    return False
+    if call.primitive.linear in ("each", "list", "branches"):
+        terms = {"each": call.args, "list": call.args[0], "branches": call.args[1:]}[call.primitive.linear]
+        return all(map(fits, terms))
+    return call.primitive.linear == "first" and grows(call.args[0]) and not any(map(grows, values(call.args[1:])))
 
 
 def is_zero(x: Any) -> bool:
@@ -61,7 +51,7 @@ def ends(call: Call) -> bool:
 def plain(number: Value) -> bool:
     """Whether a number is given to the step, or made of such by Python's arithmetic."""
     call = number.call
-    return call is None or (call.name.startswith("number ") and all(map(plain, call.inputs())))
+    return call is None or (call.primitive.kind == "scalar" and all(map(plain, call.inputs())))
 
 
 def scaled_from(calls: list[Call]) -> tuple[set[int], list[Call]] | None:
@@ -113,7 +103,7 @@ def fold_scale(program: Program) -> Program:
 def moved(program: Program, begin: Call, last: list[Call]) -> Program:
     """A copy of the program in which `begin` multiplies by the number, and the `last` calls do not."""
     twins: dict[int, Any] = {}
-    first = [c for c in program.calls if c.name.startswith("number ") and all(map(plain, c.inputs()))]  # make the rate
+    first = [c for c in program.calls if c.primitive.kind == "scalar" and all(map(plain, c.inputs()))]  # make the rate
     calls, before = [clone(c, twins) for c in first], set(map(id, first))
     rate = clone(number_of(last[0]), twins)
     for call in program.calls:
@@ -121,7 +111,7 @@ def moved(program: Program, begin: Call, last: list[Call]) -> Program:
             twins[id(call.result)] = clone(array_of(call), twins)
         elif call is begin:
             share = next(float(x) for x in call.args if not isinstance(x, Value))
-            product = Call(mul, "number *", (share, rate), {}, False, call.info)
+            product = Call(SCALAR["mul"], (share, rate), {}, False, call.info)
             number = max(v.number for v in (*program.sources, *[v for c in program.calls for v in c.outputs()]))
             product.result = Value(share * rate.array, product, number=number + 1)
             new = clone(call, twins)

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import ArrayLayout, Call, Program, Value, values
+from ..ir import Call, Program, Value, values
+from ..layout import ArrayLayout, address, compact
+from ..primitives import TABLE
 from ..tracing.aliasing import SMALL
-from ..tracing.trace import address
 from .buffer_assignment import eliminate_dead_code
-from .buffers import compact
 
 
 class StateUpdate:
@@ -38,7 +38,7 @@ class StateUpdate:
 
     def inner(self, x: Any) -> bool:
         """Whether something is made here, for this update alone."""
-        return (self.like(x) and x.base is x and x.call is not None and x.call.ufunc is not None and not x.call.kwargs
+        return (self.like(x) and x.base is x and x.call is not None and x.call.elementwise and not x.call.kwargs
                 and x.call.result is x and not x.call.effect and self.uses[x.number] == 1)
 
     def form_of(self, x: Any, reader: Any = None) -> Any:
@@ -78,9 +78,9 @@ class FusedUpdate:
             return self.source
         if update.inner(x):
             columns = zip(*[y.call.args for y in parts], strict=True)
-            return self.made(x.call.target, x.call.name, tuple([self.joined([*column]) for column in columns]))
+            return self.made(x.call.primitive, tuple([self.joined([*column]) for column in columns]))
         if update.like(x):
-            whole = self.made(np.concatenate, "np.concatenate", (parts,))
+            whole = self.made(TABLE[np.concatenate], (parts,))
             whole.name = common([v.name for v in parts]) or "values"
             return whole
         if isinstance(x, Value) or len(set(map(repr, parts))) == 1:
@@ -91,9 +91,9 @@ class FusedUpdate:
         self.constants.append(constant)
         return constant
 
-    def made(self, target: Any, text: str, args: tuple[Any, ...]) -> Value:
+    def made(self, primitive: Any, args: tuple[Any, ...]) -> Value:
         dtype, last = self.source.array.dtype, self.updates[-1].final.call
-        call = Call(target, text, args, {}, False, last.info._replace(module="", phase="update"))  # type: ignore[union-attr]
+        call = Call(primitive, args, {}, False, last.info._replace(module="", phase="update"))  # type: ignore[union-attr]
         self.calls.append(call)
         call.result = result = self.value(ArrayLayout((self.size,), dtype, (dtype.itemsize,), 0), call)
         return result

@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from ..ir import Call, Value
-from .buffers import Buffer, Plan, TiledLoop, compact, distance, nbytes
+from ..layout import compact, distance, span_bytes
+from .buffers import Buffer, Plan, TiledLoop
 
 LARGE, TILE = 3 * 2**18, 2**18  # bytes: an array from which on a run goes piece by piece; how large a piece is
 
@@ -20,19 +21,7 @@ def is_row_parallel(call: Call, n: int) -> bool:
     v = call.result
     if not isinstance(v, Value) or not v.is_array or v.array.ndim < 1 or v.array.shape[0] != n or v.base is not v:
         return False
-    if not compact(v.array) or not all(k in ("axis", "keepdims") for k in call.kwargs):
-        return False
-    target, operands = call.target, [w.array for w in call.inputs() if w.is_array]
-    if call.ufunc is not None:
-        return all(a.ndim < v.array.ndim or a.shape[0] in (1, n) for a in operands)
-    if target is np.matmul:  # matrices one by one
-        a, b = operands
-        return max(a.ndim, b.ndim) > 2 and all(x.ndim <= 2 or (x.ndim == max(a.ndim, b.ndim) and x.shape[0] == n)
-                                               for x in operands)
-    if getattr(target, "__self__", None) in (np.maximum, np.minimum):
-        axis, x = call.kwargs.get("axis", 0), operands[0]
-        return isinstance(axis, int) and axis % x.ndim > 0 and x.shape[0] == n
-    return False
+    return compact(v.array) and call.primitive.rows(call)
 
 
 def reads_by_rows(call: Call, w: Value) -> bool:
@@ -40,7 +29,7 @@ def reads_by_rows(call: Call, w: Value) -> bool:
     v = call.result
     if w is v:
         return True
-    if call.ufunc is not None:
+    if call.elementwise:
         return bool(w.array.ndim == v.array.ndim and w.array.shape[0] == v.array.shape[0])
     return bool(w.array.ndim > 2 or call.target is not np.matmul)
 
@@ -53,7 +42,7 @@ def aligned(plan: Plan, w: Value) -> bool:
         return False
     if min(a.strides) < 0 or a.strides[0] * a.shape[0] != root.array.nbytes:
         return False
-    return distance(a, root.array) >= 0 and distance(a, root.array) + nbytes(a[0]) <= a.strides[0]
+    return distance(a, root.array) >= 0 and distance(a, root.array) + span_bytes(a[0]) <= a.strides[0]
 
 
 class LoopBuilder:
@@ -116,7 +105,7 @@ def form_tiled_loops(plan: Plan) -> None:
     for i, call in enumerate(plan.calls):
         v = call.result
         if isinstance(v, Value) and ((v.is_array and v.base is not v and plan.preallocated(v))
-                                     or (not v.is_array and call.name.startswith("number "))):
+                                     or (not v.is_array and call.primitive.kind == "scalar")):
             continue  # made once, or written within another line
         if not growing.takes(i):
             growing.close()

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...random import Generator
 from ..ir import CompileError, Value
+from ..primitives import Primitive
 from .trace import Trace
 
 DRAWS = ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "random63")
@@ -49,7 +50,7 @@ def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: A
     """A draw, as a call of the step: in its place, and never left out."""
     if trace.collectives is not None and name in INTEGERS:
         return trace.collectives.dealt(rng, drawn, name, args, kwargs)
-    result = trace.call(drawn, f".{name}", (rng, *args), kwargs, effect=True)
+    result = trace.call(Primitive(drawn, f".{name}", kind="draw"), (rng, *args), kwargs, effect=True)
     return trace.lifted(result, ())
 
 

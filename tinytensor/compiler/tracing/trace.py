@@ -1,7 +1,7 @@
-"""A step written down: the calls that stand-ins for its arrays and numbers have met, and the values that they gave.
+"""A trace: the calls that the tracers of a step have met, and the values that they gave.
 
 The step runs on real values, so shapes, strides and whether a reshape copies are what they are; nothing that the step
-was given is changed. What becomes of the calls is `plan.py`'s.
+was given is changed. What becomes of the calls is told by `passes/`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ from weakref import ref
 import numpy as np
 
 from ...autograd import across, averaged
-from ..ir import ArrayLayout, Call, CompileError, Value, concrete, mapped, put, values
+from ...core import Tensor
+from ..ir import Call, CompileError, Value, concrete, mapped, values
+from ..layout import ArrayLayout, address
+from ..primitives import PUT, Primitive, full_name, of_engine, updated
+from .dispatch import as_tracer, dispatch
 from .source_info import SourceTracker
-from .tracer import PREDICATES, ArrayTracer, ScalarTracer, tracers
+from .tracer import ArrayTracer, ScalarTracer, tracers
 
 Target = Callable[..., Any]
 NONE: dict[str, Any] = {}  # no keywords; one for all calls
@@ -62,6 +66,11 @@ class Trace:
     def refusal(self, what: str, expected: str, advice: str) -> CompileError:
         """The error that names the user's line, what it does, and what to write instead."""
         return self.source_info.refusal(what, expected, advice)
+
+    def met_plain(self, what: str, refusal: CompileError | None = None) -> CompileError:
+        """The refusal of a tracer where a plain array is needed."""
+        return refusal or self.refusal(what, "NumPy's functions of whole arrays", "write tt.take(X, ix, 0) for X[ix], "
+                                       "and give back what is to be printed")
 
     # --- values ---
 
@@ -127,7 +136,7 @@ class Trace:
         array = concrete(value)
         assert array is not None, "a value that no stand-in has"
         call = value.call
-        if value.array_ref is None and call is not None and not call.effect and call.target is not put:
+        if value.array_ref is None and call is not None and not call.effect and call.primitive is not PUT:
             value.array, value.array_ref = self.layout(value), ref(array)
         return array
 
@@ -156,58 +165,70 @@ class Trace:
     # --- calls ---
 
     @unwatched
-    def call(self, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any],
-             effect: bool = False, like: Any = None) -> Any:
-        """Make a call, note it, and give what it gives, as values; `like`: in an array of this one's layout."""
+    def call(self, primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any] = NONE, effect: bool = False,
+             like: Any = None, out: bool = False) -> Any:
+        """Make a call, record it, and give what it gives, as values.
+
+        `like`: in an array of this one's layout; `out`: because the step named that array.
+        """
         given, named = mapped(self.value, args), mapped(self.value, kwargs) if kwargs else NONE
         info = self.source_info.current(self)
         layout = None if like is None else (like.dtype, like.shape, like.strides)
-        key: tuple[Any, ...] = (text, target, self.key(given), self.key(named), layout)
-        if isinstance(target, np.ufunc) and not target.signature and any(
-                v.array.nbytes >= REMATERIALISE for v in values(given) if v.is_array):
+        key: tuple[Any, ...] = (primitive, self.key(given), self.key(named), layout)
+        if primitive.kind == "elementwise" and any(v.array.nbytes >= REMATERIALISE for v in values(given)
+                                                   if v.is_array):
             key = (*key, info.phase)  # subtle: made again in the backward pass it costs less than to be kept
         call = None if effect else self.cse.get(key)
         if call is not None and all(concrete(v) is not None for v in call.outputs()):
             return call.result
         options = mapped(concrete, named) if like is None else {**mapped(concrete, named), "out": np.empty_like(like)}
-        result = target(*mapped(concrete, given), **options)
+        if primitive.kind == "update":
+            result = updated(primitive, *mapped(concrete, given), **options)
+        else:
+            result = primitive.function(*mapped(concrete, given), **options)
         if call is not None:  # nobody has what it gave then, or not all of it
             for v, x in zip(call.outputs(), leaves(result), strict=True):
                 if concrete(v) is None:
                     v.array, v.array_ref = np.asarray(x), None
             return call.result
-        call = Call(target, sys.intern(text), given, named, effect or result is None, info)
-        call.result = self.result(result, call, text)
+        call = Call(primitive, given, named, effect or result is None, info, out)
+        call.result = self.result(result, call)
         self.calls.append(call)
         self.cse[key] = call
         return call.result
 
-    def result(self, x: Any, call: Call, text: str) -> Any:
+    def result(self, x: Any, call: Call) -> Any:
         """What a call gave, as values."""
         if isinstance(x, list | tuple):
-            return type(x)(self.result(y, call, text) for y in x) if type(x) in (list, tuple) else \
-                tuple(self.result(y, call, text) for y in x)
-        is_scalar, value = isinstance(x, np.generic), None
+            parts = [self.result(y, call) for y in x]
+            return type(x)(*parts) if hasattr(x, "_fields") else parts if isinstance(x, list) else tuple(parts)
+        if x is None:
+            return None
+        is_scalar = isinstance(x, np.generic)
         x = np.array(x) if is_scalar else x
         if isinstance(x, np.ndarray):
-            whole = None if call.ufunc else next(
+            if x.dtype.hasobject:
+                raise self.refusal(f"{call.name} gave an array of Python objects", "arrays of numbers",
+                                   "compute it outside of the step")
+            whole = None if call.elementwise else next(
                 (v for v in call.inputs() if v.is_array and np.may_share_memory(x, concrete(v))), None)
             value = Value(x, call, whole and whole.base, "", "", self.count)
             value.is_scalar = is_scalar
             if whole is not None:
                 value.byte_offset = whole.byte_offset + address(x) - address(concrete(whole))
-        elif x is None or (type(x) in (int, float, bool) and text not in PREDICATES):
-            value = None if x is None else Value(x, call, None, "", "", self.count)
+        elif type(x) in (int, float) or (type(x) is bool and call.primitive.kind == "scalar"):
+            value = Value(x, call, None, "", "", self.count)
         else:
-            raise self.refusal(f"{text} gave {x!r}, a {type(x).__name__} that depends on values",
-                                     "arrays", "compute it outside of the step, or write np.where instead of a choice")
+            raise self.refusal(f"{call.name} gave {x!r}, a {type(x).__name__} that depends on values",
+                               "arrays", "compute it outside of the step, or write np.where instead of a choice")
         self.count += 1
         return value
 
     def lifted(self, result: Any, given: Any) -> Any:
-        """Values as stand-ins; a view belongs to the stand-in among the given that it is a view of."""
+        """Values as tracers; a view belongs to the tracer among the given that it is a view of."""
         if isinstance(result, list | tuple):
-            return type(result)(self.lifted(r, given) for r in result)
+            parts = [self.lifted(r, given) for r in result]
+            return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
         if result is None:
             return None
         if not result.is_array:
@@ -218,42 +239,68 @@ class Trace:
         return ArrayTracer(self, result, owner, result.is_scalar)
 
     @unwatched
-    def apply(self, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any],
+    def apply(self, primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any] = NONE,
               effect: bool = False) -> Any:
-        """A call of the step: on stand-ins, giving stand-ins."""
-        result = self.lifted(self.call(target, text, args, kwargs, effect), (args, kwargs))
-        if isinstance(result, ArrayTracer) and result.owner is not None:
-            result.way = (target, text, args, kwargs)
+        """A call of the step: on tracers, giving tracers."""
+        result = self.lifted(self.call(primitive, args, kwargs, effect), (args, kwargs))
+        if type(result) is ArrayTracer and result.owner is not None:
+            result.way = (primitive, args, kwargs)
         return result
 
-    def help(self, function: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The call of a helper of the engine; those that only workers need are nothing where one does it alone."""
+    @unwatched
+    def dispatch(self, function: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call of one of NumPy's functions."""
+        return dispatch(self, function, args, kwargs)
+
+    def record_engine(self, function: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call of a primitive of the engine; those that only workers need are nothing where one does it alone."""
         if function in TOGETHER:
             if self.collectives is None:
                 return function(*args)
             if function is across.__wrapped__:  # type: ignore[attr-defined]
                 return self.collectives.across(*args)
             return self.collectives.averaged(args, list(kwargs.get("leaves", ())))
-        return self.apply(function, function.__name__, args, kwargs)
+        primitive = of_engine(function)
+        if primitive is None:
+            raise self.refusal(f"{full_name(function)}, which the compiler does not know", "functions in its table of "
+                               "primitives", "add a row for it to tinytensor/compiler/primitives.py, or compose it "
+                               "of NumPy's functions")
+        return self.apply(primitive, args, kwargs)
+
+    # --- writes ---
 
     @unwatched
-    def into(self, out: Any, target: Target, text: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ArrayTracer:
+    def into(self, out: Any, primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ArrayTracer:
         """A call that writes into the array that `out` stands for."""
         if isinstance(out, tuple):
             out = out[0] if len(out) == 1 else None
-        if not isinstance(out, ArrayTracer):
-            raise self.refusal(f"{text} writes into an array that was not declared", "arrays of the step itself",
-                                     "name the array among what is given to tt.compile, or write a = a + b")
-        result = self.call(target, text, args, kwargs, like=out.now())
-        if out.is_scalar:  # NumPy's own numbers can't be written into: `s += 1` makes another
-            return ArrayTracer(self, result, None, is_scalar=True)
-        out.write(result)
+        if type(out) is not ArrayTracer:
+            raise self.met_plain("", self.refusal(
+                f"{primitive.name} writes into an array that was not declared", "arrays of the step itself",
+                "name the array among what is given to tt.compile, or write a = a + b"))
+        if out.is_scalar:
+            raise TypeError("return arrays must be of ArrayType")
+        out.write(self.call(primitive, args, kwargs, like=out.now(), out=True))
         return out
 
+    def update(self, primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A call that writes into its first operand: that stands for another value from now on."""
+        target = args[0]
+        if type(target) is not ArrayTracer:
+            raise self.met_plain("", self.refusal(
+                f"{primitive.name} writes into an array that was not declared", "arrays of the step itself",
+                "name the array among what is given to tt.compile, or copy it in the step"))
+        target.write(self.call(primitive, args, kwargs))
 
-def address(a: Any) -> int:
-    """Where in memory an array begins."""
-    return int(a.__array_interface__["data"][0])
+    def index(self, key: Any) -> Any:
+        """An index in one form: ranges, and lists that hold tracers, as arrays."""
+        if isinstance(key, tuple):
+            return tuple([self.index(k) for k in key])
+        if isinstance(key, range):
+            return np.arange(key.start, key.stop, key.step)
+        if isinstance(key, list) and any(True for _ in tracers(key)):
+            return as_tracer(self, key)
+        return getattr(key, "data", key) if isinstance(key, Tensor) else key
 
 
 def leaves(x: Any) -> Iterator[Any]:

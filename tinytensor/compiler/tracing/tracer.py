@@ -1,7 +1,7 @@
-"""What stands for an array or a number while a step is traced: it notes every call that it meets, and makes it.
+"""Tracers: what stands for an array or a number while a step is traced. Each records every call that it meets.
 
-A stand-in looks like what it stands for. What is not the same at each step, such as a choice by values, it refuses. The
-calls are kept by `trace.py`.
+A tracer looks like what it stands for. What is not the same at each step, such as control flow on values, it refuses.
+What becomes of NumPy's functions is told by `dispatch.py`; calls are kept by `trace.py`.
 """
 
 from __future__ import annotations
@@ -14,25 +14,30 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ...core import Tensor, TracerBase
-from ..ir import Call, Value, concrete, filled, mapped, put, replaced
+from ..ir import Call, Value, concrete, mapped
+from ..primitives import (
+    ABS,
+    ASTYPE,
+    COPY,
+    DYNAMIC_SLICE,
+    FILL,
+    FLATTEN,
+    GETITEM,
+    MATRIX_TRANSPOSE,
+    PUT,
+    SCALAR,
+    SETITEM,
+    TRANSPOSE,
+    Primitive,
+    of_ufunc,
+)
 
 if TYPE_CHECKING:
     from .trace import Trace
 
 Target = Callable[..., Any]
-
-
-# --- what stands for an array ---
-
-# NumPy's functions that look at shapes and dtypes only
-STATIC = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
-          np.may_share_memory, np.shares_memory}
-# and those whose result has a shape, or is a bool, that depends on values
-MASKS = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress, np.union1d, np.intersect1d,
-         np.setdiff1d, np.trim_zeros, np.array_equal, np.allclose, np.array_equiv, np.bincount, np.histogram}
-TOLD = {np.array2string, np.array_repr, np.array_str}
-PREDICATES = {"np.array_equal", "np.allclose", "np.iscomplexobj"}
 SQUARES = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
+PLACES = (int, slice, type(None), type(Ellipsis), np.integer)  # of an index that gives a view
 
 
 class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
@@ -41,13 +46,13 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     Attributes
     ----------
     held : ndarray
-        The array that its value is now: others need it only as long as a stand-in has it.
-    owner : Tracer or None
+        The array that its value is now: others need it only as long as a tracer has it.
+    owner : ArrayTracer or None
         Whose memory it is a view of: written through, and looked at again when that was written.
-    way : tuple
+    way : (Primitive, args, kwargs) or None
         The call that makes it of its owner.
     is_scalar : bool
-        Whether NumPy would give a number of its own here, not an array.
+        Whether NumPy would give a scalar here, not an array.
     """
 
     __slots__ = ("_value", "fresh", "held", "is_scalar", "owner", "seen", "tape", "way")
@@ -68,8 +73,8 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def current(self) -> Value:
         """The value that it stands for now."""
         if self.owner is not None and (value := self.owner.current()) is not self.seen:
-            target, text, args, kwargs = self.way
-            self.stand_for(self.tape.call(target, text, args, kwargs))
+            primitive, args, kwargs = self.way
+            self.stand_for(self.tape.call(primitive, args, kwargs))
             self.seen = value
         return self._value
 
@@ -91,21 +96,25 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
                 what = f"{name}, an argument of the step" if kind == "input" else (
                     f"{name or 'an array'}, which was not declared")
                 raise self.tape.refusal(f"a write into {what}", "writes into the step's own arrays, or declared "
-                                              "ones", "name the array, or the Module or Optimizer that holds it, among "
-                                              "what is given to tt.compile, or copy it")
+                                        "ones", "name the array, or the Module or Optimizer that holds it, among "
+                                        "what is given to tt.compile, or copy it")
             self.stand_for(value)
             return
-        base = self.owner.current()
-        info = self.tape.source_info.current(self.tape)
-        call = Call(put, "put", (base, value), {}, False, info)
-        array = concrete(base).copy("K")
-        call.result = whole = Value(array, call, None, "", "", self.tape.count)
-        self.tape.count += 1
-        self.tape.calls.append(call)
-        target, text, args, kwargs = self.way
-        args = mapped(lambda x: ArrayTracer(self.tape, whole) if x is self.owner else x, args)
-        call.region = region = self.tape.call(target, text, args, kwargs)
-        np.copyto(self.tape.materialise(region), self.tape.materialise(value))
+        base, tape = self.owner.current(), self.tape
+        if self.way is None:
+            raise tape.refusal("a write into one of several views that a call gave", "writes into an array, or a view "
+                               "of it by an index", "write x[i] = value")
+        primitive, args, kwargs = self.way
+        if primitive is DYNAMIC_SLICE:
+            self.owner.write(tape.call(SETITEM, (self.owner, args[1], value)))
+            return
+        call = Call(PUT, (base, value), {}, False, tape.source_info.current(tape))
+        call.result = whole = Value(concrete(base).copy("K"), call, None, "", "", tape.count)
+        tape.count += 1
+        tape.calls.append(call)
+        args = mapped(lambda x: ArrayTracer(tape, whole) if x is self.owner else x, args)
+        call.region = region = tape.call(primitive, args, kwargs)
+        np.copyto(tape.materialise(region), tape.materialise(value))
         self.owner.write(whole)
 
     # --- shape and dtype are known ---
@@ -143,6 +152,10 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         return self._value.array.nbytes  # type: ignore[no-any-return]
 
     @property
+    def device(self) -> str:
+        return "cpu"
+
+    @property
     def flags(self) -> Any:
         array, whole = self.held, self
         while whole.owner is not None:
@@ -169,56 +182,46 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(isinstance(x, Tensor) for x in inputs):
             return NotImplemented
-        text = f"np.{ufunc.__name__}" if method == "__call__" else f"np.{ufunc.__name__}.{method}"
-        if method == "at" or kwargs.get("where", True) is not True:
-            raise self.tape.refusal(f"{text}{'' if method == 'at' else ' with where='}", "calls that make whole "
-                                           "arrays", "write np.where, or tt.scatter for what adds up by index")
-        target, out = ufunc if method == "__call__" else getattr(ufunc, method), kwargs.pop("out", None)
-        kwargs = {k: v for k, v in kwargs.items() if k not in ("where", "subok")}
+        primitive, out = of_ufunc(ufunc, method), kwargs.pop("out", None)
+        kwargs = {k: v for k, v in kwargs.items() if not (k == "subok" or (k == "where" and v is True))}
+        for key in kwargs.keys() - set(primitive.parameters):
+            raise self.tape.refusal(f"{primitive.name} with {key}=", "calls that make whole arrays",
+                                    "write np.where(condition, result, other)" if key == "where" else "leave it out")
+        if primitive.kind == "update":
+            return self.tape.update(primitive, inputs, kwargs)
         if out is not None:
-            return self.tape.into(out, target, text, inputs, kwargs)
-        return self.tape.apply(target, text, inputs, kwargs)
+            return self.tape.into(out, primitive, inputs, kwargs)
+        return self.tape.apply(primitive, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if any(issubclass(t, Tensor) for t in types):
             return NotImplemented
-        if func in STATIC:
-            return func(*mapped(concrete, mapped(self.tape.value, args)), **kwargs)
-        if func in TOLD:
-            self.tape.check_told()
-            return repr(self)
-        name = func.__name__ if func.__module__ in ("numpy", None) else f"{func.__module__}.{func.__name__}"
-        text = f"np.{name.removeprefix('numpy.')}"
-        if func in MASKS or (func is np.where and len(args) + len(kwargs) == 1):
-            raise self.tape.refusal(f"{text} gives what depends on values: how many, or whether", "shapes that "
-                                           "are the same at each step", "write np.where with all three arguments")
-        if func is np.copy:
-            return args[0].copied() if args[0].is_scalar else args[0].copy("K")
-        if func is np.copyto:
-            args[0][...] = args[1]
-            return None
-        out = kwargs.pop("out", None)
-        if out is not None:
-            return self.tape.into(out, func, text, args, kwargs)
-        return self.tape.apply(func, text, args, kwargs)
+        return self.tape.dispatch(func, args, kwargs)
 
     def record_call(self, function: Target, args: Any, kwargs: Any) -> Any:
-        return self.tape.help(function, args, kwargs)
+        return self.tape.record_engine(function, args, kwargs)
 
     def __getitem__(self, key: Any) -> Any:
+        key = self.tape.index(key)
         self.tape.source_info.check_index(key)
-        return self.tape.apply(operator.getitem, "[]", (self, key), {})
+        keys = key if isinstance(key, tuple) else (key,)
+        varying = [k for k in keys if isinstance(k, ArrayTracer) and k.is_scalar]
+        if varying and all(isinstance(k, PLACES) or k in varying for k in keys) and (
+                self.ndim > sum(k is not None and k is not Ellipsis and not isinstance(k, slice) for k in keys)):
+            result = self.tape.apply(DYNAMIC_SLICE, (self, key))
+            result.owner, result.seen, result.way = self, self.current(), (DYNAMIC_SLICE, (self, key), {})
+            return result
+        return self.tape.apply(GETITEM, (self, key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self.tape.source_info.check_index(key)
-        if any(True for _ in tracers(key)) or any(isinstance(k, np.ndarray | list) for k in
-                                                  (key if isinstance(key, tuple) else (key,))):
-            self.write(self.tape.call(replaced, "[]=", (self, key, value), {}, like=self.now()))
-            return
+        key = self.tape.index(key)
         keys = key if isinstance(key, tuple) else (key,)
-        # subtle: without the dots x[0] is a number of its own, and no view
+        if not all(isinstance(k, PLACES) and not isinstance(k, TracerBase | bool) for k in keys):
+            self.tape.update(SETITEM, (self, key, value), {})
+            return
+        # subtle: without the dots x[0] is a scalar of its own, and no view
         region = self if key is Ellipsis else self[keys if any(k is Ellipsis for k in keys) else (*keys, Ellipsis)]
-        region.write(self.tape.call(filled, "np.copyto", (value,), {}, like=region.now()))
+        region.write(self.tape.call(FILL, (value,), like=region.now()))
 
     def copy(self, order: Any = "C") -> Any:
         """Another array with the same values: values never change, so that it is the same value under this layout."""
@@ -228,7 +231,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         if np.empty_like(array, order=order).strides == array.strides and value.kind in ("", "input") and (
                 value.base.kind != "state"):  # which is written over at the end
             return self.copied()
-        return self.tape.apply(np.copy, "np.copy", (self,), {"order": order})
+        return self.tape.apply(COPY, (self,), {"order": order})
 
     def copied(self) -> ArrayTracer:
         """Another array with this value."""
@@ -236,16 +239,41 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         other.fresh = True
         return other
 
+    def __copy__(self) -> Any:
+        return self.copy("K")
+
+    def __deepcopy__(self, _: Any) -> Any:
+        return self.copy("K")
+
     def astype(self, dtype: Any, order: str = "K", **options: Any) -> Any:
         """As an array's."""
-        if self.is_scalar:  # subtle: of a number of NumPy's own the same is made, not an array without axes
+        if self.is_scalar:  # subtle: of a scalar of NumPy's the same is made, not an array without axes
             y = self.copied().astype(dtype, order, **options)
             return ArrayTracer(self.tape, y.current(), None, is_scalar=True)
         now = self.current()
         if np.dtype(dtype) == self.dtype and order == "K" and not options and now.kind in ("", "input") and (
                 np.empty_like(self.held).strides == self.strides and now.base.kind != "state"):
             return self.copied()
-        return self.tape.apply(np.ndarray.astype, ".astype", (self, np.dtype(dtype)), {"order": order, **options})
+        for key in options.keys() - set(ASTYPE.parameters):
+            raise TypeError(f"astype() got an unexpected keyword argument {key!r}")
+        return self.tape.apply(ASTYPE, (self, np.dtype(dtype)), {"order": order, **options})
+
+    def flatten(self, order: str = "C") -> Any:
+        """As an array's."""
+        return self.tape.apply(FLATTEN, (self,), {} if order == "C" else {"order": order})
+
+    def reshape(self, *shape: Any, **options: Any) -> Any:
+        """As an array's."""
+        return self.tape.dispatch(np.reshape, (self, shape[0] if len(shape) == 1 else shape), options)
+
+    def transpose(self, *axes: Any) -> Any:
+        """As an array's."""
+        given = () if not axes else (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes,)
+        return self.tape.dispatch(np.transpose, (self, *given), {})
+
+    def clip(self, min: Any = None, max: Any = None, out: Any = None, **options: Any) -> Any:
+        """As an array's."""
+        return self.tape.dispatch(np.clip, (self, min, max, out), options)
 
     def __pow__(self, other: Any) -> Any:
         if type(other) in (int, float) and other in SQUARES and self.dtype.kind == "f":
@@ -253,31 +281,37 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         return np.power(self, other)
 
     def __ipow__(self, other: Any) -> Any:
+        if self.is_scalar:
+            return self**other
         fast: Any = SQUARES.get(other) if type(other) in (int, float) and self.dtype.kind == "f" else None
         power: Any = np.power
         return fast(self, out=self) if fast else power(self, other, out=self)
 
     @property
     def T(self) -> Any:
-        if self.is_scalar:
-            return self
-        return self.tape.apply(transposed, ".T", (self,), {})
+        return self if self.is_scalar else self.tape.apply(TRANSPOSE, (self,))
 
     @property
     def mT(self) -> Any:
-        return self.tape.apply(matrix_transposed, ".mT", (self,), {})
+        return self.tape.apply(MATRIX_TRANSPOSE, (self,))
 
     @property
     def real(self) -> Any:
-        return self
+        return self if self.dtype.kind != "c" else self.tape.dispatch(np.real, (self,), {})
 
     def sort(self, axis: int = -1, **options: Any) -> None:
         """As an array's: in place."""
         self[...] = np.sort(self, axis, **options)
 
+    def partition(self, kth: Any, axis: int = -1, **options: Any) -> None:
+        """As an array's: in place."""
+        self[...] = np.partition(self, kth, axis, **options)
+
     def fill(self, value: Any) -> None:
         """As an array's."""
         self[...] = value
+
+    # --- what is refused ---
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(np.ndarray, name):
@@ -286,24 +320,23 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
             name, "write it with NumPy's functions of arrays"))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise self.tape.refusal("an array of the step met what takes plain arrays only (X[ix], np.asarray, a "
-                                       "write into a plain array, printing)", "NumPy's functions of whole arrays",
-                                       "write tt.take(X, ix, 0) for X[ix], and give back what is to be printed")
+        raise self.tape.met_plain("an array of the step met what takes plain arrays only (X[ix], np.asarray, a "
+                                  "write into a plain array, printing)")
 
     def __bool__(self) -> bool:
-        raise self.tape.refusal("a choice (if, while, and, or, assert) by values", "the same calls at each step",
-                                       "write np.where(condition, a, b), or choose outside of the step")
+        raise self.tape.refusal("control flow (if, while, and, or, assert) that depends on array values", "the same "
+                                "calls at each step", "write np.where(condition, a, b), or choose outside of the step")
 
     def __float__(self) -> float:
-        raise self.tape.source_info.number("float(), or a write into a plain array,")
+        raise self.tape.met_plain("", self.tape.source_info.number("float(), or a write into a plain array,"))
 
     def __int__(self) -> int:
-        raise self.tape.source_info.number("int()")
+        raise self.tape.met_plain("", self.tape.source_info.number("int()"))
 
     def __index__(self) -> int:
         if self.size != 1 or self.dtype.kind not in "iu":
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
-        raise self.tape.source_info.number("an index or a count (range)")
+        raise self.tape.met_plain("", self.tape.source_info.number("an index or a count (range)"))
 
     def __complex__(self) -> complex:
         raise self.tape.source_info.number("complex()")
@@ -317,41 +350,50 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         raise self.tape.source_info.number(".tolist()")
 
 
-def transposed(x: Any) -> Any:
-    return x.T
+ADVICE = {"view": "write x.astype(dtype)", "resize": "write x.reshape(shape)", "tobytes": "do it outside of the step"}
 
 
-def matrix_transposed(x: Any) -> Any:
-    return x.mT
+# --- methods ---
+
+METHODS = {"all": np.all, "any": np.any, "argmax": np.argmax, "argmin": np.argmin, "argsort": np.argsort,
+           "choose": np.choose, "cumprod": np.cumprod, "cumsum": np.cumsum, "diagonal": np.diagonal, "dot": np.dot,
+           "max": np.max, "mean": np.mean, "min": np.min, "nonzero": np.nonzero, "prod": np.prod, "put": np.put,
+           "ravel": np.ravel, "repeat": np.repeat, "round": np.round, "searchsorted": np.searchsorted,
+           "squeeze": np.squeeze, "std": np.std, "sum": np.sum, "swapaxes": np.swapaxes, "take": np.take,
+           "trace": np.trace, "var": np.var, "conj": np.conjugate, "conjugate": np.conjugate}
 
 
-ADVICE = {"view": "write x.astype(dtype)", "nonzero": "write np.where(mask, a, b)",
-          "partition": "write np.sort(x)", "resize": "write x.reshape(shape)", "tobytes": "do it outside of the step"}
-METHODS = ("all", "any", "argmax", "argmin", "argsort", "clip", "conj", "conjugate", "cumprod", "cumsum", "diagonal",
-           "dot", "flatten", "max", "mean", "min", "prod", "ravel", "repeat", "reshape", "round", "squeeze", "std",
-           "sum", "swapaxes", "take", "trace", "transpose", "var")
+def method(name: str, function: Any) -> Target:
+    """A method of arrays: NumPy's function of the same name."""
+    def recorded(self: ArrayTracer, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(function, np.ufunc):
+            return function(self, *args, **kwargs)
+        return self.tape.dispatch(function, (self, *args), kwargs)
+
+    recorded.__name__ = name
+    return recorded
 
 
-def method(name: str) -> Target:
-    """A method of arrays that is noted as a call."""
-    target = getattr(np.ndarray, name)
-
-    def noted(self: ArrayTracer, *args: Any, **kwargs: Any) -> Any:
-        out = kwargs.pop("out", None)
-        if out is not None:
-            return self.tape.into(out, target, f".{name}", (self, *args), kwargs)
-        return self.tape.apply(target, f".{name}", (self, *args), kwargs)
-
-    noted.__name__ = name
-    return noted
+for name, function in METHODS.items():
+    setattr(ArrayTracer, name, method(name, function))
 
 
-for name in METHODS:
-    setattr(ArrayTracer, name, method(name))
+def in_place(name: str) -> Target:
+    """`x += y`: into the array, but for a scalar of NumPy's, of which another is made."""
+    plain, into = getattr(operator, name), getattr(NDArrayOperatorsMixin, f"__i{name.strip('_')}__")
+
+    def operate(self: ArrayTracer, other: Any) -> Any:
+        return plain(self, other) if self.is_scalar else into(self, other)
+
+    return operate
+
+
+for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "lshift", "rshift", "and_", "or_", "xor"):
+    setattr(ArrayTracer, f"__i{name.strip('_')}__", in_place(name))
 
 
 def tracers(x: Any) -> Iterator[ArrayTracer]:
-    """The stand-ins in nested arguments."""
+    """The tracers in nested arguments."""
     found: list[ArrayTracer] = []
     mapped(lambda y: found.append(y) if isinstance(y, ArrayTracer) else None, x)
     return iter(found)
@@ -370,7 +412,7 @@ class ScalarTracer(TracerBase):
         self.tape, self.value = trace, value
 
     @property  # type: ignore[misc]
-    def __class__(self) -> Any:  # as a Tracer's
+    def __class__(self) -> Any:  # as a ArrayTracer's
         return type(self.value.array)
 
     def __repr__(self) -> str:
@@ -382,49 +424,48 @@ class ScalarTracer(TracerBase):
             return NotImplemented
         if all(not isinstance(x, ArrayTracer | np.ndarray) for x in inputs):
             raise self.tape.refusal(f"np.{ufunc.__name__} of a number", "Python's own arithmetic, for NumPy's "
-                                           "numbers would make float64 of float32", "write x ** 0.5 for np.sqrt(x)")
+                                    "numbers would make float64 of float32", "write x ** 0.5 for np.sqrt(x)")
         return ArrayTracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return ArrayTracer.__array_function__(self, func, types, args, kwargs)  # type: ignore[arg-type]
 
     def record_call(self, function: Target, args: Any, kwargs: Any) -> Any:
-        return self.tape.help(function, args, kwargs)
+        return self.tape.record_engine(function, args, kwargs)
 
     def __bool__(self) -> bool:
         raise self.tape.refusal("a choice (if, min, max, assert) by a number that varies", "the same calls at "
-                                       "each step", "choose outside of the step, and pass the result as a float")
+                                "each step", "choose outside of the step, and pass the result as a float")
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise self.tape.refusal("an array is made of a number that varies (np.array, np.full, tt.tensor)",
-                                      "numbers that multiply arrays or are added to them", "write np.ones(shape) * x")
+        raise self.tape.met_plain("", self.tape.refusal(
+            "an array is made of a number that varies (np.array, np.full, tt.tensor)", "numbers that multiply arrays "
+            "or are added to them", "write np.ones(shape) * x"))
 
     def __abs__(self) -> Any:
-        return self.tape.apply(abs, "abs", (self,), {})
+        return self.tape.apply(ABS, (self,))
 
     def __pos__(self) -> Any:
         return self
 
     def _plain(self, *_: Any) -> Any:
-        raise self.tape.source_info.number("a conversion of a number that varies (float(), int(), an index, a format)")
+        raise self.tape.met_plain("", self.tape.source_info.number(
+            "a conversion of a number that varies (float(), int(), an index, a format)"))
 
     __float__ = __int__ = __index__ = __round__ = __format__ = _plain
 
 
-def arithmetic(symbol: str, function: Target, swapped: bool) -> Target:
-    def noted(self: ScalarTracer, *other: Any) -> Any:
+def arithmetic(primitive: Primitive, swapped: bool) -> Target:
+    def recorded(self: ScalarTracer, *other: Any) -> Any:
         if other and not isinstance(other[0], int | float | ScalarTracer):
             return NotImplemented
-        args = (*other, self) if swapped else (self, *other)
-        return self.tape.apply(function, f"number {symbol}", args, {})
+        return self.tape.apply(primitive, (*other, self) if swapped else (self, *other))
 
-    return noted
+    return recorded
 
 
-for name, symbol in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%",
-                     "pow": "**"}.items():
-    setattr(ScalarTracer, f"__{name}__", arithmetic(symbol, getattr(operator, name), False))
-    setattr(ScalarTracer, f"__r{name}__", arithmetic(symbol, getattr(operator, name), True))
-for name, symbol in {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "neg": "-"}.items():
-    setattr(ScalarTracer, f"__{name}__", arithmetic(symbol, getattr(operator, name), False))
+for name, primitive in SCALAR.items():
+    setattr(ScalarTracer, f"__{name}__", arithmetic(primitive, False))
+    if name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+        setattr(ScalarTracer, f"__r{name}__", arithmetic(primitive, True))
 setattr(ScalarTracer, "__hash__", object.__hash__)

@@ -168,16 +168,6 @@ def allclose() -> Any:
     return lambda x: np.allclose(x, 0), []  # here
 
 
-@refused(PLAIN, IX)
-def indexing_of_a_plain_array() -> Any:
-    return lambda ix: np.arange(9.0)[ix], []  # here
-
-
-@refused(PLAIN)
-def asarray() -> Any:
-    return lambda x: np.asarray(x) * 2, []  # here
-
-
 @refused(PLAIN)
 def asarray_of_tensor() -> Any:
     return lambda x: np.asarray(tt.tensor(x)) * 2, []  # here
@@ -206,12 +196,6 @@ def math_of_number() -> Any:
 @refused(f"a choice (if, min, max, assert) by a number that varies; {NUMBERS}", X, 0.1)
 def choice_by_number() -> Any:
     return lambda x, lr: x * max(lr, 0.01), []  # here
-
-
-@refused("an array is made of a number that varies (np.array, np.full, tt.tensor); expected numbers that multiply "
-         "arrays or are added to them; write np.ones(shape) * x", X, 0.1)
-def array_of_numbers() -> Any:
-    return lambda x, lr: x * np.array([lr, lr, lr]), []  # here
 
 
 # --- writes ---
@@ -244,16 +228,6 @@ def write_by_item() -> Any:
 def write_by_out() -> Any:
     a = np.zeros((2, 3))
     return lambda x: np.add(x, x, out=a), [SimpleNamespace(a=a)]  # here
-
-
-@refused(f"float(), or a write into a plain array, {FOR_EVER}")
-def write_into_a_new_array() -> Any:
-    def step(x: Any) -> Any:
-        z = np.zeros(3)
-        z[1] = x.sum()  # here
-        return z
-
-    return step, []
 
 
 @refused(f"a write into x, an argument of the step; {WRITES}")

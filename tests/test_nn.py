@@ -629,8 +629,8 @@ def test_one_hot():
     assert F.one_hot(tt.tensor(ix)).shape == (2, 2, 3) and F.one_hot(ix, 3, dtype=np.float32).dtype == np.float32
     assert F.one_hot(np.zeros(0, np.int64), 3).shape == (0, 3)
     assert message(IndexError, F.one_hot, ix, 2) == (
-        "one_hot: indices from 0 to 2 came for 2 classes; expected 0 to 1; check the vocabulary, or num_classes")
-    assert message(IndexError, F.one_hot, [-1]).startswith("one_hot: indices from -1 to -1")
+        "one_hot: index 2 came for 2 classes; expected 0 to 1; check the vocabulary, or the size of the layer")
+    assert message(IndexError, F.one_hot, [-1]).startswith("one_hot: index -1 came for 0 classes")
     assert message(TypeError, F.one_hot, [0.5]).startswith("one_hot: indices of dtype float32 came; expected integers")
 
 

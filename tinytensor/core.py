@@ -342,6 +342,10 @@ class TracerBase:
         """Record the call of a `primitive`, and give what stands for its result."""
         raise NotImplementedError
 
+    def record_stack(self, x: Any) -> Any:
+        """Record that an array is made of nested lists in which this tracer is."""
+        raise NotImplementedError
+
 
 def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
     """Record calls of this function as a single node when tracing; elsewhere it is the function itself.
@@ -373,8 +377,9 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
     """Any array_like as an array: Python floats (and lists of them) become float32, whatever has a dtype keeps it."""
     if isinstance(x, Tensor):
         x = x.data
-    if isinstance(x, TracerBase):
-        return x if dtype is None and not copy else x.astype(dtype or x.dtype)  # type: ignore[attr-defined, return-value]
+    if tracing and (tracer := first_tracer(x)) is not None:
+        x = tracer.record_stack(x)
+        return x if dtype is None and not copy else x.astype(dtype or x.dtype)  # type: ignore[no-any-return]
     try:
         y: Array = np.array(x, dtype=dtype, copy=copy if hasattr(x, "dtype") else None)
     except ValueError as error:

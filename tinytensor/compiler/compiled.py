@@ -32,6 +32,7 @@ from .passes.fold_scale import fold_scale
 from .passes.horizontal_fusion import fuse_updates
 from .tracing.aliasing import reject_alias, short
 from .tracing.closure import ClosureScan
+from .tracing.creation import creating
 from .tracing.signature import ById, argument_guard, arrays, compare, describe_changes, inspect_step, kind
 from .tracing.source_info import SourceTracker
 from .tracing.state import Cell, State
@@ -235,6 +236,7 @@ class CompiledStep:
         self.known: dict[Any, dict[int, bool]] = {}  # of each key: whether the step clears a tensor's old gradient
         self.restarts = 0
         self.ran: Executable | None = None  # the program of the last call
+        self.creates = False  # whether arrays that the step makes itself are traced too
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.count:
@@ -367,14 +369,28 @@ class CompiledStep:
         return len(a) == len(b) and all(map(is_, a, b))
 
     def trace(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
-        """Run the step on stand-ins for all that it is given or may change, then write down what came of that."""
+        """Trace the step; where traced values met arrays that it makes itself, once more with these traced too."""
+        try:
+            return self.trace_once(args, named)
+        except CompileError as error:
+            if self.creates or not error.needs_creation:
+                raise
+        self.creates = True
+        try:
+            return self.trace_once(args, named)
+        except CompileError:
+            self.creates = False
+            raise
+
+    def trace_once(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
+        """Run the step on tracers for all that it is given or may change, then write down what came of that."""
         source_info = SourceTracker(self.state.paths)
         trace = Trace(source_info)
         if self.workers > 1:
             trace.collectives = Collectives(trace, self.shares)
         around = self.around(args)
         unchanged = self.state.watch(around)
-        with self.state.replaced(trace, around) as standing:
+        with creating(trace) if self.creates else nullcontext(), self.state.replaced(trace, around) as standing:
             inputs: list[Value] = []
             tensors: list[tuple[str, Tensor]] = []
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class CompileError(RuntimeError):
     """A step that can't be compiled: the line, what it does, and what to write instead."""
 
+    needs_creation = False  # whether arrays that the step makes have to be traced for it (`tracing/creation.py`)
+
 
 class SourceInfo(NamedTuple):
     """Where a call was made."""

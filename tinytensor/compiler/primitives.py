@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import first_tracer
 from .ir import Call, Value
 from .layout import compact
 
@@ -124,6 +125,9 @@ class Primitive:
         if key not in self.parameters and key not in self.operands:
             raise Unknown(f"{self.name} with {key}=", f"one of the parameters {', '.join(self.takes())}",
                           UNKNOWN.get(key, "compose it of functions without it"))
+        if key not in self.operands and first_tracer(x) is not None:
+            raise Unknown(f"{self.name} with {key}= that varies", "the same at each step",
+                          "compute it outside of the step, and pass it as a whole number")
 
     def takes(self) -> list[str]:
         return [x.strip("*") for x in (*self.operands, *self.parameters)]

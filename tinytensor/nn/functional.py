@@ -13,8 +13,8 @@ from .. import ops
 from ..core import Tensor, as_array
 from ..ops.activation import gelu, relu, silu
 from ..ops.elementwise import sigmoid, tanh
+from ..ops.fused import check_range, linear, log_softmax, softmax
 from ..ops.fused import embedding as rows_of
-from ..ops.fused import linear, log_softmax, softmax
 from .dot_product import scaled_dot_product_attention
 from .dropout import dropout
 from .losses import (
@@ -114,9 +114,6 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     if i.dtype.kind not in "iu":
         raise TypeError(f"one_hot: indices of dtype {i.dtype} came; expected integers; convert them: "
                         f"indices.astype(np.int64)")
-    low, high = (int(i.min()), int(i.max())) if i.size else (0, -1)
-    n = high + 1 if num_classes == -1 else num_classes
-    if low < 0 or high >= n:
-        raise IndexError(f"one_hot: indices from {low} to {high} came for {n} classes; expected 0 to {n - 1}; check "
-                         f"the vocabulary, or num_classes")
+    n = num_classes if num_classes != -1 else int(i.max()) + 1 if i.size else 0
+    check_range(i.astype(np.int64), n, "one_hot: index", f"{n} classes")
     return Tensor(np.equal(i[..., None], np.arange(n)).astype(dtype))

@@ -127,7 +127,9 @@ def likelihood(logits: Any, targets: Any, reduction: str = "mean", ignore_index:
     keep = np.not_equal(targets, -1 if ignore_index is None else ignore_index)  # no target is negative
     losses = -take_along_axis(log_softmax(logits), np.expand_dims(np.where(keep, targets, 0), -1), -1)[..., 0]
     losses = losses if ignore_index is None else where(keep, losses, 0)
-    return losses if reduction == "none" else losses.sum() / (int(keep.sum()) if reduction == "mean" else 1)
+    if reduction != "mean":
+        return losses if reduction == "none" else losses.sum()
+    return losses.sum() / (targets.size if ignore_index is None else np.add.reduce(keep, axis=None, dtype=losses.dtype))
 
 
 def excess(g: Any, logits: Any, reduction: str, extras: Any) -> Any:

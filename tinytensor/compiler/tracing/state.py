@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from operator import is_
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from .closure import ClosureScan, Term
 from .rng import TRACED, TracedGenerator, TracedStream, Undeclared, position
 from .trace import Trace
 from .tracer import ArrayTracer, ScalarTracer
+
+FUNCTIONS = (FunctionType, BuiltinFunctionType, type(np.sum))
 
 
 class Cell:
@@ -232,6 +235,8 @@ class Patched:
         """What stands for a thing that the step knows by name."""
         if isinstance(x, ArrayTracer | ScalarTracer):
             return x
+        if self.trace.creation and type(x) in FUNCTIONS and (instead := self.trace.creation.get(x)) is not None:
+            return instead
         if isinstance(x, np.ndarray) and x.dtype.kind in "biufc":
             if id(x) not in self.tracers:
                 value = self.trace.constant(x)

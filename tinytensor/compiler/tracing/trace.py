@@ -15,7 +15,7 @@ from weakref import ref
 import numpy as np
 
 from ...autograd import across, averaged
-from ...core import Tensor
+from ...core import Tensor, TracerBase
 from ..ir import Call, CompileError, Value, concrete, mapped, values
 from ..layout import ArrayLayout, address
 from ..primitives import PUT, Primitive, full_name, of_engine, updated
@@ -59,6 +59,7 @@ class Trace:
         self.layouts: dict[Any, ArrayLayout] = {}
         self.constants: dict[int, Value] = {}
         self.open = False  # whether the step runs just now
+        self.creation: dict[Target, Target] = {}  # what stands for functions that make arrays (`creation.py`)
         self.prints: dict[int, int] = {}  # number of a constant -> what is in it
         self.count = 0
         self.collectives: Any = None  # notes what workers do together, where several share the step
@@ -68,9 +69,12 @@ class Trace:
         return self.source_info.refusal(what, expected, advice)
 
     def met_plain(self, what: str, refusal: CompileError | None = None) -> CompileError:
-        """The refusal of a tracer where a plain array is needed."""
-        return refusal or self.refusal(what, "NumPy's functions of whole arrays", "write tt.take(X, ix, 0) for X[ix], "
-                                       "and give back what is to be printed")
+        """The refusal of a tracer where a plain array is needed; traced once more, NumPy may make a tracer there."""
+        if refusal is None:
+            refusal = self.refusal(what, "NumPy's functions of whole arrays", "write tt.take(X, ix, 0) for X[ix], and "
+                                   "give back what is to be printed")
+        refusal.needs_creation = True
+        return refusal
 
     # --- values ---
 
@@ -103,6 +107,15 @@ class Trace:
         """Refuse to be told in words while the step runs: that would be done at the first steps only."""
         if self.open:
             raise self.source_info.number("a text (print, str, an f-string)")
+
+    def constant_array(self, value: Value) -> Any:
+        """The array of a value that is made of nothing but constants of this trace; None of any other."""
+        if value.kind == "constant":
+            return None if value.mutable or value.number in self.prints else value.array
+        call = value.call
+        if call is None or call.effect or not all(self.constant_array(v) is not None for v in call.inputs()):
+            return None
+        return concrete(value)
 
     def check_constants(self) -> None:
         """As `check_constant`, at the end of a step."""
@@ -291,6 +304,13 @@ class Trace:
                 f"{primitive.name} writes into an array that was not declared", "arrays of the step itself",
                 "name the array among what is given to tt.compile, or copy it in the step"))
         target.write(self.call(primitive, args, kwargs))
+
+    @unwatched
+    def stack(self, x: Any) -> Any:
+        """Nested lists that hold tracers, as one array; a tracer is one already."""
+        if isinstance(x, TracerBase):
+            return x
+        return self.dispatch(np.stack, ([self.stack(y) if type(y) in (list, tuple) else y for y in x],), {})
 
     def index(self, key: Any) -> Any:
         """An index in one form: ranges, and lists that hold tracers, as arrays."""

@@ -201,6 +201,9 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def record_call(self, function: Target, args: Any, kwargs: Any) -> Any:
         return self.tape.record_engine(function, args, kwargs)
 
+    def record_stack(self, x: Any) -> Any:
+        return self.tape.stack(x)
+
     def __getitem__(self, key: Any) -> Any:
         key = self.tape.index(key)
         self.tape.source_info.check_index(key)
@@ -319,34 +322,52 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         raise self.tape.refusal(f".{name} of an array", "NumPy's functions and the usual methods", ADVICE.get(
             name, "write it with NumPy's functions of arrays"))
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def constant(self) -> Any:
+        """The array, if it is made of constants alone, and so the same at each step."""
+        return self.tape.constant_array(self.current())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if (constant := self.constant()) is not None:
+            return np.array(constant, dtype)
         raise self.tape.met_plain("an array of the step met what takes plain arrays only (X[ix], np.asarray, a "
                                   "write into a plain array, printing)")
 
     def __bool__(self) -> bool:
+        if (constant := self.constant()) is not None:
+            return bool(constant)
         raise self.tape.refusal("control flow (if, while, and, or, assert) that depends on array values", "the same "
                                 "calls at each step", "write np.where(condition, a, b), or choose outside of the step")
 
     def __float__(self) -> float:
+        if (constant := self.constant()) is not None:
+            return float(constant)
         raise self.tape.met_plain("", self.tape.source_info.number("float(), or a write into a plain array,"))
 
     def __int__(self) -> int:
+        if (constant := self.constant()) is not None:
+            return int(constant)
         raise self.tape.met_plain("", self.tape.source_info.number("int()"))
 
     def __index__(self) -> int:
         if self.size != 1 or self.dtype.kind not in "iu":
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        if (constant := self.constant()) is not None:
+            return operator.index(constant)
         raise self.tape.met_plain("", self.tape.source_info.number("an index or a count (range)"))
 
     def __complex__(self) -> complex:
         raise self.tape.source_info.number("complex()")
 
-    def item(self, *_: Any) -> Any:
-        """Refused."""
+    def item(self, *args: Any) -> Any:
+        """As an array's, of a constant; else refused."""
+        if (constant := self.constant()) is not None:
+            return constant.item(*args)
         raise self.tape.source_info.number(".item()")
 
     def tolist(self) -> Any:
-        """Refused."""
+        """As an array's, of a constant; else refused."""
+        if (constant := self.constant()) is not None:
+            return constant.tolist()
         raise self.tape.source_info.number(".tolist()")
 
 
@@ -432,6 +453,9 @@ class ScalarTracer(TracerBase):
 
     def record_call(self, function: Target, args: Any, kwargs: Any) -> Any:
         return self.tape.record_engine(function, args, kwargs)
+
+    def record_stack(self, x: Any) -> Any:
+        return self.tape.stack(x)
 
     def __bool__(self) -> bool:
         raise self.tape.refusal("a choice (if, min, max, assert) by a number that varies", "the same calls at "

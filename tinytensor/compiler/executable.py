@@ -53,7 +53,7 @@ class Executable:
         self.put = [self.cells[v.number].put for v in changed]
         name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.named}
         linecache.cache[name] = (len(text), None, Lines(self), name)  # type: ignore[assignment]
-        self.unchanged, self.checks, self.used = self.guards.hold, 0, False
+        self.unchanged, self.checks, self.used = self.guards.quick(), 0, False
         self.tensors = [*state.tensors.values(), *state.plain.values()]
         grads = " is ".join([*[f"t{i}.grad" for i in range(len(self.tensors))], "None"])
         self.no_gradients = eval(f"lambda: {grads}", {f"t{i}": t for i, t in enumerate(self.tensors)})
@@ -64,7 +64,7 @@ class Executable:
         if shares.size > 1:
             crew = ShardedRunner(program, self.source, numbers, arrays(args), shares)
             self.run: Callable[..., Any] = crew
-            self.unchanged = lambda: crew.well and self.guards.hold()
+            unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
         else:
             exec(builtins.compile(text, name, "exec"), namespace)
             self.run = namespace["step"]

@@ -24,6 +24,7 @@ from ...nn.module import Module
 from ...optim import EMA
 from ...optim.flat import Optimizer
 from ...random import Generator
+from ..ir import SourceInfo
 from .code import DYNAMIC, WHOLE, codes, global_names, imported, is_library, is_library_file, is_user_code, names_of
 from .opaque import CACHES, CONSTANT, is_bound_builtin, is_hidden, slot_names
 from .scopes import (
@@ -52,7 +53,7 @@ REPLACED = ("forward", "__call__", "step", "update")  # methods of the library's
 WRAPPERS = (staticmethod, classmethod, property, cached_property, partialmethod)
 FIXED = (*ATOMS, *CONSTANT, *STREAMS, CodeType, types.BuiltinFunctionType, types.WrapperDescriptorType,
          types.MethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodWrapperType,
-         types.ClassMethodDescriptorType, types.GenericAlias, types.UnionType, np.ufunc)
+         types.ClassMethodDescriptorType, type(SourceInfo.line), types.GenericAlias, types.UnionType, np.ufunc)
 LEFT_ALONE = (NUMPY, PACKAGE)  # modules that hold nothing which the user sets
 COMPILER = __name__.rpartition(".tracing")[0]
 
@@ -84,6 +85,7 @@ class ClosureScan:
         self.modules: dict[int, ModuleType] = {}
         self.names: set[str] = set()  # of attributes that the code knows
         self.cells: set[int] = set()
+        self.found: list[tuple[Any, str]] = []
         self.waiting: deque[tuple[Any, str]] = deque((root, "") for root in roots)
         for code, (table, functions) in (more or {}).items():
             self.waiting.extend((f, "") for f in functions)
@@ -99,14 +101,18 @@ class ClosureScan:
         while True:
             while self.waiting:
                 self.look(*self.waiting.popleft())
+                self.waiting.extendleft(reversed(self.found))  # depth first: so things are called as the step does
+                self.found.clear()
             for module in list(self.modules.values()):
                 self.module(module)
+            self.waiting.extend(self.found)
+            self.found.clear()
             if not self.waiting:
                 return
 
     def visit(self, x: Any, name: str) -> None:
         if type(x) not in ATOMS and id(x) not in self.seen:
-            self.waiting.append((x, name))
+            self.found.append((x, name))
 
     def look(self, x: Any, name: str) -> None:
         """Note what holds values, and let these wait."""
@@ -319,5 +325,6 @@ def changes(scope: Scope, old: dict[Any, Any]) -> Iterator[tuple[Any, Any, Any]]
 
 def unreached(scan: ClosureScan, ran: dict[CodeType, dict[str, Any]]) -> Roots:
     """The user's code that ran and that a scan has not reached, with its variables and functions."""
-    found = {c: table for c, table in ran.items() if c not in scan.reached and is_user_code(c)}
+    others = [getattr(f, "__code__", None) for f in gc.callbacks]  # run when they like
+    found = {c: table for c, table in ran.items() if c not in scan.reached and is_user_code(c) and c not in others}
     return {c: (table, [f for f in gc.get_referrers(c) if isinstance(f, FunctionType)]) for c, table in found.items()}

@@ -15,7 +15,8 @@ from .closure import changes
 from .scopes import Scope, Term
 
 Check = Callable[[], bool]
-END: Term = ("", object(), "")  # stands between what several scopes hold, for an item may go from one to the next
+MANY = 64  # what holds more is compared by a loop
+ERRORS = (KeyError, IndexError, AttributeError, ValueError, TypeError, RuntimeError)  # of what is not there any more
 
 
 class Place(NamedTuple):
@@ -51,48 +52,83 @@ class Guards:
     def __init__(self, scopes: Iterable[Scope], varying: Iterable[Place] = ()) -> None:
         self.scopes = [(scope, scope.now()) for scope in scopes if scope.watched]
         self.varying = set(varying)
-        self.hold = self.build()
 
-    def build(self) -> Check:
-        """The quick look."""
-        terms: list[Term] = []
-        names: list[Term] = []
-        floats: list[Term] = []
-        conditions: list[tuple[str, dict[str, Any]]] = []
+    def quick(self) -> Check:
+        """A function that looks at all places: it is written as one expression, which takes a quarter of a loop's time.
+
+        Where it says no, a longer look tells whether numbers are equal, and others in name only.
+        """
+        known: dict[str, Any] = {"is_": is_}
+        loads: list[str] = []  # what is compared, as "value = expression"
+        unpacked: list[str] = []
+        parts: list[str] = []
+        keys: list[str] = []
+
+        def name(kind: str, x: Any) -> str:
+            known[f"{kind}{len(known)}"] = x
+            return f"{kind}{len(known) - 1}"
+
+        def told(term: Term) -> str:
+            return f"{name('x', term[1])}{term[2]}"
+
+        def same(text: str, load: str) -> str:
+            value = eval(load, known)
+            if value is None or value is True or value is False:
+                return f"{text} is {value}"
+            loads.append(f"{name('v', value)} = {load}")
+            return f"{text} is {loads[-1].partition(' ')[0]}"
+
         for scope, before in self.scopes:
-            free = [key for key in before if type(before[key]) is float and place(scope, key) in self.varying]
-            if free:
-                floats += [scope.terms(key) for key in free]
-                terms += [scope.terms(key) for key in before if key not in free]
-            else:
-                terms += scope.whole()
-            keys = scope.names()
-            if keys is not None and all(type(key) is str for key in keys):
-                names += [("*", keys, ""), END]
-            elif keys is not None:
-                terms += [END, ("*", keys, ""), END]
-            elif terms and terms[-1][0]:
-                terms.append(END)
-            conditions += scope.extra()
-        values, keyed, numbers = loader(terms), loader(names), loader(floats)
-        before, known, more = values(), keyed(), condition(conditions)
-        kinds = [float] * len(floats)
-
-        def hold() -> bool:
-            nonlocal before, known
-            try:
-                found = values()
-                if len(found) == len(before) and all(map(is_, found, before)) and keyed() == known and more() and (
-                        not kinds or list(map(type, numbers())) == kinds):
-                    return True
-                if next(self.changes(), None) is not None:
-                    return False
-            except (KeyError, IndexError, AttributeError, ValueError, TypeError, RuntimeError):
-                return False  # a variable was deleted; what was empty is not
-            before, known = values(), keyed()  # equal numbers, made anew
-            return more()
-
+            free = [k for k in before if type(before[k]) is float and place(scope, k) in self.varying]
+            parts += [f"type({told(scope.terms(k))}) is float" for k in free]
+            whole, every = scope.whole(), scope.names()
+            if every is not None:
+                where = name("x", every)
+                if all(type(key) is str for key in every):
+                    keys += [f"*{where}", "0"]  # subtle: the 0 ends each, for an item may go from one to the next
+                else:
+                    whole = [*whole, ("*", every, "")]
+            if free or not (whole and whole[0][0]):
+                terms = [scope.terms(k) for k in before if k not in free]
+                parts += [same(text, text) for text in map(told, terms)]
+                parts += [f"len({told(term)}) == {len(before)}" for term in whole[:1] if free and term[0]]
+                whole = [term for term in whole if term[0]][1:] if free else []
+            for term in whole:
+                text = told(term)
+                many = eval(f"[*{text}]", known)
+                if len(many) > MANY:
+                    loads.append(f"{name('v', many)} = [*{text}]")
+                    parts.append(f"len({text}) == {len(many)} and all(map(is_, {text}, {loads[-1].partition(' ')[0]}))")
+                elif many:
+                    own = [f"a{len(known)}_{i}" for i in range(len(many))]
+                    unpacked.append(f"{', '.join(own)}, = {text}")
+                    parts += [same(a, f"[*{text}][{i}]") for i, a in enumerate(own)]
+                else:
+                    parts.append(f"not {text}")
+            for text, names in scope.extra():
+                for n, x in names.items():
+                    text = re.sub(rf"\b{n}\b", name("c", x), text)
+                parts.append(text)
+        if keys:
+            loads.append(f"{name('v', eval(f'[{chr(44).join(keys)}]', known))} = [{', '.join(keys)}]")
+            parts.append(f"[{', '.join(keys)}] == {loads[-1].partition(' ')[0]}")
+        known |= {"changed": self.changed, "loads": loads, "ERRORS": ERRORS}
+        lines = "".join([f"        {line}\n" for line in unpacked])
+        exec(f"def hold():\n    try:\n{lines}        if {' and '.join(parts) or 'True'}:\n            return True\n"
+             f"    except ERRORS:\n        pass\n    return changed(globals())\n", known)
+        hold: Check = known["hold"]
         return hold
+
+    def changed(self, known: dict[str, Any]) -> bool:
+        """Whether all is equal, though not the same; then the quick look knows it from now on."""
+        if not self.hold():
+            return False
+        exec("\n".join(known["loads"]), known)
+        return True
+
+    def hold(self) -> bool:
+        """Whether all is as it was."""
+        return next(self.changes(), None) is None
 
     def changes(self) -> Iterator[tuple[Scope, Any, Any, Any]]:
         """What is not as it was: the scope, the key, and the values."""
@@ -115,27 +151,8 @@ class Guards:
         return [place(scope, key) for scope, key, _, _ in found]
 
 
-def loader(every: list[Term]) -> Callable[[], list[Any]]:
-    """A function that gives what all terms load, written as one expression: a quarter of the time of a loop."""
-    text = ", ".join([f"{lead}x{i}{tail}" for i, (lead, _, tail) in enumerate(every)])
-    load: Callable[[], list[Any]] = eval(f"lambda: [{text}]", {f"x{i}": x for i, (_, x, _) in enumerate(every)})
-    return load
-
-
 def reader(term: Term) -> Callable[[], Any]:
     """A function that gives what one term loads."""
     _, x, tail = term
     read: Callable[[], Any] = eval(f"lambda: x{tail}", {"x": x})
     return read
-
-
-def condition(every: list[tuple[str, dict[str, Any]]]) -> Check:
-    """Whether all conditions hold: each is an expression over names of its own."""
-    known, parts = dict[str, Any](), []
-    for i, (text, names) in enumerate(every):
-        for name in names:
-            text = re.sub(rf"\b{name}\b", f"{name}_{i}", text)
-        known |= {f"{name}_{i}": x for name, x in names.items()}
-        parts.append(text)
-    check: Check = eval(f"lambda: {' and '.join(parts) or 'True'}", known)
-    return check

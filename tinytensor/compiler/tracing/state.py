@@ -33,7 +33,7 @@ from .closure import ClosureScan, Roots
 from .guards import Guards, Place, place, reader
 from .interrupts import undisturbed
 from .rng import TRACED, TracedGenerator, TracedStream, position
-from .scopes import Mapping, Members, Scope, Sequence, Settings
+from .scopes import Mapping, Members, Scope, Settings, Term
 from .standins import stand_in
 from .trace import Trace
 from .tracer import ArrayTracer, ScalarTracer
@@ -133,8 +133,7 @@ class DeclaredState:
         a program (modes, settings of optimisers, all that the step can reach) is as it is now."""
         fixed: list[Scope] = [Members(t, name, ("data",)) for name, t in self.tensors.items()]
         for opt in self.optimizers:
-            fixed.append(Sequence(opt.blocks, "blocks"))
-            fixed.append(Members(opt, "the optimiser", ("blocks",)))
+            fixed.append(Blocks(opt, "blocks"))
             for block in opt.blocks:
                 fixed += [Members(block, "block", ("theta",)), Mapping(block.state, "block.state")]
         for scope in fixed:
@@ -166,6 +165,19 @@ class DeclaredState:
             raise
         with undisturbed():
             standing.leave()
+
+
+class Blocks(Scope):
+    """The flat vectors of an optimiser: each of its steps makes another list of them."""
+
+    def keys(self) -> list[Any]:
+        return list(range(len(self.owner.blocks)))
+
+    def values(self) -> list[Any]:
+        return list(self.owner.blocks)
+
+    def whole(self) -> list[Term]:
+        return [("*", self.owner, ".blocks")]
 
 
 class Patched:

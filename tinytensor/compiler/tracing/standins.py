@@ -1,4 +1,4 @@
-"""What stands, while a step is traced, for a thing that the step can reach: a tracer, a refusal, or the thing itself."""
+"""What stands, while a step is traced, for a thing that it can reach: a tracer, a refusal, or the thing itself."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ from .interrupts import undisturbed
 from .rng import TRACED, TracedGenerator, TracedStream, position
 from .scopes import Mapping, Members, Scope, Settings, Term
 from .standins import stand_in
+from .threads import ArrayTracer, ScalarTracer
 from .trace import Trace
-from .tracer import ArrayTracer, ScalarTracer
 
 
 class Cell:

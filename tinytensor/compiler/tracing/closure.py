@@ -25,7 +25,18 @@ from ...optim import EMA
 from ...optim.flat import Optimizer
 from ...random import Generator
 from ..ir import SourceInfo
-from .code import DYNAMIC, WHOLE, codes, global_names, imported, is_library, is_library_file, is_user_code, names_of
+from .code import (
+    DYNAMIC,
+    WHOLE,
+    codes,
+    global_names,
+    imported,
+    is_installed,
+    is_library,
+    is_library_file,
+    is_user_code,
+    names_of,
+)
 from .opaque import CACHES, CONSTANT, is_bound_builtin, is_hidden, slot_names
 from .scopes import (
     ATOMS,
@@ -260,8 +271,9 @@ class ClosureScan:
         """What the code may load of a module."""
         table = vars(module)
         if not is_library(module):
-            whole = self.names & DYNAMIC
-            names: Iterable[str] = [n for n in table if n in self.names or (whole and not n.startswith("__"))]
+            every, code = self.names & DYNAMIC, () if not is_installed(module) else (FunctionType, type, ModuleType)
+            names: Iterable[str] = [n for n, x in table.items() if n in self.names or (
+                every and not n.startswith("__") and not isinstance(x, code))]
         elif getattr(module, "__file__", "").startswith(LEFT_ALONE):
             return
         else:

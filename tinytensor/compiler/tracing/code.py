@@ -15,8 +15,8 @@ from .source_info import NUMPY, PACKAGE
 
 STANDARD = tuple({sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib")})
 INSTALLED = ("site-packages", "dist-packages")  # what stands there is as much the user's as his own files
-WHOLE = {"globals", "eval", "exec", "vars", "__dict__", "__globals__", "modules"}  # reach all variables of a module
-DYNAMIC = WHOLE | {"getattr", "attrgetter", "import_module", "__import__"}  # reach attributes by names that are made
+WHOLE = {"globals", "eval", "exec", "__globals__"}  # reach all variables of a function's own module
+DYNAMIC = WHOLE | {"vars", "__dict__", "getattr", "attrgetter", "import_module", "__import__", "modules"}  # of others
 
 
 @lru_cache(maxsize=1024)
@@ -25,6 +25,12 @@ def is_library_file(file: str | None) -> bool:
     if file is None or file.startswith((PACKAGE, NUMPY, "<frozen")):
         return True
     return file.startswith(STANDARD) and not any(f"/{room}/" in file.replace("\\", "/") for room in INSTALLED)
+
+
+def is_installed(module: Any) -> bool:
+    """Whether a module belongs to an installed package."""
+    file = (getattr(module, "__file__", None) or "").replace("\\", "/")
+    return any(f"/{room}/" in file for room in INSTALLED)
 
 
 def is_library(x: Any) -> bool:

@@ -88,7 +88,7 @@ class Guards:
                     keys += [f"*{where}", "0"]  # subtle: the 0 ends each, for an item may go from one to the next
                 else:
                     whole = [*whole, ("*", every, "")]
-            if free or not (whole and whole[0][0]):
+            if free or (whole and not whole[0][0]):
                 terms = [scope.terms(k) for k in before if k not in free]
                 parts += [same(text, text) for text in map(told, terms)]
                 parts += [f"len({told(term)}) == {len(before)}" for term in whole[:1] if free and term[0]]

@@ -103,14 +103,25 @@ class Recorder:
         if self.shares is not None:
             trace.collectives = Collectives(trace, self.shares)
         scan = self.state.scan(self.objects, self.more)
-        with self.state.replaced(trace, scan, self.varying) as standing:
-            inputs: list[Value] = []
-            tensors: list[tuple[str, Tensor]] = []
+        standing = Patched(self.state, trace, scan, self.varying)
+        try:
+            return self.written(args, named, trace, standing)
+        except BaseException:
+            if not standing.committed:
+                standing.rewind()
+            raise
+
+    def written(self, args: tuple[Any, ...], named: bool, trace: Trace, standing: Patched) -> tuple[TraceResult, Any]:
+        """What `run` gives."""
+        source_info, scan = trace.source_info, standing.closure
+        inputs: list[Value] = []
+        tensors: list[tuple[str, Tensor]] = []
+        found: list[Value] = []
+        with standing.in_place():
             given = [mapped(partial(self.stand_in, trace, standing, inputs, tensors, name), a)
                      for a, name in zip(args, [*self.names, *["x"] * len(args)], strict=False)]
             with source_info.watching(named):
                 result = self.unrefused(tuple(given), source_info)
-            found: list[Value] = []
             out_tree = mapped(partial(self.leaf, trace, found), result)
             for name, x in tensors:
                 if isinstance(x.grad, ArrayTracer) and x.grad.current() not in found:

@@ -150,22 +150,6 @@ class DeclaredState:
                 opt.blocks = [b for block, keys in zip(opt.blocks, needs, strict=True) for b in block.split(keys)]
         coalesce_buffers(t for model in self.modules for _, t in model.named_buffers())
 
-    @contextmanager
-    def replaced(self, trace: Trace, scan: ClosureScan, varying: Collection[Place]) -> Iterator[Patched]:
-        """Inside, stand-ins stand in the place of everything."""
-        standing = Patched(self, trace, scan, varying)
-        try:
-            with undisturbed():
-                standing.enter()
-            yield standing
-        except BaseException:
-            with undisturbed():
-                standing.leave()
-                standing.rewind()
-            raise
-        with undisturbed():
-            standing.leave()
-
 
 class Blocks(Scope):
     """The flat vectors of an optimiser: each of its steps makes another list of them."""
@@ -197,6 +181,7 @@ class Patched:
         self.old: dict[str, Any] = {}  # gradients of earlier steps, by the tensor's name: what stands for them
         self.touched: list[Any] = []  # tensors whose gradients the step made or cleared
         self.hidden: list[tuple[str, Callable[[], Any], Any]] = []  # streams of whole modules, and where they stood
+        self.committed = False  # whether what became of everything is written
         self.alone = threading.active_count() == 1  # so that nobody else draws from these
 
     def swap(self, owner: Any, name: str, new: Any) -> None:
@@ -215,6 +200,17 @@ class Patched:
         number = ScalarTracer(self.trace, self.trace.source(slot.get(), "number", slot.name))
         self.numbers.append((number.value, slot.get, slot))
         return number
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Inside, stand-ins stand in the place of everything; what fails there leaves nothing changed."""
+        try:
+            with undisturbed():
+                self.enter()
+            yield
+        finally:
+            with undisturbed():
+                self.leave()
 
     # --- each kind ---
 
@@ -346,15 +342,11 @@ class Patched:
         """A generator whose draws are noted: for a while it is of a class that does so."""
         kept = rng.get_state()
         value = self.trace.source(rng, "stream", name)
-        self.saved.append(lambda: self.drawn(value) and rng.set_state(kept))
+        self.saved.append(lambda: value.number in self.trace.drawn and rng.set_state(kept))
         self.streams.append(value)
         self.swap(rng, "__class__", TracedGenerator)
         TRACED[id(rng)] = (self.trace, value)
         self.undo.append(lambda: TRACED.pop(id(rng), None) and None)
-
-    def drawn(self, stream: Value) -> bool:
-        """Whether the step drew from a stream."""
-        return any(v is stream for call in self.trace.calls if call.effect for v in call.inputs())
 
     def stream(self, rng: np.random.Generator) -> TracedStream:
         """What stands for one of NumPy's generators."""
@@ -362,7 +354,7 @@ class Patched:
         if value is None:
             kept = rng.bit_generator.state
             value = source = self.trace.source(rng, "stream", f"rng{len(self.streams) or ''}")
-            self.saved.append(lambda: self.drawn(source) and setattr(rng.bit_generator, "state", kept))
+            self.saved.append(lambda: source.number in self.trace.drawn and setattr(rng.bit_generator, "state", kept))
             self.streams.append(value)
         return TracedStream(self.trace, value)
 
@@ -437,6 +429,7 @@ class Patched:
                     slots[source.number].put(value)
             for t in self.touched:
                 t.grad = None
+            self.committed = True
 
     def leave(self) -> None:
         """Let everything be as it was; what fails does not keep the rest from it."""
@@ -455,8 +448,9 @@ class Patched:
 
     def rewind(self) -> None:
         """Put the random streams back to where they were; those that only others drew from stay."""
-        for restore in self.saved:
-            restore()
+        with undisturbed():
+            for restore in self.saved:
+                restore()
 
 
 # --- gradients of earlier steps ---

@@ -59,6 +59,7 @@ class Trace:
         self.constants: dict[int, Value] = {}
         self.open = False  # whether the step runs just now
         self.thread = get_ident()  # which traces; others are not concerned
+        self.drawn: set[int] = set()  # random streams that the step drew from
         self.choices: dict[int, tuple[Value, bool]] = {}  # numbers that were asked for their truth, and the answers
         self.prints: dict[int, int] = {}  # number of a constant -> what is in it
         self.count = 0

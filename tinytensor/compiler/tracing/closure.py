@@ -228,6 +228,8 @@ class ClosureScan:
             self.visit(f.__dict__.get("__wrapped__"), "")
             self.visit(f.__dict__.get("registry"), "")
             return
+        self.seen[id(f.__dict__)] = f.__dict__
+        self.add(Attributes(f.__dict__, f.__name__))
         if self.ran is not None and code not in self.ran:
             return
         cells = {n: c for n, c in cells.items() if id(c) not in self.cells}
@@ -236,16 +238,15 @@ class ClosureScan:
             self.add(Cells(cells))
         self.code(code, f.__globals__)
         self.add(Members(f, f.__name__, ("__code__", "__defaults__", "__kwdefaults__")))
-        self.seen[id(f.__dict__)] = f.__dict__
-        self.add(Attributes(f.__dict__, f.__name__))
 
     def code(self, code: CodeType, table: dict[str, Any]) -> None:
         """What code loads of the variables of its module, and of modules that it imports."""
         self.reached.update(codes(code))
         known = names_of(code)
         self.names |= known
-        names = [n for n in table if not n.startswith("__")] if known & WHOLE else global_names(code)
-        self.variables(table, names, "")
+        self.variables(table, global_names(code), "")
+        if known & WHOLE:
+            self.variables(table, [n for n in table if not n.startswith("__")], "", True)
         for name in imported(code, table.get("__package__")):
             if name in sys.modules:
                 self.visit(sys.modules[name], "")
@@ -254,32 +255,33 @@ class ClosureScan:
         for name in known & sys.modules.keys() if known & DYNAMIC else ():
             self.visit(sys.modules[name], "")
 
-    def variables(self, table: dict[str, Any], names: Iterable[str], lead: str) -> None:
-        """Some variables of a module."""
+    def variables(self, table: dict[str, Any], names: Iterable[str], lead: str, every: bool = False) -> None:
+        """Some variables of a module, or every one, and their order."""
         scope = self.tables.get(id(table))
         if scope is None:
             scope = self.tables[id(table)] = Variables(table, lead)
             self.scopes.append(scope)
+        scope.every = scope.every or every
         for n in names:
             if n not in table:
                 scope.absent.add(n)
             elif n not in scope.known:
-                scope.known.append(n)
+                scope.known[n] = None
                 self.visit(table[n], scope.called(n))
 
     def module(self, module: ModuleType) -> None:
         """What the code may load of a module."""
         table = vars(module)
         if not is_library(module):
-            every, code = self.names & DYNAMIC, () if not is_installed(module) else (FunctionType, type, ModuleType)
+            dynamic, every = bool(self.names & DYNAMIC), not is_installed(module)
             names: Iterable[str] = [n for n, x in table.items() if n in self.names or (
-                every and not n.startswith("__") and not isinstance(x, code))]
-        elif getattr(module, "__file__", "").startswith(LEFT_ALONE):
+                dynamic and not n.startswith("__") and (every or not isinstance(x, FunctionType | type | ModuleType)))]
+            self.variables(table, names, module.__name__, dynamic and every)
             return
-        else:
+        if not (getattr(module, "__file__", None) or "").startswith(LEFT_ALONE):
             names = [n for n in self.names & table.keys() if not isinstance(table[n], (*FIXED, type, ModuleType))
                      and not callable(table[n])]
-        self.variables(table, names, module.__name__)
+            self.variables(table, names, module.__name__)
 
     def declared_optimizer(self, opt: Optimizer) -> None:
         """Settings, and what a class of the user's adds; all else of it changes in ways that are known."""

@@ -136,18 +136,25 @@ class Attributes(Mapping):
 
 
 class Variables(Scope):
-    """Some variables of a module: others are nobody's business."""
+    """Some variables of a module: others are nobody's business, unless `every` one is."""
+
+    every = False
 
     def __init__(self, owner: dict[str, Any], name: str) -> None:
         super().__init__(owner, name)
-        self.known: list[str] = []
+        self.known: dict[str, None] = {}
         self.absent: set[str] = set()  # names that are not there; a builtin may be meant
 
     def keys(self) -> list[Any]:
+        if self.every:
+            return [n for n in self.owner if not n.startswith("__") or n in self.known]
         return [n for n in self.known if n in self.owner]
 
     def values(self) -> list[Any]:
-        return [self.owner[n] for n in self.known if n in self.owner]
+        return [self.owner[n] for n in self.keys()]
+
+    def names(self) -> Any:
+        return self.owner.keys() if self.every else None
 
     def put(self, key: Any, x: Any) -> None:
         self.owner[key] = x
@@ -175,16 +182,9 @@ class Settings(Variables):
     def __init__(self, owner: dict[str, Any], name: str, without: Iterable[str], item: bool = True) -> None:
         super().__init__(owner, name)
         self.without, self.item = without, item
-        self.known = self.all()
-
-    def all(self) -> list[str]:
-        return [key for key in self.owner if key not in self.without]
 
     def keys(self) -> list[Any]:
-        return self.all()
-
-    def values(self) -> list[Any]:
-        return [self.owner[n] for n in self.all()]
+        return [key for key in self.owner if key not in self.without]
 
     def called(self, key: Any) -> str:
         return f"{self.name}[{key!r}]" if self.item else super().called(key)

@@ -32,7 +32,6 @@ STREAMS = "which is not declared, would be the same for ever; expected draws fro
           "np.random.default_rng(seed), and name it among what is given to tt.compile"
 EFFECT = "which would not happen again; expected no side effects on Python objects; give the value back, count " \
          "outside of the step, or let it be a declared array"
-NUMBERS = "expected the same calls at each step; choose outside of the step, and pass the result as a float"
 TWICE = "at two calls of the step; expected the same at each; pass what varies as an argument (a schedule's rate as " \
         "a float), and declare the Generator that is drawn from"
 CASES: dict[str, Any] = {}
@@ -193,9 +192,6 @@ def math_of_number() -> Any:
     return lambda x, lr: x * math.sqrt(lr), []  # here
 
 
-@refused(f"a choice (if, min, max, assert) by a number that varies; {NUMBERS}", X, 0.1)
-def choice_by_number() -> Any:
-    return lambda x, lr: x * max(lr, 0.01), []  # here
 
 
 # --- writes ---
@@ -452,18 +448,6 @@ def undeclared_optimizer() -> Any:
 def undeclared_buffers() -> Any:
     m = nn.BatchNorm1d(3)
     return lambda x: m(x), [SimpleNamespace(m=m)]  # here
-
-
-@refused(f"a write into ema.average[0], which was not declared; {WRITES}")
-def ema() -> Any:
-    m = nn.Linear(3, 2, rng=0)
-    ema = optim.EMA(m.parameters())
-
-    def step(x: Any) -> Any:
-        ema.update()  # here
-        return m(x)
-
-    return step, [m]
 
 
 @refused("the gradient of x, an argument, would be lost; expected what the step makes to be given back; return x.grad",

@@ -14,7 +14,7 @@ from ..core import Tensor
 from .ir import CompileError, Program
 from .tracing.aliasing import short
 from .tracing.closure import ClosureScan
-from .tracing.state import Cell, State
+from .tracing.state import Cell, DeclaredState
 
 STEPS = 3  # so many are checked
 
@@ -85,7 +85,7 @@ def kept(x: Any) -> Any:
     return {k: kept(y) for k, y in x.items()} if isinstance(x, dict) else np.copy(x) if isinstance(x, np.ndarray) else x
 
 
-def checked(title: str, step: Callable[[], Any], program: Callable[[], Any], copy: Callable[[], Copy], state: State,
+def checked(title: str, step: Callable[[], Any], program: Callable[[], Any], copy: Callable[[], Copy], state: DeclaredState,
             around: ClosureScan) -> Any:
     """What the program gives, once the step itself gave the same from the same state."""
     before, tensors = copy(), [*state.tensors.values(), *state.plain.values()]

@@ -1,49 +1,69 @@
-"""The function `compile` and what it gives: traces a step twice, compares, and then runs what was written of it.
+"""The function `compile` and what it gives: finds the program for a call, or traces the step, twice, and makes one.
 
-What may change from step to step, and how it is kept, is `state.py`'s.
+What may change from step to step, and how it is kept, is `tracing/state.py`'s; a single trace is `tracing/record.py`'s.
 """
 
 from __future__ import annotations
 
-import builtins
-import linecache
+import copy
 import math
+import sys
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import partial
 from operator import is_
-from typing import Any, NamedTuple
+from typing import Any, overload
 
 import numpy as np
 
 from .. import core
-from ..core import NO_PARAMS, RELEASED, Tensor, ndarray, record, tracing
+from ..core import Tensor, tracing
+from ..nn.module import Module
+from ..optim import EMA
+from ..optim.flat import Optimizer
 from ..random import Generator
 from .audit import STEPS, Copy, checked
-from .codegen.profile import Explanation, explained, profiled
-from .codegen.source import Source
-from .codegen.writer import written
-from .ir import CompileError, Program, Value, mapped
-from .parallel.collectives import Collectives, ShardedState, finish
+from .codegen.profile import Explanation, explained
+from .copies import copied_step
+from .executable import Executable
+from .ir import CompileError, mapped
+from .parallel.collectives import ShardedState
 from .parallel.process_group import refuse
-from .parallel.runner import ShardedRunner
-from .passes.buffer_assignment import planned
-from .passes.fold_scale import fold_scale
-from .passes.horizontal_fusion import fuse_updates
-from .tracing.aliasing import reject_alias, short
-from .tracing.closure import ClosureScan
-from .tracing.creation import creating
-from .tracing.signature import ById, argument_guard, arrays, compare, describe_changes, inspect_step, kind
-from .tracing.source_info import SourceTracker
-from .tracing.state import Cell, State
-from .tracing.trace import Trace
-from .tracing.tracer import ArrayTracer, ScalarTracer
+from .tracing.aliasing import short
+from .tracing.closure import ClosureScan, Roots, unreached
+from .tracing.guards import Place
+from .tracing.record import Recorder, TraceResult, nested
+from .tracing.signature import (
+    ById,
+    Fixed,
+    abstractify,
+    arrays,
+    assert_same_trace,
+    describe_changes,
+    fixed,
+    inspect_step,
+    unfixed,
+)
+from .tracing.state import DeclaredState
 
-SIGNATURES = 4  # so many programs at most: more would mean that shapes change all the time
+KINDS = (Module, Optimizer, EMA, Generator, np.random.Generator, np.ndarray, Tensor)
+TRACING = threading.RLock()  # one trace at a time
+LEAST = 4  # traces of which no program comes, before that is an error
+float_errors = getattr(getattr(np, "_core", np).umath, "_extobj_contextvar", None)  # what np.seterr sets, in one object
 
 
-def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool = False,
-            fast: bool = False) -> CompiledStep:
+@overload
+def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool = False, fast: bool = False,
+            max_programs: int = 8, static_argnames: Sequence[str] = ()) -> CompiledStep: ...
+
+
+@overload
+def compile(step: None = None, *, workers: int = 1, check: bool = False, fast: bool = False, max_programs: int = 8,
+            static_argnames: Sequence[str] = ()) -> Callable[[Callable[..., Any]], CompiledStep]: ...
+
+
+def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int = 1, check: bool = False,
+            fast: bool = False, max_programs: int = 8, static_argnames: Sequence[str] = ()) -> Any:
     """A function that does what `step` does, to the last bit, as flat NumPy code: in half to nine tenths of the time.
 
     The first two calls run `step` itself and write down every NumPy call that it makes; when both agree, a program is
@@ -53,11 +73,16 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
     Parameters
     ----------
     step : callable
-        Its array arguments (or Tensors) and floats may be others at each call. Whole numbers, texts and other objects
-        are part of the program. Arrays that it knows by name are read at each step; when anything else that it knows
-        has changed (a setting, a mode, a function), the program is made anew. Its random numbers come from Generators
-        that are declared, or belong to a Module.
-    *declared : Module, Optimizer, Generator, numpy.random.Generator, Tensor or array
+        Its array arguments (or Tensors) and floats may be others at each call. Whole numbers, texts, other objects, and
+        floats that are left to their defaults, are part of the program. Arrays that the step can reach are read at
+        each call; when anything else that it can reach has changed (a setting, a mode, a function), another program is
+        made, and kept beside the first; a float that has changed (a momentum by a schedule) is read at each call from
+        then on. What can't be compared, such as an iterator, is refused when it is used. Random numbers come from
+        Generators that are declared, or belong to a Module. Without a step a decorator is given:
+        `@tt.compile(workers=2)`. A method that is decorated is compiled for each instance, which keeps it; declared
+        are the instance, if it is a Module, else the Modules among its attributes, and the Optimizers, Generators and
+        EMAs there.
+    *declared : Module, Optimizer, EMA, Generator, numpy.random.Generator, Tensor or array
         What `step` may change. A learning rate is read at each call. Small buffers of Modules come to stand side by
         side in memory, and parameters in the optimiser's vector: `data` may be another array than before.
     workers : int
@@ -69,10 +94,14 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
         Round at other places where that is faster: a step may differ by a millionth of its size. So far this is one
         thing: a learning rate that multiplies all gradients, and nothing else, multiplies the factor 1 / n of
         `cross_entropy` or another loss in their place. The source shows whether it does.
+    max_programs : int
+        So many programs are kept, for other shapes, modes and settings; the one that was not used for longest goes.
+    static_argnames : sequence of str
+        Arguments whose floats are part of the program too: for what needs a number as it is, such as `math.cos(x)`.
 
     Returns
     -------
-    Compiled
+    CompiledStep
         Called like `step`. It gives copies. After a step the parameters' `grad` is None. See `source` and `explain()`.
 
     Raises
@@ -98,167 +127,100 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
     >>> [f"{step(x, y):.4f}" for _ in range(3)]
     ['0.5924', '0.5828', '0.5764']
     """
-    return CompiledStep(step, declared, workers, check, fast)
-
-
-class OutLeaf:
-    """A place in what a step gives back: which of its values stands there, and whether as a Tensor."""
-
-    def __init__(self, number: int, tensor: bool, is_scalar: bool) -> None:
-        self.number, self.tensor, self.is_scalar = number, tensor, is_scalar
-
-    def given(self, outputs: Any) -> Any:
-        """What stands there now: a copy, for the step's own memory is written again."""
-        x = outputs[self.number]
-        x = x[()] if self.is_scalar else x.copy("K") if isinstance(x, ndarray) else x
-        return record(RELEASED, x, [], [], NO_PARAMS, False) if self.tensor else x
-
-
-class TraceResult(NamedTuple):
-    """A step that was run once and written down."""
-
-    program: Program
-    out_tree: Any  # what it gave, with Leafs in the place of arrays and numbers
-    slots: dict[int, Cell]  # of the declared numbers
-    unchanged: Callable[[], bool]  # whether all that the step knows is as it was
-    around: ClosureScan
-
-
-class Lines(Sequence[str]):
-    """A source's lines, for errors: made when they are told."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-
-    def __len__(self) -> int:
-        return len(self.source.text.splitlines())
-
-    def __getitem__(self, i: Any) -> Any:
-        return self.source.text.splitlines(True)[i]
-
-
-class Executable:
-    """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
-
-    def __init__(self, traced: TraceResult, title: str, state: State, key: Any, args: tuple[Any, ...],
-                 shares: ShardedState, fast: bool) -> None:
-        self.program, self.out_tree, slots, self.key = *traced[:2], traced.slots, key
-        program = fuse_updates(fold_scale(self.program) if fast else self.program)
-        self.source, (numbers, changed) = written(planned(program), title)
-        self.get = [slots[v.number].get for v in numbers]
-        self.put = [slots[v.number].put for v in changed]
-        name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.named}
-        linecache.cache[name] = (len(text), None, Lines(self.source), name)  # type: ignore[assignment]
-        self.unchanged, self.slots, self.checks, self.used = traced.unchanged, slots, 0, False
-        self.tensors = [*state.tensors.values(), *state.plain.values()]
-        grads = " is ".join([*[f"t{i}.grad" for i in range(len(self.tensors))], "None"])
-        self.no_gradients = eval(f"lambda: {grads}", {f"t{i}": t for i, t in enumerate(self.tensors)})
-        self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
-        self.roots = {id(a if a.base is None else a.base) for a in self.changed}
-        self.takes = argument_guard(args, state.declared | self.roots)
-        if shares.size > 1:
-            crew = ShardedRunner(program, self.source, numbers, arrays(args), shares)
-            self.run: Callable[..., Any] = crew
-            unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
-        else:
-            exec(builtins.compile(text, name, "exec"), namespace)
-            self.run = namespace["step"]
-
-    def clean(self, known: dict[int, bool]) -> bool:
-        """Clear gradients that were left by others, where the step does so; False if nobody knows whether it does."""
-        left = [t for t in self.tensors if t.grad is not None]
-        for t in left:
-            if known.get(id(t)):
-                t.grad = None
-        return all(id(t) in known for t in left)
-
-    def check_memory(self, given: Sequence[Any], title: str) -> None:
-        """Refuse arguments that are part of what the step changes."""
-        for x in given:
-            if type(x) is ndarray and id(x if x.base is None else x.base) in self.roots:
-                for y in given:
-                    if isinstance(y, ndarray) and not any(y is a for a in self.changed):
-                        reject_alias(y, f"an argument of {title}", self.changed)
-
-    def __call__(self, given: Sequence[Any]) -> Any:
-        self.used = True
-        for get in self.get:
-            given = (*given, get())
-        try:
-            outputs = self.run(*given)
-        except RuntimeError as error:
-            if "cannot enter context" in str(error):
-                raise RuntimeError("compile: a step was called while it runs; expected one call at a time, for its "
-                                   "arrays are made once; compile a step for each thread") from None
-            raise
-        if self.put:
-            self.store(outputs)
-        if type(self.out_tree) is OutLeaf:
-            return self.out_tree.given(outputs)
-        return mapped(lambda x: x.given(outputs) if isinstance(x, OutLeaf) else x, self.out_tree)
-
-    def store(self, outputs: Any) -> None:
-        """Put the declared numbers, which stand last, where they belong."""
-        for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
-            put(value)
-
-    def profile(self, given: list[Any], steps: int) -> Any:
-        """The seconds of each line, the least of so many steps."""
-        def arguments(outputs: Any) -> list[Any]:
-            self.store(outputs or ())
-            return [*given, *[get() for get in self.get]]
-
-        took, outputs = profiled(self.source, steps, arguments)
-        self.store(outputs)
-        return took
+    static = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    options: dict[str, Any] = {"workers": workers, "check": check, "fast": fast, "max_programs": max_programs,
+                               "static_argnames": static}
+    if step is None:
+        return partial(CompiledStep, declared=declared, **options)
+    return CompiledStep(step, declared, **options)
 
 
 class CompiledStep:
     """A function that was compiled; see `compile`."""
 
     def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool,
-                 fast: bool) -> None:
+                 fast: bool, max_programs: int, static_argnames: tuple[str, ...]) -> None:
         self.title, self.first_args, self.first_kwargs = getattr(step, "__name__", type(step).__name__), (), {}
+        self.options: dict[str, Any] = {"workers": workers, "check": check, "fast": fast, "max_programs": max_programs,
+                                        "static_argnames": static_argnames}
+        self.whole = step
         if isinstance(step, partial):  # what it holds are arguments like any other
             self.first_args, self.first_kwargs, step = step.args, step.keywords, step.func
             self.title = getattr(step, "__name__", self.title)
         if check and fast:
             raise ValueError("compile: check=True and fast=True came; expected one of them, for a check is to the last "
                              "bit, and what is fast is rounded otherwise; check the step first, then let it be fast")
+        for x in declared:
+            if not isinstance(x, KINDS):
+                raise TypeError(f"compile: a {type(x).__name__} came among what is declared; expected Modules, "
+                                f"Optimizers, EMAs, Generators, Tensors or arrays; pass those that it holds")
+        if not isinstance(max_programs, int) or max_programs < 1:
+            raise ValueError(f"compile: got max_programs={max_programs!r}; expected an integer of 1 or more; leave it "
+                             f"out for 8")
         self.step, self.workers, self.check, self.fast = step, workers, check, fast
         self.__wrapped__ = step
         refuse(workers)
-        self.declared, self.state, self.shares = declared, State(declared, step), ShardedState(workers)
-        self.signature, self.parameters, self.keywords = inspect_step(step)
-        self.count = -1 if self.first_args or self.first_kwargs else len(self.parameters)
-        self.traces: dict[Any, TraceResult] = {}
-        self.programs: dict[Any, Executable] = {}
-        self.known: dict[Any, dict[int, bool]] = {}  # of each key: whether the step clears a tensor's old gradient
-        self.restarts = 0
+        self.declared, self.shares = declared, ShardedState(workers)
+        self.state = DeclaredState(declared, step)
+        self.static, self.max_programs, self.lock = static_argnames, max_programs, threading.RLock()
+        self.inspect()
+        if unknown := [name for name in static_argnames if name not in self.parameters]:
+            raise ValueError(f"compile: got {unknown[0]!r} in static_argnames; expected names of {self.title}'s "
+                             f"arguments, {', '.join(self.parameters)}; write one of these")
+        self.programs: list[Executable] = []  # the last one used stands last
+        self.traces: list[TraceResult] = []  # that are waiting for a second one
+        self.cleared: dict[Any, dict[int, bool]] = {}  # of each key: whether the step clears a tensor's old gradient
+        self.varying: set[Place] = set()  # floats that changed, and are read at each call
+        self.unproven: set[Place] = set()  # those that no program has read yet
+        self.constant: set[Place] = set()  # those that can't be read, for the step needs them as they are
+        self.more: Roots = {}  # code that ran, and that can't be reached from the step
+        self.fresh: list[Any] = []  # keys of the traces since a program was last used
         self.ran: Executable | None = None  # the program of the last call
         self.creates = False  # whether arrays that the step makes itself are traced too
+        self.float_errors: Any = None  # how floating-point errors were handled when that was last looked at
+        self.attribute: tuple[Any, str] | None = None  # the instance that it is a method of, and its name there
+
+    def inspect(self) -> None:
+        """Learn the step's signature, which may change when its defaults do."""
+        self.defaults = [getattr(self.step, name, None) for name in ("__defaults__", "__kwdefaults__")]
+        self.signature, self.parameters, self.keywords = inspect_step(self.step)
+        quick = not (self.first_args or self.first_kwargs or self.static)
+        self.count = len(self.parameters) if quick else -1
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.count:
             args = self.bound(args, kwargs)
-        if tracing:  # a part of another step, which is being written down
+        if tracing and tracing[-1].thread == threading.get_ident():  # a part of a step that is being written down
             return self.invoke(args)
+        with self.lock:
+            return self.call(args)
+
+    def call(self, args: tuple[Any, ...]) -> Any:
+        """Run the program for these arguments, or else the step itself, written down."""
+        if core.state.anomaly or float_errors is None or float_errors.get() is not self.float_errors:
+            if self.is_watched():
+                return self.invoke(args)
         given: Sequence[Any] = args
         program = self.ran
-        if program is None or not program.takes(*args):
-            program = self.programs.get(key := self.key(args))
-            if program is None or not self.fits(program, key):
-                return self.first(args, key)
-            given = arrays(args)
-            program.check_memory(given, self.title)
-            self.ran = program
-        elif not self.fits(program, key := program.key):
-            return self.first(args, key)
+        if program is None or not program.takes(*args) or not program.fits(
+                given := args if program.plain else arrays(args), self.cleared[program.key]):
+            with TRACING:
+                found = self.find(args)
+                if found is None:
+                    return self.first(args)
+            program, given = found
         if self.check and program.checks < STEPS:
             program.checks += 1
             return checked(self.title, partial(self.invoke, args), partial(program, given),
-                           partial(Copy, program.program, program.slots), self.state, self.around(args))
+                           partial(Copy, program.program, program.cells), self.state, self.around(args))
         return program(given)
+
+    def is_watched(self) -> bool:
+        """Whether somebody wants to be told of what happens inside of the step: then it runs itself."""
+        if core.state.anomaly or {*np.geterr().values()} - {"ignore", "warn"}:
+            return True
+        self.float_errors = None if float_errors is None else float_errors.get()
+        return False
 
     def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Arguments in the order of the step's own: those by keyword and those left out too."""
@@ -268,206 +230,233 @@ class CompiledStep:
                 raise TypeError(f"compile: {self.title} has no signature, and {', '.join(kwargs)} came by keyword; "
                                 f"expected arguments by position")
             return args
+        if not all(map(is_, self.defaults, [getattr(self.step, n, None) for n in ("__defaults__", "__kwdefaults__")])):
+            self.inspect()
         found = self.signature.bind(*args, **kwargs)
+        given = set(found.arguments)
         found.apply_defaults()
         if unknown := found.kwargs.keys() - set(self.keywords):
             raise TypeError(f"compile: {self.title} takes {', '.join(sorted(unknown))} by **; expected arguments that "
                             f"its signature names; write them out, or pass a dict")
+        for name, x in found.arguments.items():
+            if name in self.static:
+                found.arguments[name] = fixed(name, x)
+            elif name not in given and type(x) is float:
+                found.arguments[name] = Fixed(x)
         return (*found.args, *(found.kwargs[k] for k in self.keywords))
 
     def invoke(self, args: tuple[Any, ...]) -> Any:
         """Call the step itself."""
+        args = tuple(map(unfixed, args))
         if not self.keywords:
             return self.step(*args)
         n = len(args) - len(self.keywords)
         return self.step(*args[:n], **dict(zip(self.keywords, args[n:], strict=True)))
 
-    def key(self, args: tuple[Any, ...]) -> Any:
+    def cache_key(self, args: tuple[Any, ...]) -> Any:
         """What a program is known by: the kinds of its arguments, and which of them are declared."""
-        key, declared = tuple([kind(a) for a in args]), self.state.declared
+        key, declared = tuple([abstractify(a) for a in args]), self.state.declared
         own = [i for i, a in enumerate(args) if id(a) in declared]
         return (*key, tuple([(i, ById(args[i])) for i in own])) if own else key
 
     def around(self, args: tuple[Any, ...]) -> ClosureScan:
-        """What the step knows, by name or as an argument that is an object."""
-        objects: list[Any] = []
-        mapped(lambda x: objects.append(x) if not isinstance(x, Tensor | np.ndarray) else None, args)
-        return self.state.around(objects)
+        """What the step can reach, by name or as an argument that is an object."""
+        return self.state.scan(nested(args), self.more)
 
-    def fits(self, program: Executable, key: Any) -> bool:
-        """Whether all is where it was; parameters that were given other arrays are bound again."""
-        if not program.unchanged():
-            self.state.prepare()
-            if not program.unchanged():
-                return False
-        return program.no_gradients() or program.clean(self.known[key])
+    # --- which program ---
 
-    def first(self, args: tuple[Any, ...], key: Any) -> Any:
+    def find(self, args: tuple[Any, ...]) -> tuple[Executable, Sequence[Any]] | None:
+        """The program for these arguments and for all that the step can reach as it is now, and what it is given."""
+        given = arrays(args)
+        for prepared in (False, True):
+            if prepared:
+                self.state.prepare()  # parameters that were given other arrays are bound again
+            key = self.cache_key(args)
+            for program in reversed(self.programs):
+                if program.key == key and program.unchanged() and (program.choose is None or program.choose(given)):
+                    if not program.fits(given, self.cleared[key]):  # it does not know what becomes of old gradients
+                        self.programs.remove(program)
+                        self.traces.append(program.traced)
+                        return None
+                    program.check_memory(given, self.title)
+                    self.programs.remove(program)
+                    self.programs.append(program)
+                    self.ran = program
+                    return program, args if program.plain else given
+        return None
+
+    def first(self, args: tuple[Any, ...]) -> Any:
         """Run the step itself, written down; at the second time compare, and make the program."""
-        program, before, self.ran = self.programs.pop(key, None), self.traces.get(key), None
-        if program is not None and program.used:
-            self.restarts = 0
-        self.state.prepare()
-        if before is not None and not before.unchanged():
-            self.changed(before)
-            del self.traces[key]
-        if key not in self.traces and len(self.traces) >= SIGNATURES:
-            raise CompileError(f"compile: {self.title} came with "
-                               f"{describe_changes([*self.traces, key], self.parameters)}; "
-                               f"expected at most {SIGNATURES} kinds of arguments; cut or pad arrays to one shape, and "
-                               f"pass numbers that vary as floats")
-        traced, result = (self.trace if self.workers == 1 else self.trace_shared)(args, key in self.traces)
-        before = self.traces.pop(key, None)
-        if before is not None and self.same_state(before, traced):
-            compare(before.program, traced.program)
-            if program is None:  # nobody has it
-                before.program.end()
-            self.programs[key] = Executable(traced, self.title, self.state, key, args, self.shares, self.fast)
-        self.traces[key] = traced
+        self.ran, given, key = None, arrays(args), self.cache_key(args)
+        before = next((t for t in self.traces if t.fits(key, given)), None)
+        if before is None:
+            self.begin(key)
+            key = self.cache_key(args)
+        state, recorder = self.state, self.recorder(args)
+        try:
+            traced, result = self.trace(recorder, args, before is not None)
+        except Exception:
+            if not self.unproven:
+                raise
+            self.constant |= self.unproven  # perhaps one of them is needed as it is
+            self.varying -= self.unproven
+            self.unproven.clear()
+            self.traces.clear()
+            before, recorder = None, self.recorder(args)
+            traced, result = self.trace(recorder, args, False)
+        traced.key = key
+        self.cleared.setdefault(key, {}).update(traced.cleared)
+        if before in self.traces:
+            self.traces.remove(before)
+        if self.has_more(traced):
+            traced.program.end()
+            return result
+        if before is None or not self.same_state(before, traced):
+            self.traces.append(traced)
+            for old in self.traces[: -self.max_programs]:
+                self.drop_trace(old)
+            return result
+        assert_same_trace(before.program, traced.program)
+        before.program.end()
+        self.unproven.clear()
+        self.programs.append(Executable(traced, self.title, state, args, self.shares, self.fast))
+        for program in self.programs[: -self.max_programs]:
+            self.drop(program)
         return result
 
-    def changed(self, before: TraceResult) -> None:
-        """Something that the step knows is another one than at its last call: all begins again, but not for ever."""
-        self.state = State(self.declared, self.step)
+    def begin(self, key: Any) -> None:
+        """Nothing that is known fits: why, and whether it may go on so."""
+        if any(program.used for program in self.programs):
+            self.fresh.clear()
+        for program in self.programs:
+            program.used = False
+        like = [t for t in [*self.traces, *[p.traced for p in self.programs]] if t.key == key]
+        for t in reversed(like):
+            places = t.guards.floats()
+            if places and (new := {*places} - self.constant - self.varying):
+                self.varying |= new
+                self.unproven |= new
+                for old in list(self.traces):
+                    self.drop_trace(old)
+                break
+        for program in [p for p in self.programs if p.guards.is_stale()]:
+            self.drop(program)
+        self.fresh.append(key)
+        if len(self.fresh) > max(self.max_programs, LEAST):
+            keys = [*self.fresh]
+            self.fresh.clear()
+            self.refuse(keys, like)
+        if self.traces or self.programs or len(self.fresh) > 1:
+            self.state = DeclaredState(self.declared, self.step)
         self.state.prepare()
-        self.restarts += 1
-        if self.restarts > SIGNATURES:
-            self.restarts = 0
-            what, a, b = next(before.around.changes(), ("something that was declared", "one thing", "another"))
-            where = f"{self.state.where}: " if self.state.where else ""
-            raise CompileError(f"compile: {where}{what} changes all the time, {short(a)} and {short(b)}, and the step "
-                               f"reads it; expected it to stay as it is; pass it as an argument, a number as a float")
 
-    def trace_shared(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
-        """Write down one worker's part of the step; the step itself is made as ever, by this process alone."""
+    def refuse(self, keys: list[Any], like: list[TraceResult]) -> None:
+        """Say what is another at each call, so that no program is ever of use."""
+        if not like or len(set(keys)) > len(keys) // 2:
+            raise CompileError(f"compile: {self.title} came with {describe_changes(keys, self.parameters)}, and no "
+                               f"program was used again; expected at most {self.max_programs} kinds of arguments; cut "
+                               f"or pad arrays to one shape, pass numbers that vary as floats, or let max_programs be "
+                               f"more")
+        what, a, b = next(((scope.called(k), a, b) for scope, k, a, b in like[-1].guards.changes()),
+                          ("something that was declared", "one thing", "another"))
+        where = f"{self.state.where}: " if self.state.where else ""
+        raise CompileError(f"compile: {where}{what} changes all the time, {short(a)} and {short(b)}, and the step "
+                           f"reads it; expected it to stay as it is; pass it as an argument, a number as a float")
+
+    def has_more(self, traced: TraceResult) -> bool:
+        """Whether code ran that was not looked at before: it will be, at the next trace."""
+        found = unreached(traced.scan, dict(traced.ran.values()) if traced.ran else {})
+        self.more.update(found)
+        return bool(found) or any(name in sys.modules for name in traced.scan.lacking)
+
+    def drop(self, program: Executable) -> None:
+        """Let a program go, and its memory."""
+        self.programs.remove(program)
+        if self.ran is program:
+            self.ran = None
+        program.program.end()
+
+    def drop_trace(self, traced: TraceResult) -> None:
+        self.traces.remove(traced)
+        traced.program.end()
+
+    # --- tracing ---
+
+    def recorder(self, args: tuple[Any, ...]) -> Recorder:
+        """What is known before a trace."""
+        objects = [x for x in nested(args) if type(x) is not Fixed]
+        return Recorder(self.invoke, self.parameters, self.state, objects, self.more, self.varying,
+                        self.shares if self.workers > 1 else None, self.creates)
+
+    def trace(self, recorder: Recorder, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
+        """Write the step down; of several workers one's part, while this process makes the step itself, as ever."""
+        if self.workers == 1:
+            found = recorder.run(args, named)
+            self.creates = recorder.creates
+            return found
         self.shares.move(self.state)
         core.state.workers = self.workers
         try:
-            traced, _ = self.trace(args, named)
+            traced, _ = recorder.run(args, named)
         finally:
             core.state.workers = 1
         result = self.invoke(args)
         for t in self.state.tensors.values():
             t.grad = None
+        traced.guards = recorder.guards(traced)
         return traced, mapped(lambda x: x.detach() if isinstance(x, Tensor) else x, result)
-
-    def unrefused(self, given: tuple[Any, ...], source_info: SourceTracker) -> Any:
-        """Call the step itself; what was refused is raised, even if NumPy or the step took no notice of it."""
-        try:
-            result = self.invoke(given)
-        except Exception as error:
-            if source_info.refused is None or error is source_info.refused:
-                raise
-            raise source_info.refused from error
-        if source_info.refused is not None:
-            raise source_info.refused
-        return result
 
     def same_state(self, before: TraceResult, now: TraceResult) -> bool:
         """Whether two traces saw the same declared arrays; if not, another trace is needed."""
         a, b = ([s.array for s, _ in t.program.state if s.is_array] for t in (before, now))
         return len(a) == len(b) and all(map(is_, a, b))
 
-    def trace(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
-        """Trace the step; where traced values met arrays that it makes itself, once more with these traced too."""
-        try:
-            return self.trace_once(args, named)
-        except CompileError as error:
-            if self.creates or not error.needs_creation:
-                raise
-        self.creates = True
-        try:
-            return self.trace_once(args, named)
-        except CompileError:
-            self.creates = False
-            raise
+    # --- methods and copies ---
 
-    def trace_once(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
-        """Run the step on tracers for all that it is given or may change, then write down what came of that."""
-        source_info = SourceTracker(self.state.paths)
-        trace = Trace(source_info)
-        if self.workers > 1:
-            trace.collectives = Collectives(trace, self.shares)
-        around = self.around(args)
-        unchanged = self.state.watch(around)
-        with creating(trace) if self.creates else nullcontext(), self.state.replaced(trace, around) as standing:
-            inputs: list[Value] = []
-            tensors: list[tuple[str, Tensor]] = []
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.title = name
 
-            def stand_in(x: Any, name: str) -> Any:
-                if id(x) in self.state.declared:  # subtle: its place among the arguments is kept, and not used
-                    array = x if isinstance(x, np.ndarray) else x.data.now()
-                    inputs.append(trace.source(array, "input", name))
-                    return standing.tracers.get(id(x), x)
-                if isinstance(x, Tensor):
-                    tensors.append((name, standing.argument(x, stand_in(x.data, name), name)))
-                    return tensors[-1][1]
-                if isinstance(x, np.ndarray | np.generic):
-                    is_scalar = isinstance(x, np.generic)
-                    x = x if trace.collectives is None else trace.collectives.cut(np.ascontiguousarray(x), name)
-                    inputs.append(trace.source(np.asarray(x), "input", name))
-                    return ArrayTracer(trace, inputs[-1], is_scalar=is_scalar)
-                if type(x) is float:
-                    inputs.append(trace.source(x, "number", name))
-                    return ScalarTracer(trace, inputs[-1])
-                if isinstance(x, Generator):
-                    standing.generator(x, name)
-                return standing.stream(x) if isinstance(x, np.random.Generator) else x
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """A step of the instance's own, which stands among its attributes from then on."""
+        if instance is None:
+            return self
+        own, name = getattr(instance, "__dict__", None), self.title
+        if own is None:
+            raise TypeError(f"compile: {name} is a method of a {type(instance).__name__}, which has no __dict__ to "
+                            f"keep its program in; expected instances that have one; leave out __slots__")
+        things: list[Any] = [instance] if isinstance(instance, Module) else []
+        kinds = (Optimizer, EMA, Generator, np.random.Generator) + (() if things else (Module,))
+        things += [x for x in own.values() if isinstance(x, kinds)]
+        step = CompiledStep(self.step.__get__(instance, owner), (*self.declared, *things), **self.options)
+        step.attribute = (instance, name)
+        own[name] = step
+        return step
 
-            given = [mapped(partial(stand_in, name=name), a)
-                     for a, name in zip(args, [*self.parameters, *["x"] * len(args)], strict=False)]
-            with source_info.watching() if named else nullcontext():  # names take as long as all else
-                result = self.unrefused(tuple(given), source_info)
-            found: list[Value] = []
+    def __copy__(self) -> CompiledStep:
+        return CompiledStep(self.whole, self.declared, **self.options)
 
-            def leaf(x: Any) -> Any:
-                tensor, x = isinstance(x, Tensor), x.data if isinstance(x, Tensor) else x
-                if isinstance(x, ArrayTracer | ScalarTracer | np.ndarray):
-                    found.append(trace.value(x))
-                    return OutLeaf(len(found) - 1, tensor, isinstance(x, ArrayTracer) and x.is_scalar)
-                if any(isinstance(y, ArrayTracer | ScalarTracer | Tensor) for y in getattr(x, "__dict__", {}).values()):
-                    raise CompileError(f"compile: {self.state.where}: a {type(x).__name__} came back; expected arrays, "
-                                       f"numbers, and tuples, lists and dicts of them")
-                return x
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledStep:
+        """A step of the copies of what was declared: it is traced anew."""
+        step, declared = copied_step(self.whole, self.declared, self.title, memo)
+        other = CompiledStep(step, declared, **self.options)
+        if self.attribute is not None:
+            other.attribute = (copy.deepcopy(self.attribute[0], memo), self.attribute[1])
+        return other
 
-            out_tree = mapped(leaf, result)
-            for name, x in tensors:
-                if isinstance(x.grad, ArrayTracer) and x.grad.current() not in found:
-                    raise CompileError(f"compile: {self.state.where}: the gradient of {name}, an argument, would be "
-                                       f"lost; expected what the step makes to be given back; return {name}.grad")
-            state = standing.finals()
-            standing.verify(state, found)
-            trace.check_constants()
-            trace.pin([*found, *[final for _, final in state]])
-        self.known.setdefault(self.key(args), {}).update(standing.cleared())
-        for t, v in standing.gradients:
-            name = next(name for name, x in {**self.state.tensors, **self.state.plain}.items() if x is t)
-            v.name = v.name or f"d_{name}"
-        source_info.assign_names([v for call in trace.calls for v in call.outputs()] + trace.sources)
-        source_info.assign_phases(trace.calls, {final.number for _, final in state})
-        program = Program(trace.calls, inputs, found, state, trace.sources)
-        traced = TraceResult(program, out_tree, {source.number: slot for source, _, slot in standing.numbers},
-                        unchanged, around)
-        outputs = [v.array for v in found]
-        result = mapped(lambda x: x.given(outputs) if isinstance(x, OutLeaf) else x, out_tree)
-        if trace.collectives is None:
-            standing.commit(state)
-        else:
-            standing.rewind()
-            finish(trace.calls, found)
-        trace.forget()
-        # subtle: it knows itself and, like `expected`, the trace, which would live until garbage is collected
-        stand_in, around.expected = None, around.before  # type: ignore[assignment]
-        return traced, result
+    def __reduce__(self) -> Any:
+        if self.attribute is not None:
+            return getattr, self.attribute
+        raise TypeError(f"compile: {self.title}, a compiled step, can't be pickled; expected what it was made of; "
+                        f"pickle the model and the optimiser, and call tt.compile after loading, or decorate a method")
 
     # --- what was written ---
 
     @property
     def latest(self) -> Executable:
         if not self.programs:
-            raise CompileError(f"compile: {self.title} was called {'once' if self.traces else 'never'}; expected two "
+            raise CompileError(f"compile: {self.title} was called {'once' if self.fresh else 'never'}; expected two "
                                f"calls, which are compared; call it before its source is looked at")
-        return next(reversed(self.programs.values()))
+        return self.programs[-1]
 
     @property
     def source(self) -> str:
@@ -486,8 +475,13 @@ class CompiledStep:
                                f"times, or write explain() for all but these")
         if not args:
             return explained(source, [math.nan] * len(source.lines))
-        program = self.programs[self.key(args)]
-        took = program.profile(arrays(args), steps)
+        args = self.bound(args, {})
+        found = self.find(args)
+        if found is None:
+            raise CompileError(f"compile: explain came with arguments for which {self.title} has no program; expected "
+                               f"those of earlier calls; call it twice with such arguments first")
+        program, given = found
+        took = program.profile(list(given), steps)
         return explained(program.source, took)
 
     @property

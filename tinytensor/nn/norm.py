@@ -107,10 +107,13 @@ class BatchNorm1d(Module):
         """Move the running statistics towards those of a batch of n values for each channel."""
         count = self.num_batches_tracked.data
         count += 1
-        new = 1 / int(count) if self.momentum is None else self.momentum
+        new = 1 / count if self.momentum is None else self.momentum
         of_var = new if self.unbiased else new * (n / (n - 1))
         for running, value, weight in ((self.running_mean.data, mean, new), (self.running_var.data, var, of_var)):
-            running *= 1 - new
+            old = 1 - new
+            if self.momentum is None:  # subtle: a float64 of NumPy's own would let all be float64
+                old, weight = old.astype(running.dtype), weight.astype(running.dtype)
+            running *= old
             running += value * weight
 
     def _misfit(self, shape: tuple[int, ...]) -> ValueError:

@@ -120,7 +120,9 @@ def check_range(indices: Any, n: int, what: str, of: str) -> None:
 @lru_cache(maxsize=64)
 def starts(rows: int, columns: int) -> Any:
     """Where each row of a matrix starts, in memory order; cached, so that a compiled step sees one constant."""
-    return np.arange(0, rows * columns, columns)
+    a = np.arange(0, rows * columns, columns)
+    a.flags.writeable = False
+    return a
 
 
 def likelihood(logits: Any, targets: Any, reduction: str = "mean", ignore_index: int | None = None) -> Any:

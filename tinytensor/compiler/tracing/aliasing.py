@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import CompileError, Value
-from .closure import Nothing
+from .scopes import Nothing
 from .tracer import ArrayTracer, ScalarTracer
 
 SMALL = 2**14  # bytes: a call on a larger array takes longer than to be called

@@ -1,19 +1,20 @@
-"""What a step's code knows by name, besides its arguments: variables of functions and modules, and what these hold.
+"""What a step can reach besides its arguments: variables of functions and modules, and what these hold.
 
-Found by looking at the user's own functions and objects, not at NumPy's or at this package's. Nothing is run.
+Everything is walked that is not known to stay as it is; nothing is run. What has a state that can't be compared is left
+to `opaque.py`. Code that ran and that was not reached is walked at the next trace.
 """
 
 from __future__ import annotations
 
-import argparse
-import dis
+import array
+import gc
 import sys
-import sysconfig
+import types
+import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
-from itertools import chain
-from operator import attrgetter, itemgetter
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from functools import cached_property, partial, partialmethod
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,64 +22,51 @@ import numpy as np
 from ...core import Tensor
 from ...nn.module import Module
 from ...optim import EMA
-from ...optim.flat import Block, Optimizer
+from ...optim.flat import Optimizer
 from ...random import Generator
+from ..ir import SourceInfo
+from .code import (
+    DYNAMIC,
+    WHOLE,
+    codes,
+    global_names,
+    imported,
+    is_installed,
+    is_library,
+    is_library_file,
+    is_user_code,
+    names_of,
+)
+from .opaque import CACHES, CONSTANT, is_bound_builtin, is_hidden, slot_names
+from .scopes import (
+    ATOMS,
+    Attributes,
+    Cells,
+    Class,
+    Content,
+    Elements,
+    Mapping,
+    Members,
+    Nothing,
+    Partial,
+    Reference,
+    Scope,
+    Sequence,
+    Settings,
+    Variables,
+    same,
+)
 from .source_info import NUMPY, PACKAGE
 
-CONTENTS = attrgetter("cell_contents")
-PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, range, slice, np.dtype, type(Ellipsis))
-LEAVES = (np.ndarray, Tensor, Generator, np.random.Generator, np.random.RandomState)
-OURS = (Module, Optimizer, Block, EMA)
-MANY = 1000  # what holds more is looked at while a step is traced, and not at each call
-Term = tuple[str, Any, str]  # what is loaded of an object: ("", x, ".y") stands for x.y, ("*", x, "") for all of x
-LIBRARIES = tuple({PACKAGE, NUMPY, "<frozen", *(sysconfig.get_paths()[k] for k in ("stdlib", "purelib", "platlib"))})
-
-
-def is_library_file(file: str | None) -> bool:
-    """Whether a file is not the user's: code in C has none."""
-    return file is None or file.startswith(LIBRARIES)
-
-
-def is_user_class(cls: type) -> bool:
-    """Whether a class is the user's, or a plain one for settings."""
-    if cls in (SimpleNamespace, argparse.Namespace):
-        return True
-    module = sys.modules.get(cls.__module__)
-    return module is not None and cls.__module__ != "builtins" and not (
-        hasattr(module, "__file__") and is_library_file(module.__file__))
-
-
-class Scope:
-    """Something with places that values stand in: a function's variables, a list, a dict, an object.
-
-    Attributes
-    ----------
-    name : str
-        What the step's code calls it.
-    values : callable
-        What stands there now, in order.
-    """
-
-    def __init__(self, name: str, keys: Callable[[], Iterable[Any]], values: Callable[[], Iterable[Any]],
-                 put: Callable[[Any, Any], None], drop: Callable[[Any], None]) -> None:
-        self.name, self.keys, self.values, self.put, self.drop = name, keys, values, put, drop
-        self.watched = True  # at each call; not if somebody else does that
-
-    def now(self) -> dict[Any, Any]:
-        return dict(zip(self.keys(), self.values(), strict=True))
-
-    def restore(self, before: dict[Any, Any]) -> None:
-        """Let everything be as it was."""
-        now = self.now()
-        for key in reversed([k for k in now if k not in before]):
-            self.drop(key)
-        for key, x in before.items():
-            if key not in now or now[key] is not x:
-                self.put(key, x)
-
-    def called(self, key: Any) -> str:
-        """What the code calls the value at a key."""
-        return f"{self.name}.{key}" if self.name else str(key)
+Roots = dict[CodeType, tuple[dict[str, Any], list[Any]]]  # code that ran: its variables, and the functions of it
+STREAMS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator)
+REPLACED = ("forward", "__call__", "step", "update")  # methods of the library's classes that somebody may replace
+WRAPPERS = (staticmethod, classmethod, property, cached_property, partialmethod)
+FIXED = (*ATOMS, *CONSTANT, *STREAMS, CodeType, types.BuiltinFunctionType, types.WrapperDescriptorType,
+         types.MethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodWrapperType,
+         types.ClassMethodDescriptorType, type(SourceInfo.line), types.GenericAlias, types.UnionType, np.ufunc)
+LEFT_ALONE = (NUMPY, PACKAGE)  # modules that hold nothing which the user sets
+COMPILER = __name__.rpartition(".tracing")[0]
 
 
 class ClosureScan:
@@ -90,265 +78,267 @@ class ClosureScan:
         The step, and arguments that are objects.
     known : iterable
         Optimisers and tensors that were declared: left to those who know how they change.
+    more : dict
+        Code that ran and was not reached otherwise.
+    ran : set of code or None
+        What the step ran: if given, functions that did not run are left alone.
     """
 
-    def __init__(self, roots: Iterable[Any], known: Iterable[Any] = ()) -> None:
-        self.holders: list[Scope] = []
+    def __init__(self, roots: Iterable[Any], known: Iterable[Any] = (), more: Roots | None = None,
+                 ran: set[CodeType] | None = None) -> None:
+        self.scopes: list[Scope] = []
         self.generators: list[Generator] = []  # of this package
+        self.averages: list[EMA] = []
+        self.ran, self.reached = ran, set[CodeType]()
+        self.lacking: set[str] = set()  # modules that the code imports, and that nobody has imported yet
         self.seen: dict[int, Any] = {id(x): x for x in known}
-        for root in roots:
-            self.visit(root, "")
+        self.tables: dict[int, Variables] = {}
+        self.modules: dict[int, ModuleType] = {}
+        self.names: set[str] = set()  # of attributes that the code knows
+        self.cells: set[int] = set()
+        self.found: list[tuple[Any, str]] = []
+        self.waiting: deque[tuple[Any, str]] = deque((root, "") for root in roots)
+        for code, (table, functions) in (more or {}).items():
+            self.waiting.extend((f, "") for f in functions)
+            if ran is None or code in ran:
+                self.code(code, table)
+        self.walk()
         self.before = self.expected = self.now()
 
     # --- what there is ---
 
+    def walk(self) -> None:
+        """Look at all that waits, and at what the modules met hold under the names that the code knows."""
+        while True:
+            while self.waiting:
+                self.look(*self.waiting.popleft())
+                self.waiting.extendleft(reversed(self.found))  # depth first: so things are called as the step does
+                self.found.clear()
+            for module in list(self.modules.values()):
+                self.module(module)
+            self.waiting.extend(self.found)
+            self.found.clear()
+            if not self.waiting:
+                return
+
     def visit(self, x: Any, name: str) -> None:
-        """Note what holds values, and go on to these."""
-        if isinstance(x, PLAIN) or id(x) in self.seen:
+        if type(x) not in ATOMS and id(x) not in self.seen:
+            self.found.append((x, name))
+
+    def look(self, x: Any, name: str) -> None:
+        """Note what holds values, and let these wait."""
+        if id(x) in self.seen or (isinstance(x, FIXED) and not is_bound_builtin(x)):
             return
         self.seen[id(x)] = x
-        if hasattr(x, "__wrapped__") and not isinstance(x, type):
-            self.visit(x.__wrapped__, name)
         if isinstance(x, Tensor):
-            self.object(x, name, ("data", "grad", "hooks"))
-        elif isinstance(x, LEAVES):
-            if isinstance(x, Generator):
-                self.generators.append(x)
+            self.add(Members(x, name, ("data", "grad", "hooks", "needs")))
+        elif isinstance(x, np.ndarray):
+            if x.dtype.kind not in "biufc":
+                self.add(Content(x, name))
+                for i, y in enumerate(x.flat if x.dtype.hasobject else ()):
+                    self.visit(y, f"{name}[{i}]")
+        elif isinstance(x, Generator):
+            self.generators.append(x)
         elif isinstance(x, FunctionType):
             self.function(x)
         elif isinstance(x, MethodType):
             self.visit(x.__self__, getattr(x.__self__, "__name__", "self"))
             self.visit(x.__func__, "")
-        elif isinstance(x, partial):
-            for part in (x.func, x.args, x.keywords):
-                self.visit(part, "partial")
-        elif isinstance(x, dict):
-            self.holder(SubscriptScope(name, lambda: list(x), x.values, x.__setitem__, x.__delitem__))
-        elif isinstance(x, list):
-            self.holder(SubscriptScope(name, lambda: range(len(x)), x.__iter__, partial(place, x), x.__delitem__))
-        elif isinstance(x, tuple | set | frozenset):
-            if isinstance(x, set):
-                self.holder(SubscriptScope(name, lambda: list(x), lambda: x, lambda k, v: x.add(v), x.discard))
-            for i, y in enumerate(x):
-                self.visit(y, f"{name}[{i}]")
+        elif isinstance(x, ModuleType):
+            self.modules[id(x)] = x
         elif isinstance(x, type):
-            for cls in filter(is_user_class, x.__mro__):
-                self.user_class(cls)
-        elif not isinstance(x, ModuleType) and (isinstance(x, OURS) or is_user_class(type(x))):
-            self.visit(type(x), "")
-            slots = [s for c in type(x).__mro__ for s in getattr(c, "__slots__", ()) if isinstance(s, str)
-                     and not s.startswith("__") and hasattr(x, s)]
-            if slots:
-                self.object(x, name, slots)
-            if hasattr(x, "__dict__"):
-                own = vars(x)
-                if isinstance(x, Module):
-                    self.seen[id(own["_buffers"])] = own["_buffers"]  # what it names are attributes too
-                self.holder(Scope(name, lambda: list(own), own.values, own.__setitem__, own.__delitem__))
+            self.type(x)
+        elif isinstance(x, WRAPPERS):
+            for part in ("__func__", "fget", "fset", "func", "args", "keywords"):
+                self.visit(getattr(x, part, None), name)
+        elif isinstance(x, types.MappingProxyType):
+            for y in gc.get_referents(x):
+                self.visit(y, name)
+        elif is_bound_builtin(x):
+            self.visit(x.__self__, name)
+        elif isinstance(x, CACHES) or type(x).__module__.startswith(COMPILER):
+            self.visit(getattr(x, "__wrapped__", None), name)
+        else:
+            self.object(x, name)
 
-    def holder(self, holder: Scope, watched: bool = True) -> None:
-        self.holders.append(holder)
-        holder.watched = watched
-        for key, x in list(zip(holder.keys(), holder.values(), strict=True)):
-            self.visit(x, holder.called(key))
+    def object(self, x: Any, name: str) -> None:
+        """What an object of any class holds."""
+        cls = type(x)
+        if isinstance(x, dict):
+            self.add(Mapping(x, name))
+            self.visit(getattr(x, "default_factory", None), name)
+        elif isinstance(x, list | deque):
+            self.add(Sequence(x, name))
+        elif isinstance(x, tuple):
+            for i, y in enumerate(x):
+                self.visit(y, f"{name}.{cls._fields[i]}" if hasattr(cls, "_fields") else f"{name}[{i}]")
+        elif isinstance(x, set | frozenset):
+            if isinstance(x, set):
+                self.add(Elements(x, name))
+            for y in x:
+                self.visit(y, f"an element of {name}")
+        elif isinstance(x, bytearray | array.array | memoryview):
+            self.add(Content(x, name))
+        elif isinstance(x, partial):
+            self.add(Partial(x, name or "partial", ("func", "args", "keywords")))
+        elif isinstance(x, weakref.ref):
+            self.add(Reference(x, name))
+        elif is_hidden(x):
+            return
+        if cls in (dict, list, tuple, set, frozenset, deque):
+            return
+        if isinstance(x, EMA):
+            self.averages.append(x)
+        if not cls.__flags__ & 1 << 8:  # of a class in C, which nobody can change
+            self.add(Members(x, name, [*slot_names(x), "__class__"]))
+        own = getattr(x, "__dict__", None)
+        if type(own) is dict:
+            self.seen[id(own)] = own
+            if isinstance(x, Module):
+                self.seen[id(own["_buffers"])] = own["_buffers"]  # what it names are attributes too
+            self.add(Attributes(own, name))
 
-    def user_class(self, cls: type) -> None:
-        """The values that a class of the user's holds, and the variables of its methods."""
-        known, methods = vars(cls), []
-        names = [n for n, x in known.items() if not (n.startswith("__") or callable(x) or hasattr(x, "__get__"))]
-        if names:
-            self.holder(Scope(cls.__name__, lambda: names, lambda: [known[n] for n in names], partial(setattr, cls),
-                               partial(delattr, cls)))
-        for name, x in known.items():
-            if name in ("__init__", "__repr__"):
-                continue
-            methods += [x.fget, x.fset] if isinstance(x, property) else [getattr(x, "__func__", x)]
-        for x in methods:
-            if isinstance(x, FunctionType):
-                self.visit(x, "")
+    def add(self, scope: Scope) -> None:
+        self.scopes.append(scope)
+        for key, x in scope.now().items():
+            self.visit(x, scope.called(key))
+            if type(key) is not str:
+                self.visit(key, f"a key of {scope.name}")
+
+    def type(self, cls: type) -> None:
+        """What the user's classes hold, methods too, and methods of the library's that somebody may have replaced."""
+        kept = [n for n in REPLACED if any(n in vars(c) for c in cls.__mro__)]
+        if kept and issubclass(cls, Module | Optimizer | EMA):
+            self.add(Members(cls, cls.__name__, kept))
+        for c in cls.__mro__:
+            if not is_library(c) and (c is cls or id(c) not in self.seen):
+                self.seen[id(c)] = c
+                self.add(Class(c, c.__name__))
+        if type(cls) is not type:
+            self.visit(type(cls), "")
+
+    def function(self, f: FunctionType) -> None:
+        """The variables of a function of the user's: those around it, those of its module, its defaults."""
+        code, cells = f.__code__, dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
+        if is_library_file(code.co_filename):  # a decorator, perhaps, around a function of the user's
+            for cell in cells.values():
+                x = Cells({"": cell}).get("")
+                if isinstance(x, FunctionType | MethodType | partial):
+                    self.visit(x, "")
+            self.visit(f.__dict__.get("__wrapped__"), "")
+            self.visit(f.__dict__.get("registry"), "")
+            return
+        self.seen[id(f.__dict__)] = f.__dict__
+        self.add(Attributes(f.__dict__, f.__name__))
+        if self.ran is not None and code not in self.ran:
+            return
+        cells = {n: c for n, c in cells.items() if id(c) not in self.cells}
+        self.cells.update(map(id, cells.values()))
+        if cells:
+            self.add(Cells(cells))
+        self.code(code, f.__globals__)
+        self.add(Members(f, f.__name__, ("__code__", "__defaults__", "__kwdefaults__")))
+
+    def code(self, code: CodeType, table: dict[str, Any]) -> None:
+        """What code loads of the variables of its module, and of modules that it imports."""
+        self.reached.update(codes(code))
+        known = names_of(code)
+        self.names |= known
+        self.variables(table, global_names(code), "")
+        if known & WHOLE:
+            self.variables(table, [n for n in table if not n.startswith("__")], "", True)
+        for name in imported(code, table.get("__package__")):
+            if name in sys.modules:
+                self.visit(sys.modules[name], "")
+            else:
+                self.lacking.add(name)
+        for name in known & sys.modules.keys() if known & DYNAMIC else ():
+            self.visit(sys.modules[name], "")
+
+    def variables(self, table: dict[str, Any], names: Iterable[str], lead: str, every: bool = False) -> None:
+        """Some variables of a module, or every one, and their order."""
+        scope = self.tables.get(id(table))
+        if scope is None:
+            scope = self.tables[id(table)] = Variables(table, lead)
+            self.scopes.append(scope)
+        scope.every = scope.every or every
+        for n in names:
+            if n not in table:
+                scope.absent.add(n)
+            elif n not in scope.known:
+                scope.known[n] = None
+                self.visit(table[n], scope.called(n))
+
+    def module(self, module: ModuleType) -> None:
+        """What the code may load of a module."""
+        table = vars(module)
+        if not is_library(module):
+            dynamic, every = bool(self.names & DYNAMIC), not is_installed(module)
+            names: Iterable[str] = [n for n, x in table.items() if n in self.names or (
+                dynamic and not n.startswith("__") and (every or not isinstance(x, FunctionType | type | ModuleType)))]
+            self.variables(table, names, module.__name__, dynamic and every)
+            return
+        if not (getattr(module, "__file__", None) or "").startswith(LEFT_ALONE):
+            names = [n for n in self.names & table.keys() if not isinstance(table[n], (*FIXED, type, ModuleType))
+                     and not callable(table[n])]
+            self.variables(table, names, module.__name__)
 
     def declared_optimizer(self, opt: Optimizer) -> None:
         """Settings, and what a class of the user's adds; all else of it changes in ways that are known."""
         self.visit(type(opt), "")
-        more = [name for name in vars(opt) if name not in ("blocks", "param_groups", "defaults")]
-        if more:
-            self.object(opt, "the optimiser", more)
+        self.add(Settings(vars(opt), "the optimiser", ("blocks", "param_groups", "defaults"), False))
         for i, group in enumerate(opt.param_groups):
-            def settings(group: dict[str, Any] = group) -> list[str]:
-                return [key for key in group if key not in ("lr", "params")]
-
-            def values(group: dict[str, Any] = group, keys: Any = settings) -> list[Any]:
-                return [group[key] for key in keys()]
-
-            self.holder(SubscriptScope(f"param_groups[{i}]", settings, values, group.__setitem__, group.__delitem__),
-                        False)
-
-    def object(self, x: Any, name: str, slots: Iterable[str], watched: bool = True) -> None:
-        """Some attributes of an object."""
-        names = tuple(slots)
-        self.holder(Scope(name, lambda: names, lambda: [getattr(x, s) for s in names], partial(setattr, x),
-                           partial(delattr, x)), watched)
-
-    def function(self, f: FunctionType) -> None:
-        """The variables of a function of the user's: those around it, those of its module, its defaults."""
-        if is_library_file(f.__code__.co_filename):  # a decorator, perhaps, around a function of the user's
-            for cell in f.__closure__ or ():
-                if filled(cell) and isinstance(cell.cell_contents, FunctionType | MethodType):
-                    self.visit(cell.cell_contents, "")
-            return
-        cells = {n: c for n, c in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True) if filled(c)}
-        if cells:
-            self.holder(Scope("", lambda: list(cells), partial(map, CONTENTS, cells.values()),
-                               lambda k, v: setattr(cells[k], "cell_contents", v), lambda k: None))
-        names = [n for n in global_names(f.__code__) if n in f.__globals__]
-        modules = [n for n in names if isinstance(f.__globals__[n], ModuleType)]
-        self.variables(f.__globals__, [n for n in names if n not in modules], "")
-        for module in [f.__globals__[n] for n in modules]:
-            if not is_library_file(getattr(module, "__file__", None)):
-                self.variables(vars(module), [n for n in attribute_names(f.__code__) if n in vars(module)],
-                               module.__name__)
-        if f.__defaults__ or f.__kwdefaults__:
-            self.visit(f.__defaults__, f"{f.__name__}.__defaults__")
-            self.visit(f.__kwdefaults__, f"{f.__name__}.__kwdefaults__")
-
-    def variables(self, known: dict[str, Any], names: list[str], lead: str) -> None:
-        """Some variables of a module."""
-        if names:
-            get: Any = itemgetter(*names) if len(names) > 1 else (lambda d: (d[names[0]],))
-            self.holder(Scope(lead, lambda: names, partial(get, known), known.__setitem__, known.__delitem__))
+            self.add(Settings(group, f"param_groups[{i}]", ("lr", "params")))
+        self.walk()
 
     # --- whether it changed ---
 
     def arrays(self) -> list[tuple[Any, str]]:
         """Every array that is known, and its name."""
-        return [(x, h.called(k)) for h in self.holders for k, x in h.now().items() if isinstance(x, np.ndarray)]
+        return [(x, h.called(k)) for h in self.scopes for k, x in h.now().items() if isinstance(x, np.ndarray)]
 
     def now(self) -> list[dict[Any, Any]]:
-        return [holder.now() for holder in self.holders]
+        return [scope.now() for scope in self.scopes]
 
-    def replace(self, stand_in: Callable[[Any, str], Any]) -> None:
-        """Let `stand_in(value, its name)` stand in the place of every value."""
-        for holder in self.holders:
-            for key, x in holder.now().items():
-                if (new := stand_in(x, holder.called(key))) is not x:
-                    holder.put(key, new)
+    def replace(self, stand_in: Callable[[Any, str, Scope, Any], Any]) -> None:
+        """Let `stand_in(value, its name, scope, key)` stand in the place of every value."""
+        for scope in self.scopes:
+            for key, x in scope.now().items():
+                if type(x) not in UNTOUCHED and (new := stand_in(x, scope.called(key), scope, key)) is not x:
+                    scope.put(key, new)
         self.expected = self.now()
 
     def restore(self) -> None:
         """Let everything be as it was when it was found."""
-        for holder, old in zip(self.holders, self.before, strict=True):
-            holder.restore(old)
+        for scope, old in zip(self.scopes, self.before, strict=True):
+            scope.restore(old)
 
     def differences(self) -> Iterator[tuple[str, Any, Any]]:
         """What is not as it was after `replace`: its name, and the values."""
-        for holder, old in zip(self.holders, self.expected, strict=True):
-            new = holder.now()
-            for key in dict.fromkeys([*old, *new]):
-                a, b = old.get(key, Nothing), new.get(key, Nothing)
-                if not same(a, b):
-                    yield holder.called(key), a, b
+        for scope, old in zip(self.scopes, self.expected, strict=True):
+            for key, a, b in changes(scope, old):
+                yield scope.called(key), a, b
 
     def changes(self) -> Iterator[tuple[str, Any, Any]]:
         """What is not as it was when it was found."""
         self.expected = self.before
         return self.differences()
 
-    def watch(self, more: list[Term]) -> Callable[[], bool]:
-        """A quick look, at each call, at whether all is as it is now, `more` too; not at what is within arrays."""
-        every = [h for h in self.holders if h.watched and len(list(h.values())) <= MANY]
-        now = loader([*chain.from_iterable(map(terms, every)), *more])
-        before = now()
-        alike = identity_guard(before)
 
-        def unchanged() -> bool:
-            nonlocal before
-            try:
-                found = now()
-                if found == before and alike(found, before):  # subtle: `==` takes what is one for equal
-                    return True
-            except (KeyError, AttributeError, ValueError, TypeError):  # a variable was deleted; an array is another
-                return False
-            if len(found) != len(before) or not all(map(same, found, before)):
-                return False
-            before = found
-            return True
-
-        return unchanged
+UNTOUCHED = (*(t for t in ATOMS if t is not float), CodeType, FunctionType, ModuleType, type, types.BuiltinFunctionType)
 
 
-def terms(holder: Scope) -> list[Term]:
-    """What to load of a holder: all that its `values` gives, the shortest way."""
-    values = holder.values
-    if isinstance(values, partial):  # variables of a module, or those around a function
-        known = values.args[-1]
-        if isinstance(known, dict):
-            return [("", known, f"[{name!r}]") for name in holder.now()]
-        return [("", cell, ".cell_contents") for cell in known]
-    whole = getattr(values, "__self__", None)
-    if isinstance(whole, dict):
-        return [("*", whole.values(), "")]
-    return [("*", whole, "")] if isinstance(whole, list) else [("*", values, "()")]
+def changes(scope: Scope, old: dict[Any, Any]) -> Iterator[tuple[Any, Any, Any]]:
+    """What is not as it was in a scope: the key, and the values."""
+    new = scope.now()
+    for key in dict.fromkeys([*old, *new]):
+        a, b = old.get(key, Nothing), new.get(key, Nothing)
+        if not same(a, b):
+            yield key, a, b
 
 
-def loader(every: list[Term]) -> Callable[[], list[Any]]:
-    """A function that gives what all terms load, written as one expression: a quarter of the time of a loop."""
-    text = ", ".join([f"{lead}x{i}{tail}" for i, (lead, _, tail) in enumerate(every)])
-    load: Callable[[], list[Any]] = eval(f"lambda: [{text}]", {f"x{i}": x for i, (_, x, _) in enumerate(every)})
-    return load
-
-
-def identity_guard(before: list[Any]) -> Callable[[list[Any], list[Any]], bool]:
-    """A look at those values that may be equal, and not the same: numbers of another type, arrays of one element."""
-    places = [i for i, x in enumerate(before) if isinstance(x, int | float | complex | np.generic)
-              or (isinstance(x, np.ndarray | Tensor) and x.size == 1)]
-    text = " and ".join([f"a[{i}] is b[{i}]" for i in places]) or "True"
-    alike: Callable[[list[Any], list[Any]], bool] = eval(f"lambda a, b: {text}")
-    return alike
-
-
-class Nothing:
-    """Stands where no value is."""
-
-
-class SubscriptScope(Scope):
-    """A list or dict: what it holds is called name[key]."""
-
-    def called(self, key: Any) -> str:
-        return f"{self.name}[{key!r}]"
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two values are one, or plain ones that are equal."""
-    return a is b or (type(a) is type(b) and isinstance(a, PLAIN) and repr(a) == repr(b))
-
-
-def place(x: list[Any], i: int, value: Any) -> None:
-    """Set an item of a list, which may be the one after the last."""
-    x[i : i + 1] = [value]
-
-
-def filled(cell: CellType) -> bool:
-    try:
-        return cell.cell_contents is not cell
-    except ValueError:
-        return False
-
-
-def codes(code: CodeType) -> Iterator[CodeType]:
-    """The code of a function and of those inside of it."""
-    yield code
-    for x in code.co_consts:
-        if isinstance(x, CodeType):
-            yield from codes(x)
-
-
-@lru_cache(maxsize=256)
-def global_names(code: CodeType) -> dict[str, None]:
-    """The names of variables of its module that a function reads or writes."""
-    return dict.fromkeys(i.argval for c in codes(code) for i in dis.get_instructions(c) if i.opname in
-                         ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"))
-
-
-def attribute_names(code: CodeType) -> dict[str, None]:
-    """The names of attributes that a function reads or writes."""
-    return dict.fromkeys(n for c in codes(code) for n in c.co_names)
+def unreached(scan: ClosureScan, ran: dict[CodeType, dict[str, Any]]) -> Roots:
+    """The user's code that ran and that a scan has not reached, with its variables and functions."""
+    others = [getattr(f, "__code__", None) for f in gc.callbacks]  # run when they like
+    found = {c: table for c, table in ran.items() if c not in scan.reached and is_user_code(c) and c not in others}
+    return {c: (table, [f for f in gc.get_referrers(c) if isinstance(f, FunctionType)]) for c, table in found.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws
 FILLS = ("uniform_", "normal_", "exponential_")
 NUMPY_DRAWS = ("random", "standard_normal", "normal", "uniform", "integers", "permutation", "choice", "binomial",
                "standard_exponential", "exponential", "poisson", "gamma", "beta")
+NOBODY: tuple[Any, Any] = (None, None)
 TRACED: dict[int, tuple[Trace, Value | None]] = {}  # id(generator): the trace that notes its draws
 
 
@@ -28,9 +30,9 @@ def noted_draw(name: str) -> Callable[..., Any]:
     plain = getattr(Generator, name)
 
     def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(self) not in TRACED:
+        trace, value = TRACED.get(id(self), NOBODY)
+        if trace is None or trace.thread != get_ident():
             return plain(self, *args, **kwargs)
-        trace, value = TRACED[id(self)]
         if value is None:
             raise undeclared(trace)
 
@@ -48,36 +50,25 @@ def noted_draw(name: str) -> Callable[..., Any]:
 
 def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
     """A draw, as a call of the step: in its place, and never left out."""
+    trace.drawn.add(rng.number)
     if trace.collectives is not None and name in INTEGERS:
         return trace.collectives.dealt(rng, drawn, name, args, kwargs)
     result = trace.call(Primitive(drawn, f".{name}", kind="draw"), (rng, *args), kwargs, effect=True)
     return trace.lifted(result, ())
 
 
-def undeclared(trace: Trace) -> CompileError:
+def undeclared(trace: Trace, *_: Any) -> CompileError:
+    """The refusal of a draw."""
     return trace.refusal("a draw from a Generator that was not declared would be the same for ever", "draws from "
                                "declared Generators", "name the Generator among what is given to tt.compile")
 
 
-class Undeclared:
-    """Stands for one of NumPy's generators that was not declared: it does not draw."""
-
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        return np.random.Generator
-
-    def __getattr__(self, name: str) -> Any:
-        raise undeclared(self._trace)
-
-
 def refused_seed(name: str) -> Callable[..., Any]:
     def seed(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(self) not in TRACED:
+        trace, _ = TRACED.get(id(self), NOBODY)
+        if trace is None or trace.thread != get_ident():
             return getattr(Generator, name)(self, *args, **kwargs)
-        raise TRACED[id(self)][0].refusal(f"{name} moves a random stream to another place", "draws only",
+        raise trace.refusal(f"{name} moves a random stream to another place", "draws only",
                                                "seed the Generator outside of the step")
 
     return seed
@@ -85,9 +76,10 @@ def refused_seed(name: str) -> Callable[..., Any]:
 
 def refused_fill(name: str) -> Callable[..., Any]:
     def fill(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(self) not in TRACED:
+        trace, _ = TRACED.get(id(self), NOBODY)
+        if trace is None or trace.thread != get_ident():
             return getattr(Generator, name)(self, *args, **kwargs)
-        raise TRACED[id(self)][0].refusal(f"{name} fills an array", "draws that give a new one",
+        raise trace.refusal(f"{name} fills an array", "draws that give a new one",
                                                "write rng.rand(shape), rng.randn(shape) or rng.bernoulli(p, shape)")
 
     return fill
@@ -112,6 +104,8 @@ class TracedStream:
         return np.random.Generator
 
     def __getattr__(self, name: str) -> Any:
+        if self._trace.thread != get_ident():
+            return getattr(self._value.array, name)
         if name not in NUMPY_DRAWS:
             raise self._trace.refusal(f"rng.{name} of a random stream", "one of " + ", ".join(NUMPY_DRAWS),
                                             "draw with one of those")

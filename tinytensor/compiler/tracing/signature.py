@@ -16,6 +16,10 @@ from ...core import Tensor, ndarray
 from ..ir import Call, CompileError, Program, Value, mapped
 
 
+class Fixed(float):
+    """A float that is part of the program: an argument that was left to its default, or is declared static."""
+
+
 class ById:
     """An object as part of a key: it is equal to itself only, and lives as long as the key."""
 
@@ -39,12 +43,12 @@ def inspect_step(step: Callable[..., Any]) -> tuple[inspect.Signature | None, li
     return signature, list(kinds), [name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY]
 
 
-def kind(x: Any) -> Any:
+def abstractify(x: Any) -> Any:
     """What of an argument is part of the program: shape, dtype and order of an array, else all but a float's value."""
     if type(x) is np.ndarray:
         return (x.shape, x.dtype, x.strides)
     if isinstance(x, Tensor):
-        return ("Tensor", x.needs, x.op is None, x.grad is None, kind(x.data))
+        return ("Tensor", x.needs, x.op is None, x.grad is None, abstractify(x.data))
     if isinstance(x, np.generic):
         return (np.generic, x.dtype)
     if isinstance(x, np.ndarray):
@@ -54,35 +58,64 @@ def kind(x: Any) -> Any:
         return (x.shape, x.dtype, x.strides)
     if type(x) is float:
         return float
+    if type(x) is Fixed:
+        return (Fixed, x.hex())
     if isinstance(x, list | tuple):
-        return (type(x), *map(kind, x))
+        return (type(x), *map(abstractify, x))
     if isinstance(x, dict):
-        return (type(x), *((k, kind(v)) for k, v in x.items()))
+        return (type(x), *((k, abstractify(v)) for k, v in x.items()))
     if isinstance(x, slice):
-        return (slice, kind(x.start), kind(x.stop), kind(x.step))
+        return (slice, abstractify(x.start), abstractify(x.stop), abstractify(x.step))
     if isinstance(x, set | frozenset):
-        return (type(x), frozenset(map(kind, x)))
+        return (type(x), frozenset(map(abstractify, x)))
     return (type(x), x) if isinstance(x, int | float | str | bytes | complex | None) else ("object", ById(x))
 
 
 def argument_guard(args: tuple[Any, ...], others: set[int]) -> Callable[..., bool]:
-    """A quick look at arguments: whether they are plain arrays and floats, of the same kinds as these, and none of the
-    `others`, by id, or a view of one. Where it says no, a longer look is needed.
+    """A quick look at arguments: whether they are plain arrays and numbers, of the same kinds as these, and no array is
+    one of the `others`, by id, or a view of one. Where it says no, a longer look is needed.
     """
-    known: dict[str, Any] = {"ndarray": ndarray, "others": others}
+    known: dict[str, Any] = {"ndarray": ndarray, "others": others, "Fixed": Fixed}
     parts = ["not more"]
     for i, x in enumerate(args):
+        known |= {f"x{i}": x}
         if type(x) is float:
             parts.append(f"type(a{i}) is float")
-            continue
-        if type(x) is not ndarray:
+        elif type(x) is Fixed:
+            known[f"x{i}"] = x.hex()
+            parts.append(f"type(a{i}) is Fixed and a{i}.hex() == x{i}")
+        elif x is None or type(x) is bool:
+            parts.append(f"a{i} is x{i}")
+        elif type(x) in (int, str):
+            parts.append(f"type(a{i}) is {type(x).__name__} and a{i} == x{i}")
+        elif type(x) is ndarray:
+            known |= {f"shape{i}": x.shape, f"dtype{i}": x.dtype, f"strides{i}": x.strides}
+            del known[f"x{i}"]
+            parts += [f"type(a{i}) is ndarray", f"a{i}.shape == shape{i}", f"a{i}.dtype is dtype{i}",
+                      f"a{i}.strides == strides{i}", f"id(a{i}) not in others", f"id(a{i}.base) not in others"]
+        else:
             return lambda *_: False
-        known |= {f"shape{i}": x.shape, f"dtype{i}": x.dtype, f"strides{i}": x.strides}
-        parts += [f"type(a{i}) is ndarray", f"a{i}.shape == shape{i}", f"a{i}.dtype is dtype{i}",
-                  f"a{i}.strides == strides{i}", f"id(a{i}) not in others", f"id(a{i}.base) not in others"]
     names = "".join([f"a{i}=None, " for i in range(len(args))])
     look: Callable[..., bool] = eval(f"lambda {names}*more: {' and '.join(parts)}", known)
     return look
+
+
+def fixed(name: str, x: Any) -> Any:
+    """An argument as part of the program: what is in it may not vary."""
+    def each(y: Any) -> Any:
+        if isinstance(y, Tensor | np.ndarray):
+            raise TypeError(f"compile: {name}, one of static_argnames, got an array; expected numbers, texts and other "
+                            f"objects that stay as they are; arrays may vary, so leave its name out")
+        return Fixed(y) if type(y) is float else y
+
+    return mapped(each, x)
+
+
+def unfixed(x: Any) -> Any:
+    """An argument as the step gets it."""
+    found: list[Any] = []
+    mapped(lambda y: found.append(y) if type(y) is Fixed else None, x)
+    return mapped(lambda y: float(y) if type(y) is Fixed else y, x) if found else x
 
 
 def flat(x: Any) -> list[Any]:
@@ -107,15 +140,16 @@ def describe_changes(keys: list[Any], names: list[str]) -> str:
             name = names[i] if i < len(names) else f"argument {i}"
             told = [str(k[0]) if isinstance(k, tuple) and len(k) == 3 else str(k[-1] if isinstance(k, tuple) else k)
                     for k in several]
-            return f"{name} of {', '.join(dict.fromkeys(told))}"
+            kinds = [*dict.fromkeys(told)]
+            return f"{name} of {', '.join(kinds if len(kinds) < 7 else [*kinds[:3], '...', *kinds[-2:]])}"
     return "other numbers of arguments"
 
 
 # --- two traces ---
 
 
-def compare(first: Program, second: Program) -> None:
-    """Refuse a step that did not do the same twice."""
+def assert_same_trace(first: Program, second: Program) -> None:
+    """Refuse a step that did not do the same twice; arrays that both met, undeclared, are read at each call."""
     for a, b in zip_longest(first.calls, second.calls):
         if a is None or b is None:
             raise differing(b or a, "the step made more calls at one time than at another")
@@ -129,6 +163,7 @@ def difference(a: Any, b: Any) -> tuple[str, str] | None:
     """The first place where arguments differ: values by where they come from, constants by what they are."""
     if isinstance(a, Value) and isinstance(b, Value):
         if a.kind == "constant" and b.kind == "constant":
+            b.mutable = b.mutable or (a.array is b.array and may_change(b.array))
             same = a.array is b.array or (a.array.dtype == b.array.dtype and a.array.shape == b.array.shape
                                           and a.array.tobytes() == b.array.tobytes())
             return None if same else (told(a.array), told(b.array))
@@ -144,6 +179,12 @@ def difference(a: Any, b: Any) -> tuple[str, str] | None:
     if isinstance(a, type(b)) and (a is b or repr(a) == repr(b)):
         return None
     return told(a), told(b)
+
+
+def may_change(x: Any) -> bool:
+    """Whether somebody may write into an array."""
+    return isinstance(x, np.ndarray) and (x.flags.writeable or (x.base is not None and (
+        not isinstance(x.base, np.ndarray) or may_change(x.base))))
 
 
 def told(x: Any) -> str:

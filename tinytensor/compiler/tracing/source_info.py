@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import linecache
+import random
 import re
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ HERE = str(Path(__file__).parents[1])
 # The files whose local variables are names that a person would give; those of the engine are not.
 TELLING = tuple(f"{PACKAGE}/{room}/" for room in ("nn", "models", "ops", "optim"))
 PLAIN = {*"abcdgintwxy", "rows", "flat", "input", "self", "first", "second", "way"}  # names of locals that tell nothing
+LEGACY, PYTHON = np.random.rand.__self__, random.random.__self__  # type: ignore[attr-defined]
 USER, LAYER, OP = 3, 2, 1  # whose name counts more
 
 
@@ -59,6 +61,9 @@ class SourceTracker:
         self.refused: CompileError | None = None  # the last; subtle: NumPy and the step itself may hide what is raised
         self.gradients: list[tuple[Value, Value]] = []  # a gradient, and what it is the gradient of
         self.roles: dict[CodeType, str] = {}
+        self.ran: dict[int, tuple[CodeType, dict[str, Any]]] | None = None  # code that ran, and its variables
+        self.drew: set[str] = set()  # "np.random" or "random", if this thread drew from them
+        self.watcher: Any = None  # the profile function of now
         self.infos: dict[Any, SourceInfo] = {}  # many calls are made at one place
 
     # --- lines ---
@@ -135,9 +140,22 @@ class SourceTracker:
             if known is None or known[0] < rank:
                 self.names[value.number] = (rank, name, value)
 
+    def collect(self, frame: FrameType, event: str, arg: Any) -> None:
+        """For `sys.setprofile`: the code that runs, and draws from the streams of whole modules."""
+        if event == "call":
+            code = frame.f_code
+            if id(code) not in self.ran:  # type: ignore[operator]
+                self.ran[id(code)] = code, frame.f_globals  # type: ignore[index]
+        elif event == "c_call":
+            owner = getattr(arg, "__self__", None)
+            if owner is LEGACY or owner is PYTHON:
+                self.drew.add("np.random" if owner is LEGACY else "random")
+
     def profile(self, frame: FrameType, event: str, result: Any) -> None:
-        """For `sys.setprofile`: names at each return, pairs of gradient and output at each rule's call."""
+        """As `collect`, and names at each return, pairs of gradient and output at each rule's call."""
         code = frame.f_code
+        if event == "call" or event == "c_call":
+            self.collect(frame, event, result)
         if event == "call":
             if code.co_varnames[:2] == ("g", "y") and not code.co_filename.startswith(HERE):
                 g, y = frame.f_locals["g"], frame.f_locals["y"]
@@ -157,17 +175,18 @@ class SourceTracker:
                     self.name(x, name, rank)
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Collect names inside the block."""
-        before = sys.getprofile()
-        if before is not None:  # a profiler is at work: its results are worth more than names
+    def watching(self, named: bool) -> Iterator[None]:
+        """Note inside the block which code runs; collect names, too, which takes as long as all else."""
+        if sys.getprofile() is not None:  # a profiler is at work: its results are worth more
             yield
             return
-        sys.setprofile(self.profile)
+        self.ran, self.watcher = {}, self.profile if named else self.collect
+        sys.setprofile(self.watcher)
         try:
             yield
         finally:
-            sys.setprofile(before)
+            sys.setprofile(None)
+            self.watcher = None
 
     def assign_names(self, values: list[Value]) -> None:
         """Write the names that were found into the values: gradients after what they are gradients of."""

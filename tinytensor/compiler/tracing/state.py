@@ -9,27 +9,34 @@ from __future__ import annotations
 import builtins
 import inspect
 import random
-from collections.abc import Callable, Iterable, Iterator
+import re
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from operator import is_
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from ...core import Tensor, tracing
+from ...core import state as recording
 from ...nn.module import Module
+from ...optim import EMA
 from ...optim.flat import Block, Optimizer
 from ...random import Generator, default_generator
 from ..ir import CompileError, Value
 from ..parallel.collectives import SHARED, ShardedBlock
 from .aliasing import coalesce_buffers, reject_alias, reject_overlaps, short
-from .closure import ClosureScan, Term
-from .rng import TRACED, TracedGenerator, TracedStream, Undeclared, position
+from .closure import ClosureScan, Roots
+from .guards import Guards, Place, place, reader
+from .interrupts import undisturbed
+from .rng import TRACED, TracedGenerator, TracedStream, position
+from .scopes import Mapping, Members, Scope, Settings, Term
+from .standins import stand_in
+from .threads import ArrayTracer, ScalarTracer
 from .trace import Trace
-from .tracer import ArrayTracer, ScalarTracer
 
 FUNCTIONS = (FunctionType, BuiltinFunctionType, type(np.sum))
 
@@ -47,7 +54,7 @@ def spoken(model: Module, path: str) -> str:
     return f"{type(getattr(model, first)).__name__.lower()}{first}{dot}{rest}" if first.isdigit() else path
 
 
-class State:
+class DeclaredState:
     """All that was declared: Modules, Optimizers, Generators, Tensors and arrays.
 
     Attributes
@@ -66,12 +73,8 @@ class State:
         self.generators = [x for x in things if isinstance(x, Generator)]
         self.streams = [x for x in things if isinstance(x, np.random.Generator)]
         self.arrays = [x for x in things if isinstance(x, np.ndarray)]
-        permuted = [x for x in things if isinstance(x, Tensor)]
-        known = (Module, Optimizer, Generator, np.random.Generator, np.ndarray, Tensor)
-        for x in things:
-            if not isinstance(x, known):
-                raise TypeError(f"compile: a {type(x).__name__} came among what is declared; expected Modules, "
-                                f"Optimizers, Generators, Tensors or arrays; pass those that it holds")
+        tensors = [x for x in things if isinstance(x, Tensor)]
+        self.averages: list[EMA] = []
         self.paths: dict[int, str] = {}
         self.tensors: dict[str, Tensor] = {}
         for i, model in enumerate(self.modules):
@@ -87,26 +90,57 @@ class State:
             self.tensors.update((f"{lead}{spoken(model, name)}", t) for name, t in parts)
         seen = {id(t) for t in self.tensors.values()}
         others = [p for opt in self.optimizers for block in opt.blocks for p in block.params]
-        for i, t in enumerate([*permuted, *others]):
+        for i, t in enumerate([*tensors, *others]):
             if id(t) not in seen and isinstance(t, Tensor):
                 seen.add(id(t))
                 self.tensors[f"p{i}"] = t
         self.generators.append(default_generator())
         self.declared = {id(x) for x in (*self.arrays, *self.tensors.values())}
         self.plain = {f"p{i}": p for i, p in enumerate(others) if not isinstance(p, Tensor)}
+        for x in things:
+            if isinstance(x, EMA):
+                self.adopt(x)
 
-    def around(self, objects: Iterable[Any] = ()) -> ClosureScan:
-        """What the step, and arguments that are objects, know by name; declared Tensors are looked after here."""
+    def adopt(self, ema: EMA) -> None:
+        """Let averages of weights be declared: their arrays, and how many steps they are of."""
+        if not any(ema is x for x in self.averages):
+            self.averages.append(ema)
+            self.arrays += ema.average
+            self.declared |= {id(a) for a in ema.average}
+
+    def scan(self, objects: Iterable[Any] = (), more: Roots | None = None, ran: set[CodeType] | None = None
+             ) -> ClosureScan:
+        """What the step, and arguments that are objects, can reach; declared Tensors are looked after here."""
         params = [p for opt in self.optimizers for block in opt.blocks for p in block.params]
         hooks = [hook for t in self.tensors.values() for hook in t.hooks or ()]
         known = [*self.optimizers, *self.tensors.values(), *params]
-        around = ClosureScan([self.step, *objects, *self.modules, *hooks], known)
+        scan = ClosureScan([self.step, *objects, *self.modules, *self.averages, *hooks], known, more, ran)
         for opt in self.optimizers:
-            around.declared_optimizer(opt)
+            scan.declared_optimizer(opt)
         for name, t in self.tensors.items():
-            around.object(t, name, ("needs", "hooks"), watched=False)
-        around.before = around.expected = around.now()
-        return around
+            scan.add(Members(t, name, ("needs", "hooks")))
+        scan.walk()
+        own = set(map(id, params)) | {id(t) for t in self.tensors.values()}
+        for ema in scan.averages:
+            if all(id(p) in own for p in ema.params):
+                self.adopt(ema)
+        counted = {id(vars(ema)) for ema in self.averages}
+        scan.scopes = [Settings(s.owner, s.name, ("steps",), False) if id(s.owner) in counted else s
+                       for s in scan.scopes]
+        scan.before = scan.expected = scan.now()
+        return scan
+
+    def guards(self, scan: ClosureScan, varying: Collection[Place]) -> Guards:
+        """Compares, at each call, what a program holds on to: whether the arrays are those of now, and what is fixed in
+        a program (modes, settings of optimisers, all that the step can reach) is as it is now."""
+        fixed: list[Scope] = [Members(t, name, ("data",)) for name, t in self.tensors.items()]
+        for opt in self.optimizers:
+            fixed.append(Blocks(opt, "blocks"))
+            for block in opt.blocks:
+                fixed += [Members(block, "block", ("theta",)), Mapping(block.state, "block.state")]
+        for scope in fixed:
+            scope.declared = True
+        return Guards([*fixed, Members(recording, "tt", ("recording",)), *scan.scopes], varying)
 
     def prepare(self) -> None:
         """Let optimisers make their state now, and bind parameters that were given other arrays; small buffers come to
@@ -118,37 +152,26 @@ class State:
                 opt.blocks = [b for block, keys in zip(opt.blocks, needs, strict=True) for b in block.split(keys)]
         coalesce_buffers(t for model in self.modules for _, t in model.named_buffers())
 
-    def watch(self, around: ClosureScan) -> Callable[[], bool]:
-        """A quick look at what a program holds on to, at each call: whether the arrays are those of now, and what is
-        fixed in a program (modes, settings of optimisers) is as it is now."""
-        more: list[Term] = [("", t, name) for t in self.tensors.values() for name in (".data", ".needs", ".hooks")]
-        for opt in self.optimizers:
-            more.append(("*", opt, ".blocks"))
-            for block in opt.blocks:
-                more += [("", block, ".theta"), ("*", block, ".state.values()")]
-            more += [("", group, f"[{key!r}]") for group in opt.param_groups for key in group if key != "lr"]
-        return around.watch(more)
 
-    @contextmanager
-    def replaced(self, trace: Trace, around: ClosureScan) -> Iterator[Patched]:
-        """Inside, stand-ins stand in the place of everything."""
-        standing = Patched(self, trace, around)
-        try:
-            standing.enter()
-            yield standing
-        except BaseException:
-            standing.leave()
-            standing.rewind()
-            raise
-        standing.leave()
+class Blocks(Scope):
+    """The flat vectors of an optimiser: each of its steps makes another list of them."""
+
+    def keys(self) -> list[Any]:
+        return list(range(len(self.owner.blocks)))
+
+    def values(self) -> list[Any]:
+        return list(self.owner.blocks)
+
+    def whole(self) -> list[Term]:
+        return [("*", self.owner, ".blocks")]
 
 
 class Patched:
     """Stand-ins, while they stand."""
 
-    def __init__(self, state: State, trace: Trace, around: ClosureScan) -> None:
-        self.state, self.trace, self.around = state, trace, around
-        self.undo: list[Callable[[], None]] = [around.restore]
+    def __init__(self, state: DeclaredState, trace: Trace, scan: ClosureScan, varying: Collection[Place]) -> None:
+        self.state, self.trace, self.closure, self.varying = state, trace, scan, varying
+        self.undo: list[Callable[[], None]] = [scan.restore]
         self.arrays: list[tuple[Value, Callable[[], Any]]] = []  # a source, and what stands there in the end
         self.numbers: list[tuple[Value, Callable[[], Any], Cell]] = []
         self.streams: list[Value] = []
@@ -160,6 +183,8 @@ class Patched:
         self.old: dict[str, Any] = {}  # gradients of earlier steps, by the tensor's name: what stands for them
         self.touched: list[Any] = []  # tensors whose gradients the step made or cleared
         self.hidden: list[tuple[str, Callable[[], Any], Any]] = []  # streams of whole modules, and where they stood
+        self.committed = False  # whether what became of everything is written
+        self.alone = threading.active_count() == 1  # so that nobody else draws from these
 
     def swap(self, owner: Any, name: str, new: Any) -> None:
         old = getattr(owner, name)
@@ -177,6 +202,17 @@ class Patched:
         number = ScalarTracer(self.trace, self.trace.source(slot.get(), "number", slot.name))
         self.numbers.append((number.value, slot.get, slot))
         return number
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Inside, stand-ins stand in the place of everything; what fails there leaves nothing changed."""
+        try:
+            with undisturbed():
+                self.enter()
+            yield
+        finally:
+            with undisturbed():
+                self.leave()
 
     # --- each kind ---
 
@@ -199,22 +235,34 @@ class Patched:
             reject_overlaps(self.arrays)
         for i, rng in enumerate(self.state.generators):
             self.generator(rng, f"rng{i or ''}")
-        for rng in self.around.generators:
+        for ema in self.state.averages:
+            slot = Cell("ema_steps", lambda e=ema: e.steps, lambda v, e=ema: setattr(e, "steps", v))  # type: ignore[misc]
+            self.swap(ema, "steps", self.number(slot))
+        for rng in self.closure.generators:
             if id(rng) not in TRACED:
                 self.swap(rng, "__class__", TracedGenerator)
                 TRACED[id(rng)] = (self.trace, None)
                 self.undo.append(lambda rng=rng: TRACED.pop(id(rng), None) and None)  # type: ignore[misc]
         legacy, python = np.random.get_state(), random.getstate()
-        self.saved += [lambda: np.random.set_state(legacy), lambda: random.setstate(python)]
+        self.saved += [lambda: self.drew("np.random") and np.random.set_state(legacy),
+                       lambda: self.drew("random") and random.setstate(python)]
         self.hidden = [("np.random", position, position()), ("random", random.getstate, python)]
-        self.swap(builtins, "print", self.refused_print)
-        self.around.replace(self.known)
+        self.swap(builtins, "print", self.print)
+        self.closure.replace(self.known)
         self.trace.open = True
         tracing.append(self.trace)
 
-    def refused_print(self, *_: Any, **__: Any) -> None:
+    def print(self, *args: Any, real: Any = print, **kwargs: Any) -> None:
+        """What stands for print: other threads may print."""
+        if threading.get_ident() != self.trace.thread:
+            real(*args, **kwargs)
+            return
         raise self.trace.refusal("print would be called at the first steps only", "no side effects", "give back "
                                        "what is to be printed, and print it outside of the step")
+
+    def drew(self, name: str) -> bool:
+        """Whether this thread drew from a stream of a whole module, where it moved."""
+        return (self.alone and threading.active_count() == 1) or name in self.trace.source_info.drew
 
     def argument(self, x: Tensor, data: Any, name: str) -> Tensor:
         """A stand-in for a Tensor that came as an argument."""
@@ -231,28 +279,26 @@ class Patched:
             self.old[name] = StaleGradient(self.trace)
         self.swap(t, "grad", self.old.get(name))
 
-    def known(self, x: Any, name: str) -> Any:
-        """What stands for a thing that the step knows by name."""
-        if isinstance(x, ArrayTracer | ScalarTracer):
-            return x
+    def known(self, x: Any, name: str, scope: Scope | None = None, key: Any = None) -> Any:
+        """What stands for a thing that the step can reach."""
+        if type(x) is float:
+            if scope is None or place(scope, key) not in self.varying:
+                return x
+            text = key if isinstance(key, str) and key else re.sub(r"\W+", "_", name).strip("_")
+            return self.number(Cell(text, reader(scope.terms(key)), partial(scope.put, key)))
         if self.trace.creation and type(x) in FUNCTIONS and (instead := self.trace.creation.get(x)) is not None:
             return instead
-        if isinstance(x, np.ndarray) and x.dtype.kind in "biufc":
-            if id(x) not in self.tracers:
-                value = self.trace.constant(x)
-                value.name, value.mutable = value.name or name, True
-                self.tracers[id(x)] = ArrayTracer(self.trace, value)
-            elif any(x is a for a in self.state.arrays):
-                self.tracers[id(x)].current().name = name
-            return self.tracers[id(x)]
-        if isinstance(x, np.random.Generator) and any(x is rng for rng in self.state.streams):
-            return self.stream(x)
-        if isinstance(x, np.random.Generator | np.random.RandomState):
-            return Undeclared(self.trace)
-        if type(x) is tuple:
-            parts = [self.known(y, f"{name}[{i}]") for i, y in enumerate(x)]
-            return x if all(map(is_, parts, x)) else tuple(parts)
-        return x
+        return stand_in(self, x, name)
+
+    def undeclared(self, x: Any, name: str) -> Any:
+        """What stands for an array that the step can reach, or that was declared."""
+        if id(x) not in self.tracers:
+            value = self.trace.constant(x)
+            value.name, value.mutable = value.name or name, True
+            self.tracers[id(x)] = ArrayTracer(self.trace, value)
+        elif any(x is a for a in self.state.arrays):
+            self.tracers[id(x)].current().name = name
+        return self.tracers[id(x)]
 
     def vectors(self, block: Block, end: str) -> tuple[ArrayTracer, ArrayTracer, dict[str, ArrayTracer]]:
         """Stand-ins for theta, for what of it an update moves, and for the state vectors beside that."""
@@ -299,8 +345,8 @@ class Patched:
     def generator(self, rng: Generator, name: str) -> None:
         """A generator whose draws are noted: for a while it is of a class that does so."""
         kept = rng.get_state()
-        self.saved.append(partial(rng.set_state, kept))
         value = self.trace.source(rng, "stream", name)
+        self.saved.append(lambda: value.number in self.trace.drawn and rng.set_state(kept))
         self.streams.append(value)
         self.swap(rng, "__class__", TracedGenerator)
         TRACED[id(rng)] = (self.trace, value)
@@ -311,8 +357,13 @@ class Patched:
         value = next((v for v in self.streams if v.array is rng), None)
         if value is None:
             kept = rng.bit_generator.state
-            self.saved.append(lambda: setattr(rng.bit_generator, "state", kept))
-            value = self.trace.source(rng, "stream", f"rng{len(self.streams) or ''}")
+            value = source = self.trace.source(rng, "stream", f"rng{len(self.streams) or ''}")
+
+            def back() -> None:
+                if source.number in self.trace.drawn:
+                    rng.bit_generator.state = kept
+
+            self.saved.append(back)
             self.streams.append(value)
         return TracedStream(self.trace, value)
 
@@ -358,11 +409,11 @@ class Patched:
             if (v.kind == "input" and v.is_array and not own) or (v.kind == "constant" and v.number in used):
                 reject_alias(v.array, v.name or "an array", changed)
         for name, now, before in self.hidden:
-            if now() != before:
+            if now() != before and self.drew(name):
                 raise CompileError(f"compile: {where}a draw from {name} itself, which is not declared, would be the "
                                    f"same for ever; expected draws from declared Generators; write rng = "
                                    f"np.random.default_rng(seed), and name it among what is given to tt.compile")
-        for name, a, b in self.around.differences():
+        for name, a, b in self.closure.differences():
             if type(a) is ArrayTracer:
                 raise CompileError(f"compile: {where}{name} stands for another array after the step, which would not "
                                    f"happen again; expected writes into the array; write {name}[...] = value")
@@ -379,25 +430,36 @@ class Patched:
         slots = {source.number: slot for source, _, slot in self.numbers}
         changed = [(source, np.copy(final.array) if final.is_array else final.array)
                    for source, final in state if final is not source]
-        for source, value in changed:
-            if source.is_array:
-                np.copyto(source.array, value)
-            else:
-                slots[source.number].put(value)
-        for t in self.touched:
-            t.grad = None
+        with undisturbed():
+            for source, value in changed:
+                if source.is_array:
+                    np.copyto(source.array, value)
+                else:
+                    slots[source.number].put(value)
+            for t in self.touched:
+                t.grad = None
+            self.committed = True
 
     def leave(self) -> None:
+        """Let everything be as it was; what fails does not keep the rest from it."""
         self.trace.open = False
         if self.trace in tracing:
             tracing.remove(self.trace)
+        errors = []
         for undo in reversed(self.undo):
-            undo()
+            try:
+                undo()
+            except BaseException as error:
+                errors.append(error)
+                undo()
+        if errors:
+            raise errors[0]
 
     def rewind(self) -> None:
-        """Put the random streams back to where they were."""
-        for restore in self.saved:
-            restore()
+        """Put the random streams back to where they were; those that only others drew from stay."""
+        with undisturbed():
+            for restore in self.saved:
+                restore()
 
 
 # --- gradients of earlier steps ---

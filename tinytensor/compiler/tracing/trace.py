@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from functools import wraps
+from threading import get_ident
 from typing import Any
 from weakref import ref
 
@@ -19,6 +20,7 @@ from ...core import Tensor, TracerBase
 from ..ir import Call, CompileError, Value, concrete, mapped, values
 from ..layout import ArrayLayout, address
 from ..primitives import PUT, Primitive, full_name, of_engine, updated
+from .choices import is_number
 from .dispatch import as_tracer, dispatch
 from .source_info import SourceTracker
 from .tracer import ArrayTracer, ScalarTracer, tracers
@@ -34,13 +36,14 @@ def unwatched(method: Target) -> Target:
     """A method in which no names are looked for: there are none, and every call that it makes would be looked at."""
     @wraps(method)
     def inside(self: Trace, *args: Any, **kwargs: Any) -> Any:
-        if sys.getprofile() != self.source_info.profile:
+        watcher = self.source_info.watcher
+        if watcher is None or sys.getprofile() is not watcher:
             return method(self, *args, **kwargs)
         sys.setprofile(None)
         try:
             return method(self, *args, **kwargs)
         finally:
-            sys.setprofile(self.source_info.profile)
+            sys.setprofile(watcher)
 
     return inside
 
@@ -60,6 +63,9 @@ class Trace:
         self.constants: dict[int, Value] = {}
         self.open = False  # whether the step runs just now
         self.creation: dict[Target, Target] = {}  # what stands for functions that make arrays (`creation.py`)
+        self.thread = get_ident()  # which traces; others are not concerned
+        self.drawn: set[int] = set()  # random streams that the step drew from
+        self.choices: dict[int, tuple[Value, bool]] = {}  # numbers that were asked for their truth, and the answers
         self.prints: dict[int, int] = {}  # number of a constant -> what is in it
         self.count = 0
         self.collectives: Any = None  # notes what workers do together, where several share the step
@@ -102,6 +108,15 @@ class Trace:
         if value.number in self.prints and self.prints[value.number] != hash(value.array.tobytes()):
             raise self.refusal("a plain array was written into after the step had used it", "constants that stay "
                                      "as they are", "make another array for other values, or declare this one")
+
+    def choose(self, value: Value) -> bool:
+        """The truth of a number that varies: where it is another, this program is not the one to run."""
+        if not is_number(value):
+            raise self.refusal("a choice (if, min, max, assert) by a number that varies", "the same calls at each step",
+                               "choose outside of the step, and pass the result as a float")
+        truth = bool(value.array)
+        self.choices[value.number] = value, truth
+        return truth
 
     def check_told(self) -> None:
         """Refuse to be told in words while the step runs: that would be done at the first steps only."""

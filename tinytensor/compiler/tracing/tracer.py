@@ -279,6 +279,8 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         return self.tape.dispatch(np.clip, (self, min, max, out), options)
 
     def __pow__(self, other: Any) -> Any:
+        if isinstance(other, ScalarTracer) and self.dtype.kind == "f":  # the choice below, by a number that varies
+            other = next((k for k in SQUARES if other == k), other)
         if type(other) in (int, float) and other in SQUARES and self.dtype.kind == "f":
             return SQUARES[other](self)  # as NumPy itself does
         return np.power(self, other)
@@ -286,6 +288,8 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def __ipow__(self, other: Any) -> Any:
         if self.is_scalar:
             return self**other
+        if isinstance(other, ScalarTracer) and self.dtype.kind == "f":
+            other = next((k for k in SQUARES if other == k), other)
         fast: Any = SQUARES.get(other) if type(other) in (int, float) and self.dtype.kind == "f" else None
         power: Any = np.power
         return fast(self, out=self) if fast else power(self, other, out=self)
@@ -458,8 +462,7 @@ class ScalarTracer(TracerBase):
         return self.tape.stack(x)
 
     def __bool__(self) -> bool:
-        raise self.tape.refusal("a choice (if, min, max, assert) by a number that varies", "the same calls at "
-                                "each step", "choose outside of the step, and pass the result as a float")
+        return self.tape.choose(self.value)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise self.tape.met_plain("", self.tape.refusal(

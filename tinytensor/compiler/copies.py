@@ -1,0 +1,60 @@
+"""Copies of compiled steps: a deep copy of what holds one has a step that works on the copy."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+from types import CellType, FunctionType, MethodType
+from typing import Any
+
+from .ir import CompileError
+from .tracing.closure import ClosureScan
+from .tracing.scopes import filled
+
+
+def copied_step(step: Any, declared: tuple[Any, ...], title: str, memo: dict[int, Any]) -> tuple[Any, tuple[Any, ...]]:
+    """A step that works on copies of what was declared, and these.
+
+    Raises
+    ------
+    CompileError
+        If it reaches what was declared by variables of its module, which a copy shares.
+    """
+    own = {id(x): x for x in declared}
+    other, things = copied(step, own, memo), tuple([copy.deepcopy(x, memo) for x in declared])
+    seen = ClosureScan([other]).seen
+    if any(i in seen for i in own):
+        raise CompileError(f"compile: {title} reaches what was declared by variables of its module, and a copy would "
+                           f"train the same; expected variables around the function, attributes or defaults; make the "
+                           f"step in a function, or compile another for the copy")
+    return other, things
+
+
+def copied(x: Any, own: dict[int, Any], memo: dict[int, Any]) -> Any:
+    """A copy of a function: variables around it that lead to what is its own are copied, all others are shared."""
+    if isinstance(x, MethodType):
+        return MethodType(x.__func__, copy.deepcopy(x.__self__, memo))
+    if isinstance(x, partial):
+        return partial(copied(x.func, own, memo), *copy.deepcopy(x.args, memo), **copy.deepcopy(x.keywords, memo))
+    if not isinstance(x, FunctionType):
+        return copy.deepcopy(x, memo)
+    if id(x) in memo:
+        return memo[id(x)]
+    other = FunctionType(x.__code__, x.__globals__, x.__name__, None, tuple([CellType() for _ in x.__closure__ or ()]))
+    memo[id(x)] = other
+    memo.setdefault(id(memo), []).append(x)  # subtle: as deepcopy itself does, so that no other gets its id
+    other.__kwdefaults__ = part(x.__kwdefaults__, own, memo)
+    other.__defaults__ = part(x.__defaults__, own, memo)
+    other.__dict__.update(x.__dict__)
+    other.__qualname__ = x.__qualname__
+    for cell, before in zip(other.__closure__ or (), x.__closure__ or (), strict=True):
+        if filled(before):
+            cell.cell_contents = part(before.cell_contents, own, memo)
+    return other
+
+
+def part(x: Any, own: dict[int, Any], memo: dict[int, Any]) -> Any:
+    """A copy of what leads to something that is the step's own, else the thing itself."""
+    if id(x) not in own and not ClosureScan([x]).seen.keys() & own.keys():
+        return x
+    return copied(x, own, memo) if isinstance(x, FunctionType | MethodType | partial) else copy.deepcopy(x, memo)

@@ -1,0 +1,123 @@
+"""A program that is ready to run, and whether it is the one for a call."""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core import ndarray
+from .codegen.profile import profiled
+from .codegen.writer import written
+from .ir import mapped
+from .parallel.collectives import ShardedState
+from .parallel.runner import ShardedRunner
+from .passes.buffer_assignment import planned
+from .passes.fold_scale import fold_scale
+from .passes.horizontal_fusion import fuse_updates
+from .tracing.aliasing import reject_alias
+from .tracing.record import OutLeaf, TraceResult
+from .tracing.signature import argument_guard, arrays
+from .tracing.state import DeclaredState
+
+
+class Lines(Sequence[str]):
+    """A program's lines, for errors, as long as it lives: made when they are told."""
+
+    def __init__(self, program: Executable) -> None:
+        self.program = weakref.ref(program)
+
+    def lines(self) -> list[str]:
+        program = self.program()
+        return [] if program is None else program.source.text.splitlines(True)
+
+    def __len__(self) -> int:
+        return len(self.lines())
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.lines()[i]
+
+
+class Executable:
+    """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
+
+    def __init__(self, traced: TraceResult, title: str, state: DeclaredState, args: tuple[Any, ...],
+                 shares: ShardedState, fast: bool) -> None:
+        self.traced, self.program, self.out_tree, self.cells = traced, traced.program, traced.out_tree, traced.cells
+        self.key, self.guards, self.choose = traced.key, traced.guards, traced.choose
+        program = fuse_updates(fold_scale(self.program) if fast else self.program)
+        self.source, (numbers, changed) = written(planned(program), title)
+        self.get = [self.cells[v.number].get for v in numbers]
+        self.put = [self.cells[v.number].put for v in changed]
+        name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.named}
+        linecache.cache[name] = (len(text), None, Lines(self), name)  # type: ignore[assignment]
+        self.unchanged, self.checks, self.used = self.guards.quick(), 0, False
+        self.tensors = [*state.tensors.values(), *state.plain.values()]
+        grads = " is ".join([*[f"t{i}.grad" for i in range(len(self.tensors))], "None"])
+        self.no_gradients = eval(f"lambda: {grads}", {f"t{i}": t for i, t in enumerate(self.tensors)})
+        self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
+        self.roots = {id(a if a.base is None else a.base) for a in self.changed}
+        self.takes = argument_guard(args, state.declared | self.roots)
+        self.plain = all(type(a) is ndarray or type(a) is float for a in args)  # so that these are what `run` is given
+        if shares.size > 1:
+            crew = ShardedRunner(program, self.source, numbers, arrays(args), shares)
+            self.run: Callable[..., Any] = crew
+            unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
+        else:
+            exec(builtins.compile(text, name, "exec"), namespace)
+            self.run = namespace["step"]
+
+    def fits(self, given: Sequence[Any], cleared: dict[int, bool]) -> bool:
+        """Whether it does what the step would do, for arguments of its kinds."""
+        return (self.unchanged() and (self.choose is None or self.choose(given))
+                and (self.no_gradients() or self.clean(cleared)))
+
+    def clean(self, cleared: dict[int, bool]) -> bool:
+        """Clear gradients that were left by others, where the step does so; False if nobody knows whether it does."""
+        left = [t for t in self.tensors if t.grad is not None]
+        for t in left:
+            if cleared.get(id(t)):
+                t.grad = None
+        return all(id(t) in cleared for t in left)
+
+    def check_memory(self, given: Sequence[Any], title: str) -> None:
+        """Refuse arguments that are part of what the step changes."""
+        for x in given:
+            if type(x) is ndarray and id(x if x.base is None else x.base) in self.roots:
+                for y in given:
+                    if isinstance(y, ndarray) and not any(y is a for a in self.changed):
+                        reject_alias(y, f"an argument of {title}", self.changed)
+
+    def __call__(self, given: Sequence[Any]) -> Any:
+        self.used = True
+        for get in self.get:
+            given = (*given, get())
+        try:
+            outputs = self.run(*given)
+        except RuntimeError as error:
+            if "cannot enter context" in str(error):
+                raise RuntimeError("compile: a step was called while it runs; expected one call at a time, for its "
+                                   "arrays are made once; compile a step for each thread") from None
+            raise
+        if self.put:
+            self.store(outputs)
+        if type(self.out_tree) is OutLeaf:
+            return self.out_tree.materialise(outputs)
+        return mapped(lambda x: x.materialise(outputs) if isinstance(x, OutLeaf) else x, self.out_tree)
+
+    def store(self, outputs: Any) -> None:
+        """Put the declared numbers, which stand last, where they belong."""
+        for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
+            put(value)
+
+    def profile(self, given: list[Any], steps: int) -> Any:
+        """The seconds of each line, the least of so many steps."""
+        def arguments(outputs: Any) -> list[Any]:
+            self.store(outputs or ())
+            return [*given, *[get() for get in self.get]]
+
+        took, outputs = profiled(self.source, steps, arguments)
+        self.store(outputs)
+        return took

@@ -1,0 +1,28 @@
+"""Ctrl-C waits while something is half done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A KeyboardInterrupt that comes inside of the block is raised after it."""
+    if threading.current_thread() is not threading.main_thread():  # which is the only one that signals interrupt
+        yield
+        return
+    before, came = signal.getsignal(signal.SIGINT), list[Any]()
+    if not callable(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *args: came.append(args))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])

@@ -1,0 +1,149 @@
+"""What has a state that can't be compared: iterators, streams, files, locks. It may be reached by a step, not used.
+
+While a step is traced a stand-in stands in its place, and refuses by name what would be done with it.
+"""
+
+from __future__ import annotations
+
+import array
+import datetime
+import decimal
+import fractions
+import functools
+import logging
+import pathlib
+import re
+import uuid
+import weakref
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from threading import get_ident
+from types import BuiltinFunctionType, MappingProxyType, MethodWrapperType, ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+HEAP, IMMUTABLE = 1 << 9, 1 << 8  # flags of types: made while Python runs; of code in C
+CACHES = functools._lru_cache_wrapper
+# Nobody can change these, or nobody asks what they hold
+CONSTANT = (re.Pattern, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal,
+            fractions.Fraction, pathlib.PurePath, uuid.UUID, type(NotImplemented), logging.Logger)
+CONTAINERS = (list, dict, tuple, set, frozenset, deque, OrderedDict, defaultdict, array.array, bytearray, memoryview,
+              MappingProxyType, SimpleNamespace, BaseException, weakref.ref, ModuleType, functools.partial)
+
+
+def made_in_python(cls: type) -> bool:
+    """Whether a class adds nothing to its base but a dict, slots and weak references: so much can be looked at."""
+    slots = vars(cls).get("__slots__", ())
+    room = 16 + 8 * (1 if isinstance(slots, str) else len(list(slots)))
+    return bool(cls.__flags__ & HEAP and not cls.__flags__ & IMMUTABLE and cls.__base__ is not None
+                and cls.__basicsize__ - cls.__base__.__basicsize__ <= room)
+
+
+def slot_names(x: Any) -> list[str]:
+    """The slots of an object, by the names that they have inside."""
+    found = []
+    for cls in type(x).__mro__:
+        slots = vars(cls).get("__slots__", ()) if made_in_python(cls) else ()
+        for s in (slots,) if isinstance(slots, str) else slots:
+            if s not in ("__dict__", "__weakref__"):
+                found.append(f"_{cls.__name__.lstrip('_')}{s}" if s.startswith("__") and not s.endswith("__") else s)
+    return found
+
+
+def is_hidden(x: Any) -> bool:
+    """Whether an object has a state that is neither in attributes nor in a container of a known kind."""
+    if isinstance(x, type):
+        return False
+    base = next(c for c in type(x).__mro__ if not made_in_python(c))
+    return base is not object and not issubclass(base, (*CONTAINERS, *CONSTANT))
+
+
+def is_bound_builtin(x: Any) -> bool:
+    """Whether x is a method in C of some object, such as `losses.append`."""
+    return (isinstance(x, BuiltinFunctionType | MethodWrapperType)
+            and not isinstance(x.__self__, ModuleType | type | None))
+
+
+ADVICE = {"Random": "draw from a declared np.random.default_rng(seed)"}
+
+
+def refusal(trace: Trace, x: Any, place: str) -> Exception:
+    """The error that names what was used, and what it is."""
+    kind = next((c.__name__ for c in type(x).__mro__ if c.__name__ in ADVICE), "")
+    return trace.refusal(f"{place or 'an object'}, a {type(x).__name__}, is used, and its state can't be compared from "
+                         f"call to call", "arrays, numbers, and containers and objects of them",
+                         ADVICE.get(kind, "use it outside of the step, and pass what it gives as an argument"))
+
+
+class Hidden:
+    """Stands for an object with a hidden state: who traces may not use it, other threads may."""
+
+    __slots__ = ("_hidden",)
+
+    def __init__(self, trace: Trace, x: Any, place: str, refuse: Callable[..., Exception] = refusal) -> None:
+        object.__setattr__(self, "_hidden", (trace, x, place, refuse))
+
+    def __getattribute__(self, name: str) -> Any:
+        trace, x, place, refuse = object.__getattribute__(self, "_hidden")
+        if name == "__class__":
+            return type(x)
+        if trace.thread != get_ident():
+            return getattr(x, name)
+        raise refuse(trace, x, place)
+
+
+def used(name: str) -> Callable[..., Any]:
+    """What is refused, as a method."""
+    def refused(self: Hidden, *args: Any, **kwargs: Any) -> Any:
+        return Hidden.__getattribute__(self, name)(*args, **kwargs)
+
+    return refused
+
+
+DUNDERS = ("setattr delattr call iter next len bool getitem setitem delitem contains enter exit eq ne lt le gt ge add "
+           "radd sub rsub mul rmul truediv rtruediv matmul rmatmul pow rpow mod rmod floordiv rfloordiv and rand or ror "
+           "xor rxor invert neg pos abs int float index complex str repr format bytes reversed aiter anext await send "
+           "iadd isub imul itruediv lshift rshift array copy deepcopy reduce reduce_ex length_hint fspath")
+for name in DUNDERS.split():
+    setattr(Hidden, f"__{name}__", used(f"__{name}__"))
+setattr(Hidden, "__hash__", object.__hash__)
+
+
+class Cached:
+    """Stands for a function with a cache: what is in there is what the function gives now, or it is refused."""
+
+    def __init__(self, trace: Trace, x: Any, place: str) -> None:
+        self.trace, self.x, self.place, self.__wrapped__ = trace, x, place, x.__wrapped__
+
+    def __get__(self, owner: Any, cls: Any = None) -> Any:
+        return self if owner is None else functools.partial(self, owner)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        found = self.x(*args, **kwargs)
+        if self.trace.thread == get_ident() and not alike(found, self.__wrapped__(*args, **kwargs)):
+            raise self.trace.refusal(f"{self.place or self.x.__name__} keeps results that it would not give now",
+                                     "a function that depends on its arguments only", "clear its cache, or call it "
+                                     "outside of the step, and pass what it gives as an argument")
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.x, name)
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether two results are one, or of the same numbers in the same containers."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(alike, a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(map(alike, a.values(), b.values()))
+    if type(a) is np.ndarray:
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return isinstance(a, int | float | complex | str | bytes | np.generic) and repr(a) == repr(b)

@@ -1,0 +1,417 @@
+"""Places that values stand in: the variables of a function, a list, a dict, an object; read, compared and written.
+
+What can be reached from a step is found by `closure.py`; how places are compared at each call is `guards.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from types import CellType
+from typing import Any
+
+import numpy as np
+
+ATOMS = (int, float, complex, bool, str, bytes, type(None), np.generic, range, slice, np.dtype, type(Ellipsis))
+Term = tuple[str, Any, str]  # what a guard loads of an object: ("", x, ".y") is x.y, ("*", x, "") all that is in x
+
+
+class Nothing:
+    """Stands where no value is."""
+
+
+class Scope:
+    """Something with places that values stand in.
+
+    Attributes
+    ----------
+    owner : object
+        What has the places; with a key it says which place is meant.
+    name : str
+        What the step's code calls it.
+    watched : bool
+        Whether guards look at it at each call.
+    declared : bool
+        Whether it holds declared arrays: a program whose arrays were replaced is of no use any more.
+    """
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.owner, self.name, self.watched, self.declared = owner, name, True, False
+
+    def keys(self) -> list[Any]:
+        raise NotImplementedError
+
+    def values(self) -> list[Any]:
+        raise NotImplementedError
+
+    def put(self, key: Any, x: Any) -> None:
+        raise NotImplementedError
+
+    def drop(self, key: Any) -> None:
+        """Empty a place."""
+
+    def called(self, key: Any) -> str:
+        """What the code calls the value at a key."""
+        return f"{self.name}.{key}" if self.name else str(key)
+
+    def get(self, key: Any) -> Any:
+        """What stands at a key."""
+        return self.now().get(key, Nothing)
+
+    def now(self) -> dict[Any, Any]:
+        return dict(zip(self.keys(), self.values(), strict=True))
+
+    def restore(self, before: dict[Any, Any]) -> None:
+        """Let everything be as it was."""
+        now = self.now()
+        for key in reversed([k for k in now if k not in before]):
+            self.drop(key)
+        for key, x in before.items():
+            if key not in now or now[key] is not x:
+                self.put(key, x)
+
+    def terms(self, key: Any) -> Term:
+        """What a guard loads of one place."""
+        raise NotImplementedError
+
+    def whole(self) -> list[Term]:
+        """What a guard loads of all places, the shortest way."""
+        return [self.terms(key) for key in self.keys()]
+
+    def names(self) -> Any:
+        """What gives the keys, if a guard has to look at these too."""
+        return None
+
+    def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Conditions of another form, over names."""
+        return iter(())
+
+
+class Mapping(Scope):
+    """A dict of any kind: its items are called name[key]."""
+
+    def keys(self) -> list[Any]:
+        return list(dict.keys(self.owner))
+
+    def values(self) -> list[Any]:
+        return list(dict.values(self.owner))
+
+    def put(self, key: Any, x: Any) -> None:
+        dict.__setitem__(self.owner, key, x)
+
+    def drop(self, key: Any) -> None:
+        dict.__delitem__(self.owner, key)
+
+    def get(self, key: Any) -> Any:
+        return dict.get(self.owner, key, Nothing)
+
+    def called(self, key: Any) -> str:
+        return f"{self.name}[{key!r}]"
+
+    def restore(self, before: dict[Any, Any]) -> None:
+        if self.keys() == list(before):
+            super().restore(before)
+        else:
+            self.owner.clear()
+            for key, x in before.items():
+                self.put(key, x)
+
+    def terms(self, key: Any) -> Term:
+        return ("", partial(dict.__getitem__, self.owner, key), "()")
+
+    def whole(self) -> list[Term]:
+        return [("*", dict.values(self.owner), "")]
+
+    def names(self) -> Any:
+        return dict.keys(self.owner)
+
+
+class Attributes(Mapping):
+    """The `__dict__` of an object."""
+
+    called = Scope.called
+
+    def terms(self, key: Any) -> Term:
+        return ("", self.owner, f"[{key!r}]")
+
+
+class Variables(Scope):
+    """Some variables of a module: others are nobody's business, unless `every` one is."""
+
+    every = False
+
+    def __init__(self, owner: dict[str, Any], name: str) -> None:
+        super().__init__(owner, name)
+        self.known: dict[str, None] = {}
+        self.absent: set[str] = set()  # names that are not there; a builtin may be meant
+
+    def keys(self) -> list[Any]:
+        if self.every:
+            return [n for n in self.owner if not n.startswith("__") or n in self.known]
+        return [n for n in self.known if n in self.owner]
+
+    def values(self) -> list[Any]:
+        return [self.owner[n] for n in self.keys()]
+
+    def names(self) -> Any:
+        return self.owner.keys() if self.every else None
+
+    def put(self, key: Any, x: Any) -> None:
+        self.owner[key] = x
+
+    def drop(self, key: Any) -> None:
+        del self.owner[key]
+
+    def get(self, key: Any) -> Any:
+        return self.owner.get(key, Nothing)
+
+    def terms(self, key: Any) -> Term:
+        return ("", self.owner, f"[{key!r}]")
+
+    def now(self) -> dict[Any, Any]:
+        return super().now() | {n: self.owner[n] for n in self.absent if n in self.owner}
+
+    def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        if self.absent:
+            yield "apart(names)", {"apart": self.owner.keys().isdisjoint, "names": frozenset(self.absent)}
+
+
+class Settings(Variables):
+    """A dict some of whose items are looked after elsewhere."""
+
+    def __init__(self, owner: dict[str, Any], name: str, without: Iterable[str], item: bool = True) -> None:
+        super().__init__(owner, name)
+        self.without, self.item = without, item
+
+    def keys(self) -> list[Any]:
+        return [key for key in self.owner if key not in self.without]
+
+    def called(self, key: Any) -> str:
+        return f"{self.name}[{key!r}]" if self.item else super().called(key)
+
+    def names(self) -> Any:
+        return self.owner.keys()
+
+
+class Members(Scope):
+    """Some attributes of an object, by name: slots, parts of a function, what a tensor holds."""
+
+    def __init__(self, owner: Any, name: str, members: Iterable[str]) -> None:
+        super().__init__(owner, name)
+        self.members = list(members)
+
+    def get(self, key: Any) -> Any:
+        try:
+            return getattr(self.owner, key)
+        except AttributeError:
+            return Nothing
+
+    def keys(self) -> list[Any]:
+        return [m for m in self.members if self.get(m) is not Nothing]
+
+    def values(self) -> list[Any]:
+        return [x for m in self.members if (x := self.get(m)) is not Nothing]
+
+    def put(self, key: Any, x: Any) -> None:
+        (type if isinstance(self.owner, type) else object).__setattr__(self.owner, key, x)
+
+    def drop(self, key: Any) -> None:
+        object.__delattr__(self.owner, key)
+
+    def terms(self, key: Any) -> Term:
+        return ("", self.owner, f".{key}")
+
+    def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for m in self.members:
+            if self.get(m) is Nothing:
+                yield "not hasattr(x, name)", {"x": self.owner, "name": m}
+
+
+class Partial(Members):
+    """The parts of a functools.partial."""
+
+    def put(self, key: Any, x: Any) -> None:
+        p = self.owner
+        parts = {"func": p.func, "args": p.args, "keywords": p.keywords, key: x}
+        p.__setstate__((parts["func"], parts["args"], parts["keywords"], p.__dict__))
+
+
+class Reference(Scope):
+    """A weak reference."""
+
+    def keys(self) -> list[Any]:
+        return ["()"]
+
+    def values(self) -> list[Any]:
+        return [self.owner()]
+
+    def called(self, key: Any) -> str:
+        return f"{self.name}()"
+
+    def put(self, key: Any, x: Any) -> None:  # it can't refer to another
+        pass
+
+    def terms(self, key: Any) -> Term:
+        return ("", self.owner, "()")
+
+
+class Class(Members):
+    """What a class of the user's holds: values and methods."""
+
+    OMITTED = ("__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "__slotnames__",
+               "__slots__", "__match_args__", "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl",
+               "__dataclass_params__", "__dataclass_fields__", "__firstlineno__", "__static_attributes__")
+
+    def __init__(self, owner: type, name: str) -> None:
+        self.table = vars(owner)
+        super().__init__(owner, name, ())
+
+    def get(self, key: Any) -> Any:
+        return self.table.get(key, Nothing)
+
+    def keys(self) -> list[Any]:
+        return [k for k, x in self.table.items() if k not in self.OMITTED and type(x).__name__ != "member_descriptor"]
+
+    def values(self) -> list[Any]:
+        return [self.table[k] for k in self.keys()]
+
+    def drop(self, key: Any) -> None:
+        type.__delattr__(self.owner, key)
+
+    def terms(self, key: Any) -> Term:
+        return ("", self.table, f"[{key!r}]")
+
+    def whole(self) -> list[Term]:
+        return [("*", self.table.values(), "")]
+
+    def names(self) -> Any:
+        return self.table.keys()
+
+
+class Cells(Scope):
+    """The variables around a function."""
+
+    def __init__(self, cells: dict[str, CellType]) -> None:
+        super().__init__(cells, "")
+        self.cells = cells
+
+    def get(self, key: Any) -> Any:
+        try:
+            return self.cells[key].cell_contents
+        except ValueError:
+            return Nothing
+
+    def keys(self) -> list[Any]:
+        return [k for k in self.cells if self.get(k) is not Nothing]
+
+    def values(self) -> list[Any]:
+        return [x for k in self.cells if (x := self.get(k)) is not Nothing]
+
+    def put(self, key: Any, x: Any) -> None:
+        self.cells[key].cell_contents = x
+
+    def drop(self, key: Any) -> None:
+        del self.cells[key].cell_contents
+
+    def terms(self, key: Any) -> Term:
+        return ("", self.cells[key], ".cell_contents")
+
+    def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for k, cell in self.cells.items():
+            if self.get(k) is Nothing:
+                yield "not filled(cell)", {"cell": cell, "filled": filled}
+
+
+class Sequence(Scope):
+    """A list or a deque."""
+
+    def keys(self) -> list[Any]:
+        return list(range(len(self.owner)))
+
+    def values(self) -> list[Any]:
+        return [*self.owner]
+
+    def put(self, key: Any, x: Any) -> None:
+        if key < len(self.owner):
+            self.owner[key] = x
+        else:
+            self.owner.append(x)
+
+    def drop(self, key: Any) -> None:
+        del self.owner[key]
+
+    def get(self, key: Any) -> Any:
+        return self.owner[key] if key < len(self.owner) else Nothing
+
+    def called(self, key: Any) -> str:
+        return f"{self.name}[{key!r}]"
+
+    def terms(self, key: Any) -> Term:
+        return ("", self.owner, f"[{key!r}]")
+
+    def whole(self) -> list[Term]:
+        return [("*", self.owner, "")]
+
+
+class Elements(Scope):
+    """A set: its elements are known by their order."""
+
+    def keys(self) -> list[Any]:
+        return list(range(len(self.owner)))
+
+    def values(self) -> list[Any]:
+        return [*self.owner]
+
+    def called(self, key: Any) -> str:
+        return f"an element of {self.name}"
+
+    def restore(self, before: dict[Any, Any]) -> None:
+        if self.now() != before:
+            self.owner.clear()
+            self.owner.update(before.values())
+
+    def put(self, key: Any, x: Any) -> None:  # what stands for an element would have another hash
+        pass
+
+    def whole(self) -> list[Term]:
+        return [("*", self.owner, "")]
+
+
+class Content(Scope):
+    """What is compared as bytes: bytearray, array.array, memoryview, arrays of what are no numbers."""
+
+    def keys(self) -> list[Any]:
+        return ["the bytes"]
+
+    def values(self) -> list[Any]:
+        return [self.read()]
+
+    def read(self) -> bytes:
+        x: bytes = self.owner.tobytes() if hasattr(self.owner, "tobytes") else bytes(self.owner)
+        return x
+
+    def called(self, key: Any) -> str:
+        return f"the content of {self.name}"
+
+    def put(self, key: Any, x: Any) -> None:
+        view = memoryview(self.owner)
+        if not view.readonly and self.values() != [x] and view.nbytes == len(x):
+            view.cast("B")[:] = x
+
+    def whole(self) -> list[Term]:
+        return []
+
+    def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "read() == before", {"read": self.read, "before": self.read()}
+
+
+def filled(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are one, or plain ones that are equal."""
+    return a is b or (type(a) is type(b) and isinstance(a, ATOMS) and repr(a) == repr(b))

@@ -1,0 +1,57 @@
+"""What stands, while a step is traced, for a thing that it can reach: a tracer, a refusal, or the thing itself."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .closure import FIXED, STREAMS, WRAPPERS
+from .opaque import CACHES, Cached, Hidden, is_bound_builtin, is_hidden
+from .rng import undeclared
+from .tracer import ArrayTracer, ScalarTracer
+
+if TYPE_CHECKING:
+    from .state import Patched
+
+LEFT = (*WRAPPERS, types.FunctionType, types.MethodType, type, types.CellType)
+
+
+def stand_in(standing: Patched, x: Any, name: str) -> Any:
+    """What stands for x."""
+    if isinstance(x, ArrayTracer | ScalarTracer):
+        return x
+    if isinstance(x, np.ndarray):
+        if isinstance(x, np.matrix | np.ma.MaskedArray):  # with an arithmetic of its own
+            return Hidden(standing.trace, x, name)
+        return standing.undeclared(x, name) if x.dtype.kind in "biufc" else x
+    if isinstance(x, np.random.Generator) and any(x is rng for rng in standing.state.streams):
+        return standing.stream(x)
+    if isinstance(x, STREAMS):
+        return Hidden(standing.trace, x, name, undeclared)
+    if isinstance(x, tuple):
+        return rebuilt(standing, x, name)
+    if isinstance(x, CACHES):
+        return Cached(standing.trace, x, name)
+    if is_bound_builtin(x):
+        owner = standing.known(x.__self__, name)
+        if type(owner) is Hidden:
+            return Hidden(standing.trace, x, name)
+        return x if owner is x.__self__ else getattr(owner, x.__name__)
+    if isinstance(x, (*FIXED, *LEFT)) or not is_hidden(x):
+        return x
+    return Hidden(standing.trace, x, name)
+
+
+def rebuilt(standing: Patched, x: Any, name: str) -> Any:
+    """A tuple of any kind, with stand-ins for its parts; itself if it needs none."""
+    fields = getattr(type(x), "_fields", None)
+    parts = [standing.known(y, f"{name}.{fields[i]}" if fields else f"{name}[{i}]") for i, y in enumerate(x)]
+    if all(a is b for a, b in zip(parts, x, strict=True)):
+        return x
+    if not hasattr(x, "__dict__"):
+        return tuple.__new__(type(x), parts)
+    other = tuple.__new__(type(x), parts)
+    vars(other).update(vars(x))
+    return other

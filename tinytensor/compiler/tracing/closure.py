@@ -12,7 +12,7 @@ import sys
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property, partial, partialmethod
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -300,11 +300,12 @@ class ClosureScan:
     def now(self) -> list[dict[Any, Any]]:
         return [scope.now() for scope in self.scopes]
 
-    def replace(self, stand_in: Callable[[Any, str, Scope, Any], Any]) -> None:
-        """Let `stand_in(value, its name, scope, key)` stand in the place of every value."""
+    def replace(self, stand_in: Callable[[Any, str, Scope, Any], Any], functions: Collection[Any] = ()) -> None:
+        """Let `stand_in(value, its name, scope, key)` stand in the place of every value, `functions` too."""
         for scope in self.scopes:
             for key, x in scope.now().items():
-                if type(x) not in UNTOUCHED and (new := stand_in(x, scope.called(key), scope, key)) is not x:
+                touched = type(x) not in UNTOUCHED or (functions and callable(x) and x in functions)
+                if touched and (new := stand_in(x, scope.called(key), scope, key)) is not x:
                     scope.put(key, new)
         self.expected = self.now()
 

@@ -248,7 +248,7 @@ class Patched:
                        lambda: self.drew("random") and random.setstate(python)]
         self.hidden = [("np.random", position, position()), ("random", random.getstate, python)]
         self.swap(builtins, "print", self.print)
-        self.closure.replace(self.known)
+        self.closure.replace(self.known, self.trace.creation)
         self.trace.open = True
         tracing.append(self.trace)
 
@@ -286,7 +286,7 @@ class Patched:
                 return x
             text = key if isinstance(key, str) and key else re.sub(r"\W+", "_", name).strip("_")
             return self.number(Cell(text, reader(scope.terms(key)), partial(scope.put, key)))
-        if self.trace.creation and type(x) in FUNCTIONS and (instead := self.trace.creation.get(x)) is not None:
+        if self.trace.creation and isinstance(x, FUNCTIONS) and (instead := self.trace.creation.get(x)) is not None:
             return instead
         return stand_in(self, x, name)
 

@@ -25,6 +25,7 @@ from ..random import Generator
 from .audit import STEPS, Copy, checked
 from .codegen.profile import Explanation, explained
 from .copies import copied_step
+from .differentiable import node_of
 from .executable import Executable
 from .ir import CompileError, mapped
 from .parallel.collectives import ShardedState
@@ -211,9 +212,9 @@ class CompiledStep:
             program, given = found
         if self.check and program.checks < STEPS:
             program.checks += 1
-            return checked(self.title, partial(self.invoke, args), partial(program, given),
+            return checked(self.title, partial(self.invoke, args), partial(program, given, args),
                            partial(Copy, program.program, program.cells), self.state, self.around(args))
-        return program(given)
+        return program(given, args)
 
     def is_watched(self) -> bool:
         """Whether somebody wants to be told of what happens inside of the step: then it runs itself."""
@@ -274,10 +275,8 @@ class CompiledStep:
             key = self.cache_key(args)
             for program in reversed(self.programs):
                 if program.key == key and program.unchanged() and (program.choose is None or program.choose(given)):
-                    if not program.fits(given, self.cleared[key]):  # it does not know what becomes of old gradients
-                        self.programs.remove(program)
-                        self.traces.append(program.traced)
-                        return None
+                    if not program.fits(given, self.cleared[key]):  # for other gradients than there are
+                        continue
                     program.check_memory(given, self.title)
                     self.programs.remove(program)
                     self.programs.append(program)
@@ -288,7 +287,7 @@ class CompiledStep:
     def first(self, args: tuple[Any, ...]) -> Any:
         """Run the step itself, written down; at the second time compare, and make the program."""
         self.ran, given, key = None, arrays(args), self.cache_key(args)
-        before = next((t for t in self.traces if t.fits(key, given)), None)
+        before = self.waiting(key, given)
         if before is None:
             self.begin(key)
             key = self.cache_key(args)
@@ -305,7 +304,9 @@ class CompiledStep:
             before, recorder = None, self.recorder(args)
             traced, result = self.trace(recorder, args, False)
         traced.key = key
-        self.cleared.setdefault(key, {}).update(traced.cleared)
+        self.cleared.setdefault(key, {}).update(traced.gradients.ignores)
+        if before is not None and not traced.gradients.agree(before.gradients):
+            before = None  # it began with other gradients: another program is made of it
         if before in self.traces:
             self.traces.remove(before)
         if self.has_more(traced):
@@ -323,6 +324,12 @@ class CompiledStep:
         for program in self.programs[: -self.max_programs]:
             self.drop(program)
         return result
+
+    def waiting(self, key: Any, given: Any) -> TraceResult | None:
+        """The trace that is compared with the next one: rather one that began with the same gradients."""
+        fitting = [t for t in self.traces if t.fits(key, given)]
+        alike = [t for t in fitting if t.gradients.pattern == tuple([p.grad is not None for p in t.gradients.tensors])]
+        return next(iter([*alike, *fitting]), None)
 
     def begin(self, key: Any) -> None:
         """Nothing that is known fits: why, and whether it may go on so."""
@@ -385,7 +392,7 @@ class CompiledStep:
     def recorder(self, args: tuple[Any, ...]) -> Recorder:
         """What is known before a trace."""
         objects = [x for x in nested(args) if type(x) is not Fixed]
-        return Recorder(self.invoke, self.parameters, self.state, objects, self.more, self.varying,
+        return Recorder(partial(node_of, self.title), self.invoke, self.parameters, self.state, objects, self.more, self.varying,
                         self.shares if self.workers > 1 else None, self.creates)
 
     def trace(self, recorder: Recorder, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:

@@ -54,9 +54,8 @@ class Executable:
         name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.named}
         linecache.cache[name] = (len(text), None, Lines(self), name)  # type: ignore[assignment]
         self.unchanged, self.checks, self.used = self.guards.quick(), 0, False
-        self.tensors = [*state.tensors.values(), *state.plain.values()]
-        grads = " is ".join([*[f"t{i}.grad" for i in range(len(self.tensors))], "None"])
-        self.no_gradients = eval(f"lambda: {grads}", {f"t{i}": t for i, t in enumerate(self.tensors)})
+        self.gradients = traced.gradients
+        self.steady, self.settled = self.gradients.steady(), False  # whether every grad is as the step leaves it
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
         self.takes = argument_guard(args, state.declared | self.roots)
@@ -71,16 +70,10 @@ class Executable:
 
     def fits(self, given: Sequence[Any], cleared: dict[int, bool]) -> bool:
         """Whether it does what the step would do, for arguments of its kinds."""
-        return (self.unchanged() and (self.choose is None or self.choose(given))
-                and (self.no_gradients() or self.clean(cleared)))
-
-    def clean(self, cleared: dict[int, bool]) -> bool:
-        """Clear gradients that were left by others, where the step does so; False if nobody knows whether it does."""
-        left = [t for t in self.tensors if t.grad is not None]
-        for t in left:
-            if cleared.get(id(t)):
-                t.grad = None
-        return all(id(t) in cleared for t in left)
+        if not self.unchanged() or not (self.choose is None or self.choose(given)):
+            return False
+        self.settled = self.steady()
+        return self.settled or self.gradients.fit(cleared)
 
     def check_memory(self, given: Sequence[Any], title: str) -> None:
         """Refuse arguments that are part of what the step changes."""
@@ -90,8 +83,10 @@ class Executable:
                     if isinstance(y, ndarray) and not any(y is a for a in self.changed):
                         reject_alias(y, f"an argument of {title}", self.changed)
 
-    def __call__(self, given: Sequence[Any]) -> Any:
+    def __call__(self, given: Sequence[Any], args: tuple[Any, ...] = ()) -> Any:
         self.used = True
+        if self.gradients.reads:
+            given = (*given, *self.gradients.given())
         for get in self.get:
             given = (*given, get())
         try:
@@ -103,9 +98,11 @@ class Executable:
             raise
         if self.put:
             self.store(outputs)
+        if not self.settled:
+            self.gradients.store(outputs)
         if type(self.out_tree) is OutLeaf:
-            return self.out_tree.materialise(outputs)
-        return mapped(lambda x: x.materialise(outputs) if isinstance(x, OutLeaf) else x, self.out_tree)
+            return self.out_tree.materialise(outputs, args)
+        return mapped(lambda x: x.materialise(outputs, args) if isinstance(x, OutLeaf) else x, self.out_tree)
 
     def store(self, outputs: Any) -> None:
         """Put the declared numbers, which stand last, where they belong."""
@@ -116,7 +113,7 @@ class Executable:
         """The seconds of each line, the least of so many steps."""
         def arguments(outputs: Any) -> list[Any]:
             self.store(outputs or ())
-            return [*given, *[get() for get in self.get]]
+            return [*given, *self.gradients.given(), *[get() for get in self.get]]
 
         took, outputs = profiled(self.source, steps, arguments)
         self.store(outputs)

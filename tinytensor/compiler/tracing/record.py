@@ -14,12 +14,14 @@ from ...core import NO_PARAMS, RELEASED, Tensor, ndarray, record
 from ...random import Generator
 from ..ir import CompileError, Program, Value, mapped
 from ..parallel.collectives import Collectives, ShardedState, finish
+from .backward import held, is_live, record_backward, separated
 from .choices import choices
 from .closure import ClosureScan, Roots
 from .creation import creating
+from .gradients import Gradients
 from .guards import Guards, Place
 from .opaque import Hidden
-from .signature import Fixed
+from .signature import Fixed, flat
 from .source_info import SourceTracker
 from .state import Cell, DeclaredState, Patched
 from .trace import Trace
@@ -31,11 +33,14 @@ class OutLeaf:
 
     def __init__(self, number: int, tensor: bool, is_scalar: bool) -> None:
         self.number, self.tensor, self.is_scalar = number, tensor, is_scalar
+        self.op: Any = None  # of a Tensor that gradients can flow through: the op that it is the output of
 
-    def materialise(self, outputs: Any) -> Any:
+    def materialise(self, outputs: Any, args: tuple[Any, ...] = ()) -> Any:
         """What stands there now: a copy, for the step's own memory is written again."""
         x = outputs[self.number]
         x = x[()] if self.is_scalar else x.copy("K") if isinstance(x, ndarray) else x
+        if self.op is not None:
+            return self.op.node(x, outputs, args)
         return record(RELEASED, x, [], [], NO_PARAMS, False) if self.tensor else x
 
 
@@ -57,17 +62,17 @@ class TraceResult:
         What was reached before the step ran.
     ran : dict
         The code that ran, by its id, and the variables of its module.
-    cleared : dict
-        Of tensors that had an old gradient, by id: whether the step cleared it.
+    gradients : Gradients
+        What the step reads in every `grad`, and what it leaves there.
     """
 
     key: Any = None
     guards: Guards
 
     def __init__(self, program: Program, out_tree: Any, cells: dict[int, Cell], scan: ClosureScan,
-                 source_info: SourceTracker, cleared: dict[int, bool], choose: Any) -> None:
+                 source_info: SourceTracker, gradients: Gradients, choose: Any) -> None:
         self.program, self.out_tree, self.cells, self.scan = program, out_tree, cells, scan
-        self.ran, self.cleared, self.choose = source_info.ran, cleared, choose
+        self.ran, self.gradients, self.choose = source_info.ran, gradients, choose
 
     def fits(self, key: Any, given: Any) -> bool:
         """Whether it is what the step would do with these arguments."""
@@ -79,6 +84,8 @@ class Recorder:
 
     Parameters
     ----------
+    node : callable
+        Makes the op of an output that gradients can flow through, of its backward pass (`differentiable.py`).
     invoke : callable
         Calls the step, given its arguments as a tuple.
     names : list of str
@@ -95,10 +102,10 @@ class Recorder:
         Whether arrays that the step makes itself are traced too (`creation.py`).
     """
 
-    def __init__(self, invoke: Callable[[tuple[Any, ...]], Any], names: list[str], state: DeclaredState,
+    def __init__(self, node: Callable[..., Any], invoke: Callable[[tuple[Any, ...]], Any], names: list[str], state: DeclaredState,
                  objects: list[Any], more: Roots, varying: Collection[Place], shares: ShardedState | None,
                  creates: bool = False) -> None:
-        self.invoke, self.names, self.state, self.shares = invoke, names, state, shares
+        self.node, self.invoke, self.names, self.state, self.shares = node, invoke, names, state, shares
         self.objects, self.more, self.varying, self.creates = objects, more, varying, creates
 
     def run(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
@@ -137,31 +144,47 @@ class Recorder:
         inputs: list[Value] = []
         tensors: list[tuple[str, Tensor]] = []
         found: list[Value] = []
+        live: list[tuple[OutLeaf, Tensor]] = []
+        arguments = [x for x in flat(args) if isinstance(x, Tensor) and id(x) not in self.state.declared]
         with creating(trace) if self.creates else nullcontext(), standing.in_place():
             given = [mapped(partial(self.stand_in, trace, standing, inputs, tensors, name), a)
                      for a, name in zip(args, [*self.names, *["x"] * len(args)], strict=False)]
             with source_info.watching(named):
                 result = self.unrefused(tuple(given), source_info)
-            out_tree = mapped(partial(self.leaf, trace, found), result)
-            for name, x in tensors:
-                if isinstance(x.grad, ArrayTracer) and x.grad.current() not in found:
+            out_tree = mapped(partial(self.leaf, trace, found, live), result)
+            for (name, x), own in zip(tensors, arguments, strict=True):
+                if isinstance(x.grad, ArrayTracer) and (own.op is not None or x.grad.current() not in found):
                     raise CompileError(f"compile: {self.state.where}: the gradient of {name}, an argument, would be "
                                        f"lost; expected what the step makes to be given back; return {name}.grad")
             state = standing.finals()
+            gradients = standing.gradients
+            blocks = [block for opt in self.state.optimizers for block in opt.blocks]
+            gradients.find(trace, standing.old, blocks, found)
+            standing.name_gradients()
+            first, trace.kept = len(trace.calls), []
+            passes = [record_backward(trace, leaf.number, y) for leaf, y in live] if trace.collectives is None else []
             standing.verify(state, found)
             trace.check_constants()
-            trace.pin([*found, *[final for _, final in state]])
-        for t, v in standing.gradients:
-            name = next(name for name, x in {**self.state.tensors, **self.state.plain}.items() if x is t)
-            v.name = v.name or f"d_{name}"
+            trace.pin([*found, *[final for _, final in state], *gradients.values(), *held(trace.calls[first:]),
+                       *[v for r in passes for v in r.gradients]])
+            trace.kept = None
         source_info.assign_names([v for call in trace.calls for v in call.outputs()] + trace.sources)
         source_info.assign_phases(trace.calls, {final.number for _, final in state})
         cells = {source.number: cell for source, _, cell in standing.numbers}
         choose = choices(trace.choices, inputs, {n: cell.get for n, cell in cells.items()})
-        program = Program(trace.calls, inputs, found, state, trace.sources)
-        traced = TraceResult(program, out_tree, cells, scan, source_info, standing.cleared(), choose)
+        whole = [*inputs, *[v for _, v in gradients.reads]]
+        program = Program(trace.calls, whole, found, state, trace.sources)
+        program, backward = separated(program, first, passes)
+        positions = {id(x): i for i, (_, x) in enumerate(tensors)}
+        for i, (leaf, _) in enumerate(live):
+            done = backward[i] if backward else None
+            ends = [positions.get(id(x), x) for x in done.leaves] if done else []
+            again = None if impure(program) else partial(self.again, out_tree, leaf.number)
+            leaf.op = self.node(done, ends, again)
+        found = program.result
+        traced = TraceResult(program, out_tree, cells, scan, source_info, gradients, choose)
         outputs = [v.array for v in found]
-        result = mapped(lambda x: x.materialise(outputs) if isinstance(x, OutLeaf) else x, out_tree)
+        result = mapped(lambda x: x.materialise(outputs, args) if isinstance(x, OutLeaf) else x, out_tree)
         if trace.collectives is None:
             standing.commit(state)
         else:
@@ -204,19 +227,26 @@ class Recorder:
             standing.generator(x, name)
         return standing.stream(x) if isinstance(x, np.random.Generator) else standing.known(x, name)
 
-    def leaf(self, trace: Trace, found: list[Value], x: Any) -> Any:
+    def leaf(self, trace: Trace, found: list[Value], live: list[tuple[OutLeaf, Tensor]], x: Any) -> Any:
         """What stands in the tree of results for one thing that the step gave."""
         if type(x) is Hidden:
             raise CompileError(f"compile: {self.state.where}: an object came back whose state can't be compared from "
                                f"call to call; expected arrays, numbers, and tuples, lists and dicts of them")
-        tensor, x = isinstance(x, Tensor), x.data if isinstance(x, Tensor) else x
+        tensor, t, x = isinstance(x, Tensor), x, x.data if isinstance(x, Tensor) else x
         if isinstance(x, ArrayTracer | ScalarTracer | np.ndarray):
             found.append(trace.value(x))
-            return OutLeaf(len(found) - 1, tensor, isinstance(x, ArrayTracer) and x.is_scalar)
+            leaf = OutLeaf(len(found) - 1, tensor, isinstance(x, ArrayTracer) and x.is_scalar)
+            if is_live(t):
+                live.append((leaf, t))
+            return leaf
         if any(isinstance(y, ArrayTracer | ScalarTracer | Tensor) for y in getattr(x, "__dict__", {}).values()):
             raise CompileError(f"compile: {self.state.where}: a {type(x).__name__} came back; expected arrays, "
                                f"numbers, and tuples, lists and dicts of them")
         return x
+
+    def again(self, out_tree: Any, number: int, args: tuple[Any, ...]) -> Any:
+        """One of the results of the step itself."""
+        return at(out_tree, self.invoke(args), number)
 
     def unrefused(self, given: tuple[Any, ...], source_info: SourceTracker) -> Any:
         """Call the step itself; what was refused is raised, even if NumPy or the step took no notice of it."""
@@ -229,6 +259,22 @@ class Recorder:
         if source_info.refused is not None:
             raise source_info.refused
         return result
+
+
+def impure(program: Program) -> bool:
+    """Whether a step changes its state, or draws random numbers."""
+    return any(final is not source for source, final in program.state) or any(
+        call.primitive.kind == "draw" for call in program.calls)
+
+
+def at(tree: Any, result: Any, number: int) -> Any:
+    """What stands in a result where its tree has the leaf of a number."""
+    if isinstance(tree, OutLeaf):
+        return result if tree.number == number else None
+    if not isinstance(tree, tuple | list | dict):
+        return None
+    keys = tree.keys() if isinstance(tree, dict) else range(len(tree))
+    return next((x for x in (at(tree[k], result[k], number) for k in keys) if x is not None), None)
 
 
 def nested(x: Any) -> Iterator[Any]:

@@ -30,6 +30,7 @@ from ..ir import CompileError, Value
 from ..parallel.collectives import SHARED, ShardedBlock
 from .aliasing import coalesce_buffers, reject_alias, reject_overlaps, short
 from .closure import ClosureScan, Roots
+from .gradients import USED, Gradients, OldGradient
 from .guards import Guards, Place, place, reader
 from .interrupts import undisturbed
 from .rng import TRACED, TracedGenerator, TracedStream, position
@@ -178,10 +179,9 @@ class Patched:
         self.bound: list[tuple[Any, Any]] = []  # parameters, and their stand-ins as views of flat vectors
         self.blocks: list[tuple[Optimizer, list[Block]]] = []
         self.saved: list[Callable[[], Any]] = []  # puts random streams back
-        self.gradients: list[tuple[Any, Value]] = []
+        self.gradients = Gradients([*state.tensors.values(), *state.plain.values()])
         self.tracers: dict[int, ArrayTracer] = {}  # id(array) -> its tracer: of those declared or known by name
-        self.old: dict[str, Any] = {}  # gradients of earlier steps, by the tensor's name: what stands for them
-        self.touched: list[Any] = []  # tensors whose gradients the step made or cleared
+        self.old: dict[int, Any] = {}  # gradients of earlier steps, by the tensor's id
         self.hidden: list[tuple[str, Callable[[], Any], Any]] = []  # streams of whole modules, and where they stood
         self.committed = False  # whether what became of everything is written
         self.alone = threading.active_count() == 1  # so that nobody else draws from these
@@ -266,7 +266,7 @@ class Patched:
 
     def argument(self, x: Tensor, data: Any, name: str) -> Tensor:
         """A stand-in for a Tensor that came as an argument."""
-        if x.needs and x.op is not None:
+        if x.needs and x.op is not None and self.trace.collectives is not None:
             raise CompileError(f"compile: {name} is the output of {x.op.name}, and gradients would flow out of the "
                                f"step; expected leaves as arguments; compute it in the step, or pass {name}.detach()")
         t = Tensor(data, x.needs)
@@ -274,10 +274,15 @@ class Patched:
         return t
 
     def gradient(self, name: str, t: Any) -> None:
-        """An old gradient may be cleared, and not looked at."""
-        if t.grad is not None:
-            self.old[name] = StaleGradient(self.trace)
-        self.swap(t, "grad", self.old.get(name))
+        """An old gradient may be cleared, read, or added to; several workers may only clear it."""
+        old = t.grad
+        if type(old) is np.ndarray and self.trace.collectives is None:
+            self.old[id(t)] = OldGradient(self.trace, old, name)
+            self.swap(t, "grad", self.old[id(t)].tracer)
+            return
+        if old is not None:
+            self.old[id(t)] = old if old is USED else StaleGradient(self.trace)
+        self.swap(t, "grad", self.old.get(id(t)))
 
     def known(self, x: Any, name: str, scope: Scope | None = None, key: Any = None) -> Any:
         """What stands for a thing that the step can reach."""
@@ -380,17 +385,13 @@ class Patched:
         for source, now, _ in self.numbers:
             x = now()
             found.append((source, x.value if isinstance(x, ScalarTracer) else self.plain(source, x)))
-        for name, t in {**self.state.tensors, **self.state.plain}.items():
-            if isinstance(t.grad, ArrayTracer):
-                self.gradients.append((t, t.grad.current()))
-            if t.grad is not self.old.get(name):
-                self.touched.append(t)
         return found
 
-    def cleared(self) -> dict[int, bool]:
-        """Of each tensor that had an old gradient, by id: whether the step cleared it."""
-        everyone = {**self.state.tensors, **self.state.plain}
-        return {id(everyone[name]): any(everyone[name] is t for t in self.touched) for name in self.old}
+    def name_gradients(self) -> None:
+        """Call what stands in every `grad` after its tensor."""
+        for name, t in {**self.state.tensors, **self.state.plain}.items():
+            if type(t.grad) is ArrayTracer and (v := t.grad.current()).kind == "":
+                v.name = v.name or f"d_{name}"
 
     def verify(self, finals: list[tuple[Value, Value]], given_back: list[Value]) -> None:
         """Refuse what the step did to Python's objects, and to streams that nobody declared, for it happened once."""
@@ -430,14 +431,14 @@ class Patched:
         slots = {source.number: slot for source, _, slot in self.numbers}
         changed = [(source, np.copy(final.array) if final.is_array else final.array)
                    for source, final in state if final is not source]
+        leave = self.gradients.commit()
         with undisturbed():
             for source, value in changed:
                 if source.is_array:
                     np.copyto(source.array, value)
                 else:
                     slots[source.number].put(value)
-            for t in self.touched:
-                t.grad = None
+            leave()
             self.committed = True
 
     def leave(self) -> None:

@@ -57,6 +57,8 @@ class Trace:
     def __init__(self, source_info: SourceTracker) -> None:
         self.calls: list[Call] = []
         self.sources: list[Value] = []
+        self.old_gradients: list[Value] = []
+        self.kept: list[Any] | None = None  # arrays that live until the end of the trace, tracers or not
         self.source_info = source_info
         self.cse: dict[Any, Call] = {}
         self.layouts: dict[Any, ArrayLayout] = {}
@@ -162,7 +164,9 @@ class Trace:
     def materialise(self, value: Value) -> Any:
         """The array of a value, to be had by a stand-in; when no stand-in has it any more, its memory is free."""
         array = concrete(value)
-        assert array is not None, "a value that no stand-in has"
+        assert array is not None, "a value that no tracer has"
+        if self.kept is not None:
+            self.kept.append(array)
         call = value.call
         if value.array_ref is None and call is not None and not call.effect and call.primitive is not PUT:
             value.array, value.array_ref = self.layout(value), ref(array)

@@ -1,0 +1,101 @@
+"""A compiled function as one op: its output is a node whose rule is the compiled backward pass."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core import Op, Tensor, record
+from .codegen.writer import written
+from .ir import CompileError
+from .passes.buffer_assignment import planned
+from .tracing.backward import Backward
+from .tracing.signature import flat
+
+Invoke = Callable[[tuple[Any, ...]], Any]
+
+
+class Saved:
+    """What one call of a compiled function has kept for its backward pass."""
+
+    def __init__(self, arrays: list[Any], args: tuple[Any, ...]) -> None:
+        self.arrays, self.args = arrays, args
+        self.g: Any = None  # the gradient that the pass was last run for, and what it gave
+        self.found: list[Any] = []
+
+
+class CompiledOp:
+    """The op of one output of a compiled function.
+
+    Parameters
+    ----------
+    backward : Backward
+    title : str
+    positions : list of (Tensor or int)
+        Of each leaf: the tensor that the function knows, or the position of an argument.
+    again : callable or None
+        Gives this output of the function itself for its arguments, where that can be called once more: what higher
+        orders differentiate.
+    """
+
+    def __init__(self, backward: Backward, title: str, positions: list[Any], again: Invoke | None) -> None:
+        self.backward, self.title, self.positions, self.again = backward, title, positions, again
+        self.run: Callable[..., Any] | None = None
+        rules = [self.rule(i) for i in range(len(positions))]
+        self.op = Op(f"{title}, compiled", self.forward, rules, definition=self.definition)
+
+    def forward(self, *_: Any) -> Any:
+        raise CompileError(f"compile: {self.title}, compiled, is made a node of after it has run; call it itself")
+
+    def node(self, y: Any, outputs: Sequence[Any], args: tuple[Any, ...]) -> Tensor:
+        """The output as a tensor of the graph, given what the program gave, and the arguments."""
+        tensors = [x for x in flat(args) if isinstance(x, Tensor)] if args else []
+        inputs = [tensors[p] if isinstance(p, int) else p for p in self.positions]
+        given = [outputs[i].copy("K") if hasattr(outputs[i], "copy") else outputs[i] for i in self.backward.saved]
+        return record(self.op, y, list(inputs), [t.data for t in inputs], {"saved": Saved(given, args)}, True)
+
+    def rule(self, i: int) -> Callable[..., Any]:
+        def gradient(g: Any, y: Any, *inputs: Any, saved: Saved) -> Any:
+            if saved.g is not g:
+                saved.g, saved.found = g, self.backward_pass(g, saved)
+            return saved.found[i]
+
+        return gradient
+
+    def backward_pass(self, g: Any, saved: Saved) -> list[Any]:
+        """The gradients of all leaves: the program is made when it is first needed."""
+        if self.run is None:
+            source, _ = written(planned(self.backward.program), f"{self.title}, backward")
+            namespace = {**source.inputs, **source.named}
+            exec(builtins.compile(source.code, f"<{self.title}, backward>", "exec"), namespace)
+            self.run = namespace["step"]
+        return [x.copy("K") for x in self.run(g, *saved.arrays)]
+
+    def definition(self, *inputs: Any, saved: Saved) -> Any:
+        """The function itself, on the same tensors: for gradients of gradients."""
+        if self.again is None:
+            raise CompileError(f"compile: {self.title} changes its state or draws random numbers, so that it can't be "
+                               f"called again for a gradient of its gradient; expected a function that can; call "
+                               f"tt.grad in the step, or leave tt.compile out")
+        return self.again(saved.args)
+
+
+class Shared:
+    """The op of what several workers give, whose backward pass is refused."""
+
+    def __init__(self, title: str) -> None:
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise CompileError(f"compile: gradients would flow into {title}, which several workers share; expected "
+                               f"backward() in the step; call it there, or leave workers out")
+
+        self.op, self.leaf = Op(f"{title}, compiled", refuse, [refuse], definition=refuse), Tensor(0.0, True)
+
+    def node(self, y: Any, outputs: Sequence[Any], args: tuple[Any, ...]) -> Tensor:
+        """The output as a tensor whose backward pass says that there is none."""
+        return record(self.op, y, [self.leaf], [self.leaf.data], {}, True)
+
+
+def node_of(title: str, backward: Backward | None, positions: list[Any], again: Invoke | None) -> CompiledOp | Shared:
+    """The op of an output: with its backward pass, or, where workers share the step, without."""
+    return Shared(title) if backward is None else CompiledOp(backward, title, positions, again)

@@ -427,12 +427,6 @@ def trained(*kept: str, old: bool = False, clear: bool = True, unused: bool = Fa
     return step, [{"model": model, "opt": opt}[k] for k in kept or ("model", "opt")]
 
 
-@refused("a gradient of an earlier step is used or added to; expected gradients of this step; call opt.zero_grad() in "
-         "the step, before backward()")
-def no_zero_grad() -> Any:
-    return trained(old=True, clear=False)  # here: loss.backward()
-
-
 @refused("p2 had no gradient at the optimiser's step; expected one for each parameter that requires grad; leave it out "
          "of the optimiser, or let its requires_grad be False")
 def no_gradient() -> Any:

@@ -15,7 +15,7 @@ from ...core import ndarray
 from ..ir import Call, CompileError, Value
 from ..layout import same_layout
 from .trace import Trace
-from .tracer import ArrayTracer, ScalarTracer
+from .tracer import ArrayTracer
 
 
 class UsedGradient:
@@ -93,9 +93,13 @@ class Gradients:
                     self.left.append((t, None, False))
             elif value is source:
                 continue  # as it was
-            elif any(t is p for p in spent) and used_by(update, value) and not any(t is p for p, _ in self.reads):
+            elif any(t is p for p in spent) and not any(t is p for p, _ in self.reads) and (
+                    trace.collectives is not None or used_by(update, value)):
                 self.used.append(t)
                 self.left.append((t, USED if before is not None else value, False))  # else nobody knows that it clears
+            elif trace.collectives is not None:
+                raise CompileError("compile: a gradient is left in p.grad by a step that several workers share; expected "
+                                   "the optimiser's step in the step; call opt.step() there, or leave workers out")
             else:
                 self.writes.append((t, len(found), added))
                 found.append(value)
@@ -178,7 +182,7 @@ class OldGradient:
 
 def moved(block: Any) -> bool:
     """Whether an optimiser took a step with a block of parameters."""
-    return type(block.t) is not ScalarTracer or block.t.value.kind != "number" or block.t.value.call is not None
+    return type(block.theta) is ArrayTracer and block.theta.current().call is not None
 
 
 def used_by(update: list[Call], value: Value) -> bool:

@@ -15,11 +15,13 @@ from ..ir import CompileError, Program, Value, mapped
 from ..parallel.collectives import Collectives, ShardedState, finish
 from .choices import choices
 from .closure import ClosureScan, Roots
+from .code import global_names, is_user_code
 from .guards import Guards, Place
 from .opaque import Hidden
+from .patched import Patched
 from .signature import Fixed
 from .source_info import SourceTracker
-from .state import Cell, DeclaredState, Patched
+from .state import Cell, DeclaredState
 from .trace import Trace
 from .tracer import ArrayTracer, ScalarTracer
 
@@ -67,6 +69,10 @@ class TraceResult:
         self.program, self.out_tree, self.cells, self.scan = program, out_tree, cells, scan
         self.ran, self.cleared, self.choose = source_info.ran, cleared, choose
 
+    def looks_at_types(self) -> bool:
+        """Whether the user's code asks what is of which type: then no stand-in may stand for a float."""
+        return self.ran is None or any("type" in global_names(c) for c, _ in self.ran.values() if is_user_code(c))
+
     def fits(self, key: Any, given: Any) -> bool:
         """Whether it is what the step would do with these arguments."""
         return bool(self.key == key and self.guards.hold() and (self.choose is None or self.choose(given)))
@@ -95,6 +101,7 @@ class Recorder:
                  objects: list[Any], more: Roots, varying: Collection[Place], shares: ShardedState | None) -> None:
         self.invoke, self.names, self.state, self.shares = invoke, names, state, shares
         self.objects, self.more, self.varying = objects, more, varying
+        self.needed: set[Any] = set()  # the places of numbers that a trace which failed needed as they are
 
     def run(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
         """The step, written down, and what it gives; names of values are looked for, which takes time, if `named`."""
@@ -109,6 +116,7 @@ class Recorder:
         except BaseException:
             if not standing.committed:
                 standing.rewind()
+            self.needed = {cell.place for source, _, cell in standing.numbers if source.number in trace.needed}
             raise
 
     def written(self, args: tuple[Any, ...], named: bool, trace: Trace, standing: Patched) -> tuple[TraceResult, Any]:

@@ -80,10 +80,12 @@ def module_of(**items: Any) -> Any:
     return module
 
 
-SEQUENCES: list[Any] = [list, tuple, collections.deque, Triple, collections.UserList, lambda x: np.array([*x, None], object)[:-1]]
+SEQUENCES: list[Any] = [list, tuple, collections.deque, Triple, collections.UserList,
+                        lambda x: np.array([*x, None], object)[:-1]]
 MAPPINGS: list[Any] = [dict, collections.OrderedDict, collections.UserDict, Ordered, types.MappingProxyType,
                        lambda d: collections.defaultdict(int, d), lambda d: collections.ChainMap({}, d)]
-OBJECTS: list[Any] = [Plain, Slots, Data, Frozen, FrozenSlots, Named, types.SimpleNamespace, class_of, function_of, module_of]
+OBJECTS: list[Any] = [Plain, Slots, Data, Frozen, FrozenSlots, Named, types.SimpleNamespace, class_of, function_of,
+                      module_of]
 
 
 class Draw:
@@ -123,7 +125,8 @@ def items_of(thing: Any) -> Any:
     """(key, value) of all that a container holds, in its order; None of what is no container."""
     if isinstance(thing, float | int | str | array.array) or (isinstance(thing, np.ndarray) and thing.dtype != object):
         return None
-    if isinstance(thing, np.ndarray | list | tuple | collections.deque | collections.UserList) and not hasattr(thing, "_fields"):
+    sequences = np.ndarray | list | tuple | collections.deque | collections.UserList
+    if isinstance(thing, sequences) and not hasattr(thing, "_fields"):
         return list(enumerate(thing))
     if isinstance(thing, collections.abc.Mapping):
         return list(thing.items())

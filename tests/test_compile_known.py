@@ -167,7 +167,7 @@ def test_check_finds_what_two_traces_do_not() -> None:
             compiled(X)
     finally:
         sys.setrecursionlimit(before)
-    assert str(error.value).startswith("compile: <lambda>: the result is a ndarray by the step itself and a ndarray by its")
+    assert str(error.value).startswith("compile: <lambda>: the result is a ndarray by the step itself and a ndarray by")
 
 
 def test_check_finds_a_wrong_plan(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,8 +85,8 @@ def kept(x: Any) -> Any:
     return {k: kept(y) for k, y in x.items()} if isinstance(x, dict) else np.copy(x) if isinstance(x, np.ndarray) else x
 
 
-def checked(title: str, step: Callable[[], Any], program: Callable[[], Any], copy: Callable[[], Copy], state: DeclaredState,
-            around: ClosureScan) -> Any:
+def checked(title: str, step: Callable[[], Any], program: Callable[[], Any], copy: Callable[[], Copy],
+            state: DeclaredState, around: ClosureScan) -> Any:
     """What the program gives, once the step itself gave the same from the same state."""
     before, tensors = copy(), [*state.tensors.values(), *state.plain.values()]
     grads = [(t, t.grad) for t in tensors]

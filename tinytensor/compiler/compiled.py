@@ -180,6 +180,7 @@ class CompiledStep:
         self.creates = False  # whether arrays that the step makes itself are traced too
         self.float_errors: Any = None  # how floating-point errors were handled when that was last looked at
         self.attribute: tuple[Any, str] | None = None  # the instance that it is a method of, and its name there
+        self.given: tuple[Any, ...] = declared  # what was declared for all instances
 
     def inspect(self) -> None:
         """Learn the step's signature, which may change when its defaults do."""
@@ -191,16 +192,16 @@ class CompiledStep:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.count:
             args = self.bound(args, kwargs)
-        if tracing and tracing[-1].thread == threading.get_ident():  # a part of a step that is being written down
+        if tracing and any(t.thread == threading.get_ident() for t in tracing):  # a part of another step's trace
             return self.invoke(args)
         with self.lock:
             return self.call(args)
 
     def call(self, args: tuple[Any, ...]) -> Any:
         """Run the program for these arguments, or else the step itself, written down."""
-        if core.state.anomaly or float_errors is None or float_errors.get() is not self.float_errors:
-            if self.is_watched():
-                return self.invoke(args)
+        if (core.state.anomaly or float_errors is None or float_errors.get() is not self.float_errors) and (
+                self.is_watched()):
+            return self.invoke(args)
         given: Sequence[Any] = args
         program = self.ran
         if program is None or not program.takes(*args) or not program.fits(
@@ -268,6 +269,8 @@ class CompiledStep:
 
     def find(self, args: tuple[Any, ...]) -> tuple[Executable, Sequence[Any]] | None:
         """The program for these arguments and for all that the step can reach as it is now, and what it is given."""
+        if self.attribute is not None and not self.traces and not self.programs:
+            self.gather(self.attribute[0])
         given = arrays(args)
         for prepared in (False, True):
             if prepared:
@@ -297,12 +300,12 @@ class CompiledStep:
         except Exception:
             if not self.unproven:
                 raise
-            self.constant |= self.unproven  # perhaps one of them is needed as it is
-            self.varying -= self.unproven
-            self.unproven.clear()
+            needed = recorder.needed & self.unproven or self.unproven  # one of them is needed as it is
+            self.constant |= needed
+            self.varying -= needed
+            self.unproven -= needed
             self.traces.clear()
-            before, recorder = None, self.recorder(args)
-            traced, result = self.trace(recorder, args, False)
+            return self.first(args)
         traced.key = key
         self.cleared.setdefault(key, {}).update(traced.gradients.ignores)
         if before is not None and not traced.gradients.agree(before.gradients):
@@ -339,8 +342,8 @@ class CompiledStep:
             program.used = False
         like = [t for t in [*self.traces, *[p.traced for p in self.programs]] if t.key == key]
         for t in reversed(like):
-            places = t.guards.floats()
-            if places and (new := {*places} - self.constant - self.varying):
+            new = {*t.guards.floats()} - self.constant - self.varying
+            if new and not t.looks_at_types():
                 self.varying |= new
                 self.unproven |= new
                 for old in list(self.traces):
@@ -431,24 +434,33 @@ class CompiledStep:
         if own is None:
             raise TypeError(f"compile: {name} is a method of a {type(instance).__name__}, which has no __dict__ to "
                             f"keep its program in; expected instances that have one; leave out __slots__")
+        own[name] = self.bound_to(instance, self.declared)
+        return own[name]
+
+    def bound_to(self, instance: Any, declared: tuple[Any, ...]) -> CompiledStep:
+        """The same method of another instance."""
+        step = CompiledStep(getattr(self.step, "__func__", self.step).__get__(instance), declared, **self.options)
+        step.title, step.attribute, step.given = self.title, (instance, self.title), declared
+        return step
+
+    def gather(self, instance: Any) -> None:
+        """Declare what a method may change: the instance, if it is a Module, else the Modules among its attributes, and
+        the optimisers, averages and generators there."""
         things: list[Any] = [instance] if isinstance(instance, Module) else []
         kinds = (Optimizer, EMA, Generator, np.random.Generator) + (() if things else (Module,))
-        things += [x for x in own.values() if isinstance(x, kinds)]
-        step = CompiledStep(self.step.__get__(instance, owner), (*self.declared, *things), **self.options)
-        step.attribute = (instance, name)
-        own[name] = step
-        return step
+        things += [x for x in vars(instance).values() if isinstance(x, kinds)]
+        self.declared = (*self.given, *things)
+        self.state = DeclaredState(self.declared, self.step)
 
     def __copy__(self) -> CompiledStep:
         return CompiledStep(self.whole, self.declared, **self.options)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledStep:
         """A step of the copies of what was declared: it is traced anew."""
-        step, declared = copied_step(self.whole, self.declared, self.title, memo)
-        other = CompiledStep(step, declared, **self.options)
         if self.attribute is not None:
-            other.attribute = (copy.deepcopy(self.attribute[0], memo), self.attribute[1])
-        return other
+            return self.bound_to(copy.deepcopy(self.attribute[0], memo), copy.deepcopy(self.given, memo))
+        step, declared = copied_step(self.whole, self.declared, self.title, memo)
+        return CompiledStep(step, declared, **self.options)
 
     def __reduce__(self) -> Any:
         if self.attribute is not None:

@@ -109,8 +109,9 @@ class BatchNorm1d(Module):
         count += 1
         new = 1 / count if self.momentum is None else self.momentum
         of_var = new if self.unbiased else new * (n / (n - 1))
+        weight: Any
         for running, value, weight in ((self.running_mean.data, mean, new), (self.running_var.data, var, of_var)):
-            old = 1 - new
+            old: Any = 1 - new
             if self.momentum is None:  # subtle: a float64 of NumPy's own would let all be float64
                 old, weight = old.astype(running.dtype), weight.astype(running.dtype)
             running *= old

@@ -15,6 +15,11 @@ def gradients(params: Any) -> list[Array]:
     return [p.grad for p in ps if p.grad is not None and p.grad.size]
 
 
+def number(x: Any) -> Any:
+    """x as a float; a compiler's stand-in for one as it is."""
+    return x if hasattr(x, "record_call") else float(x)
+
+
 def total_norm(grads: list[Array], order: float) -> float:
     return float(np.linalg.norm([float(np.linalg.norm(g.ravel(), order)) for g in grads], order)) if grads else 0.0
 
@@ -79,7 +84,7 @@ def clip_grad_norm_(
         raise ValueError(f"norm_type is {norm_type!r}: above 0 is expected; write 2, 1 or math.inf")
     grads = gradients(parameters)
     compiling = getattr(grads[0], "record_call", None) if grads else None  # then it is one call, whose results vary
-    given = (grads, float(max_norm), order, error_if_nonfinite)
+    given = (grads, number(max_norm), order, error_if_nonfinite)
     total, factor = compiling(measured, given, {}) if compiling else measured(*given)
     if compiling or factor != 1:  # nan too
         with np.errstate(all="ignore"):
@@ -111,4 +116,4 @@ def clip_grad_value_(parameters: Iterable[Any], clip_value: float) -> None:
     """
     check_rate("clip_value", clip_value)
     for g in gradients(parameters):
-        np.clip(g, -float(clip_value), float(clip_value), out=g)
+        np.clip(g, -number(clip_value), number(clip_value), out=g)

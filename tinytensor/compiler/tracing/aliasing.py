@@ -41,7 +41,10 @@ def short(x: Any) -> str:
     """A value in few words."""
     if isinstance(x, ArrayTracer | ScalarTracer) or isinstance(getattr(x, "data", None), ArrayTracer):
         return "a value of the step"
-    text = "not there" if x is Nothing else repr(x)
+    try:
+        text = "not there" if x is Nothing else repr(x)
+    except Exception:  # of an object that lacks something
+        return f"a {type(x).__name__}"
     return text if len(text) <= 40 else f"a {type(x).__name__}"
 
 

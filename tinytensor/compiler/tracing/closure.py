@@ -37,7 +37,7 @@ from .code import (
     is_user_code,
     names_of,
 )
-from .opaque import CACHES, CONSTANT, is_bound_builtin, is_hidden, slot_names
+from .opaque import CACHES, CONSTANT, IMMUTABLE, is_bound_builtin, is_hidden, made_in_python, slot_names
 from .scopes import (
     ATOMS,
     Attributes,
@@ -89,7 +89,7 @@ class ClosureScan:
         self.scopes: list[Scope] = []
         self.generators: list[Generator] = []  # of this package
         self.averages: list[EMA] = []
-        self.ran, self.reached = ran, set[CodeType]()
+        self.ran, self.more, self.reached = ran, more or {}, set[CodeType]()
         self.lacking: set[str] = set()  # modules that the code imports, and that nobody has imported yet
         self.seen: dict[int, Any] = {id(x): x for x in known}
         self.tables: dict[int, Variables] = {}
@@ -98,7 +98,7 @@ class ClosureScan:
         self.cells: set[int] = set()
         self.found: list[tuple[Any, str]] = []
         self.waiting: deque[tuple[Any, str]] = deque((root, "") for root in roots)
-        for code, (table, functions) in (more or {}).items():
+        for code, (table, functions) in self.more.items():
             self.waiting.extend((f, "") for f in functions)
             if ran is None or code in ran:
                 self.code(code, table)
@@ -127,7 +127,8 @@ class ClosureScan:
 
     def look(self, x: Any, name: str) -> None:
         """Note what holds values, and let these wait."""
-        if id(x) in self.seen or (isinstance(x, FIXED) and not is_bound_builtin(x)):
+        if id(x) in self.seen or (isinstance(x, FIXED) and not is_bound_builtin(x) and (
+                type(x) in FIXED or not made_in_python(type(x)))):  # a class of the user's may add attributes
             return
         self.seen[id(x)] = x
         if isinstance(x, Tensor):
@@ -189,13 +190,13 @@ class ClosureScan:
             return
         if isinstance(x, EMA):
             self.averages.append(x)
-        if not cls.__flags__ & 1 << 8:  # of a class in C, which nobody can change
+        if not cls.__flags__ & IMMUTABLE:  # of a class in C, which nobody can change
             self.add(Members(x, name, [*slot_names(x), "__class__"]))
         own = getattr(x, "__dict__", None)
         if type(own) is dict:
             self.seen[id(own)] = own
             if isinstance(x, Module):
-                self.seen[id(own["_buffers"])] = own["_buffers"]  # what it names are attributes too
+                self.seen[id(own.get("_buffers"))] = own.get("_buffers")  # what it names are attributes too
             self.add(Attributes(own, name))
 
     def add(self, scope: Scope) -> None:
@@ -230,8 +231,8 @@ class ClosureScan:
             return
         self.seen[id(f.__dict__)] = f.__dict__
         self.add(Attributes(f.__dict__, f.__name__))
-        if self.ran is not None and code not in self.ran:
-            return
+        if code not in self.ran if self.ran is not None else is_installed(code.co_filename) and code not in self.more:
+            return  # what others wrote is looked at once it ran: it is much
         cells = {n: c for n, c in cells.items() if id(c) not in self.cells}
         self.cells.update(map(id, cells.values()))
         if cells:
@@ -273,14 +274,14 @@ class ClosureScan:
         """What the code may load of a module."""
         table = vars(module)
         if not is_library(module):
-            dynamic, every = bool(self.names & DYNAMIC), not is_installed(module)
+            dynamic, every = bool(self.names & DYNAMIC), not is_installed(getattr(module, "__file__", None))
             names: Iterable[str] = [n for n, x in table.items() if n in self.names or (
                 dynamic and not n.startswith("__") and (every or not isinstance(x, FunctionType | type | ModuleType)))]
             self.variables(table, names, module.__name__, dynamic and every)
             return
         if not (getattr(module, "__file__", None) or "").startswith(LEFT_ALONE):
-            names = [n for n in self.names & table.keys() if not isinstance(table[n], (*FIXED, type, ModuleType))
-                     and not callable(table[n])]
+            names = [n for n in self.names & table.keys() if table[n] is not sys.modules and not isinstance(
+                table[n], (*FIXED, type, ModuleType)) and not callable(table[n])]
             self.variables(table, names, module.__name__)
 
     def declared_optimizer(self, opt: Optimizer) -> None:
@@ -326,7 +327,7 @@ class ClosureScan:
         return self.differences()
 
 
-UNTOUCHED = (*(t for t in ATOMS if t is not float), CodeType, FunctionType, ModuleType, type, types.BuiltinFunctionType)
+UNTOUCHED = (*(t for t in ATOMS if t is not float), CodeType, FunctionType, ModuleType, type)
 
 
 def changes(scope: Scope, old: dict[Any, Any]) -> Iterator[tuple[Any, Any, Any]]:
@@ -336,6 +337,9 @@ def changes(scope: Scope, old: dict[Any, Any]) -> Iterator[tuple[Any, Any, Any]]
         a, b = old.get(key, Nothing), new.get(key, Nothing)
         if not same(a, b):
             yield key, a, b
+    if list(old) != list(new) and old.keys() == new.keys():
+        i, key = next((i, key) for i, (key, other) in enumerate(zip(old, new, strict=True)) if key != other)
+        yield key, f"item {i}", f"item {list(new).index(key)}"
 
 
 def unreached(scan: ClosureScan, ran: dict[CodeType, dict[str, Any]]) -> Roots:

@@ -20,17 +20,17 @@ DYNAMIC = WHOLE | {"vars", "__dict__", "getattr", "attrgetter", "import_module",
 
 
 @lru_cache(maxsize=1024)
+def is_installed(file: str | None) -> bool:
+    """Whether a file belongs to an installed package."""
+    return any(f"/{room}/" in (file or "").replace("\\", "/") for room in INSTALLED)
+
+
+@lru_cache(maxsize=1024)
 def is_library_file(file: str | None) -> bool:
     """Whether a file is NumPy's, this package's or of Python itself: code in C has none."""
     if file is None or file.startswith((PACKAGE, NUMPY, "<frozen")):
         return True
-    return file.startswith(STANDARD) and not any(f"/{room}/" in file.replace("\\", "/") for room in INSTALLED)
-
-
-def is_installed(module: Any) -> bool:
-    """Whether a module belongs to an installed package."""
-    file = (getattr(module, "__file__", None) or "").replace("\\", "/")
-    return any(f"/{room}/" in file for room in INSTALLED)
+    return file.startswith(STANDARD) and not is_installed(file)
 
 
 def is_library(x: Any) -> bool:

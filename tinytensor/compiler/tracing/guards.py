@@ -127,28 +127,31 @@ class Guards:
         return True
 
     def hold(self) -> bool:
-        """Whether all is as it was."""
-        return next(self.changes(), None) is None
+        """Whether all is as it was; what was another at the last time is looked at first."""
+        for i, (scope, before) in enumerate(self.scopes):
+            if next(self.changed_in(scope, before), None) is not None:
+                self.scopes.insert(0, self.scopes.pop(i))
+                return False
+        return True
+
+    def changed_in(self, scope: Scope, before: dict[Any, Any]) -> Iterator[tuple[Scope, Any, Any, Any]]:
+        """What is not as it was in one scope."""
+        for key, a, b in changes(scope, before):
+            if not (type(a) is type(b) is float and place(scope, key) in self.varying):
+                yield scope, key, a, b
 
     def changes(self) -> Iterator[tuple[Scope, Any, Any, Any]]:
         """What is not as it was: the scope, the key, and the values."""
         for scope, before in self.scopes:
-            for key, a, b in changes(scope, before):
-                if not (type(a) is type(b) is float and place(scope, key) in self.varying):
-                    yield scope, key, a, b
-            if list(scope.now()) != list(before):
-                yield scope, "order", list(before), list(scope.now())
+            yield from self.changed_in(scope, before)
 
     def is_stale(self) -> bool:
         """Whether declared arrays were replaced: what holds on to the old ones is of no use any more."""
         return any(next(changes(scope, before), None) is not None for scope, before in self.scopes if scope.declared)
 
-    def floats(self) -> list[Place] | None:
-        """The places of what changed, if these are floats that can be read at each call; None if anything else did."""
-        found = [*self.changes()]
-        if not all(type(a) is type(b) is float and not scope.declared for scope, _, a, b in found):
-            return None
-        return [place(scope, key) for scope, key, _, _ in found]
+    def floats(self) -> list[Place]:
+        """The places of floats that changed, and that can be read at each call."""
+        return [place(scope, key) for scope, key, a, b in self.changes() if type(a) is type(b) is float]
 
 
 def reader(term: Term) -> Callable[[], Any]:

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .scopes import ATOMS
+
 if TYPE_CHECKING:
     from .trace import Trace
 
@@ -59,7 +61,7 @@ def is_hidden(x: Any) -> bool:
     if isinstance(x, type):
         return False
     base = next(c for c in type(x).__mro__ if not made_in_python(c))
-    return base is not object and not issubclass(base, (*CONTAINERS, *CONSTANT))
+    return base is not object and not issubclass(base, (*CONTAINERS, *CONSTANT, *ATOMS))
 
 
 def is_bound_builtin(x: Any) -> bool:
@@ -104,10 +106,11 @@ def used(name: str) -> Callable[..., Any]:
     return refused
 
 
-DUNDERS = ("setattr delattr call iter next len bool getitem setitem delitem contains enter exit eq ne lt le gt ge add "
-           "radd sub rsub mul rmul truediv rtruediv matmul rmatmul pow rpow mod rmod floordiv rfloordiv and rand or ror "
-           "xor rxor invert neg pos abs int float index complex str repr format bytes reversed aiter anext await send "
-           "iadd isub imul itruediv lshift rshift array copy deepcopy reduce reduce_ex length_hint fspath")
+DUNDERS = ("setattr delattr call iter next len bool getitem setitem delitem contains enter exit eq ne lt le gt "
+           "ge add radd sub rsub mul rmul truediv rtruediv matmul rmatmul pow rpow mod rmod floordiv rfloordiv "
+           "and rand or ror xor rxor invert neg pos abs int float index complex str repr format bytes reversed "
+           "aiter anext await send iadd isub imul itruediv lshift rshift array copy deepcopy reduce reduce_ex "
+           "length_hint fspath ")
 for name in DUNDERS.split():
     setattr(Hidden, f"__{name}__", used(f"__{name}__"))
 setattr(Hidden, "__hash__", object.__hash__)
@@ -123,21 +126,21 @@ class Cached:
         return self if owner is None else functools.partial(self, owner)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        found = self.x(*args, **kwargs)
-        if self.trace.thread == get_ident() and not alike(found, self.__wrapped__(*args, **kwargs)):
-            raise self.trace.refusal(f"{self.place or self.x.__name__} keeps results that it would not give now",
-                                     "a function that depends on its arguments only", "clear its cache, or call it "
-                                     "outside of the step, and pass what it gives as an argument")
-        return found
+        if self.trace.thread != get_ident():
+            return self.x(*args, **kwargs)
+        now = self.__wrapped__(*args, **kwargs)
+        if alike(now, now) and alike(now, found := self.x(*args, **kwargs)):
+            return found
+        raise self.trace.refusal(f"{self.place or self.x.__name__} keeps results that it would not give now, or not "
+                                 f"at the next call", "a function that depends on its arguments only", "clear its "
+                                 "cache, or call it outside of the step, and pass what it gives as an argument")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.x, name)
 
 
 def alike(a: Any, b: Any) -> bool:
-    """Whether two results are one, or of the same numbers in the same containers."""
-    if a is b:
-        return True
+    """Whether two results are of the same numbers in the same containers."""
     if type(a) is not type(b):
         return False
     if isinstance(a, list | tuple):
@@ -145,5 +148,5 @@ def alike(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
         return list(a) == list(b) and all(map(alike, a.values(), b.values()))
     if type(a) is np.ndarray:
-        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-    return isinstance(a, int | float | complex | str | bytes | np.generic) and repr(a) == repr(b)
+        return bool(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
+    return issubclass(type(a), (*ATOMS, np.generic)) and (a is b or repr(a) == repr(b))

@@ -17,13 +17,15 @@ from ..parallel.collectives import Collectives, ShardedState, finish
 from .backward import held, is_live, record_backward, separated
 from .choices import choices
 from .closure import ClosureScan, Roots
+from .code import global_names, is_user_code
 from .creation import creating
 from .gradients import Gradients
 from .guards import Guards, Place
 from .opaque import Hidden
+from .patched import Patched
 from .signature import Fixed, flat
 from .source_info import SourceTracker
-from .state import Cell, DeclaredState, Patched
+from .state import Cell, DeclaredState
 from .trace import Trace
 from .tracer import ArrayTracer, ScalarTracer
 
@@ -74,6 +76,10 @@ class TraceResult:
         self.program, self.out_tree, self.cells, self.scan = program, out_tree, cells, scan
         self.ran, self.gradients, self.choose = source_info.ran, gradients, choose
 
+    def looks_at_types(self) -> bool:
+        """Whether the user's code asks what is of which type: then no stand-in may stand for a float."""
+        return self.ran is None or any("type" in global_names(c) for c, _ in self.ran.values() if is_user_code(c))
+
     def fits(self, key: Any, given: Any) -> bool:
         """Whether it is what the step would do with these arguments."""
         return bool(self.key == key and self.guards.hold() and (self.choose is None or self.choose(given)))
@@ -102,11 +108,12 @@ class Recorder:
         Whether arrays that the step makes itself are traced too (`creation.py`).
     """
 
-    def __init__(self, node: Callable[..., Any], invoke: Callable[[tuple[Any, ...]], Any], names: list[str], state: DeclaredState,
-                 objects: list[Any], more: Roots, varying: Collection[Place], shares: ShardedState | None,
-                 creates: bool = False) -> None:
+    def __init__(self, node: Callable[..., Any], invoke: Callable[[tuple[Any, ...]], Any], names: list[str],
+                 state: DeclaredState, objects: list[Any], more: Roots, varying: Collection[Place],
+                 shares: ShardedState | None, creates: bool = False) -> None:
         self.node, self.invoke, self.names, self.state, self.shares = node, invoke, names, state, shares
         self.objects, self.more, self.varying, self.creates = objects, more, varying, creates
+        self.needed: set[Any] = set()  # the places of numbers that a trace which failed needed as they are
 
     def run(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
         """The step, written down, and what it gives; where traced values met arrays that the step makes itself, it is
@@ -136,6 +143,7 @@ class Recorder:
         except BaseException:
             if not standing.committed:
                 standing.rewind()
+            self.needed = {cell.place for source, _, cell in standing.numbers if source.number in trace.needed}
             raise
 
     def written(self, args: tuple[Any, ...], named: bool, trace: Trace, standing: Patched) -> tuple[TraceResult, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from ...random import Generator
 from ..ir import CompileError, Value
 from ..primitives import Primitive
+from .source_info import LEGACY
 from .trace import Trace
 
 DRAWS = ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "random63")
@@ -111,6 +112,22 @@ class TracedStream:
                                             "draw with one of those")
         drawn = getattr(np.random.Generator, name)
         return lambda *args, **kwargs: note(self._trace, self._value, drawn, name, args, kwargs)
+
+
+def draws_of_numpy() -> list[tuple[str, Any]]:
+    """The functions of np.random that draw from its own stream."""
+    return [(name, f) for name, f in vars(np.random).items() if getattr(f, "__self__", None) is LEGACY
+            and name != "get_state"]
+
+
+def noted_draw_of_numpy(trace: Trace, f: Callable[..., Any]) -> Callable[..., Any]:
+    """One of these, which notes if the thread that traces draws."""
+    def draw(*args: Any, **kwargs: Any) -> Any:
+        if trace.thread == get_ident():
+            trace.source_info.drew.add("np.random")
+        return f(*args, **kwargs)
+
+    return draw
 
 
 def position() -> Any:

@@ -159,8 +159,8 @@ class SourceTracker:
         if event == "call":
             if code.co_varnames[:2] == ("g", "y") and not code.co_filename.startswith(HERE):
                 g, y = frame.f_locals["g"], frame.f_locals["y"]
-                pair = [x.current_or_none() if is_tracer(x) else None for x in (g, y)]
-                if pair[0] is not None and pair[1] is not None:
+                pair: list[Any] = [x.current_or_none() if is_tracer(x) else None for x in (g, y)]
+                if None not in pair:
                     self.gradients.append((pair[0], pair[1]))
         elif event == "return":
             file = code.co_filename

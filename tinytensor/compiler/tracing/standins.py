@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...random import Generator
 from .closure import FIXED, STREAMS, WRAPPERS
 from .opaque import CACHES, Cached, Hidden, is_bound_builtin, is_hidden
-from .rng import undeclared
+from .rng import noted_draw_of_numpy, undeclared
+from .source_info import LEGACY
 from .tracer import ArrayTracer, ScalarTracer
 
 if TYPE_CHECKING:
-    from .state import Patched
+    from .patched import Patched
 
 LEFT = (*WRAPPERS, types.FunctionType, types.MethodType, type, types.CellType)
 
@@ -30,6 +32,11 @@ def stand_in(standing: Patched, x: Any, name: str) -> Any:
         return standing.stream(x)
     if isinstance(x, STREAMS):
         return Hidden(standing.trace, x, name, undeclared)
+    if isinstance(x, types.MethodType) and isinstance(x.__self__, (*STREAMS, Generator)):
+        if x.__self__ is LEGACY:
+            return noted_draw_of_numpy(standing.trace, x)
+        owner = standing.known(x.__self__, name)
+        return Hidden(standing.trace, x, name, undeclared) if type(owner) is Hidden else getattr(owner, x.__name__)
     if isinstance(x, tuple):
         return rebuilt(standing, x, name)
     if isinstance(x, CACHES):

@@ -12,6 +12,8 @@ import numpy as np
 from ..ir import mapped
 from .tracer import ArrayTracer, ScalarTracer
 
+__all__ = ["ArrayTracer", "ScalarTracer"]
+
 
 def plain(x: Any) -> Any:
     """What a stand-in stands for just now."""

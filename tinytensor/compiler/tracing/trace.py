@@ -67,6 +67,7 @@ class Trace:
         self.creation: dict[Target, Target] = {}  # what stands for functions that make arrays (`creation.py`)
         self.thread = get_ident()  # which traces; others are not concerned
         self.drawn: set[int] = set()  # random streams that the step drew from
+        self.needed: set[int] = set()  # sources of numbers that were needed as they are
         self.choices: dict[int, tuple[Value, bool]] = {}  # numbers that were asked for their truth, and the answers
         self.prints: dict[int, int] = {}  # number of a constant -> what is in it
         self.count = 0
@@ -110,6 +111,14 @@ class Trace:
         if value.number in self.prints and self.prints[value.number] != hash(value.array.tobytes()):
             raise self.refusal("a plain array was written into after the step had used it", "constants that stay "
                                      "as they are", "make another array for other values, or declare this one")
+
+    def need(self, value: Value) -> None:
+        """Note what a number is made of, for it is needed as it is."""
+        for v in (value,) if value.call is None else value.call.read:
+            if v.call is None:
+                self.needed.add(v.number)
+            else:
+                self.need(v)
 
     def choose(self, value: Value) -> bool:
         """The truth of a number that varies: where it is another, this program is not the one to run."""

@@ -280,7 +280,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
     def __pow__(self, other: Any) -> Any:
         if isinstance(other, ScalarTracer) and self.dtype.kind == "f":  # the choice below, by a number that varies
-            other = next((k for k in SQUARES if other == k), other)
+            other = next((k for k in SQUARES if operator.eq(other, k)), other)
         if type(other) in (int, float) and other in SQUARES and self.dtype.kind == "f":
             return SQUARES[other](self)  # as NumPy itself does
         return np.power(self, other)
@@ -289,7 +289,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         if self.is_scalar:
             return self**other
         if isinstance(other, ScalarTracer) and self.dtype.kind == "f":
-            other = next((k for k in SQUARES if other == k), other)
+            other = next((k for k in SQUARES if operator.eq(other, k)), other)
         fast: Any = SQUARES.get(other) if type(other) in (int, float) and self.dtype.kind == "f" else None
         power: Any = np.power
         return fast(self, out=self) if fast else power(self, other, out=self)
@@ -476,10 +476,11 @@ class ScalarTracer(TracerBase):
         return self
 
     def _plain(self, *_: Any) -> Any:
+        self.tape.need(self.value)
         raise self.tape.met_plain("", self.tape.source_info.number(
             "a conversion of a number that varies (float(), int(), an index, a format)"))
 
-    __float__ = __int__ = __index__ = __round__ = __format__ = _plain
+    __float__ = __int__ = __index__ = __round__ = __format__ = __trunc__ = __floor__ = __ceil__ = _plain
 
 
 def arithmetic(primitive: Primitive, swapped: bool) -> Target:
@@ -495,4 +496,4 @@ for name, primitive in SCALAR.items():
     setattr(ScalarTracer, f"__{name}__", arithmetic(primitive, False))
     if name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
         setattr(ScalarTracer, f"__r{name}__", arithmetic(primitive, True))
-setattr(ScalarTracer, "__hash__", object.__hash__)
+setattr(ScalarTracer, "__hash__", ScalarTracer._plain)  # as a key it would be found nowhere

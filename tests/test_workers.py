@@ -170,7 +170,7 @@ def test_where_forking_is_not_safe_it_says_so(monkeypatch):
 
 def running(step):
     """The workers of a compiled step."""
-    return [pid for pid in step.latest.run.team.pids if pid]
+    return [pid for pid in step.latest.run.group.pids if pid]
 
 
 def eliminate_dead_code(pid):
@@ -241,7 +241,7 @@ def test_workers_do_not_outlive_a_parent_that_is_killed():
         step = tt.compile(step, model, opt, workers=2)
         for _ in range(4):
             step(np.ones((4, 3), np.float32), np.array([0, 1, 1, 0]))
-        print(*step.latest.run.team.pids, flush=True)
+        print(*step.latest.run.group.pids, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
@@ -269,7 +269,7 @@ def test_killing_anyone_at_any_time_neither_hangs_nor_leaves_orphans(seed):
         x, y = np.ones((64, 30), np.float32), np.arange(64) % 9
         for _ in range(3):
             step(x, y)
-        print(*step.latest.run.team.pids, flush=True)
+        print(*step.latest.run.group.pids, flush=True)
         while True:
             step(x, y)
     """)
@@ -298,7 +298,7 @@ def test_what_others_read_is_written_once_in_a_step():
         step(x, y)
     made, _, calls = step.source.partition("def step(")
     names = dict(line.split(" = ", 1) for line in made.splitlines() if " = " in line)
-    there = {name for name, text in names.items() if text.startswith("team.parts[")}
+    there = {name for name, text in names.items() if text.startswith("group.parts[")}
     while more := {name for name, text in names.items() if re.split(r"[.[]", text)[0] in there} - there:
         there |= more
     assert len(there) > 7, "sums for two layers and back, and all gradients"
@@ -323,7 +323,7 @@ def test_what_is_declared_and_private_reaches_the_others():
         y, total = compiled(x)
         assert (y == scale).all() and total == sums.sum()
     assert count[0] == 9 and sums[0] == 2
-    copied = [a for a, _ in compiled.latest.run.mirrors]
+    copied = [a for a, _ in compiled.latest.run.mirrored]
     assert len(copied) == 3 and all(any(a is b for b in (scale, count, sums)) for a in copied)
 
     model = with_batch_norm()  # whose statistics nothing is made of while it learns
@@ -331,7 +331,7 @@ def test_what_is_declared_and_private_reaches_the_others():
     learn = tt.compile(training(model, opt), model, opt, workers=2)
     for x, y in batches(3, (8, 3)):
         learn(x, y)
-    assert not learn.latest.run.mirrors and "running" in learn.source
+    assert not learn.latest.run.mirrored and "running" in learn.source
 
 
 def test_what_a_worker_could_fail_of_is_never_old():

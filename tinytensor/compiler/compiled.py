@@ -13,15 +13,15 @@ from contextlib import nullcontext
 from functools import partial
 from operator import is_
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
 from .. import core
 from ..core import NO_PARAMS, RELEASED, Tensor, ndarray, record, tracing
 from ..random import Generator
-from .audit import STEPS, Copy, checked
+from .audit import TRACED, UNDECIDED, audited, next_audit
 from .codegen.profile import Explanation, explained, profiled
-from .codegen.source import Source
 from .codegen.writer import written
 from .ir import CompileError, Program, Value, mapped
 from .parallel.collectives import Collectives, ShardedState, finish
@@ -41,7 +41,7 @@ from .tracing.tracer import ArrayTracer, ScalarTracer
 SIGNATURES = 4  # so many programs at most: more would mean that shapes change all the time
 
 
-def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool = False,
+def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool | None = None,
             fast: bool = False) -> CompiledStep:
     """A function that does what `step` does, to the last bit, as flat NumPy code: in half to nine tenths of the time.
 
@@ -62,8 +62,13 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
     workers : int
         So many processes share each step: every array argument is cut along its first axis, gradients are averaged.
         Arrays of a MiB or more that the step knows by name have to stay as they are then, unless they are declared.
-    check : bool
-        Run the first steps both ways, and compare.
+    check : bool, optional
+        When a program is audited: its whole effect is compared with that of `step` itself, from a copy of the state, to
+        the last bit, and an error names the first value that differs. Left out, at its calls 3, 10, 30, 100, 300, ...:
+        twelve to eighteen more steps in the first 1,000 (as much as tracing takes), below 1 % of a longer run. True:
+        at calls 3, 4 and 5 too; False: never, but for the first call that workers share. With `fast` or workers values
+        may differ by 1e-5 of their size. Undeclared arrays of a MiB or more are not looked at. After a difference the
+        state is as before the call, and the program is not used again.
     fast : bool
         Round at other places where that is faster: a step may differ by a millionth of its size. So far this is one
         thing: a learning rate that multiplies all gradients, and nothing else, multiplies the factor 1 / n of
@@ -113,6 +118,17 @@ class OutLeaf:
         return record(RELEASED, x, [], [], NO_PARAMS, False) if self.tensor else x
 
 
+def by_number(out_tree: Any, result: Any) -> list[Any]:
+    """The arrays and numbers of a result, in the order of a program's."""
+    leaves: list[Any] = []
+    found: list[Any] = []
+    for x, into in ((out_tree, leaves), (result, found)):
+        mapped(into.append, x)
+    pairs = {leaf.number: x.data if isinstance(x, Tensor) else x for leaf, x in zip(leaves, found, strict=True)
+             if isinstance(leaf, OutLeaf)}
+    return [pairs[i] for i in range(len(pairs))]
+
+
 class TraceResult(NamedTuple):
     """A step that was run once and written down."""
 
@@ -124,31 +140,37 @@ class TraceResult(NamedTuple):
 
 
 class Lines(Sequence[str]):
-    """A source's lines, for errors: made when they are told."""
+    """A source's lines, for errors: made when they are told, as long as the program is there."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, executable: Executable) -> None:
+        self.executable = ref(executable)
+
+    def text(self) -> str:
+        executable = self.executable()
+        return "" if executable is None else executable.source.text
 
     def __len__(self) -> int:
-        return len(self.source.text.splitlines())
+        return len(self.text().splitlines())
 
     def __getitem__(self, i: Any) -> Any:
-        return self.source.text.splitlines(True)[i]
+        return self.text().splitlines(True)[i]
 
 
 class Executable:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
     def __init__(self, traced: TraceResult, title: str, state: State, key: Any, args: tuple[Any, ...],
-                 shares: ShardedState, fast: bool) -> None:
+                 shares: ShardedState, fast: bool, check: bool | None) -> None:
         self.program, self.out_tree, slots, self.key = *traced[:2], traced.slots, key
         program = fuse_updates(fold_scale(self.program) if fast else self.program)
         self.source, (numbers, changed) = written(planned(program), title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]
         name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.named}
-        linecache.cache[name] = (len(text), None, Lines(self.source), name)  # type: ignore[assignment]
-        self.unchanged, self.slots, self.checks, self.used = traced.unchanged, slots, 0, False
+        linecache.cache[name] = (len(text), None, Lines(self), name)  # type: ignore[assignment]
+        self.unchanged, self.slots, self.fast, self.whole = traced.unchanged, slots, fast, shares.whole
+        self.calls, self.audit, self.fault = TRACED, next_audit(TRACED, check, shares.size > 1), ""
+        self.named = {**state.tensors, **state.plain}
         self.tensors = [*state.tensors.values(), *state.plain.values()]
         grads = " is ".join([*[f"t{i}.grad" for i in range(len(self.tensors))], "None"])
         self.no_gradients = eval(f"lambda: {grads}", {f"t{i}": t for i, t in enumerate(self.tensors)})
@@ -156,12 +178,12 @@ class Executable:
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
         self.takes = argument_guard(args, state.declared | self.roots)
         if shares.size > 1:
-            crew = ShardedRunner(program, self.source, numbers, arrays(args), shares)
-            self.run: Callable[..., Any] = crew
-            unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
+            runner = ShardedRunner(program, self.source, numbers, arrays(args), shares, self.store)
+            self.run: Callable[..., Any] = runner
+            unchanged, self.unchanged = self.unchanged, lambda: runner.well and unchanged()
         else:
             exec(builtins.compile(text, name, "exec"), namespace)
-            self.run = namespace["step"]
+            self.run = namespace.pop("step")  # subtle: else they would know each other, and not be freed
 
     def clean(self, known: dict[int, bool]) -> bool:
         """Clear gradients that were left by others, where the step does so; False if nobody knows whether it does."""
@@ -180,7 +202,6 @@ class Executable:
                         reject_alias(y, f"an argument of {title}", self.changed)
 
     def __call__(self, given: Sequence[Any]) -> Any:
-        self.used = True
         for get in self.get:
             given = (*given, get())
         try:
@@ -195,6 +216,10 @@ class Executable:
         if type(self.out_tree) is OutLeaf:
             return self.out_tree.given(outputs)
         return mapped(lambda x: x.given(outputs) if isinstance(x, OutLeaf) else x, self.out_tree)
+
+    def by_number(self, result: Any) -> list[Any]:
+        """What stands in a result, or a copy of it, in the order of the program's."""
+        return by_number(self.out_tree, result)
 
     def store(self, outputs: Any) -> None:
         """Put the declared numbers, which stand last, where they belong."""
@@ -215,15 +240,12 @@ class Executable:
 class CompiledStep:
     """A function that was compiled; see `compile`."""
 
-    def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool,
+    def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool | None,
                  fast: bool) -> None:
         self.title, self.first_args, self.first_kwargs = getattr(step, "__name__", type(step).__name__), (), {}
         if isinstance(step, partial):  # what it holds are arguments like any other
             self.first_args, self.first_kwargs, step = step.args, step.keywords, step.func
             self.title = getattr(step, "__name__", self.title)
-        if check and fast:
-            raise ValueError("compile: check=True and fast=True came; expected one of them, for a check is to the last "
-                             "bit, and what is fast is rounded otherwise; check the step first, then let it be fast")
         self.step, self.workers, self.check, self.fast = step, workers, check, fast
         self.__wrapped__ = step
         refuse(workers)
@@ -252,11 +274,19 @@ class CompiledStep:
             self.ran = program
         elif not self.fits(program, key := program.key):
             return self.first(args, key)
-        if self.check and program.checks < STEPS:
-            program.checks += 1
-            return checked(self.title, partial(self.invoke, args), partial(program, given),
-                           partial(Copy, program.program, program.slots), self.state, self.around(args))
+        program.calls += 1
+        if program.calls >= program.audit:
+            return self.audited(program, args, given)
         return program(given)
+
+    def audited(self, program: Executable, args: tuple[Any, ...], given: Sequence[Any]) -> Any:
+        """A call at which the program is compared with the step itself."""
+        program.audit = next_audit(program.calls, self.check, self.workers > 1)
+        result = audited(self.title, partial(self.invoke, args), partial(program, given), program, self.state,
+                         self.around(args))
+        if getattr(program.run, "undecided", False) and program.calls < UNDECIDED:
+            program.audit = program.calls + 1
+        return result
 
     def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Arguments in the order of the step's own: those by keyword and those left out too."""
@@ -303,7 +333,7 @@ class CompiledStep:
     def first(self, args: tuple[Any, ...], key: Any) -> Any:
         """Run the step itself, written down; at the second time compare, and make the program."""
         program, before, self.ran = self.programs.pop(key, None), self.traces.get(key), None
-        if program is not None and program.used:
+        if program is not None and program.calls > TRACED:
             self.restarts = 0
         self.state.prepare()
         if before is not None and not before.unchanged():
@@ -320,7 +350,8 @@ class CompiledStep:
             compare(before.program, traced.program)
             if program is None:  # nobody has it
                 before.program.end()
-            self.programs[key] = Executable(traced, self.title, self.state, key, args, self.shares, self.fast)
+            self.programs[key] = Executable(traced, self.title, self.state, key, args, self.shares, self.fast,
+                                            self.check)
         self.traces[key] = traced
         return result
 
@@ -345,6 +376,7 @@ class CompiledStep:
         finally:
             core.state.workers = 1
         result = self.invoke(args)
+        self.shares.whole_shapes(by_number(traced.out_tree, result))
         for t in self.state.tensors.values():
             t.grad = None
         return traced, mapped(lambda x: x.detach() if isinstance(x, Tensor) else x, result)
@@ -438,7 +470,7 @@ class CompiledStep:
             standing.commit(state)
         else:
             standing.rewind()
-            finish(trace.calls, found)
+            finish(program, trace.collectives)
         trace.forget()
         # subtle: it knows itself and, like `expected`, the trace, which would live until garbage is collected
         stand_in, around.expected = None, around.before  # type: ignore[assignment]

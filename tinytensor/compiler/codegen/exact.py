@@ -23,7 +23,7 @@ def exact(call: Call) -> bool:
     Numbers are added up in another order where they pass through buffers: those of several axes that are not in one
     piece, and those of another type. What a call that is not known here adds up is not certain.
     """
-    if call.effect or call.ufunc is not None or call.name in EXACT or call.name.startswith(("number ", "team.")):
+    if call.effect or call.ufunc is not None or call.name in EXACT or call.name.startswith(("number ", "group.")):
         return True
     if call.name.rpartition(".")[2] not in REDUCTIONS or not call.kwargs.keys() <= {"axis", "keepdims"}:
         return False

@@ -102,7 +102,7 @@ def writes_out(call: Call, checked: dict[int, int]) -> bool:
     if not isinstance(call.result, Value) or not call.result.is_array or call.result.base is not call.result:
         return False
     if call.effect or call.target in (put, replaced):
-        return call.target in (put, replaced) or call.name == "team.across"
+        return call.target in (put, replaced) or call.name == "group.all_reduce_sum"
     if isinstance(call.target, np.ufunc):
         return call.target.nout == 1
     if call.name == "gathered":

@@ -18,7 +18,8 @@ from ..ir import Call, Program, Value, mapped, values
 PRODUCTS = {np.multiply, np.matmul, np.vecdot, np.einsum}
 SUMS, JOINS = {np.add, np.subtract}, {np.concatenate, np.stack}
 OF_FIRST = {".reshape", ".T", ".mT", ".transpose", ".swapaxes", ".ravel", ".take", "[]", "gathered", "put_into_zeros",
-            "added_up", "np.negative", "np.add.reduce", "np.copy", "team.across", "team.average", "team.own"}
+            "added_up", "np.negative", "np.add.reduce", "np.copy", "group.all_reduce_sum", "group.all_reduce_mean",
+            "group.local_shard"}
 
 
 def linear(call: Call, scaled: set[int]) -> bool:

@@ -48,7 +48,7 @@ def noted_draw(name: str) -> Callable[..., Any]:
 def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
     """A draw, as a call of the step: in its place, and never left out."""
     if trace.collectives is not None and name in INTEGERS:
-        return trace.collectives.dealt(rng, drawn, name, args, kwargs)
+        return trace.collectives.scatter(rng, drawn, name, args, kwargs)
     result = trace.call(drawn, f".{name}", (rng, *args), kwargs, effect=True)
     return trace.lifted(result, ())
 

@@ -23,7 +23,7 @@ from ...nn.module import Module
 from ...optim.flat import Block, Optimizer
 from ...random import Generator, default_generator
 from ..ir import CompileError, Value
-from ..parallel.collectives import SHARED, ShardedBlock
+from ..parallel.collectives import ShardedBlock
 from .aliasing import coalesce_buffers, reject_alias, reject_overlaps, short
 from .closure import ClosureScan, Term
 from .rng import TRACED, TracedGenerator, TracedStream, Undeclared, position
@@ -258,7 +258,8 @@ class Patched:
         shares = self.trace.collectives.shares
         whole = self.array(shares.padded[id(block)]["theta"], f"theta{end}")
         own = {name: self.array(v, f"own_{name}{end}") for name, v in shares.own[id(block)].items()}
-        SHARED[id(block)] = self.trace.collectives
+        vars(block)["collectives"] = self.trace.collectives
+        self.undo.append(lambda: vars(block).pop("collectives", None))
         self.trace.collectives.thetas[id(block)] = whole
         self.trace.collectives.blocks.append(block)
         self.swap(block, "__class__", ShardedBlock)

@@ -119,14 +119,17 @@ class OutLeaf:
 
 
 def by_number(out_tree: Any, result: Any) -> list[Any]:
-    """The arrays and numbers of a result, in the order of a program's."""
+    """The arrays and numbers of a result, in the order of a program's; last, a list of all that it does not make."""
     leaves: list[Any] = []
     found: list[Any] = []
     for x, into in ((out_tree, leaves), (result, found)):
         mapped(into.append, x)
+    if len(leaves) != len(found):
+        return [None, found]
     pairs = {leaf.number: x.data if isinstance(x, Tensor) else x for leaf, x in zip(leaves, found, strict=True)
              if isinstance(leaf, OutLeaf)}
-    return [pairs[i] for i in range(len(pairs))]
+    return [*[pairs[i] for i in range(len(pairs))], [x for leaf, x in zip(leaves, found, strict=True)
+                                                     if not isinstance(leaf, OutLeaf)]]
 
 
 class TraceResult(NamedTuple):
@@ -376,7 +379,7 @@ class CompiledStep:
         finally:
             core.state.workers = 1
         result = self.invoke(args)
-        self.shares.whole_shapes(by_number(traced.out_tree, result))
+        self.shares.whole_shapes(by_number(traced.out_tree, result)[:-1])
         for t in self.state.tensors.values():
             t.grad = None
         return traced, mapped(lambda x: x.detach() if isinstance(x, Tensor) else x, result)

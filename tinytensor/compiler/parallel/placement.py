@@ -31,13 +31,12 @@ class Shard(NamedTuple):
 
     def touched(self, shape: tuple[int, ...]) -> range:
         """The axes that the rows are along; more than one where a reshape has split them."""
-        after, found = self.after(shape), []
-        for k, size in enumerate(shape):
-            inner = math.prod(shape[k + 1 :])
-            if size > 1 and self.n > 1 and inner < after * self.n and inner * size > after:
-                found.append(k)
-            if self.n == 1 and inner <= after <= inner * size and (not found or size == 1):
-                found = [k]
+        after, inner = self.after(shape), [math.prod(shape[k + 1 :]) for k in range(len(shape))]
+        if self.n == 1:  # subtle: it may be anywhere between `before` and the rest; best where nothing else is
+            fits = [k for k, size in enumerate(shape) if inner[k] <= after <= inner[k] * size]
+            fits.sort(key=lambda k: (math.prod(shape[:k]) != self.before, shape[k] > 1))
+            return range(fits[0], fits[0] + 1) if fits else range(0)
+        found = [k for k, size in enumerate(shape) if size > 1 and inner[k] < after * self.n and inner[k] * size > after]
         return range(found[0], found[-1] + 1) if found else range(0)
 
     def moved(self, shape: tuple[int, ...], to: tuple[int, ...], place: int) -> Placement:

@@ -132,8 +132,26 @@ def aligned(p: Placements, operands: list[Value], shape: tuple[int, ...], skip: 
 def even(v: Value, rows: Shard, shape: tuple[int, ...]) -> bool:
     """Whether an operand that all workers have gives every row the same: it has no such axis, or is constant along."""
     lead = len(shape) - v.array.ndim
-    along = [k - lead for k in rows.touched(shape) if k >= lead and v.array.shape[k - lead] > 1]
-    return not along or (v.kind == "constant" and not v.mutable and constant_along(v.array, along))
+    return uniform(v, [k - lead for k in rows.touched(shape) if k >= lead])
+
+
+def uniform(v: Value, axes: list[int]) -> bool:
+    """Whether a value is the same all along some axes, whatever comes: a constant, or made of such."""
+    axes = [k for k in axes if v.array.shape[k] > 1]
+    if not axes or (v.kind == "constant" and not v.mutable):
+        return not axes or constant_along(v.array, axes)
+    call, ndim = v.call, v.array.ndim
+    if call is None:
+        return False
+    operands = [x for x in values((call.args, call.kwargs)) if x.is_array]
+    if call.ufunc is not None or call.name in ELEMENTWISE:
+        return all(uniform(x, [k - ndim + x.array.ndim for k in axes if k >= ndim - x.array.ndim]) for x in operands)
+    if call.target is np.matmul and axes == [ndim - 2] and all(x.array.ndim > 1 for x in operands):
+        return uniform(operands[0], [operands[0].array.ndim - 2])
+    if call.name == "[]" and all(isinstance(k, slice) for k in (call.args[1] if isinstance(call.args[1], tuple) else (
+            call.args[1],))):
+        return uniform(operands[0], axes)
+    return False
 
 
 def constant_along(a: Any, axes: list[int]) -> bool:
@@ -324,7 +342,7 @@ def joined(p: Placements, call: Call) -> Placement:
     for v, own in zip(arrays, kinds, strict=True):
         touched = rows.touched(shape)
         axes = [k - (stacked and axis < k) for k in touched]
-        if own in WHOLE and not (v.kind == "constant" and not v.mutable and constant_along(v.array, axes)):
+        if own in WHOLE and not uniform(v, axes):
             return MIXED
     return rows
 
@@ -453,9 +471,9 @@ def updated(p: Placements, call: Call) -> Placement:
     if isinstance(own, Shard):
         probe = Call(region.target, region.name, (base, *region.args[1:]), region.kwargs, False, region.info)
         probe.result = call.region
-        if region.name != "[]" or isinstance(placed(p, probe), str):
-            return MIXED
         there = placed(p, probe)
+        if not isinstance(there, Shard):
+            return MIXED
         return own if there == new or (new in WHOLE and even(part, there, call.region.array.shape)) else MIXED
     return MIXED
 

@@ -17,6 +17,7 @@ import tinytensor as tt
 from tinytensor import nn, optim
 from tinytensor.compiler.parallel import process_group
 from tinytensor.models import GPT
+from tinytensor.nn import functional as F
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are forked on Linux only")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -358,3 +359,151 @@ def test_lines_are_timed_where_one_works():
     assert "lines" in str(step.explain())
     with pytest.raises(tt.CompileError, match="explain came with arguments where 2 workers share the step; expected"):
         step.explain(x, y)
+
+
+# --- the whole batch's, not the average of its parts' ---
+
+CLASS_WEIGHT = np.array([1, 5, 0.2, 1], np.float32)
+
+
+def soft(y):
+    return (np.arange(4) == y[:, None]).astype(np.float32) * 0.7 + 0.1
+
+
+LOSSES = {
+    "cross_entropy": (F.cross_entropy, [{}, {"weight": CLASS_WEIGHT}, {"ignore_index": 0}, {"label_smoothing": 0.3}, {
+        "weight": CLASS_WEIGHT, "ignore_index": 0, "label_smoothing": 0.3}]),
+    "tt.cross_entropy": (tt.cross_entropy, [{}, {"ignore_index": 0}]),
+    "probabilities": (lambda z, y, *a, **k: F.cross_entropy(z, soft(y), *a, **k), [{}, {"weight": CLASS_WEIGHT}]),
+    "nll_loss": (lambda z, y, *a, **k: F.nll_loss(z.log_softmax(1), y, *a, **k),
+                 [{}, {"weight": CLASS_WEIGHT}, {"ignore_index": 0}, {"weight": CLASS_WEIGHT, "ignore_index": 0}]),
+    "bce": (lambda z, y, *a, **k: F.binary_cross_entropy_with_logits(z, soft(y), *a, **k),
+            [{}, {"weight": CLASS_WEIGHT}, {"pos_weight": CLASS_WEIGHT}]),
+    "kl_div": (lambda z, y, *a, **k: F.kl_div(z.log_softmax(1), soft(y), *a, **k), [{}, {"reduction": "batchmean"}]),
+    "mse_loss": (lambda z, y, reduction: F.mse_loss(z, soft(y), reduction), [{}]),
+    "l1_loss": (lambda z, y, reduction: F.l1_loss(z, soft(y), reduction), [{}]),
+    "huber_loss": (lambda z, y, *a, **k: F.huber_loss(z, soft(y), *a, **k), [{"delta": 0.2}]),
+    "smooth_l1_loss": (lambda z, y, *a, **k: F.smooth_l1_loss(z, soft(y), *a, **k), [{"beta": 0.2}, {"beta": 0.0}]),
+}
+
+
+def learnt(loss, outputs=lambda z, y: (), workers=1, steps=5):
+    """What steps gave, whose targets that count are not as many in both halves of a batch, and the weights then."""
+    model = nn.Linear(3, 4, rng=1)
+    opt, rng, given = optim.SGD(model.parameters(), lr=0.01), np.random.default_rng(0), []
+
+    def step(x, y):
+        z = model(x)
+        losses = loss(z, y)
+        opt.zero_grad()
+        (losses.mean() if losses.ndim else losses).backward()
+        opt.step()
+        return losses, outputs(z.data, y)
+
+    step = step if workers == 1 else tt.compile(step, model, opt, workers=workers)
+    for _ in range(steps):
+        y = rng.integers(0, 4, 12)
+        y[-4:] = 0
+        losses, found = step(rng.standard_normal((12, 3)).astype(np.float32), y)
+        given.append((losses.data, found))
+    return given, model.state_dict()
+
+
+def same(a, b):
+    if isinstance(a, dict):
+        a, b = [*a.values()], [*b.values()]
+    if isinstance(a, list | tuple):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            same(x, y)
+    else:
+        assert np.shape(a) == np.shape(b) and np.asarray(a).dtype == np.asarray(b).dtype
+        np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("size", [2, 3])
+def test_losses_divide_by_what_counts_over_all_workers(name, size):
+    function, several = LOSSES[name]
+    for options in several:
+        for reduction in ("mean", "sum", "none"):
+            def loss(z, y, options=options, reduction=reduction):
+                return function(z, y, **{"reduction": reduction, **options})
+
+            same(learnt(loss), learnt(loss, workers=size))
+
+
+def plain(z, y):
+    return F.cross_entropy(z, y)
+
+
+def test_what_a_step_gives_back_is_the_whole_batchs():
+    def outputs(z, y):
+        hits = z.argmax(1) == y
+        return {"count": hits.sum(), "rate": hits.mean(), "share": hits.sum() / len(y), "none": (y == 99).sum(),
+                "no share": (y == 99).sum() / len(y), "mean": z.mean(0), "sum": z.sum(), "max": z.max(0),
+                "min": y.min(), "any": (y == 0).any(), "all": (y >= 0).all(), "rows": z, "turned": z.T,
+                "flat": z.T.reshape(-1), "own": np.exp(z.max()), "weights": (CLASS_WEIGHT * 2).sum(), "int": 3}
+
+    same(learnt(plain, outputs), learnt(plain, outputs, workers=2))
+    same(learnt(plain, outputs), learnt(plain, outputs, workers=3))
+
+
+REFUSED = {
+    "variance": lambda z, y: z.var(0), "median": lambda z, y: np.median(z, 0), "first": lambda z, y: z[0],
+    "norm": lambda z, y: np.sqrt((z * z).sum()), "ranks": lambda z, y: np.sort(z, 0),
+    "above": lambda z, y: z > z.mean(),
+    "masked mean": lambda z, y: (z[:, 0] * (y == 0)).sum() / (y == 0).sum(), "pairs": lambda z, y: z @ z.T}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_can_not_be_put_together_is_refused_before_anything_is_done(name):
+    model = nn.Linear(3, 4, rng=1)
+    before = repr(model.state_dict())
+
+    def step(x, y):
+        return y.max(), REFUSED[name](model(x).data, y)
+
+    with pytest.raises(tt.CompileError, match=r"test_workers.py:\d+: .*: result 1 can't be put together from the worke"
+                                              "rs' parts; expected rows, sums, .*; give back rows or sums, and finish"):
+        tt.compile(step, model, workers=2)(np.ones((4, 3), np.float32), np.array([0, 1, 2, 0]))
+    assert repr(model.state_dict()) == before
+
+
+def test_a_loss_that_is_no_sum_of_rows_is_refused():
+    def masked(z, y):
+        return ((z * z).sum(1) * (y == 0)).sum() / (y == 0).sum()
+
+    with pytest.raises(tt.CompileError, match=r"'return .*y == 0\).sum\(\)': the gradient of this loss can't be put to"
+                                              r"gether .*; use the library's losses with ignore_index or weight, divi"):
+        learnt(masked, workers=2)
+    same(learnt(divided := lambda z, y: ((z * z).sum(1) * (y == 0)).sum() / len(y)), learnt(divided, workers=2))
+
+
+def test_a_sum_that_is_divided_by_a_number_of_its_own_is_refused():
+    with pytest.raises(tt.CompileError, match=r"step: the gradient of weight\[0, 0\] is .* for the whole batch and .* "
+                                              r"by 2 workers; expected the same but for rounding; .*divide by the b"):
+        learnt(lambda z, y: (z * z).sum() / 100, workers=2)
+
+
+def test_state_that_is_made_of_a_workers_rows_is_refused():
+    count = np.zeros((), np.int64)
+
+    def step(y):
+        count[...] = count + (y == 0).sum()
+        return y
+
+    with pytest.raises(tt.CompileError, match="the declared count can't be put together from the workers' parts; expect"
+                                              "ed what all workers know to become declared state; give it back and"):
+        tt.compile(step, count, workers=2)(np.array([0, 1, 2, 0]))
+    assert count == 0
+
+
+def test_what_does_not_depend_on_the_batch_is_added_to_a_mean_and_not_to_a_sum():
+    """It would be added once for each worker."""
+    def penalised(z, y, reduction="mean"):
+        return F.cross_entropy(z, y, reduction) + 0.1
+
+    same(learnt(penalised), learnt(penalised, workers=2))
+    with pytest.raises(tt.CompileError, match="the gradient of this loss can't be put together"):
+        learnt(lambda z, y: penalised(z, y, "sum"), workers=2)

@@ -15,6 +15,7 @@ import numpy as np
 from ..core import Tensor
 from ..core import state as engine
 from .ir import CompileError, Value
+from .parallel.placement import SCALED
 from .parallel.process_group import uninterrupted
 from .parallel.runner import ShardedRunner
 from .tracing.aliasing import short
@@ -145,11 +146,16 @@ def equal(a: Any, b: Any, tolerance: float = 0.0) -> bool:
     if isinstance(a, np.ndarray | np.generic) and isinstance(b, np.ndarray | np.generic):
         a, b = np.asarray(a), np.asarray(b)
         return bool(a.dtype == b.dtype and a.shape == b.shape and (
-            a.tobytes() == b.tobytes() or (tolerance and near(a, b, tolerance))
-            or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")))
+            bits(a) == bits(b) or (tolerance and near(a, b, tolerance))))
     if tolerance and type(a) is float and type(b) is float:
         return near(np.array(a), np.array(b), tolerance)
     return type(a) is type(b) and (a is b or repr(a) == repr(b))
+
+
+def bits(a: Any) -> bytes:
+    """All of an array, but which nan it is that stands in it."""
+    told: bytes = a.tobytes()
+    return told if a.dtype.kind not in "fc" or not np.isnan(a).any() else np.where(np.isnan(a), np.nan, a).tobytes()
 
 
 def near(a: Any, b: Any, tolerance: float) -> bool:
@@ -257,6 +263,12 @@ def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], execut
             runner.expected = None
     tolerance = TOLERANCE if runner is not None or executable.fast else 0.0
     if runner is not None and runner.streams:  # each worker draws numbers of its own: nothing is the same
+        if runner.loss == SCALED:
+            before.restore()
+            surroundings.restore()
+            raise Disagreement(f"compile: {title}: each worker draws numbers of its own, so that nobody can see "
+                               f"whether the loss is a mean over the batch; expected a mean; write .mean(), divide by "
+                               f"len(x), or leave workers out")
         return result
     means = {} if runner is None else runner.gradients()
     found = [*gaps(executable, expected, Effect(kept(result), Copy(executable), means, surroundings.gradients(), []),
@@ -299,7 +311,8 @@ def gaps(executable: Any, expected: Effect, got: Effect, tolerance: float) -> It
         if not equal(a[i], b[i], tolerance):
             yield Difference(v.number, "the result" if len(values) == 1 else f"result {i}", a[i], b[i], v)
     if len(a) != len(b) or not equal(a[-1], b[-1]):
-        yield Difference(math.inf, "the result", *[x[-1] if len(x[-1]) != 1 else x[-1][0] for x in (a, b)], None)
+        rest = [x[-1] if len(x[-1]) != 1 else x[-1][0] for x in (a, b)]
+        yield Difference(math.inf, "the result", rest[0], rest[1], None)
     yield from expected.after.differences(got.after, lambda a, b: equal(a, b, tolerance))
     for (name, g), (_, own) in zip(expected.left, got.left, strict=True):
         if own is not None and not equal(g, own, tolerance):

@@ -25,7 +25,7 @@ from .codegen.profile import Explanation, explained, profiled
 from .codegen.writer import written
 from .ir import CompileError, Program, Value, mapped
 from .parallel.collectives import Collectives, ShardedState, finish
-from .parallel.process_group import refuse
+from .parallel.process_group import refuse, uninterrupted
 from .parallel.runner import ShardedRunner
 from .passes.buffer_assignment import planned
 from .passes.fold_scale import fold_scale
@@ -142,6 +142,12 @@ class TraceResult(NamedTuple):
     around: ClosureScan
 
 
+def store(puts: list[Callable[[Any], None]], outputs: Any) -> None:
+    """Put declared numbers, which stand last among what a program gives, where they belong."""
+    for put, value in zip(reversed(puts), reversed(outputs), strict=False):
+        put(value)
+
+
 class Lines(Sequence[str]):
     """A source's lines, for errors: made when they are told, as long as the program is there."""
 
@@ -181,7 +187,7 @@ class Executable:
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
         self.takes = argument_guard(args, state.declared | self.roots)
         if shares.size > 1:
-            runner = ShardedRunner(program, self.source, numbers, arrays(args), shares, self.store)
+            runner = ShardedRunner(program, self.source, numbers, arrays(args), shares, partial(store, self.put))
             self.run: Callable[..., Any] = runner
             unchanged, self.unchanged = self.unchanged, lambda: runner.well and unchanged()
         else:
@@ -226,8 +232,7 @@ class Executable:
 
     def store(self, outputs: Any) -> None:
         """Put the declared numbers, which stand last, where they belong."""
-        for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
-            put(value)
+        store(self.put, outputs)
 
     def profile(self, given: list[Any], steps: int) -> Any:
         """The seconds of each line, the least of so many steps."""
@@ -372,16 +377,17 @@ class CompiledStep:
 
     def trace_shared(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
         """Write down one worker's part of the step; the step itself is made as ever, by this process alone."""
-        self.shares.move(self.state)
-        core.state.workers = self.workers
-        try:
-            traced, _ = self.trace(args, named)
-        finally:
-            core.state.workers = 1
-        result = self.invoke(args)
-        self.shares.whole_shapes(by_number(traced.out_tree, result)[:-1])
-        for t in self.state.tensors.values():
-            t.grad = None
+        with uninterrupted():
+            self.shares.move(self.state)
+            core.state.workers = self.workers
+            try:
+                traced, _ = self.trace(args, named)
+            finally:
+                core.state.workers = 1
+            result = self.invoke(args)
+            self.shares.whole_shapes(by_number(traced.out_tree, result)[:-1])
+            for t in self.state.tensors.values():
+                t.grad = None
         return traced, mapped(lambda x: x.detach() if isinstance(x, Tensor) else x, result)
 
     def unrefused(self, given: tuple[Any, ...], source_info: SourceTracker) -> Any:

@@ -18,7 +18,7 @@ from ...optim.flat import Block
 from ..ir import Call, CompileError, Program, Value
 from ..tracing.trace import Trace
 from ..tracing.tracer import ArrayTracer
-from .placement import Placement, check_loss, check_outputs, check_state
+from .placement import SAME, SUM, Placement, check_loss, check_outputs, check_state
 from .process_group import after_fork, shared
 from .rules import propagate
 
@@ -37,11 +37,14 @@ class Sharding(NamedTuple):
         Of the results of the whole batch.
     gradient : tuple
         The number of the collective that averages gradients, or -1; and where each parameter's stands in it.
+    loss : str
+        What a worker's loss is of the whole batch's.
     """
 
     outputs: list[Placement]
     shapes: list[tuple[int, ...]]
     gradient: tuple[int, list[tuple[Any, int, int]]]
+    loss: Placement
 
 
 class ShardedState:
@@ -59,7 +62,7 @@ class ShardedState:
 
     def __init__(self, size: int) -> None:
         self.size, self.pid = size, os.getpid()
-        self.sharding = Sharding([], [], (-1, []))  # of the latest trace
+        self.sharding = Sharding([], [], (-1, []), SAME)  # of the latest trace
         if size > 1:
             after_fork(weakref.WeakMethod(self.unshare))
         self.padded: dict[int, dict[str, Any]] = {}
@@ -226,6 +229,9 @@ class Collectives:
 
         def part(number: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
             whole = drawn(rng, *args, **kwargs)
+            if not np.ndim(whole) or len(whole) % size:
+                raise self.trace.refusal(f"integers of shape {np.shape(whole)} are drawn", f"as many rows as {size} "
+                                         f"workers can share evenly", "draw a number outside of the step")
             return whole[: len(whole) // size].copy()
 
         return self.note(part, "group.scatter", (self.collective_id(), rng, name, *args), kwargs)
@@ -262,18 +268,19 @@ def finish(program: Program, collectives: Collectives) -> None:
                            f"reads before it, for other workers may not have updated their part yet; read them "
                            f"outside of the step, or leave workers out")
     private = {id(a) for a in shares.vectors()}
-    placements = propagate(program, {id(a) for own in shares.own.values() for a in own.values()}, [])
+    placements = propagate(program, {id(a) for own in shares.own.values() for a in own.values()})
+    loss, number = check_loss(placements, collectives.loss), -1
     outputs = check_outputs(placements, program, [f"result {i}" if len(result) > 1 else "the result"
                                                   for i in range(len(result))])
     check_state(placements, program, private)
-    total, number = bool(collectives.loss) and check_loss(placements, collectives.loss), -1
     for call in calls:
         if call.name == "group.all_reduce_mean" and len(call.args) == 4:
             whole = any(c.name != "group.local_shard" and not only_own(calls, c) for c in calls
                         if any(v is call.result for v in c.inputs()))
+            whole = whole or any(v.base is call.result for v in (*result, *[final for _, final in program.state]))
             call.args, number = (*call.args[:3], whole), call.args[1]
-            call.kwargs = {"total": True} if total else {}
-    shares.sharding = Sharding(outputs, [], (number, collectives.order))
+            call.kwargs = {"total": True} if loss == SUM else {}
+    shares.sharding = Sharding(outputs, [], (number, collectives.order), loss)
 
 
 def makes_view(call: Call) -> bool:

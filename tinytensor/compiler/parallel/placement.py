@@ -36,7 +36,8 @@ class Shard(NamedTuple):
             fits = [k for k, size in enumerate(shape) if inner[k] <= after <= inner[k] * size]
             fits.sort(key=lambda k: (math.prod(shape[:k]) != self.before, shape[k] > 1))
             return range(fits[0], fits[0] + 1) if fits else range(0)
-        found = [k for k, size in enumerate(shape) if size > 1 and inner[k] < after * self.n and inner[k] * size > after]
+        end = after * self.n
+        found = [k for k, size in enumerate(shape) if size > 1 and after < inner[k] * size and inner[k] < end]
         return range(found[0], found[-1] + 1) if found else range(0)
 
     def moved(self, shape: tuple[int, ...], to: tuple[int, ...], place: int) -> Placement:
@@ -48,10 +49,11 @@ class Shard(NamedTuple):
         return MIXED if self.before % lead else Shard(self.before // lead * math.prod(to[:place]), self.n)
 
 
-SAME, MEAN, SUM, SCALED, MAX, MIN, MIXED, COUNT = "same", "mean", "sum", "scaled", "max", "min", "mixed", "mean count"
-# SCALED: a sum or a mean, for it was multiplied by a number that may be 1 / n. COUNT: the same on all workers, and
-# divided by how many they are.
-LINEAR, EXTREMES, WHOLE = {SUM, MEAN, SCALED}, {MAX, MIN}, {SAME, COUNT}
+SAME, MEAN, SUM, MAX, MIN, MIXED = "same", "mean", "sum", "max", "min", "mixed"
+SCALED, LIKELY = "scaled", "scaled by 1 / n"  # a sum or a mean: multiplied by a number that may be, or is, 1 / n
+COUNT = "mean count"  # the same on all workers, and divided by how many they are
+NOISE = "noise"  # drawn by each worker for itself: rows, along whichever axis they are
+LINEAR, EXTREMES, WHOLE = {SUM, MEAN, SCALED, LIKELY}, {MAX, MIN}, {SAME, COUNT}
 Placement = Shard | str
 
 
@@ -64,11 +66,11 @@ class Placements:
         For what is mixed, by number: the first call that made it so.
     """
 
-    def __init__(self, program: Program, private: Iterable[int], streams: list[Any]) -> None:
+    def __init__(self, program: Program, private: Iterable[int]) -> None:
         self.found: dict[int, Placement] = {}
         self.blame: dict[int, Call] = {}
+        self.sizes = set[int]()  # of all values that are rows
         private, self.n = set(private), {v.array.shape[0] for v in program.inputs if v.is_array and v.array.ndim}
-        self.streams = {id(s) for s in streams}
         for v in program.sources:
             if v.kind == "input" and v.is_array:
                 self.found[v.number] = Shard(1, v.array.shape[0]) if v.array.ndim else SAME
@@ -87,6 +89,8 @@ class Placements:
         """What a rule found of a call's results."""
         for v in call.outputs():
             self.found[v.number] = found = result.get(v.number, MIXED) if isinstance(result, dict) else result
+            if isinstance(found, Shard) and v.is_array:
+                self.sizes |= {v.array.size, found.n}
             if found == MIXED:
                 first = next((w.number for w in call.inputs() if w.number in self.blame), None)
                 self.blame[v.number] = call if first is None else self.blame[first]
@@ -109,7 +113,7 @@ def whole(parts: Any, how: Placement, shape: tuple[int, ...]) -> Any:
         return np.moveaxis(parts.reshape(size, how.before, -1), 0, 1).reshape(shape)
     if how == SUM:
         return np.array(np.add.reduce(parts, axis=0, dtype=parts.dtype))
-    if how in (MEAN, SCALED):
+    if how in (MEAN, SCALED, LIKELY):
         return np.array(np.add.reduce(parts, axis=0) * (1 / size), parts.dtype)
     if how in EXTREMES:
         return np.array((np.maximum if how == MAX else np.minimum).reduce(parts, axis=0))
@@ -117,6 +121,8 @@ def whole(parts: Any, how: Placement, shape: tuple[int, ...]) -> Any:
 
 
 def refused(placements: Placements, v: Value, what: str, expected: str, advice: str) -> CompileError:
+    if placements.n == {1}:  # where one row stands among axes is not always known
+        advice = "give each worker two rows or more, or leave workers out"
     return CompileError(f"compile: {placements.whose(v)}{what} can't be put together from the workers' parts; expected "
                         f"{expected}; {advice}")
 
@@ -131,10 +137,13 @@ STATE = ("what all workers know to become declared state",
 
 def check_outputs(placements: Placements, program: Program, names: list[str]) -> list[Placement]:
     """How each result comes from the workers' parts; those that can't be put together are refused."""
-    for v, name in zip(program.result, names, strict=True):
-        if placements.of(v) == MIXED:
+    found = [placements.of(v) for v in program.result]
+    for i, (v, name) in enumerate(zip(program.result, names, strict=True)):
+        if found[i] == NOISE and v.array.ndim and v.array.shape[0] in placements.n:
+            found[i] = Shard(1, v.array.shape[0])
+        if found[i] in (MIXED, NOISE):
             raise refused(placements, v, name, *OUTPUT)
-    return [placements.of(v) for v in program.result]
+    return found
 
 
 def check_state(placements: Placements, program: Program, private: set[int]) -> None:
@@ -144,12 +153,12 @@ def check_state(placements: Placements, program: Program, private: set[int]) -> 
             raise refused(placements, final, f"the declared {source.name}", *STATE)
 
 
-def check_loss(placements: Placements, loss: Any) -> bool:
+def check_loss(placements: Placements, loss: Any) -> Placement:
     """Refuse a loss whose gradient is not that of its parts; whether it is a sum, so that gradients are too."""
     kinds = [placements.of(x) for x in loss]
     for x, found in zip(loss, kinds, strict=True):
-        if found in (MIXED, *EXTREMES):
+        if found in (MIXED, NOISE, *EXTREMES):
             raise refused(placements, x, "the gradient of this loss", *LOSS)
-    if isinstance(kinds[0], Shard):
-        return kinds[1] == SAME
-    return kinds[0] == SUM and kinds[1] == SAME
+    if not kinds:
+        return SAME
+    return (SUM if isinstance(kinds[0], Shard) else kinds[0]) if kinds[1] == SAME else SCALED

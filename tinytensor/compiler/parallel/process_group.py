@@ -75,6 +75,17 @@ if hasattr(os, "register_at_fork"):
 set_handler = getattr(signal.signal, "__wrapped__", signal.signal)  # without the time that making an enum takes
 
 
+def fork() -> int:
+    """Fork a worker, which keeps the memory that is shared."""
+    ours.forking = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other threads: they hold no lock that a worker takes
+            return os.fork()
+    finally:
+        ours.forking = False
+
+
 class uninterrupted:
     """Let Ctrl-C wait until the block ends, so that no half of an update is left. Only the main thread gets one."""
 
@@ -153,7 +164,8 @@ class ProcessGroup:
         if not self.rank and os.waitpid(self.pids[other - 1], os.WNOHANG)[0]:
             self.pids[other - 1] = 0
             raise CompileError(f"compile: worker {other} is gone; expected it to run until the end; it may have been "
-                               f"killed for want of memory; call the step again, and new ones start")
+                               f"killed for want of memory, and its part of the last update be missing; call the step "
+                               f"again, and new ones start, or load a checkpoint")
         if (spins - SPINS) * POLL_INTERVAL > patience:
             raise CompileError(f"compile: worker {other} did not come for {patience:.0f} s; expected all to be about "
                                f"as fast; leave a core for each, or take fewer workers")
@@ -217,21 +229,15 @@ class ProcessGroup:
     def start(self, work: Callable[[], None]) -> None:
         """Fork the others: each does the work again and again, until the end."""
         self.parent = os.getpid()
+        self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, self.parent)
         sys.stdout.flush()
         sys.stderr.flush()
-        for rank in range(1, self.size):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of other threads: they hold no lock that a worker takes
-                ours.forking = True
-                try:
-                    pid = os.fork()
-                finally:
-                    ours.forking = False
-            if not pid:
-                self.rank, self.others = rank, [i for i in range(self.size) if i != rank]
-                self.worker_main(work)
-            self.pids.append(pid)
-        self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, os.getpid())
+        with uninterrupted():
+            for rank in range(1, self.size):
+                if not (pid := fork()):
+                    self.rank, self.others = rank, [i for i in range(self.size) if i != rank]
+                    self.worker_main(work)
+                self.pids.append(pid)
 
     def worker_main(self, work: Callable[[], None]) -> None:
         """The life of a worker; it never returns."""

@@ -15,11 +15,13 @@ from ..ir import Call, Program, Value, filled, put, values
 from .placement import (
     COUNT,
     EXTREMES,
+    LIKELY,
     LINEAR,
     MAX,
     MEAN,
     MIN,
     MIXED,
+    NOISE,
     SAME,
     SCALED,
     SUM,
@@ -48,9 +50,9 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def propagate(program: Program, private: set[int], streams: list[Any]) -> Placements:
+def propagate(program: Program, private: set[int]) -> Placements:
     """The placements of all values of a program that was traced on one worker's part of the batch."""
-    placements = Placements(program, private, streams)
+    placements = Placements(program, private)
     for call in program.calls:
         placements.note(call, placed(placements, call))
     return placements
@@ -61,16 +63,19 @@ def placed(p: Placements, call: Call) -> Any:
     if call.name.startswith("group."):
         return collective(call)
     if call.effect and call.name.startswith("."):
-        shape = call.result.array.shape if isinstance(call.result, Value) and call.result.is_array else ()
-        return Shard(1, shape[0]) if shape and shape[0] in p.n else MIXED
+        return NOISE if isinstance(call.result, Value) and call.result.is_array else MIXED
     kinds = {p.of(v) for v in call.inputs()}
     if kinds <= WHOLE:
         return SAME if kinds != {COUNT} or call.name not in KEEPING else COUNT
     if MIXED in kinds and call.name != "gathered":
         return MIXED
     name = call.name.rpartition(".")[2]
+    if kinds - WHOLE == {NOISE} and name in SHAPED:
+        return NOISE
     if call.ufunc is not None or call.name in ELEMENTWISE or call.target is filled:
         return elementwise(p, call)
+    if NOISE in kinds:
+        return MIXED
     if name == "reduce":
         ufunc = getattr(call.target, "__self__", None)
         return reduced(p, call, SUM if ufunc is np.add else EXTREME.get(ufunc, ""), 0)
@@ -94,6 +99,7 @@ def collective(call: Call) -> Placement:
 ELEMENTWISE = {"np.where", "np.clip", ".clip", ".astype", "np.copy", "np.copyto", "np.broadcast_to", "np.round",
                ".round", "np.nan_to_num", "np.zeros_like", "np.ones_like", "np.full_like", "np.isclose", "np.real",
                "np.imag", ".conj", ".conjugate", "np.around", "np.sinc"}
+SHAPED = {"reshape", "ravel", "T", "mT", "transpose", "swapaxes", "[]", "squeeze", "expand_dims"}
 KEEPING = {".astype", "np.copy", ".reshape", "np.reshape"}
 
 
@@ -105,6 +111,8 @@ def elementwise(p: Placements, call: Call) -> Placement:
         return MIXED if shards else partial(p, call)
     if not isinstance(call.result, Value) or not call.result.is_array:
         return MIXED
+    if not shards:
+        return NOISE if all(v.array.shape == call.result.array.shape for v in operands if p.of(v) == NOISE) else MIXED
     return aligned(p, operands, call.result.array.shape, 0)
 
 
@@ -126,6 +134,9 @@ def aligned(p: Placements, operands: list[Value], shape: tuple[int, ...], skip: 
         for v in operands:
             if p.of(v) in WHOLE and not even(v, found, shape):
                 return MIXED
+            lead = len(shape) - v.array.ndim
+            if p.of(v) == NOISE and any(k < lead or v.array.shape[k - lead] != shape[k] for k in found.touched(shape)):
+                return MIXED  # one number for several rows, and another one for each worker
     return found
 
 
@@ -182,7 +193,7 @@ def partial(p: Placements, call: Call) -> Placement:
     if target is np.negative:
         return turned(kind)
     if target in (np.multiply, np.divide) and other in WHOLE:
-        return products(call, kinds, kind)
+        return products(p, call, kinds, kind)
     if kind in EXTREMES:
         if target in RISING or EXTREME.get(target) == kind:
             return kind
@@ -193,8 +204,10 @@ def partial(p: Placements, call: Call) -> Placement:
     return MIXED
 
 
-def turned(kind: Any) -> Placement:
-    return MIN if kind == MAX else MAX if kind == MIN else kind
+def turned(kind: Placement) -> Placement:
+    if kind in EXTREMES:
+        return MIN if kind == MAX else MAX
+    return kind
 
 
 def sums(target: Any, kinds: list[Placement], kind: Any, dtype: Any) -> Placement:
@@ -206,18 +219,22 @@ def sums(target: Any, kinds: list[Placement], kind: Any, dtype: Any) -> Placemen
     return (MIXED if kind == SUM else MEAN) if alone else kind
 
 
-def products(call: Call, kinds: list[Placement], kind: Any) -> Placement:
+def products(p: Placements, call: Call, kinds: list[Placement], kind: Any) -> Placement:
     """A part times, or divided by, what all workers have."""
     i = 0 if kinds[1] in WHOLE else 1
     other = call.args[1 - i]
     if call.target is np.divide and i == 1:
         return MIXED
     if kind in EXTREMES:
-        number = type(other) in (int, float) or isinstance(other, np.generic)
-        return (kind if other > 0 else turned(kind) if other < 0 else MIXED) if number else MIXED
+        sign = float(other) if type(other) in (int, float) or isinstance(other, np.generic) else 0.0
+        return turned(kind) if sign < 0 else turned(turned(kind)) if sign > 0 else MIXED
     if kinds[1 - i] == COUNT:
         return MEAN if kind == SUM and call.target is np.divide else SCALED
-    return SCALED if fixed(other) else kind
+    if not fixed(other):
+        return kind
+    number = float(other) if type(other) in (int, float) or isinstance(other, np.generic) else 0.0
+    n = number if call.target is np.divide or not number else 1 / number
+    return LIKELY if kind == SUM and n and any(abs(n - size) <= 1e-6 * size for size in p.sizes) else SCALED
 
 
 # --- reductions and other functions of an axis ---
@@ -541,14 +558,15 @@ def contracted(p: Placements, operands: Any, names: list[str], out: str, call: C
     if len(found) != 1:
         return MIXED
     key = found.pop()[0]
-    scaled = False
+    kind: Placement = SUM
     for v, letters in zip(operands, names, strict=True):
         if p.of(v) in WHOLE and (axes := [k for k, letter in enumerate(letters) if letter in along]):
             if v.kind != "constant" or v.mutable or not constant_along(v.array, axes):
                 return MIXED
-            scaled = scaled or not bool((v.array == 1).all())
+            n = math.prod(v.array.shape[k] for k in axes)
+            kind = kind if (v.array == 1).all() else MEAN if kind == SUM and np.allclose(v.array * n, 1) else SCALED
     if key in out and call.result.is_array:
         v, own, _ = shards[0]
         return own.moved(v.array.shape, call.result.array.shape, out.index(key))  # type: ignore[union-attr]
-    return (SCALED if scaled else SUM) if not set(key) & set(out) else MIXED
+    return kind if not set(key) & set(out) else MIXED
 

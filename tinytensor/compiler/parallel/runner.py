@@ -13,8 +13,10 @@ from ...random import Generator
 from ..codegen.source import Source
 from ..ir import ArrayLayout, CompileError, Program, Value, put
 from .collectives import ShardedState, collective_id, comm_buffer, makes_view
-from .placement import MAX, MEAN, MIN, SCALED, SUM, Placement, whole
+from .placement import LIKELY, MAX, MEAN, MIN, SCALED, SUM, Placement, whole
 from .process_group import ProcessGroup, Stopped, shared, uninterrupted
+
+GUESSES = (SCALED, LIKELY)  # sums or means
 
 
 class ShardedRunner:
@@ -39,8 +41,8 @@ class ShardedRunner:
                  shares: ShardedState, store: Callable[[Any], None]) -> None:
         self.source, self.size, self.program, self.shares, self.store = source, shares.size, program, shares, store
         size, self.whole, self.vectors = self.size, shares.whole, set(map(id, shares.vectors()))
-        self.outputs, self.shapes, (self.gradient, self.order) = shares.sharding
-        self.outputs = [SUM if how == SCALED and v.is_array and v.array.dtype.kind in "iub" else how
+        self.outputs, self.shapes, (self.gradient, self.order), self.loss = shares.sharding
+        self.outputs = [SUM if how in GUESSES and v.is_array and v.array.dtype.kind in "iub" else how
                         for how, v in zip(self.outputs, program.result, strict=True)]
         self.group, self.well = ProcessGroup(size), True
         for call in program.calls:
@@ -139,17 +141,17 @@ class ShardedRunner:
     @property
     def undecided(self) -> bool:
         """Whether it is not yet known of some result whether it is a sum or a mean."""
-        return SCALED in self.outputs
+        return any(how in GUESSES for how in self.outputs)
 
     def decide(self, expected: list[Any]) -> None:
         """Tell sums from means, of results that were multiplied by a number that may be 1 / n, by the whole batch's."""
         for i, how in enumerate(self.outputs if len(expected) == self.count + 1 else ()):
-            if how == SCALED:
+            if how in GUESSES:
                 errors = []
                 for self.outputs[i] in (SUM, MEAN):
                     errors.append(float(np.linalg.norm(np.ravel(self.gather_output(i) - expected[i]))))
                 size = float(np.linalg.norm(np.ravel(expected[i])))
-                self.outputs[i] = SCALED if not max(errors) > 1e-3 * size else (SUM, MEAN)[errors[1] < errors[0]]
+                self.outputs[i] = how if not max(errors) > 1e-3 * size else (SUM, MEAN)[errors[1] < errors[0]]
 
     def gradients(self) -> dict[Any, Any]:
         """The gradients of the last step, of all workers together, by parameter."""
@@ -161,7 +163,7 @@ class ShardedRunner:
 
 def together(parts: Any, how: Placement) -> float:
     """A number of the whole batch, from those of all workers."""
-    if how in (MEAN, SCALED):
+    if how in (MEAN, SCALED, LIKELY):
         return float(sum(parts) / len(parts))
     if how in (MAX, MIN):
         return float((np.max if how == MAX else np.min)(parts))

@@ -387,7 +387,7 @@ LOSSES = {
 }
 
 
-def learnt(loss, outputs=lambda z, y: (), workers=1, steps=5):
+def learnt(loss, outputs=lambda z, y: (), workers=1, steps=5, **options):
     """What steps gave, whose targets that count are not as many in both halves of a batch, and the weights then."""
     model = nn.Linear(3, 4, rng=1)
     opt, rng, given = optim.SGD(model.parameters(), lr=0.01), np.random.default_rng(0), []
@@ -400,7 +400,7 @@ def learnt(loss, outputs=lambda z, y: (), workers=1, steps=5):
         opt.step()
         return losses, outputs(z.data, y)
 
-    step = step if workers == 1 else tt.compile(step, model, opt, workers=workers)
+    step = step if workers == 1 else tt.compile(step, model, opt, workers=workers, **options)
     for _ in range(steps):
         y = rng.integers(0, 4, 12)
         y[-4:] = 0
@@ -480,10 +480,76 @@ def test_a_loss_that_is_no_sum_of_rows_is_refused():
     same(learnt(divided := lambda z, y: ((z * z).sum(1) * (y == 0)).sum() / len(y)), learnt(divided, workers=2))
 
 
-def test_a_sum_that_is_divided_by_a_number_of_its_own_is_refused():
+@pytest.mark.parametrize("loss", [
+    lambda z, y: (z * z).sum() / 100, lambda z, y: ((z * z) / len(y)).sum(), lambda z, y: (z * z).sum() / len(y),
+    lambda z, y: (z * z * 6).sum() / 6, lambda z, y: (z * z).sum() * (z.data.shape[0] / 12 * 0 + 0.01),
+    lambda z, y: (z * z).sum() * (1 / y.size), lambda z, y: ((z * z) / y.size).sum() * 0.5])
+def test_sums_are_told_from_means_by_what_one_process_makes_of_the_batch(loss):
+    """A number that the sum is multiplied by may be 1 / n, or not."""
+    for options in ({}, {"fast": True}):
+        same(learnt(loss), learnt(loss, workers=2, **options))
+    same(learnt(loss), learnt(loss, workers=3))
+
+
+def test_what_is_no_sum_and_no_mean_after_all_is_refused():
     with pytest.raises(tt.CompileError, match=r"step: the gradient of weight\[0, 0\] is .* for the whole batch and .* "
                                               r"by 2 workers; expected the same but for rounding; .*divide by the b"):
-        learnt(lambda z, y: (z * z).sum() / 100, workers=2)
+        learnt(lambda z, y: ((z * z) / len(y)).mean(), workers=2)
+
+
+def test_what_is_drawn_for_each_row_does_not_hide_the_rest():
+    """Masks are each worker's own; what does not come of them is compared, and a loss has to be a mean for certain."""
+    def dropped(loss, other=lambda y: y.max()):
+        model = nn.Sequential(nn.Linear(3, 6, rng=1), nn.Dropout(0.5, rng=2), nn.Linear(6, 4, rng=1))
+        opt = optim.SGD(model.parameters(), lr=0.001)
+
+        def step(x, y):
+            z = model(x)
+            value = loss(z, y)
+            opt.zero_grad()
+            value.backward()
+            opt.step()
+            return value, z.argmax(1), other(y)
+
+        step, rng = tt.compile(step, model, opt, workers=2), np.random.default_rng(0)
+        for _ in range(12):
+            y = rng.integers(0, 4, 8)
+            value, best, found = step(rng.standard_normal((8, 3)).astype(np.float32), y)
+            assert best.shape == (8,) and found == other(y) and np.isfinite(value.item())
+
+    for fine in (plain, lambda z, y: (z * z).sum(), lambda z, y: (z * z).sum() / len(y), lambda z, y: z.var(1).mean()):
+        dropped(fine)
+    for wrong in (lambda z, y: (z * z).sum() / 100, lambda z, y: ((z * z) / len(y)).sum()):
+        with pytest.raises(tt.CompileError, match=r"nobody can see whether the loss is a mean .*; write .mean\(\), di"):
+            dropped(wrong)
+    with pytest.raises(tt.CompileError, match="the result is 8 for the whole batch and 4 by 2 workers"):
+        dropped(plain, len)
+
+
+def test_gradients_that_are_given_back_are_complete():
+    def given(workers):
+        model = nn.Linear(40, 30, rng=1)
+        opt = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, y):
+            loss = tt.cross_entropy(model(x), y)
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            return model.weight.grad, model.bias.grad
+
+        step = tt.compile(step, model, opt, workers=workers) if workers > 1 else step
+        rng = np.random.default_rng(0)
+        return [step(rng.standard_normal((8, 40)).astype(np.float32), rng.integers(0, 30, 8)) for _ in range(40)]
+
+    same(given(1), given(2))
+
+
+def test_integers_that_can_not_be_dealt_out_are_refused():
+    rng, table = np.random.default_rng(0), np.arange(30)
+    for shape in (7, None):
+        with pytest.raises(tt.CompileError, match="integers of shape .* are drawn; expected as many rows as 2 workers"):
+            tt.compile(lambda shape=shape: tt.take(table, rng.integers(0, 9, shape), 0) * 2, rng, workers=2)()
 
 
 def test_state_that_is_made_of_a_workers_rows_is_refused():

@@ -254,25 +254,13 @@ def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], execut
                            f"its program does not; expected no side effects on Python objects; give the value back, "
                            f"count outside of the step, or let it be a declared array")
     runner = executable.run if isinstance(executable.run, ShardedRunner) else None
-    if runner is not None:
-        runner.expected = executable.by_number(expected.result)
-    try:
-        result = run()
-    finally:
-        if runner is not None:
-            runner.expected = None
     tolerance = TOLERANCE if runner is not None or executable.fast else 0.0
-    if runner is not None and runner.streams:  # each worker draws numbers of its own: nothing is the same
-        if runner.loss == SCALED:
-            before.restore()
-            surroundings.restore()
-            raise Disagreement(f"compile: {title}: each worker draws numbers of its own, so that nobody can see "
-                               f"whether the loss is a mean over the batch; expected a mean; write .mean(), divide by "
-                               f"len(x), or leave workers out")
-        return result
-    means = {} if runner is None else runner.gradients()
-    found = [*gaps(executable, expected, Effect(kept(result), Copy(executable), means, surroundings.gradients(), []),
-                   tolerance)]
+    if runner is None:
+        result = run()
+        found = [*gaps(executable, expected, Effect(kept(result), Copy(executable), {}, surroundings.gradients(), []),
+                       tolerance)]
+    else:
+        result, found = shared_gaps(runner, run, before, surroundings, expected, executable, state)
     if found:
         before.restore()
         surroundings.restore()
@@ -286,6 +274,45 @@ def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], execut
             raise disagreement(title, min(found, key=lambda d: d.order), runner, tolerance)
         result = run()
     return result
+
+
+def shared_gaps(runner: ShardedRunner, run: Callable[[], Any], before: Copy, surroundings: Surroundings,
+                expected: Effect, executable: Any, state: State) -> tuple[Any, list[Difference]]:
+    """What workers give, and what of it is not the whole batch's, once sums were told from means."""
+    size, wanted = runner.size, expected.means
+    runner.expected = executable.by_number(expected.result)
+    try:
+        for _ in range(2):
+            result = run()
+            means = {p: g for p, g in runner.gradients().items() if p in wanted}
+            square = sum([float(np.vdot(wanted[p], wanted[p])) for p in means])
+            share = sum([float(np.vdot(wanted[p], g)) for p, g in means.items()]) / (square or 1)
+            rate = 1.0
+            if executable.folded:  # they were multiplied by the learning rate
+                rates = [float(group["lr"]) for opt in state.optimizers for group in opt.param_groups]
+                rate = min(rates, key=lambda r: min(abs(share - r * f) for f in (1, size, 1 / size))) or 1.0
+            other = 1 / size if runner.group.total else size  # of what it should be, if sums and means are mixed up
+            if not runner.guess or runner.streams or not square or abs(share / rate * other - 1) > 1e-2:
+                break
+            runner.group.total = not runner.group.total
+            before.restore()
+            surroundings.restore()
+    finally:
+        runner.expected = None
+    runner.guess = runner.guess and not square
+    if runner.streams and runner.loss == SCALED:
+        before.restore()
+        surroundings.restore()
+        raise Disagreement("compile: each worker draws numbers of its own, so that nobody can see whether the loss is "
+                           "a mean over the batch; expected a mean; write .mean(), divide by len(x), or leave workers "
+                           "out")
+    got = Effect(kept(result), Copy(executable), {p: g / rate for p, g in means.items()}, surroundings.gradients(), [])
+    found = [*gaps(executable, expected, got, TOLERANCE)]
+    if runner.streams:  # what comes of each worker's own draws is not the same
+        drawn = {f"the random stream {s.name}" for s in executable.program.sources if s.kind == "stream"}
+        found = [d for d in found if d.name not in drawn and d.order >= 0 and not (
+            d.value is not None and d.value.number in runner.random)]
+    return result, found
 
 
 def shake(a: Any) -> None:
@@ -318,9 +345,6 @@ def gaps(executable: Any, expected: Effect, got: Effect, tolerance: float) -> It
         if own is not None and not equal(g, own, tolerance):
             yield Difference(math.inf, f"the gradient of {name}", g, own, None)
     pairs = [(p, expected.means[p], g) for p, g in got.means.items() if p in expected.means]
-    if executable.fast and pairs:  # the learning rate may be in them already
-        share = sum([float(np.vdot(g, own)) for _, g, own in pairs]) / sum([float(np.vdot(g, g)) for _, g, _ in pairs])
-        pairs = [(p, g * share, own) for p, g, own in pairs] if np.isfinite(share) else []
     size = max([float(np.abs(g).max(initial=0)) for _, g, _ in pairs], default=0.0)
     for p, g, own in pairs:
         finite = np.isfinite(g)

@@ -171,7 +171,8 @@ class Executable:
     def __init__(self, traced: TraceResult, title: str, state: State, key: Any, args: tuple[Any, ...],
                  shares: ShardedState, fast: bool, check: bool | None) -> None:
         self.program, self.out_tree, slots, self.key = *traced[:2], traced.slots, key
-        program = fuse_updates(fold_scale(self.program) if fast else self.program)
+        folded = fold_scale(self.program) if fast else self.program
+        program, self.folded = fuse_updates(folded), folded is not self.program
         self.source, (numbers, changed) = written(planned(program), title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]

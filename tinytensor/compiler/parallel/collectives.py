@@ -18,7 +18,7 @@ from ...optim.flat import Block
 from ..ir import Call, CompileError, Program, Value
 from ..tracing.trace import Trace
 from ..tracing.tracer import ArrayTracer
-from .placement import SAME, SUM, Placement, check_loss, check_outputs, check_state
+from .placement import SAME, Placement, check_loss, check_outputs, check_state
 from .process_group import after_fork, shared
 from .rules import propagate
 
@@ -39,12 +39,15 @@ class Sharding(NamedTuple):
         The number of the collective that averages gradients, or -1; and where each parameter's stands in it.
     loss : str
         What a worker's loss is of the whole batch's.
+    random : set
+        The numbers of values that come of each worker's own draws.
     """
 
     outputs: list[Placement]
     shapes: list[tuple[int, ...]]
     gradient: tuple[int, list[tuple[Any, int, int]]]
     loss: Placement
+    random: set[int]
 
 
 class ShardedState:
@@ -62,7 +65,7 @@ class ShardedState:
 
     def __init__(self, size: int) -> None:
         self.size, self.pid = size, os.getpid()
-        self.sharding = Sharding([], [], (-1, []), SAME)  # of the latest trace
+        self.sharding = Sharding([], [], (-1, []), SAME, set())  # of the latest trace
         if size > 1:
             after_fork(weakref.WeakMethod(self.unshare))
         self.padded: dict[int, dict[str, Any]] = {}
@@ -279,8 +282,7 @@ def finish(program: Program, collectives: Collectives) -> None:
                         if any(v is call.result for v in c.inputs()))
             whole = whole or any(v.base is call.result for v in (*result, *[final for _, final in program.state]))
             call.args, number = (*call.args[:3], whole), call.args[1]
-            call.kwargs = {"total": True} if loss == SUM else {}
-    shares.sharding = Sharding(outputs, [], (number, collectives.order), loss)
+    shares.sharding = Sharding(outputs, [], (number, collectives.order), loss, placements.random)
 
 
 def makes_view(call: Call) -> bool:

@@ -64,12 +64,15 @@ class Placements:
     ----------
     blame : dict
         For what is mixed, by number: the first call that made it so.
+    random, sized : set
+        What comes of each worker's own draws, and of a number that is the batch's size, or its inverse, by number.
     """
 
     def __init__(self, program: Program, private: Iterable[int]) -> None:
         self.found: dict[int, Placement] = {}
         self.blame: dict[int, Call] = {}
         self.sizes = set[int]()  # of all values that are rows
+        self.random, self.sized = set[int](), set[int]()
         private, self.n = set(private), {v.array.shape[0] for v in program.inputs if v.is_array and v.array.ndim}
         for v in program.sources:
             if v.kind == "input" and v.is_array:
@@ -87,13 +90,23 @@ class Placements:
 
     def note(self, call: Call, result: Any) -> None:
         """What a rule found of a call's results."""
+        draws, sized = call.effect and call.name.startswith("."), self.has_size(call)
         for v in call.outputs():
             self.found[v.number] = found = result.get(v.number, MIXED) if isinstance(result, dict) else result
+            for those, begins in ((self.random, draws), (self.sized, sized)):
+                if begins or any(w.number in those for w in call.inputs()):
+                    those.add(v.number)
             if isinstance(found, Shard) and v.is_array:
                 self.sizes |= {v.array.size, found.n}
             if found == MIXED:
                 first = next((w.number for w in call.inputs() if w.number in self.blame), None)
                 self.blame[v.number] = call if first is None else self.blame[first]
+
+    def has_size(self, call: Call) -> bool:
+        """Whether a product or quotient is with a number that may be the batch's size, or 1 / n."""
+        return call.target in (np.multiply, np.divide) and any(
+            n and any(abs(m - size) <= 1e-6 * size for m in (n, 1 / n) for size in self.sizes)
+            for n in [float(x) for x in call.args if type(x) in (int, float) or isinstance(x, np.generic)])
 
     def whose(self, v: Value) -> str:
         """The line that made a value what can't be put together, for an error."""
@@ -154,11 +167,12 @@ def check_state(placements: Placements, program: Program, private: set[int]) -> 
 
 
 def check_loss(placements: Placements, loss: Any) -> Placement:
-    """Refuse a loss whose gradient is not that of its parts; whether it is a sum, so that gradients are too."""
+    """What a worker's loss, and so its gradient, is of the whole batch's; refused if it is neither a sum nor a mean."""
     kinds = [placements.of(x) for x in loss]
     for x, found in zip(loss, kinds, strict=True):
         if found in (MIXED, NOISE, *EXTREMES):
             raise refused(placements, x, "the gradient of this loss", *LOSS)
     if not kinds:
         return SAME
-    return (SUM if isinstance(kinds[0], Shard) else kinds[0]) if kinds[1] == SAME else SCALED
+    kind = SUM if isinstance(kinds[0], Shard) else kinds[0]
+    return SCALED if kinds[1] != SAME or (kind == SUM and loss[0].number in placements.sized) else kind

@@ -133,6 +133,15 @@ class ProcessGroup:
     # --- waiting ---
 
     @property
+    def total(self) -> bool:
+        """Whether the loss is a sum over the batch, and so are gradients; all workers see it."""
+        return bool(self.counters[self.size * STEP + 1])
+
+    @total.setter
+    def total(self, on: bool) -> None:
+        self.counters[self.size * STEP + 1] = on
+
+    @property
     def status(self) -> int:
         return self.counters[self.size * STEP]
 
@@ -195,9 +204,10 @@ class ProcessGroup:
                 total += other
         return total
 
-    def all_reduce_mean(self, x: Any, collective_id: int, bounds: Any = (), whole: bool = True,
-                        total: bool = False) -> Any:
-        """The mean (or the total) over all workers of a vector; of each piece in `bounds` a worker computes its part.
+    def all_reduce_mean(self, x: Any, collective_id: int, bounds: Any = (), whole: bool = True) -> Any:
+        """The mean over all workers; of a vector of gradients, where the loss is a sum over the batch, the sum.
+
+        Of each of a vector's pieces in `bounds` a worker computes its own part.
 
         Unless the `whole` is asked for, only that part is right.
         """
@@ -207,7 +217,7 @@ class ProcessGroup:
         self.barrier()
         if not bounds:
             return np.array(np.add.reduce(there[:-1], axis=0) * (1 / self.size))
-        mean, shares = there[-1], np.full(self.size, 1 if total else 1 / self.size, there.dtype)
+        mean, shares = there[-1], np.full(self.size, 1 if self.total else 1 / self.size, there.dtype)
         for start, stop in bounds:
             size = (stop - start) // self.size
             part = slice(start + self.rank * size, start + (self.rank + 1) * size)

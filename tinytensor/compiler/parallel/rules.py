@@ -171,8 +171,8 @@ def constant_along(a: Any, axes: list[int]) -> bool:
 
 
 def fixed(x: Any) -> bool:
-    """Whether an operand is a number of the program's, which may have been made of the batch's size."""
-    return not isinstance(x, Value) or (x.kind == "constant" and not x.mutable)
+    """Whether an operand may have been made of the batch's size: not what comes from outside of the step as it is."""
+    return not isinstance(x, Value) or not (x.base.kind in ("state", "number", "input") or x.base.mutable)
 
 
 def partial(p: Placements, call: Call) -> Placement:
@@ -219,7 +219,7 @@ def sums(target: Any, kinds: list[Placement], kind: Any, dtype: Any) -> Placemen
     return (MIXED if kind == SUM else MEAN) if alone else kind
 
 
-def products(p: Placements, call: Call, kinds: list[Placement], kind: Any) -> Placement:
+def products(p: Placements, call: Call, kinds: list[Placement], kind: Placement) -> Placement:
     """A part times, or divided by, what all workers have."""
     i = 0 if kinds[1] in WHOLE else 1
     other = call.args[1 - i]
@@ -232,9 +232,7 @@ def products(p: Placements, call: Call, kinds: list[Placement], kind: Any) -> Pl
         return MEAN if kind == SUM and call.target is np.divide else SCALED
     if not fixed(other):
         return kind
-    number = float(other) if type(other) in (int, float) or isinstance(other, np.generic) else 0.0
-    n = number if call.target is np.divide or not number else 1 / number
-    return LIKELY if kind == SUM and n and any(abs(n - size) <= 1e-6 * size for size in p.sizes) else SCALED
+    return LIKELY if kind == SUM and p.has_size(call) else SCALED
 
 
 # --- reductions and other functions of an axis ---

@@ -16,7 +16,7 @@ from .collectives import ShardedState, collective_id, comm_buffer, makes_view
 from .placement import LIKELY, MAX, MEAN, MIN, SCALED, SUM, Placement, whole
 from .process_group import ProcessGroup, Stopped, shared, uninterrupted
 
-GUESSES = (SCALED, LIKELY)  # sums or means
+GUESSES = (SUM, SCALED, LIKELY)  # sums or means: numbers tell, for a factor may be 1 / n
 
 
 class ShardedRunner:
@@ -41,9 +41,11 @@ class ShardedRunner:
                  shares: ShardedState, store: Callable[[Any], None]) -> None:
         self.source, self.size, self.program, self.shares, self.store = source, shares.size, program, shares, store
         size, self.whole, self.vectors = self.size, shares.whole, set(map(id, shares.vectors()))
-        self.outputs, self.shapes, (self.gradient, self.order), self.loss = shares.sharding
-        self.outputs = [SUM if how in GUESSES and v.is_array and v.array.dtype.kind in "iub" else how
-                        for how, v in zip(self.outputs, program.result, strict=True)]
+        self.outputs, self.shapes, (self.gradient, self.order), self.loss, self.random = shares.sharding
+        self.guesses = {i for i, v in enumerate(program.result) if self.outputs[i] in GUESSES
+                        and not (v.is_array and v.array.dtype.kind in "iub")}
+        self.outputs = [SUM if how in GUESSES and i not in self.guesses else how for i, how in enumerate(self.outputs)]
+        self.guess = self.loss in GUESSES and self.gradient >= 0  # whether gradients are summed or averaged is one too
         self.group, self.well = ProcessGroup(size), True
         for call in program.calls:
             if call.name.startswith("group.") and call.name != "group.local_shard":
@@ -61,6 +63,7 @@ class ShardedRunner:
         self.streams = per_rank_streams(program)
         self.mirrored = [(a, shared(a.shape, a.dtype)) for a in broadcast_arrays(program, shares)]
         self.expected: list[Any] | None = None  # results of the whole batch, by which sums are told from means
+        self.group.total = self.loss == SUM
         self.group.start(self.work)
         self.run = self.build(source.inputs)
 
@@ -141,17 +144,20 @@ class ShardedRunner:
     @property
     def undecided(self) -> bool:
         """Whether it is not yet known of some result whether it is a sum or a mean."""
-        return any(how in GUESSES for how in self.outputs)
+        return bool(self.guesses or self.guess)
 
     def decide(self, expected: list[Any]) -> None:
         """Tell sums from means, of results that were multiplied by a number that may be 1 / n, by the whole batch's."""
-        for i, how in enumerate(self.outputs if len(expected) == self.count + 1 else ()):
-            if how in GUESSES:
-                errors = []
-                for self.outputs[i] in (SUM, MEAN):
-                    errors.append(float(np.linalg.norm(np.ravel(self.gather_output(i) - expected[i]))))
-                size = float(np.linalg.norm(np.ravel(expected[i])))
-                self.outputs[i] = how if not max(errors) > 1e-3 * size else (SUM, MEAN)[errors[1] < errors[0]]
+        for i in [*self.guesses] if len(expected) == self.count + 1 else ():
+            how, errors = self.outputs[i], []
+            for self.outputs[i] in (SUM, MEAN):
+                errors.append(float(np.linalg.norm(np.ravel(self.gather_output(i) - expected[i]))))
+            size = float(np.linalg.norm(np.ravel(expected[i])))
+            if max(errors) > 1e-3 * size:
+                self.outputs[i] = (SUM, MEAN)[errors[1] < errors[0]]
+                self.guesses.remove(i)
+            else:
+                self.outputs[i] = how
 
     def gradients(self) -> dict[Any, Any]:
         """The gradients of the last step, of all workers together, by parameter."""

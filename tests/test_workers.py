@@ -153,19 +153,19 @@ def test_a_batch_that_can_not_be_shared_is_refused():
     opt = optim.SGD(model.parameters(), lr=0.1)
     step = tt.compile(training(model, opt), model, opt, workers=2)
     x, y = batches(1, (7, 3))[0]
-    with pytest.raises(tt.CompileError, match=r"x of shape \(7, 3\) came for 2 workers; expected arrays whose first"):
+    with pytest.raises(tt.CompileError, match=r"got x of shape \(7, 3\) for 2 workers; expected arrays whose first"):
         step(x, y)
 
 
 def test_numbers_of_workers_that_make_no_sense_are_refused():
     for wrong in (0, -1, 1.5, True, "2"):
-        with pytest.raises(ValueError, match="came; expected a whole number, 1 or more"):
+        with pytest.raises(ValueError, match="got workers=.*; expected a whole number, 1 or more"):
             tt.compile(lambda x: x, workers=wrong)
 
 
 def test_where_forking_is_not_safe_it_says_so(monkeypatch):
     monkeypatch.setattr(process_group.sys, "platform", "darwin")
-    with pytest.raises(tt.CompileError, match="workers=2 came on darwin .*; expected Linux on x86-64"):
+    with pytest.raises(tt.CompileError, match="got workers=2 on darwin .*; expected Linux on x86-64"):
         tt.compile(lambda x: x, workers=2)
 
 

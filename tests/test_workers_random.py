@@ -103,7 +103,9 @@ BAD = [
     lambda z, y: (z * (y == 0)[:, None]).sum() / (y == 0).sum(), lambda z, y: z > z.mean(), lambda z, y: len(y),
     lambda z, y: np.sqrt((z * z).sum()), lambda z, y: z.prod(), lambda z, y: y + np.arange(len(y)),
     lambda z, y: z.mean(0).max(), lambda z, y: z.sum() + 1, lambda z, y: np.ones(len(y)), lambda z, y: np.roll(z, 1, 0),
-    lambda z, y: z.max() - z.min(), lambda z, y: z.reshape(2, -1, CLASSES).sum(0), lambda z, y: y.sum() // 2,
+    lambda z, y: z.max() - z.min(), lambda z, y: np.sqrt(z.max()), lambda z, y: np.logical_not(z.max()),
+    lambda z, y: z.max().astype(bool), lambda z, y: z.max() > 1,
+    lambda z, y: z.reshape(2, -1, CLASSES).sum(0), lambda z, y: y.sum() // 2,
 ]
 
 

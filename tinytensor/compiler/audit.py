@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import Tensor
 from ..core import state as engine
+from .equality import apart, equal, first_gap, kept
 from .ir import CompileError, Value
 from .parallel.placement import SCALED
 from .parallel.process_group import uninterrupted
@@ -25,6 +25,8 @@ from .tracing.state import State
 TRACED, STEPS = 2, 3  # calls that make a program; with check=True, calls after these that are audited
 TOLERANCE = 1e-5  # of the size of a value, where numbers are rounded at other places
 UNDECIDED = 100  # so many calls are audited at most, if sums and means can't be told apart
+RUNNING = ("compile: a step was called while it runs; expected one call at a time, for its arrays are made once; "
+           "compile a step for each thread")
 LARGE = 2**20  # bytes: an array from which on nobody looks at whether the step has written into it, undeclared
 
 
@@ -132,70 +134,6 @@ def put(rng: Any, where: Any) -> None:
         rng.set_state(where)
 
 
-# --- whether values are the same ---
-
-
-def equal(a: Any, b: Any, tolerance: float = 0.0) -> bool:
-    """Whether results are the same, to the last bit or within a share of their size; a nan equals a nan."""
-    if isinstance(a, Tensor) or isinstance(b, Tensor):
-        return equal(getattr(a, "data", a), getattr(b, "data", b), tolerance)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(equal(x, y, tolerance) for x, y in zip(a, b, strict=True))
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(equal(a[k], b[k], tolerance) for k in a)
-    if isinstance(a, np.ndarray | np.generic) and isinstance(b, np.ndarray | np.generic):
-        a, b = np.asarray(a), np.asarray(b)
-        return bool(a.dtype == b.dtype and a.shape == b.shape and (
-            bits(a) == bits(b) or (tolerance and near(a, b, tolerance))))
-    if tolerance and type(a) is float and type(b) is float:
-        return near(np.array(a), np.array(b), tolerance)
-    return type(a) is type(b) and (a is b or repr(a) == repr(b))
-
-
-def bits(a: Any) -> bytes:
-    """All of an array, but which nan it is that stands in it."""
-    told: bytes = a.tobytes()
-    return told if a.dtype.kind not in "fc" or not np.isnan(a).any() else np.where(np.isnan(a), np.nan, a).tobytes()
-
-
-def near(a: Any, b: Any, tolerance: float) -> bool:
-    """Whether arrays are the same but for rounding: of integers a thousandth may be others, such as an argmax."""
-    if a.dtype.kind not in "fc":
-        if not a.ndim and a.dtype.kind in "iu":
-            return abs(int(a) - int(b)) <= 1e-3 * abs(int(a))
-        return bool(np.count_nonzero(a != b) <= 1e-3 * a.size)
-    good = np.isfinite(a)
-    if not np.array_equal(a[~good], b[~good], equal_nan=True):
-        return False
-    size = float(np.abs(a[good]).max(initial=0))
-    return bool((np.abs(a[good] - b[good]) <= tolerance * (size + 1e-2)).all())
-
-
-def first_gap(a: Any, b: Any, tolerance: float) -> tuple[str, Any, Any]:
-    """Where two arrays differ first, and the values there."""
-    a, b = (np.asarray(getattr(x, "data", x)) if isinstance(x, Tensor | np.ndarray | np.generic) else x for x in (a, b))
-    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
-        return "", short(a), short(b)
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return "", f"of {a.dtype} and shape {a.shape}", f"of {b.dtype} and shape {b.shape}"
-    with np.errstate(all="ignore"):
-        apart = (a != b) & ~((a != a) & (b != b))
-        if tolerance and a.dtype.kind in "fc":
-            far = ~(np.abs(a - b) <= tolerance * float(np.nanmax(np.abs(a), initial=0)))
-            apart = apart & far if (apart & far).any() else apart
-    at = tuple(int(k) for k in np.argwhere(apart)[0]) if apart.any() else (0,) * a.ndim
-    return f"[{', '.join(map(str, at))}]" * bool(a.ndim), a[at].item(), b[at].item()
-
-
-def kept(x: Any) -> Any:
-    """Copies of results, for their memory may be written again."""
-    if isinstance(x, Tensor):
-        return x.data.copy()
-    if isinstance(x, list | tuple):
-        return [kept(y) for y in x]
-    return {k: kept(y) for k, y in x.items()} if isinstance(x, dict) else np.copy(x) if isinstance(x, np.ndarray) else x
-
-
 # --- an audit ---
 
 
@@ -207,14 +145,19 @@ def audited(title: str, step: Callable[[], Any], run: Callable[[], Any], executa
     """
     if executable.fault:
         raise CompileError(executable.fault)
+    if executable.audited:
+        raise RuntimeError(RUNNING)
+    following, executable.audit, executable.audited = executable.audit, 0, True  # until then each call comes here
     with uninterrupted():
         try:
             return compared(title, step, run, executable, state, around)
         except Disagreement as found:
-            executable.fault, executable.audit = str(found), 0
+            executable.fault, following = str(found), 0
             if isinstance(executable.run, ShardedRunner):
                 executable.run.group.close()
             raise CompileError(executable.fault) from None
+        finally:
+            executable.audit, executable.audited = following, False
 
 
 class Disagreement(Exception):
@@ -319,16 +262,6 @@ def shake(a: Any) -> None:
     """Change numbers by some roundings."""
     if a.dtype.kind == "f":
         a *= 1 + 4 * np.finfo(a.dtype).eps * np.random.default_rng(0).choice([-1, 1], a.shape).astype(a.dtype)
-
-
-def apart(a: Any, b: Any) -> float:
-    """The largest gap between two values; infinite if they have none."""
-    a, b = (np.asarray(getattr(x, "data", x)) if not isinstance(x, np.ndarray) else x for x in (a, b))
-    if a.shape != b.shape or a.dtype != b.dtype or a.dtype.kind not in "biufc":
-        return math.inf
-    with np.errstate(all="ignore"):
-        gap = np.abs(a.astype(np.float64) - b)
-    return float(np.where((a == b) | ((a != a) & (b != b)), 0, gap).max(initial=0))
 
 
 def gaps(executable: Any, expected: Effect, got: Effect, tolerance: float) -> Iterator[Difference]:

@@ -20,7 +20,7 @@ import numpy as np
 from .. import core
 from ..core import NO_PARAMS, RELEASED, Tensor, ndarray, record, tracing
 from ..random import Generator
-from .audit import TRACED, UNDECIDED, audited, next_audit
+from .audit import RUNNING, TRACED, UNDECIDED, audited, next_audit
 from .codegen.profile import Explanation, explained, profiled
 from .codegen.writer import written
 from .ir import CompileError, Program, Value, mapped
@@ -180,6 +180,7 @@ class Executable:
         linecache.cache[name] = (len(text), None, Lines(self), name)  # type: ignore[assignment]
         self.unchanged, self.slots, self.fast, self.whole = traced.unchanged, slots, fast, shares.whole
         self.calls, self.audit, self.fault = TRACED, next_audit(TRACED, check, shares.size > 1), ""
+        self.audited = False  # just now
         self.named = {**state.tensors, **state.plain}
         self.tensors = [*state.tensors.values(), *state.plain.values()]
         grads = " is ".join([*[f"t{i}.grad" for i in range(len(self.tensors))], "None"])
@@ -218,8 +219,7 @@ class Executable:
             outputs = self.run(*given)
         except RuntimeError as error:
             if "cannot enter context" in str(error):
-                raise RuntimeError("compile: a step was called while it runs; expected one call at a time, for its "
-                                   "arrays are made once; compile a step for each thread") from None
+                raise RuntimeError(RUNNING) from None
             raise
         if self.put:
             self.store(outputs)
@@ -290,7 +290,8 @@ class CompiledStep:
 
     def audited(self, program: Executable, args: tuple[Any, ...], given: Sequence[Any]) -> Any:
         """A call at which the program is compared with the step itself."""
-        program.audit = next_audit(program.calls, self.check, self.workers > 1)
+        if not program.audited:
+            program.audit = next_audit(program.calls, self.check, self.workers > 1)
         result = audited(self.title, partial(self.invoke, args), partial(program, given), program, self.state,
                          self.around(args))
         if getattr(program.run, "undecided", False) and program.calls < UNDECIDED:

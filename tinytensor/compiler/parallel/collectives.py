@@ -242,7 +242,7 @@ class Collectives:
     def cut(self, x: Any, name: str) -> Any:
         """The first worker's part of an argument."""
         if not x.ndim or len(x) % self.size:
-            raise CompileError(f"compile: {name} of shape {x.shape} came for {self.size} workers; expected arrays "
+            raise CompileError(f"compile: got {name} of shape {x.shape} for {self.size} workers; expected arrays "
                                f"whose first axis they can share evenly; give batches of a multiple of {self.size}")
         return x[: len(x) // self.size]
 

@@ -8,7 +8,7 @@ whole is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +55,16 @@ COUNT = "mean count"  # the same on all workers, and divided by how many they ar
 NOISE = "noise"  # drawn by each worker for itself: rows, along whichever axis they are
 LINEAR, EXTREMES, WHOLE = {SUM, MEAN, SCALED, LIKELY}, {MAX, MIN}, {SAME, COUNT}
 Placement = Shard | str
+RULES: dict[str, Callable[[Placements, Call], Any]] = {}
+
+
+def rule(*names: str) -> Callable[[Callable[[Placements, Call], Any]], Callable[[Placements, Call], Any]]:
+    """Let a function be the rule of calls of these names."""
+    def register(function: Callable[[Placements, Call], Any]) -> Callable[[Placements, Call], Any]:
+        RULES.update(dict.fromkeys(names, function))
+        return function
+
+    return register
 
 
 class Placements:

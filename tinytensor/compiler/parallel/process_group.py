@@ -38,9 +38,9 @@ MESSAGE = 4096  # bytes for the text of an error
 def refuse(workers: Any) -> None:
     """Raise unless this machine can share a step."""
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
-        raise ValueError(f"compile: workers={workers!r} came; expected a whole number, 1 or more; 2 on two cores")
+        raise ValueError(f"compile: got workers={workers!r}; expected a whole number, 1 or more; 2 on two cores")
     if workers > 1 and (not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "AMD64")):
-        raise CompileError(f"compile: workers={workers} came on {sys.platform} ({platform.machine()}); expected Linux "
+        raise CompileError(f"compile: got workers={workers} on {sys.platform} ({platform.machine()}); expected Linux "
                            f"on x86-64, where forking is safe and writes keep their order; leave workers out")
 
 

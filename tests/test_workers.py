@@ -573,3 +573,47 @@ def test_what_does_not_depend_on_the_batch_is_added_to_a_mean_and_not_to_a_sum()
     same(learnt(penalised), learnt(penalised, workers=2))
     with pytest.raises(tt.CompileError, match="the gradient of this loss can't be put together"):
         learnt(lambda z, y: penalised(z, y, "sum"), workers=2)
+
+
+class Reader(nn.Module):
+    """A network that reads a row from left to right, or looks at it through windows or by attention."""
+
+    def __init__(self, kind, first=True):
+        super().__init__()
+        self.embedding, self.kind, self.first = nn.Embedding(11, 8, rng=1), kind, first
+        self.body = {"conv": lambda: nn.Conv1d(8, 16, 3, rng=2), "attention": lambda: nn.MultiheadAttention(
+            8, 2, batch_first=True, rng=2)}.get(kind, lambda: kind(8, 16, 2, rng=2, batch_first=first))()
+        self.norm = nn.BatchNorm1d(16) if kind == "conv" else nn.Identity()
+        self.head = nn.Linear(8 if kind == "attention" else 16, 11, rng=3)
+
+    def forward(self, x):
+        z = self.embedding(x)
+        if self.kind == "conv":
+            return self.head(tt.gelu(self.norm(self.body(z.swapaxes(1, 2)))).mean(2))
+        if self.kind == "attention":
+            return self.head(self.body(z, z, z)[0].mean(1))
+        found = self.body(z if self.first else z.swapaxes(0, 1))[0]
+        return self.head(found[:, -1] if self.first else found[-1])
+
+
+NETWORKS = {
+    "rnn": lambda: Reader(nn.RNN), "gru": lambda: Reader(nn.GRU), "lstm": lambda: Reader(nn.LSTM),
+    "lstm, time first": lambda: Reader(nn.LSTM, False), "conv": lambda: Reader("conv"),
+    "attention": lambda: Reader("attention"),
+    "wide": lambda: nn.Sequential(
+        nn.Embedding(11, 8, rng=1), nn.Flatten(), nn.Linear(64, 300, rng=1), nn.LayerNorm(300), nn.GELU(),
+        nn.Linear(300, 200, rng=3), nn.RMSNorm(200), nn.Linear(200, 11, rng=4)),
+}
+
+
+@pytest.mark.parametrize("rows", [8, 256])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_of_all_kinds_are_shared(name, rows):
+    """Where a product is cut into pieces, the rows are along two axes."""
+    models = [NETWORKS[name]() for _ in range(2)]
+    opts = [optim.SGD(m.parameters(), lr=0.05) for m in models]
+    eager, step = training(models[0], opts[0]), tt.compile(training(models[1], opts[1]), models[1], opts[1], workers=2)
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        x, y = rng.integers(0, 11, (rows, 8)), rng.integers(0, 11, rows)
+        assert abs(eager(x, y).item() - step(x, y).item()) < 1e-5

@@ -167,6 +167,16 @@ def test_a_step_that_changes_is_written_down_again():
         model.train(batch == 4)
 
 
-def test_a_check_is_to_the_last_bit():
-    with pytest.raises(ValueError, match="check=True and fast=True came; expected one of them"):
-        tt.compile(lambda x: x, check=True, fast=True)
+@pytest.mark.parametrize("fast", [False, True])
+def test_what_is_fast_is_audited_within_its_rounding(fast):
+    trained(NETWORKS["batch norm, relu"], fast=fast, check=True)
+    for gap, fits in ((1e-6, fast), (1e-4, False)):
+        step = tt.compile(lambda x: x * 2, fast=fast)
+        step(ONES), step(ONES)
+        run = step.latest.run
+        step.latest.run = lambda *given, run=run, gap=gap: tuple([x * np.float32(1 + gap) for x in run(*given)])
+        if fits:
+            step(ONES)
+        else:
+            with pytest.raises(tt.CompileError, match=r"the result\[0, 0\] is 2.0 by the step itself and 2.0"):
+                step(ONES)

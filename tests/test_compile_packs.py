@@ -166,5 +166,5 @@ PERTURBED = {"places": ("packs", anywhere, [*MOVED, ("left", 3, 0.0), *MOVED]),
 def test_a_perturbed_rule_is_noticed(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, other, plan = PERTURBED[rule]
     monkeypatch.setattr(horizontal_fusion, name, other)
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, tt.CompileError)):  # an audit may be the first to see it
         follow(plan)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, ndarray, primitive, recording, state
+from .collectives import all_reduce_mean
+from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, ndarray, recording, state
 
 # --- which nodes ---
 
@@ -149,26 +150,6 @@ def rule_of(x: Tensor, node: Tensor) -> str:
     return f"the rule of {node.op.name if node.op else 'a leaf'} for input {i}"
 
 
-# --- workers that share a step ---
-
-
-def workers() -> int:
-    """How many share the step that is being written down; elsewhere 1."""
-    return state.workers
-
-
-@primitive
-def across(*xs: Any) -> Any:
-    """Sums over all workers that share a compiled step, of each x; the xs themselves where one does it alone."""
-    return xs
-
-
-@primitive
-def averaged(*gs: Any, leaves: Any = ()) -> Any:
-    """Numbers, or the gradients of `leaves`, each averaged over all workers that share a compiled step."""
-    return gs
-
-
 # --- the pass ---
 
 
@@ -254,7 +235,7 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     start = seed(y, gradient, "backward")
     start = start.data if isinstance(start, Tensor) else start
     taken, found = {id(start)}, gradients(y, start, release=not retain_graph)
-    for leaf, g in zip(found, averaged(*found.values(), leaves=found), strict=True):
+    for leaf, g in zip(found, all_reduce_mean(*found.values(), leaves=found, loss=(y.data, start)), strict=True):
         if leaf.grad is not None:
             np.add(leaf.grad, g, out=leaf.grad)
         elif type(g) is ndarray and g.base is None and id(g) not in taken:
@@ -308,7 +289,8 @@ def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False
     keep = create_graph if retain_graph is None else retain_graph
     found = gradients(y, g, frozenset(targets), create_graph, release=not keep)
     if not create_graph and (leaves := [x for x in targets if x in found and x.is_leaf]):
-        found = {**found, **dict(zip(leaves, averaged(*[found[x] for x in leaves]), strict=True))}
+        means = all_reduce_mean(*[found[x] for x in leaves], leaves=leaves, loss=(y.data, g))
+        found = {**found, **dict(zip(leaves, means, strict=True))}
     results = []
     for i, x in enumerate(targets):
         if x not in found and not allow_unused:

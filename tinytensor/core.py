@@ -31,7 +31,8 @@ class State(threading.local):
 
     recording = True
     anomaly = False
-    workers = 1  # that share the step which a compiler is writing down
+    workers = 1  # processes that share the step being traced; 1 outside of tt.compile
+    gradients: Callable[[Any], None] | None = None  # is told of every pass: a leaf's gradient, by the leaf
 
 
 state = State()

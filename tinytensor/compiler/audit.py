@@ -1,30 +1,70 @@
-"""`check=True`: a step made both ways, by its program and by the function itself, from the same state, and compared.
+"""Audits: now and then a step is made both ways, by its program and by the function itself, and compared.
 
-It finds what two traces can't: a program that is wrong, and Python code that a program leaves out.
+They find what two traces can't: a program that is wrong, Python code that a program leaves out, and, where several
+workers share the step, what is not the whole batch's. The state is copied for that, and put back.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import Tensor
-from .ir import CompileError, Program
+from ..core import state as engine
+from .equality import apart, equal, first_gap, kept
+from .ir import CompileError, Value
+from .parallel.placement import SCALED
+from .parallel.process_group import uninterrupted
+from .parallel.runner import ShardedRunner
 from .tracing.aliasing import short
 from .tracing.closure import ClosureScan
-from .tracing.state import Cell, DeclaredState
+from .tracing.gradients import USED
+from .tracing.state import DeclaredState
 
-STEPS = 3  # so many are checked
+TRACED, STEPS = 2, 3  # calls that make a program; with check=True, calls after these that are audited
+TOLERANCE = 1e-5  # of the size of a value, where numbers are rounded at other places
+UNDECIDED = 100  # so many calls are audited at most, if sums and means can't be told apart
+RUNNING = ("compile: a step was called while it runs; expected one call at a time, for its arrays are made once; "
+           "compile a step for each thread")
+LARGE = 2**20  # bytes: an array from which on nobody looks at whether the step has written into it, undeclared
+
+
+def next_audit(calls: int, check: bool | None, shared: bool) -> float:
+    """The number of the next call to be audited after so many: 3, 10, 30, 100, 300, ...; each third of all at most.
+
+    With check=True 3, 4 and 5 too; with check=False none, but the first one that several workers share.
+    """
+    if check is False and (calls > TRACED or not shared):
+        return math.inf
+    if check and calls < TRACED + STEPS:
+        return calls + 1
+    n = 1.0
+    while (found := 3 * n if calls < 3 * n else 10 * n) <= calls:
+        n *= 10
+    return found
+
+
+class Difference(NamedTuple):
+    """One value that is not the same both ways."""
+
+    order: float  # the earlier in the step, the less
+    name: str
+    a: Any
+    b: Any
+    value: Value | None
 
 
 class Copy:
     """Declared arrays, numbers and random streams as they are now."""
 
-    def __init__(self, program: Program, slots: dict[int, Cell]) -> None:
-        self.arrays = [(s.name, s.array, s.array.copy()) for s, _ in program.state if s.is_array]
-        self.numbers = [(slot, slot.get()) for slot in slots.values()]
+    def __init__(self, executable: Any) -> None:
+        program, whole = executable.program, executable.whole
+        self.finals = {id(whole.get(id(s.array), s.array)): (s, final) for s, final in program.state if s.is_array}
+        arrays = [whole.get(id(s.array), s.array) for s, _ in self.finals.values()]
+        self.arrays = [(s.name, a, a.copy()) for (s, _), a in zip(self.finals.values(), arrays, strict=True)]
+        self.numbers = [(slot, slot.get()) for slot in executable.cells.values()]
         self.streams = [(s.name, s.array, stands(s.array)) for s in program.sources if s.kind == "stream"]
 
     def restore(self) -> None:
@@ -36,17 +76,51 @@ class Copy:
         for _, rng, where in self.streams:
             put(rng, where)
 
-    def differences(self, other: Copy) -> Iterator[tuple[str, Any, Any]]:
-        """What is not the same in another copy: its name, and the values."""
-        for (name, _, a), (_, _, b) in zip(self.arrays, other.arrays, strict=True):
-            if not equal(a, b):
-                yield name, a, b
+    def differences(self, other: Copy, same: Callable[[Any, Any], bool]) -> Iterator[Difference]:
+        """What is not the same in another copy."""
+        for (name, array, a), (_, _, b) in zip(self.arrays, other.arrays, strict=True):
+            if not same(a, b):
+                final = self.finals[id(array)][1]
+                yield Difference(final.number, name, a, b, final)
         for (slot, x), (_, y) in zip(self.numbers, other.numbers, strict=True):
-            if not equal(x, y):
-                yield slot.name, x, y
+            if not same(x, y):
+                yield Difference(math.inf, slot.name, x, y, None)
         for (name, _, before), (_, _, after) in zip(self.streams, other.streams, strict=True):
             if repr(before) != repr(after):
-                yield f"the random stream {name}", "at one place", "at another"
+                yield Difference(math.inf, f"the random stream {name}", "at one place", "at another", None)
+
+
+class Surroundings:
+    """What the step might leave behind besides declared state: gradients, and arrays that it knows."""
+
+    def __init__(self, state: DeclaredState, around: ClosureScan) -> None:
+        self.around = around
+        self.tensors = {**state.tensors, **state.plain}
+        self.data = [(t, t.data) for t in self.tensors.values()]
+        self.grads = [(t, t.grad, kept(t.grad)) for t in self.tensors.values()]
+        self.arrays = {name: (a, a.copy()) for a, name in around.arrays()
+                       if id(a) not in state.declared and a.nbytes < LARGE}
+
+    def effects(self) -> list[tuple[str, Any, Any]]:
+        """What the step itself has changed, and its program would not."""
+        return [*self.around.differences(), *[(name, was, a.copy()) for name, (a, was) in self.arrays.items()
+                                              if not equal(a, was)]]
+
+    def gradients(self) -> list[tuple[str, Any]]:
+        return [(name, kept(t.grad)) for name, t in self.tensors.items()]
+
+    def restore(self) -> None:
+        self.around.restore()
+        for t, data in self.data:
+            if t.data is not data:
+                t.data = data
+        for t, g, was in self.grads:
+            t.grad = g
+            if isinstance(g, np.ndarray):
+                np.copyto(g, was)
+        for a, was in self.arrays.values():
+            if a.flags.writeable:
+                np.copyto(a, was)
 
 
 def stands(rng: Any) -> Any:
@@ -61,56 +135,168 @@ def put(rng: Any, where: Any) -> None:
         rng.set_state(where)
 
 
-def equal(a: Any, b: Any) -> bool:
-    """Whether results are the same to the last bit; of a nan it doesn't matter which one."""
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return equal(a.data, b.data)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(equal, a, b))
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
-    if isinstance(a, np.ndarray | np.generic) and isinstance(b, np.ndarray | np.generic):
-        a, b = np.asarray(a), np.asarray(b)
-        return bool(a.dtype == b.dtype and a.shape == b.shape
-                    and (a.tobytes() == b.tobytes() or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")))
-    return type(a) is type(b) and (a is b or repr(a) == repr(b))
+# --- an audit ---
 
 
-def kept(x: Any) -> Any:
-    """Copies of results, for their memory may be written again."""
-    if isinstance(x, Tensor):
-        return x.data.copy()
-    if isinstance(x, list | tuple):
-        return [kept(y) for y in x]
-    return {k: kept(y) for k, y in x.items()} if isinstance(x, dict) else np.copy(x) if isinstance(x, np.ndarray) else x
+def audited(title: str, step: Callable[[], Any], run: Callable[[], Any], executable: Any, state: DeclaredState,
+            around: ClosureScan) -> Any:
+    """What the program gives, once the step itself gave the same from the same state.
+
+    After a difference all is as before the call, and every later call of the program is refused in the same words.
+    """
+    if executable.fault:
+        raise CompileError(executable.fault)
+    if executable.audited:
+        raise RuntimeError(RUNNING)
+    following, executable.audit, executable.audited = executable.audit, 0, True  # until then each call comes here
+    with uninterrupted():
+        try:
+            return compared(title, step, run, executable, state, around)
+        except Disagreement as found:
+            executable.fault, following = str(found), 0
+            if isinstance(executable.run, ShardedRunner):
+                executable.run.group.close()
+            raise CompileError(executable.fault) from None
+        finally:
+            executable.audit, executable.audited = following, False
 
 
-def checked(title: str, step: Callable[[], Any], program: Callable[[], Any], copy: Callable[[], Copy],
-            state: DeclaredState, around: ClosureScan) -> Any:
-    """What the program gives, once the step itself gave the same from the same state."""
-    before, tensors = copy(), [*state.tensors.values(), *state.plain.values()]
-    grads = [(t, t.grad) for t in tensors]
-    arrays = {name: (a, a.copy()) for a, name in around.arrays() if id(a) not in state.declared}
+class Disagreement(Exception):
+    """A step and its program do not do the same."""
+
+
+class Effect(NamedTuple):
+    """All that the step itself does, from one state."""
+
+    result: Any
+    after: Copy
+    means: dict[Any, Any]  # gradients by parameter, as its backward pass made them
+    left: list[tuple[str, Any]]  # gradients that it leaves, by name
+    others: list[tuple[str, Any, Any]]  # what it changes besides: a name, and the values
+
+
+def effect(step: Callable[[], Any], before: Copy, surroundings: Surroundings, executable: Any) -> Effect:
+    """Make the step itself, and put everything back."""
+    means: dict[Any, Any] = {}
     try:
-        expected, after = kept(step()), copy()
-        effects = [*around.differences()]
-        effects += [(name, was, a.copy()) for name, (a, was) in arrays.items() if not equal(a, was)]
+        engine.gradients = lambda found: means.update({leaf: np.copy(g) for leaf, g in found.items()})
+        with np.errstate(all="ignore"):
+            result = kept(step())
+        return Effect(result, Copy(executable), means, surroundings.gradients(), surroundings.effects())
     finally:
-        around.restore()
+        engine.gradients = None
         before.restore()
-        for t, g in grads:
-            t.grad = g
-        for a, was in arrays.values():
-            if a.flags.writeable:
-                np.copyto(a, was)
-    for name, was, now in effects:
-        raise CompileError(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and "
+        surroundings.restore()
+
+
+def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], executable: Any, state: DeclaredState,
+             around: ClosureScan) -> Any:
+    before, surroundings = Copy(executable), Surroundings(state, around)
+    expected = effect(step, before, surroundings, executable)
+    for name, was, now in expected.others:
+        raise Disagreement(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and "
                            f"its program does not; expected no side effects on Python objects; give the value back, "
                            f"count outside of the step, or let it be a declared array")
-    result = program()
-    wrong = [] if equal(expected, kept(result)) else [("the result", expected, result)]
-    for name, a, b in [*wrong, *after.differences(copy())]:
+    runner = executable.run if isinstance(executable.run, ShardedRunner) else None
+    tolerance = TOLERANCE if runner is not None or executable.fast else 0.0
+    if runner is None:
+        result = run()
+        found = [*gaps(executable, expected, Effect(kept(result), Copy(executable), {}, surroundings.gradients(), []),
+                       tolerance)]
+    else:
+        result, found = shared_gaps(runner, run, before, surroundings, expected, executable, state)
+    if found:
         before.restore()
-        raise CompileError(f"compile: {title}: {name} is {short(a)} by the step itself and {short(b)} by its program; "
-                           f"expected the same; report this, with the step, and go on without tt.compile")
+        surroundings.restore()
+        if tolerance:  # how much of it may rounding be? it is made once more, from a state that is rounded otherwise
+            for _, array, _ in before.arrays:
+                shake(array)
+            noise = {d.name: apart(d.a, d.b) for d in gaps(executable, expected, effect(
+                step, before, surroundings, executable), 0.0)}
+            found = [d for d in found if not apart(d.a, d.b) <= 10 * noise.get(d.name, 0.0)]
+        if found:
+            raise disagreement(title, min(found, key=lambda d: d.order), runner, tolerance)
+        result = run()
     return result
+
+
+def shared_gaps(runner: ShardedRunner, run: Callable[[], Any], before: Copy, surroundings: Surroundings,
+                expected: Effect, executable: Any, state: DeclaredState) -> tuple[Any, list[Difference]]:
+    """What workers give, and what of it is not the whole batch's, once sums were told from means."""
+    size, wanted = runner.size, expected.means
+    runner.expected = executable.by_number(expected.result)
+    try:
+        for _ in range(2):
+            result = run()
+            means = {p: g for p, g in runner.gradients().items() if p in wanted}
+            square = sum([float(np.vdot(wanted[p], wanted[p])) for p in means])
+            share = sum([float(np.vdot(wanted[p], g)) for p, g in means.items()]) / (square or 1)
+            rate = 1.0
+            if executable.folded:  # they were multiplied by the learning rate
+                rates = [float(group["lr"]) for opt in state.optimizers for group in opt.param_groups]
+                rate = min(rates, key=lambda r: min(abs(share - r * f) for f in (1, size, 1 / size))) or 1.0
+            other = 1 / size if runner.group.total else size  # of what it should be, if sums and means are mixed up
+            if not runner.guess or runner.streams or not square or abs(share / rate * other - 1) > 1e-2:
+                break
+            runner.group.total = not runner.group.total
+            before.restore()
+            surroundings.restore()
+    finally:
+        runner.expected = None
+    runner.guess = runner.guess and not square
+    if runner.streams and runner.loss == SCALED:
+        before.restore()
+        surroundings.restore()
+        raise Disagreement("compile: each worker draws numbers of its own, so that nobody can see whether the loss is "
+                           "a mean over the batch; expected a mean; write .mean(), divide by len(x), or leave workers "
+                           "out")
+    got = Effect(kept(result), Copy(executable), {p: g / rate for p, g in means.items()}, surroundings.gradients(), [])
+    found = [*gaps(executable, expected, got, TOLERANCE)]
+    if runner.streams:  # what comes of each worker's own draws is not the same
+        drawn = {f"the random stream {s.name}" for s in executable.program.sources if s.kind == "stream"}
+        found = [d for d in found if d.name not in drawn and d.order >= 0 and not (
+            d.value is not None and d.value.number in runner.random)]
+    return result, found
+
+
+def shake(a: Any) -> None:
+    """Change numbers by some roundings."""
+    if a.dtype.kind == "f":
+        a *= 1 + 4 * np.finfo(a.dtype).eps * np.random.default_rng(0).choice([-1, 1], a.shape).astype(a.dtype)
+
+
+def gaps(executable: Any, expected: Effect, got: Effect, tolerance: float) -> Iterator[Difference]:
+    """All that is not the same, to the last bit or within a share of its size."""
+    a, b, values = (*[executable.by_number(e.result) for e in (expected, got)], executable.program.result)
+    for i, v in enumerate(values if len(a) == len(b) == len(values) + 1 else ()):
+        if not equal(a[i], b[i], tolerance):
+            yield Difference(v.number, "the result" if len(values) == 1 else f"result {i}", a[i], b[i], v)
+    if len(a) != len(b) or not equal(a[-1], b[-1]):
+        rest = [x[-1] if len(x[-1]) != 1 else x[-1][0] for x in (a, b)]
+        yield Difference(math.inf, "the result", rest[0], rest[1], None)
+    yield from expected.after.differences(got.after, lambda a, b: equal(a, b, tolerance))
+    for (name, g), (_, own) in zip(expected.left, got.left, strict=True):
+        if own is not USED and not equal(g, own, tolerance):
+            yield Difference(math.inf, f"the gradient of {name}", g, own, None)
+    pairs = [(p, expected.means[p], g) for p, g in got.means.items() if p in expected.means]
+    size = max([float(np.abs(g).max(initial=0)) for _, g, _ in pairs], default=0.0)
+    for p, g, own in pairs:
+        finite = np.isfinite(g)
+        if not np.array_equal(finite, np.isfinite(own)) or (np.abs(g - own)[finite] > tolerance * size).any():
+            name = next((n for n, t in executable.named.items() if t is p), "a parameter")
+            yield Difference(-1, f"the gradient of {name}", g, own, None)
+
+
+def disagreement(title: str, d: Difference, runner: ShardedRunner | None, tolerance: float) -> Disagreement:
+    """The error that names the first value that differs, and its line."""
+    where, a, b = first_gap(d.a, d.b, tolerance)
+    call = d.value.call if d.value is not None else None
+    made = f", made at {call.info.where}: {call.info.line!r}" if call is not None and call.info.line else ""
+    if runner is None:
+        return Disagreement(f"compile: {title}: {d.name}{where} is {a} by the step itself and {b} by its program"
+                            f"{made}; expected the same; report this, with the step, and go on without tt.compile")
+    advice = ("use the library's losses with ignore_index or weight, divide by the batch's size, or leave workers out"
+              if d.name.startswith("the gradient") else
+              "give back rows, sums or means, and finish outside of the step, or leave workers out")
+    return Disagreement(f"compile: {title}: {d.name}{where} is {a} for the whole batch and {b} by {runner.size} "
+                        f"workers{made}; expected the same but for rounding; {advice}")

@@ -10,7 +10,7 @@ from ..core import Op, Tensor, record
 from .codegen.writer import written
 from .ir import CompileError
 from .passes.buffer_assignment import planned
-from .tracing.backward import Backward
+from .tracing.backward import Backward, is_live
 from .tracing.signature import flat
 
 Invoke = Callable[[tuple[Any, ...]], Any]
@@ -94,6 +94,13 @@ class Shared:
     def node(self, y: Any, outputs: Sequence[Any], args: tuple[Any, ...]) -> Tensor:
         """The output as a tensor whose backward pass says that there is none."""
         return record(self.op, y, [self.leaf], [self.leaf.data], {}, True)
+
+
+def alone(title: str, x: Any) -> Any:
+    """One of the things that a shared step gave: no gradients flow out of it, as at its later calls."""
+    if not isinstance(x, Tensor):
+        return x
+    return Shared(title).node(x.data, (), ()) if is_live(x) else x.detach()
 
 
 def node_of(title: str, backward: Backward | None, positions: list[Any], again: Invoke | None) -> CompiledOp | Shared:

@@ -6,9 +6,11 @@ import builtins
 import linecache
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ..core import ndarray
+from .audit import RUNNING, TRACED, next_audit
 from .codegen.profile import profiled
 from .codegen.writer import written
 from .ir import mapped
@@ -18,7 +20,7 @@ from .passes.buffer_assignment import planned
 from .passes.fold_scale import fold_scale
 from .passes.horizontal_fusion import fuse_updates
 from .tracing.aliasing import reject_alias
-from .tracing.record import OutLeaf, TraceResult
+from .tracing.record import OutLeaf, TraceResult, by_number
 from .tracing.signature import argument_guard, arrays
 from .tracing.state import DeclaredState
 
@@ -40,20 +42,30 @@ class Lines(Sequence[str]):
         return self.lines()[i]
 
 
+def store(puts: list[Callable[[Any], None]], outputs: Any) -> None:
+    """Put declared numbers, which stand last among what a program gives, where they belong."""
+    for put, value in zip(reversed(puts), reversed(outputs), strict=False):
+        put(value)
+
+
 class Executable:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
     def __init__(self, traced: TraceResult, title: str, state: DeclaredState, args: tuple[Any, ...],
-                 shares: ShardedState, fast: bool) -> None:
+                 shares: ShardedState, fast: bool, check: bool | None) -> None:
         self.traced, self.program, self.out_tree, self.cells = traced, traced.program, traced.out_tree, traced.cells
         self.key, self.guards, self.choose = traced.key, traced.guards, traced.choose
-        program = fuse_updates(fold_scale(self.program) if fast else self.program)
+        folded = fold_scale(self.program) if fast else self.program
+        program, self.folded, self.fast = fuse_updates(folded), folded is not self.program, fast
         self.source, (numbers, changed) = written(planned(program), title)
         self.get = [self.cells[v.number].get for v in numbers]
         self.put = [self.cells[v.number].put for v in changed]
         name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.named}
         linecache.cache[name] = (len(text), None, Lines(self), name)  # type: ignore[assignment]
-        self.unchanged, self.checks, self.used = self.guards.quick(), 0, False
+        self.unchanged, self.used, self.whole = self.guards.quick(), False, shares.whole
+        self.calls, self.audit, self.fault = TRACED, next_audit(TRACED, check, shares.size > 1), ""
+        self.audited = False  # just now
+        self.named = {**state.tensors, **state.plain}
         self.gradients = traced.gradients
         self.steady, self.settled = self.gradients.steady(), False  # whether every grad is as the step leaves it
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
@@ -61,12 +73,12 @@ class Executable:
         self.takes = argument_guard(args, state.declared | self.roots)
         self.plain = all(type(a) is ndarray or type(a) is float for a in args)  # so that these are what `run` is given
         if shares.size > 1:
-            crew = ShardedRunner(program, self.source, numbers, arrays(args), shares)
-            self.run: Callable[..., Any] = crew
-            unchanged, self.unchanged = self.unchanged, lambda: crew.well and unchanged()
+            runner = ShardedRunner(program, self.source, numbers, arrays(args), shares, partial(store, self.put))
+            self.run: Callable[..., Any] = runner
+            unchanged, self.unchanged = self.unchanged, lambda: runner.well and unchanged()
         else:
             exec(builtins.compile(text, name, "exec"), namespace)
-            self.run = namespace["step"]
+            self.run = namespace.pop("step")  # subtle: else they would know each other, and not be freed
 
     def fits(self, given: Sequence[Any], cleared: dict[int, bool]) -> bool:
         """Whether it does what the step would do, for arguments of its kinds."""
@@ -93,8 +105,7 @@ class Executable:
             outputs = self.run(*given)
         except RuntimeError as error:
             if "cannot enter context" in str(error):
-                raise RuntimeError("compile: a step was called while it runs; expected one call at a time, for its "
-                                   "arrays are made once; compile a step for each thread") from None
+                raise RuntimeError(RUNNING) from None
             raise
         if self.put:
             self.store(outputs)
@@ -106,8 +117,11 @@ class Executable:
 
     def store(self, outputs: Any) -> None:
         """Put the declared numbers, which stand last, where they belong."""
-        for put, value in zip(reversed(self.put), reversed(outputs), strict=False):
-            put(value)
+        store(self.put, outputs)
+
+    def by_number(self, result: Any) -> list[Any]:
+        """What stands in a result, or a copy of it, in the order of the program's."""
+        return by_number(self.out_tree, result)
 
     def profile(self, given: list[Any], steps: int) -> Any:
         """The seconds of each line, the least of so many steps."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..collectives import all_reduce_mean
 from ..core import Tensor, as_array
 from ..ops.elementwise import nonzero
 from ..ops.fused import check_range, log_softmax
@@ -203,6 +204,11 @@ def likelihood(name: str, logp: Any, targets: Any, weight: Any, ignore_index: in
     return np.where(keep, take_along_axis(logp, t[..., None], -1)[..., 0], 0) * -own, keep, own
 
 
+def weighted_mean(losses: Any, weights: Any) -> Any:
+    """The sum of losses divided by that of their weights; of all workers, where they share a step."""
+    return losses.sum() / all_reduce_mean(weights.sum())[0]
+
+
 def class_weights(name: str, weight: Any, x: Any) -> Any:
     """The weights (C,) of x (..., C) in its dtype, or None."""
     w = None if weight is None else as_array(weight).astype(x.dtype)
@@ -231,7 +237,7 @@ def nll_loss(input: Any, targets: Any, reduction: str = "mean", *, weight: Any =
     """
     x = classes_last("nll_loss", input if hasattr(input, "shape") else as_array(input), targets)
     losses, _, own = likelihood("nll_loss", x, targets, class_weights("nll_loss", weight, x), ignore_index)
-    return losses.sum() / own.sum() if reduction == "mean" else reduced("nll_loss", losses, reduction)
+    return weighted_mean(losses, own) if reduction == "mean" else reduced("nll_loss", losses, reduction)
 
 
 def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight: Any = None,
@@ -286,4 +292,4 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight:
     losses, keep, own = likelihood(name, logp, targets, w, ignore_index)
     if label_smoothing:
         losses = losses * (1 - label_smoothing) - np.where(keep, weighted.sum(-1), 0) * even
-    return losses.sum() / own.sum() if reduction == "mean" else reduced(name, losses, reduction)
+    return weighted_mean(losses, own) if reduction == "mean" else reduced(name, losses, reduction)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import MANY, averaged, ones, sum_rows
+from ..autograd import MANY, ones, sum_rows
+from ..collectives import all_reduce_mean
 from ..core import S, TracerBase, primitive
 from ..define import op
 from .elementwise import exp, where
@@ -183,7 +184,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     count: Any = t.size
     if keep is not None:
         losses, count = np.where(keep, losses, 0), np.add.reduce(keep, dtype=losses.dtype)
-        count = averaged(count)[0] if reduction == "mean" else count  # of workers: so that the mean of theirs is right
+        count = all_reduce_mean(count)[0] if reduction == "mean" else count  # so that the workers' mean is right
     extras = e, total, t, keep, count
     if reduction == "none":
         return losses.reshape(targets.shape), extras

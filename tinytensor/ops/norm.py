@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import across, ones, sum_rows, workers
+from ..autograd import ones, sum_rows
+from ..collectives import all_reduce_sum, world_size
 from ..core import POSITIVE, REAL, S
 from ..define import op
 
@@ -58,10 +59,10 @@ def of_x(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
     rows = by_channel(g, axis)
     if mean is not None:
         return as_before(rows * scale, x, axis)
-    products, sums = across(sum_rows(rows * d), sum_rows(rows))
+    products, sums = all_reduce_sum(sum_rows(rows * d), sum_rows(rows))
     gx = d * (products / spread * (-1 / freedom))
     gx += rows
-    gx += sums * (-1 / (len(rows) * workers()))
+    gx += sums * (-1 / (len(rows) * world_size()))
     gx *= scale
     return as_before(gx, x, axis)
 
@@ -125,14 +126,14 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     """
     fitting(x, axis, weight=weight, bias=bias, mean=mean, var=var)
     rows, d = by_channel(x, axis), None
-    n = len(rows) * workers()
+    n = len(rows) * world_size()
     if mean is None:
         if n < 2:
             raise ValueError(f"batch_norm: x of shape {x.shape} came, values of each channel: {n}; expected 2 or more, "
                              f"for one has no variance; give a larger batch, or use running statistics: model.eval()")
-        mean = across(sum_rows(rows, 1 / n))[0]
+        mean = all_reduce_sum(sum_rows(rows, 1 / n))[0]
         d = rows - mean
-        var = across(sum_rows(d * d, 1 / (n - correction)))[0]
+        var = all_reduce_sum(sum_rows(d * d, 1 / (n - correction)))[0]
         if observe is not None:
             observe(mean, var, n)
     spread = var + eps

@@ -131,8 +131,8 @@ class Writer:
         elif first is not v:
             text = self.ref(first)
         elif home.kind == "given":
-            self.names.taken.add("team")
-            self.inputs.setdefault("team", None)
+            self.names.taken.add("group")
+            self.inputs.setdefault("group", None)
             text = home.text
         elif home.permuted:
             assert home.parent is not None
@@ -253,9 +253,9 @@ class Writer:
             return "np.dot"
         if call.name.startswith("np."):
             return call.name
-        if call.name.startswith("team."):
-            self.names.taken.add("team")
-            self.inputs.setdefault("team", None)  # it comes when the workers start
+        if call.name.startswith("group."):
+            self.names.taken.add("group")
+            self.inputs.setdefault("group", None)  # it comes when the workers start
             return call.name
         module, name = getattr(call.target, "__module__", ""), getattr(call.target, "__qualname__", "")
         if module.startswith("numpy"):

@@ -1,21 +1,54 @@
 """What the calls of a step become when several workers share it: sums over all, averages, each one's own part.
 
 The step is traced on the first worker's part of the batch. Parameters and the optimisers' vectors move into shared
-memory, padded so that every worker has an equal part to update. How workers wait for each other is `workers.py`'s.
+memory, padded so that every worker has an equal part to update. How workers wait for each other is
+`process_group.py`'s, and how their parts are put together again `placement.py`'s.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import weakref
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...core import TracerBase
 from ...optim.flat import Block
-from ..ir import Call, CompileError, Value
+from ..ir import Call, CompileError, Program, Value
 from ..primitives import Primitive
 from ..tracing.trace import Trace
 from ..tracing.tracer import ArrayTracer
-from .process_group import shared
+from .placement import SAME, Placement, check_loss, check_outputs, check_state
+from .process_group import after_fork, shared
+from .rules import propagate
+
+FORKED = ("compile: a forked process calls a step that several workers share; expected calls by the process that "
+          "compiled it; compile the step anew in the child, or fork before it is compiled")
+
+
+class Sharding(NamedTuple):
+    """What the trace of a shared step found, for those that run it.
+
+    Attributes
+    ----------
+    outputs : list
+        How each result comes from the workers' parts.
+    shapes : list
+        Of the results of the whole batch.
+    gradient : tuple
+        The number of the collective that averages gradients, or -1; and where each parameter's stands in it.
+    loss : str
+        What a worker's loss is of the whole batch's.
+    random : set
+        The numbers of values that come of each worker's own draws.
+    """
+
+    outputs: list[Placement]
+    shapes: list[tuple[int, ...]]
+    gradient: tuple[int, list[tuple[Any, int, int]]]
+    loss: Placement
+    random: set[int]
 
 
 class ShardedState:
@@ -32,16 +65,48 @@ class ShardedState:
     """
 
     def __init__(self, size: int) -> None:
-        self.size = size
+        self.size, self.pid = size, os.getpid()
+        self.sharding = Sharding([], [], (-1, []), SAME, set())  # of the latest trace
+        if size > 1:
+            after_fork(weakref.WeakMethod(self.unshare))
         self.padded: dict[int, dict[str, Any]] = {}
         self.own: dict[int, dict[str, Any]] = {}
         self.whole: dict[int, Any] = {}
 
     def move(self, state: Any) -> None:
         """Move the optimisers' vectors, as far as they are not shared yet."""
-        for opt in state.optimizers:
-            for block in opt.blocks:
-                self.move_block(block)
+        self.check_process()
+        blocks = [block for opt in state.optimizers for block in opt.blocks]
+        for gone in self.padded.keys() - {id(block) for block in blocks}:
+            del self.padded[gone], self.own[gone]
+        for block in blocks:
+            self.move_block(block)
+        parts = {id(part): self.padded[i][name] for i, own in self.own.items() for name, part in own.items()}
+        self.whole = parts
+
+    def whole_shapes(self, results: list[Any]) -> None:
+        """Note which shapes the results of the whole batch have."""
+        self.sharding = self.sharding._replace(shapes=list(map(np.shape, results)))
+
+    def check_process(self) -> None:
+        """Refuse to go on in a process that was forked by the user: workers belong to its parent."""
+        if os.getpid() != self.pid:
+            raise CompileError(FORKED)
+
+    def unshare(self) -> None:
+        """In a process that was forked: parameters and vectors become its own, so that it can't write to others'."""
+        for known in self.padded.values():
+            block = known["block"]
+            if np.shares_memory(known["theta"], block.theta):
+                block.theta = block.theta.copy()
+                block.state = {name: v.copy() for name, v in block.state.items()}
+                block.bind()
+        self.padded, self.own, self.whole = {}, {}, {}
+
+    def vectors(self) -> list[Any]:
+        """All arrays in shared memory, and the first worker's parts of them."""
+        return [a for arrays in (*self.padded.values(), *self.own.values()) for name, a in arrays.items()
+                if name != "block"]
 
     def move_block(self, block: Block) -> None:
         known = self.padded.get(id(block))
@@ -55,8 +120,7 @@ class ShardedState:
             new[name] = shared((size,), v.dtype)
             new[name][:n] = v
         self.padded[id(block)] = new
-        self.own[id(block)] = own = {k: v[: size // self.size] for k, v in new.items() if k != "block"}
-        self.whole |= {id(part): new[name] for name, part in own.items()}
+        self.own[id(block)] = {k: v[: size // self.size] for k, v in new.items() if k != "block"}
         block.theta = new["theta"][:n]
         block.state = {name: new[name][:n] for name in block.state}
         block.bind()
@@ -72,6 +136,8 @@ class Collectives:
         self.mean: ArrayTracer | None = None
         self.starts: dict[int, int] = {}  # id of a block -> where it begins in the mean gradient
         self.views: dict[int, Value] = {}  # id of a parameter -> its part of the mean gradient
+        self.loss: tuple[Any, ...] = ()  # what gradients are of, and what the pass began with
+        self.order: list[tuple[Any, int, int]] = []  # each parameter, and where its gradient begins and ends
 
     def collective_id(self) -> int:
         self.count += 1
@@ -82,30 +148,31 @@ class Collectives:
         result = self.trace.call(primitive, args, kwargs or {}, effect=True)
         return self.trace.lifted(result, (args, kwargs))
 
-    def across(self, *xs: Any) -> Any:
+    def all_reduce_sum(self, *xs: Any) -> Any:
         """Sums over all workers: of several at once, side by side."""
         if len(xs) == 1:
-            return (self.note(copied, "team.across", (xs[0], self.collective_id())),)
+            return (self.note(copied, "group.all_reduce_sum", (xs[0], self.collective_id())),)
         joined, found, at = np.concatenate([x.reshape(-1) for x in xs]), [], 0
-        total = self.note(copied, "team.across", (joined, self.collective_id()))
+        total = self.note(copied, "group.all_reduce_sum", (joined, self.collective_id()))
         for x in xs:
             found.append(total[at : at + x.size].reshape(x.shape))
             at += x.size
         return tuple(found)
 
-    def own(self, a: Any) -> Any:
+    def local_shard(self, a: Any) -> Any:
         """The part of a vector that a worker updates."""
         size = self.size
-        shard = Primitive(lambda a: a[: len(a) // size], "team.own", kind="collective", linear="first")
+        shard = Primitive(lambda a: a[: len(a) // size], "group.local_shard", kind="collective", linear="first")
         return self.trace.apply(shard, (a,))
 
-    def averaged(self, gs: tuple[Any, ...], leaves: list[Any]) -> Any:
+    def all_reduce_mean(self, gs: tuple[Any, ...], leaves: Any = (), loss: Any = None) -> Any:
         """Gradients, or numbers, averaged: those of parameters side by side, in the order of the optimisers."""
         if not leaves:
-            return tuple([self.note(copied, "team.average", (g, self.collective_id())) for g in gs])
+            return tuple([self.note(copied, "group.all_reduce_mean", (g, self.collective_id())) for g in gs])
         if self.mean is not None:
             raise self.trace.refusal("a second backward()", "one for each step, where workers share it",
                                            "add the losses, or leave workers out")
+        self.loss = tuple([self.trace.value(x) if isinstance(x, TracerBase) else x for x in loss or ()])
         given = {id(leaf): g for leaf, g in zip(leaves, gs, strict=True)}
         order: list[tuple[Any, int, int]] = []
         pieces: list[Any] = []
@@ -132,15 +199,15 @@ class Collectives:
                 order.append((leaf, at, at + given[id(leaf)].size))
                 pieces.append(given[id(leaf)].reshape(-1))
                 at += given[id(leaf)].size
-        if at > bounds[-1][1]:
+        if at > (bounds[-1][1] if bounds else 0):
             raise self.trace.refusal("a gradient of what no optimiser has", "gradients of its parameters only, "
                                            "where workers share a step", "freeze the others, or leave workers out")
         flat = np.concatenate(pieces)  # the trace's
-        self.mean = self.note(copied, "team.average", (flat, self.collective_id(), tuple(bounds), True))
+        self.mean = self.note(copied, "group.all_reduce_mean", (flat, self.collective_id(), tuple(bounds), True))
         found = {}
         for p, first, last in order:
             view = self.mean[first:last].reshape(p.data.shape)
-            self.views[id(p)] = view.current()
+            self.views[id(p)], self.order = view.current(), order
             found[id(p)] = view
         return tuple([found[id(leaf)] for leaf in leaves])
 
@@ -156,26 +223,29 @@ class Collectives:
             pieces = [p.grad.ravel() for p in block.params]
             n = sum(p.grad.size for p in block.params)
             g = np.concatenate([*pieces, np.zeros(size - n, block.theta.dtype)])
-        part = self.own(g)
+        part = self.local_shard(g)
         own = ArrayTracer(self.trace, part.current())
         theta = self.thetas[id(block)]  # from here on it stands for what only all workers together know
         theta._value = self.trace.source(theta.current().array, "updated", "theta")
         return own
 
-    def dealt(self, rng: Value, drawn: Any, name: str, args: Any, kwargs: Any) -> Any:
+    def scatter(self, rng: Value, drawn: Any, name: str, args: Any, kwargs: Any) -> Any:
         """A draw of integers, such as which examples make a batch: the first worker's, and each takes its part."""
         size = self.size
 
         def part(number: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
             whole = drawn(rng, *args, **kwargs)
+            if not np.ndim(whole) or len(whole) % size:
+                raise self.trace.refusal(f"integers of shape {np.shape(whole)} are drawn", f"as many rows as {size} "
+                                         f"workers can share evenly", "draw a number outside of the step")
             return whole[: len(whole) // size].copy()
 
-        return self.note(part, "team.dealt", (self.collective_id(), rng, name, *args), kwargs)
+        return self.note(part, "group.scatter", (self.collective_id(), rng, name, *args), kwargs)
 
     def cut(self, x: Any, name: str) -> Any:
         """The first worker's part of an argument."""
         if not x.ndim or len(x) % self.size:
-            raise CompileError(f"compile: {name} of shape {x.shape} came for {self.size} workers; expected arrays "
+            raise CompileError(f"compile: got {name} of shape {x.shape} for {self.size} workers; expected arrays "
                                f"whose first axis they can share evenly; give batches of a multiple of {self.size}")
         return x[: len(x) // self.size]
 
@@ -188,26 +258,34 @@ def copied(x: Any, *_: Any) -> Any:
 class ShardedBlock(Block):
     """A Block, while it is traced for workers: an update sees a worker's own part."""
 
+    collectives: Collectives
+
     def gradient(self) -> Any:
-        return SHARED[id(self)].gradient(self)
+        return self.collectives.gradient(self)
 
 
-SHARED: dict[int, Collectives] = {}
-
-
-def finish(calls: list[Call], result: list[Value]) -> None:
-    """Refuse reads of what others update meanwhile; wait for their parts of the mean gradient where one is read."""
+def finish(program: Program, collectives: Collectives) -> None:
+    """Refuse what is not the same shared; wait for others' parts of the mean gradient where one is read."""
+    calls, result, shares = program.calls, program.result, collectives.shares
     readers = [f"{c.info.where}: {c.info.line!r}: " for c in calls if not c.makes_view
                and any(v.base.kind == "updated" for v in c.inputs())]
     if readers or any(v.base.kind == "updated" for v in result):
         raise CompileError(f"compile: {(readers or [''])[0]}parameters are read after the optimiser's step; expected "
                            f"reads before it, for other workers may not have updated their part yet; read them "
                            f"outside of the step, or leave workers out")
+    private = {id(a) for a in shares.vectors()}
+    placements = propagate(program, {id(a) for own in shares.own.values() for a in own.values()})
+    loss, number = check_loss(placements, collectives.loss), -1
+    outputs = check_outputs(placements, program, [f"result {i}" if len(result) > 1 else "the result"
+                                                  for i in range(len(result))])
+    check_state(placements, program, private)
     for call in calls:
-        if call.name == "team.average" and len(call.args) == 4:
-            whole = any(c.name != "team.own" and not only_own(calls, c) for c in calls
+        if call.name == "group.all_reduce_mean" and len(call.args) == 4:
+            whole = any(c.name != "group.local_shard" and not only_own(calls, c) for c in calls
                         if any(v is call.result for v in c.inputs()))
-            call.args = (*call.args[:3], whole)
+            whole = whole or any(v.base is call.result for v in (*result, *[final for _, final in program.state]))
+            call.args, number = (*call.args[:3], whole), call.args[1]
+    shares.sharding = Sharding(outputs, [], (number, collectives.order), loss, placements.random)
 
 
 def only_own(calls: list[Call], view: Call) -> bool:
@@ -215,18 +293,18 @@ def only_own(calls: list[Call], view: Call) -> bool:
     if not view.makes_view:
         return False
     readers = [c for c in calls if any(v is view.result for v in c.inputs())]
-    return all(c.name == "team.own" or only_own(calls, c) for c in readers)
+    return all(c.name == "group.local_shard" or only_own(calls, c) for c in readers)
 
 
 def comm_buffer(call: Call, size: int) -> Any:
     """The shared memory that a call of workers needs."""
     shape, dtype = call.result.array.shape, call.result.array.dtype
-    if call.name == "team.dealt":
+    if call.name == "group.scatter":
         return shared((shape[0] * size, *shape[1:]), dtype)
-    return shared((size + (call.name == "team.average"), *shape), dtype)
+    return shared((size + (call.name == "group.all_reduce_mean"), *shape), dtype)
 
 
 def collective_id(call: Call) -> int:
     """Its number among the calls of workers."""
-    return int(call.args[0] if call.name == "team.dealt" else call.args[1])
+    return int(call.args[0] if call.name == "group.scatter" else call.args[1])
 

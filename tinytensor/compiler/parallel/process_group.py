@@ -1,7 +1,7 @@
 """Processes that share a step: each computes a part of the batch, and updates a part of the parameters.
 
 They are forked, share memory, and wait for each other by counting there: no data is sent, no lock is taken. Linux on
-x86-64 only, whose processors keep the order of writes. Which calls they make is the trace's (`sharing.py`).
+x86-64 only, whose processors keep the order of writes. Which calls they make is the trace's (`collectives.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import platform
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -37,9 +38,9 @@ MESSAGE = 4096  # bytes for the text of an error
 def refuse(workers: Any) -> None:
     """Raise unless this machine can share a step."""
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
-        raise ValueError(f"compile: workers={workers!r} came; expected a whole number, 1 or more; 2 on two cores")
+        raise ValueError(f"compile: got workers={workers!r}; expected a whole number, 1 or more; 2 on two cores")
     if workers > 1 and (not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "AMD64")):
-        raise CompileError(f"compile: workers={workers} came on {sys.platform} ({platform.machine()}); expected Linux "
+        raise CompileError(f"compile: got workers={workers} on {sys.platform} ({platform.machine()}); expected Linux "
                            f"on x86-64, where forking is safe and writes keep their order; leave workers out")
 
 
@@ -47,6 +48,63 @@ def shared(shape: Any, dtype: Any) -> Any:
     """Zeros in memory that forked processes share."""
     size = max(1, math.prod(shape) * np.dtype(dtype).itemsize)
     return np.frombuffer(mmap.mmap(-1, size), dtype, math.prod(shape)).reshape(shape)
+
+
+# --- what the process does to us ---
+
+ours = threading.local()  # `forking`: whether this thread makes a worker just now
+FORKED: list[weakref.WeakMethod[Any]] = []  # what is to be done in a process that the user forks
+
+
+def after_fork(method: weakref.WeakMethod[Any]) -> None:
+    """Call a method in every process that is forked from now on, but for workers, as long as its object lives."""
+    FORKED[:] = [known for known in FORKED if known() is not None]
+    FORKED.append(method)
+
+
+def in_child() -> None:
+    for method in FORKED if not getattr(ours, "forking", False) else ():
+        call = method()
+        if call is not None:
+            call()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=in_child)
+
+set_handler = getattr(signal.signal, "__wrapped__", signal.signal)  # without the time that making an enum takes
+
+
+def fork() -> int:
+    """Fork a worker, which keeps the memory that is shared."""
+    ours.forking = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other threads: they hold no lock that a worker takes
+            return os.fork()
+    finally:
+        ours.forking = False
+
+
+class uninterrupted:
+    """Let Ctrl-C wait until the block ends, so that no half of an update is left. Only the main thread gets one."""
+
+    __slots__ = ("before", "waiting")
+
+    def __enter__(self) -> None:
+        self.waiting = False
+        self.before: Any = None
+        if threading.get_ident() == threading.main_thread().ident:
+            self.before = set_handler(signal.SIGINT, self.wait)
+
+    def wait(self, *_: Any) -> None:
+        self.waiting = True
+
+    def __exit__(self, *_: object) -> None:
+        if self.before is not None:
+            set_handler(signal.SIGINT, self.before)
+        if self.waiting:
+            signal.raise_signal(signal.SIGINT)
 
 
 class Stopped(RuntimeError):
@@ -68,17 +126,26 @@ class ProcessGroup:
         self.control = mmap.mmap(-1, LINE * (size + 1))
         self.counters = memoryview(self.control).cast("q")  # one on each line; the last says: 1 an error, 2 the end
         self.text = mmap.mmap(-1, MESSAGE)
-        self.slots: dict[int, Any] = {}  # memory of each call of a program that goes to and fro
+        self.buffers: dict[int, Any] = {}  # memory of each call of a program that goes to and fro
         self.parts: dict[int, list[Any]] = {}  # the same, cut: each worker's part
         self.round = 0
 
     # --- waiting ---
 
     @property
-    def word(self) -> int:
+    def total(self) -> bool:
+        """Whether the loss is a sum over the batch, and so are gradients; all workers see it."""
+        return bool(self.counters[self.size * STEP + 1])
+
+    @total.setter
+    def total(self, on: bool) -> None:
+        self.counters[self.size * STEP + 1] = on
+
+    @property
+    def status(self) -> int:
         return self.counters[self.size * STEP]
 
-    def meet(self, patience: float = PATIENCE) -> None:
+    def barrier(self, patience: float = PATIENCE) -> None:
         """Wait until all have come here."""
         self.round = mine = self.round + 1
         counters = self.counters
@@ -93,20 +160,21 @@ class ProcessGroup:
         while counters[place] < mine:
             spins += 1
             if spins > SPINS:
-                self.look(other, spins, patience)
+                self.check_alive(other, spins, patience)
             elif spins > BUSY:
                 os.sched_yield()
 
-    def look(self, other: int, spins: int, patience: float) -> None:
+    def check_alive(self, other: int, spins: int, patience: float) -> None:
         """Sleep a little, and find out whether there is still somebody to wait for."""
-        if self.word:
+        if self.status:
             raise Stopped
         if self.rank and os.getppid() != self.parent:
             os._exit(1)
         if not self.rank and os.waitpid(self.pids[other - 1], os.WNOHANG)[0]:
             self.pids[other - 1] = 0
             raise CompileError(f"compile: worker {other} is gone; expected it to run until the end; it may have been "
-                               f"killed for want of memory; call the step again, and new ones start")
+                               f"killed for want of memory, and its part of the last update be missing; call the step "
+                               f"again, and new ones start, or load a checkpoint")
         if (spins - SPINS) * POLL_INTERVAL > patience:
             raise CompileError(f"compile: worker {other} did not come for {patience:.0f} s; expected all to be about "
                                f"as fast; leave a core for each, or take fewer workers")
@@ -114,72 +182,72 @@ class ProcessGroup:
 
     # --- what a program calls ---
 
-    def give_room(self, site: int, memory: Any) -> None:
+    def register_buffer(self, collective_id: int, memory: Any) -> None:
         """Memory for a call, whose first axis goes through the workers."""
-        self.slots[site] = memory
-        self.parts[site] = [memory[rank, ...] for rank in range(self.size)]
+        self.buffers[collective_id] = memory
+        self.parts[collective_id] = [memory[rank, ...] for rank in range(self.size)]
 
-    def own(self, a: Any) -> Any:
+    def local_shard(self, a: Any) -> Any:
         """This worker's part of a vector, a view."""
         size = len(a) // self.size
         return a[self.rank * size : (self.rank + 1) * size]
 
-    def across(self, x: Any, site: int, out: Any = None) -> Any:
+    def all_reduce_sum(self, x: Any, collective_id: int, out: Any = None) -> Any:
         """The sum over all workers."""
-        parts = self.parts[site]
+        parts = self.parts[collective_id]
         if x is not parts[self.rank]:  # it may have been made there
             parts[self.rank][...] = x
-        self.meet()
+        self.barrier()
         total = np.add(parts[0], parts[1], out)
         if self.size > 2:
             for other in parts[2:]:
                 total += other
         return total
 
-    def average(self, x: Any, site: int, bounds: Any = (), whole: bool = True) -> Any:
-        """The mean over all workers of a vector; of each piece in `bounds` a worker computes its own part.
+    def all_reduce_mean(self, x: Any, collective_id: int, bounds: Any = (), whole: bool = True) -> Any:
+        """The mean over all workers; of a vector of gradients, where the loss is a sum over the batch, the sum.
+
+        Of each of a vector's pieces in `bounds` a worker computes its own part.
 
         Unless the `whole` is asked for, only that part is right.
         """
-        there, parts = self.slots[site], self.parts[site]
+        there, parts = self.buffers[collective_id], self.parts[collective_id]
         if x is not parts[self.rank]:
             parts[self.rank][...] = x
-        self.meet()
+        self.barrier()
         if not bounds:
             return np.array(np.add.reduce(there[:-1], axis=0) * (1 / self.size))
-        mean, shares = there[-1], np.full(self.size, 1 / self.size, there.dtype)
+        mean, shares = there[-1], np.full(self.size, 1 if self.total else 1 / self.size, there.dtype)
         for start, stop in bounds:
             size = (stop - start) // self.size
             part = slice(start + self.rank * size, start + (self.rank + 1) * size)
             np.matmul(shares, there[:-1, part], out=mean[part])  # a sum and its share in one go
         if whole:
-            self.meet()
+            self.barrier()
         return mean
 
-    def dealt(self, site: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    def scatter(self, collective_id: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         """This worker's part of what the first one draws."""
-        there = self.slots[site]
+        there = self.buffers[collective_id]
         if self.rank == 0:
             there[...] = getattr(rng, name)(*args, **kwargs)
-        self.meet()
-        return self.own(there)
+        self.barrier()
+        return self.local_shard(there)
 
     # --- start and end ---
 
     def start(self, work: Callable[[], None]) -> None:
         """Fork the others: each does the work again and again, until the end."""
         self.parent = os.getpid()
+        self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, self.parent)
         sys.stdout.flush()
         sys.stderr.flush()
-        for rank in range(1, self.size):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of other threads: they hold no lock that a worker takes
-                pid = os.fork()
-            if not pid:
-                self.rank, self.others = rank, [i for i in range(self.size) if i != rank]
-                self.worker_main(work)
-            self.pids.append(pid)
-        self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, os.getpid())
+        with uninterrupted():
+            for rank in range(1, self.size):
+                if not (pid := fork()):
+                    self.rank, self.others = rank, [i for i in range(self.size) if i != rank]
+                    self.worker_main(work)
+                self.pids.append(pid)
 
     def worker_main(self, work: Callable[[], None]) -> None:
         """The life of a worker; it never returns."""

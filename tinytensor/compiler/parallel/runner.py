@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 from collections.abc import Callable
-from functools import reduce
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,10 @@ from ..ir import CompileError, Program, Value
 from ..layout import ArrayLayout
 from ..primitives import PUT
 from .collectives import ShardedState, collective_id, comm_buffer
-from .process_group import ProcessGroup, Stopped, shared
+from .placement import LIKELY, MAX, MEAN, MIN, SCALED, SUM, Placement, whole
+from .process_group import ProcessGroup, Stopped, shared, uninterrupted
+
+GUESSES = (SUM, SCALED, LIKELY)  # sums or means: numbers tell, for a factor may be 1 / n
 
 
 class ShardedRunner:
@@ -29,56 +30,68 @@ class ShardedRunner:
         As it was traced, on the first worker's part of the arguments.
     given : list
         Whole arguments, arrays and numbers, of the kinds that will come.
+    store : callable
+        Puts declared numbers, which stand last among what the step gives, where they belong.
+
+    Attributes
+    ----------
+    outputs : list
+        How each result comes from the workers' parts.
     """
 
     def __init__(self, program: Program, source: Source, numbers: list[Value], given: list[Any],
-                 shares: ShardedState) -> None:
-        self.source, self.size, self.program, self.whole = source, shares.size, program, shares.whole
-        size = self.size
-        self.team, self.well = ProcessGroup(size), True
+                 shares: ShardedState, store: Callable[[Any], None]) -> None:
+        self.source, self.size, self.program, self.shares, self.store = source, shares.size, program, shares, store
+        size, self.whole, self.vectors = self.size, shares.whole, set(map(id, shares.vectors()))
+        self.outputs, self.shapes, (self.gradient, self.order), self.loss, self.random = shares.sharding
+        self.guesses = {i for i, v in enumerate(program.result) if self.outputs[i] in GUESSES
+                        and not (v.is_array and v.array.dtype.kind in "iub")}
+        self.outputs = [SUM if how in GUESSES and i not in self.guesses else how for i, how in enumerate(self.outputs)]
+        self.guess = self.loss in GUESSES and self.gradient >= 0  # whether gradients are summed or averaged is one too
+        self.group, self.well = ProcessGroup(size), True
         for call in program.calls:
-            if call.name.startswith("team.") and call.name != "team.own":
-                self.team.give_room(collective_id(call), comm_buffer(call, size))
+            if call.name.startswith("group.") and call.name != "group.local_shard":
+                self.group.register_buffer(collective_id(call), comm_buffer(call, size))
         self.arrays = [(i, shared(a.shape, a.dtype)) for i, a in enumerate(given) if isinstance(a, np.ndarray)]
         self.arguments = [v.array for v in (*program.inputs, *numbers)]  # what this worker's step is given
         self.numbers = [(i, type(x)) for i, x in enumerate(self.arguments)
                         if not isinstance(x, np.ndarray | ArrayLayout)]
-        self.board = memoryview(mmap.mmap(-1, 8 * max(1, len(self.numbers)))).cast("d")
+        self.scalars = memoryview(mmap.mmap(-1, 8 * max(1, len(self.numbers)))).cast("d")
         self.count = len(program.result)
-        self.told = memoryview(mmap.mmap(-1, 8 * max(1, size * self.count))).cast("d")  # results that are numbers
+        self.scalar_results = memoryview(mmap.mmap(-1, 8 * max(1, size * self.count))).cast("d")
         self.results = [None if is_number(v) else shared((size, *v.array.shape), v.array.dtype)
                         for v in program.result]
         self.types = [v.array.dtype if v.is_array else np.float64 for v in program.result]
-        self.rows = {len(a) // size for _, a in self.arrays}  # of a worker's part of a batch
-        self.rows |= {c.result.array.shape[0] for c in program.calls if c.name == "team.dealt"}
-        self.streams = noise(program)
-        self.mirrors = [(a, shared(a.shape, a.dtype)) for a in broadcast_arrays(program, shares)]
-        self.team.start(self.work)
-        self.run = self.made(source.inputs)
+        self.streams = per_rank_streams(program)
+        self.mirrored = [(a, shared(a.shape, a.dtype)) for a in broadcast_arrays(program, shares)]
+        self.expected: list[Any] | None = None  # results of the whole batch, by which sums are told from means
+        self.group.total = self.loss == SUM
+        self.group.start(self.work)
+        self.run = self.build(source.inputs)
 
-    def made(self, inputs: dict[str, Any]) -> Callable[..., Any]:
+    def build(self, inputs: dict[str, Any]) -> Callable[..., Any]:
         """The step, made in this process, and its own parts of what comes and goes."""
         for i, a in self.arrays:
-            self.arguments[i] = self.team.own(a)
-        self.given: list[Any] = [(self.told, i * self.size + self.team.rank) if there is None else
-                                 (there[self.team.rank, ...], ...) for i, there in enumerate(self.results)]
-        namespace = {**inputs, **self.source.named, "team": self.team}
+            self.arguments[i] = self.group.local_shard(a)
+        self.given: list[Any] = [(self.scalar_results, i * self.size + self.group.rank) if there is None else
+                                 (there[self.group.rank, ...], ...) for i, there in enumerate(self.results)]
+        namespace = {**inputs, **self.source.named, "group": self.group}
         exec(self.source.code, namespace)
-        step: Callable[..., Any] = namespace["step"]
+        step: Callable[..., Any] = namespace.pop("step")  # subtle: else they would know each other, and not be freed
         return step
 
     def work(self) -> None:
         """What a worker does until it is told to end."""
-        private = {id(a): there.copy() for a, there in self.mirrors}  # the step may write into some of them
+        private, group = {id(a): there.copy() for a, there in self.mirrored}, self.group  # the step may write into some
         inputs = {name: private.get(id(a), a) for name, a in self.source.inputs.items()}
-        inputs |= {name: self.team.own(self.whole[id(a)]) for name, a in inputs.items() if id(a) in self.whole}
-        inputs |= {name: another(a, self.team.rank) for name, a in inputs.items() if any(a is s for s in self.streams)}
-        run = self.made(inputs)
+        inputs |= {name: group.local_shard(self.whole[id(a)]) for name, a in inputs.items() if id(a) in self.whole}
+        inputs |= {name: fork_stream(a, group.rank) for name, a in inputs.items() if any(a is s for s in self.streams)}
+        run = self.build(inputs)
         while True:
-            self.team.meet(float("inf"))
-            for a, there in self.mirrors:
+            self.group.barrier(float("inf"))
+            for a, there in self.mirrored:
                 private[id(a)][...] = there
-            for (i, kind), x in zip(self.numbers, self.board, strict=False):
+            for (i, kind), x in zip(self.numbers, self.scalars, strict=False):
                 self.arguments[i] = kind(x)
             self.step(run)
 
@@ -87,40 +100,82 @@ class ShardedRunner:
         outputs = run(*self.arguments)
         for (there, place), x in zip(self.given, outputs, strict=False):
             there[place] = x
-        self.team.meet()
+        self.group.barrier()
         return outputs
 
     def __call__(self, *given: Any) -> Any:
+        self.shares.check_process()
+        with uninterrupted():
+            return self.all_together(given)
+
+    def all_together(self, given: tuple[Any, ...]) -> Any:
+        """A step by all workers, from arguments to results."""
         for i, there in self.arrays:
             there[...] = given[i]
-        for a, there in self.mirrors:
+        for a, there in self.mirrored:
             there[...] = a
         for place, (i, _) in enumerate(self.numbers):
-            self.board[place] = self.arguments[i] = given[i]
+            self.scalars[place] = self.arguments[i] = given[i]
         try:
-            self.team.meet()
+            self.group.barrier()
             outputs = self.step(self.run)
         except Stopped:
             self.well = False
-            self.team.close()
-            raise self.team.failure() from None
+            self.group.close()
+            raise self.group.failure() from None
         except BaseException as error:
             self.well = False
             with contextlib.suppress(BaseException):
-                self.team.fail(error)
-            self.team.close()
+                self.group.fail(error)
+            self.group.close()
             raise
-        return (*map(self.together, range(self.count)), *outputs[self.count :])
+        self.store(outputs)
+        if self.expected is not None:
+            self.decide(self.expected)
+        return *map(self.gather_output, range(self.count)), *outputs[self.count :]
 
-    def together(self, i: int) -> Any:
-        """What all workers gave: numbers are averaged, rows put behind each other."""
-        if (parts := self.results[i]) is None:
-            return np.array(sum(self.told[i * self.size : (i + 1) * self.size]) / self.size, self.types[i])
-        if parts.ndim > 1 and parts.shape[1] in self.rows:
-            return parts.reshape(-1, *parts.shape[2:])
-        if parts.dtype.kind != "f":
-            return parts[0]
-        return np.array(reduce(add, parts) * (1 / self.size))
+    def gather_output(self, i: int) -> Any:
+        """A result of the whole batch."""
+        how = self.outputs[i]
+        if (parts := self.results[i]) is not None:
+            return whole(parts, how, self.shapes[i])
+        return np.array(together(self.scalar_results[i * self.size : (i + 1) * self.size].tolist(), how), self.types[i])
+
+    # --- audits ---
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it is not yet known of some result whether it is a sum or a mean."""
+        return bool(self.guesses or self.guess)
+
+    def decide(self, expected: list[Any]) -> None:
+        """Tell sums from means, of results that were multiplied by a number that may be 1 / n, by the whole batch's."""
+        for i in [*self.guesses] if len(expected) == self.count + 1 else ():
+            how, errors = self.outputs[i], []
+            for self.outputs[i] in (SUM, MEAN):
+                errors.append(float(np.linalg.norm(np.ravel(self.gather_output(i) - expected[i]))))
+            size = float(np.linalg.norm(np.ravel(expected[i])))
+            if max(errors) > 1e-3 * size:
+                self.outputs[i] = (SUM, MEAN)[errors[1] < errors[0]]
+                self.guesses.remove(i)
+            else:
+                self.outputs[i] = how
+
+    def gradients(self) -> dict[Any, Any]:
+        """The gradients of the last step, of all workers together, by parameter."""
+        if self.gradient < 0:
+            return {}
+        flat = self.group.buffers[self.gradient][-1]
+        return {p: flat[first:last].reshape(p.data.shape) for p, first, last in self.order}
+
+
+def together(parts: Any, how: Placement) -> float:
+    """A number of the whole batch, from those of all workers."""
+    if how in (MEAN, SCALED, LIKELY):
+        return float(sum(parts) / len(parts))
+    if how in (MAX, MIN):
+        return float((np.max if how == MAX else np.min)(parts))
+    return float(sum(parts) if how == SUM else parts[0])
 
 
 def is_number(v: Value) -> bool:
@@ -133,7 +188,7 @@ LARGE = 2**20  # bytes: an undeclared array from which on has to stay as it is w
 
 def broadcast_arrays(program: Program, shares: ShardedState) -> list[Any]:
     """The arrays that may be others at each step, and are in no shared memory: the workers get copies every time."""
-    vectors = {id(a) for arrays in (*shares.padded.values(), *shares.own.values()) for a in arrays.values()}
+    vectors = set(map(id, shares.vectors()))
     declared = [source.array for source, final in program.state if source.is_array
                 and id(source.array) not in vectors and not never_read_elsewhere(program, source, final)]
     return declared + [v.array for v in program.sources
@@ -156,18 +211,18 @@ def never_read_elsewhere(program: Program, source: Value, final: Value) -> bool:
     return final is not source and not any(v.number in touched or v.base.number in touched for v in others)
 
 
-def noise(program: Program) -> list[Any]:
+def per_rank_streams(program: Program) -> list[Any]:
     """The random streams that each worker has of its own: those of masks, not those that examples are drawn from."""
-    own = {v.number: v for call in program.calls if call.effect and call.name.startswith(".") for v in call.inputs()
+    own = {v.number: v for call in program.calls if call.primitive.kind == "draw" for v in call.inputs()
            if v.kind == "stream"}
-    dealt = {v.number for call in program.calls if call.name == "team.dealt" for v in call.inputs()}
+    dealt = {v.number for call in program.calls if call.name == "group.scatter" for v in call.inputs()}
     if own.keys() & dealt:
         raise CompileError("compile: one random stream gives both batches and other numbers, and several workers share "
                            "the step; expected a Generator for each; make another for dropout")
     return [v.array for v in own.values()]
 
 
-def another(rng: Any, rank: int) -> Any:
+def fork_stream(rng: Any, rank: int) -> Any:
     """A stream of a worker's own, after the one that it has a copy of."""
     if isinstance(rng, Generator):
         return Generator((rng.random63() + rank) % 2**63)

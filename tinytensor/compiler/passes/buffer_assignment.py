@@ -51,10 +51,10 @@ def assign_sources(plan: Plan) -> None:
 def assign_shared(plan: Plan) -> None:
     """What workers add up is made where the others can read it."""
     for call in plan.calls:
-        if (call.name in ("team.across", "team.average") and plan.assignable(v := call.args[0].base)
+        if (call.name in ("group.all_reduce_sum", "group.all_reduce_mean") and plan.assignable(v := call.args[0].base)
                 and v is call.args[0]):
             plan.assign(v, home := Buffer("given", v))
-            home.text = f"team.parts[{call.args[1]}][team.rank]"
+            home.text = f"group.parts[{call.args[1]}][group.rank]"
 
 
 def assign_state(plan: Plan) -> None:

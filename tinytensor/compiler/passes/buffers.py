@@ -74,7 +74,7 @@ def writes_out(call: Call, checked: dict[int, int]) -> bool:
     if call.primitive.kind == "update":
         return True
     if call.effect:
-        return call.name == "team.across"
+        return call.name == "group.all_reduce_sum"
     if call.name == "gathered":
         table, indices, axis = call.args
         return bool(axis == 0 and isinstance(indices, Value)

@@ -21,7 +21,7 @@ from ...core import Tensor, tracing
 from ...optim.flat import Block, Optimizer
 from ...random import Generator
 from ..ir import CompileError, Value
-from ..parallel.collectives import SHARED, ShardedBlock
+from ..parallel.collectives import ShardedBlock
 from .aliasing import reject_alias, reject_overlaps, short
 from .closure import ClosureScan
 from .gradients import USED, Gradients, OldGradient
@@ -186,7 +186,8 @@ class Patched:
         shares = self.trace.collectives.shares
         whole = self.array(shares.padded[id(block)]["theta"], f"theta{end}")
         own = {name: self.array(v, f"own_{name}{end}") for name, v in shares.own[id(block)].items()}
-        SHARED[id(block)] = self.trace.collectives
+        vars(block)["collectives"] = self.trace.collectives
+        self.undo.append(lambda: vars(block).pop("collectives", None))
         self.trace.collectives.thetas[id(block)] = whole
         self.trace.collectives.blocks.append(block)
         self.swap(block, "__class__", ShardedBlock)

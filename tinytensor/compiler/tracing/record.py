@@ -197,7 +197,7 @@ class Recorder:
             standing.commit(state)
         else:
             standing.rewind()
-            finish(trace.calls, found)
+            finish(program, trace.collectives)
         trace.forget()
         scan.expected = scan.before  # subtle: it knows stand-ins, which would keep all that was made
         traced.guards = self.guards(traced)
@@ -267,6 +267,20 @@ class Recorder:
         if source_info.refused is not None:
             raise source_info.refused
         return result
+
+
+def by_number(out_tree: Any, result: Any) -> list[Any]:
+    """The arrays and numbers of a result, in the order of a program's; last, a list of all that it does not make."""
+    leaves: list[Any] = []
+    found: list[Any] = []
+    for x, into in ((out_tree, leaves), (result, found)):
+        mapped(into.append, x)
+    if len(leaves) != len(found):
+        return [None, found]
+    pairs = {leaf.number: x.data if isinstance(x, Tensor) else x for leaf, x in zip(leaves, found, strict=True)
+             if isinstance(leaf, OutLeaf)}
+    return [*[pairs[i] for i in range(len(pairs))], [x for leaf, x in zip(leaves, found, strict=True)
+                                                     if not isinstance(leaf, OutLeaf)]]
 
 
 def impure(program: Program) -> bool:

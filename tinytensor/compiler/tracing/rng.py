@@ -53,7 +53,7 @@ def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: A
     """A draw, as a call of the step: in its place, and never left out."""
     trace.drawn.add(rng.number)
     if trace.collectives is not None and name in INTEGERS:
-        return trace.collectives.dealt(rng, drawn, name, args, kwargs)
+        return trace.collectives.scatter(rng, drawn, name, args, kwargs)
     result = trace.call(Primitive(drawn, f".{name}", kind="draw"), (rng, *args), kwargs, effect=True)
     return trace.lifted(result, ())
 

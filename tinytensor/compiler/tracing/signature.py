@@ -153,7 +153,7 @@ def assert_same_trace(first: Program, second: Program) -> None:
     for a, b in zip_longest(first.calls, second.calls):
         if a is None or b is None:
             raise differing(b or a, "the step made more calls at one time than at another")
-        if a.name != b.name or (a.target != b.target and not a.name.startswith((".", "team."))):
+        if a.name != b.name or (a.target != b.target and not a.name.startswith((".", "group."))):
             raise differing(b, f"it was {a.name} first and {b.name} then")
         if (gap := difference((a.args, a.kwargs), (b.args, b.kwargs))) is not None:
             raise differing(b, f"{b.name} was given {gap[0]} first and {gap[1]} then")

@@ -15,7 +15,7 @@ from weakref import ref
 
 import numpy as np
 
-from ...autograd import across, averaged
+from ...collectives import all_reduce_mean, all_reduce_sum
 from ...core import Tensor, TracerBase
 from ..ir import Call, CompileError, Value, concrete, mapped, values
 from ..layout import ArrayLayout, address
@@ -28,7 +28,7 @@ from .tracer import ArrayTracer, ScalarTracer, tracers
 Target = Callable[..., Any]
 NONE: dict[str, Any] = {}  # no keywords; one for all calls
 REMATERIALISE = 2**18  # bytes: from here on, what goes element by element is not kept from one section to the next
-TOGETHER = {across.__wrapped__, averaged.__wrapped__}  # type: ignore[attr-defined]
+TOGETHER = {all_reduce_sum.__wrapped__, all_reduce_mean.__wrapped__}  # type: ignore[attr-defined]
 CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
 
 
@@ -298,9 +298,9 @@ class Trace:
         if function in TOGETHER:
             if self.collectives is None:
                 return function(*args)
-            if function is across.__wrapped__:  # type: ignore[attr-defined]
-                return self.collectives.across(*args)
-            return self.collectives.averaged(args, list(kwargs.get("leaves", ())))
+            if function is all_reduce_sum.__wrapped__:  # type: ignore[attr-defined]
+                return self.collectives.all_reduce_sum(*args)
+            return self.collectives.all_reduce_mean(args, **kwargs)
         primitive = of_engine(function)
         if primitive is None:
             raise self.refusal(f"{full_name(function)}, which the compiler does not know", "functions in its table of "

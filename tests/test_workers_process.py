@@ -171,8 +171,8 @@ def test_what_is_dropped_is_freed_at_once_and_its_processes_end():
         world, step = running()
         pid, = step.latest.run.group.pids
         program = step.latest
-        trace = next(iter(step.traces.values()))
-        known = [weakref.ref(x) for x in (step, program, program.run, program.run.group, step.state, trace.around)]
+        trace = step.latest.traced
+        known = [weakref.ref(x) for x in (step, program, program.run, program.run.group, step.state, trace.scan)]
         theta = weakref.ref(step.shares.padded[id(world.opt.blocks[0])]["theta"])
         del step, program, trace
         assert [ref() for ref in known] == [None] * len(known)

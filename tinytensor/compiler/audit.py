@@ -7,6 +7,7 @@ workers share the step, what is not the whole batch's. The state is copied for t
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -65,7 +66,10 @@ class Copy:
         arrays = [whole.get(id(s.array), s.array) for s, _ in self.finals.values()]
         self.arrays = [(s.name, a, a.copy()) for (s, _), a in zip(self.finals.values(), arrays, strict=True)]
         self.numbers = [(slot, slot.get()) for slot in executable.cells.values()]
-        self.streams = [(s.name, s.array, stands(s.array)) for s in program.sources if s.kind == "stream"]
+        alone = threading.active_count() == 1  # else others may draw meanwhile, and their draws are not undone
+        drawn = {v.number for call in program.calls for v in call.inputs()}
+        self.streams = [(s.name, s.array, stands(s.array)) for s in program.sources
+                        if s.kind == "stream" and (alone or s.number in drawn)]
 
     def restore(self) -> None:
         """Let all be as it was."""

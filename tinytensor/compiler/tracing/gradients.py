@@ -75,8 +75,9 @@ class Gradients:
     def find(self, trace: Trace, old: dict[int, Any], blocks: list[Any], found: list[Value]) -> None:
         """Look at what stands in every `grad` at the end of a step; `found` are its results, to which those join."""
         read = {v.base.number for call in trace.calls for v in call.inputs()} | {v.base.number for v in found}
-        spent = [p for block in blocks if moved(block) for p in block.params]
+        spent = {id(p) for block in blocks if moved(block) for p in block.params}
         update = [call for call in trace.calls if call.info.phase == "update" and call.primitive.kind == "join"]
+        added_to = set[int]()
         for t in self.tensors:
             before, now = old.get(id(t)), t.grad
             source, tracer = (before.value, before.tracer) if type(before) is OldGradient else (None, before)
@@ -85,6 +86,7 @@ class Gradients:
             if source is not None and (source.number in read or (added and value is not source)
                                        or (value is not None and value.base is source and not added)):
                 self.reads.append((t, source))
+                added_to.add(id(t))
             elif before is not None:
                 self.ignores[id(t)] = now is not tracer
             if value is None:
@@ -93,7 +95,7 @@ class Gradients:
                     self.left.append((t, None, False))
             elif value is source:
                 continue  # as it was
-            elif any(t is p for p in spent) and not any(t is p for p, _ in self.reads) and (
+            elif id(t) in spent and id(t) not in added_to and (
                     trace.collectives is not None or used_by(update, value)):
                 self.used.append(t)
                 self.left.append((t, USED if before is not None else value, False))  # else nobody knows that it clears
@@ -129,8 +131,8 @@ class Gradients:
         """A quick look at whether every `grad` is what the step left there: used up, or None."""
         if self.writes or self.reads:
             return lambda: False
-        used = [t for t in self.tensors if any(t is p for p in self.used)]
-        others = [t for t in self.tensors if not any(t is p for p in self.used)]
+        spent = set(map(id, self.used))
+        used, others = ([t for t in self.tensors if (id(t) in spent) == known] for known in (True, False))
         names = {f"t{i}": t for i, t in enumerate([*used, *others])}
         chains = [" is ".join([*[f"t{i}.grad" for i in part], end]) for part, end in
                   ((range(len(used)), "USED"), (range(len(used), len(names)), "None")) if part]
@@ -187,4 +189,4 @@ def moved(block: Any) -> bool:
 
 def used_by(update: list[Call], value: Value) -> bool:
     """Whether an optimiser read a gradient, or a view of it."""
-    return any(v.base is value.base for call in update for v in call.inputs())
+    return bool([v for call in update for v in call.inputs() if v.base is value.base])

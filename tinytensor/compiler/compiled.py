@@ -22,14 +22,12 @@ from ..random import Generator
 from .audit import STEPS, Copy, checked
 from .codegen.profile import Explanation, explained, profiled
 from .codegen.source import Source
-from .codegen.writer import written
+from .codegen.writer import write_source
 from .ir import CompileError, Program, Value, mapped
 from .parallel.collectives import Collectives, ShardedState, finish
 from .parallel.process_group import refuse
 from .parallel.runner import ShardedRunner
-from .passes.buffer_assignment import planned
-from .passes.fold_scale import fold_scale
-from .passes.horizontal_fusion import fuse_updates
+from .passes import optimized
 from .tracing.aliasing import reject_alias, short
 from .tracing.closure import ClosureScan
 from .tracing.signature import ById, argument_guard, arrays, compare, describe_changes, inspect_step, kind
@@ -142,8 +140,8 @@ class Executable:
     def __init__(self, traced: TraceResult, title: str, state: State, key: Any, args: tuple[Any, ...],
                  shares: ShardedState, fast: bool) -> None:
         self.program, self.out_tree, slots, self.key = *traced[:2], traced.slots, key
-        program = fuse_updates(fold_scale(self.program) if fast else self.program)
-        self.source, (numbers, changed) = written(planned(program), title)
+        program = optimized(self.program._replace(fast=fast))
+        self.source, (numbers, changed) = write_source(program, title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]
         name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.named}
@@ -452,6 +450,12 @@ class CompiledStep:
             raise CompileError(f"compile: {self.title} was called {'once' if self.traces else 'never'}; expected two "
                                f"calls, which are compared; call it before its source is looked at")
         return next(reversed(self.programs.values()))
+
+    @property
+    def program(self) -> Program:
+        """The program of the last call, as it was traced; print it to read it, a call a line."""
+        ran = self.ran if self.ran in self.programs.values() else None
+        return (ran or self.latest).program
 
     @property
     def source(self) -> str:

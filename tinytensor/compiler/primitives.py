@@ -470,6 +470,11 @@ SCALAR = {name: Primitive(getattr(operator, name), f"number {symbol}", "a b |", 
                           short="number") for name, symbol in SYMBOLS.items()}
 ABS = Primitive(abs, "abs", "x |", unbuffered=always)
 
+# What workers do together: methods of their process group, by which name a source knows it
+
+GROUP = "team"
+ALL_REDUCE_SUM, ALL_REDUCE_MEAN = f"{GROUP}.across", f"{GROUP}.average"
+
 # --- what is answered at once, and what is refused ---
 
 QUERIES = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,

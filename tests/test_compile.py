@@ -8,6 +8,7 @@ import pytest
 import tinytensor as tt
 from tinytensor import models, nn, optim
 from tinytensor.compiler.audit import equal
+from tinytensor.compiler.passes import optimized
 from tinytensor.nn import functional as F
 
 STEPS = 20
@@ -71,6 +72,9 @@ def follow(make: Any, steps: int = STEPS, check: bool = False, between: Any = No
         assert equal(place, tt.random.default_generator().get_state()), f"default generator after call {i}"
         assert all(p.grad is None for x in world.declared if isinstance(x, nn.Module) for p in x.parameters())
     assert step.programs
+    for executable in step.programs.values():
+        executable.program.verify()
+        optimized(executable.program, verify=True)
     return step
 
 

@@ -253,8 +253,11 @@ def same(a: Any, b: Any) -> bool:
 
 
 @np.errstate(all="ignore")
-def differs(seed: Any, calls: int = CALLS) -> str:
-    """What is wrong with a program when it is compiled, a random one or one of the `FIRST`: "" for nothing."""
+def differs(seed: Any, calls: int = CALLS, verify: bool = False) -> str:
+    """What is wrong with a program when it is compiled, a random one or one of the `FIRST`: "" for nothing.
+
+    `verify`: the program is also verified as traced, and after every pass.
+    """
     plain, state, arguments = program(seed) if isinstance(seed, int) else seed()
     step, own, _ = program(seed) if isinstance(seed, int) else seed()
     step = tt.compile(step, *own)
@@ -270,6 +273,9 @@ def differs(seed: Any, calls: int = CALLS) -> str:
             return f"state at call {call}"
         if not all(np.array_equal(x, y) for x, y in zip(given, copies, strict=True)):
             return "an argument was written into"
+    if verify:
+        step.program.verify()
+        passes.optimized(step.program, verify=True)
     return ""
 
 
@@ -281,12 +287,13 @@ def blocked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("part", range(4))
 def test_random_programs(part: int) -> None:
-    assert not {seed: found for seed in range(part, PROGRAMS, 4) if (found := differs(seed))}
+    assert not {seed: found for seed in range(part, PROGRAMS, 4)
+                if (found := differs(seed, verify=True))}
 
 
 def test_random_programs_by_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     blocked(monkeypatch)
-    assert not {seed: found for seed in range(300) if (found := differs(seed, 3))}
+    assert not {seed: found for seed in range(300) if (found := differs(seed, 3, verify=True))}
 
 
 # --- each rule, perturbed ---
@@ -411,3 +418,29 @@ def test_a_perturbed_rule_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch)
         except Exception:
             return
     raise AssertionError(f"{PROGRAMS} programs are the same with the rule perturbed")
+
+
+IN_SOURCES = ("preallocated: everything is", "operand_dtype: whole numbers")  # rules that only the text follows
+
+
+@pytest.fixture(scope="module")
+def traced() -> list[Any]:
+    """Programs as traced."""
+    found = []
+    for seed in (*{x: None for tried in FIRST.values() for x in tried}, *range(60)):
+        plain, state, arguments = program(seed) if isinstance(seed, int) else seed()
+        step = tt.compile(plain, *state)
+        with np.errstate(all="ignore"):
+            for call in range(2):
+                step(*arguments(call))
+        found.append(step.program)
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in PERTURBED if name not in IN_SOURCES])
+def test_verify_notices_a_perturbed_rule(name: str, traced: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without running anything."""
+    perturb(name, monkeypatch)
+    with pytest.raises((AssertionError, IndexError)):
+        for p in traced:
+            passes.optimized(p, verify=True)

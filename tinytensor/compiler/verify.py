@@ -236,6 +236,7 @@ def run_call(memory: Memory, call: Call, tile: tuple[TiledLoop, int] | None = No
     for v in call.inputs():
         if v.is_array and (call.region is None or v is not call.args[0]):
             memory.check(v, call, tile if tile is not None and call.reads_by_rows(v) else None)
+            check_layout(memory, call, v)
     if call.region is not None:
         check_rest(memory, call)
     for v in call.outputs():
@@ -244,6 +245,15 @@ def run_call(memory: Memory, call: Call, tile: tuple[TiledLoop, int] | None = No
                 memory.labels[v.number] = labels_of(memory, call, v)
             check_overlaps(memory, call, v, tile)
             memory.store(v, tile)
+
+
+def check_layout(memory: Memory, call: Call, v: Value) -> None:
+    """Raise AssertionError if a call that does arithmetic reads elements that stand in another order than in the trace,
+    or any call a view of a buffer that only holds a tile."""
+    buffer = memory.plan.buffers.get(v.base.number)
+    if buffer is not None:
+        assert not buffer.permuted or call.primitive.kind in ("layout", "copy", "join"), f"{call}: {v} is permuted"
+        assert buffer.loop is None or v.base is v, f"{call}: {v} is a view of a tile"
 
 
 def check_rest(memory: Memory, call: Call) -> None:

@@ -19,8 +19,10 @@ PASSES: tuple[Callable[[Program], Program], ...] = (
     fold_scale, fuse_updates, eliminate_dead_code, assign_buffers, form_tiled_loops, pack_arena)
 
 
-def optimized(program: Program) -> Program:
-    """The program after all passes."""
+def optimized(program: Program, verify: bool = False) -> Program:
+    """The program after all passes; `verify`: each pass is checked, as tests do."""
     for run in PASSES:
         program = run(program)
+        if verify:
+            program.verify()
     return program

@@ -149,4 +149,4 @@ def fuse_updates(program: Program) -> Program:
         sources = [v for v in program.sources if v.number not in gone]
         program = program._replace(calls=program.calls + update.calls, state=[*state, (update.source, update.final)],
                                    sources=[*sources, update.source, *update.constants])
-    return program
+    return eliminate_dead_code(program)  # the single updates

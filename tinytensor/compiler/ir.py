@@ -219,7 +219,9 @@ class Program(NamedTuple):
         self.calls.clear()
 
     def __str__(self) -> str:
-        lines = [f"{v}: {v.type} = {v.kind} {v.name}".rstrip() for v in self.sources]
+        read = {v.number for call in self.calls for v in call.inputs()}
+        read |= {v.number for v in (*self.inputs, *self.result, *[final for _, final in self.state])}
+        lines = [f"{v}: {v.type} = {v.kind} {v.name}".rstrip() for v in self.sources if v.number in read]
         lines += [call.line(self.plan) for call in self.calls]
         lines += [f"{source.name or source} <- {final}" for source, final in self.state if final is not source]
         return "\n".join([*lines, f"return {', '.join(map(repr, self.result))}".rstrip()])

@@ -27,22 +27,39 @@ from tinytensor.compiler.primitives import (
     TRANSPOSE,
     of_ufunc,
 )
+from tinytensor.compiler.tracing.dispatch import SPECIAL
 
 DRAWS = 60
 DTYPES = "?bhilBHILefdFD"
 SHAPES: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (5,), (3, 4), (4, 0), (2, 3, 4), (4, 1, 3), (9, 30),
-                                    (40, 3), (99,))
+                                    (40, 3), (99,), (130, 80))
 UFUNC_NAMES = sorted({f.__name__ for f in vars(np).values() if isinstance(f, np.ufunc)})
 UFUNCS = [getattr(np, name) for name in UFUNC_NAMES]
 FUNCTIONS = {p.name: p for p in (*TABLE.values(), COPY, ASTYPE, FLATTEN, GETITEM, TRANSPOSE, MATRIX_TRANSPOSE)}
 PRIMITIVES = {**FUNCTIONS, **{f"np.{f.__name__}": of_ufunc(f, "__call__") for f in UFUNCS},
               **{f"np.{f.__name__}.{m}": of_ufunc(f, m) for f in UFUNCS if f.nin == 2 and f.nout == 1
                  and not f.signature for m in ("reduce", "accumulate", "outer")}}
+QUADRATIC = ("np.diagflat", "np.outer", "np.inner", "np.linalg.outer", "np.kron", "np.vander", "np.diag",
+             "np.tensordot", "np.isin", "np.linspace")
 Draw = np.random.Generator
+
+
+def uses_lapack(name: str) -> bool:
+    return name.startswith("np.linalg.") or name == "np.polyfit"
+
+
+def having(fact: str) -> list[str]:
+    """The names of the primitives for some of whose calls a fact holds."""
+    return [name for name, p in PRIMITIVES.items() if getattr(p, fact) is not primitives.never]
+
 
 
 def elements(r: Draw, shape: tuple[int, ...], char: str) -> Any:
     """Numbers of a dtype, edges among them."""
+    return np.asarray(numbers(r, shape, char))
+
+
+def numbers(r: Draw, shape: tuple[int, ...], char: str) -> Any:
     with np.errstate(all="ignore"):
         x = r.standard_normal(shape) * r.choice([1.0, 30.0])
         if r.random() < 0.3:
@@ -54,8 +71,8 @@ def elements(r: Draw, shape: tuple[int, ...], char: str) -> Any:
 
 
 def array(r: Draw, shape: tuple[int, ...], char: str) -> Any:
-    """An array of some layout: C, F, with strides, reversed, broadcast, or other axes first."""
-    layout = r.integers(7)
+    """An array of some layout: C, F, with strides, reversed, broadcast, cut, or other axes first."""
+    layout = r.integers(8)
     if not shape or layout < 2:
         return elements(r, shape, char)
     if layout == 2:
@@ -66,6 +83,8 @@ def array(r: Draw, shape: tuple[int, ...], char: str) -> Any:
         return elements(r, shape, char)[::-1]
     if layout == 5:
         return np.broadcast_to(elements(r, (*shape[:-1], 1), char), shape)
+    if layout == 6:
+        return elements(r, (*shape[:-1], shape[-1] + 2), char)[..., :-2]
     return np.moveaxis(elements(r, (*shape[1:], shape[0]), char), -1, 0)
 
 
@@ -77,6 +96,7 @@ def beside(r: Draw, shape: tuple[int, ...]) -> tuple[int, ...]:
 def arguments(p: Any, r: Draw) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments of one call of a primitive."""
     shape, char = SHAPES[r.integers(len(SHAPES))], DTYPES[r.integers(len(DTYPES))]
+    shape = (3, 4) if p.name in QUADRATIC else shape
     other = char if r.random() < 0.7 else DTYPES[r.integers(len(DTYPES))]
     x, axis = array(r, shape, char), int(r.integers(len(shape))) if shape else None
     ufunc = p.function if isinstance(p.function, np.ufunc) else getattr(p.function, "__self__", None)
@@ -128,7 +148,7 @@ def required(p: Any) -> list[str]:
 
 
 def product_arguments(p: Any, r: Draw, char: str, other: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    n, k, m, b = (int(i) for i in r.choice([1, 2, 3, 5, 17], 4))
+    n, k, m, b = (int(i) for i in r.choice([1, 2, 3, 5, 17, 40], 4))
     if p.name == "np.einsum":
         spec, shapes = [("ij,jk->ik", [(n, k), (k, m)]), ("ij,ij->i", [(n, k), (n, k)]), ("ij->ji", [(n, k)]),
                         ("ij->", [(n, k)]), ("bij,bjk->bik", [(b, n, k), (b, k, m)]), ("i,j->ij", [(n,), (m,)]),
@@ -161,6 +181,8 @@ def drawn(p: Any, draws: int = DRAWS) -> Iterator[tuple[Call, tuple[Any, ...], A
     for _ in range(draws):
         try:
             args, kwargs = arguments(p, r)
+            if uses_lapack(p.name) and not all(np.isfinite(x).all() for x in args if isinstance(x, np.ndarray)):
+                continue  # it may not return
             natural = p.function(*args, **kwargs)
         except (TypeError, ValueError, np.exceptions.AxisError, OverflowError, np.linalg.LinAlgError, IndexError,
                 ZeroDivisionError, AttributeError):
@@ -209,7 +231,7 @@ def into(call: Call, args: Any, out: Any) -> None:
 pytestmark = [pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.mark.parametrize("name", PRIMITIVES)
+@pytest.mark.parametrize("name", having("out"))
 def test_out_has_the_same_bits(name: str) -> None:
     """In a buffer of the result's own layout, and, where `strided_out` says so, in others."""
     p = PRIMITIVES[name]
@@ -229,7 +251,7 @@ def test_out_has_the_same_bits(name: str) -> None:
             assert same_bits(out, natural), f"far apart: {told(call)}"
 
 
-@pytest.mark.parametrize("name", PRIMITIVES)
+@pytest.mark.parametrize("name", having("unbuffered"))
 def test_the_size_of_buffers_changes_nothing(name: str) -> None:
     p = PRIMITIVES[name]
     for call, args, natural in drawn(p):
@@ -242,7 +264,7 @@ def test_the_size_of_buffers_changes_nothing(name: str) -> None:
             assert same_bits(found, natural), f"{size}: {told(call)}"
 
 
-@pytest.mark.parametrize("name", PRIMITIVES)
+@pytest.mark.parametrize("name", having("rows"))
 def test_rows_are_made_of_rows(name: str) -> None:
     p = PRIMITIVES[name]
     for call, args, natural in drawn(p, 2 * DRAWS):
@@ -270,7 +292,7 @@ def test_factors_come_out(name: str) -> None:
             where = next(i for i, x in enumerate(args) if isinstance(x, np.ndarray))
             if p.linear == "first" and where:
                 continue
-            scaled = tuple([x * 3 if i == where else x for i, x in enumerate(args)])
+            scaled = tuple([np.asarray(x * 3) if i == where else x for i, x in enumerate(args)])
         elif p.linear == "list":
             scaled = ([x * 3 for x in args[0]], *args[1:])
         else:
@@ -317,7 +339,7 @@ def test_numbers_among_arrays_may_be_arrays() -> None:
 
 def test_dot_is_matmul_where_it_is_written() -> None:
     count = 0
-    for call, args, natural in drawn(of_ufunc(np.matmul, "__call__"), 2000):
+    for call, args, natural in drawn(of_ufunc(np.matmul, "__call__"), 6000):
         if dotted(call):
             count += 1
             assert same_bits(np.dot(*args), natural), told(call)
@@ -327,9 +349,9 @@ def test_dot_is_matmul_where_it_is_written() -> None:
 
 def test_every_function_of_numpy_that_dispatches_is_known() -> None:
     """It is in the table, answered at once, or refused with advice: nothing is forgotten."""
-    functions = {f"{m.__name__}.{name}": f for m in (np, np.linalg, np.fft, np.lib.stride_tricks, np.lib.array_utils,
-                                                     np.lib.scimath, np.strings, np.char, np.ma)
-                 for name, f in inspect.getmembers(m) if hasattr(f, "_implementation")}
-    known = {*TABLE, *QUERIES, *PRINTS, *REFUSED, *primitives.REDUCTIONS}
+    modules = (np, np.linalg, np.fft, np.lib.stride_tricks, np.lib.array_utils, np.lib.scimath, np.strings, np.char)
+    functions = {f"{m.__name__}.{name}": f for m in modules for name, f in inspect.getmembers(m)
+                 if hasattr(f, "_implementation")}
+    known = {*TABLE, *QUERIES, *PRINTS, *REFUSED, *primitives.REDUCTIONS, *SPECIAL}
     assert not sorted(name for name, f in functions.items() if f not in known)
     assert DYNAMIC_SLICE not in TABLE.values() and all(REFUSED.values())

@@ -140,6 +140,11 @@ UNKNOWN = {"where": "write np.where(condition, result, other)", "subok": "leave 
 # --- facts of calls ---
 
 
+def not_complex(call: Call) -> bool:
+    """NumPy 2.4.6 squares complex numbers in two ways, that differ by their rounding, depending on the output."""
+    return bool(call.result.array.dtype.kind != "c")
+
+
 def plain_floats(call: Call) -> bool:
     """Operands that fill their memory row by row, of float32 or float64, and a result of the same dtype."""
     arrays = [v.array for v in call.inputs() if v.is_array]
@@ -167,9 +172,10 @@ def sums_in_order(call: Call) -> bool:
 
 
 def rows_of_elementwise(call: Call) -> bool:
+    """Not of reversed arrays: some functions have another kernel for these, and rows alone may not look reversed."""
     n, ndim = call.result.array.shape[0], call.result.array.ndim
-    return not call.kwargs and all(v.array.ndim < ndim or v.array.shape[0] in (1, n)
-                                   for v in call.inputs() if v.is_array)
+    return not call.kwargs and all((v.array.ndim < ndim or v.array.shape[0] in (1, n))
+                                   and min(v.array.strides, default=0) >= 0 for v in call.inputs() if v.is_array)
 
 
 def rows_of_matmul(call: Call) -> bool:
@@ -226,6 +232,7 @@ SHORT = {"matmul": "product", "subtract": "difference", "multiply": "scaled", "d
 LINEAR = {"add": "each", "subtract": "each", "multiply": "one", "matmul": "one", "vecdot": "one", "divide": "first",
           "negative": "first", "add.reduce": "first", "matvec": "one", "vecmat": "one"}
 FAR_APART = {"isnan", "isinf", "isfinite", "signbit"}  # NumPy 2.4.6 is wrong where their results lie far apart
+BY_POSITION = {"fmax", "fmin"}  # which of 0 and -0 they give depends on where in an array they stand
 FAILS = {"power", "float_power", "floor_divide", "remainder", "fmod", "divmod"}
 METHODS = {"__call__": "| dtype casting order axis axes keepdims signature",
            "reduce": "a | axis keepdims dtype initial",
@@ -246,10 +253,11 @@ def of_ufunc(ufunc: np.ufunc, method: str) -> Primitive:
         if method == "__call__":
             takes = " ".join(f"x{i}" for i in range(ufunc.nin)) + f" {takes}"
             kind = "product" if ufunc.signature else "elementwise" if ufunc.nout == 1 else "call"
-            facts["out"] = always if ufunc.nout == 1 else never
+            facts["out"] = never if ufunc.nout > 1 else not_complex if ufunc is np.square else always
             if kind == "elementwise":
-                facts |= {"rows": rows_of_elementwise, "unbuffered": always,
-                          "strided_out": ufunc.__name__ not in FAR_APART and known}
+                movable = known and ufunc.__name__ not in BY_POSITION
+                facts |= {"rows": rows_of_elementwise if movable else never, "unbuffered": always,
+                          "strided_out": movable and ufunc.__name__ not in FAR_APART}
             elif known:
                 facts |= {"rows": rows_of_matmul if ufunc is np.matmul else never, "flops": two_a_product,
                           "unbuffered": always if ufunc in (np.matmul, np.vecdot) else never}
@@ -298,7 +306,7 @@ row(np.trace, ".trace", "a | offset axis1 axis2 dtype")
 
 row(np.dot, "np.dot", "a b |", "product", out=plain_floats, flops=two_a_product)
 row(np.einsum, "np.einsum", "*operands | optimize dtype order casting", "product", out=lambda call: not call.kwargs
-    and plain_floats(call), linear="one")
+    and plain_floats(call), linear="one", view=True)
 row(np.vdot, "np.vdot", "a b |", "product")
 row(np.inner, "np.inner", "a b |", "product")
 row(np.outer, "np.outer", "a b |", "product")
@@ -320,8 +328,8 @@ for name, takes in {"cholesky": "a | upper", "cond": "x | p", "cross": "x1 x2 | 
 for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
     row(getattr(np.fft, name), f"np.fft.{name}", "a | n axis norm")
     if f"{name}n" in dir(np.fft):
-        row(getattr(np.fft, f"{name}n"), f"np.fft.{name}n", "a | s axes norm")
-        row(getattr(np.fft, f"{name}2"), f"np.fft.{name}2", "a | s axes norm")
+        row(getattr(np.fft, f"{name}n"), f"np.fft.{name}n", "a | s axes norm", view=True)
+        row(getattr(np.fft, f"{name}2"), f"np.fft.{name}2", "a | s axes norm", view=True)
 row(np.fft.fftshift, "np.fft.fftshift", "x | axes")
 row(np.fft.ifftshift, "np.fft.ifftshift", "x | axes")
 
@@ -333,6 +341,8 @@ row(np.reshape, ".reshape", "a | shape order copy", out=lambda call: call.kwargs
 row(np.ravel, ".ravel", "a | order", out=lambda call: not call.kwargs, **LAYOUT)
 row(np.transpose, ".transpose", "a | axes", **LAYOUT)
 TABLE[np.permute_dims] = TABLE[np.transpose]
+row(np.lib.stride_tricks.sliding_window_view, "np.lib.stride_tricks.sliding_window_view",
+    "x | window_shape axis subok writeable", "layout", view=True)
 row(np.swapaxes, ".swapaxes", "a | axis1 axis2", **LAYOUT)
 row(np.squeeze, ".squeeze", "a | axis", **LAYOUT)
 row(np.diagonal, ".diagonal", "a | offset axis1 axis2", **LAYOUT)
@@ -487,7 +497,13 @@ REFUSED = dict.fromkeys((
     np.array_equiv, np.bincount, np.histogram, np.histogram2d, np.histogramdd,
     np.histogram_bin_edges, np.unique_all, np.unique_counts, np.unique_inverse,
     np.unique_values, np.piecewise, np.roots, np.poly, np.polymul, np.polydiv), DEPENDS)
-REFUSED |= dict.fromkeys((np.save, np.savez, np.savez_compressed, np.savetxt), "do it outside of the step")
+OUTSIDE = "do it outside of the step"
+REFUSED |= dict.fromkeys((np.save, np.savez, np.savez_compressed, np.savetxt, np.datetime_as_string, np.busday_count,
+                          np.busday_offset, np.is_busday), OUTSIDE)
+REFUSED |= {np.einsum_path: "write np.einsum with optimize=True",
+            np.ix_: "write indices that broadcast: x[i[:, None], j] for x[np.ix_(i, j)]"}
+for module, advice in ((np.lib.scimath, DEPENDS), (np.strings, OUTSIDE), (np.char, OUTSIDE)):  # dtypes by values; texts
+    REFUSED |= dict.fromkeys([f for f in vars(module).values() if hasattr(f, "_implementation")], advice)
 
 
 def full_name(function: Any) -> str:

@@ -184,7 +184,7 @@ def writes_permuted(call: Call | None, rows: bool) -> bool:
     if call.target is np.matmul:
         return rows and all(v.array.ndim > 1 for v in call.inputs())
     return is_stack(call) or (call.elementwise and call.primitive.strided_out
-                              and call.result.array.dtype.char != "e")
+                              and call.result.array.dtype.char not in "eFDG")
 
 
 def is_stack(call: Call | None) -> bool:

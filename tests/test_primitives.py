@@ -103,6 +103,8 @@ def arguments(p: Any, r: Draw) -> tuple[tuple[Any, ...], dict[str, Any]]:
     some = {"axis": axis} if r.random() < 0.7 else {"axis": None} if r.random() < 0.5 else {}
     if r.random() < 0.3:
         some["keepdims"] = True
+    if len(shape) > 1 and r.random() < 0.2:
+        some["axis"] = (0, len(shape) - 1)
     if p.kind == "product" or p.name in ("np.matmul", "np.vecdot"):
         return product_arguments(p, r, char, other)
     if isinstance(ufunc, np.ufunc):

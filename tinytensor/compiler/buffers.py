@@ -97,13 +97,10 @@ class Buffer:
             yield from part.all_live_ranges()
 
     def __str__(self) -> str:
-        if self.kind == "slice":
-            assert self.parent is not None
-            where = f"[{self.view}]" if isinstance(self.view, int) else "" if self.permuted else f"+{self.offset}"
-            return f"{self.parent}{where}{' permuted' * isinstance(self.view, tuple)}"
-        if self.kind == "arena":
-            return f"arena+{self.offset}"
-        return self.shared_name or self.value.name or self.kind
+        root, at = self.root, self.root_offset
+        if root.kind == "arena":
+            return f"arena+{root.offset + at}{', permuted' * self.permuted}"
+        return f"{root.shared_name or root.value.name or root.kind}{f'+{at}' * bool(at)}{', permuted' * self.permuted}"
 
 
 class BufferPlan:
@@ -151,6 +148,13 @@ class BufferPlan:
                 or not any(w.is_array and w.base is v for w in self.calls[i].outputs())}
 
     # --- what may be stored where ---
+
+    def place(self, v: Value) -> str:
+        """Where a value is stored, for a printed program; "" where that is not decided, or not by the plan."""
+        buffer = self.buffers.get(v.number)
+        if buffer is None or buffer.kind == "external":
+            return ""
+        return str(buffer) if self.packed or buffer.root.kind != "arena" else f"buffer of {buffer.root.value}"
 
     def assign(self, v: Value, buffer: Buffer) -> None:
         """Store a value in a buffer."""

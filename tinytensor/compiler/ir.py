@@ -158,9 +158,8 @@ class Call:
         results = ", ".join([f"{v}: {v.type}" for v in self.outputs()])
         where = f"{self.info.module}: " * bool(self.info.module) + self.info.line
         text = f"{results} = {call_text(self)}" if results else call_text(self)
-        own = [v for v in self.outputs() if v.base is v]
-        buffers = [] if plan is None else [plan.buffers[v.number] for v in own if v.number in plan.buffers]
-        text += "".join([f" -> {b}" for b in buffers if b.kind != "external"])
+        places = [] if plan is None else [plan.place(v) for v in self.outputs() if v.base is v]
+        text += "".join([f" -> {place}" for place in places if place])
         return f"{text}  # {where}" if where else text
 
     def __str__(self) -> str:

@@ -152,6 +152,11 @@ def plain_floats(call: Call) -> bool:
     return all(map(compact, arrays)) and len(kinds) == 1 and kinds.pop().char in "fd" and compact(call.result.array)
 
 
+def one_loop(call: Call) -> bool:
+    """Operands that NumPy goes through at once: which of 0 and -0 a clip gives may depend on where a loop begins."""
+    return plain_floats(call) and len({v.array.shape for v in call.inputs()}) == 1
+
+
 def plain_numbers(call: Call) -> bool:
     """Operands that fill their memory row by row, no float16."""
     return all(compact(v.array) and v.array.dtype.char in "fdiul?bBhHlLqQ" for v in call.inputs() if v.is_array)
@@ -165,7 +170,7 @@ def c_order(call: Call) -> bool:
 
 def sums_in_order(call: Call) -> bool:
     """Whether a reduction does not pass through NumPy's buffers: one piece of memory, of float32 or float64."""
-    if not call.kwargs.keys() <= {"axis", "keepdims"} or len(call.args) > 1 or not call.inputs():
+    if not call.kwargs.keys() <= {"axis", "keepdims", "ddof"} or len(call.args) > 1 or not call.inputs():
         return False
     a = call.args[0].array
     return compact(a) and a.dtype.char in "fd"
@@ -232,7 +237,7 @@ SHORT = {"matmul": "product", "subtract": "difference", "multiply": "scaled", "d
 LINEAR = {"add": "each", "subtract": "each", "multiply": "one", "matmul": "one", "vecdot": "one", "divide": "first",
           "negative": "first", "add.reduce": "first", "matvec": "one", "vecmat": "one"}
 FAR_APART = {"isnan", "isinf", "isfinite", "signbit"}  # NumPy 2.4.6 is wrong where their results lie far apart
-BY_POSITION = {"fmax", "fmin"}  # which of 0 and -0 they give depends on where in an array they stand
+BY_POSITION = {"fmax", "fmin"}  # which of 0 and -0 they give depends on where a loop over them begins
 FAILS = {"power", "float_power", "floor_divide", "remainder", "fmod", "divmod"}
 METHODS = {"__call__": "| dtype casting order axis axes keepdims signature",
            "reduce": "a | axis keepdims dtype initial",
@@ -256,7 +261,8 @@ def of_ufunc(ufunc: np.ufunc, method: str) -> Primitive:
             facts["out"] = never if ufunc.nout > 1 else not_complex if ufunc is np.square else always
             if kind == "elementwise":
                 movable = known and ufunc.__name__ not in BY_POSITION
-                facts |= {"rows": rows_of_elementwise if movable else never, "unbuffered": always,
+                facts |= {"rows": rows_of_elementwise if movable else never,
+                          "unbuffered": always if movable else never,
                           "strided_out": movable and ufunc.__name__ not in FAR_APART}
             elif known:
                 facts |= {"rows": rows_of_matmul if ufunc is np.matmul else never, "flops": two_a_product,
@@ -280,9 +286,9 @@ FOLDS: list[tuple[Any, np.ufunc]] = [
 REDUCTIONS = {f: (ufunc, inspect.signature(f)) for f, ufunc in FOLDS}
 
 f: Any
-row(np.mean, ".mean", "a | axis dtype keepdims", out=plain_floats)
-row(np.var, ".var", "a mean | axis dtype keepdims ddof correction", out=plain_floats)
-row(np.std, ".std", "a mean | axis dtype keepdims ddof correction", out=plain_floats)
+row(np.mean, ".mean", "a | axis dtype keepdims", out=plain_floats, unbuffered=sums_in_order)
+row(np.var, ".var", "a mean | axis dtype keepdims ddof correction", out=plain_floats, unbuffered=sums_in_order)
+row(np.std, ".std", "a mean | axis dtype keepdims ddof correction", out=plain_floats, unbuffered=sums_in_order)
 row(np.cumsum, ".cumsum", "a | axis dtype", out=plain_floats)
 row(np.cumprod, ".cumprod", "a | axis dtype", out=plain_floats)
 row(np.argmax, ".argmax", "a | axis keepdims", out=plain_numbers)
@@ -389,7 +395,7 @@ row(np.triu_indices_from, "np.triu_indices_from", "arr | k")
 
 # element by element, though no ufuncs
 
-row(np.clip, "np.clip", "a a_min a_max min max | dtype casting", out=plain_numbers, unbuffered=always)
+row(np.clip, "np.clip", "a a_min a_max min max | dtype casting", out=plain_numbers, unbuffered=one_loop)
 row(np.where, "np.where", "condition x y |", unbuffered=always, linear="branches")
 row(np.round, ".round", "a | decimals", "call", np.around)
 for f, takes in {np.sinc: "x |", np.i0: "x |", np.angle: "z | deg", np.fix: "x |", np.isneginf: "x |",

@@ -138,9 +138,9 @@ class Executable:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
     def __init__(self, traced: TraceResult, title: str, state: State, key: Any, args: tuple[Any, ...],
-                 shares: ShardedState, fast: bool) -> None:
+                 shares: ShardedState) -> None:
         self.program, self.out_tree, slots, self.key = *traced[:2], traced.slots, key
-        program = optimized(self.program._replace(fast=fast))
+        program = optimized(self.program)
         self.source, (numbers, changed) = write_source(program, title)
         self.get = [slots[v.number].get for v in numbers]
         self.put = [slots[v.number].put for v in changed]
@@ -318,7 +318,7 @@ class CompiledStep:
             compare(before.program, traced.program)
             if program is None:  # nobody has it
                 before.program.end()
-            self.programs[key] = Executable(traced, self.title, self.state, key, args, self.shares, self.fast)
+            self.programs[key] = Executable(traced, self.title, self.state, key, args, self.shares)
         self.traces[key] = traced
         return result
 
@@ -427,7 +427,7 @@ class CompiledStep:
             v.name = v.name or f"d_{name}"
         source_info.assign_names([v for call in trace.calls for v in call.outputs()] + trace.sources)
         source_info.assign_phases(trace.calls, {final.number for _, final in state})
-        program = Program(trace.calls, inputs, found, state, trace.sources)
+        program = Program(trace.calls, inputs, found, state, trace.sources, self.fast)
         traced = TraceResult(program, out_tree, {source.number: slot for source, _, slot in standing.numbers},
                         unchanged, around)
         outputs = [v.array for v in found]

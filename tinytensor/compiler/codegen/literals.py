@@ -78,7 +78,7 @@ def scalar_literal(x: np.generic) -> str:
     """One of NumPy's scalars: its type called with a Python number, or, where that would not be exact, its bytes."""
     name, item = type_literal(type(x)), x.item() if x.dtype.kind in "biufc" else None
     if type(x) in (np.str_, np.bytes_):
-        return f"{name}({literal(str(x) if isinstance(x, str) else bytes(x))})"
+        return f"{name}({literal(str(x) if isinstance(x, np.str_) else bytes(x))})"  # type: ignore[call-overload]
     if name and item is not None and not isinstance(item, np.generic):
         text = f"{name}({literal(item)})"
         with np.errstate(all="ignore"):

@@ -7,13 +7,13 @@ gradient is used for more than that: for weight decay, momentum, clipping, or by
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 import numpy as np
 
-from ..ir import Call, Program, Value, mapped, values
+from ..ir import Call, Program, Value, values
 from ..primitives import SCALAR
+from .rewrite import clone, rebuilt
 
 
 def linear(call: Call, scaled: set[int]) -> bool:
@@ -124,22 +124,4 @@ def folded(program: Program, factor: Call, rated: list[Call]) -> Program:
             calls += [product, new]
         elif id(call) not in hoisted:
             calls.append(clone(call, clones))
-    inputs, result, sources = (list(clone(tuple(x), clones)) for x in (program.inputs, program.result, program.sources))
-    state = [clone(pair, clones) for pair in program.state]
-    return program._replace(calls=calls, inputs=inputs, result=result, state=state, sources=sources)
-
-
-def clone(x: Any, clones: dict[int, Any]) -> Any:
-    """A copy of a value or call, and of all that it refers to; arrays are shared."""
-    if isinstance(x, tuple):
-        return tuple([clone(y, clones) for y in x])
-    if id(x) in clones or not isinstance(x, Value | Call):
-        return clones.get(id(x), x)
-    new: Any = copy(x)
-    clones[id(x)] = new
-    if isinstance(x, Value):
-        new.base, new.call = clone(x.base, clones), clone(x.call, clones)
-        return new
-    new.args, new.kwargs, new.result = (mapped(lambda y: clone(y, clones), y) for y in (x.args, x.kwargs, x.result))
-    new.region, new.read = clone(x.region, clones), (*values(new.args), *values(new.kwargs))
-    return new
+    return rebuilt(program, calls, clones)

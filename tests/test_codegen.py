@@ -186,6 +186,15 @@ EDGES: dict[str, Any] = {
     "copyto where": (lambda x: (lambda y: (np.copyto(y, float("nan"), where=x > 0), y)[1])(x * 1), X),
     "rolled": (lambda x: np.roll(x, (1, -1), (0, 1)), X),
     "moved": (lambda x: np.moveaxis(x[None], [0, 1], [1, 0]) + 1, X),
+    "an enum as axis": (lambda x: x.sum(Colour.RED), X), "stack, dtype": (
+        lambda x: np.stack([x, x * 2], dtype=np.float64, casting="safe"), X),
+    "joined, unsafe": (lambda x: (np.concatenate([x * 2, x], dtype=np.int64, casting="unsafe"),
+                                  np.concatenate([x.astype(int), x * 3], dtype=np.int64, casting="unsafe")), X),
+    "parts of other dtypes": (lambda x: np.concatenate([x * 2, x.astype("d") + 1]), X),
+    "masked": (lambda x: np.where(np.tril(np.ones((4, 3), bool)), x, -np.inf), X),
+    "a view of another dtype": (lambda n: n.astype("m8[s]") * 2, N), "to bytes": (lambda n: n.astype("S4"), N),
+    "F order": (lambda x: (np.multiply(x, 2, order="F").T.copy(), (x * 2).reshape((6, 2), order="F") * 2), X),
+    "an empty list": (lambda x: x[[]], X), "several results": (lambda x: (np.frexp(x), np.modf(x)[0] + 1), X),
     "linspace": (lambda s: np.linspace(s, 2 * s, 4), S),
     "names of builtins": (lambda float: np.maximum(float, -np.inf) + np.add.reduce(float[slice(None, 2)], axis=0), X)}
 

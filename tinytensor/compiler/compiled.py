@@ -70,7 +70,8 @@ def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: b
     Returns
     -------
     Compiled
-        Called like `step`. It gives copies. After a step the parameters' `grad` is None. See `source` and `explain()`.
+        Called like `step`. It gives copies. After a step the parameters' `grad` is None. See `source`,
+        `program` and `explain()`.
 
     Raises
     ------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..buffers import Buffer, BufferPlan
@@ -80,7 +78,7 @@ class Calls(Expressions):
         if b is not None and b.shape != a.shape and b.size == a.size and call.primitive is not FILL:
             out = reshaped(out, b.shape)
         safe = a.dtype.kind in "fc" if b is None else np.can_cast(b.dtype, a.dtype, "same_kind")
-        return CallText("np.copyto", [out, self.text(source)], {} if safe else {"casting": "'unsafe'"})
+        return copied(self.text(source), out, safe)
 
     def update(self, call: Call) -> None:
         """A write into an array: a copy of the old one first where that is needed, the new part where it is not made
@@ -110,7 +108,7 @@ class Calls(Expressions):
             for i, v in enumerate(call.args[0]):
                 own = self.plan.buffers.get(v.number)
                 if own is None or own.parent is not buffer or own.view != i:  # it may stand there more than once
-                    self.add(copied(self.ref(v), f"{out}[{i}]"), call)
+                    self.add(copied(self.ref(v), f"{out}[{i}]", casts(v, whole)), call)
             return
         made = [self.made_at(v, buffer, offset) for v, offset in joined_at(call)] if compact(whole.array) else []
         if not any(made):
@@ -120,7 +118,7 @@ class Calls(Expressions):
             rows = 1 if call.target is np.stack else len(v.array)
             if not done:
                 place = f"{row}, ..." if call.target is np.stack else f"{row}:{row + rows}"
-                self.add(copied(self.ref(v), f"{out}[{place}]"), call)
+                self.add(copied(self.ref(v), f"{out}[{place}]", casts(v, whole)), call)
             row += rows
 
     def made_at(self, v: Value, buffer: Buffer, offset: int) -> bool:
@@ -130,5 +128,11 @@ class Calls(Expressions):
                 and compact(v.array) and v.array.size == v.base.array.size)
 
 
-def copied(source: Any, out: str) -> CallText:
-    return CallText("np.copyto", [out, source], {})
+def copied(source: str, out: str, safe: bool = True) -> CallText:
+    """A copy; `safe`: NumPy allows it without being told."""
+    return CallText("np.copyto", [out, source], {} if safe else {"casting": "'unsafe'"})
+
+
+def casts(v: Value, out: Value) -> bool:
+    """Whether NumPy converts one dtype to another without being told."""
+    return bool(np.can_cast(v.array.dtype, out.array.dtype, "same_kind"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..buffers import Buffer, BufferPlan, TiledLoop
 from ..ir import Call, Value, values
 from ..layout import compact
@@ -239,7 +237,7 @@ class Expressions:
         if call.name in (".T", ".mT"):
             return f"{args[0]}{call.name}"
         keywords = {k: self.text(x) for k, x in call.kwargs.items()
-                    if k == "axis" or call.target is not np.concatenate}  # out= has a dtype of its own
+                    if k == "axis" or call.primitive.kind != "join" or x == "unsafe"}  # out= has a dtype of its own
         if call.name == "gathered":
             return CallText(f"{args[0]}.take", args[1:], keywords)
         if call.name.startswith("."):

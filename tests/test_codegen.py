@@ -1,5 +1,6 @@
 """Code generation at the edges: literals evaluate to what they are of, and whatever a call takes can be written."""
 
+import doctest
 import enum
 import struct
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 import tinytensor as tt
 from tinytensor.compiler.audit import equal
+from tinytensor.compiler.codegen import literals, peephole
 from tinytensor.compiler.codegen.literals import constant_literal, literal
 
 NUMBERS = "?bBhHiIlLqQefdgFDG"
@@ -67,6 +69,8 @@ def identical(a: Any, b: Any) -> bool:
 @example(float("nan"))
 @example(-float("nan"))
 @example(2**20000)
+@example(np.str_("a\x00"))
+@example(np.bytes_(b"a\x00"))
 @example(-(2**20000))
 @example(np.float32(-np.inf))
 @example(np.float16(-0.0))
@@ -227,6 +231,12 @@ def test_the_buffers_size_is_the_user_s_where_sums_depend_on_it() -> None:
     assert "@swift" in few.source and few.source.count("np.setbufsize(") == 2
     many = follow(lambda x: [(np.tanh(x * i).T.sum(), x * i) for i in range(6)], x)
     assert "@swift" not in many.source and "np.setbufsize(" not in many.source
+
+
+@pytest.mark.parametrize("module", [literals, peephole], ids=lambda m: m.__name__)
+def test_doctests(module: Any) -> None:
+    result = doctest.testmod(module)
+    assert result.attempted and not result.failed
 
 
 def test_the_last_program_is_printed() -> None:

@@ -78,7 +78,8 @@ def scalar_literal(x: np.generic) -> str:
     """One of NumPy's scalars: its type called with a Python number, or, where that would not be exact, its bytes."""
     name, item = type_literal(type(x)), x.item() if x.dtype.kind in "biufc" else None
     if type(x) in (np.str_, np.bytes_):
-        return f"{name}({literal(str(x) if isinstance(x, np.str_) else bytes(x))})"  # type: ignore[call-overload]
+        plain = "".join(x) if isinstance(x, np.str_) else bytes(x)  # type: ignore[call-overload]
+        return f"{name}({literal(plain)})"  # subtle: str(x) would lose zeros at its end
     if name and item is not None and not isinstance(item, np.generic):
         text = f"{name}({literal(item)})"
         with np.errstate(all="ignore"):

@@ -8,6 +8,7 @@ import pytest
 import tinytensor as tt
 from tinytensor import models, nn, optim
 from tinytensor.compiler.audit import equal
+from tinytensor.compiler.passes import optimized
 from tinytensor.compiler.tracing.gradients import USED
 from tinytensor.nn import functional as F
 
@@ -73,6 +74,9 @@ def follow(make: Any, steps: int = STEPS, check: bool = False, between: Any = No
         for a, b in zip(parameters(plain), parameters(world), strict=True):  # what an optimiser used up is not kept
             assert b.grad is USED or equal(a.grad, b.grad)
     assert step.programs
+    for executable in step.programs:
+        executable.program.verify()
+        optimized(executable.program, verify=True)
     return step
 
 

@@ -1,4 +1,4 @@
-"""Gradients at the edge of a compiled step: left in `p.grad`, added to, clipped outside, or flowing through its outputs.
+"""Gradients at the edge of a compiled step: left in `p.grad`, added to, clipped outside, or through its outputs.
 
 Each world is run twice, compiled and not: outputs, parameters, buffers and gradients have to be the same.
 """
@@ -272,8 +272,10 @@ def without_recording_between(compiled: Any) -> list[Any]:
 
 @world
 def dropout(compiled: Any) -> list[Any]:
-    return trained(compiled, lambda: nn.Sequential(nn.Linear(3, 8, rng=1), nn.Dropout(0.5, rng=5), nn.Linear(8, 2, rng=2)),
-                   lambda run, i: run(X + i).sum())
+    def make() -> Any:
+        return nn.Sequential(nn.Linear(3, 8, rng=1), nn.Dropout(0.5, rng=5), nn.Linear(8, 2, rng=2))
+
+    return trained(compiled, make, lambda run, i: run(X + i).sum())
 
 
 @world

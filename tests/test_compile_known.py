@@ -11,8 +11,8 @@ import pytest
 from test_compile_refusals import IX, TWICE, X
 
 import tinytensor as tt
+from tinytensor.compiler import passes
 from tinytensor.compiler.audit import equal
-from tinytensor.compiler.passes import buffer_assignment
 
 # --- what two traces show, and what changes between steps ---
 
@@ -171,10 +171,11 @@ def test_check_finds_what_two_traces_do_not() -> None:
 
 
 def test_check_finds_a_wrong_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    def all_at_once(p: Any) -> None:
-        p.size = max(home.top.size() for home in p.home.values())
+    def all_at_once(program: Any) -> Any:
+        program.plan.arena_bytes = max(buffer.root.nbytes() for buffer in program.plan.buffers.values())
+        return program
 
-    monkeypatch.setattr(buffer_assignment, "RULES", (*buffer_assignment.RULES[:-1], all_at_once))
+    monkeypatch.setattr(passes, "PASSES", (*passes.PASSES[:-1], all_at_once))
     a = np.ones(2)
 
     def step(x: Any) -> Any:

@@ -142,8 +142,8 @@ def test_they_move_once_and_by_dtype() -> None:
 class FirstFactor(horizontal_fusion.FusedUpdate):
     """A pack that has the first update's numbers for all."""
 
-    def joined(self, parts: list[Any]) -> Any:
-        return super().joined([parts[0]] * len(parts) if isinstance(parts[0], float) else parts)
+    def fused(self, operands: list[Any]) -> Any:
+        return super().fused([operands[0]] * len(operands) if isinstance(operands[0], float) else operands)
 
 
 def in_reverse(program: Program) -> Any:
@@ -156,10 +156,10 @@ def anywhere(program: Program) -> Any:
     return [[u for found in updates(program) for u in found]]
 
 
-updates = horizontal_fusion.packs
+updates = horizontal_fusion.fusible_groups
 MOVED = [("moved", 3, 0.1), ("moved", 3, 0.25), ("moved", 3, 0.1)]
-PERTURBED = {"places": ("packs", anywhere, [*MOVED, ("left", 3, 0.0), *MOVED]),
-             "factors": ("FusedUpdate", FirstFactor, MOVED), "order": ("packs", in_reverse, MOVED)}
+PERTURBED = {"places": ("fusible_groups", anywhere, [*MOVED, ("left", 3, 0.0), *MOVED]),
+             "factors": ("FusedUpdate", FirstFactor, MOVED), "order": ("fusible_groups", in_reverse, MOVED)}
 
 
 @pytest.mark.parametrize("rule", PERTURBED)

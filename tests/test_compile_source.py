@@ -7,7 +7,8 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import nn, optim
-from tinytensor.compiler.codegen.peephole import quick
+from tinytensor.compiler.codegen.names import Names
+from tinytensor.compiler.codegen.peephole import CallText, as_operand, quick
 from tinytensor.models import GPT
 
 GOLDEN = Path(__file__).parent / "golden" / "mlp_step.py"
@@ -135,34 +136,44 @@ def test_a_step_that_was_not_called_twice_has_no_source():
 
 
 LINES = {
-    "np.dot(a, b, out=c)": "a.dot(b, c)",
-    "np.add(a, 1, out=a)": "np_add(a, 1, a)",
-    "np.matmul(a, b, out=c)": "np_matmul(a, b, c)",
-    "np.maximum(a, 0, out=a)": "np_maximum(a, 0, out=a)",
-    "np.maximum.reduce(a, axis=1, out=top)": "np_maximum_reduce(a, 1, None, top)",
-    'a.take(i, 0, out=c, mode="clip")': 'a.take(i, 0, c, "clip")',
-    "np.copyto(c.reshape(9), b.reshape(9))": "np.copyto(c.reshape(9), b.reshape(9))",
-    "np.copyto(c.T, b)": "c.T[...] = b",
-    "np.copyto(c, a, casting='unsafe')": "np.copyto(c, a, casting='unsafe')",
-    'np.multiply(a, b, order="C", out=c)': 'np.multiply(a, b, order="C", out=c)',
-    "np.clip(a, 0, 1, out=c)": "np.clip(a, 0, 1, out=c)",
-    "x = a.reshape(-1)": "x = a.reshape(-1)",
+    "a.dot(b, c)": CallText("np.dot", ["a", "b"], {"out": "c"}, target=np.matmul, dot=True),
+    "np.dot(2.0, b, out=c)": CallText("np.dot", ["2.0", "b"], {"out": "c"}, target=np.dot),
+    "np_add(a, 1, a)": CallText("np.add", ["a", "1"], {"out": "a"}, target=np.add),
+    "np_matmul(a, b, c)": CallText("np.matmul", ["a", "b"], {"out": "c"}, target=np.matmul),
+    "np_maximum(a, 0, out=a)": CallText("np.maximum", ["a", "0"], {"out": "a"}, target=np.maximum),
+    "np_maximum_reduce(a, 1, None, top)": CallText("np.maximum.reduce", ["a"], {"axis": "1", "out": "top"},
+                                                   target=np.maximum.reduce),
+    'a.take(i, 0, c, "clip")': CallText("a.take", ["i", "0"], {"out": "c", "mode": '"clip"'}),
+    "c.reshape(27)[...] = b.reshape(27)": CallText("np.copyto", ["c.reshape(27)", "b.reshape(27)"], {}),
+    "c.T[...] = b": CallText("np.copyto", ["c.T", "b"], {}),
+    "np.copyto(c, a, casting='unsafe')": CallText("np.copyto", ["c", "a"], {"casting": "'unsafe'"}),
+    'np.multiply(a, b, order="C", out=c)': CallText("np.multiply", ["a", "b"], {"order": '"C"', "out": "c"},
+                                                    target=np.multiply),
+    "np.clip(a, 0, 1, out=c)": CallText("np.clip", ["a", "0", "1"], {"out": "c"}, target=np.clip),
+    "x = a.reshape(-1)": CallText("a.reshape", ["-1"], {}, "x"),
 }
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_what_runs_does_what_is_read(line):
+@pytest.mark.parametrize("spelled", LINES)
+def test_what_runs_does_what_is_read(spelled):
     """Where a line runs it is spelled for speed: it makes the same call."""
-    functions, found = {}, []
-    spelled = quick(line, lambda f, name: functions.setdefault(name, f) and name)
-    assert spelled == LINES[line]
-    for text in (line, spelled):
+    names, found = Names([]), []
+    assert quick(LINES[spelled], names) == spelled
+    for text in (str(LINES[spelled]), spelled):
         a, b, c = np.arange(27.0).reshape(3, 3, 3) / 7 - 1
+        if "27" in text:
+            b, c = np.arange(54.0).reshape(2, 3, 9)
         arrays = {"a": a, "b": b, "c": c, "top": np.zeros(3), "i": np.array([2, 0, 2])}
-        exec(text, {"np": np, **functions}, arrays)
+        exec(text, {"np": np, **names.runtime}, arrays)
         found.append(arrays)
     for name, x in found[0].items():
         np.testing.assert_array_equal(x, found[1][name], name)
+
+
+def test_a_number_among_arrays_is_an_array_where_it_runs():
+    line, names = CallText("np.add", ["a", as_operand(1, "1", np.dtype("f"))], {"out": "a"}, target=np.add), Names([])
+    assert str(line) == "np.add(a, 1, out=a)" and quick(line, names) == "np_add(a, number, a)"
+    assert names.runtime["number"] == 1 and names.runtime["number"].dtype == np.float32
 
 
 @pytest.mark.parametrize("product", [lambda x, s: np.dot(2.0, x), lambda x, s: np.dot(3, x), lambda x, s: np.dot(s, x)])

@@ -62,6 +62,38 @@ def test_imports_run_one_way(path):
         assert below, f"{where}: {here} must not import {name}"
 
 
+# The floors within compiler/: a file may import files of lower floors and of its own room. `ir` prints and verifies
+# programs, so what it needs stands below it.
+COMPILER = [{"layout", "verify"}, {"ir"}, {"primitives"}, {"buffers"}, {"passes"}, {"tracing"}, {"codegen"},
+            {"parallel"}, {"equality", "copies", "differentiable"}, {"audit"}, {"executable"}, {"compiled"},
+            {"__init__"}]
+COMPILER_FLOOR = {name: i for i, names in enumerate(COMPILER) for name in names}
+UPWARD = {("tracing", "parallel")}  # declared state is sharded: to be cut
+
+
+def compiler_imports(path):
+    """(room, line) for each import of the compiler by a file of it, without those for type checkers alone."""
+    tree = ast.parse(path.read_text("utf-8"))
+    typed = {id(node) for block in ast.walk(tree) if isinstance(block, ast.If) and ast.unparse(block.test) in (
+        "TYPE_CHECKING", "typing.TYPE_CHECKING") for node in ast.walk(block)}
+    folder = path.relative_to(PACKAGE).parent.parts
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in typed:
+            base = folder[: len(folder) - node.level + 1]
+            for name in [node.module] if node.module else [alias.name for alias in node.names]:
+                full = (*base, *name.split("."))
+                if full[0] == "compiler" and len(full) > 1:
+                    yield full[1], node.lineno
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if room(f) == "compiler"], ids=lambda p: f"{p.parent.stem}/{p.stem}")
+def test_the_compiler_s_imports_run_one_way(path):
+    here = path.relative_to(PACKAGE).parts[1].removesuffix(".py")
+    for name, line in compiler_imports(path):
+        below = name == here or COMPILER_FLOOR[name] < COMPILER_FLOOR[here] or (here, name) in UPWARD
+        assert below, f"{path.name}:{line}: {here} must not import {name}"
+
+
 def test_only_style_imports_matplotlib_and_only_strategies_hypothesis():
     users = {name: [p.name for p in FILES if name in p.read_text("utf-8") and any(name == n for n, *_ in imported(p))]
              for name in ("matplotlib", "hypothesis", "threadpoolctl")}

@@ -27,7 +27,7 @@ from .codegen.profile import Explanation, explained
 from .copies import copied_step
 from .differentiable import alone, node_of
 from .executable import Executable
-from .ir import CompileError, mapped
+from .ir import CompileError, Program, mapped
 from .parallel.collectives import ShardedState
 from .parallel.process_group import refuse, uninterrupted
 from .tracing.aliasing import short
@@ -54,12 +54,13 @@ float_errors = getattr(getattr(np, "_core", np).umath, "_extobj_contextvar", Non
 
 
 @overload
-def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool | None = None, fast: bool = False,
-            max_programs: int = 8, static_argnames: Sequence[str] = ()) -> CompiledStep: ...
+def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool | None = None,
+            fast: bool = False, max_programs: int = 8, static_argnames: Sequence[str] = ()) -> CompiledStep: ...
 
 
 @overload
-def compile(step: None = None, *, workers: int = 1, check: bool | None = None, fast: bool = False, max_programs: int = 8,
+def compile(step: None = None, *, workers: int = 1, check: bool | None = None, fast: bool = False,
+            max_programs: int = 8,
             static_argnames: Sequence[str] = ()) -> Callable[[Callable[..., Any]], CompiledStep]: ...
 
 
@@ -108,7 +109,8 @@ def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int
     Returns
     -------
     CompiledStep
-        Called like `step`. It gives copies. After a step the parameters' `grad` is None. See `source` and `explain()`.
+        Called like `step`. It gives copies; gradients are left as by the step itself, but for those that an optimiser
+        in the step used up. See `source`, `program` and `explain()`.
 
     Raises
     ------
@@ -334,7 +336,7 @@ class CompiledStep:
         assert_same_trace(before.program, traced.program)
         before.program.end()
         self.unproven.clear()
-        self.programs.append(Executable(traced, self.title, state, args, self.shares, self.fast, self.check))
+        self.programs.append(Executable(traced, self.title, state, args, self.shares, self.check))
         for program in self.programs[: -self.max_programs]:
             self.drop(program)
         return result
@@ -406,8 +408,8 @@ class CompiledStep:
     def recorder(self, args: tuple[Any, ...]) -> Recorder:
         """What is known before a trace."""
         objects = [x for x in nested(args) if type(x) is not Fixed]
-        return Recorder(partial(node_of, self.title), self.invoke, self.parameters, self.state, objects, self.more, self.varying,
-                        self.shares if self.workers > 1 else None, self.creates)
+        return Recorder(partial(node_of, self.title), self.invoke, self.parameters, self.state, objects, self.more,
+                        self.varying, self.shares if self.workers > 1 else None, self.creates, self.fast)
 
     def trace(self, recorder: Recorder, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
         """Write the step down; of several workers one's part, while this process makes the step itself, as ever."""
@@ -489,6 +491,12 @@ class CompiledStep:
             raise CompileError(f"compile: {self.title} was called {'once' if self.fresh else 'never'}; expected two "
                                f"calls, which are compared; call it before its source is looked at")
         return self.programs[-1]
+
+    @property
+    def program(self) -> Program:
+        """The program of the last call, as it was traced; print it to read it, a call a line."""
+        ran = self.ran if self.ran in self.programs else None
+        return (ran or self.latest).program
 
     @property
     def source(self) -> str:

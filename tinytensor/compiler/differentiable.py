@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core import Op, Tensor, record
-from .codegen.writer import written
+from .codegen.writer import write_source
 from .ir import CompileError
-from .passes.buffer_assignment import planned
-from .tracing.backward import Backward, is_live
+from .passes import optimized
+from .passes.partition import Backward
+from .tracing.backward import is_live
 from .tracing.signature import flat
 
 Invoke = Callable[[tuple[Any, ...]], Any]
@@ -66,7 +67,7 @@ class CompiledOp:
     def backward_pass(self, g: Any, saved: Saved) -> list[Any]:
         """The gradients of all leaves: the program is made when it is first needed."""
         if self.run is None:
-            source, _ = written(planned(self.backward.program), f"{self.title}, backward")
+            source, _ = write_source(optimized(self.backward.program), f"{self.title}, backward")
             namespace = {**source.inputs, **source.named}
             exec(builtins.compile(source.code, f"<{self.title}, backward>", "exec"), namespace)
             self.run = namespace["step"]

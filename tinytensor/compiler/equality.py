@@ -22,7 +22,7 @@ def equal(a: Any, b: Any, tolerance: float = 0.0) -> bool:
     if isinstance(a, np.ndarray | np.generic) and isinstance(b, np.ndarray | np.generic):
         a, b = np.asarray(a), np.asarray(b)
         return bool(a.dtype == b.dtype and a.shape == b.shape and (
-            bits(a) == bits(b) or (tolerance and near(a, b, tolerance))))
+            bits(a) == bits(b) or (a.dtype.char in "gG" and np.array_equal(a, b, equal_nan=True)) or (tolerance and near(a, b, tolerance))))
     if tolerance and type(a) is float and type(b) is float:
         return near(np.array(a), np.array(b), tolerance)
     return type(a) is type(b) and (a is b or repr(a) == repr(b))

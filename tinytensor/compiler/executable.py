@@ -12,13 +12,12 @@ from typing import Any
 from ..core import ndarray
 from .audit import RUNNING, TRACED, next_audit
 from .codegen.profile import profiled
-from .codegen.writer import written
+from .codegen.writer import write_source
 from .ir import mapped
 from .parallel.collectives import ShardedState
 from .parallel.runner import ShardedRunner
-from .passes.buffer_assignment import planned
+from .passes import optimized
 from .passes.fold_scale import fold_scale
-from .passes.horizontal_fusion import fuse_updates
 from .tracing.aliasing import reject_alias
 from .tracing.record import OutLeaf, TraceResult, by_number
 from .tracing.signature import argument_guard, arrays
@@ -52,12 +51,12 @@ class Executable:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
     def __init__(self, traced: TraceResult, title: str, state: DeclaredState, args: tuple[Any, ...],
-                 shares: ShardedState, fast: bool, check: bool | None) -> None:
+                 shares: ShardedState, check: bool | None) -> None:
         self.traced, self.program, self.out_tree, self.cells = traced, traced.program, traced.out_tree, traced.cells
         self.key, self.guards, self.choose = traced.key, traced.guards, traced.choose
-        folded = fold_scale(self.program) if fast else self.program
-        program, self.folded, self.fast = fuse_updates(folded), folded is not self.program, fast
-        self.source, (numbers, changed) = written(planned(program), title)
+        program, self.fast = optimized(self.program), self.program.fast
+        self.folded = self.fast and fold_scale(self.program) is not self.program
+        self.source, (numbers, changed) = write_source(program, title)
         self.get = [self.cells[v.number].get for v in numbers]
         self.put = [self.cells[v.number].put for v in changed]
         name, text, namespace = f"<{title}>", self.source.code, {**self.source.inputs, **self.source.named}

@@ -1,4 +1,4 @@
-"""The intermediate representation: a step as values, the calls that make them, and the sources that they come from.
+"""The intermediate representation: a program of calls, the values that they make, and the sources of these.
 
 A value never changes: a write into an array makes a new value of it (static single assignment). What a call does is
 known from its row in `primitives.py`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
@@ -15,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .layout import ArrayLayout
+from .verify import verify_buffers, verify_calls
 
 if TYPE_CHECKING:
+    from .buffers import BufferPlan
     from .primitives import Primitive
 
 
@@ -85,7 +88,7 @@ class Value:
 
     @property
     def type(self) -> str:
-        """As it stands in a printed program: ``float32[5, 4]``, or the type of a number."""
+        """As in a printed program: ``float32[5, 4]``, or the type of a number or a random stream."""
         return f"{self.array.dtype}{list(self.array.shape)}" if self.is_array else type(self.array).__name__
 
 
@@ -143,27 +146,73 @@ class Call:
         """Whether it only gives another view of an array."""
         return isinstance(self.result, Value) and self.result.base is not self.result
 
-    def __str__(self) -> str:
-        made = [f"{v}: {v.type}" for v in self.outputs()]
+    def reads_by_rows(self, w: Value) -> bool:
+        """Whether, of a call that makes rows of the same rows, a value is read row by row, not whole at each row."""
+        v = self.result
+        if w is v:
+            return True
+        if self.elementwise:
+            return bool(w.array.ndim == v.array.ndim and w.array.shape[0] == v.array.shape[0])
+        return bool(w.array.ndim > 2 or self.target is not np.matmul)
+
+    def line(self, plan: BufferPlan | None = None) -> str:
+        """As a line of a printed program: results, call, where the result is stored, and the user's line."""
+        results = ", ".join([f"{v}: {v.type}" for v in self.outputs()])
         where = f"{self.info.module}: " * bool(self.info.module) + self.info.line
-        text = f"{', '.join(made)} = {spelled(self)}" if made else spelled(self)
+        text = f"{results} = {call_text(self)}" if results else call_text(self)
+        places = [] if plan is None else [plan.place(v) for v in self.outputs() if v.base is v]
+        text += "".join([f" -> {place}" for place in places if place])
         return f"{text}  # {where}" if where else text
+
+    def __str__(self) -> str:
+        return self.line()
 
 
 class Program(NamedTuple):
-    """A step, written down.
+    """A step as calls, in order.
 
-    Printed, it is one call a line: ``%12: float32[5, 4] = np.tanh(%11)  # hidden: h = np.tanh(...)``.
+    Printed, it is one call a line: ``%12: float32[5, 4] = np.tanh(%11)  # hidden: h = np.tanh(...)``, and, once
+    buffers are assigned, where the result is stored: ``-> arena+4096``.
+
+    Attributes
+    ----------
+    calls : list of Call
+    inputs : list of Value
+        The arguments of the step that are arrays and floats.
+    result : list of Value
+        What it returns.
+    state : list of (Value, Value)
+        Each declared array or number, and its value after the step.
+    sources : list of Value
+        All values that no call makes.
+    fast : bool
+        Whether passes may change the rounding.
+    plan : BufferPlan or None
+        Where values are stored, once that is decided.
     """
 
     calls: list[Call]
-    inputs: list[Value]  # what the step is given: arrays and floats
-    result: list[Value]  # what it gives back
-    state: list[tuple[Value, Value]]  # each declared array or number, and what it is after the step
+    inputs: list[Value]
+    result: list[Value]
+    state: list[tuple[Value, Value]]
     sources: list[Value]
+    fast: bool = False
+    plan: BufferPlan | None = None
+
+    def all_values(self) -> Iterator[Value]:
+        """Every value of the program: sources, results of calls, and regions of updates."""
+        yield from self.sources
+        for call in self.calls:
+            yield from call.outputs()
+            if call.region is not None:
+                yield call.region
+
+    def fresh_numbers(self) -> Iterator[int]:
+        """Numbers that no value of the program has."""
+        return count(1 + max([v.number for v in self.all_values()], default=-1))
 
     def end(self) -> None:
-        """Let its memory be free at once: calls and values know each other, and would wait for the collector."""
+        """Break the cycles between calls and values, which would keep memory until the collector comes."""
         for call in self.calls:
             for v in call.outputs():
                 del v.call, v.base
@@ -171,49 +220,21 @@ class Program(NamedTuple):
         self.calls.clear()
 
     def __str__(self) -> str:
-        lines = [f"{v}: {v.type if v.kind != 'stream' else 'stream'} = {v.kind} {v.name}".rstrip()
-                 for v in self.sources]
-        lines += [str(call) for call in self.calls]
+        read = {v.number for call in self.calls for v in call.inputs()}
+        read |= {v.number for v in (*self.inputs, *self.result, *[final for _, final in self.state])}
+        lines = [f"{v}: {v.type} = {v.kind} {v.name}".rstrip() for v in self.sources if v.number in read]
+        lines += [call.line(self.plan) for call in self.calls]
         lines += [f"{source.name or source} <- {final}" for source, final in self.state if final is not source]
         return "\n".join([*lines, f"return {', '.join(map(repr, self.result))}".rstrip()])
 
     def verify(self) -> None:
-        """Raise AssertionError unless values have numbers of their own, nothing is read before it is made, views lie
-        within their bases, and new regions within the arrays that they are parts of."""
-        known = {v.number: v for v in (*self.sources, *self.inputs)}
-        for call in self.calls:
-            for v in call.inputs():
-                assert known.get(v.number) is v, f"{call}: {v} is read before it is made"
-                assert known.get(v.base.number) is v.base, f"{call}: {v} is a view of {v.base}, which was not made"
-            for v in call.outputs():
-                assert v.number not in known, f"{call}: {v} was made before"
-                assert v.call is call, f"{call}: {v} names another call as its own"
-                known[v.number] = v
-                verify_view(v)
-            if call.region is not None:
-                whole = call.result
-                assert call.region.base is whole, f"{call}: its region is a part of {call.region.base}, not of {whole}"
-                verify_view(call.region)
-        for v in (*self.result, *[final for _, final in self.state]):
-            assert v.call is None or known.get(v.number) is v, f"{v} is given back and was not made"
+        """Raise AssertionError unless the program is well formed, and its buffers hold what is read from them.
 
-
-def verify_view(v: Value) -> None:
-    """Raise AssertionError unless a view lies within its base."""
-    if v.is_array and v.base is not v and v.array.size:
-        assert v.base.base is v.base, f"{v} is a view of {v.base}, a view itself"
-        ends = [(n - 1) * s for n, s in zip(v.array.shape, v.array.strides, strict=True)]
-        low = v.byte_offset + sum(min(0, e) for e in ends)
-        high = v.byte_offset + sum(max(0, e) for e in ends) + v.array.itemsize
-        first, last = reach(v.base)
-        assert first <= low and high <= last, f"{v} lies at bytes {low}:{high} of {v.base}, which has {first}:{last}"
-
-
-def reach(v: Value) -> tuple[int, int]:
-    """From where to where in bytes a value's array lies, seen from its first element."""
-    ends = [(n - 1) * s for n, s in zip(v.array.shape, v.array.strides, strict=True)]
-    low = v.byte_offset + sum(min(0, e) for e in ends)
-    return low, v.byte_offset + sum(max(0, e) for e in ends) + v.array.itemsize
+        See `verify.py`. It is for tests: with a plan it takes time and memory in proportion to the program's bytes.
+        """
+        verify_calls(self)
+        if self.plan is not None:
+            verify_buffers(self)
 
 
 # --- nested arguments ---
@@ -261,13 +282,14 @@ def concrete(x: Any) -> Any:
     return x.array if x.array_ref is None else x.array_ref()
 
 
-def spelled(call: Call) -> str:
-    """A call as a line of a printed program."""
-    args = [argument(x) for x in call.args]
-    options = [f"{k}={argument(x)}" for k, x in call.kwargs.items()]
+def call_text(call: Call) -> str:
+    """A call, without its result."""
+    args = [argument_text(x) for x in call.args]
+    options = [f"{k}={argument_text(x)}" for k, x in call.kwargs.items()]
     name = call.name
-    if name.startswith("number ") and len(args) == 2:
-        return f"{args[0]} {name.removeprefix('number ')} {args[1]}"
+    if call.primitive.kind == "scalar":
+        symbol = name.removeprefix("number ")
+        return f" {symbol} ".join(args) if len(args) == 2 else f"{symbol}{args[0]}"
     if name == "[]":
         return f"{args[0]}[{args[1]}]"
     if name in (".T", ".mT"):
@@ -277,9 +299,14 @@ def spelled(call: Call) -> str:
     return f"{name}({', '.join([*args, *options])})"
 
 
-def argument(x: Any) -> str:
+def argument_text(x: Any) -> str:
+    """An argument of a printed call."""
     if isinstance(x, np.dtype) or (isinstance(x, type) and issubclass(x, np.generic)):
         return np.dtype(x).name
-    if isinstance(x, tuple | list) and any(True for _ in values(x)):
-        return f"[{', '.join(map(argument, x))}]"
-    return getattr(x, "__name__", "") or repr(x)
+    if isinstance(x, slice):
+        start, stop, step = ("" if y is None else argument_text(y) for y in (x.start, x.stop, x.step))
+        return f"{start}:{stop}{step and ':'}{step}"
+    if isinstance(x, tuple | list) and type(x) in (tuple, list):
+        text = ", ".join(map(argument_text, x))
+        return f"[{text}]" if isinstance(x, list) else f"({text}{',' * (len(x) == 1)})"
+    return "..." if x is Ellipsis else getattr(x, "__name__", "") or repr(x)

@@ -1,4 +1,4 @@
-"""How arrays lie in memory: shape, dtype, strides and offset without the numbers, and questions about them."""
+"""How arrays lie in memory: shape, dtype, strides and offset without the elements, and predicates on them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+SMALL = 2**14  # bytes: a call on a larger array takes longer than to be called
+
 
 class ArrayLayout:
-    """All of an array but its numbers; `byte_offset`: how many bytes after its base it begins."""
+    """An array without its elements; `byte_offset`: how many bytes after the start of its base it begins."""
 
     __slots__ = ("byte_offset", "compact", "dtype", "itemsize", "nbytes", "ndim", "shape", "size", "strides")
 
@@ -36,27 +38,27 @@ def address(a: Any) -> int:
 
 
 def compact(a: Any) -> bool:
-    """Whether an array fills its memory row by row (C order)."""
+    """Whether an array is contiguous in C order."""
     return bool(a.compact if isinstance(a, ArrayLayout) else a.flags.c_contiguous)
 
 
-def upright(a: Any) -> bool:
-    """Whether an array fills its memory row by row or column by column."""
-    turned = a.T if isinstance(a, np.ndarray) else ArrayLayout(a.shape[::-1], a.dtype, a.strides[::-1], a.byte_offset)
-    return compact(a) or compact(turned)
+def contiguous(a: Any) -> bool:
+    """Whether an array is contiguous in C or in Fortran order."""
+    transpose = a.T if isinstance(a, np.ndarray) else ArrayLayout(a.shape[::-1], a.dtype, a.strides[::-1], 0)
+    return compact(a) or compact(transpose)
 
 
 def same_layout(a: Any, b: Any) -> bool:
-    """Whether two arrays have one shape, dtype and order of memory, so that one can stand in the other's memory."""
+    """Whether two arrays have one shape, dtype and strides, so that one can be stored in the other's memory."""
     return bool(a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides)
 
 
 def span_bytes(a: Any) -> int:
-    """How much memory an array spans, whatever the order of its axes."""
+    """How many bytes lie between an array's first element and the end of its last, whatever the order of its axes."""
     return int(a.itemsize * (1 + sum((n - 1) * abs(s // a.itemsize) for n, s in zip(a.shape, a.strides, strict=True)))
                if a.size else a.itemsize)
 
 
 def distance(view: Any, whole: Any) -> int:
-    """How many bytes after the whole a view of it begins; a source is whole."""
+    """How many bytes after the start of its base a view begins."""
     return getattr(view, "byte_offset", 0) - getattr(whole, "byte_offset", 0)

@@ -144,11 +144,21 @@ UNKNOWN = {"where": "write np.where(condition, result, other)", "subok": "leave 
 # --- facts of calls ---
 
 
+def not_complex(call: Call) -> bool:
+    """NumPy 2.4.6 squares complex numbers in two ways, that differ by their rounding, depending on the output."""
+    return bool(call.result.array.dtype.kind != "c")
+
+
 def plain_floats(call: Call) -> bool:
     """Operands that fill their memory row by row, of float32 or float64, and a result of the same dtype."""
     arrays = [v.array for v in call.inputs() if v.is_array]
     kinds = {a.dtype for a in (*arrays, call.result.array)}
     return all(map(compact, arrays)) and len(kinds) == 1 and kinds.pop().char in "fd" and compact(call.result.array)
+
+
+def one_loop(call: Call) -> bool:
+    """Operands that NumPy goes through at once: which of 0 and -0 a clip gives may depend on where a loop begins."""
+    return plain_floats(call) and len({v.array.shape for v in call.inputs()}) == 1
 
 
 def plain_numbers(call: Call) -> bool:
@@ -164,16 +174,17 @@ def c_order(call: Call) -> bool:
 
 def sums_in_order(call: Call) -> bool:
     """Whether a reduction does not pass through NumPy's buffers: one piece of memory, of float32 or float64."""
-    if not call.kwargs.keys() <= {"axis", "keepdims"} or len(call.args) > 1 or not call.inputs():
+    if not call.kwargs.keys() <= {"axis", "keepdims", "ddof"} or len(call.args) > 1 or not call.inputs():
         return False
     a = call.args[0].array
     return compact(a) and a.dtype.char in "fd"
 
 
 def rows_of_elementwise(call: Call) -> bool:
+    """Not of reversed arrays: some functions have another kernel for these, and rows alone may not look reversed."""
     n, ndim = call.result.array.shape[0], call.result.array.ndim
-    return not call.kwargs and all(v.array.ndim < ndim or v.array.shape[0] in (1, n)
-                                   for v in call.inputs() if v.is_array)
+    return not call.kwargs and all((v.array.ndim < ndim or v.array.shape[0] in (1, n))
+                                   and min(v.array.strides, default=0) >= 0 for v in call.inputs() if v.is_array)
 
 
 def rows_of_matmul(call: Call) -> bool:
@@ -230,6 +241,7 @@ SHORT = {"matmul": "product", "subtract": "difference", "multiply": "scaled", "d
 LINEAR = {"add": "each", "subtract": "each", "multiply": "one", "matmul": "one", "vecdot": "one", "divide": "first",
           "negative": "first", "add.reduce": "first", "matvec": "one", "vecmat": "one"}
 FAR_APART = {"isnan", "isinf", "isfinite", "signbit"}  # NumPy 2.4.6 is wrong where their results lie far apart
+BY_POSITION = {"fmax", "fmin"}  # which of 0 and -0 they give depends on where a loop over them begins
 FAILS = {"power", "float_power", "floor_divide", "remainder", "fmod", "divmod"}
 METHODS = {"__call__": "| dtype casting order axis axes keepdims signature",
            "reduce": "a | axis keepdims dtype initial",
@@ -250,10 +262,12 @@ def of_ufunc(ufunc: np.ufunc, method: str) -> Primitive:
         if method == "__call__":
             takes = " ".join(f"x{i}" for i in range(ufunc.nin)) + f" {takes}"
             kind = "product" if ufunc.signature else "elementwise" if ufunc.nout == 1 else "call"
-            facts["out"] = always if ufunc.nout == 1 else never
+            facts["out"] = never if ufunc.nout > 1 else not_complex if ufunc is np.square else always
             if kind == "elementwise":
-                facts |= {"rows": rows_of_elementwise, "unbuffered": always,
-                          "strided_out": ufunc.__name__ not in FAR_APART and known}
+                movable = known and ufunc.__name__ not in BY_POSITION
+                facts |= {"rows": rows_of_elementwise if movable else never,
+                          "unbuffered": always if movable else never,
+                          "strided_out": movable and ufunc.__name__ not in FAR_APART}
             elif known:
                 facts |= {"rows": rows_of_matmul if ufunc is np.matmul else never, "flops": two_a_product,
                           "unbuffered": always if ufunc in (np.matmul, np.vecdot) else never}
@@ -276,9 +290,9 @@ FOLDS: list[tuple[Any, np.ufunc]] = [
 REDUCTIONS = {f: (ufunc, inspect.signature(f)) for f, ufunc in FOLDS}
 
 f: Any
-row(np.mean, ".mean", "a | axis dtype keepdims", out=plain_floats)
-row(np.var, ".var", "a mean | axis dtype keepdims ddof correction", out=plain_floats)
-row(np.std, ".std", "a mean | axis dtype keepdims ddof correction", out=plain_floats)
+row(np.mean, ".mean", "a | axis dtype keepdims", out=plain_floats, unbuffered=sums_in_order)
+row(np.var, ".var", "a mean | axis dtype keepdims ddof correction", out=plain_floats, unbuffered=sums_in_order)
+row(np.std, ".std", "a mean | axis dtype keepdims ddof correction", out=plain_floats, unbuffered=sums_in_order)
 row(np.cumsum, ".cumsum", "a | axis dtype", out=plain_floats)
 row(np.cumprod, ".cumprod", "a | axis dtype", out=plain_floats)
 row(np.argmax, ".argmax", "a | axis keepdims", out=plain_numbers)
@@ -302,7 +316,7 @@ row(np.trace, ".trace", "a | offset axis1 axis2 dtype")
 
 row(np.dot, "np.dot", "a b |", "product", out=plain_floats, flops=two_a_product)
 row(np.einsum, "np.einsum", "*operands | optimize dtype order casting", "product", out=lambda call: not call.kwargs
-    and plain_floats(call), linear="one")
+    and plain_floats(call), linear="one", view=True)
 row(np.vdot, "np.vdot", "a b |", "product")
 row(np.inner, "np.inner", "a b |", "product")
 row(np.outer, "np.outer", "a b |", "product")
@@ -324,8 +338,8 @@ for name, takes in {"cholesky": "a | upper", "cond": "x | p", "cross": "x1 x2 | 
 for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
     row(getattr(np.fft, name), f"np.fft.{name}", "a | n axis norm")
     if f"{name}n" in dir(np.fft):
-        row(getattr(np.fft, f"{name}n"), f"np.fft.{name}n", "a | s axes norm")
-        row(getattr(np.fft, f"{name}2"), f"np.fft.{name}2", "a | s axes norm")
+        row(getattr(np.fft, f"{name}n"), f"np.fft.{name}n", "a | s axes norm", view=True)
+        row(getattr(np.fft, f"{name}2"), f"np.fft.{name}2", "a | s axes norm", view=True)
 row(np.fft.fftshift, "np.fft.fftshift", "x | axes")
 row(np.fft.ifftshift, "np.fft.ifftshift", "x | axes")
 
@@ -337,6 +351,8 @@ row(np.reshape, ".reshape", "a | shape order copy", out=lambda call: call.kwargs
 row(np.ravel, ".ravel", "a | order", out=lambda call: not call.kwargs, **LAYOUT)
 row(np.transpose, ".transpose", "a | axes", **LAYOUT)
 TABLE[np.permute_dims] = TABLE[np.transpose]
+row(np.lib.stride_tricks.sliding_window_view, "np.lib.stride_tricks.sliding_window_view",
+    "x | window_shape axis subok writeable", "layout", view=True)
 row(np.swapaxes, ".swapaxes", "a | axis1 axis2", **LAYOUT)
 row(np.squeeze, ".squeeze", "a | axis", **LAYOUT)
 row(np.diagonal, ".diagonal", "a | offset axis1 axis2", **LAYOUT)
@@ -383,7 +399,7 @@ row(np.triu_indices_from, "np.triu_indices_from", "arr | k")
 
 # element by element, though no ufuncs
 
-row(np.clip, "np.clip", "a a_min a_max min max | dtype casting", out=plain_numbers, unbuffered=always)
+row(np.clip, "np.clip", "a a_min a_max min max | dtype casting", out=plain_numbers, unbuffered=one_loop)
 row(np.where, "np.where", "condition x y |", unbuffered=always, linear="branches")
 row(np.round, ".round", "a | decimals", "call", np.around)
 for f, takes in {np.sinc: "x |", np.i0: "x |", np.angle: "z | deg", np.fix: "x |", np.isneginf: "x |",
@@ -474,6 +490,11 @@ SCALAR = {name: Primitive(getattr(operator, name), f"number {symbol}", "a b |", 
                           short="number") for name, symbol in SYMBOLS.items()}
 ABS = Primitive(abs, "abs", "x |", unbuffered=always)
 
+# What workers do together: methods of their process group, by which name a source knows it
+
+GROUP = "group"
+ALL_REDUCE_SUM, ALL_REDUCE_MEAN = f"{GROUP}.all_reduce_sum", f"{GROUP}.all_reduce_mean"
+
 # --- what is answered at once, and what is refused ---
 
 QUERIES = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
@@ -486,7 +507,13 @@ REFUSED = dict.fromkeys((
     np.array_equiv, np.bincount, np.histogram, np.histogram2d, np.histogramdd,
     np.histogram_bin_edges, np.unique_all, np.unique_counts, np.unique_inverse,
     np.unique_values, np.piecewise, np.roots, np.poly, np.polymul, np.polydiv), DEPENDS)
-REFUSED |= dict.fromkeys((np.save, np.savez, np.savez_compressed, np.savetxt), "do it outside of the step")
+OUTSIDE = "do it outside of the step"
+REFUSED |= dict.fromkeys((np.save, np.savez, np.savez_compressed, np.savetxt, np.datetime_as_string, np.busday_count,
+                          np.busday_offset, np.is_busday), OUTSIDE)
+REFUSED |= {np.einsum_path: "write np.einsum with optimize=True",
+            np.ix_: "write indices that broadcast: x[i[:, None], j] for x[np.ix_(i, j)]"}
+for module, advice in ((np.lib.scimath, DEPENDS), (np.strings, OUTSIDE), (np.char, OUTSIDE)):  # dtypes by values; texts
+    REFUSED |= dict.fromkeys([f for f in vars(module).values() if hasattr(f, "_implementation")], advice)
 
 
 def full_name(function: Any) -> str:

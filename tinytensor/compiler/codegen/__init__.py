@@ -1,1 +1,1 @@
-"""A program as NumPy source, and what each of its lines costs."""
+"""Code generation: a program as NumPy source, and what each of its lines costs."""

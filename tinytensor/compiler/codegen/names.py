@@ -1,6 +1,6 @@
-"""What things are called where a step is written down: values, and functions and numbers that need names there.
+"""Names in a source: of values, and of functions and numbers that have names only where the source runs.
 
-A value has the user's name, its layer's, or one after what it is; two are never called alike.
+A value has the user's name, its layer's, or one that describes it; no two values share one.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..ir import Value
-from .literals import contents
+from .literals import BUILTINS, constant_name
 
-RESERVED = {"np", "step", "memory", "swift"}
+RESERVED = {"np", "step", "arena", "swift", "BUFFER", "buffer_size", "slice", "frozenset", "set", "range", "list",
+            "zip", "len", *BUILTINS.values()}
 
 
 class Names:
@@ -23,27 +24,28 @@ class Names:
 
     Attributes
     ----------
-    given : dict
+    of_values : dict
         The name of each value that has one, by its number.
     taken : set
         All names that nothing else may have.
-    inside : dict
-        What has a name only where the step runs: functions, and numbers, as arrays.
+    runtime : dict
+        What has a name only where the source runs: functions, and numbers, as arrays.
     """
 
     def __init__(self, taken: Iterable[str]) -> None:
-        self.given: dict[int, str] = {}
+        self.of_values: dict[int, str] = {}
         self.taken = {*RESERVED, *keyword.kwlist, *taken}
-        self.inside: dict[str, Any] = {}
-        self.short: dict[Any, str] = {}  # what they are known by
+        self.runtime: dict[str, Any] = {}
+        self.runtime_names: dict[Any, str] = {}
 
     def of(self, v: Value, wanted: str = "") -> str:
-        """The name of a value: its own, or after what it is."""
-        if v.number not in self.given:
-            self.given[v.number] = self.unique(v.name or wanted or self.described(v))
-        return self.given[v.number]
+        """The name of a value: its own, or one that describes it."""
+        if v.number not in self.of_values:
+            self.of_values[v.number] = self.unique(v.name or wanted or self.described(v))
+        return self.of_values[v.number]
 
     def unique(self, name: str) -> str:
+        """A name that nothing has yet."""
         name = re.sub(r"\W", "_", name) or "a"
         name = f"_{name}" if name[0].isdigit() else name
         full, n = name, 1
@@ -54,9 +56,9 @@ class Names:
         return full
 
     def described(self, v: Value) -> str:
-        """A name by what it is: a constant by its contents, a result by its layer and call."""
+        """A name that describes a value: a constant by its elements, a result by its layer and call."""
         if v.call is None:
-            return contents(v.array) if v.kind == "constant" else v.kind
+            return constant_name(v.array) if v.kind == "constant" else v.kind
         base = next(iter(v.call.inputs()), None)
         if v.base is not v and base is not None:
             return f"{self.of(base)}_{'T' if v.call.name in ('.T', '.mT') else 'view'}"
@@ -72,15 +74,15 @@ class Names:
         return f"{lead}{path}_{what}" if path else f"{lead}{what}" if lead else what
 
     def function(self, function: Any, wanted: str) -> str:
-        """The name of one of NumPy's functions."""
-        if wanted not in self.short:
-            self.short[wanted] = self.unique(wanted)
-            self.inside[self.short[wanted]] = function
-        return self.short[wanted]
+        """The name of one of NumPy's functions, where the source runs."""
+        return self.runtime_name(wanted, wanted, function)
 
-    def number(self, text: str, char: str) -> str:
-        """The name of a number that is written so, as an array of a dtype."""
-        if (text, char) not in self.short:
-            self.short[text, char] = self.unique("number")
-            self.inside[self.short[text, char]] = np.array(eval(text, {"np": np}), char)
-        return self.short[text, char]
+    def number(self, text: str, array: Any) -> str:
+        """The name of a number that the source writes as `text`, as an array, where the source runs."""
+        return self.runtime_name((text, array.dtype), "number", array)
+
+    def runtime_name(self, key: Any, wanted: str, x: Any) -> str:
+        if key not in self.runtime_names:
+            self.runtime_names[key] = self.unique(wanted)
+            self.runtime[self.runtime_names[key]] = x
+        return self.runtime_names[key]

@@ -53,7 +53,7 @@ def traffic(call: Call) -> int:
     return sum(w.array.nbytes for w in (*call.inputs(), *call.outputs()) if w.is_array)
 
 
-def timed(source: Source) -> Any:
+def instrumented(source: Source) -> Any:
     """The step with a clock around each line: it takes a list of seconds, one for each line, as its last argument."""
     name, rest = source.head.rpartition("def step(")[::2]
     head = f"{name}def step({rest.removesuffix('):')}{', ' if not rest.startswith(')') else ''}took, clock):"
@@ -83,7 +83,7 @@ def explained(source: Source, seconds: Any) -> Explanation:
 
 def profiled(source: Source, steps: int, arguments: Any) -> Any:
     """The least seconds of each line over so many steps; the steps are made, as any other; and what the last gave."""
-    step, least, last = timed(source), np.full(len(source.lines), np.inf), None
+    step, least, last = instrumented(source), np.full(len(source.lines), np.inf), None
     for _ in range(steps):
         took = [0.0] * len(source.lines)
         last = step(*arguments(last), took, time.perf_counter)

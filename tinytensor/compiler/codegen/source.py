@@ -1,4 +1,4 @@
-"""A step as text: what a person reads, what runs, and what both need. It is written by `emit.py`."""
+"""A program as text: what a person reads, what runs, and what both need. It is written by `writer.py`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from ..ir import Call, SourceInfo
 
 
 class Line(NamedTuple):
-    """A line of the step, and the call that it makes; `code` is what runs, spelled for speed (`quick.py`)."""
+    """A line of the step, and the call that it is of; `code` is what runs, spelled for speed (`peephole.py`)."""
 
     text: str
     code: str
     call: Call | None
     info: SourceInfo
 
+    def indented(self) -> Line:
+        """The line inside of a loop."""
+        return self._replace(text=f"    {self.text}", code=f"    {self.code}")
+
 
 class Source(NamedTuple):
-    """A step as text.
+    """A program as text.
 
     Attributes
     ----------
-    inputs : dict
-        What it needs to run: declared arrays, random streams, constants that are not written out, helpers.
     head, tail : str
         What stands before the lines of the step, and its return.
     lines : list of Line
         The calls of the step.
+    inputs : dict
+        What it needs to run: declared arrays, random streams, constants and functions that can't be written out.
     named : dict
-        What has names where it runs only: functions, and numbers, as arrays.
+        What has names only where it runs: functions, and numbers, as arrays.
     """
 
     head: str
@@ -39,24 +43,25 @@ class Source(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All of it, with comments for sections, layers and the user's own lines."""
-        return self.told([line.text for line in self.lines])
+        """All of it, with comments for phases, layers and the user's own lines."""
+        return self.joined([line.text for line in self.lines])
 
     @property
     def code(self) -> str:
         """What runs, line by line the same as `text`; it needs what is `named` too."""
-        return self.told([line.code for line in self.lines])
+        return self.joined([line.code for line in self.lines])
 
-    def told(self, texts: list[str]) -> str:
-        told: list[str] = []
-        section = comment = ""
-        for line, text in zip(self.lines, texts, strict=True):
-            if line.info.phase != section:
-                section, comment = line.info.phase, ""
-                told.append(f"    # --- {section} ---")
-            now = line.info.line if not line.info.module else f"{line.info.module}: {line.info.line}"
-            if now != comment and now and not line.text.startswith("    "):
-                comment = now
-                told.append(f"    # {now}")
-            told.append(f"    {text}")
-        return "\n".join([self.head, *told, self.tail, ""])
+    def joined(self, statements: list[str]) -> str:
+        """The statements with all that stands around them."""
+        lines: list[str] = []
+        phase = comment = ""
+        for line, statement in zip(self.lines, statements, strict=True):
+            if line.info.phase != phase:
+                phase, comment = line.info.phase, ""
+                lines.append(f"    # --- {phase} ---")
+            where = line.info.line if not line.info.module else f"{line.info.module}: {line.info.line}"
+            if where != comment and where and not line.text.startswith("    "):
+                comment = where
+                lines.append(f"    # {where}")
+            lines.append(f"    {statement}")
+        return "\n".join([self.head, *lines, self.tail, ""])

@@ -1,1 +1,28 @@
-"""What becomes of a program before it is written: rewrites of its calls, and where its values are stored."""
+"""The passes that a traced program goes through before it is written as source, in order.
+
+A pass is a function of a program that gives a program. Those after `eliminate_dead_code` leave the calls alone: they
+decide where values are stored, and note it in the program's `plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..ir import Program
+from .buffer_assignment import assign_buffers, pack_arena
+from .dce import eliminate_dead_code
+from .fold_scale import fold_scale
+from .horizontal_fusion import fuse_updates
+from .tiling import form_tiled_loops
+
+PASSES: tuple[Callable[[Program], Program], ...] = (
+    fold_scale, fuse_updates, eliminate_dead_code, assign_buffers, form_tiled_loops, pack_arena)
+
+
+def optimized(program: Program, verify: bool = False) -> Program:
+    """The program after all passes; `verify`: each pass is checked, as tests do."""
+    for run in PASSES:
+        program = run(program)
+        if verify:
+            program.verify()
+    return program

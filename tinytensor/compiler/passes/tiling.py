@@ -1,134 +1,135 @@
-"""Long arrays piece by piece: which calls in a row can be made on one piece after the other, for the cache's sake.
+"""Loop tiling: consecutive calls on large arrays are made on one tile of rows after the other, for the cache's sake.
 
-Each row of a result must come of the same rows of what is read, by the same arithmetic. It plans no memory.
+Each row of a result must come of the same rows of what is read, by the same arithmetic.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from ..ir import Call, Value
+from ..buffers import BufferPlan, TiledLoop
+from ..ir import Call, Program, Value
 from ..layout import compact, distance, span_bytes
-from .buffers import Buffer, Plan, TiledLoop
 
-LARGE, TILE = 3 * 2**18, 2**18  # bytes: an array from which on a run goes piece by piece; how large a piece is
+LARGE, TILE = 3 * 2**18, 2**18  # bytes: an array from which on a loop is tiled, and a tile
 
 
 def is_row_parallel(call: Call, n: int) -> bool:
-    """Whether each row of a call's result is made of the same rows of what it reads, by the same arithmetic."""
+    """Whether each of the n rows of a call's result is made of the same rows of what it reads, by the same
+    arithmetic."""
     v = call.result
     if not isinstance(v, Value) or not v.is_array or v.array.ndim < 1 or v.array.shape[0] != n or v.base is not v:
         return False
     return compact(v.array) and call.primitive.rows(call)
 
 
-def reads_by_rows(call: Call, w: Value) -> bool:
-    """Whether a call that goes along rows reads a value row by row, not whole."""
-    v = call.result
-    if w is v:
-        return True
-    if call.elementwise:
-        return bool(w.array.ndim == v.array.ndim and w.array.shape[0] == v.array.shape[0])
-    return bool(w.array.ndim > 2 or call.target is not np.matmul)
-
-
-def aligned(plan: Plan, w: Value) -> bool:
-    """Whether a piece of a value, or of a view, is all in the same piece of the memory that it is of."""
-    root, a = w.base, w.array
-    home = plan.home.get(root.number)
-    if (home is not None and home.permuted) or not compact(root.array) or not a.size or a.strides[0] <= 0:
+def aligned(plan: BufferPlan, w: Value) -> bool:
+    """Whether each tile of a value, or of a view, lies within the same tile of the memory that it is of."""
+    base, a = w.base, w.array
+    buffer = plan.buffers.get(base.number)
+    if (buffer is not None and buffer.permuted) or not compact(base.array) or not a.size or a.strides[0] <= 0:
         return False
-    if min(a.strides) < 0 or a.strides[0] * a.shape[0] != root.array.nbytes:
+    if min(a.strides) < 0 or a.strides[0] * a.shape[0] != base.array.nbytes:
         return False
-    return distance(a, root.array) >= 0 and distance(a, root.array) + span_bytes(a[0]) <= a.strides[0]
+    return distance(a, base.array) >= 0 and distance(a, base.array) + span_bytes(a[0]) <= a.strides[0]
 
 
 class LoopBuilder:
-    """A run while it is being found."""
+    """A loop that grows call by call.
 
-    def __init__(self, plan: Plan) -> None:
+    Attributes
+    ----------
+    calls : list of int
+    lengths : set of int
+        Rows of the results so far.
+    written, untileable : set of int
+        Ids of buffers: those written so far, and those in which a call reads beyond its own tile.
+    roots : dict
+        The id of the outermost buffer for each buffer that is read or written, by id.
+    """
+
+    def __init__(self, plan: BufferPlan) -> None:
         self.plan, self.calls, self.lengths = plan, list[int](), set[int]()
-        self.written, self.untileable = set[int](), set[int]()  # homes; those in which a call looks beyond its piece
-        self.rooms: dict[int, int] = {}  # every home that is read or written, and the outermost that it is in
+        self.written, self.untileable, self.roots = set[int](), set[int](), dict[int, int]()
 
-    def takes(self, i: int) -> bool:
-        """Take one more call into the run, if it can be."""
+    def append(self, i: int) -> bool:
+        """Take one more call into the loop, if it can be."""
         plan, call = self.plan, self.plan.calls[i]
         v = call.result
         if not isinstance(v, Value) or not v.is_array or not v.array.ndim or v.array.shape[0] < 2:
             return False
         n = v.array.shape[0]
-        if not is_row_parallel(call, n) or plan.home[v.number].kind == "outside":
+        if not is_row_parallel(call, n) or plan.buffers[v.number].kind == "external":
             return False
-        read = [w for w in call.inputs() if w.is_array]
-        if not all(plan.preallocated(w) for w in read):
+        inputs = [w for w in call.inputs() if w.is_array]
+        if not all(plan.preallocated(w) for w in inputs):
             return False
         lengths = self.lengths | {n}
         if len(lengths) > 1 and (math.gcd(*lengths) == 1 or not all(
-                aligned(plan, w) for w in (*read, v) if reads_by_rows(call, w) and w.base.kind != "constant")):
+                aligned(plan, w) for w in (*inputs, v) if call.reads_by_rows(w) and w.base.kind != "constant")):
             return False
-        homes = [(home, reads_by_rows(call, w) and aligned(plan, w)) for w in read
-                 if (home := plan.home.get(w.base.number)) is not None and home.kind != "outside"]
-        written = self.written | {id(plan.home[v.number].top)}
-        untileable = self.untileable | {id(home.top) for home, ok in homes if not ok}
-        rooms = self.rooms | {id(home): id(home.top) for home in (plan.home[v.number], *[h for h, _ in homes])}
-        tops = list(rooms.values())
-        if written & untileable or any(tops.count(top) > 1 for top in written):  # pieces of a part are not the whole's
+        used = [(buffer, call.reads_by_rows(w) and aligned(plan, w)) for w in inputs
+                if (buffer := plan.buffers.get(w.base.number)) is not None and buffer.kind != "external"]
+        written = self.written | {id(plan.buffers[v.number].root)}
+        untileable = self.untileable | {id(buffer.root) for buffer, tileable in used if not tileable}
+        roots = self.roots | {id(b): id(b.root) for b in (plan.buffers[v.number], *[b for b, _ in used])}
+        times = list(roots.values())
+        if written & untileable or any(times.count(r) > 1 for r in written):  # tiles of a slice are not the whole's
             return False
         self.calls.append(i)
-        self.lengths, self.written, self.untileable, self.rooms = lengths, written, untileable, rooms
+        self.lengths, self.written, self.untileable, self.roots = lengths, written, untileable, roots
         return True
 
-    def close(self) -> None:
-        """Keep the run, if it is of two calls or more, on arrays that together are too large for the cache."""
-        if len(self.calls) > 1:
-            plan, first = self.plan, self.plan.calls[self.calls[0]]
-            total = first.result.array.shape[0]
-            size = max(w.array.nbytes for i in self.calls for w in (*plan.calls[i].inputs(), plan.calls[i].result)
-                       if w.is_array and reads_by_rows(plan.calls[i], w))
-            if size >= LARGE:
-                step = max(1, total * TILE // size)
-                if len(self.lengths) > 1:  # subtle: every array must fall into pieces at the same places
-                    common = math.gcd(*self.lengths)
-                    counts = [d for d in range(1, common + 1) if common % d == 0]
-                    step = total // min(counts, key=lambda d: abs(d * step - total))
-                if step < total:
-                    plan.runs.append(TiledLoop(self.calls[0], self.calls[-1], total, step))
-        self.__init__(self.plan)  # type: ignore[misc]
+    def finish(self) -> TiledLoop | None:
+        """The loop, if it has two calls or more, on arrays that together are too large for the cache."""
+        if len(self.calls) < 2:
+            return None
+        calls = [self.plan.calls[i] for i in self.calls]
+        length = calls[0].result.array.shape[0]
+        largest = max(w.array.nbytes for call in calls for w in (*call.inputs(), call.result)
+                      if w.is_array and call.reads_by_rows(w))
+        if largest < LARGE:
+            return None
+        tile = max(1, length * TILE // largest)
+        if len(self.lengths) > 1:  # subtle: every array must fall into tiles at the same places
+            common = math.gcd(*self.lengths)
+            counts = [d for d in range(1, common + 1) if common % d == 0]
+            tile = length // min(counts, key=lambda d: abs(d * tile - length))
+        return TiledLoop(self.calls[0], self.calls[-1], length, tile) if tile < length else None
 
 
-def form_tiled_loops(plan: Plan) -> None:
-    """The runs that are worth it."""
-    growing = LoopBuilder(plan)
+def form_tiled_loops(program: Program) -> Program:
+    """The program with the loops that are worth it in its plan, and smaller buffers for what lives inside of one."""
+    plan = program.plan
+    assert plan is not None
+    builder = LoopBuilder(plan)
+    found = []
     for i, call in enumerate(plan.calls):
         v = call.result
         if isinstance(v, Value) and ((v.is_array and v.base is not v and plan.preallocated(v))
                                      or (not v.is_array and call.primitive.kind == "scalar")):
-            continue  # made once, or written within another line
-        if not growing.takes(i):
-            growing.close()
-            growing.takes(i)
-    growing.close()
+            continue  # made before the step, or written within another line
+        if not builder.append(i):
+            found.append(builder.finish())
+            builder = LoopBuilder(plan)
+            builder.append(i)
+    plan.loops = [loop for loop in (*found, builder.finish()) if loop is not None]
+    contract_scratch(plan)
+    return program
 
 
-def contract_scratch(plan: Plan) -> None:
-    """What lives only inside of a run is needed for one piece at a time."""
-    for home in {id(h): h for h in plan.home.values()}.values():
-        if home.kind != "memory" or home.parts:
+def contract_scratch(plan: BufferPlan) -> None:
+    """A buffer that is used inside of one loop only needs memory for one tile."""
+    for buffer in {id(b): b for b in plan.buffers.values()}.values():
+        if buffer.kind != "arena" or buffer.slices:
             continue
-        for run in plan.runs:
-            inside = all(run.first <= first and last <= run.last for first, last, _ in home.live_ranges)
+        for loop in plan.loops:
+            inside = all(loop.first <= first and last <= loop.last for first, last, _ in buffer.live_ranges)
             if inside and all(v.array.ndim and (v.call is None or is_row_parallel(v.call, v.array.shape[0]))
-                              and not plan.reads_views(v, run) for _, _, v in home.live_ranges):
-                home.run = run
+                              and not reads_views(plan, v, loop) for _, _, v in buffer.live_ranges):
+                buffer.loop = loop
 
 
-def span(plan: Plan, home: Buffer) -> tuple[int, int]:
-    """When a home is lived in; a run keeps all that it touches until its end, for its calls take turns."""
-    first, last = min(s for s, _, _ in home.all_live_ranges()), max(e for _, e, _ in home.all_live_ranges())
-    for run in plan.runs:
-        if first <= run.last and last >= run.first:
-            first, last = min(first, run.first), max(last, run.last)
-    return first, last
+def reads_views(plan: BufferPlan, v: Value, loop: TiledLoop) -> bool:
+    """Whether a call in the loop reads a view of a value, not the value itself."""
+    return any(w.base is v and w is not v for call in plan.calls[loop.first : loop.last + 1] for w in call.inputs())

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..ir import CompileError, Value
+from ..layout import SMALL
 from .scopes import Nothing
 from .tracer import ArrayTracer, ScalarTracer
 
-SMALL = 2**14  # bytes: a call on a larger array takes longer than to be called
 ALONE = 2  # references to an array that nobody has but a tensor, and who counts them
 
 

@@ -27,7 +27,7 @@ def dispatch(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, A
         trace.check_told()
         return repr(args[0])
     if func in REFUSED:
-        raise depends_on_values(trace, func)
+        raise refused(trace, func)
     if func in SPECIAL:
         return SPECIAL[func](trace, func, args, kwargs)
     if func in REDUCTIONS:
@@ -53,9 +53,17 @@ def bind(trace: Trace, primitive: Primitive, args: tuple[Any, ...], kwargs: dict
         raise trace.refusal(*unknown.args) from None
 
 
+def refused(trace: Trace, func: Any) -> Any:
+    """The refusal of what is in the table of what no program can hold."""
+    if REFUSED[func] == DEPENDS:
+        return depends_on_values(trace, func)
+    return trace.refusal(f"{full_name(func)}, which no program can hold", "functions of arrays that give arrays of "
+                         "numbers", REFUSED[func])
+
+
 def depends_on_values(trace: Trace, func: Any) -> Any:
     return trace.refusal(f"{full_name(func)} gives what depends on values: how many, or whether", "shapes that are "
-                         "the same at each step", REFUSED.get(func, DEPENDS))
+                         "the same at each step", DEPENDS)
 
 
 def reduction(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

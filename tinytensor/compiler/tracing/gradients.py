@@ -23,8 +23,8 @@ class UsedGradient:
 
     def refuse(self, *_: Any, **__: Any) -> Any:
         raise CompileError("compile: this gradient was used up by the optimiser of a compiled step, which does not "
-                           "keep it; expected zero_grad() before the next backward(); to read it, return p.grad from the "
-                           "step; to use it outside, call the optimiser's step there")
+                           "keep it; expected zero_grad() before the next backward(); to read it, return p.grad from "
+                           "the step; to use it outside, call the optimiser's step there")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -38,8 +38,8 @@ class UsedGradient:
         return "USED"
 
 
-OPERATORS = """array array_ufunc array_function bool len iter getitem setitem float int add radd iadd sub rsub isub mul rmul
-    imul truediv rtruediv itruediv neg abs pow matmul rmatmul lt le gt ge"""
+OPERATORS = """array array_ufunc array_function bool len iter getitem setitem float int add radd iadd sub rsub isub mul
+    rmul imul truediv rtruediv itruediv neg abs pow matmul rmatmul lt le gt ge"""
 for name in OPERATORS.split():
     setattr(UsedGradient, f"__{name}__", UsedGradient.refuse)
 USED = UsedGradient()
@@ -56,7 +56,7 @@ class Gradients:
         Old gradients that the step reads or adds to; they are given to it at each call.
     writes : list of (tensor, int, bool)
         Gradients that it leaves: where among its results, and whether they are added in place to what was there.
-    used, cleared : list of tensor
+    used, cleared, others : list of tensor
         Those that an optimiser of the step used up; those that are None afterwards.
     ignores : dict
         Of a tensor that had a gradient, by id: True if the step cleared it unseen, False if it did not touch it.
@@ -69,6 +69,7 @@ class Gradients:
         self.writes: list[tuple[Any, int, bool]] = []
         self.used: list[Any] = []
         self.cleared: list[Any] = []
+        self.others: list[Any] = []
         self.ignores: dict[int, bool] = {}
         self.left: list[tuple[Any, Any, bool]] = []  # in the traced step: a tensor, its gradient, whether it is added
 
@@ -90,7 +91,7 @@ class Gradients:
             elif before is not None:
                 self.ignores[id(t)] = now is not tracer
             if value is None:
-                if now is None:
+                if now is None and before is not None:
                     self.cleared.append(t)
                     self.left.append((t, None, False))
             elif value is source:
@@ -98,10 +99,12 @@ class Gradients:
             elif id(t) in spent and id(t) not in added_to and (
                     trace.collectives is not None or used_by(update, value)):
                 self.used.append(t)
-                self.left.append((t, USED if before is not None else value, False))  # else nobody knows that it clears
+                clears = before is not None  # else nobody knows that yet, and it is kept
+                self.left.append((t, USED if clears else value, False))
             elif trace.collectives is not None:
-                raise CompileError("compile: a gradient is left in p.grad by a step that several workers share; expected "
-                                   "the optimiser's step in the step; call opt.step() there, or leave workers out")
+                raise CompileError("compile: a gradient is left in p.grad by a step that several workers share; "
+                                   "expected the optimiser's step in the step; call opt.step() there, or leave "
+                                   "workers out")
             else:
                 self.writes.append((t, len(found), added))
                 found.append(value)
@@ -113,14 +116,17 @@ class Gradients:
 
     def fit(self, known: dict[int, bool]) -> bool:
         """Whether what stands in every `grad` now is what the step was traced with, or is cleared unseen."""
-        layouts = {id(t): v.array for t, v in self.reads}
+        layouts, self.others = {id(t): v.array for t, v in self.reads}, []
         for t, had in zip(self.tensors, self.pattern, strict=True):
             g = t.grad
             if id(t) in layouts:
                 if type(g) is not ndarray or not same_layout(g, layouts[id(t)]):
                     return False
-            elif (g is not None) != had and id(t) not in known:
-                return False
+            elif (g is not None) != had:
+                if id(t) not in known:
+                    return False
+                if g is not None and known[id(t)]:
+                    self.others.append(t)
         return True
 
     def given(self) -> list[Any]:
@@ -141,15 +147,15 @@ class Gradients:
 
     def store(self, outputs: Any) -> None:
         """Leave in every `grad` what the step itself would leave."""
+        for t in (*self.cleared, *self.others):
+            t.grad = None
+        for t in self.used:
+            t.grad = USED
         for t, i, added in self.writes:
             if added:
                 np.copyto(t.grad, outputs[i])
             else:
                 t.grad = outputs[i].copy("K")
-        for t in self.used:
-            t.grad = USED
-        for t in self.cleared:
-            t.grad = None
 
     def values(self) -> list[Value]:
         """The gradients that the traced step leaves."""

@@ -14,7 +14,8 @@ from ...core import NO_PARAMS, RELEASED, Tensor, ndarray, record
 from ...random import Generator
 from ..ir import CompileError, Program, Value, mapped
 from ..parallel.collectives import Collectives, ShardedState, finish
-from .backward import held, is_live, record_backward, separated
+from ..passes.partition import separated
+from .backward import held, is_live, record_backward
 from .choices import choices
 from .closure import ClosureScan, Roots
 from .code import global_names, is_user_code
@@ -106,13 +107,16 @@ class Recorder:
         Of several workers.
     creates : bool
         Whether arrays that the step makes itself are traced too (`creation.py`).
+    fast : bool
+        Whether passes may change the rounding.
     """
 
     def __init__(self, node: Callable[..., Any], invoke: Callable[[tuple[Any, ...]], Any], names: list[str],
                  state: DeclaredState, objects: list[Any], more: Roots, varying: Collection[Place],
-                 shares: ShardedState | None, creates: bool = False) -> None:
+                 shares: ShardedState | None, creates: bool = False, fast: bool = False) -> None:
         self.node, self.invoke, self.names, self.state, self.shares = node, invoke, names, state, shares
-        self.objects, self.more, self.varying, self.creates = objects, more, varying, creates
+        self.objects, self.more, self.varying = objects, more, varying
+        self.creates, self.fast = creates, fast
         self.needed: set[Any] = set()  # the places of numbers that a trace which failed needed as they are
 
     def run(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
@@ -181,7 +185,7 @@ class Recorder:
         cells = {source.number: cell for source, _, cell in standing.numbers}
         choose = choices(trace.choices, inputs, {n: cell.get for n, cell in cells.items()})
         whole = [*inputs, *[v for _, v in gradients.reads]]
-        program = Program(trace.calls, whole, found, state, trace.sources)
+        program = Program(trace.calls, whole, found, state, trace.sources, self.fast)
         program, backward = separated(program, first, passes)
         positions = {id(x): i for i, (_, x) in enumerate(tensors)}
         for i, (leaf, _) in enumerate(live):

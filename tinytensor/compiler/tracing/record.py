@@ -149,6 +149,9 @@ class Recorder:
                 standing.rewind()
             self.needed = {cell.place for source, _, cell in standing.numbers if source.number in trace.needed}
             raise
+        finally:  # subtle: what puts things back knows it, and would keep it alive
+            standing.undo.clear()
+            standing.saved.clear()
 
     def written(self, args: tuple[Any, ...], named: bool, trace: Trace, standing: Patched) -> tuple[TraceResult, Any]:
         """What `run` gives."""

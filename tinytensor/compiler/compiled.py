@@ -198,27 +198,22 @@ class CompiledStep:
             args = self.bound(args, kwargs)
         if tracing and any(t.thread == threading.get_ident() for t in tracing):  # a part of another step's trace
             return self.invoke(args)
-        with self.lock:
-            return self.call(args)
-
-    def call(self, args: tuple[Any, ...]) -> Any:
-        """Run the program for these arguments, or else the step itself, written down."""
         if (core.state.anomaly or float_errors is None or float_errors.get() is not self.float_errors) and (
                 self.is_watched()):
             return self.invoke(args)
-        given: Sequence[Any] = args
-        program = self.ran
-        if program is None or not program.takes(*args) or not program.fits(
-                given := args if program.plain else arrays(args), self.cleared[program.key]):
-            with TRACING:
-                found = self.find(args)
-                if found is None:
-                    return self.first(args)
-            program, given = found
-        program.calls += 1
-        if program.calls >= program.audit:
-            return self.audited(program, args, given)
-        return program(given, args)
+        with self.lock:
+            program, given = self.ran, args
+            if program is None or not program.takes(*args) or not program.fits(
+                    given := args if program.plain else arrays(args)):
+                with TRACING:
+                    found = self.find(args)
+                    if found is None:
+                        return self.first(args)
+                program, given = found
+            program.calls += 1
+            if program.calls >= program.audit:
+                return self.audited(program, args, given)
+            return program(given, args)
 
     def audited(self, program: Executable, args: tuple[Any, ...], given: Sequence[Any]) -> Any:
         """A call at which the program is compared with the step itself."""
@@ -291,7 +286,7 @@ class CompiledStep:
             key = self.cache_key(args)
             for program in reversed(self.programs):
                 if program.key == key and program.unchanged() and (program.choose is None or program.choose(given)):
-                    if not program.fits(given, self.cleared[key]):  # for other gradients than there are
+                    if not program.fits(given):  # for other gradients than there are
                         continue
                     program.check_memory(given, self.title)
                     self.programs.remove(program)
@@ -336,7 +331,8 @@ class CompiledStep:
         assert_same_trace(before.program, traced.program)
         before.program.end()
         self.unproven.clear()
-        self.programs.append(Executable(traced, self.title, state, args, self.shares, self.check))
+        self.programs.append(Executable(traced, self.title, state, args, self.shares, self.check,
+                                        self.cleared[key]))
         for program in self.programs[: -self.max_programs]:
             self.drop(program)
         return result

@@ -51,7 +51,7 @@ class Executable:
     """A program that is ready to run: `run(*arrays and floats, *declared numbers)`."""
 
     def __init__(self, traced: TraceResult, title: str, state: DeclaredState, args: tuple[Any, ...],
-                 shares: ShardedState, check: bool | None) -> None:
+                 shares: ShardedState, check: bool | None, cleared: dict[int, bool]) -> None:
         self.traced, self.program, self.out_tree, self.cells = traced, traced.program, traced.out_tree, traced.cells
         self.key, self.guards, self.choose = traced.key, traced.guards, traced.choose
         program, self.fast = optimized(self.program), self.program.fast
@@ -65,7 +65,7 @@ class Executable:
         self.calls, self.audit, self.fault = TRACED, next_audit(TRACED, check, shares.size > 1), ""
         self.audited = False  # just now
         self.named = {**state.tensors, **state.plain}
-        self.gradients = traced.gradients
+        self.gradients, self.cleared, self.reads = traced.gradients, cleared, bool(traced.gradients.reads)
         self.steady, self.settled = self.gradients.steady(), False  # whether every grad is as the step leaves it
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
@@ -79,12 +79,12 @@ class Executable:
             exec(builtins.compile(text, name, "exec"), namespace)
             self.run = namespace.pop("step")  # subtle: else they would know each other, and not be freed
 
-    def fits(self, given: Sequence[Any], cleared: dict[int, bool]) -> bool:
+    def fits(self, given: Sequence[Any]) -> bool:
         """Whether it does what the step would do, for arguments of its kinds."""
         if not self.unchanged() or not (self.choose is None or self.choose(given)):
             return False
         self.settled = self.steady()
-        return self.settled or self.gradients.fit(cleared)
+        return self.settled or self.gradients.fit(self.cleared)
 
     def check_memory(self, given: Sequence[Any], title: str) -> None:
         """Refuse arguments that are part of what the step changes."""
@@ -96,7 +96,7 @@ class Executable:
 
     def __call__(self, given: Sequence[Any], args: tuple[Any, ...] = ()) -> Any:
         self.used = True
-        if self.gradients.reads:
+        if self.reads:
             given = (*given, *self.gradients.given())
         for get in self.get:
             given = (*given, get())

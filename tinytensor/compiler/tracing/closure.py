@@ -67,6 +67,7 @@ FIXED = (*ATOMS, *CONSTANT, *STREAMS, CodeType, types.BuiltinFunctionType, types
          types.ClassMethodDescriptorType, type(SourceInfo.line), types.GenericAlias, types.UnionType, np.ufunc)
 LEFT_ALONE = (NUMPY, PACKAGE)  # modules that hold nothing which the user sets
 COMPILER = __name__.rpartition(".tracing")[0]
+OURS = f"{COMPILER.rpartition('.')[0]}."  # the names of this package's modules begin so
 
 
 class ClosureScan:
@@ -197,7 +198,7 @@ class ClosureScan:
             self.seen[id(own)] = own
             if isinstance(x, Module):
                 self.seen[id(own.get("_buffers"))] = own.get("_buffers")  # what it names are attributes too
-            self.add(Attributes(own, name))
+            self.add(Attributes(own, name, cls.__module__.startswith(OURS)))
 
     def add(self, scope: Scope) -> None:
         self.scopes.append(scope)

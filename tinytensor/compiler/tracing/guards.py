@@ -82,7 +82,7 @@ class Guards:
             free = [k for k in before if type(before[k]) is float and place(scope, k) in self.varying]
             parts += [f"type({told(scope.terms(k))}) is float" for k in free]
             whole, every = scope.whole(), scope.names()
-            if every is not None:
+            if every is not None and before:
                 where = name("x", every)
                 if all(type(key) is str for key in every):
                     keys += [f"*{where}", "0"]  # subtle: the 0 ends each, for an item may go from one to the next

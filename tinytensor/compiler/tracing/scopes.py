@@ -127,9 +127,17 @@ class Mapping(Scope):
 
 
 class Attributes(Mapping):
-    """The `__dict__` of an object."""
+    """The `__dict__` of an object; of this package's own objects, whose code names what it reads, only the values are
+    looked at, and not what they are called."""
 
     called = Scope.called
+
+    def __init__(self, owner: Any, name: str, ours: bool = False) -> None:
+        super().__init__(owner, name)
+        self.ours = ours
+
+    def names(self) -> Any:
+        return None if self.ours else super().names()
 
     def terms(self, key: Any) -> Term:
         return ("", self.owner, f"[{key!r}]")

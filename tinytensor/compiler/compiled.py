@@ -202,7 +202,8 @@ class CompiledStep:
                 self.is_watched()):
             return self.invoke(args)
         with self.lock:
-            program, given = self.ran, args
+            given: Sequence[Any] = args
+            program = self.ran
             if program is None or not program.takes(*args) or not program.fits(
                     given := args if program.plain else arrays(args)):
                 with TRACING:

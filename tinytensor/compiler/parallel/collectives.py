@@ -16,7 +16,7 @@ import numpy as np
 from ...core import TracerBase
 from ...optim.flat import Block
 from ..ir import Call, CompileError, Program, Value
-from ..primitives import Primitive
+from ..primitives import Primitive, always
 from ..tracing.trace import Trace
 from ..tracing.tracer import ArrayTracer
 from .placement import SAME, Placement, check_loss, check_outputs, check_state
@@ -144,7 +144,7 @@ class Collectives:
         return self.count - 1
 
     def note(self, target: Any, text: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
-        primitive = Primitive(target, text, kind="collective", linear="first")
+        primitive = Primitive(target, text, kind="collective", linear="first", unbuffered=always)
         result = self.trace.call(primitive, args, kwargs or {}, effect=True)
         return self.trace.lifted(result, (args, kwargs))
 
@@ -162,7 +162,8 @@ class Collectives:
     def local_shard(self, a: Any) -> Any:
         """The part of a vector that a worker updates."""
         size = self.size
-        shard = Primitive(lambda a: a[: len(a) // size], "group.local_shard", kind="collective", linear="first")
+        shard = Primitive(lambda a: a[: len(a) // size], "group.local_shard", kind="collective", linear="first",
+                          unbuffered=always)
         return self.trace.apply(shard, (a,))
 
     def all_reduce_mean(self, gs: tuple[Any, ...], leaves: Any = (), loss: Any = None) -> Any:

@@ -6,6 +6,7 @@ x86-64 only, whose processors keep the order of writes. Which calls they make is
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import contextlib
 import gc
 import math
@@ -72,7 +73,7 @@ def in_child() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=in_child)
 
-set_handler = getattr(signal.signal, "__wrapped__", signal.signal)  # without the time that making an enum takes
+set_handler, get_handler = _signal.signal, _signal.getsignal  # without the time that making an enum takes
 
 
 def fork() -> int:
@@ -86,25 +87,50 @@ def fork() -> int:
         ours.forking = False
 
 
-class uninterrupted:
-    """Let Ctrl-C wait until the block ends, so that no half of an update is left. Only the main thread gets one."""
+class Interrupts:
+    """Ctrl-C's handler while there are workers: it waits until a step ends, so that no half of an update is left.
 
-    __slots__ = ("before", "waiting")
+    To set a handler takes as long as a small step; so this one stays, and hands over to the one that it found.
+    """
+
+    def __init__(self) -> None:
+        self.depth, self.waiting = 0, False
+        self.before: Any = None
+        self.handler = self.handle  # one object, by which it knows itself
+
+    def handle(self, *args: Any) -> None:
+        if self.depth:
+            self.waiting = True
+        else:
+            self.before(*args)
 
     def __enter__(self) -> None:
-        self.waiting = False
-        self.before: Any = None
-        if threading.get_ident() == threading.main_thread().ident:
-            self.before = set_handler(signal.SIGINT, self.wait)
-
-    def wait(self, *_: Any) -> None:
-        self.waiting = True
+        if threading.get_ident() == MAIN:  # which alone is interrupted
+            if (now := get_handler(signal.SIGINT)) is not self.handler and callable(now):
+                self.before = now
+                set_handler(signal.SIGINT, self.handler)
+            self.depth += 1
 
     def __exit__(self, *_: object) -> None:
-        if self.before is not None:
+        if threading.get_ident() == MAIN:
+            self.depth -= 1
+            if self.waiting and not self.depth:
+                self.waiting = False
+                signal.raise_signal(signal.SIGINT)
+
+    def leave(self) -> None:
+        """Let the handler be what it was."""
+        if threading.get_ident() == MAIN and not self.depth and get_handler(signal.SIGINT) is self.handler:
             set_handler(signal.SIGINT, self.before)
-        if self.waiting:
-            signal.raise_signal(signal.SIGINT)
+
+
+MAIN = threading.main_thread().ident
+INTERRUPTS = Interrupts()
+
+
+def uninterrupted() -> Interrupts:
+    """Let Ctrl-C wait until the block ends."""
+    return INTERRUPTS
 
 
 class Stopped(RuntimeError):
@@ -295,3 +321,4 @@ def stop(counters: Any, size: int, pids: list[int], parent: int) -> None:
                 if time.monotonic() > patience:
                     os.kill(pid, signal.SIGKILL)
                 time.sleep(POLL_INTERVAL)
+    INTERRUPTS.leave()

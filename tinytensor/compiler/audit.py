@@ -90,7 +90,7 @@ class Copy:
             if not same(x, y):
                 yield Difference(math.inf, slot.name, x, y, None)
         for (name, _, before), (_, _, after) in zip(self.streams, other.streams, strict=True):
-            if repr(before) != repr(after):
+            if not equal(before, after):
                 yield Difference(math.inf, f"the random stream {name}", "at one place", "at another", None)
 
 

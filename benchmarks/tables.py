@@ -151,8 +151,9 @@ def sentences(results: Results) -> list[str]:
     faster = [f"{short(task)} {1 / x:.2f}" for task in results["tasks"]
               if (x := ratio(results, task, "given", "compile", *OURS)) is not None and x < 1]
     if any(ratio(results, task, "given", "compile", *OURS) for task in results["tasks"]):
-        lines.append("torch.compile is faster than one worker of ours on " + ", ".join(faster) + " (times as fast)."
-                     if faster else "torch.compile is nowhere faster than one worker of ours.")
+        ours = "faster than one worker of ours, best of threads"
+        lines.append(f"torch.compile is {ours}, on {', '.join(faster)} (times as fast)." if faster else
+                     f"torch.compile is nowhere {ours}.")
     if found := results.get("to_loss"):
         parts = [f"{c} {r['seconds']:.1f} s ({r['steps']:,} steps)" for c, r in found.items() if "missing" not in r]
         target = next((r["target"] for r in found.values() if "target" in r), None)
@@ -183,8 +184,8 @@ def readme(results: Results) -> str:
     """The section for README."""
     lines = [opening(results), ""]
     if table := ratios(results):
-        lines += ["Ratios are of the minima; above 1, ours is faster. A worker of ours has one thread; 'best of "
-                  "threads' is the better of one thread and all of them, ours or the peer's. 'drawing': the batch is "
+        lines += ["Ratios are of the minima; above 1, ours is faster. 'best of threads' is the better of one thread "
+                  "and all of them, as in the figure; without it, a worker of ours has one. 'drawing': the batch is "
                   "drawn inside of the step from all of the data.", "", *table,
                   "![How many times as long the others take as a compiled step, and how cost grows]"
                   "(benchmarks/results/speed.png)", ""]

@@ -112,7 +112,7 @@ def test_ratios_are_never_rounded_up():
     for form in ("1, best of threads", "1"):
         assert row(text, f"| names GPT, 32 x 16, width 64 | {form} |")[6] == ""  # told below, with the reason
     assert "Missing: JAX jit: not installed (names GPT, 32 x 16, width 64)." in text
-    assert "torch.compile is faster than one worker of ours on lecture MLP 2.00" in text
+    assert "torch.compile is faster than one worker of ours, best of threads, on lecture MLP 2.00" in text
     cells = row(text[text.index("ms to compile"):], "| lecture MLP, batch 64 |")
     assert cells[1] == "60" and cells[4:6] == ["1.0 (3.0)", "2.0 (3.0)"]  # ms to compile, MiB
     assert "agree within" not in text  # they are equal

@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from .tables import best, ratio, short
-from .tasks import AUTOGRAD, BY_HAND, EAGER, GROWTH, JAX, MICROGRAD, MYGRAD, OURS, REQUIRED, TASKS, TWO, VALUE
+from .tasks import AUTOGRAD, BY_HAND, EAGER, GROWTH, JAX, MICROGRAD, MYGRAD, OURS, TASKS, TWO, VALUE
 
 BARS = {EAGER: "eager", TWO: "2 workers", BY_HAND: "by hand", "torch": "PyTorch eager", "compile": "torch.compile",
         JAX: "JAX jit", MYGRAD: "MyGrad", AUTOGRAD: "autograd", MICROGRAD: "micrograd", VALUE: "our Value"}
@@ -27,20 +27,16 @@ def base(results: dict[str, Any], task: str) -> tuple[str, ...]:
 
 
 def bars(axes: Any, results: dict[str, Any], task: str) -> None:
-    """One task: a bar for everyone, and a tick for what is required."""
-    ours, required = base(results, task), REQUIRED.get(task, {})
+    """One task: a bar for everyone."""
+    ours = base(results, task)
     found = {bar: x for bar in BARS if bar not in ours and (x := ratio(results, task, "given", bar, *ours)) is not None}
     names = list(found)[::-1]
     widths = [found[name] for name in names]
     axes.barh(range(len(names)), [w - 1 for w in widths], left=1, color=[COLOURS.get(n, ORANGE) for n in names],
               height=0.66)
-    for i, (name, width) in enumerate(zip(names, widths, strict=True)):
-        needed = required.get("jax" if name == JAX else "hand" if name == BY_HAND else name, {}).get(1)
-        end = max(width, 1, needed if needed and needed < 1.3 * width else 1)  # no tick through the number
-        axes.annotate(f"{width:.2f}" if width < 10 else f"{width:.0f}", (end, i), (4, 0), textcoords="offset points",
-                      va="center", fontsize=8)
-        if needed:
-            axes.plot([needed, needed], [i - 0.45, i + 0.45], color="black", lw=1.6)
+    for i, width in enumerate(widths):
+        axes.annotate(f"{width:.2f}" if width < 10 else f"{width:.0f}", (max(width, 1), i), (4, 0),
+                      textcoords="offset points", va="center", fontsize=8)
     axes.set_xscale("log")
     low, high = min([0.8, *(0.8 * w for w in widths)]), max([2.0, *widths])
     axes.set_xlim(low, high * (high / low) ** 0.22)  # room for the numbers
@@ -82,8 +78,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     figure = plt.figure(figsize=(11, 0.6 + 2.35 * top + 2.1 * bottom), layout="constrained")
     upper, *lower = figure.subfigures(1 + bool(bottom), 1, height_ratios=[2.35 * top, 2.1 * bottom][: 1 + bool(bottom)],
                                       squeeze=False)[:, 0]
-    upper.suptitle("time of a step, divided by that of tinytensor's compiled step; black ticks: what is required",
-                   fontsize=10)
+    upper.suptitle("time of a step, divided by that of tinytensor's compiled step", fontsize=10)
     cells = upper.subplots(top, 3, squeeze=False).flat
     for axes, task in zip(cells, tasks, strict=False):
         bars(axes, results, task)

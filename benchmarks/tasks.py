@@ -121,20 +121,11 @@ TASKS = {
     "writing": Task("63 tokens written by the Shakespeare GPT", "writing", (EAGER, *TORCH), **SHAKESPEARE),
 }
 
-# What is required: the peer's time divided by ours, by the workers that ours has.
-REQUIRED = {
-    "mlp": {"torch": {1: 3.3}, "jax": {1: 1.9}, "hand": {1: 1.0}},
-    "batchnorm": {"torch": {1: 1.25, 2: 1.6}, "jax": {1: 1.2, 2: 1.5}},
-    "wavenet": {"torch": {1: 1.65, 2: 2.0}, "jax": {1: 1.4, 2: 1.9}},
-    "names": {"torch": {1: 0.9, 2: 1.8}, "jax": {1: 1.35, 2: 2.4}},
-    "shakespeare": {"torch": {1: 0.7, 2: 1.3}, "jax": {1: 1.3, 2: 2.3}},
-}
 GROWTH = (("names", "batch", (8, 32, 128)), ("names", "width", (32, 64, 128)), ("names", "depth", (2, 4, 8)),
           ("names", "context", (8, 16, 64)), ("mlp", "batch", (16, 64, 256)), ("mlp", "width", (50, 200, 800)))
-COMPILE_SECONDS = {"mlp": 0.05, "names": 0.5, "shakespeare": 0.5}  # required: at most
 OURS = (COMPILED, COMPILED_ALL)  # by one worker, exact: the best of them counts, as of the peers
-FORMS = {"1": (1, (COMPILED,)), "1, best of threads": (1, OURS), "1, fast=True": (1, (FAST,)), "2": (2, (TWO,)),
-         "2, fast=True": (2, (TWO_FAST,))}  # how many workers, and who they are
+FORMS = {"1": (COMPILED,), "1, best of threads": OURS, "1, fast=True": (FAST,), "2": (TWO,),
+         "2, fast=True": (TWO_FAST,)}  # rows of ratios: the workers that ours has, and who that is
 PEERS = {"torch": TORCH, "compile": TORCH_COMPILE, "jax": (JAX,), "hand": (BY_HAND,)}  # the best of them counts
 
 

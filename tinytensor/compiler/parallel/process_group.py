@@ -90,11 +90,12 @@ def fork() -> int:
 class Interrupts:
     """Ctrl-C's handler while there are workers: it waits until a step ends, so that no half of an update is left.
 
-    To set a handler takes as long as a small step; so this one stays, and hands over to the one that it found.
+    To set a handler takes as long as a small step; so this one stays between steps, and hands over to the one that it
+    found.
     """
 
     def __init__(self) -> None:
-        self.depth, self.waiting = 0, False
+        self.depth, self.waiting, self.groups = 0, False, 0  # groups: of workers that live
         self.before: Any = None
         self.handler = self.handle  # one object, by which it knows itself
 
@@ -114,13 +115,17 @@ class Interrupts:
     def __exit__(self, *_: object) -> None:
         if threading.get_ident() == MAIN:
             self.depth -= 1
-            if self.waiting and not self.depth:
-                self.waiting = False
-                signal.raise_signal(signal.SIGINT)
+            if not self.depth:
+                self.leave()
+                if self.waiting:
+                    self.waiting = False
+                    signal.raise_signal(signal.SIGINT)
 
     def leave(self) -> None:
-        """Let the handler be what it was."""
-        if threading.get_ident() == MAIN and not self.depth and get_handler(signal.SIGINT) is self.handler:
+        """Let the handler be what it was, if no workers are left."""
+        if self.groups or self.depth or threading.get_ident() != MAIN:
+            return
+        if get_handler(signal.SIGINT) is self.handler:
             set_handler(signal.SIGINT, self.before)
 
 
@@ -268,6 +273,7 @@ class ProcessGroup:
         self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, self.parent)
         sys.stdout.flush()
         sys.stderr.flush()
+        INTERRUPTS.groups += 1
         with uninterrupted():
             for rank in range(1, self.size):
                 if not (pid := fork()):
@@ -314,6 +320,7 @@ def stop(counters: Any, size: int, pids: list[int], parent: int) -> None:
     if os.getpid() != parent:
         return
     counters[size * STEP] = 2
+    INTERRUPTS.groups -= 1
     patience = time.monotonic() + 1.0
     for pid in filter(None, pids):
         with contextlib.suppress(ChildProcessError, ProcessLookupError):

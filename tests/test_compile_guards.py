@@ -131,6 +131,47 @@ def order_of_a_dict() -> Any:
 
 
 @case
+def order_of_an_ordered_dict() -> Any:
+    d = collections.OrderedDict(a=2.0, b=3.0)
+    return lambda x: x * next(iter(d.values())), lambda: d.move_to_end("a")
+
+
+@case
+def what_a_defaultdict_makes() -> Any:
+    d: Any = collections.defaultdict(lambda: 2.0)
+    return lambda x: x * d.copy()["k"], lambda: setattr(d, "default_factory", lambda: 5.0)
+
+
+@case
+def shape_of_an_array() -> Any:
+    a = np.arange(12, dtype=np.float32).reshape(3, 4)
+    return lambda x: x * a.sum(0).max(), lambda: setattr(a, "shape", (4, 3))
+
+
+@case
+def dtype_of_an_array() -> Any:
+    a = np.full(2, 2**20, np.float32)
+    return lambda x: x + a.max(), lambda: setattr(a, "dtype", np.int32)
+
+
+@case
+def bases_of_a_class() -> Any:
+    class A:
+        def f(self, x: Any) -> Any:
+            return x * 2
+
+    class B:
+        def f(self, x: Any) -> Any:
+            return x * 3
+
+    class C(A):
+        pass
+
+    c = C()
+    return lambda x: c.f(x), lambda: setattr(C, "__bases__", (B,))
+
+
+@case
 def keys_of_a_dict() -> Any:
     d = {"a": 2.0}
     return lambda x: x * len(next(iter(d))), lambda: d.__setitem__("abc" * len(next(iter(d))), d.popitem()[1])
@@ -609,6 +650,7 @@ def effects() -> dict[str, Any]:
     own, slots, d, u = fresh(), Slots(), collections.deque([1.0], 3), collections.UserDict(a=1)
     slots.k = 0
     c, s, b, dd, od = collections.Counter("a"), {1}, bytearray(b"ab"), collections.defaultdict(list), {"b": 1, "a": 2}
+    oo = collections.OrderedDict(b=1, a=2)
     a = array.array("d", [1.0])
     return {
         "deque": (d, lambda: d.append(1.0)), "deque that is full": (d, lambda: d.extend([1.0, 2.0, 3.0])),
@@ -617,6 +659,7 @@ def effects() -> dict[str, Any]:
         "Counter": (c, lambda: c.update("a")), "set": (s, lambda: s.add(len(s) + 1)),
         "bytearray": (b, lambda: b.__setitem__(0, b[0] + 1)), "array.array": (a, lambda: a.__setitem__(0, a[0] + 1)),
         "missing key": (dd, lambda: dd["k"]), "order": (od, lambda: od.__setitem__("b", od.pop("b"))),
+        "order of an OrderedDict": (oo, lambda: oo.move_to_end(next(iter(oo)))),
     }
 
 

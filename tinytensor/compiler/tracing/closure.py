@@ -11,7 +11,7 @@ import gc
 import sys
 import types
 import weakref
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property, partial, partialmethod
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -45,6 +45,7 @@ from .scopes import (
     Class,
     Content,
     Elements,
+    Form,
     Mapping,
     Members,
     Nothing,
@@ -139,6 +140,8 @@ class ClosureScan:
                 self.add(Content(x, name))
                 for i, y in enumerate(x.flat if x.dtype.hasobject else ()):
                     self.visit(y, f"{name}[{i}]")
+            else:
+                self.add(Form(x, name))
         elif isinstance(x, Generator):
             self.generators.append(x)
         elif isinstance(x, FunctionType):
@@ -168,7 +171,8 @@ class ClosureScan:
         cls = type(x)
         if isinstance(x, dict):
             self.add(Mapping(x, name))
-            self.visit(getattr(x, "default_factory", None), name)
+            if isinstance(x, defaultdict):
+                self.add(Members(x, name, ("default_factory",)))
         elif isinstance(x, list | deque):
             self.add(Sequence(x, name))
         elif isinstance(x, tuple):
@@ -216,6 +220,7 @@ class ClosureScan:
             if not is_library(c) and (c is cls or id(c) not in self.seen):
                 self.seen[id(c)] = c
                 self.add(Class(c, c.__name__))
+                self.add(Members(c, c.__name__, ("__bases__",)))
         if type(cls) is not type:
             self.visit(type(cls), "")
 

@@ -5,6 +5,7 @@ What can be reached from a step is found by `closure.py`; how places are compare
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import partial
 from types import CellType
@@ -90,17 +91,21 @@ class Scope:
 class Mapping(Scope):
     """A dict of any kind: its items are called name[key]."""
 
+    def __init__(self, owner: Any, name: str) -> None:
+        super().__init__(owner, name)
+        self.kind: Any = OrderedDict if isinstance(owner, OrderedDict) else dict  # whose order is another
+
     def keys(self) -> list[Any]:
-        return list(dict.keys(self.owner))
+        return list(self.kind.keys(self.owner))
 
     def values(self) -> list[Any]:
-        return list(dict.values(self.owner))
+        return list(self.kind.values(self.owner))
 
     def put(self, key: Any, x: Any) -> None:
-        dict.__setitem__(self.owner, key, x)
+        self.kind.__setitem__(self.owner, key, x)
 
     def drop(self, key: Any) -> None:
-        dict.__delitem__(self.owner, key)
+        self.kind.__delitem__(self.owner, key)
 
     def get(self, key: Any) -> Any:
         return dict.get(self.owner, key, Nothing)
@@ -112,7 +117,7 @@ class Mapping(Scope):
         if self.keys() == list(before):
             super().restore(before)
         else:
-            self.owner.clear()
+            self.kind.clear(self.owner)
             for key, x in before.items():
                 self.put(key, x)
 
@@ -120,10 +125,10 @@ class Mapping(Scope):
         return ("", partial(dict.__getitem__, self.owner, key), "()")
 
     def whole(self) -> list[Term]:
-        return [("*", dict.values(self.owner), "")]
+        return [("*", self.kind.values(self.owner), "")]
 
     def names(self) -> Any:
-        return dict.keys(self.owner)
+        return self.kind.keys(self.owner)
 
 
 class Attributes(Mapping):
@@ -411,6 +416,28 @@ class Content(Scope):
 
     def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "read() == before", {"read": self.read, "before": self.read()}
+
+
+class Form(Scope):
+    """The shape and the type of an array, which somebody may set; its numbers are read at each call."""
+
+    def keys(self) -> list[Any]:
+        return ["the form"]
+
+    def values(self) -> list[Any]:
+        return [f"{self.owner.dtype} of shape {self.owner.shape}"]
+
+    def called(self, key: Any) -> str:
+        return f"the form of {self.name}"
+
+    def put(self, key: Any, x: Any) -> None:  # what stands for an array keeps it as it is
+        pass
+
+    def whole(self) -> list[Term]:
+        return []
+
+    def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "x.shape == s and x.dtype is d", {"x": self.owner, "s": self.owner.shape, "d": self.owner.dtype}
 
 
 def filled(cell: CellType) -> bool:

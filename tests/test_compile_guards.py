@@ -40,6 +40,9 @@ def case(make: Any) -> Any:
     return make
 
 
+PLACE = random.Random(1).getstate()
+
+
 class Holder:
     k = 2.0
 
@@ -680,6 +683,22 @@ def test_effects_on_objects_are_refused_and_undone(name: str) -> None:
         with pytest.raises(tt.CompileError, match="which would not happen again"):
             tt.compile(step)(X)
         assert told(x) == before
+
+
+@pytest.mark.parametrize("seed", [lambda: np.random.seed(1), lambda: random.seed(1), lambda: random.setstate(PLACE)])
+def test_seeds_of_whole_modules_are_refused_even_if_nothing_moves(seed: Any) -> None:
+    def step(x: Any) -> Any:
+        seed()
+        return x * 2
+
+    numpy, python = np.random.get_state(), random.getstate()
+    seed()
+    try:
+        with pytest.raises(tt.CompileError, match="a draw from (np.)?random itself, or a seed, would be the same"):
+            tt.compile(step)(X)
+    finally:
+        np.random.set_state(numpy)
+        random.setstate(python)
 
 
 # --- how NumPy and this package are set ---

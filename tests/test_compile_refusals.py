@@ -28,7 +28,7 @@ WRITES = "expected writes into the step's own arrays, or declared ones; name the
          "that holds it, among what is given to tt.compile, or copy it"
 DRAWS = "a draw from a Generator that was not declared would be the same for ever; expected draws from declared " \
         "Generators; name the Generator among what is given to tt.compile"
-STREAMS = "which is not declared, would be the same for ever; expected draws from declared Generators; write rng = " \
+STREAMS = "or a seed, would be the same for ever; expected draws from declared Generators; write rng = " \
           "np.random.default_rng(seed), and name it among what is given to tt.compile"
 EFFECT = "which would not happen again; expected no side effects on Python objects; give the value back, count " \
          "outside of the step, or let it be a declared array"

@@ -283,8 +283,8 @@ class Patched:
             if (v.kind == "input" and v.is_array and not own) or (v.kind == "constant" and v.number in used):
                 reject_alias(v.array, v.name or "an array", changed)
         for name, now, before in self.hidden:
-            if now() != before and self.drew(name):
-                raise CompileError(f"compile: {where}a draw from {name} itself, which is not declared, would be the "
+            if name in self.trace.source_info.drew or (now() != before and self.drew(name)):
+                raise CompileError(f"compile: {where}a draw from {name} itself, or a seed, would be the "
                                    f"same for ever; expected draws from declared Generators; write rng = "
                                    f"np.random.default_rng(seed), and name it among what is given to tt.compile")
         for name, a, b in self.closure.differences():

@@ -115,9 +115,9 @@ class TracedStream:
 
 
 def draws_of_numpy() -> list[tuple[str, Any]]:
-    """The functions of np.random that draw from its own stream."""
-    return [(name, f) for name, f in vars(np.random).items() if getattr(f, "__self__", None) is LEGACY
-            and name != "get_state"]
+    """The functions of np.random that move its own stream: methods of it, and a few besides."""
+    return [(name, f) for name, f in vars(np.random).items() if name in ("seed", "sample", "ranf") or (
+        getattr(f, "__self__", None) is LEGACY and name != "get_state")]
 
 
 def noted_draw_of_numpy(trace: Trace, f: Callable[..., Any]) -> Callable[..., Any]:

@@ -148,7 +148,7 @@ class SourceTracker:
                 self.ran[id(code)] = code, frame.f_globals  # type: ignore[index]
         elif event == "c_call":
             owner = getattr(arg, "__self__", None)
-            if owner is LEGACY or owner is PYTHON:
+            if (owner is LEGACY or owner is PYTHON) and arg.__name__ not in ("get_state", "getstate"):
                 self.drew.add("np.random" if owner is LEGACY else "random")
 
     def profile(self, frame: FrameType, event: str, result: Any) -> None:

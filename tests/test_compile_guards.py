@@ -9,6 +9,7 @@ import functools
 import importlib
 import io
 import itertools
+import operator
 import queue
 import random
 import sys
@@ -172,6 +173,12 @@ def bases_of_a_class() -> Any:
 
     c = C()
     return lambda x: c.f(x), lambda: setattr(C, "__bases__", (B,))
+
+
+@case
+def item_that_a_getter_gets() -> Any:
+    get, d = operator.itemgetter("a"), {"a": 2.0}
+    return lambda x: x * get(d), lambda: d.__setitem__("a", 5.0)
 
 
 @case

@@ -11,6 +11,7 @@ import decimal
 import fractions
 import functools
 import logging
+import operator
 import pathlib
 import re
 import uuid
@@ -32,7 +33,8 @@ HEAP, IMMUTABLE = 1 << 9, 1 << 8  # flags of types: made while Python runs; of c
 CACHES = functools._lru_cache_wrapper
 # Nobody can change these, or nobody asks what they hold
 CONSTANT = (re.Pattern, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal,
-            fractions.Fraction, pathlib.PurePath, uuid.UUID, type(NotImplemented), logging.Logger)
+            fractions.Fraction, pathlib.PurePath, uuid.UUID, type(NotImplemented), logging.Logger, operator.itemgetter,
+            operator.attrgetter)
 CONTAINERS = (list, dict, tuple, set, frozenset, deque, OrderedDict, defaultdict, array.array, bytearray, memoryview,
               MappingProxyType, SimpleNamespace, BaseException, weakref.ref, ModuleType, functools.partial)
 

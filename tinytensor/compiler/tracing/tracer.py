@@ -267,16 +267,16 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
     def reshape(self, *shape: Any, **options: Any) -> Any:
         """As an array's."""
-        return self.tape.dispatch(np.reshape, (self, shape[0] if len(shape) == 1 else shape), options)
+        return self.tape.dispatch(NP_RESHAPE, (self, shape[0] if len(shape) == 1 else shape), options)
 
     def transpose(self, *axes: Any) -> Any:
         """As an array's."""
         given = () if not axes else (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes,)
-        return self.tape.dispatch(np.transpose, (self, *given), {})
+        return self.tape.dispatch(NP_TRANSPOSE, (self, *given), {})
 
     def clip(self, min: Any = None, max: Any = None, out: Any = None, **options: Any) -> Any:
         """As an array's."""
-        return self.tape.dispatch(np.clip, (self, min, max, out), options)
+        return self.tape.dispatch(NP_CLIP, (self, min, max, out), options)
 
     def __pow__(self, other: Any) -> Any:
         if isinstance(other, ScalarTracer) and self.dtype.kind == "f":  # the choice below, by a number that varies
@@ -304,7 +304,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
     @property
     def real(self) -> Any:
-        return self if self.dtype.kind != "c" else self.tape.dispatch(np.real, (self,), {})
+        return self if self.dtype.kind != "c" else self.tape.dispatch(NP_REAL, (self,), {})
 
     def sort(self, axis: int = -1, **options: Any) -> None:
         """As an array's: in place."""
@@ -377,6 +377,8 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
 ADVICE = {"view": "write x.astype(dtype) to convert it, or do it outside of the step",
           "resize": "write x.reshape(shape)", "tobytes": "do it outside of the step"}
+# as they are while others stand for them
+NP_CLIP, NP_REAL, NP_RESHAPE, NP_TRANSPOSE = np.clip, np.real, np.reshape, np.transpose
 NUMBER = "compute it outside of the step, and pass the result as a float"
 
 

@@ -36,11 +36,10 @@ LEFT = {
     "add a row for it to tinytensor/compiler/primitives.py": "a change of the library",
     "call it itself": "an op that was recorded is run again by the tests of rules only",
     # traced again, arrays of the user's have tracers, and a write into one is refused by its name
-    "name the array among what is given to tt.compile, or write a = a + b": "a write into an array of the library's",
-    "name the array among what is given to tt.compile, or copy it in the step": "a write into an array of the library's",
+    "name the array among what is given to tt.compile, or write a = a + b": "a write into one of the library's",
+    "name the array among what is given to tt.compile, or copy it in the step": "a write into one of the library's",
     "compute it outside of the step, or write np.where instead of a choice": "no function of the table gives such",
-    "load a checkpoint": "a worker was killed",
-    "call the step again, and new ones start": "a worker was killed: tests/test_workers.py",
+    "call the step again, and new ones start, or load a checkpoint": "a worker was killed: tests/test_workers.py",
     "leave a core for each, or take fewer workers": "a worker that hangs",
     "run the step with workers=1 to see where": "a worker failed: tests/test_workers.py",
     "compile the step anew in the child, or fork before it is compiled": "a process that the user forks",
@@ -244,7 +243,8 @@ def tossed(c: Compile, outside: bool) -> Any:
     return lambda x: run(x, 1.0 if rng.random() > 0.5 else -1.0)
 
 
-case("choose outside of the step, and pass the result as a float", lambda c: tossed(c, False), lambda c: tossed(c, True))
+case("choose outside of the step, and pass the result as a float", lambda c: tossed(c, False),
+     lambda c: tossed(c, True))
 
 # --- writes ---
 
@@ -562,7 +562,8 @@ class Training:
         return c(step or self.step, self.model, self.opt, **options)
 
 
-case("leave it out of the optimiser", lambda c: Training("unused").compiled(c), lambda c: Training().compiled(c))
+case("leave it out of the optimiser", lambda c: Training("unused").compiled(c),
+     lambda c: Training().compiled(c))
 case("let its requires_grad be False", lambda c: Training("unused").compiled(c),
      lambda c: Training("frozen").compiled(c))
 
@@ -642,11 +643,13 @@ def twice_differentiated(c: Compile, inside: bool = False) -> Any:
 
 
 case("call tt.grad in the step", twice_differentiated, lambda c: twice_differentiated(c, True))
-case("leave tt.compile out", twice_differentiated, lambda c: twice_differentiated(lambda step, *_: step), "gradient of its")
+case("leave tt.compile out", twice_differentiated, lambda c: twice_differentiated(lambda step, *_: step),
+     "gradient of its")
 
 # --- workers ---
 
 ALONE = "leave workers out"
+FIRST_OF_WORKERS = len(CASES)
 WORKERS: set[int] = set()  # the cases of several workers, which may differ by rounding
 
 
@@ -689,6 +692,17 @@ shared("read them outside of the step", trains(lambda t, x: backwards(t, x, mean
        "after the optimiser's step")
 shared("give back rows or sums, and finish outside of the step", lambda c: c(lambda x: np.sqrt((x * x).sum())),
        lambda c: (lambda run: lambda x: np.sqrt(run(x)))(c(lambda x: (x * x).sum())), "the workers' parts")
+
+
+def given_rows(n: int) -> Any:
+    def made(c: Compile) -> Any:
+        run = c(lambda x: x[:, :1].T * x.T)
+        return lambda x: run(x[:n])
+
+    return made
+
+
+shared("give each worker two rows or more", given_rows(2), given_rows(4), "the workers' parts")
 
 
 def masked(z: Any) -> Any:
@@ -909,6 +923,8 @@ def kept(state: Any, of: Any = None) -> Any:
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=NAMES)
 def test_advice(number: int) -> None:
+    if number >= FIRST_OF_WORKERS and not LINUX:
+        pytest.skip("workers are forked on Linux only")
     advice, _, _, error = CASES[number]
     assert advice in error_of(number) and error in error_of(number)
     (got, state, compiled), (expected, other, _) = ran(number, True), ran(number, False)

@@ -22,8 +22,8 @@ CHOICE = "expected the same calls at each step; write np.where(condition, a, b),
 SHAPES = "expected shapes that are the same at each step; write np.where with all three arguments, or do it outside " \
          "of the step"
 PLAIN = "an array of the step met what takes plain arrays only (X[ix], np.asarray, a write into a plain array, " \
-        "printing); expected NumPy's functions of whole arrays; write tt.take(X, ix, 0) for X[ix], and give back " \
-        "what is to be printed"
+        "printing); expected NumPy's functions of whole arrays; write x.data for np.asarray(x), or tt.take(X, ix, 0) " \
+        "for X[ix], or call it outside of the step"
 WRITES = "expected writes into the step's own arrays, or declared ones; name the array, or the Module or Optimizer " \
          "that holds it, among what is given to tt.compile, or copy it"
 DRAWS = "a draw from a Generator that was not declared would be the same for ever; expected draws from declared " \
@@ -173,7 +173,7 @@ def asarray_of_tensor() -> Any:
 
 
 @refused(".byteswap of an array; expected NumPy's functions and the usual methods; write it with NumPy's functions of "
-         "arrays")
+         "arrays, or do it outside of the step")
 def unknown_method() -> Any:
     return lambda x: x.byteswap(), []  # here
 
@@ -187,11 +187,10 @@ def sqrt_of_number() -> Any:
     return lambda x, lr: x * np.sqrt(lr), []  # here
 
 
-@refused(f"a conversion of a number that varies (float(), int(), an index, a format) {FOR_EVER}", X, 0.1)
+@refused("a conversion of a number that varies (float(), int(), an index, a format); expected Python's own arithmetic "
+         "with it; compute it outside of the step, and pass the result as a float", X, 0.1)
 def math_of_number() -> Any:
     return lambda x, lr: x * math.sqrt(lr), []  # here
-
-
 
 
 # --- writes ---
@@ -454,7 +453,8 @@ def gradient_of_an_argument() -> Any:
     return step, []
 
 
-@refused("a Back came back; expected arrays, numbers, and tuples, lists and dicts of them")
+@refused("a Back came back; expected arrays, numbers, and tuples, lists and dicts of them; give back a dict of "
+         "what it holds")
 def object_given_back() -> Any:
     class Back:
         def __init__(self, y: Any) -> None:

@@ -138,7 +138,7 @@ class Unknown(TypeError):
 
 
 UNKNOWN = {"where": "write np.where(condition, result, other)", "subok": "leave it out", "device": "leave it out",
-           "overwrite_input": "leave it out", "like": "leave it out", "returned": "ask for the weights' sum by itself"}
+           "overwrite_input": "leave it out", "returned": "ask for the weights' sum by itself"}
 
 
 # --- facts of calls ---

@@ -20,7 +20,7 @@ from ...core import first_tracer
 from ..primitives import REDUCTIONS, TABLE
 from .source_info import ours
 from .trace import Trace
-from .tracer import ArrayTracer
+from .tracer import ArrayTracer, ScalarTracer
 
 MADE = ("arange", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace", "ones", "ones_like", "tri",
         "zeros", "zeros_like")
@@ -44,6 +44,8 @@ def made(trace: Trace, function: Any, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     shape, value = args[0] if args else kwargs["shape"], args[1] if len(args) > 1 else kwargs["fill_value"]
     dtype = args[2] if len(args) > 2 else kwargs.get("dtype")
+    if type(value) is ScalarTracer and dtype is None:
+        value.as_array()
     filled = made(trace, np.zeros, shape, value.dtype if dtype is None else dtype, kwargs.get("order", "C"))
     filled[...] = value
     return filled
@@ -56,6 +58,8 @@ def converted(trace: Trace, function: Any, x: Any, *args: Any, **kwargs: Any) ->
     dtype = args[0] if args else kwargs.get("dtype")
     order = kwargs.get("order", "F" if function is FORTRAN else "C" if function is CONTIGUOUS
                        else "K")
+    if type(x) is ScalarTracer:
+        x.as_array()
     if type(x) is ArrayTracer:
         y = x if dtype is None else x.astype(dtype)
         copy = kwargs.get("copy", function is ARRAY)

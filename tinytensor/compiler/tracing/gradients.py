@@ -82,7 +82,7 @@ class Gradients:
         for t in self.tensors:
             before, now = old.get(id(t)), t.grad
             source, tracer = (before.value, before.tracer) if type(before) is OldGradient else (None, before)
-            value = now.current() if type(now) is ArrayTracer else None
+            value = trace.value(now) if type(now) in (ArrayTracer, ndarray) else None  # plain: the same at each step
             added = source is not None and value is not None and now is tracer
             if source is not None and (source.number in read or (added and value is not source)
                                        or (value is not None and value.base is source and not added)):

@@ -347,6 +347,7 @@ class StaleGradient:
 
     def refuse(self, *_: Any, **__: Any) -> Any:
         raise self.trace.refusal("a gradient of an earlier step is used or added to", "gradients of this step",
-                                       "call opt.zero_grad() in the step, before backward()")
+                                       "call opt.zero_grad(), or write p.grad = None, in the step, "
+                                 "before backward()")
 
     __array_ufunc__ = __array_function__ = __array__ = __getattr__ = refuse

@@ -246,7 +246,8 @@ class Recorder:
         """What stands in the tree of results for one thing that the step gave."""
         if type(x) is Hidden:
             raise CompileError(f"compile: {self.state.where}: an object came back whose state can't be compared from "
-                               f"call to call; expected arrays, numbers, and tuples, lists and dicts of them")
+                               f"call to call; expected arrays, numbers, and tuples, lists and dicts of them; leave it "
+                               f"out of the result")
         tensor, t, x = isinstance(x, Tensor), x, x.data if isinstance(x, Tensor) else x
         if isinstance(x, ArrayTracer | ScalarTracer | np.ndarray):
             found.append(trace.value(x))
@@ -256,7 +257,7 @@ class Recorder:
             return leaf
         if any(isinstance(y, ArrayTracer | ScalarTracer | Tensor) for y in getattr(x, "__dict__", {}).values()):
             raise CompileError(f"compile: {self.state.where}: a {type(x).__name__} came back; expected arrays, "
-                               f"numbers, and tuples, lists and dicts of them")
+                               f"numbers, and tuples, lists and dicts of them; give back a dict of what it holds")
         return x
 
     def again(self, out_tree: Any, number: int, args: tuple[Any, ...]) -> Any:

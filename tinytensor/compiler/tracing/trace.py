@@ -80,8 +80,8 @@ class Trace:
     def met_plain(self, what: str, refusal: CompileError | None = None) -> CompileError:
         """The refusal of a tracer where a plain array is needed; traced once more, NumPy may make a tracer there."""
         if refusal is None:
-            refusal = self.refusal(what, "NumPy's functions of whole arrays", "write tt.take(X, ix, 0) for X[ix], and "
-                                   "give back what is to be printed")
+            refusal = self.refusal(what, "NumPy's functions of whole arrays", "write x.data for np.asarray(x), or "
+                                   "tt.take(X, ix, 0) for X[ix], or call it outside of the step")
         refusal.needs_creation = True
         return refusal
 

@@ -267,16 +267,16 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
     def reshape(self, *shape: Any, **options: Any) -> Any:
         """As an array's."""
-        return self.tape.dispatch(np.reshape, (self, shape[0] if len(shape) == 1 else shape), options)
+        return self.tape.dispatch(NP_RESHAPE, (self, shape[0] if len(shape) == 1 else shape), options)
 
     def transpose(self, *axes: Any) -> Any:
         """As an array's."""
         given = () if not axes else (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes,)
-        return self.tape.dispatch(np.transpose, (self, *given), {})
+        return self.tape.dispatch(NP_TRANSPOSE, (self, *given), {})
 
     def clip(self, min: Any = None, max: Any = None, out: Any = None, **options: Any) -> Any:
         """As an array's."""
-        return self.tape.dispatch(np.clip, (self, min, max, out), options)
+        return self.tape.dispatch(NP_CLIP, (self, min, max, out), options)
 
     def __pow__(self, other: Any) -> Any:
         if isinstance(other, ScalarTracer) and self.dtype.kind == "f":  # the choice below, by a number that varies
@@ -304,7 +304,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
     @property
     def real(self) -> Any:
-        return self if self.dtype.kind != "c" else self.tape.dispatch(np.real, (self,), {})
+        return self if self.dtype.kind != "c" else self.tape.dispatch(NP_REAL, (self,), {})
 
     def sort(self, axis: int = -1, **options: Any) -> None:
         """As an array's: in place."""
@@ -324,7 +324,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         if name.startswith("__") or not hasattr(np.ndarray, name):
             raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
         raise self.tape.refusal(f".{name} of an array", "NumPy's functions and the usual methods", ADVICE.get(
-            name, "write it with NumPy's functions of arrays"))
+            name, "write it with NumPy's functions of arrays, or do it outside of the step"))
 
     def constant(self) -> Any:
         """The array, if it is made of constants alone, and so the same at each step."""
@@ -375,7 +375,11 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         raise self.tape.source_info.number(".tolist()")
 
 
-ADVICE = {"view": "write x.astype(dtype)", "resize": "write x.reshape(shape)", "tobytes": "do it outside of the step"}
+ADVICE = {"view": "write x.astype(dtype) to convert it, or do it outside of the step",
+          "resize": "write x.reshape(shape)", "tobytes": "do it outside of the step"}
+# as they are while others stand for them
+NP_CLIP, NP_REAL, NP_RESHAPE, NP_TRANSPOSE = np.clip, np.real, np.reshape, np.transpose
+NUMBER = "compute it outside of the step, and pass the result as a float"
 
 
 # --- methods ---
@@ -449,7 +453,8 @@ class ScalarTracer(TracerBase):
             return NotImplemented
         if all(not isinstance(x, ArrayTracer | np.ndarray) for x in inputs):
             raise self.tape.refusal(f"np.{ufunc.__name__} of a number", "Python's own arithmetic, for NumPy's "
-                                    "numbers would make float64 of float32", "write x ** 0.5 for np.sqrt(x)")
+                                    "numbers would make float64 of float32", "write x ** 0.5 for np.sqrt(x)" if
+                                    ufunc is np.sqrt else NUMBER)
         return ArrayTracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -464,10 +469,14 @@ class ScalarTracer(TracerBase):
     def __bool__(self) -> bool:
         return self.tape.choose(self.value)
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def as_array(self, *_: Any, **__: Any) -> Any:
+        """Refuse to be made an array, whose dtype NumPy and the engine choose in two ways."""
         raise self.tape.met_plain("", self.tape.refusal(
             "an array is made of a number that varies (np.array, np.full, tt.tensor)", "numbers that multiply arrays "
             "or are added to them", "write np.ones(shape) * x"))
+
+    __array__ = as_array
+    astype = property(as_array)
 
     def __abs__(self) -> Any:
         return self.tape.apply(ABS, (self,))
@@ -477,8 +486,9 @@ class ScalarTracer(TracerBase):
 
     def _plain(self, *_: Any) -> Any:
         self.tape.need(self.value)
-        raise self.tape.met_plain("", self.tape.source_info.number(
-            "a conversion of a number that varies (float(), int(), an index, a format)"))
+        raise self.tape.met_plain("", self.tape.refusal(
+            "a conversion of a number that varies (float(), int(), an index, a format)", "Python's own arithmetic "
+            "with it", NUMBER))
 
     __float__ = __int__ = __index__ = __round__ = __format__ = __trunc__ = __floor__ = __ceil__ = _plain
 

@@ -79,6 +79,21 @@ def test_an_audit_leaves_no_trace():
     assert all(repr(world.stands()) == repr(worlds[2].stands()) for world in worlds)
 
 
+def test_views_of_declared_arrays_that_stand_around_are_no_effect():
+    world, a = World(), np.ones((2, 3))
+    around = [world.model[0].weight.data, a[0]]
+
+    def step(x, y):
+        assert len(around) == 2
+        a[...] += 1
+        return world.step(x, y)
+
+    run = tt.compile(step, world.model, world.opt, world.sums, world.rng, a, check=True)
+    for _ in range(6):
+        run(X, Y)
+    assert around[1][0] == 7
+
+
 @pytest.mark.parametrize("workers", WORKERS)
 def test_the_step_itself_runs_only_then(workers, monkeypatch):
     calls, world = [], World(dropout=False)

@@ -312,6 +312,35 @@ def embedding(compiled: Any) -> list[Any]:
                    lambda run, i: (run(np.array([[1, 2], [3, i]])) ** 3).sum())
 
 
+def twice(first: Any, second: Any, inside: bool) -> Any:
+    """A world of two backward passes, by which a gradient is the same at each step, or is not."""
+    def made(compiled: Any) -> list[Any]:
+        m = nn.Linear(3, 4, rng=1)
+        opt, out = optim.SGD(m.parameters(), lr=0.1), []
+
+        def step(x: Any) -> None:
+            m.zero_grad()
+            for loss in (first, second):
+                loss(m(x)).backward()
+            if inside:
+                opt.step()
+
+        run = compiled(step, m, opt)
+        for i in range(5):
+            run(X + i)
+            if not inside:
+                opt.step()
+            out.append(state(m))
+        return out
+
+    return made
+
+
+LOSSES: dict[str, Any] = {"sum": lambda y: y.sum(), "squares": lambda y: (y * y).sum()}
+WORLDS |= {f"{a} and {b}, {inside}": twice(f, g, inside) for a, f in LOSSES.items() for b, g in LOSSES.items()
+           for inside in (True, False)}
+
+
 @pytest.mark.parametrize("name", WORLDS)
 def test_gradients_are_those_of_the_step_itself(name: str) -> None:
     assert alike(WORLDS[name](lambda f, *declared: f), WORLDS[name](tt.compile))

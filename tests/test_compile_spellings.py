@@ -120,6 +120,7 @@ def out_of(call: Any, like: Any = lambda x: x * 0) -> Any:
 FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "-inf into a mask": (fill_of_mask, X),
     "rows into zeros": (rows_into_zeros, X),
+    "a ufunc": (np.tanh, X), "two operands": (np.add, X, X), "np.sum": (np.sum, X),
     "columns into empty_like": (columns_into_empty, X),
     "zeros += ": (added_to_zeros, X),
     "np.array of arrays": (lambda x: np.array([x[0], x[1] * 2]), X),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .collectives import all_reduce_mean
-from .core import NO_PARAMS, RELEASED, Array, Tensor, as_array, ndarray, recording, state
+from .core import NO_PARAMS, RELEASED, Array, Tensor, TracerBase, as_array, ndarray, recording, state
 
 # --- which nodes ---
 
@@ -236,7 +236,9 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     start = start.data if isinstance(start, Tensor) else start
     taken, found = {id(start)}, gradients(y, start, release=not retain_graph)
     for leaf, g in zip(found, all_reduce_mean(*found.values(), leaves=found, loss=(y.data, start)), strict=True):
-        if leaf.grad is not None:
+        if isinstance(g, TracerBase) and type(leaf.grad) is ndarray:  # while a step is traced: a constant, until now
+            leaf.grad = leaf.grad + g
+        elif leaf.grad is not None:
             np.add(leaf.grad, g, out=leaf.grad)
         elif type(g) is ndarray and g.base is None and id(g) not in taken:
             leaf.grad = g

@@ -97,13 +97,13 @@ class Copy:
 class Surroundings:
     """What the step might leave behind besides declared state: gradients, and arrays that it knows."""
 
-    def __init__(self, state: DeclaredState, around: ClosureScan) -> None:
+    def __init__(self, state: DeclaredState, around: ClosureScan, changed: list[Any]) -> None:
         self.around = around
         self.tensors = {**state.tensors, **state.plain}
         self.data = [(t, t.data) for t in self.tensors.values()]
         self.grads = [(t, t.grad, kept(t.grad)) for t in self.tensors.values()]
-        self.arrays = {name: (a, a.copy()) for a, name in around.arrays()
-                       if id(a) not in state.declared and a.nbytes < LARGE}
+        self.arrays = {name: (a, a.copy()) for a, name in around.arrays() if a.nbytes < LARGE
+                       and id(a) not in state.declared and not any(np.may_share_memory(a, b) for b in changed)}
 
     def effects(self) -> list[tuple[str, Any, Any]]:
         """What the step itself has changed, and its program would not."""
@@ -195,7 +195,7 @@ def effect(step: Callable[[], Any], before: Copy, surroundings: Surroundings, ex
 
 def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], executable: Any, state: DeclaredState,
              around: ClosureScan) -> Any:
-    before, surroundings = Copy(executable), Surroundings(state, around)
+    before, surroundings = Copy(executable), Surroundings(state, around, executable.changed)
     expected = effect(step, before, surroundings, executable)
     for name, was, now in expected.others:
         raise Disagreement(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and "

@@ -35,6 +35,8 @@ class ById:
 
 def inspect_step(step: Callable[..., Any]) -> tuple[inspect.Signature | None, list[str], list[str]]:
     """The signature of a step, the names of all arguments, and of those that come by keyword only."""
+    if isinstance(step, np.ufunc):  # whose options are not told apart from what is always given
+        return None, [], []
     try:
         signature = inspect.signature(step)
     except (TypeError, ValueError):

@@ -1,6 +1,8 @@
 """What a step sees beside its arguments: whatever changes there is noticed at the next call, or refused by its name."""
 
+import abc
 import array
+import builtins
 import collections
 import contextvars
 import dataclasses
@@ -10,6 +12,7 @@ import importlib
 import io
 import itertools
 import operator
+import os
 import queue
 import random
 import sys
@@ -179,6 +182,84 @@ def bases_of_a_class() -> Any:
 def item_that_a_getter_gets() -> Any:
     get, d = operator.itemgetter("a"), {"a": 2.0}
     return lambda x: x * get(d), lambda: d.__setitem__("a", 5.0)
+
+
+class Doubled(list):  # type: ignore[type-arg]
+    def __getitem__(self, i: Any) -> Any:
+        return list.__getitem__(self, i) * 2
+
+
+class Short(collections.deque):  # type: ignore[type-arg]
+    def __len__(self) -> int:
+        return 1
+
+
+class Silent(set):  # type: ignore[type-arg]
+    def __iter__(self) -> Any:
+        return iter(())
+
+
+@case
+def list_that_gives_other_items() -> Any:
+    d = Doubled([1.0])
+    return lambda x: x * d[0], lambda: d.__setitem__(0, 5.0)
+
+
+@case
+def deque_of_another_length() -> Any:
+    d = Short([1.0, 2.0])
+    return lambda x: x * d[1], lambda: d.__setitem__(1, 5.0)
+
+
+@case
+def set_that_shows_nothing() -> Any:
+    d = Silent([1.0])
+    return lambda x: x * len(d), lambda: d.add(2.0)
+
+
+@case
+def arguments_of_an_exception() -> Any:
+    e = ValueError(2.0)
+    return lambda x: x * e.args[0], lambda: setattr(e, "args", (5.0,))
+
+
+@case
+def classes_that_are_registered() -> Any:
+    class A(abc.ABC):  # noqa: B024
+        pass
+
+    class B:
+        pass
+
+    b = B()
+    return lambda x: x * (2 if isinstance(b, A) else 3), lambda: A.register(B)
+
+
+@case
+def variable_of_the_environment_by_getenv() -> Any:
+    os.environ["TINYTENSOR_TEST"] = "2"
+    return lambda x: x * float(os.getenv("TINYTENSOR_TEST", "")), lambda: os.environ.update(TINYTENSOR_TEST="3")
+
+
+@case
+def variable_of_sys() -> Any:
+    sys.tinytensor_test = 2.0  # type: ignore[attr-defined]
+    return lambda x: x * sys.tinytensor_test, lambda: setattr(sys, "tinytensor_test", 3.0)  # type: ignore[attr-defined]
+
+
+@case
+def variable_among_the_builtins() -> Any:
+    builtins.tinytensor_test = 2.0  # type: ignore[attr-defined]
+    return (lambda x: x * tinytensor_test,  # type: ignore[name-defined]  # noqa: F821
+            lambda: setattr(builtins, "tinytensor_test", 3.0))
+
+
+@case
+def keyword_default_of_the_step_itself() -> Any:
+    def step(x: Any, *, k: float = 2.0) -> Any:
+        return x * k
+
+    return step, lambda: step.__kwdefaults__.__setitem__("k", 5.0)
 
 
 @case
@@ -706,6 +787,39 @@ def test_seeds_of_whole_modules_are_refused_even_if_nothing_moves(seed: Any) -> 
     finally:
         np.random.set_state(numpy)
         random.setstate(python)
+
+
+def test_objects_that_can_not_be_looked_at_are_refused() -> None:
+    class Odd:
+        def __getattribute__(self, name: str) -> Any:
+            return {"k": 2.0}[name]
+
+    odd = Odd()
+    with pytest.raises(tt.CompileError, match="odd, a Odd, raised KeyError.*when it was looked at"):
+        tt.compile(lambda x: x * odd.k)(X)
+
+
+def test_modules_that_make_their_attributes() -> None:
+    made = types.ModuleType("made")
+    made.__getattr__ = lambda name: {"k": 2.0}[name]  # type: ignore[method-assign]
+    step = tt.compile(lambda x: x * made.k)
+    for _ in range(4):
+        assert equal(step(X), X * 2)
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_declared_arrays_that_come_as_arguments_now_and_then(every: int) -> None:
+    def runs(compiled: Any) -> list[Any]:
+        s = np.zeros((2, 3), np.float32)
+
+        def step(x: Any) -> Any:
+            s[...] += x + 1
+            return x * 2 + s
+
+        run = compiled(step, s)
+        return [np.copy(run(s if i % every else X)) for i in range(10)]
+
+    assert equal(runs(lambda step, _: step), runs(tt.compile))
 
 
 # --- how NumPy and this package are set ---

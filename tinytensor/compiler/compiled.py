@@ -40,6 +40,7 @@ from .tracing.signature import (
     abstractify,
     arrays,
     assert_same_trace,
+    defaults,
     describe_changes,
     fixed,
     inspect_step,
@@ -188,7 +189,7 @@ class CompiledStep:
 
     def inspect(self) -> None:
         """Learn the step's signature, which may change when its defaults do."""
-        self.defaults = [getattr(self.step, name, None) for name in ("__defaults__", "__kwdefaults__")]
+        self.defaults = defaults(self.step)
         self.signature, self.parameters, self.keywords = inspect_step(self.step)
         quick = not (self.first_args or self.first_kwargs or self.static)
         self.count = len(self.parameters) if quick else -1
@@ -241,7 +242,8 @@ class CompiledStep:
                 raise TypeError(f"compile: {self.title} has no signature, and {', '.join(kwargs)} came by keyword; "
                                 f"expected arguments by position")
             return args
-        if not all(map(is_, self.defaults, [getattr(self.step, n, None) for n in ("__defaults__", "__kwdefaults__")])):
+        now = defaults(self.step)
+        if len(now) != len(self.defaults) or not all(map(is_, self.defaults, now)):
             self.inspect()
         found = self.signature.bind(*args, **kwargs)
         given = set(found.arguments)

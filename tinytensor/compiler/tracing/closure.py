@@ -7,7 +7,9 @@ to `opaque.py`. Code that ran and that was not reached is walked at the next tra
 from __future__ import annotations
 
 import array
+import builtins
 import gc
+import os
 import sys
 import types
 import weakref
@@ -24,7 +26,7 @@ from ...nn.module import Module
 from ...optim import EMA
 from ...optim.flat import Optimizer
 from ...random import Generator
-from ..ir import SourceInfo
+from ..ir import CompileError, SourceInfo
 from .code import (
     DYNAMIC,
     WHOLE,
@@ -51,6 +53,7 @@ from .scopes import (
     Nothing,
     Partial,
     Reference,
+    Registered,
     Scope,
     Sequence,
     Settings,
@@ -66,6 +69,7 @@ WRAPPERS = (staticmethod, classmethod, property, cached_property, partialmethod)
 FIXED = (*ATOMS, *CONSTANT, *STREAMS, CodeType, types.BuiltinFunctionType, types.WrapperDescriptorType,
          types.MethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodWrapperType,
          types.ClassMethodDescriptorType, type(SourceInfo.line), types.GenericAlias, types.UnionType, np.ufunc)
+READERS = {"getenv": os.environ, "getenvb": os.environ}  # functions of os, and what they read
 LEFT_ALONE = (NUMPY, PACKAGE)  # modules that hold nothing which the user sets
 COMPILER = __name__.rpartition(".tracing")[0]
 OURS = f"{COMPILER.rpartition('.')[0]}."  # the names of this package's modules begin so
@@ -113,7 +117,7 @@ class ClosureScan:
         """Look at all that waits, and at what the modules met hold under the names that the code knows."""
         while True:
             while self.waiting:
-                self.look(*self.waiting.popleft())
+                self.seek(*self.waiting.popleft())
                 self.waiting.extendleft(reversed(self.found))  # depth first: so things are called as the step does
                 self.found.clear()
             for module in list(self.modules.values()):
@@ -126,6 +130,14 @@ class ClosureScan:
     def visit(self, x: Any, name: str) -> None:
         if type(x) not in ATOMS and id(x) not in self.seen:
             self.found.append((x, name))
+
+    def seek(self, x: Any, name: str) -> None:
+        try:
+            self.look(x, name)
+        except Exception as error:  # of attributes that the user's code gives
+            raise CompileError(f"compile: {name or 'an object'}, a {type(x).__name__}, raised {error!r} when it was "
+                               f"looked at; expected objects whose attributes can be read; use it outside of the "
+                               f"step, and pass what it gives as an argument") from error
 
     def look(self, x: Any, name: str) -> None:
         """Note what holds values, and let these wait."""
@@ -185,6 +197,8 @@ class ClosureScan:
                 self.visit(y, f"an element of {name}")
         elif isinstance(x, bytearray | array.array | memoryview):
             self.add(Content(x, name))
+        elif isinstance(x, BaseException):
+            self.add(Members(x, name, ("args",)))
         elif isinstance(x, partial):
             self.add(Partial(x, name or "partial", ("func", "args", "keywords")))
         elif isinstance(x, weakref.ref):
@@ -221,6 +235,8 @@ class ClosureScan:
                 self.seen[id(c)] = c
                 self.add(Class(c, c.__name__))
                 self.add(Members(c, c.__name__, ("__bases__",)))
+                if "_abc_impl" in vars(c):
+                    self.add(Registered(c, c.__name__))
         if type(cls) is not type:
             self.visit(type(cls), "")
 
@@ -272,6 +288,8 @@ class ClosureScan:
         for n in names:
             if n not in table:
                 scope.absent.add(n)
+                if not isinstance(vars(builtins).get(n, len), type | types.BuiltinFunctionType):  # not Python's own
+                    self.variables(vars(builtins), [n], "builtins")
             elif n not in scope.known:
                 scope.known[n] = None
                 self.visit(table[n], scope.called(n))
@@ -280,15 +298,17 @@ class ClosureScan:
         """What the code may load of a module."""
         table = vars(module)
         if not is_library(module):
-            dynamic, every = bool(self.names & DYNAMIC), not is_installed(getattr(module, "__file__", None))
+            dynamic, every = bool(self.names & DYNAMIC), not is_installed(table.get("__file__"))
             names: Iterable[str] = [n for n, x in table.items() if n in self.names or (
                 dynamic and not n.startswith("__") and (every or not isinstance(x, FunctionType | type | ModuleType)))]
             self.variables(table, names, module.__name__, dynamic and every)
             return
-        if not (getattr(module, "__file__", None) or "").startswith(LEFT_ALONE):
+        if not (table.get("__file__") or "").startswith(LEFT_ALONE):
             names = [n for n in self.names & table.keys() if table[n] is not sys.modules and not isinstance(
-                table[n], (*FIXED, type, ModuleType)) and not callable(table[n])]
+                table[n], type | ModuleType) and not callable(table[n])]
             self.variables(table, names, module.__name__)
+            for n in self.names & READERS.keys() if module is os else ():
+                self.visit(READERS[n], READERS[n].__class__.__name__)
 
     def declared_optimizer(self, opt: Optimizer) -> None:
         """Settings, and what a class of the user's adds; all else of it changes in ways that are known."""

@@ -39,8 +39,9 @@ def is_library(x: Any) -> bool:
         if x.__module__ == "builtins":
             return True
         x = sys.modules.get(x.__module__)
-    return x is not None and (getattr(x, "__name__", "") in sys.builtin_module_names or (
-        hasattr(x, "__file__") and is_library_file(x.__file__)))
+    table = getattr(x, "__dict__", {})  # subtle: a module may make attributes when it is asked for them
+    return x is not None and (table.get("__name__", "") in sys.builtin_module_names or (
+        "__file__" in table and is_library_file(table["__file__"])))
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:

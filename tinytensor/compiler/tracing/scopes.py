@@ -5,7 +5,8 @@ What can be reached from a step is found by `closure.py`; how places are compare
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from abc import get_cache_token
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 from types import CellType
@@ -335,59 +336,88 @@ class Cells(Scope):
                 yield "not filled(cell)", {"cell": cell, "filled": filled}
 
 
-class Sequence(Scope):
-    """A list or a deque."""
+class Plain:
+    """A list, deque or set of a class of the user's, by the methods of its base: its own may do otherwise."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner: Any = owner
+        self.kind: Any = next(kind for kind in PLAIN if isinstance(owner, kind))
+
+    def __len__(self) -> int:
+        return int(self.kind.__len__(self.owner))
+
+    def __iter__(self) -> Iterator[Any]:
+        found: Iterator[Any] = self.kind.__iter__(self.owner)
+        return found
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.kind.__getitem__(self.owner, key)
+
+    def __setitem__(self, key: Any, x: Any) -> None:
+        self.kind.__setitem__(self.owner, key, x)
+
+    def __delitem__(self, key: Any) -> None:
+        self.kind.__delitem__(self.owner, key)
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(getattr(self.kind, name), self.owner)
+
+
+PLAIN = (list, deque, set)
+
+
+class Items(Scope):
+    """A container whose items stand in an order."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        super().__init__(owner, name)
+        self.own: Any = owner if type(owner) in PLAIN else Plain(owner)
 
     def keys(self) -> list[Any]:
-        return list(range(len(self.owner)))
+        return list(range(len(self.own)))
 
     def values(self) -> list[Any]:
-        return [*self.owner]
+        return [*self.own]
+
+    def whole(self) -> list[Term]:
+        return [("*", self.own, "")]
+
+
+class Sequence(Items):
+    """A list or a deque."""
 
     def put(self, key: Any, x: Any) -> None:
-        if key < len(self.owner):
-            self.owner[key] = x
+        if key < len(self.own):
+            self.own[key] = x
         else:
-            self.owner.append(x)
+            self.own.append(x)
 
     def drop(self, key: Any) -> None:
-        del self.owner[key]
+        del self.own[key]
 
     def get(self, key: Any) -> Any:
-        return self.owner[key] if key < len(self.owner) else Nothing
+        return self.own[key] if key < len(self.own) else Nothing
 
     def called(self, key: Any) -> str:
         return f"{self.name}[{key!r}]"
 
     def terms(self, key: Any) -> Term:
-        return ("", self.owner, f"[{key!r}]")
-
-    def whole(self) -> list[Term]:
-        return [("*", self.owner, "")]
+        return ("", self.own, f"[{key!r}]")
 
 
-class Elements(Scope):
+class Elements(Items):
     """A set: its elements are known by their order."""
-
-    def keys(self) -> list[Any]:
-        return list(range(len(self.owner)))
-
-    def values(self) -> list[Any]:
-        return [*self.owner]
 
     def called(self, key: Any) -> str:
         return f"an element of {self.name}"
 
     def restore(self, before: dict[Any, Any]) -> None:
         if self.now() != before:
-            self.owner.clear()
-            self.owner.update(before.values())
+            self.own.clear()
+            self.own.update(before.values())
 
     def put(self, key: Any, x: Any) -> None:  # what stands for an element would have another hash
         pass
-
-    def whole(self) -> list[Term]:
-        return [("*", self.owner, "")]
 
 
 class Content(Scope):
@@ -418,11 +448,21 @@ class Content(Scope):
         yield "read() == before", {"read": self.read, "before": self.read()}
 
 
-class Form(Scope):
-    """The shape and the type of an array, which somebody may set; its numbers are read at each call."""
+class Fact(Scope):
+    """One thing that is told of an object, and that is not for a step to change."""
 
     def keys(self) -> list[Any]:
-        return ["the form"]
+        return [0]
+
+    def put(self, key: Any, x: Any) -> None:
+        pass
+
+    def whole(self) -> list[Term]:
+        return []
+
+
+class Form(Fact):
+    """The shape and the type of an array, which somebody may set; its numbers are read at each call."""
 
     def values(self) -> list[Any]:
         return [f"{self.owner.dtype} of shape {self.owner.shape}"]
@@ -430,14 +470,21 @@ class Form(Scope):
     def called(self, key: Any) -> str:
         return f"the form of {self.name}"
 
-    def put(self, key: Any, x: Any) -> None:  # what stands for an array keeps it as it is
-        pass
-
-    def whole(self) -> list[Term]:
-        return []
-
     def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "x.shape == s and x.dtype is d", {"x": self.owner, "s": self.owner.shape, "d": self.owner.dtype}
+
+
+class Registered(Fact):
+    """Which classes were registered with an abstract class: Python counts how often that was done to any."""
+
+    def values(self) -> list[Any]:
+        return [get_cache_token()]
+
+    def called(self, key: Any) -> str:
+        return f"the classes registered with {self.name}"
+
+    def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "token() == before", {"token": get_cache_token, "before": get_cache_token()}
 
 
 def filled(cell: CellType) -> bool:

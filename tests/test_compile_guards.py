@@ -799,6 +799,16 @@ def test_objects_that_can_not_be_looked_at_are_refused() -> None:
         tt.compile(lambda x: x * odd.k)(X)
 
 
+@pytest.mark.parametrize("read", [lambda path: float(open(path).read()), lambda path: float(path.read_text()),
+                                  lambda path: np.load(path).sum()])
+def test_files_are_read_outside(read: Any, tmp_path: Any) -> None:
+    path = tmp_path / "a"
+    path.write_text("2.0")
+    with pytest.raises(tt.CompileError, match="open would be called at the first steps only"):
+        tt.compile(lambda x: x * read(path))(X)
+    assert path.read_text() == "2.0"
+
+
 def test_modules_that_make_their_attributes() -> None:
     made = types.ModuleType("made")
     made.__getattr__ = lambda name: {"k": 2.0}[name]  # type: ignore[method-assign]

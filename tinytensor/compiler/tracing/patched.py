@@ -6,6 +6,7 @@ Afterwards all is as before, and what they came to stand for is written into the
 from __future__ import annotations
 
 import builtins
+import io
 import random
 import re
 import threading
@@ -118,6 +119,8 @@ class Patched:
                        lambda: self.drew("random") and random.setstate(python)]
         self.hidden = [("np.random", position, position()), ("random", random.getstate, python)]
         self.swap(builtins, "print", self.print)
+        for owner in (builtins, io):
+            self.swap(owner, "open", self.file)
         for name, f in draws_of_numpy():
             self.swap(np.random, name, noted_draw_of_numpy(self.trace, f))
         self.closure.replace(self.known, self.trace.creation)
@@ -131,6 +134,13 @@ class Patched:
             return
         raise self.trace.refusal("print would be called at the first steps only", "no side effects", "give back "
                                        "what is to be printed, and print it outside of the step")
+
+    def file(self, *args: Any, real: Any = open, **kwargs: Any) -> Any:
+        """What stands for open: other threads may open files."""
+        if threading.get_ident() != self.trace.thread:
+            return real(*args, **kwargs)
+        raise self.trace.refusal("open would be called at the first steps only", "no side effects", "use it outside "
+                                 "of the step, and pass what it gives as an argument")
 
     def drew(self, name: str) -> bool:
         """Whether this thread drew from a stream of a whole module, where it moved."""

@@ -799,8 +799,8 @@ def test_objects_that_can_not_be_looked_at_are_refused() -> None:
         tt.compile(lambda x: x * odd.k)(X)
 
 
-@pytest.mark.parametrize("read", [lambda path: float(open(path).read()), lambda path: float(path.read_text()),
-                                  lambda path: np.load(path).sum()])
+@pytest.mark.parametrize("read", [lambda path: float(open(path).read()),  # noqa: SIM115
+                                  lambda path: float(path.read_text()), lambda path: np.load(path).sum()])
 def test_files_are_read_outside(read: Any, tmp_path: Any) -> None:
     path = tmp_path / "a"
     path.write_text("2.0")

@@ -39,27 +39,9 @@ from .code import (
     is_user_code,
     names_of,
 )
+from .containers import Attributes, Content, Elements, Form, Mapping, Reference, Registered, Sequence
 from .opaque import CACHES, CONSTANT, IMMUTABLE, is_bound_builtin, is_hidden, made_in_python, slot_names
-from .scopes import (
-    ATOMS,
-    Attributes,
-    Cells,
-    Class,
-    Content,
-    Elements,
-    Form,
-    Mapping,
-    Members,
-    Nothing,
-    Partial,
-    Reference,
-    Registered,
-    Scope,
-    Sequence,
-    Settings,
-    Variables,
-    same,
-)
+from .scopes import ATOMS, Cells, Class, Members, Nothing, Partial, Scope, Settings, Variables, same
 from .source_info import NUMPY, PACKAGE
 
 Roots = dict[CodeType, tuple[dict[str, Any], list[Any]]]  # code that ran: its variables, and the functions of it

@@ -21,8 +21,9 @@ from ...optim.flat import Optimizer
 from ...random import Generator, default_generator
 from .aliasing import coalesce_buffers
 from .closure import ClosureScan, Roots
+from .containers import Mapping
 from .guards import Guards, Place
-from .scopes import Mapping, Members, Scope, Settings, Term
+from .scopes import Members, Scope, Settings, Term
 
 
 class Cell:

@@ -71,8 +71,7 @@ class Guards:
         def told(term: Term) -> str:
             return f"{name('x', term[1])}{term[2]}"
 
-        def same(text: str, load: str) -> str:
-            value = eval(load, known)
+        def same(text: str, load: str, value: Any) -> str:
             if value is None or value is True or value is False:
                 return f"{text} is {value}"
             loads.append(f"{name('v', value)} = {load}")
@@ -89,8 +88,9 @@ class Guards:
                 else:
                     whole = [*whole, ("*", every, "")]
             if free or (whole and not whole[0][0]):
-                terms = [scope.terms(k) for k in before if k not in free]
-                parts += [same(text, text) for text in map(told, terms)]
+                for k in [k for k in before if k not in free]:
+                    text = told(scope.terms(k))
+                    parts.append(same(text, text, before[k]))
                 parts += [f"len({told(term)}) == {len(before)}" for term in whole[:1] if free and term[0]]
                 whole = [term for term in whole if term[0]][1:] if free else []
             for term in whole:
@@ -102,7 +102,7 @@ class Guards:
                 elif many:
                     own = [f"a{len(known)}_{i}" for i in range(len(many))]
                     unpacked.append(f"{', '.join(own)}, = {text}")
-                    parts += [same(a, f"[*{text}][{i}]") for i, a in enumerate(own)]
+                    parts += [same(a, f"[*{text}][{i}]", x) for i, (a, x) in enumerate(zip(own, many, strict=True))]
                 else:
                     parts.append(f"not {text}")
             for text, names in scope.extra():

@@ -38,6 +38,8 @@ CONSTANT = (re.Pattern, datetime.date, datetime.time, datetime.timedelta, dateti
 CONTAINERS = (list, dict, tuple, set, frozenset, deque, OrderedDict, defaultdict, array.array, bytearray, memoryview,
               MappingProxyType, SimpleNamespace, BaseException, weakref.ref, ModuleType, functools.partial)
 
+HIDDEN: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()  # of each class that was met
+
 
 def made_in_python(cls: type) -> bool:
     """Whether a class adds nothing to its base but a dict, slots and weak references: so much can be looked at."""
@@ -62,8 +64,10 @@ def is_hidden(x: Any) -> bool:
     """Whether an object has a state that is neither in attributes nor in a container of a known kind."""
     if isinstance(x, type):
         return False
-    base = next(c for c in type(x).__mro__ if not made_in_python(c))
-    return base is not object and not issubclass(base, (*CONTAINERS, *CONSTANT, *ATOMS))
+    if (hidden := HIDDEN.get(type(x))) is None:
+        base = next(c for c in type(x).__mro__ if not made_in_python(c))
+        hidden = HIDDEN[type(x)] = base is not object and not issubclass(base, (*CONTAINERS, *CONSTANT, *ATOMS))
+    return hidden
 
 
 def is_bound_builtin(x: Any) -> bool:

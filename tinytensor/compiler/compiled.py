@@ -110,7 +110,8 @@ def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int
     -------
     CompiledStep
         Called like `step`. It gives copies; gradients are left as by the step itself, but for those that an optimiser
-        in the step used up. See `source`, `program` and `explain()`.
+        in the step used up. An error of a program, such as an index out of range, is raised to the caller: a `try` of
+        the step's own does not see it. See `source`, `program` and `explain()`.
 
     Raises
     ------
@@ -306,9 +307,11 @@ class CompiledStep:
         state, recorder = self.state, self.recorder(args)
         try:
             traced, result = self.trace(recorder, args, before is not None)
-        except Exception:
+        except Exception as error:
             if not self.unproven:
-                raise
+                if isinstance(error, CompileError) or not recorder.undone:
+                    raise
+                return self.failed(args)
             needed = recorder.needed & self.unproven or self.unproven  # one of them is needed as it is
             self.constant |= needed
             self.varying -= needed
@@ -337,6 +340,15 @@ class CompiledStep:
         for program in self.programs[: -self.max_programs]:
             self.drop(program)
         return result
+
+    def failed(self, args: tuple[Any, ...]) -> Any:
+        """After an error of the step's own in a trace, which was undone: what it does until then stays, as in NumPy."""
+        fresh = len(self.fresh)
+        try:
+            return self.invoke(args)
+        except Exception:
+            del self.fresh[fresh - 1:]  # a call that fails is no sign that no program is of use
+            raise
 
     def waiting(self, key: Any, given: Any) -> TraceResult | None:
         """The trace that is compared with the next one: rather one that began with the same gradients."""

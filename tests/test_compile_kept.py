@@ -459,7 +459,7 @@ def test_what_a_step_did_before_its_error_stays() -> None:
             try:
                 found.append(f(X, i in fails).tolist())
             except KeyError as error:
-                found.append(repr(error))
+                found.append((repr(error), error.__context__))
             found.append((s.tolist(), len(log)))
         return found
 

@@ -215,11 +215,14 @@ def effect(step: Callable[[], Any], before: Copy, surroundings: Surroundings, ex
 def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], executable: Any, state: DeclaredState,
              around: ClosureScan) -> Any:
     before, surroundings = Copy(executable), Surroundings(state, around, executable.changed)
+    expected = None
     try:
         expected = effect(step, before, surroundings, executable)
     except Disagreement:
         raise
-    except Exception:  # all is put back; now what the step does until its error stays, as without a program
+    except Exception:
+        pass
+    if expected is None:  # all is put back; now what the step does until its error stays, as without a program
         return step()
     for name, was, now in expected.others:
         raise Disagreement(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and "

@@ -305,12 +305,14 @@ class CompiledStep:
             self.begin(key)
             key = self.cache_key(args)
         state, recorder = self.state, self.recorder(args)
+        found = None
         try:
-            traced, result = self.trace(recorder, args, before is not None)
+            found = self.trace(recorder, args, before is not None)
         except Exception as error:
+            if not recorder.undone or (isinstance(error, CompileError) and not self.unproven):
+                raise
+        if found is None:  # subtle: beyond `except`, so that the next error does not name this one as its context
             if not self.unproven:
-                if isinstance(error, CompileError) or not recorder.undone:
-                    raise
                 return self.failed(args)
             needed = recorder.needed & self.unproven or self.unproven  # one of them is needed as it is
             self.constant |= needed
@@ -318,6 +320,7 @@ class CompiledStep:
             self.unproven -= needed
             self.traces.clear()
             return self.first(args)
+        traced, result = found
         traced.key = key
         self.cleared.setdefault(key, {}).update(traced.gradients.ignores)
         if before is not None and not traced.gradients.agree(before.gradients):

@@ -204,7 +204,7 @@ def test_another_kind_of_array_in_the_place_of_a_declared_one_is_refused(change)
         a.weight.data = change(a.weight.data)
         return x.sum()
 
-    with pytest.raises(tt.CompileError, match="weight is float.* after the step; expected float32 of shape"):
+    with pytest.raises(tt.CompileError, match=r"weight.data is float.* after the step; expected float32 of shape"):
         tt.compile(step, a, s)(X)
     assert s[0] == 0 and a.weight.shape == (4, 3) and a.weight.data.dtype == np.float32
 

@@ -122,7 +122,7 @@ class Surroundings:
             if (was.shape, was.dtype) != (x.shape, x.dtype):
                 raise Disagreement(f"compile: the step itself gives {name} {x.dtype} data of shape {x.shape} in the "
                                    f"place of {was.dtype} of shape {was.shape}, and its program does not; expected "
-                                   f"the same kind; write into the array it has, with [...] =")
+                                   f"the same; report this, with the step, and go on without tt.compile")
             np.copyto(was, x)
 
     def gradients(self) -> list[tuple[str, Any]]:

@@ -305,9 +305,10 @@ class Patched:
         for source, final in state:
             if source.is_array and (a := source.array) is not final.array and (
                     (a.shape, a.dtype) != (final.array.shape, final.array.dtype)):
-                raise CompileError(f"compile: {where}{source.name} is {final.array.dtype} of shape {final.array.shape} "
-                                   f"after the step; expected {a.dtype} of shape {a.shape}, as before it; keep its "
-                                   f"shape and dtype, or change them outside of the step")
+                name = f"{source.name}.data" if source.name in self.state.tensors else source.name
+                raise CompileError(f"compile: {where}{name} is {final.array.dtype} of shape {final.array.shape} after "
+                                   f"the step; expected {a.dtype} of shape {a.shape}, as before it; write "
+                                   f"{name}[...] = value")
         slots = {source.number: slot for source, _, slot in self.numbers}
         changed = [(source, np.copy(final.array) if final.is_array else final.array)
                    for source, final in state if final is not source]

@@ -111,7 +111,8 @@ def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int
     CompiledStep
         Called like `step`. It gives copies; gradients are left as by the step itself, but for those that an optimiser
         in the step used up. An error of a program, such as an index out of range, is raised to the caller: a `try` of
-        the step's own does not see it. See `source`, `program` and `explain()`.
+        the step's own does not see it, and numbers, such as a count of steps, then are as before the call, while
+        arrays are written as far as the program came. See `source`, `program` and `explain()`.
 
     Raises
     ------

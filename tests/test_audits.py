@@ -152,15 +152,61 @@ def test_all_that_a_step_changes_is_compared(kind):
     assert repr(world.stands()) == before
 
 
-def test_an_error_of_the_step_itself_changes_nothing():
-    world = World()
-    step = compiled(world)
-    step(X, Y), step(X, Y)
-    before = repr(world.stands())
-    with pytest.raises(IndexError, match="target 5"):
-        step(X, Y + 5)
-    assert repr(world.stands()) == before
-    step(X, Y)
+def test_what_the_step_does_until_its_own_error_stays():
+    worlds = [World() for _ in range(2)]
+    for world, step in zip(worlds, [compiled(worlds[0]), worlds[1].step], strict=True):
+        step(X, Y), step(X, Y)
+        before = repr(world.stands())
+        with pytest.raises(IndexError, match="target 5"):
+            step(X, Y + 5)
+        assert repr(world.stands()) != before, "statistics, and draws"
+        step(X, Y)
+    assert repr(worlds[0].stands()) == repr(worlds[1].stands())
+
+
+@pytest.mark.parametrize("kind", ["data", "swapped", "view", "vectors"])
+def test_other_arrays_in_the_place_of_declared_ones(kind):
+    def run(make):
+        a, b = nn.Linear(3, 3, rng=1), nn.Linear(3, 3, rng=2)
+        opt = optim.SGD(b.parameters(), lr=0.1, momentum=0.9)
+
+        def step(x):
+            loss = ((b(a(x)) - x) ** 2).mean()
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            if kind == "data":
+                a.weight.data = np.float32(0.9) * a.weight.data
+            elif kind == "swapped":
+                a.weight.data, a.bias.data = np.outer(a.bias.data, a.bias.data), a.weight.data[0]
+            elif kind == "view":
+                a.weight.data = a.weight.data[::-1]
+            else:
+                block, = opt.blocks
+                block.state = {name: np.float32(0.5) * v for name, v in block.state.items()}
+            return loss
+
+        f, given = make(step, a, b, opt), []
+        for i in range(12):
+            given.append(f(X + i).item())
+        return given, a.state_dict(), b.state_dict(), opt.state_dict()["state"]
+
+    eager = run(lambda step, *_: step)
+    assert repr(run(lambda step, *declared: tt.compile(step, *declared, check=True))) == repr(eager)
+
+
+@pytest.mark.parametrize("change", [lambda a: a[:2], lambda a: a.astype(float)], ids=["shape", "dtype"])
+def test_another_kind_of_array_in_the_place_of_a_declared_one_is_refused(change):
+    a, s = nn.Linear(3, 4, rng=1), np.zeros(3)
+
+    def step(x):
+        s[...] += 1
+        a.weight.data = change(a.weight.data)
+        return x.sum()
+
+    with pytest.raises(tt.CompileError, match=r"weight.data is float.* after the step; expected float32 of shape"):
+        tt.compile(step, a, s)(X)
+    assert s[0] == 0 and a.weight.shape == (4, 3) and a.weight.data.dtype == np.float32
 
 
 def test_a_nan_is_a_nan():

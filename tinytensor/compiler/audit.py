@@ -101,6 +101,8 @@ class Surroundings:
         self.around = around
         self.tensors = {**state.tensors, **state.plain}
         self.data = [(t, t.data) for t in self.tensors.values()]
+        self.blocks = [(block, block.theta, block.state, {**block.state}) for opt in state.optimizers
+                       for block in opt.blocks]
         self.grads = [(t, t.grad, kept(t.grad)) for t in self.tensors.values()]
         self.arrays = {name: (a, a.copy()) for a, name in around.arrays() if a.nbytes < LARGE
                        and id(a) not in state.declared and not any(np.may_share_memory(a, b) for b in changed)}
@@ -110,6 +112,19 @@ class Surroundings:
         return [*self.around.differences(), *[(name, was, a.copy()) for name, (a, was) in self.arrays.items()
                                               if not equal(a, was)]]
 
+    def move_back(self) -> None:
+        """Write what came in the place of a declared array into it, as a program does."""
+        now = [(name, was, t.data) for name, (t, was) in zip(self.tensors, self.data, strict=True)]
+        for block, theta, _, vectors in self.blocks:
+            now += [("theta", theta, block.theta), *[(k, v, block.state.get(k, v)) for k, v in vectors.items()]]
+        moved = [(name, was, np.array(x)) for name, was, x in now if x is not was]  # all first: two may be swapped
+        for name, was, x in moved:
+            if (was.shape, was.dtype) != (x.shape, x.dtype):
+                raise Disagreement(f"compile: the step itself gives {name} {x.dtype} data of shape {x.shape} in the "
+                                   f"place of {was.dtype} of shape {was.shape}, and its program does not; expected "
+                                   f"the same; report this, with the step, and go on without tt.compile")
+            np.copyto(was, x)
+
     def gradients(self) -> list[tuple[str, Any]]:
         return [(name, kept(t.grad)) for name, t in self.tensors.items()]
 
@@ -118,6 +133,9 @@ class Surroundings:
         for t, data in self.data:
             if t.data is not data:
                 t.data = data
+        for block, theta, own, vectors in self.blocks:
+            own.update(vectors)
+            block.theta, block.state = theta, own
         for t, g, was in self.grads:
             t.grad = g
             if isinstance(g, np.ndarray):
@@ -186,6 +204,7 @@ def effect(step: Callable[[], Any], before: Copy, surroundings: Surroundings, ex
         engine.gradients = lambda found: means.update({leaf: np.copy(g) for leaf, g in found.items()})
         with np.errstate(all="ignore"):
             result = kept(step())
+        surroundings.move_back()
         return Effect(result, Copy(executable), means, surroundings.gradients(), surroundings.effects())
     finally:
         engine.gradients = None
@@ -196,7 +215,15 @@ def effect(step: Callable[[], Any], before: Copy, surroundings: Surroundings, ex
 def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], executable: Any, state: DeclaredState,
              around: ClosureScan) -> Any:
     before, surroundings = Copy(executable), Surroundings(state, around, executable.changed)
-    expected = effect(step, before, surroundings, executable)
+    expected = None
+    try:
+        expected = effect(step, before, surroundings, executable)
+    except Disagreement:
+        raise
+    except Exception:
+        pass
+    if expected is None:  # all is put back; now what the step does until its error stays, as without a program
+        return step()
     for name, was, now in expected.others:
         raise Disagreement(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and "
                            f"its program does not; expected no side effects on Python objects; give the value back, "

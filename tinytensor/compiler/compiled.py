@@ -111,7 +111,9 @@ def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int
     -------
     CompiledStep
         Called like `step`. It gives copies; gradients are left as by the step itself, but for those that an optimiser
-        in the step used up. See `source`, `program` and `explain()`.
+        in the step used up. An error of a program, such as an index out of range, is raised to the caller: a `try` of
+        the step's own does not see it, and numbers, such as a count of steps, then are as before the call, while
+        arrays are written as far as the program came. See `source`, `program` and `explain()`.
 
     Raises
     ------
@@ -306,17 +308,22 @@ class CompiledStep:
             self.begin(key)
             key = self.cache_key(args)
         state, recorder = self.state, self.recorder(args)
+        found = None
         try:
-            traced, result = self.trace(recorder, args, before is not None)
-        except Exception:
-            if not self.unproven:
+            found = self.trace(recorder, args, before is not None)
+        except Exception as error:
+            if not recorder.undone or (isinstance(error, CompileError) and not self.unproven):
                 raise
+        if found is None:  # subtle: beyond `except`, so that the next error does not name this one as its context
+            if not self.unproven:
+                return self.failed(args)
             needed = recorder.needed & self.unproven or self.unproven  # one of them is needed as it is
             self.constant |= needed
             self.varying -= needed
             self.unproven -= needed
             self.traces.clear()
             return self.first(args)
+        traced, result = found
         traced.key = key
         self.cleared.setdefault(key, {}).update(traced.gradients.ignores)
         if before is not None and not traced.gradients.agree(before.gradients):
@@ -339,6 +346,15 @@ class CompiledStep:
         for program in self.programs[: -self.max_programs]:
             self.drop(program)
         return result
+
+    def failed(self, args: tuple[Any, ...]) -> Any:
+        """After an error of the step's own in a trace, which was undone: what it does until then stays, as in NumPy."""
+        fresh = len(self.fresh)
+        try:
+            return self.invoke(args)
+        except Exception:
+            del self.fresh[fresh - 1:]  # a call that fails is no sign that no program is of use
+            raise
 
     def waiting(self, key: Any, given: Any) -> TraceResult | None:
         """The trace that is compared with the next one: rather one that began with the same gradients."""

@@ -311,6 +311,14 @@ class Patched:
 
     def commit(self, state: list[tuple[Value, Value]]) -> None:
         """Write what everything has become; all is copied first, for one may have become another."""
+        where = f"{self.state.where}: " if self.state.where else ""
+        for source, final in state:
+            if source.is_array and (a := source.array) is not final.array and (
+                    (a.shape, a.dtype) != (final.array.shape, final.array.dtype)):
+                name = f"{source.name}.data" if source.name in self.state.tensors else source.name
+                raise CompileError(f"compile: {where}{name} is {final.array.dtype} of shape {final.array.shape} after "
+                                   f"the step; expected {a.dtype} of shape {a.shape}, as before it; write "
+                                   f"{name}[...] = value")
         slots = {source.number: slot for source, _, slot in self.numbers}
         changed = [(source, np.copy(final.array) if final.is_array else final.array)
                    for source, final in state if final is not source]

@@ -117,6 +117,7 @@ class Recorder:
         self.node, self.invoke, self.names, self.state, self.shares = node, invoke, names, state, shares
         self.objects, self.more, self.varying = objects, more, varying
         self.creates, self.fast = creates, fast
+        self.undone = False  # whether a trace failed, and all is as before it
         self.needed: set[Any] = set()  # the places of numbers that a trace which failed needed as they are
 
     def run(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
@@ -127,7 +128,7 @@ class Recorder:
         except CompileError as error:
             if self.creates or not error.needs_creation:
                 raise
-        self.creates = True
+        self.creates, self.undone = True, False
         try:
             return self.record(args, named)
         except CompileError:
@@ -147,6 +148,7 @@ class Recorder:
         except BaseException:
             if not standing.committed:
                 standing.rewind()
+                self.undone = True
             self.needed = {cell.place for source, _, cell in standing.numbers if source.number in trace.needed}
             raise
         finally:  # subtle: what puts things back knows it, and would keep it alive

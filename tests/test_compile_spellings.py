@@ -1,6 +1,8 @@
 """What people write: each of these steps compiles, and gives the same bits as it does by itself."""
 
 import copy
+import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -206,6 +208,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "np.array of a number": (lambda x, lr: (np.array(lr), np.array(lr, np.int32), np.array(lr, ndmin=2)), X, 2.5),
     "np.array of an array, ndmin=": (lambda x: (np.array(x, ndmin=3), np.ascontiguousarray(x.sum())), X),
     "divmod of a number": (lambda x, k: x * divmod(k, 2.0)[1] + divmod(2.0, k)[0], X, 3.0),
+    "a copy of a number": (lambda x, k: x * copy.deepcopy(k) + copy.copy(k), X, 3.0),
     "parts of a number": (lambda x, k: x * k.real + k.conjugate(), X, 3.0),
     "y.flat = x": (written(lambda y, x: setattr(y.T, "flat", x)), X, X),
     "y.flat = 3": (written(lambda y: setattr(y, "flat", 3)), X),
@@ -444,6 +447,9 @@ STRANGE: dict[str, tuple[Any, str]] = {
     "round(x)": (lambda x: round(x[0, 0]), r"round\(\) takes a number out of the step"),
     "memoryview": (lambda x: memoryview(x), "met what does not take it"),
     "bytes": (lambda x: bytes(x), r"\.tobytes of an array"),
+    "pickle": (lambda x: pickle.dumps(x), r"\.tobytes of an array"),
+    "a set": (lambda x: len({x[0, 0], x[0, 1]}), "takes a number out of the step"),
+    "a key": (lambda x: {1.0: 2}.get(x[0, 0]), "takes a number out of the step"),
     "join": (lambda x: ",".join([x[0, 0]]), "met what does not take it"),
     "is_integer": (lambda x: x * float.is_integer(x), "met what does not take it"),
 }
@@ -457,6 +463,9 @@ def test_what_does_not_take_a_stand_in_is_refused_by_its_line(name: str) -> None
     assert "Tracer" not in str(error.value)
 
 
-def test_a_method_of_a_number_is_refused() -> None:
-    with pytest.raises(tt.CompileError, match="a conversion of a number that varies"):
-        tt.compile(lambda x, k: x * k.is_integer())(X, 3.0)
+def test_methods_of_a_number_are_refused() -> None:
+    for step in (lambda x, k: x * k.is_integer(), lambda x, k: pickle.dumps(k)):
+        with pytest.raises(tt.CompileError, match="a conversion of a number that varies"):
+            tt.compile(step)(X, 3.0)
+    with pytest.raises(tt.CompileError, match="met what does not take it"):
+        tt.compile(lambda x, k: json.dumps({"k": k}))(X, 3.0)

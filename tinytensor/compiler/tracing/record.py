@@ -35,7 +35,7 @@ from .tracer import ArrayTracer, ScalarTracer
 
 # what an error says that met a stand-in, and what is said instead
 STANDING = {"ArrayTracer": "array of the step", "ScalarTracer": "number of the step",
-            "Supplied output array": "supplied output array"}
+            "Supplied output array": "supplied output array", "type float is not JSON": "type float is not JSON"}
 
 
 class OutLeaf:

@@ -57,7 +57,6 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     """
 
     __slots__ = ("_value", "fresh", "held", "is_scalar", "owner", "seen", "tape", "way")
-    __hash__ = object.__hash__
     __array_priority__ = 500
 
     def __init__(self, trace: Trace, value: Value, owner: ArrayTracer | None = None, is_scalar: bool = False) -> None:
@@ -377,6 +376,13 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
     # --- what is refused ---
 
+    def __hash__(self) -> int:
+        if not self.is_scalar:
+            return object.__hash__(self)
+        if (constant := self.constant()) is not None:
+            return hash(constant[()])
+        raise self.tape.source_info.number("hash(), of a set or a dict,")
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(np.ndarray, name):
             raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
@@ -424,6 +430,9 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         if (constant := self.constant()) is not None:
             return round(constant[()])
         raise self.tape.source_info.number("round()")
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        return self.__getattr__("tobytes")
 
     def __bytes__(self) -> bytes:
         if (constant := self.constant()) is not None:
@@ -557,6 +566,10 @@ class ScalarTracer(TracerBase):
     def __pos__(self) -> Any:
         return self
 
+    def __deepcopy__(self, _: Any) -> Any:
+        return self
+
+    __copy__ = __pos__
     real = property(__pos__)
     conjugate = __pos__
 
@@ -578,7 +591,7 @@ class ScalarTracer(TracerBase):
             "a conversion of a number that varies (float(), int(), an index, a format)", "Python's own arithmetic "
             "with it", NUMBER))
 
-    __float__ = __int__ = __index__ = __round__ = __format__ = __trunc__ = __floor__ = __ceil__ = _plain
+    __float__ = __int__ = __index__ = __round__ = __format__ = __trunc__ = __floor__ = __ceil__ = __reduce_ex__ = _plain
 
 
 def arithmetic(primitive: Primitive, swapped: bool) -> Target:

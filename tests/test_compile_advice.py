@@ -230,7 +230,7 @@ case("write x ** 0.5 for np.sqrt(x)", before(lambda x, lr: x * np.sqrt(lr), lamb
 case(RATE, before(lambda x, lr: x * np.exp(lr), lambda x: 0.1), before(lambda x, lr: x * lr, lambda x: math.exp(0.1)))
 case(RATE, before(lambda x, lr: x * math.sqrt(lr), lambda x: 0.1),
      before(lambda x, lr: x * lr, lambda x: math.sqrt(abs(float(x.sum())))))
-for full in (lambda lr: np.full(3, lr), np.array, tt.tensor):
+for full in (lambda lr: np.full(3, lr), tt.tensor):
     case("write np.ones(shape) * x", before(lambda x, lr, full=full: x * full(lr), lambda x: 0.1),
          before(lambda x, lr: x * (np.ones(3) * lr), lambda x: 0.1))
 

@@ -1,6 +1,8 @@
 """What people write: each of these steps compiles, and gives the same bits as it does by itself."""
 
 import copy
+import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,13 @@ def rows_into_zeros(x: Any) -> Any:
     out = np.zeros((3, 4), np.float32)
     for t in range(3):
         out[t] = x[:, t] * 2
+    return out
+
+
+def copied_into_zeros(x: Any, m: Any) -> Any:
+    out = np.zeros(3, np.float32)
+    out[0] = x.sum()
+    np.copyto(out, x[0], where=m[0])
     return out
 
 
@@ -195,6 +204,21 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "np.modf": (lambda x: np.modf(x), X),
     "complex numbers": (lambda x: (np.fft.rfft(x).real, np.abs(np.fft.fft(x))), X),
     "s += of another dtype": (scalar_in_place, X, D),
+    "np.asarray of a number": (lambda x, lr: (x * np.asarray(lr, np.float32), np.asarray(lr).dtype.itemsize), X, 0.5),
+    "np.array of a number": (lambda x, lr: (np.array(lr), np.array(lr, np.int32), np.array(lr, ndmin=2)), X, 2.5),
+    "np.array of an array, ndmin=": (lambda x: (np.array(x, ndmin=3), np.ascontiguousarray(x.sum())), X),
+    "divmod of a number": (lambda x, k: x * divmod(k, 2.0)[1] + divmod(2.0, k)[0], X, 3.0),
+    "a copy of a number": (lambda x, k: x * copy.deepcopy(k) + copy.copy(k), X, 3.0),
+    "parts of a number": (lambda x, k: x * k.real + k.conjugate(), X, 3.0),
+    "y.flat = x": (written(lambda y, x: setattr(y.T, "flat", x)), X, X),
+    "y.flat = 3": (written(lambda y: setattr(y, "flat", 3)), X),
+    "y.real = 3": (written(lambda y: setattr(y, "real", 3)), X),
+    "y.real, y.imag =": (written(lambda y, x: (setattr(y, "real", 3), setattr(y, "imag", x))), X + 1j, X),
+    "round(x, 1)": (lambda x: round(x[0, 0], 1), X),
+    "an initial that varies": (lambda x, k: np.sum(x, 0, initial=k), X, np.float32(3)),
+    "np.copyto(where=), of a new array": (copied_into_zeros, X, M),
+    "np.full of a number, in integers": (lambda x, k: np.full(3, k, np.int32), X, 2.5),
+    "a number into integers": (lambda x, k: written(lambda y: y.__setitem__(0, k))(x.astype(int)), X, 2.5),
     "np.float32(-np.inf)": (lambda x: np.where(x > 0, x, np.float32(-np.inf)).max(0), X),
 }
 
@@ -353,3 +377,95 @@ def test_what_is_not_in_the_table_is_refused_by_name() -> None:
 
     with pytest.raises(tt.CompileError, match=r"np\.roll with shift= that varies"):
         tt.compile(initial)(X, Y)
+
+
+WRITTEN: dict[str, tuple[Any, ...]] = {
+    "a complex number": (written(lambda y, k: y.__setitem__(0, k)), X, 1 + 1j),
+    "a complex number, by fill": (written(lambda y, k: y.fill(k)), X, 1 + 1j),
+    "a complex number, by np.copyto": (written(lambda y, k: np.copyto(y, k)), X, 1 + 1j),
+    "a list of complex numbers": (written(lambda y: y.__setitem__(0, [1j, 2, 3])), X),
+    "a text": (written(lambda y: y.__setitem__(0, "a")), X),
+    "NaN into integers": (written(lambda y, k: y.__setitem__(0, k)), Y, float("nan")),
+    "a float into integers, by np.copyto": (written(lambda y, k: np.copyto(y, k)), Y, 2.5),
+    "a list, by fill": (written(lambda y: y.fill([1, 2, 3])), X),
+    "the real part of a scalar": (lambda x: setattr(x.sum(), "real", 3), X),
+    "the imaginary part of a real array": (lambda x: setattr(x * 2, "imag", 3), X),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_an_assignment_refuses_it_refuses_in_a_trace(name: str) -> None:
+    step, *args = WRITTEN[name]
+    with pytest.raises(Exception) as wanted:
+        step(*args)
+    with pytest.raises(wanted.type) as found:
+        tt.compile(step)(*args)
+    assert str(found.value) == str(wanted.value)
+
+
+def test_a_number_that_becomes_an_array_varies() -> None:
+    def step(x: Any, k: float) -> Any:
+        y = np.array(k, np.float32)
+        y += 1
+        return x * y, np.asarray(k), divmod(k, 2.0), np.array(x.sum())
+
+    compiled = tt.compile(step)
+    for k in (3.0, 5.5, -7.25):
+        assert equal(step(X, k), compiled(X, k))
+    ints = tt.compile(lambda x, k: np.asarray(k, np.int64) + x.size)
+    assert ints(X, 2.5) == ints(X, 2.75) == 14
+    with pytest.raises(ValueError, match="cannot convert float NaN to integer"):
+        ints(X, float("nan"))
+
+
+AXES: dict[str, Any] = {
+    "sum": lambda x, k: x.sum(k), "np.sum": lambda x, k: np.sum(x, axis=k), "max": lambda x, k: x.max(axis=k),
+    "any": lambda x, k: np.any(x, k), "all": lambda x, k: np.all(x, (k,)), "prod": lambda x, k: np.prod(x, k),
+    "np.add.reduce": lambda x, k: np.add.reduce(x, k), "np.add.accumulate": lambda x, k: np.add.accumulate(x, k),
+    "keepdims": lambda x, k: x.sum(0, keepdims=k), "Tensor.sum": lambda x, k: tt.tensor(x).sum(axis=k),
+    "softmax": lambda x, k: F.softmax(tt.tensor(x), axis=k)}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_axes_that_vary_are_refused(name: str) -> None:
+    compiled = tt.compile(AXES[name])
+    for k in (1, 1, 0):
+        with pytest.raises(tt.CompileError, match="that varies; expected the same at each step; compute it outside"):
+            compiled(X, np.int64(k))
+
+
+STRANGE: dict[str, tuple[Any, str]] = {
+    "y.shape =": (written(lambda y: setattr(y, "shape", (3, 4))), r"\.shape of an array; .*; write x\.reshape\("),
+    "y.strides =": (written(lambda y: setattr(y, "strides", (4, 4))), r"\.strides of an array"),
+    "y.dtype =": (written(lambda y: setattr(y, "dtype", np.int32)), r"\.dtype of an array; .*; write x\.astype"),
+    "y.flat = a row": (written(lambda y: setattr(y, "flat", y[0])), r"\.flat of an array"),
+    "fill by a scalar": (lambda x: (x * 2).astype(int).fill(x.sum()), r"\.fill of an array"),
+    "np.ndarray.fill": (written(lambda y: np.ndarray.fill(y, 4)), "met what does not take it"),
+    "np.ndarray.sort": (written(lambda y: np.ndarray.sort(y)), "met what does not take it"),
+    "a draw into an array": (written(lambda y: np.random.default_rng(0).standard_normal(out=y, dtype=np.float32)),
+                             "met what does not take it"),
+    "round(x)": (lambda x: round(x[0, 0]), r"round\(\) takes a number out of the step"),
+    "memoryview": (lambda x: memoryview(x), "met what does not take it"),
+    "bytes": (lambda x: bytes(x), r"\.tobytes of an array"),
+    "pickle": (lambda x: pickle.dumps(x), r"\.tobytes of an array"),
+    "a set": (lambda x: len({x[0, 0], x[0, 1]}), "takes a number out of the step"),
+    "a key": (lambda x: {1.0: 2}.get(x[0, 0]), "takes a number out of the step"),
+    "join": (lambda x: ",".join([x[0, 0]]), "met what does not take it"),
+    "is_integer": (lambda x: x * float.is_integer(x), "met what does not take it"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_does_not_take_a_stand_in_is_refused_by_its_line(name: str) -> None:
+    step, sentence = STRANGE[name]
+    with pytest.raises(tt.CompileError, match=rf"^compile: test_compile_spellings\.py:\d+: .*{sentence}") as error:
+        tt.compile(step)(X)
+    assert "Tracer" not in str(error.value)
+
+
+def test_methods_of_a_number_are_refused() -> None:
+    for step in (lambda x, k: x * k.is_integer(), lambda x, k: pickle.dumps(k)):
+        with pytest.raises(tt.CompileError, match="a conversion of a number that varies"):
+            tt.compile(step)(X, 3.0)
+    with pytest.raises(tt.CompileError, match="met what does not take it"):
+        tt.compile(lambda x, k: json.dumps({"k": k}))(X, 3.0)

@@ -244,7 +244,7 @@ FAR_APART = {"isnan", "isinf", "isfinite", "signbit"}  # NumPy 2.4.6 is wrong wh
 BY_POSITION = {"fmax", "fmin"}  # which of 0 and -0 they give depends on where a loop over them begins
 FAILS = {"power", "float_power", "floor_divide", "remainder", "fmod", "divmod"}
 METHODS = {"__call__": "| dtype casting order axis axes keepdims signature",
-           "reduce": "a | axis keepdims dtype initial",
+           "reduce": "a initial | axis keepdims dtype",
            "accumulate": "array | axis dtype", "reduceat": "array indices | axis dtype", "outer": "A B | dtype casting",
            "at": "a indices b |"}
 UFUNCS: dict[tuple[Any, str], Primitive] = {}
@@ -462,8 +462,8 @@ def put(base: Any, value: Any) -> Any:
 
 
 def filled(value: Any, out: Any) -> Any:
-    """The value, broadcast and converted to fill an array."""
-    np.copyto(out, value, casting="unsafe")
+    """The value, broadcast and converted to fill an array, as an assignment does it."""
+    out[...] = value
     return out
 
 

@@ -26,7 +26,7 @@ MADE = ("arange", "empty", "empty_like", "eye", "full", "full_like", "identity",
         "zeros", "zeros_like")
 CONVERTED = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 # as they are while others stand for them
-ARRAY, CONTIGUOUS, FORTRAN, FULL = np.array, np.ascontiguousarray, np.asfortranarray, np.full
+ARRAY, CONTIGUOUS, FORTRAN, FULL, ZEROS = np.array, np.ascontiguousarray, np.asfortranarray, np.full, np.zeros
 LISTS = {np.concatenate, np.concat, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack, np.block, np.select,
          np.meshgrid, np.broadcast_arrays, np.lexsort, np.linalg.multi_dot, np.ravel_multi_index, np.choose, np.einsum}
 
@@ -47,7 +47,7 @@ def made(trace: Trace, function: Any, *args: Any, **kwargs: Any) -> Any:
     if type(value) is ScalarTracer and dtype is None:
         value.as_array()
     filled = made(trace, np.zeros, shape, value.dtype if dtype is None else dtype, kwargs.get("order", "C"))
-    filled[...] = value
+    np.copyto(filled, value, casting="unsafe")  # as np.full does
     return filled
 
 
@@ -59,14 +59,21 @@ def converted(trace: Trace, function: Any, x: Any, *args: Any, **kwargs: Any) ->
     order = kwargs.get("order", "F" if function is FORTRAN else "C" if function is CONTIGUOUS
                        else "K")
     if type(x) is ScalarTracer:
-        x.as_array()
-    if type(x) is ArrayTracer:
+        dtype = np.dtype(type(x.value.array) if dtype is None else dtype)
+        if kwargs.get("copy") is False or dtype.kind not in "biufc":
+            x.as_array()
+        y = made(trace, ZEROS, (), dtype)
+        y[...] = x
+    elif type(x) is ArrayTracer:
         y = x if dtype is None else x.astype(dtype)
         copy = kwargs.get("copy", function is ARRAY)
-        return y if not copy and order == "K" else y.copy(order)
-    y = trace.stack(x)
-    y = y if dtype is None else y.astype(dtype)
-    return y if order in "KC" else y.copy(order)
+        y = y.copied() if y.is_scalar else y if not copy and order == "K" else y.copy(order)
+    else:
+        y = trace.stack(x)
+        y = y if dtype is None else y.astype(dtype)
+        y = y if order in "KC" else y.copy(order)
+    missing = kwargs.get("ndmin", int(function in (CONTIGUOUS, FORTRAN))) - y.ndim
+    return y[(None,) * missing] if missing > 0 else y
 
 
 def called(trace: Trace, function: Any, *args: Any, **kwargs: Any) -> Any:

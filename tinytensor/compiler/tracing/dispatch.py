@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..ir import concrete, mapped
-from ..primitives import DEPENDS, PRINTS, QUERIES, REDUCTIONS, REFUSED, TABLE, Primitive, Unknown, full_name
+from ..primitives import COPYTO, DEPENDS, PRINTS, QUERIES, REDUCTIONS, REFUSED, TABLE, Primitive, Unknown, full_name
 from .tracer import ArrayTracer, tracers
 
 if TYPE_CHECKING:
@@ -84,14 +84,16 @@ def copy(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 def copyto(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     out, x, casting, where = bound(func, args, kwargs, "dst", "src", "casting", "where")
-    if where is True and isinstance(out, ArrayTracer):
+    known = isinstance(x, ArrayTracer | np.ndarray | np.generic) or (
+        isinstance(x, int | float) and isinstance(out, ArrayTracer) and out.dtype.kind in "fc")
+    if where is True and known and isinstance(out, ArrayTracer):  # others are converted in ways of their own
         dtype = getattr(x, "dtype", None)
         if dtype is not None and not np.can_cast(dtype, out.dtype, casting):
             raise TypeError(f"Cannot cast array data from {dtype!r} to {out.dtype!r} according to the rule "
                             f"{casting!r}")
         out[...] = x
         return
-    trace.update(TABLE[np.copyto], *bind(trace, TABLE[np.copyto], args, kwargs)[:2])
+    trace.update(COPYTO, *bind(trace, COPYTO, args, kwargs)[:2])
 
 
 def clip(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import linecache
+import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -25,10 +28,14 @@ from .guards import Guards, Place
 from .opaque import Hidden
 from .patched import Patched
 from .signature import Fixed, flat
-from .source_info import SourceTracker
+from .source_info import SourceTracker, ours
 from .state import Cell, DeclaredState
 from .trace import Trace
 from .tracer import ArrayTracer, ScalarTracer
+
+# what an error says that met a stand-in, and what is said instead
+STANDING = {"ArrayTracer": "array of the step", "ScalarTracer": "number of the step",
+            "Supplied output array": "supplied output array", "type float is not JSON": "type float is not JSON"}
 
 
 class OutLeaf:
@@ -271,12 +278,27 @@ class Recorder:
         try:
             result = self.invoke(given)
         except Exception as error:
+            if source_info.refused is None and (isinstance(error, TypeError | AttributeError | ValueError)
+                                                and any(name in str(error) for name in STANDING)):
+                raise self.met(error) from error
             if source_info.refused is None or error is source_info.refused:
                 raise
             raise source_info.refused from error
         if source_info.refused is not None:
             raise source_info.refused
         return result
+
+    def met(self, error: Exception) -> CompileError:
+        """The refusal of what does not know what to do with a stand-in."""
+        place, what = f"{self.state.where}: ", str(error)
+        for frame, number in traceback.walk_tb(error.__traceback__):
+            file = frame.f_code.co_filename
+            if not ours(file) and not file.endswith(".pyx"):
+                place = f"{Path(file).name}:{number}: {linecache.getline(file, number).strip()!r}: "
+        for name, words in STANDING.items():
+            what = what.replace(name, words)
+        return CompileError(f"compile: {place}an array or a number of the step met what does not take it ({what}); "
+                            f"expected NumPy's functions and the usual methods; do it outside of the step")
 
 
 def by_number(out_tree: Any, result: Any) -> list[Any]:

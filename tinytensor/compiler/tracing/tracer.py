@@ -29,6 +29,7 @@ from ..primitives import (
     SETITEM,
     TRANSPOSE,
     Primitive,
+    Unknown,
     of_ufunc,
 )
 
@@ -56,7 +57,6 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     """
 
     __slots__ = ("_value", "fresh", "held", "is_scalar", "owner", "seen", "tape", "way")
-    __hash__ = object.__hash__
     __array_priority__ = 500
 
     def __init__(self, trace: Trace, value: Value, owner: ArrayTracer | None = None, is_scalar: bool = False) -> None:
@@ -127,9 +127,17 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def shape(self) -> tuple[int, ...]:
         return self._value.array.shape  # type: ignore[no-any-return]
 
+    @shape.setter
+    def shape(self, _: Any) -> None:
+        self.__getattr__("shape")
+
     @property
     def dtype(self) -> np.dtype[Any]:
         return self._value.array.dtype  # type: ignore[no-any-return]
+
+    @dtype.setter
+    def dtype(self, _: Any) -> None:
+        self.__getattr__("dtype")
 
     @property
     def ndim(self) -> int:
@@ -142,6 +150,10 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     @property
     def strides(self) -> tuple[int, ...]:
         return self._value.array.strides  # type: ignore[no-any-return]
+
+    @strides.setter
+    def strides(self, _: Any) -> None:
+        self.__getattr__("strides")
 
     @property
     def itemsize(self) -> int:
@@ -184,9 +196,14 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
             return NotImplemented
         primitive, out = of_ufunc(ufunc, method), kwargs.pop("out", None)
         kwargs = {k: v for k, v in kwargs.items() if not (k == "subok" or (k == "where" and v is True))}
-        for key in kwargs.keys() - set(primitive.parameters):
+        for key in kwargs.keys() - {*primitive.operands, *primitive.parameters}:
             raise self.tape.refusal(f"{primitive.name} with {key}=", "calls that make whole arrays",
                                     "write np.where(condition, result, other)" if key == "where" else "leave it out")
+        try:
+            for key, x in kwargs.items():
+                primitive.check(key, x, None)
+        except Unknown as unknown:
+            raise self.tape.refusal(*unknown.args) from None
         if primitive.kind == "update":
             return self.tape.update(primitive, inputs, kwargs)
         if out is not None:
@@ -219,7 +236,9 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def __setitem__(self, key: Any, value: Any) -> None:
         key = self.tape.index(key)
         keys = key if isinstance(key, tuple) else (key,)
-        if not all(isinstance(k, PLACES) and not isinstance(k, TracerBase | bool) for k in keys):
+        # subtle: numbers and lists become integers as Python says, which refuses NaN, arrays as NumPy says
+        checked = self.dtype.kind not in "fc" and not isinstance(value, ArrayTracer | np.ndarray | np.generic | int)
+        if checked or not all(isinstance(k, PLACES) and not isinstance(k, TracerBase | bool) for k in keys):
             self.tape.update(SETITEM, (self, key, value), {})
             return
         # subtle: without the dots x[0] is a scalar of its own, and no view
@@ -306,6 +325,38 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def real(self) -> Any:
         return self if self.dtype.kind != "c" else self.tape.dispatch(NP_REAL, (self,), {})
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.check_part("real")
+        self.real[...] = value
+
+    @property
+    def imag(self) -> Any:
+        return self.__getattr__("imag") if self.dtype.kind != "c" else self.tape.dispatch(NP_IMAG, (self,), {})
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        if self.dtype.kind != "c":
+            raise TypeError("array does not have imaginary part to set")
+        self.check_part("imag")
+        self.imag[...] = value
+
+    def check_part(self, name: str) -> None:
+        if self.is_scalar:
+            raise AttributeError(f"attribute {name!r} of 'numpy.generic' objects is not writable")
+
+    @property
+    def flat(self) -> Any:
+        return self.__getattr__("flat")
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        if isinstance(value, ArrayTracer) and value.size == self.size:
+            value = value.reshape(self.shape)
+        elif not isinstance(value, int | float):
+            self.__getattr__("flat")
+        self[...] = value
+
     def sort(self, axis: int = -1, **options: Any) -> None:
         """As an array's: in place."""
         self[...] = np.sort(self, axis, **options)
@@ -315,10 +366,22 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         self[...] = np.partition(self, kth, axis, **options)
 
     def fill(self, value: Any) -> None:
-        """As an array's."""
+        """As an array's: integers are made as Python does it, which refuses NaN."""
+        if not isinstance(value, TracerBase):
+            np.empty((), self.dtype).fill(value)  # raises what it would raise
+        elif isinstance(value, ArrayTracer) and value.is_scalar and value.dtype.kind == "f" and (
+                self.dtype.kind not in "fc"):
+            self.__getattr__("fill")
         self[...] = value
 
     # --- what is refused ---
+
+    def __hash__(self) -> int:
+        if not self.is_scalar:
+            return object.__hash__(self)
+        if (constant := self.constant()) is not None:
+            return hash(constant[()])
+        raise self.tape.source_info.number("hash(), of a set or a dict,")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(np.ndarray, name):
@@ -359,6 +422,23 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
             return operator.index(constant)
         raise self.tape.met_plain("", self.tape.source_info.number("an index or a count (range)"))
 
+    def __round__(self, digits: Any = None) -> Any:
+        if not self.is_scalar:
+            raise TypeError("type numpy.ndarray doesn't define __round__ method")
+        if digits is not None:
+            return self.tape.dispatch(NP_ROUND, (self, digits), {})
+        if (constant := self.constant()) is not None:
+            return round(constant[()])
+        raise self.tape.source_info.number("round()")
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        return self.__getattr__("tobytes")
+
+    def __bytes__(self) -> bytes:
+        if (constant := self.constant()) is not None:
+            return bytes(constant)
+        return self.__getattr__("tobytes")  # type: ignore[no-any-return]
+
     def __complex__(self) -> complex:
         raise self.tape.source_info.number("complex()")
 
@@ -376,9 +456,11 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
 
 ADVICE = {"view": "write x.astype(dtype) to convert it, or do it outside of the step",
-          "resize": "write x.reshape(shape)", "tobytes": "do it outside of the step"}
+          "dtype": "write x.astype(dtype) to convert it, or do it outside of the step",
+          "resize": "write x.reshape(shape)", "shape": "write x.reshape(shape)", "tobytes": "do it outside of the step"}
 # as they are while others stand for them
-NP_CLIP, NP_REAL, NP_RESHAPE, NP_TRANSPOSE = np.clip, np.real, np.reshape, np.transpose
+NP_CLIP, NP_IMAG, NP_REAL, NP_RESHAPE, NP_ROUND = np.clip, np.imag, np.real, np.reshape, np.round
+NP_TRANSPOSE = np.transpose
 NUMBER = "compute it outside of the step, and pass the result as a float"
 
 
@@ -472,7 +554,7 @@ class ScalarTracer(TracerBase):
     def as_array(self, *_: Any, **__: Any) -> Any:
         """Refuse to be made an array, whose dtype NumPy and the engine choose in two ways."""
         raise self.tape.met_plain("", self.tape.refusal(
-            "an array is made of a number that varies (np.array, np.full, tt.tensor)", "numbers that multiply arrays "
+            "an array is made of a number that varies (np.full, tt.tensor)", "numbers that multiply arrays "
             "or are added to them", "write np.ones(shape) * x"))
 
     __array__ = as_array
@@ -484,13 +566,32 @@ class ScalarTracer(TracerBase):
     def __pos__(self) -> Any:
         return self
 
+    def __deepcopy__(self, _: Any) -> Any:
+        return self
+
+    __copy__ = __pos__
+    real = property(__pos__)
+    conjugate = __pos__
+
+    def __divmod__(self, other: Any) -> Any:
+        return (self // other, self % other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return (other // self, other % self)
+
+    def __getattr__(self, name: str) -> Any:
+        kind = type(self.value.array)
+        if name.startswith("__") or not hasattr(kind, name):
+            raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
+        return self._plain()
+
     def _plain(self, *_: Any) -> Any:
         self.tape.need(self.value)
         raise self.tape.met_plain("", self.tape.refusal(
             "a conversion of a number that varies (float(), int(), an index, a format)", "Python's own arithmetic "
             "with it", NUMBER))
 
-    __float__ = __int__ = __index__ = __round__ = __format__ = __trunc__ = __floor__ = __ceil__ = _plain
+    __float__ = __int__ = __index__ = __round__ = __format__ = __trunc__ = __floor__ = __ceil__ = __reduce_ex__ = _plain
 
 
 def arithmetic(primitive: Primitive, swapped: bool) -> Target:

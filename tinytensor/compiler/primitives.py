@@ -70,7 +70,7 @@ class Primitive:
     """
 
     __slots__ = ("can_fail", "flops", "function", "kind", "linear", "name", "operands", "out", "parameters", "rows",
-                 "short", "signature", "strided_out", "unbuffered", "variadic", "view")
+                 "short", "signature", "strided_out", "unbuffered", "view")
 
     def __init__(self, function: Target, name: str, takes: str = "", kind: str = "call", *, view: bool = False,
                  out: Test = never, strided_out: bool = True, rows: Test = never, unbuffered: Test = never,
@@ -79,7 +79,6 @@ class Primitive:
         operands, _, parameters = takes.partition("|")
         self.function, self.name, self.kind, self.view, self.out = function, name, kind, view, out
         self.operands, self.parameters = tuple(operands.split()), tuple(parameters.split())
-        self.variadic = any(x.startswith("*") for x in self.operands)
         self.strided_out, self.rows, self.unbuffered, self.linear = strided_out, rows, unbuffered, linear
         self.flops, self.can_fail, self.signature = flops or each_element, can_fail, signature
         self.short = short or name.rpartition(".")[2].strip("_[]=") or "part"

@@ -159,6 +159,7 @@ class ProcessGroup:
         self.text = mmap.mmap(-1, MESSAGE)
         self.buffers: dict[int, Any] = {}  # memory of each call of a program that goes to and fro
         self.parts: dict[int, list[Any]] = {}  # the same, cut: each worker's part
+        self.factors: dict[int, list[Any]] = {}  # by what parts are multiplied: where they are means, and where sums
         self.round = 0
 
     # --- waiting ---
@@ -217,6 +218,7 @@ class ProcessGroup:
         """Memory for a call, whose first axis goes through the workers."""
         self.buffers[collective_id] = memory
         self.parts[collective_id] = [memory[rank, ...] for rank in range(self.size)]
+        self.factors[collective_id] = [np.full(self.size, share, memory.dtype) for share in (1 / self.size, 1)]
 
     def local_shard(self, a: Any) -> Any:
         """This worker's part of a vector, a view."""
@@ -248,11 +250,11 @@ class ProcessGroup:
         self.barrier()
         if not bounds:
             return np.array(np.add.reduce(there[:-1], axis=0) * (1 / self.size))
-        mean, shares = there[-1], np.full(self.size, 1 if self.total else 1 / self.size, there.dtype)
+        mean, factors = there[-1], self.factors[collective_id][self.total]
         for start, stop in bounds:
             size = (stop - start) // self.size
             part = slice(start + self.rank * size, start + (self.rank + 1) * size)
-            np.matmul(shares, there[:-1, part], out=mean[part])  # a sum and its share in one go
+            np.matmul(factors, there[:-1, part], out=mean[part])  # a sum and its share in one go
         if whole:
             self.barrier()
         return mean

@@ -1,12 +1,14 @@
 """What people write: each of these steps compiles, and gives the same bits as it does by itself."""
 
 import copy
+import functools
 import json
 import pickle
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy import where
 
 import tinytensor as tt
 from tinytensor import nn, optim
@@ -221,6 +223,53 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "a number into integers": (lambda x, k: written(lambda y: y.__setitem__(0, k))(x.astype(int)), X, 2.5),
     "np.float32(-np.inf)": (lambda x: np.where(x > 0, x, np.float32(-np.inf)).max(0), X),
 }
+
+
+class Held:
+    function, method = np.mean, staticmethod(np.sum)
+
+
+HELD = {"where": where, "many": [np.concatenate, np.exp], "parts": functools.partial(np.sum, axis=0)}
+FUNCTIONS |= {
+    "a function by its own name": (lambda x: where(x > 0, x, 1), X), "in a class": (lambda x: Held.function(x), X),
+    "in a dict": (lambda x: HELD["where"](x > 0, x, 1), X), "in a partial": (lambda x: HELD["parts"](x), X),
+    "in a list": (lambda x: HELD["many"][0]([x, HELD["many"][1](x)]), X), "a method": (lambda x: Held().method(x), X),
+    "a default": (lambda x, reduce=np.sum: reduce(x), X), "mapped": (lambda x: sum(map(np.sum, x)), X)}
+SAME: dict[str, Any] = {  # what gives the array itself, or a view, where it is as it has to be
+    "asarray": np.asarray, "asarray, dtype": lambda x: np.asarray(x, np.float32), "asarray, C": lambda x: np.asarray(
+        x, order="C"), "asarray, F": lambda x: np.asarray(x, None, "F"), "array": lambda x: np.array(x, copy=None),
+    "ascontiguousarray": np.ascontiguousarray, "asfortranarray": np.asfortranarray, "conj": lambda x: x.conj(),
+    "astype": lambda x: x.astype(np.float32, copy=False), "ravel": lambda x: x.ravel("K"), "np.ravel": np.ravel,
+    "conjugate": lambda x: x.conjugate(), "real": lambda x: x.real, "squeeze": np.squeeze, "atleast_2d": np.atleast_2d,
+    "asanyarray": np.asanyarray, "reshape": lambda x: x.reshape(-1), "transpose": lambda x: x.transpose().T,
+    "nan_to_num": lambda x: np.nan_to_num(x, copy=False), "broadcast_to": lambda x: np.broadcast_to(x, x.shape),
+    "moveaxis": lambda x: np.moveaxis(x, 0, 1), "split": lambda x: np.split(x, [len(x)])[0],
+    "np.array": np.array, "copy": np.copy, "flatten": lambda x: x.flatten(), "positive": lambda x: +x}
+LAYOUTS: dict[str, Any] = {
+    "C": lambda x: x * 1, "F": lambda x: np.asfortranarray(x * 1), "T": lambda x: (x * 1).T, "rows": lambda x:
+        np.repeat(x, 2, 0)[::2], "reversed": lambda x: (x * 1)[::-1], "a row": lambda x: (x * 1)[:1]}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", SAME)
+def test_what_is_the_same_array_stays_the_same(name: str, layout: str) -> None:
+    def first(x: Any) -> Any:
+        y = LAYOUTS[layout](x)
+        z = SAME[name](y)
+        y[0] = 7
+        return y.sum() + z.sum() + (z.ravel("K") * np.arange(z.size, dtype=np.float32)).sum()
+
+    def second(x: Any) -> Any:
+        y = LAYOUTS[layout](x)
+        z = SAME[name](y)
+        if z.flags.writeable:
+            z[...] = 7
+        return y.sum() + z.sum()
+
+    for step in (first, second):
+        compiled = tt.compile(step)
+        for _ in range(3):
+            assert equal(step(X), compiled(X))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -50,7 +50,8 @@ REPLACED = ("forward", "__call__", "step", "update")  # methods of the library's
 WRAPPERS = (staticmethod, classmethod, property, cached_property, partialmethod)
 FIXED = (*ATOMS, *CONSTANT, *STREAMS, CodeType, types.BuiltinFunctionType, types.WrapperDescriptorType,
          types.MethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodWrapperType,
-         types.ClassMethodDescriptorType, type(SourceInfo.line), types.GenericAlias, types.UnionType, np.ufunc)
+         types.ClassMethodDescriptorType, type(SourceInfo.line), types.GenericAlias, types.UnionType, np.ufunc,
+         type(np.sum), type(np.random.default_rng))  # functions of NumPy in C, as those of Python itself
 READERS = {"getenv": os.environ, "getenvb": os.environ}  # functions of os, and what they read
 LEFT_ALONE = (NUMPY, PACKAGE)  # modules that hold nothing which the user sets
 COMPILER = __name__.rpartition(".tracing")[0]

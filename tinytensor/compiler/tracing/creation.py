@@ -52,12 +52,12 @@ def made(trace: Trace, function: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def converted(trace: Trace, function: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-    """An array of what may hold tracers: a copy by `np.array`, the same by the others."""
+    """An array of what may hold tracers: a copy by `np.array`, by the others the same where it is as it has to be."""
     if first_tracer(x) is None:
         return function(x, *args, **kwargs)
     dtype = args[0] if args else kwargs.get("dtype")
-    order = kwargs.get("order", "F" if function is FORTRAN else "C" if function is CONTIGUOUS
-                       else "K")
+    order = args[1] if len(args) > 1 else kwargs.get("order")
+    order = "F" if function is FORTRAN else "C" if function is CONTIGUOUS else order or "K"
     if type(x) is ScalarTracer:
         dtype = np.dtype(type(x.value.array) if dtype is None else dtype)
         if kwargs.get("copy") is False or dtype.kind not in "biufc":
@@ -65,9 +65,10 @@ def converted(trace: Trace, function: Any, x: Any, *args: Any, **kwargs: Any) ->
         y = made(trace, ZEROS, (), dtype)
         y[...] = x
     elif type(x) is ArrayTracer:
-        y = x if dtype is None else x.astype(dtype)
+        y = x if dtype is None or np.dtype(dtype) == x.dtype else x.astype(dtype)
+        stays = order in "KA" or (y.flags.c_contiguous if order == "C" else y.flags.f_contiguous)
         copy = kwargs.get("copy", function is ARRAY)
-        y = y.copied() if y.is_scalar else y if not copy and order == "K" else y.copy(order)
+        y = y.copied() if y.is_scalar else y if stays and not copy else y.copy(order)
     else:
         y = trace.stack(x)
         y = y if dtype is None else y.astype(dtype)

@@ -293,6 +293,12 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         given = () if not axes else (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes,)
         return self.tape.dispatch(NP_TRANSPOSE, (self, *given), {})
 
+    def conj(self) -> Any:
+        """As an array's: of real numbers it is the array itself."""
+        return np.conjugate(self) if self.dtype.kind == "c" else self
+
+    conjugate = conj
+
     def clip(self, min: Any = None, max: Any = None, out: Any = None, **options: Any) -> Any:
         """As an array's."""
         return self.tape.dispatch(NP_CLIP, (self, min, max, out), options)
@@ -471,7 +477,7 @@ METHODS = {"all": np.all, "any": np.any, "argmax": np.argmax, "argmin": np.argmi
            "max": np.max, "mean": np.mean, "min": np.min, "nonzero": np.nonzero, "prod": np.prod, "put": np.put,
            "ravel": np.ravel, "repeat": np.repeat, "round": np.round, "searchsorted": np.searchsorted,
            "squeeze": np.squeeze, "std": np.std, "sum": np.sum, "swapaxes": np.swapaxes, "take": np.take,
-           "trace": np.trace, "var": np.var, "conj": np.conjugate, "conjugate": np.conjugate}
+           "trace": np.trace, "var": np.var}
 
 
 def method(name: str, function: Any) -> Target:

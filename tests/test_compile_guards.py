@@ -263,6 +263,13 @@ def keyword_default_of_the_step_itself() -> Any:
 
 
 @case
+def view_of_a_dict() -> Any:
+    d = {"a": 2.0}
+    items = d.items()
+    return lambda x: x * sum(v for _, v in items), lambda: d.__setitem__("b", 5.0)
+
+
+@case
 def keys_of_a_dict() -> Any:
     d = {"a": 2.0}
     return lambda x: x * len(next(iter(d))), lambda: d.__setitem__("abc" * len(next(iter(d))), d.popitem()[1])

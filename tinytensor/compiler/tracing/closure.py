@@ -40,7 +40,7 @@ from .code import (
     names_of,
 )
 from .containers import Attributes, Content, Elements, Form, Mapping, Reference, Registered, Sequence
-from .opaque import CACHES, CONSTANT, IMMUTABLE, is_bound_builtin, is_hidden, made_in_python, slot_names
+from .opaque import CACHES, CONSTANT, IMMUTABLE, VIEWS, is_bound_builtin, is_hidden, made_in_python, slot_names
 from .scopes import ATOMS, Cells, Class, Members, Nothing, Partial, Scope, Settings, Variables, same
 from .source_info import NUMPY, PACKAGE
 
@@ -151,7 +151,7 @@ class ClosureScan:
         elif isinstance(x, WRAPPERS):
             for part in ("__func__", "fget", "fset", "func", "args", "keywords"):
                 self.visit(getattr(x, part, None), name)
-        elif isinstance(x, types.MappingProxyType):
+        elif isinstance(x, VIEWS):
             for y in gc.get_referents(x):
                 self.visit(y, name)
         elif is_bound_builtin(x):

@@ -14,6 +14,7 @@ import logging
 import operator
 import pathlib
 import re
+import struct
 import uuid
 import weakref
 from collections import OrderedDict, defaultdict, deque
@@ -34,9 +35,11 @@ CACHES = functools._lru_cache_wrapper
 # Nobody can change these, or nobody asks what they hold
 CONSTANT = (re.Pattern, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal,
             fractions.Fraction, pathlib.PurePath, uuid.UUID, type(NotImplemented), logging.Logger, operator.itemgetter,
-            operator.attrgetter)
-CONTAINERS = (list, dict, tuple, set, frozenset, deque, OrderedDict, defaultdict, array.array, bytearray, memoryview,
-              MappingProxyType, SimpleNamespace, BaseException, weakref.ref, ModuleType, functools.partial)
+            operator.attrgetter, operator.methodcaller, struct.Struct)
+EMPTY: dict[Any, Any] = {}
+VIEWS = (MappingProxyType, type(EMPTY.keys()), type(EMPTY.values()), type(EMPTY.items()))  # of a mapping
+CONTAINERS = (*VIEWS, list, dict, tuple, set, frozenset, deque, OrderedDict, defaultdict, array.array, bytearray,
+              memoryview, SimpleNamespace, BaseException, weakref.ref, ModuleType, functools.partial)
 
 HIDDEN: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()  # of each class that was met
 

@@ -28,7 +28,7 @@ def flatten(tree: Any, name: str, arrays: dict[str, Any]) -> Any:
     if isinstance(tree, np.ndarray):
         if tree.dtype.hasobject:
             raise CheckpointError(f"save: {name} is an array of Python objects; expected numbers; leave it out")
-        key = name
+        key = name.replace("\0", "'")  # at which a name in a .zip ends
         while key in arrays or key in RESERVED:
             key += "'"
         arrays[key] = tree

@@ -53,32 +53,6 @@ PAIRS = [op for op in [*FLOAT_PAIRS, REGISTRY["power"], REGISTRY["float_power"]]
 FEW = settings(max_examples=max(settings().max_examples // 4, 1))  # for what runs once for each sample
 
 
-def call(op: Op, sample: Sample, *args: Any) -> Any:
-    """The op's public function, with the parameters of a sample."""
-    return PUBLIC[op.name](*args, **sample.params)
-
-
-def leaves_of(op: Op, args: Any) -> list[Any]:
-    """The arguments, the floating arrays among them as leaves where the op has a rule for them."""
-    return [Tensor(x, requires_grad=True) if isinstance(x, np.ndarray) and x.dtype.kind == "f" and op.rules[i] else x
-            for i, x in enumerate(args)]
-
-
-def tensors(args: Any) -> list[Tensor]:
-    return [x for x in args if isinstance(x, Tensor)]
-
-
-def nodes(*roots: Tensor) -> set[Tensor]:
-    """Every tensor that these were made of."""
-    seen, stack = set(), list(roots)
-    while stack:
-        node = stack.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            stack += node.inputs
-    return seen
-
-
 def checked(f: Any, *args: Any, order: int) -> None:
     """gradcheck, unless the drawn point is all kinks."""
     try:
@@ -87,19 +61,6 @@ def checked(f: Any, *args: Any, order: int) -> None:
         if "kink" not in str(error):
             raise
         reject()
-
-
-def check_op(op: Op, sample: Sample, args: Any, order: int = 2) -> None:
-    """The gradient of one call, with respect to every floating array."""
-    checked(lambda *xs: call(op, sample, *xs), *args, order=order)
-
-
-def has_differences(op: Op, sample: Sample) -> bool:
-    """Whether differences can check it: elements go in and come out, in float64."""
-    args = [np.ones(x) if isinstance(x, tuple) else x for x in sample.inputs]
-    with np.errstate(all="ignore"):
-        y = call(op, sample, *args)
-    return bool(y.dtype == np.float64 and y.size and sum(x.size for x in args if isinstance(x, np.ndarray)))
 
 
 # --- the forward pass is NumPy's ---
@@ -217,27 +178,10 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
 }
 
 
-def answers(op: Op) -> list[Any]:
-    """The NumPy functions, and methods of ufuncs, that an op answers for."""
-    keys = [key for key, function in NUMPY.items() if function.__name__ == op.name]
-    return [getattr(key[0], key[1]) if isinstance(key, tuple) else key for key in keys]
-
-
 def apart(function: Any, x: Any, window_shape: int, axis: int = -1, stride: int = 1, dilation: int = 1) -> Any:
     """NumPy's windows, thinned out: it knows no stride and no dilation."""
     windows = function(x, dilation * (window_shape - 1) + 1, axis=axis)
     return windows[(*[slice(None)] * (axis % x.ndim), slice(None, None, stride), ..., slice(None, None, dilation))]
-
-
-def by_numpy(function: Any, op: Op, args: Any, params: Any) -> Any:
-    """The same call, of NumPy's own function."""
-    if function is np.clip:
-        params = {"a_min": None, "a_max": None, **params}
-    if function is np.astype:
-        return function(*args, *params.values())
-    if function is np.lib.stride_tricks.sliding_window_view:
-        return apart(function, *args, **params)
-    return function(args, **params) if isinstance(op.rules, define.Every) else function(*args, **params)
 
 
 def same(mine: Any, numpy: Any, exact: bool = False) -> None:
@@ -246,26 +190,6 @@ def same(mine: Any, numpy: Any, exact: bool = False) -> None:
     assert mine.shape == np.shape(numpy)
     np.testing.assert_allclose(mine, numpy, rtol=0 if exact else 1e-5 if mine.dtype == np.float32 else 1e-12, atol=1e-6
                                if not exact and mine.dtype == np.float32 else 0)
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("op, sample", calls(OPS))
-def test_forward_is_numpys(op: Op, sample: Sample, dtype: Any) -> None:
-    args = fixed_inputs(op, sample, dtype)
-    wrapped = [Tensor(x) if isinstance(x, np.ndarray) else x for x in args]
-    functions = answers(op)
-    assert functions or op.name in PLAIN, "an op needs a NumPy function, or a plain formula in this file, to be held to"
-    for function in functions:
-        expected = by_numpy(function, op, args, sample.params)
-        if function.__name__ != "reduce":  # that of a ufunc goes along the first axis, unless told otherwise
-            same(call(op, sample, *args), expected)  # arrays in: an array out
-        if wrapped:
-            y = by_numpy(function, op, wrapped, sample.params)
-            assert type(y) is Tensor and type(y.data) is np.ndarray
-            same(y, expected)
-    if op.name in PLAIN:
-        with np.errstate(all="ignore"):
-            same(call(op, sample, *wrapped), np.asarray(PLAIN[op.name](*args, **sample.params)))
 
 
 EDGES = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 1.0, -1.0, 0.5, -3.7, 1e30, -1e30, 1e-40])
@@ -403,49 +327,6 @@ def test_ufuncs_of_several_outputs_are_refused(ufunc: np.ufunc) -> None:
         ufunc(*[tt.ones(2)] * ufunc.nin)
 
 
-# --- nothing is written, dtypes and shapes are kept ---
-
-
-@pytest.mark.parametrize("op, sample", calls(OPS))
-def test_layouts_are_read_and_nothing_is_written(op: Op, sample: Sample) -> None:
-    """Read-only inputs in any layout, a read-only g, two passes over one graph: always the values of plain copies."""
-    args = fixed_inputs(op, sample)
-    plain = leaves_of(op, args)
-    expected = call(op, sample, *plain)
-    g = np.random.default_rng(0).uniform(0.5, 1.5, expected.shape).astype(expected.dtype)
-    gradient = gradients(expected, g.copy()) if tensors(plain) else {}
-    for layout in LAYOUTS:
-        awkward = leaves_of(op, [layout(x) if isinstance(x, np.ndarray) else x for x in args])
-        y = call(op, sample, *awkward)
-        if not tensors(plain):  # no rule: arrays in, an array out
-            np.testing.assert_array_equal(y, expected)
-            continue
-        np.testing.assert_allclose(y.data, expected.data, rtol=1e-12, atol=1e-13)
-        first, again = (gradients(y, layout(g), release=False) for _ in range(2))
-        for x, p in zip(tensors(awkward), tensors(plain), strict=True):
-            np.testing.assert_allclose(first[x], gradient[p], rtol=1e-12, atol=1e-13)
-            np.testing.assert_array_equal(first[x], again[x])
-
-
-@pytest.mark.parametrize("op, sample", calls(SMOOTH))
-def test_float32_stays(op: Op, sample: Sample) -> None:
-    """In a graph whose arrays are all float32, every value and gradient is float32, at order 2 as well."""
-    if op.name == "float_power" or "dtype" in sample.params:
-        wanted = np.dtype(sample.params.get("dtype", np.float64))  # they are asked for another dtype
-    else:
-        wanted = np.dtype(np.float32)
-    leaves = leaves_of(op, fixed_inputs(op, sample, np.float32))
-    y = call(op, sample, *leaves)
-    assert y.dtype == wanted
-    xs = tensors(leaves)
-    for create_graph in (False, True):
-        found = tt.grad(y, xs, np.ones(y.shape, y.dtype), create_graph=create_graph, retain_graph=True)
-        for x, g in zip(xs, found, strict=True):
-            assert g.dtype == np.float32 and g.shape == x.shape and type(g.data) is np.ndarray
-        if wanted == np.float32:
-            assert {node.dtype for node in nodes(y, *[g for g in found if g.needs])} == {np.dtype(np.float32)}
-
-
 @pytest.mark.parametrize("op", named(PAIRS))
 @pytest.mark.parametrize("other", [2.5, 2, np.float32(2.5), np.array(2.5, np.float32), tt.tensor(2.5)], ids=repr)
 def test_numbers_do_not_promote(op: Op, other: Any) -> None:
@@ -458,39 +339,6 @@ def test_numbers_do_not_promote(op: Op, other: Any) -> None:
             assert y.dtype == wanted
             y.sum().backward()
             assert x.grad.dtype == np.float32 and x.grad.shape == shape
-
-
-@pytest.mark.parametrize("op", named(op for op in SMOOTH if list(map(str, op.samples[0].inputs)) == ["(2, 3)"]))
-@FEW
-@given(data=st.data())
-def test_any_shape(op: Op, data: st.DataObject) -> None:
-    """No axes, one element, no element: a gradient of the right shape and dtype, or NumPy's own error."""
-    shape, dtype = data.draw(shapes()), data.draw(st.sampled_from([np.float32, np.float64]))
-    array = data.draw(arrays(shape, op.domain_of(0), dtype))
-    params: dict[str, Any] = {key: value for key, value in op.samples[0].params.items() if key != "shape"}
-    if op.name in ("reshape", "pad", "softmax", "log_softmax", "tril", "triu") or "axis" in params:
-        shape = array.shape or (1,)
-        array = array.reshape(shape)
-        params = {"shape": -1} if op.name == "reshape" else params
-        array = np.stack([array, array]) if op.name in ("tril", "triu") else array
-    x = Tensor(array, requires_grad=True)
-    try:
-        expected = by_numpy(answers(op)[0], op, [array], params) if answers(op) else None
-    except ValueError:  # the largest of no elements
-        with pytest.raises(ValueError, match=f"^{op.name}: "):
-            PUBLIC[op.name](x, **params)
-        return
-    except RuntimeWarning:  # the mean of no elements
-        assert not array.size
-        return
-    if not array.size and op.name in ("softmax", "log_softmax", "logsumexp"):
-        return  # nothing to be the largest
-    y = PUBLIC[op.name](x, **params)
-    if expected is not None:
-        same(y, expected)
-    if y.needs:
-        y.backward(np.ones(y.shape))
-        assert x.grad.shape == x.shape and x.grad.dtype == (x.dtype)
 
 
 # --- the gradient is right ---
@@ -510,41 +358,11 @@ def test_gradient_of_what_broadcasts(op: Op, data: st.DataObject) -> None:
     checked(PUBLIC[op.name], *args, order=2)
 
 
-@pytest.mark.parametrize("op", named([*PAIRS, REGISTRY["where"]]))
-@FEW
-@given(data=st.data())
-def test_shapes_of_what_broadcasts(op: Op, data: st.DataObject) -> None:
-    """Also where nothing is left: an axis of no elements against one of size 1."""
-    args = data.draw(broadcast_inputs(op, 3 if op.name == "where" else 2))
-    if op.name == "where":
-        args = (args[0] > 0.5, *args[1:])
-    leaves = leaves_of(op, args)
-    y = PUBLIC[op.name](*leaves)
-    assert y.shape == np.broadcast_shapes(*[a.shape for a in args])
-    for x, g in zip(tensors(leaves), tt.grad(y, tensors(leaves), np.ones(y.shape)), strict=True):
-        assert g.shape == x.shape and (y.size or not g.data.any())
-
-
 @FEW
 @given(data=st.data())
 def test_gradient_of_where(data: st.DataObject) -> None:
     condition, a, b = data.draw(broadcast_inputs(REGISTRY["where"], 3, min_side=1))
     gradcheck(lambda a, b: tt.where(condition > 0.5, a, b), a, b, order=2)
-
-
-@pytest.mark.parametrize("op, sample", calls(op for op in SMOOTH if op.analytic))
-def test_complex_step(op: Op, sample: Sample) -> None:
-    args = fixed_inputs(op, sample)
-    leaves = leaves_of(op, args)
-    rng = np.random.default_rng(0)
-    moves = [rng.uniform(-1, 1, x.shape) if isinstance(x, Tensor) else None for x in leaves]
-    y = call(op, sample, *leaves)
-    w = rng.uniform(0.5, 1.5, y.shape)
-    exact = np.sum(w * complex_step(lambda *z: op.forward(*z, **sample.params), args, moves))
-    found, moves = tt.grad(y, tensors(leaves), w), [d for d in moves if d is not None]
-    along = [np.sum(g.data * d) for g, d in zip(found, moves, strict=True)]
-    assert exact.size == 1
-    np.testing.assert_allclose(sum(along), exact, rtol=1e-10, atol=1e-10 * (1 + sum(map(abs, along))))
 
 
 @pytest.mark.parametrize("op, sample", calls(op for op in SMOOTH if op.definition))

@@ -1,0 +1,398 @@
+"""The tests that an op gets by being defined: against NumPy, differences and itself, at fixed points.
+
+The package's own ops are tested by the same checks. What is drawn at random is drawn by the tests that call them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..apply import PUBLIC
+from ..autograd import grad, gradients
+from ..core import NUMPY, REGISTRY, Array, Op, Sample, Tensor
+from ..define import Every
+from .gradcheck import from_outside, gradcheck, in_order
+from .oracles import complex_step
+from .points import LAYOUTS, fixed_inputs, special_inputs
+
+Function = Callable[..., Any]
+REFUSALS = (ValueError, TypeError, IndexError)
+SHAPES = ((), (1,), (4,), (2, 1), (0,), (0, 3), (3, 0))
+PAIRS = (((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((1,), (3,)), ((2, 3), ()), ((), ()), ((3, 1, 2), (2, 1)),
+         ((0,), (1,)), ((0, 3), (3,)), ((2, 1), (2, 0)))
+
+
+class Case(NamedTuple):
+    """An op, the function that users call, and what that must compute."""
+
+    op: Op
+    function: Function
+    references: Sequence[Function]
+
+    def call(self, sample: Sample, *args: Any) -> Any:
+        """The op's function, with the parameters of a sample."""
+        return self.function(*args, **sample.params)
+
+    def leaves(self, args: Sequence[Any]) -> list[Any]:
+        """The arguments, the floating arrays among them as leaves where the op has a rule for them."""
+        return [Tensor(x, requires_grad=True) if isinstance(x, np.ndarray) and x.dtype.kind == "f" and self.op.rules[i]
+                else x for i, x in enumerate(args)]
+
+    @property
+    def differentiable(self) -> bool:
+        return isinstance(self.op.rules, Every) or any(self.op.rules)
+
+
+class Check(NamedTuple):
+    """One test of an op: `str()` is its name, a call runs it."""
+
+    name: str
+    run: Callable[[], None]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __call__(self) -> None:
+        self.run()
+
+
+# --- what users call ---
+
+
+@from_outside
+def check_op(op: Function | Op | str, *references: Function) -> None:
+    """Test an op: run all of its `checks`.
+
+    Raises
+    ------
+    AssertionError, or what the op itself raises
+        The first that fails; a note says which check it was.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.testing import check_op
+    >>> check_op(tt.tanh)
+    """
+    for check in checks(op, *references):
+        try:
+            check()
+        except Exception as error:
+            error.add_note(f"in the check {check}")
+            raise
+
+
+def checks(op: Function | Op | str, *references: Function) -> list[Check]:
+    """The tests of an op, for `pytest.mark.parametrize`; they need its samples, and its domain.
+
+    Every sample: the values are those of `references` in float64 and float32; inputs in any memory layout are read
+    and never written; float32 stays; the gradient is right at order 1 and 2, and by the complex step where the op is
+    analytic; the fast rule agrees with the definition; and at 0, 1, -1 and the ends of the domain the gradient is the
+    derivative, or between those from both sides. Then shapes: no axes, one element, none, and pairs that broadcast.
+
+    Parameters
+    ----------
+    op : callable, Op or str
+        What `define.op` or `define.row` gave, or the name of an op of the package.
+    *references : callable
+        Functions of the same arguments, on plain arrays, that give the same values: one that is a `functools.partial`
+        is taken to be NumPy's, and called with Tensors too. By default the NumPy functions that the op answers for.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.testing import checks
+    >>> [str(check) for check in checks(tt.tanh)][:3]
+    ['tanh-0-values', 'tanh-0-layouts', 'tanh-0-float32']
+    """
+    case = case_of(op, references)
+    found = []
+    for i, sample in enumerate(case.op.samples):
+        for name, check in (("values", check_values), ("layouts", check_layouts)):
+            found.append(Check(f"{case.op.name}-{i}-{name}", partial(check, case, sample)))
+        if case.differentiable:
+            for name, check in (("float32", check_float32), ("gradient", check_fixed_gradient),
+                                ("special", check_special)):
+                found.append(Check(f"{case.op.name}-{i}-{name}", partial(check, case, sample)))
+            if case.op.analytic:
+                found.append(Check(f"{case.op.name}-{i}-complex step", partial(check_complex_step, case, sample)))
+            if case.op.definition:
+                found.append(Check(f"{case.op.name}-{i}-definition", partial(check_definition, case, sample)))
+    if not isinstance(case.op.rules, Every) and (case.op.broadcasts or len(arrays_of(case.op.samples[0])) == 1):
+        found.append(Check(f"{case.op.name}-shapes", partial(check_shapes, case)))
+    return found
+
+
+def case_of(op: Function | Op | str, references: Sequence[Function] = ()) -> Case:
+    """The record of an op and its function, from either."""
+    name = op if isinstance(op, str) else op.name if isinstance(op, Op) else getattr(op, "__name__", repr(op))
+    record = op if isinstance(op, Op) else getattr(op, "op", None) or REGISTRY.get(name)
+    function = PUBLIC.get(name, op) if isinstance(op, Op | str) else op
+    if not isinstance(record, Op) or not callable(function):
+        raise TypeError(f"check_op: {name} is no op; expected what define.op or define.row gave, or the name of one; "
+                        f"check a function composed of ops with gradcheck")
+    if not record.samples:
+        raise ValueError(f"check_op: {name} has no samples; expected one call or more to test; define it with "
+                         f"samples=(S((2, 3)),), where a shape stands for random values")
+    return Case(record, function, references or [partial(by_numpy, f, record) for f in answers(function)])
+
+
+def answers(function: Function) -> list[Function]:
+    """The NumPy functions, and methods of ufuncs, that an op answers for."""
+    keys = [key for key, f in NUMPY.items() if f is function or getattr(f, "__wrapped__", None) is function]
+    return [getattr(key[0], key[1]) if isinstance(key, tuple) else key for key in keys]
+
+
+def by_numpy(function: Function, op: Op, *args: Any, **params: Any) -> Any:
+    """A call of NumPy's own function, which may have other defaults."""
+    if function.__name__ == "reduce":  # subtle: along the first axis, unless told
+        params = {"axis": None, **params}
+    elif function is np.clip:
+        params = {"a_min": None, "a_max": None, **params}
+    elif function is np.astype:
+        return function(*args, *params.values())
+    return function(args, **params) if isinstance(op.rules, Every) else function(*args, **params)
+
+
+# --- values ---
+
+
+def same(mine: Any, expected: Any) -> None:
+    """Equal in dtype, in shape and, up to rounding, in value."""
+    __tracebackhide__ = True
+    mine, expected = mine.data if isinstance(mine, Tensor) else np.asarray(mine), np.asarray(expected)
+    assert mine.dtype == expected.dtype, f"the dtype is {mine.dtype}; expected {expected.dtype}"
+    assert mine.shape == expected.shape, f"the shape is {mine.shape}; expected {expected.shape}"
+    single = mine.dtype == np.float32
+    np.testing.assert_allclose(mine, expected, rtol=1e-5 if single else 1e-12, atol=1e-6 if single else 1e-15)
+
+
+def check_values(case: Case, sample: Sample) -> None:
+    """Arrays in, an array out; Tensors in, a Tensor out, with the reference's values and dtype."""
+    for dtype in (np.float64, np.float32):
+        args = fixed_inputs(case.op, sample, dtype)
+        wrapped = [Tensor(x) if isinstance(x, np.ndarray) else x for x in args]
+        with np.errstate(all="ignore"):
+            plain, y = case.call(sample, *args), case.call(sample, *wrapped)
+            assert not isinstance(plain, Tensor)
+            if any(isinstance(x, Tensor) for x in wrapped):
+                assert type(y) is Tensor and type(y.data) is np.ndarray
+            same(y, plain)
+            for reference in case.references:
+                expected = reference(*args, **sample.params)
+                same(plain, expected)
+                if isinstance(reference, partial) and any(isinstance(x, Tensor) for x in wrapped):
+                    same(reference(*wrapped, **sample.params), expected)  # NumPy's function hands over to the op
+
+
+def check_layouts(case: Case, sample: Sample) -> None:
+    """Read-only inputs in any layout, a read-only g, two passes over one graph: always the values of plain copies."""
+    args = fixed_inputs(case.op, sample)
+    plain = case.leaves(args)
+    expected = case.call(sample, *plain)
+    xs = tensors(plain)
+    g = np.random.default_rng(0).uniform(0.5, 1.5, expected.shape).astype(expected.dtype)
+    gradient = gradients(expected, g.copy()) if xs and expected.needs else {}
+    for layout in LAYOUTS:
+        awkward = case.leaves([layout(x) if isinstance(x, np.ndarray) else x for x in args])
+        y = case.call(sample, *awkward)
+        if not gradient:  # no rule: arrays in, an array out
+            np.testing.assert_array_equal(data(y), data(expected))
+            continue
+        np.testing.assert_allclose(y.data, expected.data, rtol=1e-12, atol=1e-13)
+        first, again = (gradients(y, layout(g), release=False) for _ in range(2))
+        for x, p in zip(tensors(awkward), xs, strict=True):
+            np.testing.assert_allclose(first[x], gradient[p], rtol=1e-12, atol=1e-13)
+            np.testing.assert_array_equal(first[x], again[x])
+
+
+def check_float32(case: Case, sample: Sample) -> None:
+    """In a graph whose arrays are all float32, every value and gradient is float32, at order 2 as well."""
+    args = fixed_inputs(case.op, sample, np.float32)
+    leaves = case.leaves(args)
+    y, xs = case.call(sample, *leaves), tensors(leaves)
+    if not xs or not y.needs:
+        return
+    asked = data(case.op.forward(*args, **sample.params)[0] if type(y) is tuple else y).dtype
+    for create_graph in (False, True):
+        found = grad(y, xs, np.ones(y.shape, y.dtype), create_graph=create_graph, retain_graph=True)
+        for x, g in zip(xs, found, strict=True):
+            assert g.dtype == np.float32 and g.shape == x.shape and type(g.data) is np.ndarray
+        if asked == np.float32:
+            kinds = {n.dtype for root in [y, *found] for n in [*in_order(root), root]}
+            assert kinds == {np.dtype(np.float32)}, f"{kinds} in the graph; expected float32 alone"
+
+
+def tensors(args: Sequence[Any]) -> list[Tensor]:
+    return [x for x in args if isinstance(x, Tensor)]
+
+
+def data(y: Any) -> Array:
+    return np.asarray(y.data if isinstance(y, Tensor) else y)
+
+
+# --- gradients ---
+
+
+def check_gradient(case: Case, sample: Sample, args: Sequence[Any], order: int = 2) -> bool:
+    """The gradient of one call, with respect to every floating array; False where the point is all kinks."""
+    try:
+        return gradcheck(lambda *xs: case.call(sample, *xs), *args, order=order)
+    except ValueError as error:
+        if "kink" not in str(error):
+            raise
+        return False
+
+
+def check_fixed_gradient(case: Case, sample: Sample) -> None:
+    """At points in general position, where differences can check it: elements go in and come out, in float64."""
+    args = fixed_inputs(case.op, sample)
+    y = data(case.call(sample, *args))
+    if y.dtype == np.float64 and y.size and any(x.needs for x in tensors(case.leaves(args)) if x.size):
+        assert check_gradient(case, sample, args), "the samples stand at kinks; give others"
+
+
+def check_complex_step(case: Case, sample: Sample) -> None:
+    """The gradient along one direction, exact to rounding."""
+    args = fixed_inputs(case.op, sample)
+    leaves, rng = case.leaves(args), np.random.default_rng(0)
+    moves = [rng.uniform(-1, 1, x.shape) if isinstance(x, Tensor) else None for x in leaves]
+    y = case.call(sample, *leaves)
+    w = rng.uniform(0.5, 1.5, y.shape)
+    exact = np.sum(w * complex_step(lambda *z: case.op.forward(*z, **sample.params), args, moves))
+    found = grad(y, tensors(leaves), w)
+    along = [np.sum(g.data * d) for g, d in zip(found, [d for d in moves if d is not None], strict=True)]
+    np.testing.assert_allclose(sum(along), exact, rtol=1e-10, atol=1e-10 * (1 + sum(map(abs, along))))
+
+
+def check_definition(case: Case, sample: Sample, args: Sequence[Any] | None = None, g: Array | None = None) -> None:
+    """The fast rule, the graph that the definition puts in its place, and the definition itself agree."""
+    args = fixed_inputs(case.op, sample) if args is None else args
+    fast, slow = case.leaves(args), case.leaves(args)
+    assert case.op.definition is not None
+    y, z = case.call(sample, *fast), case.op.definition(*slow, **sample.params)
+    np.testing.assert_allclose(y.data, z.data, rtol=1e-12, atol=1e-13)
+    g = np.random.default_rng(1).uniform(-1, 1, y.shape) if g is None else g
+    by_rule = grad(y, tensors(fast), g, retain_graph=True)
+    by_expansion = grad(y, tensors(fast), g, create_graph=True)
+    by_definition = grad(z, tensors(slow), g)
+    for a, b, c in zip(by_rule, by_expansion, by_definition, strict=True):
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(a.data, c.data, rtol=1e-11, atol=1e-12)
+
+
+# --- shapes ---
+
+
+def arrays_of(sample: Sample) -> list[int]:
+    """Which inputs of a sample are arrays."""
+    return [i for i, x in enumerate(sample.inputs) if isinstance(x, tuple | np.ndarray)]
+
+
+def check_shapes(case: Case) -> None:
+    """No axes, one element, no element, pairs that broadcast: the reference's values, or a refusal as its own."""
+    op, sample = case.op, case.op.samples[0]
+    arrays = arrays_of(sample)
+    for seed, shapes in enumerate(PAIRS if len(arrays) > 1 else [(shape,) for shape in SHAPES]):
+        given = dict(zip(arrays, (*shapes, *shapes), strict=False))
+        inputs = tuple([given[i] if isinstance(x, tuple) else np.resize(x, given[i]) if i in given else x
+                        for i, x in enumerate(sample.inputs)])
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # the mean of no elements
+            for dtype in (np.float64, np.float32):
+                check_one_shape(case, sample, fixed_inputs(op, Sample(inputs, sample.params), dtype, seed))
+
+
+def check_one_shape(case: Case, sample: Sample, args: Sequence[Any]) -> None:
+    """The values of one call, and gradients of the shape and dtype of their inputs."""
+    expected = []
+    for reference in case.references:
+        try:
+            expected.append(reference(*args, **sample.params))
+        except REFUSALS as refusal:
+            try:
+                case.call(sample, *case.leaves(args))
+            except REFUSALS:
+                return
+            raise AssertionError(f"shapes {[np.shape(x) for x in args]} gave a value; expected the refusal "
+                                 f"{refusal!r}") from None
+    leaves = case.leaves(args)
+    try:
+        y = case.call(sample, *leaves)
+    except REFUSALS:
+        if expected:
+            raise
+        return
+    for z in expected:
+        same(y, z)
+    xs = [x for x in tensors(leaves) if isinstance(y, Tensor) and y.needs]
+    for x, g in zip(xs, grad(y, xs, np.ones(y.shape, y.dtype)) if xs else (), strict=True):
+        assert g.shape == x.shape and g.dtype == x.dtype
+
+
+# --- special points ---
+
+
+def check_special(case: Case, sample: Sample) -> None:
+    """0, 1, -1 and the ends of the domain: NumPy's values, and a gradient that is a derivative from some side."""
+    for args in special_inputs(case.op, sample):
+        with np.errstate(all="ignore"):
+            try:
+                expected = [reference(*args, **sample.params) for reference in case.references]
+            except ValueError:  # a matrix that has no inverse
+                continue
+            y = case.call(sample, *case.leaves(args))
+            for z in expected:
+                same(y, z)
+            if isinstance(y, Tensor) and y.needs and y.dtype == np.float64:
+                check_sides(case, sample, args)
+
+
+def check_sides(case: Case, sample: Sample, args: Sequence[Any]) -> None:
+    """Each element of the gradient equals the one-sided derivatives or lies between them, and is no nan.
+
+    A side where the value jumps, or leaves the domain, says nothing. Elements whose output is not finite are left out.
+    """
+    leaves = case.leaves(args)
+    xs, y = tensors(leaves), case.call(sample, *leaves)
+    w = np.random.default_rng(3).uniform(0.5, 1.5, y.shape)
+    finite = np.isfinite(y.data)
+    for i, (x, g) in enumerate(zip(xs, grad(y, xs, w), strict=True)):
+        for at in np.ndindex(x.shape):
+            if x.shape == y.shape and not finite[at]:
+                assert not np.isnan(g.data[at]) or np.isnan(y.data[at]), report(case, i, x, at, g, "no nan")
+                continue
+
+            def slope(h: float, x: Tensor = x, at: tuple[int, ...] = at) -> float:
+                before = x.data
+                x.data = before.copy()
+                x.data[at] += h
+                z = data(case.call(sample, *[a.data if isinstance(a, Tensor) else a for a in leaves]))
+                x.data = before
+                return float(np.sum((w * (z - y.data))[finite])) / h
+
+            sides = [s for s in (one_side(slope, 1e-5), one_side(slope, -1e-5)) if not np.isnan(s)]
+            low, high, value = min(sides, default=-np.inf), max(sides, default=np.inf), float(g.data[at])
+            slack = 1e-4 * (1 + max((abs(s) for s in sides if np.isfinite(s)), default=0))
+            assert low - slack <= value <= high + slack, report(case, i, x, at, g, f"from {low:.6g} to {high:.6g}")
+
+
+def one_side(slope: Callable[[float], float], h: float) -> float:
+    """The derivative from one side: infinite where the slope grows as the step shrinks, nan at a jump."""
+    whole, half = slope(h), slope(h / 2)
+    if not np.isfinite(whole + half):
+        return np.nan
+    if abs(half) > 1.2 * abs(whole) + 1e-3:
+        return np.nan if abs(half) > 1.9 * abs(whole) else float(np.copysign(np.inf, half))
+    return 2 * half - whole
+
+
+def report(case: Case, i: int, x: Tensor, at: tuple[int, ...], g: Tensor, expected: str) -> str:
+    return (f"{case.op.name}: the gradient of array {i} is {g.data[at]} at element {at}, where its values are "
+            f"{x.data.tolist()}; expected {expected}; choose what holds at this point")

@@ -1,0 +1,143 @@
+"""Arrays that ops are tested with, the same at every run: values of a domain, special points, memory layouts.
+
+What is drawn at random stands in `strategies`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..core import REAL, Array, Domain, Op, Sample
+
+Layout = Callable[[Array], Array]
+GRID, REACH, MARGIN = 16, 3, 1 / 8
+
+
+# --- values ---
+
+
+@lru_cache
+def points(domain: Domain = REAL) -> tuple[float, ...]:
+    """Numbers of a domain where differences are well conditioned: multiples of 1/16 up to 3, clear of its ends.
+
+    Exact in every floating dtype, so that two that are not equal are never near. Those near 1/2 come first.
+
+    Examples
+    --------
+    >>> from tinytensor.core import POSITIVE
+    >>> from tinytensor.testing.strategies import points
+    >>> min(points(POSITIVE)), max(points(POSITIVE))
+    (0.125, 3.0)
+    """
+    grid = [k / GRID for k in range(-REACH * GRID, REACH * GRID + 1)]
+    inside = [v for v in grid if any(low + MARGIN <= v <= high - MARGIN for low, high in domain.intervals)]
+    return tuple(sorted(inside, key=lambda v: (abs(v - 0.5), v)))
+
+
+def special(domain: Domain = REAL) -> tuple[float, ...]:
+    """0, 1 and -1, where they are in a domain or at its end, and the finite ends themselves.
+
+    Examples
+    --------
+    >>> from tinytensor.core import POSITIVE
+    >>> from tinytensor.testing.points import special
+    >>> special(POSITIVE)
+    (0.0, 1.0)
+    """
+    ends = [end for interval in domain.intervals for end in interval if np.isfinite(end)]
+    values = [0.0, 1.0, -1.0, *map(float, ends)]
+    return tuple(dict.fromkeys(v for v in values if any(low <= v <= high for low, high in domain.intervals)))
+
+
+def fixed_inputs(op: Op, sample: Sample, dtype: Any = np.float64, seed: int = 7) -> tuple[Any, ...]:
+    """The same without Hypothesis, where values matter little: in general position, off the grid of `points`.
+
+    Examples
+    --------
+    >>> from tinytensor.core import REGISTRY
+    >>> from tinytensor.testing.points import fixed_inputs
+    >>> [x.shape for x in fixed_inputs(REGISTRY["add"], REGISTRY["add"].samples[0])]
+    [(2, 3), (3,)]
+    """
+    rng = np.random.default_rng(seed)
+    return tuple([np.array(rng.choice(points(op.domain_of(i)), x) + rng.uniform(0.005, 0.02, x), dtype)
+                  if isinstance(x, tuple) else x for i, x in enumerate(sample.inputs)])
+
+
+def special_inputs(op: Op, sample: Sample) -> Iterator[tuple[Any, ...]]:
+    """The inputs of a sample at special points: all elements the same, then all of the points side by side.
+
+    An elementwise op with several inputs is given every combination.
+    """
+    pools = [special(op.domain_of(i)) if isinstance(x, tuple) else () for i, x in enumerate(sample.inputs)]
+    n = max(map(len, pools), default=0)
+    if op.broadcasts and n and (grid := combinations(op, sample, pools)):
+        yield grid
+        return
+    for k in range(n):
+        yield tuple([np.full(x, pool[k % len(pool)]) if pool else x
+                     for pool, x in zip(pools, sample.inputs, strict=True)])
+    if n > 1:
+        yield tuple([np.resize(pool, x) if pool else x for pool, x in zip(pools, sample.inputs, strict=True)])
+
+
+def combinations(op: Op, sample: Sample, pools: list[tuple[float, ...]]) -> tuple[Any, ...]:
+    """Every combination of the pools, along one axis; nothing where the op is not elementwise."""
+    columns = iter(np.array(list(itertools.product(*[pool for pool in pools if pool]))).T.copy())
+    grid = tuple([next(columns) if pool else x for pool, x in zip(pools, sample.inputs, strict=True)])
+    wide = next(x for pool, x in zip(pools, grid, strict=True) if pool)
+    try:
+        with np.errstate(all="ignore"):
+            return grid if np.shape(op.forward(*grid, **sample.params)) == wide.shape else ()
+    except ValueError:
+        return ()
+
+
+# --- memory layouts ---
+
+
+def fortran(x: Array) -> Array:
+    """The first axis runs fastest."""
+    return np.asfortranarray(x)
+
+
+def every_other(x: Array) -> Array:
+    """Every second element of a larger array, along each axis."""
+    wide = np.full([2 * n for n in x.shape], np.nan if x.dtype.kind == "f" else 0, x.dtype)
+    view = wide[(slice(None, None, 2),) * x.ndim]
+    view[...] = x
+    return view
+
+
+def backwards(x: Array) -> Array:
+    """Negative strides along each axis."""
+    return np.flip(np.flip(x).copy())
+
+
+def transposed(x: Array) -> Array:
+    """A view whose axes stand in another order in memory."""
+    return np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0)
+
+
+def contiguous(x: Array) -> Array:
+    """A plain copy."""
+    return x.copy()
+
+
+def read_only(layout: Layout) -> Layout:
+    """The layout, in an array that can't be written: what a rule writes into, it must have made itself."""
+
+    def frozen(x: Array) -> Array:
+        view = (layout(x) if x.ndim else x.copy()).view()  # subtle: without axes, layouts give scalars or gain an axis
+        view.flags.writeable = False
+        return view
+
+    return frozen
+
+
+LAYOUTS = tuple([read_only(f) for f in (contiguous, fortran, every_other, backwards, transposed)])

@@ -77,7 +77,7 @@ def answering(ours: Function, numpy: Function) -> Function:
 
     def look() -> tuple[int, frozenset[str]]:
         theirs, mine = list(parameters_of(numpy).values()), list(parameters_of(ours).values())
-        inputs = getattr(ours, "arity", 0)
+        inputs = getattr(ours, "arity", 1)
         agree = next((i for i, p in enumerate(theirs) if p.kind is p.VAR_POSITIONAL or (i >= inputs and (
             i >= len(mine) or mine[i].name != p.name or mine[i].kind is p.KEYWORD_ONLY))), len(theirs))
         if any(p.kind is p.VAR_POSITIONAL for p in theirs) or not theirs:

@@ -16,8 +16,10 @@ FLOORS = [
     {"_methods", "random", "optim", "text", "machine", "value"},  # the ground: NumPy alone
     {"core"},
     {"collectives"},
-    {"apply", "autograd"},
+    {"dispatch", "autograd"},
+    {"apply"},
     {"define"},
+    {"compose"},
     {"ops"},
     {"nn", "testing"},
     {"models", "compiler"},

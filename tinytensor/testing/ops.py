@@ -5,24 +5,26 @@ The package's own ops are tested by the same checks. What is drawn at random is 
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..apply import PUBLIC
 from ..autograd import grad, gradients
-from ..core import NUMPY, REGISTRY, Array, Op, Sample, Tensor
-from ..define import Every
+from ..compose import COMPOSED, Composed
+from ..core import NUMPY, Array, Op, Sample, Tensor
+from ..define import NAMESPACES, Every
 from .gradcheck import from_outside, gradcheck, in_order
 from .oracles import complex_step
 from .points import LAYOUTS, fixed_inputs, special_inputs
 
 Function = Callable[..., Any]
 REFUSALS = (ValueError, TypeError, IndexError)
+MANY = 16  # inputs of what takes any number of them
 SHAPES = ((), (1,), (4,), (2, 1), (0,), (0, 3), (3, 0))
 PAIRS = (((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((1,), (3,)), ((2, 3), ()), ((), ()), ((3, 1, 2), (2, 1)),
          ((0,), (1,)), ((0, 3), (3,)), ((2, 1), (2, 0)))
@@ -36,17 +38,53 @@ class Case(NamedTuple):
     references: Sequence[Function]
 
     def call(self, sample: Sample, *args: Any) -> Any:
-        """The op's function, with the parameters of a sample."""
+        """What the function gives, with the parameters of a sample: an array, a Tensor, or several."""
         return self.function(*args, **sample.params)
+
+    def flat(self, sample: Sample, *args: Any) -> Any:
+        """The same as one: where there are several, those that gradients flow to, end to end."""
+        y = self.call(sample, *args)
+        if not isinstance(y, tuple | list):
+            return y
+        parts = [PUBLIC["reshape"](part, -1) for part in y if data(part).dtype.kind == "f"]
+        parts = [part for part in parts if part.needs] if any(map(tensors, [args])) else parts
+        return PUBLIC["concatenate"](parts) if parts else y[0]
 
     def leaves(self, args: Sequence[Any]) -> list[Any]:
         """The arguments, the floating arrays among them as leaves where the op has a rule for them."""
-        return [Tensor(x, requires_grad=True) if isinstance(x, np.ndarray) and x.dtype.kind == "f" and self.op.rules[i]
-                else x for i, x in enumerate(args)]
+        return [leaf(x) if self.op.rules[i] else x for i, x in enumerate(args)]
 
     @property
     def differentiable(self) -> bool:
         return isinstance(self.op.rules, Every) or any(self.op.rules)
+
+
+def leaf(x: Any) -> Any:
+    """Floating arrays, in lists too, as leaves."""
+    if isinstance(x, list):
+        return [leaf(part) for part in x]
+    return Tensor(x, requires_grad=True) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
+
+
+def wrapped(x: Any) -> Any:
+    """Arrays, in lists too, as Tensors."""
+    return [wrapped(part) for part in x] if isinstance(x, list) else Tensor(x) if isinstance(x, np.ndarray) else x
+
+
+def arranged(x: Any, layout: Any) -> Any:
+    """Arrays, in lists too, in another layout."""
+    return [arranged(part, layout) for part in x] if isinstance(x, list) else (
+        layout(x) if isinstance(x, np.ndarray) else x)
+
+
+def tensors(args: Sequence[Any]) -> list[Tensor]:
+    """The Tensors among arguments, in lists too."""
+    found = [tensors(x) if isinstance(x, list) else [x] if isinstance(x, Tensor) else [] for x in args]
+    return [x for part in found for x in part]
+
+
+def data(y: Any) -> Array:
+    return np.asarray(y.data if isinstance(y, Tensor) else y)
 
 
 class Check(NamedTuple):
@@ -132,15 +170,32 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
 def case_of(op: Function | Op | str, references: Sequence[Function] = ()) -> Case:
     """The record of an op and its function, from either."""
     name = op if isinstance(op, str) else op.name if isinstance(op, Op) else getattr(op, "__name__", repr(op))
-    record = op if isinstance(op, Op) else getattr(op, "op", None) or REGISTRY.get(name)
-    function = PUBLIC.get(name, op) if isinstance(op, Op | str) else op
-    if not isinstance(record, Op) or not callable(function):
+    function = function_of(name) if isinstance(op, Op | str) else op
+    record = op if isinstance(op, Op) else getattr(function, "op", None)
+    for made in COMPOSED.values():
+        if made.function is function:
+            record = Op(made.name, made.numpy, wanted(made), samples=made.samples, domain=made.domain)
+    if not isinstance(record, Op) or function is None:
         raise TypeError(f"check_op: {name} is no op; expected what define.op or define.row gave, or the name of one; "
-                        f"check a function composed of ops with gradcheck")
+                        f"check a function that is made of ops with gradcheck")
     if not record.samples:
         raise ValueError(f"check_op: {name} has no samples; expected one call or more to test; define it with "
                          f"samples=(S((2, 3)),), where a shape stands for random values")
     return Case(record, function, references or [partial(by_numpy, f, record) for f in answers(function)])
+
+
+def function_of(name: str) -> Function | None:
+    """The public function of an op of the package, by its full name."""
+    namespace, _, short = name.rpartition(".")
+    return NAMESPACES.get(namespace, {}).get(short)
+
+
+def wanted(made: Composed) -> list[bool]:
+    """For each position, whether gradients flow to what comes there."""
+    found: list[bool] = []
+    for p in inspect.signature(made.function).parameters.values():
+        found += [p.name in made.wanted] * (MANY if p.kind is p.VAR_POSITIONAL else 1)
+    return found
 
 
 def answers(function: Function) -> list[Function]:
@@ -164,8 +219,13 @@ def by_numpy(function: Function, op: Op, *args: Any, **params: Any) -> Any:
 
 
 def same(mine: Any, expected: Any) -> None:
-    """Equal in dtype, in shape and, up to rounding, in value."""
+    """Equal in dtype, in shape and, up to rounding, in value; of several, each."""
     __tracebackhide__ = True
+    if isinstance(mine, tuple | list) and isinstance(expected, tuple | list):
+        assert len(mine) == len(expected), f"{len(mine)} outputs; expected {len(expected)}"
+        for a, b in zip(mine, expected, strict=True):
+            same(a, b)
+        return
     mine, expected = mine.data if isinstance(mine, Tensor) else np.asarray(mine), np.asarray(expected)
     assert mine.dtype == expected.dtype, f"the dtype is {mine.dtype}; expected {expected.dtype}"
     assert mine.shape == expected.shape, f"the shape is {mine.shape}; expected {expected.shape}"
@@ -174,76 +234,80 @@ def same(mine: Any, expected: Any) -> None:
 
 
 def check_values(case: Case, sample: Sample) -> None:
-    """Arrays in, an array out; Tensors in, a Tensor out, with the reference's values and dtype."""
+    """Arrays in, arrays out; Tensors in, Tensors out, with the reference's values and dtypes."""
     for dtype in (np.float64, np.float32):
         args = fixed_inputs(case.op, sample, dtype)
-        wrapped = [Tensor(x) if isinstance(x, np.ndarray) else x for x in args]
+        given = [wrapped(x) for x in args]
         with np.errstate(all="ignore"):
-            plain, y = case.call(sample, *args), case.call(sample, *wrapped)
-            assert not isinstance(plain, Tensor)
-            if any(isinstance(x, Tensor) for x in wrapped):
-                assert type(y) is Tensor and type(y.data) is np.ndarray
+            plain, y = case.call(sample, *args), case.call(sample, *given)
+            assert not tensors([plain]), "arrays in gave a Tensor"
+            if tensors(given):
+                parts = y if isinstance(y, tuple | list) else [y]
+                assert all(type(part) is Tensor and type(part.data) is np.ndarray for part in parts)
             same(y, plain)
             for reference in case.references:
                 expected = reference(*args, **sample.params)
                 same(plain, expected)
-                if isinstance(reference, partial) and any(isinstance(x, Tensor) for x in wrapped):
-                    same(reference(*wrapped, **sample.params), expected)  # NumPy's function hands over to the op
+                if isinstance(reference, partial) and tensors(given):  # NumPy's function hands over to the op
+                    same(reference(*given, **sample.params), expected)
 
 
 def check_layouts(case: Case, sample: Sample) -> None:
     """Read-only inputs in any layout, a read-only g, two passes over one graph: always the values of plain copies."""
     args = fixed_inputs(case.op, sample)
     plain = case.leaves(args)
-    expected = case.call(sample, *plain)
+    expected = case.flat(sample, *plain)
     xs = tensors(plain)
     g = np.random.default_rng(0).uniform(0.5, 1.5, expected.shape).astype(expected.dtype)
     gradient = gradients(expected, g.copy()) if xs and expected.needs else {}
     for layout in LAYOUTS:
-        awkward = case.leaves([layout(x) if isinstance(x, np.ndarray) else x for x in args])
-        y = case.call(sample, *awkward)
-        if not gradient:  # no rule: arrays in, an array out
-            np.testing.assert_array_equal(data(y), data(expected))
-            continue
-        np.testing.assert_allclose(y.data, expected.data, rtol=1e-12, atol=1e-13)
-        first, again = (gradients(y, layout(g), release=False) for _ in range(2))
+        awkward = case.leaves([arranged(x, layout) for x in args])
+        y = case.flat(sample, *awkward)
+        np.testing.assert_allclose(data(y), data(expected), rtol=1e-12, atol=1e-13)
+        first, again = (gradients(y, layout(g), release=False) if gradient else {} for _ in range(2))
         for x, p in zip(tensors(awkward), xs, strict=True):
-            np.testing.assert_allclose(first[x], gradient[p], rtol=1e-12, atol=1e-13)
-            np.testing.assert_array_equal(first[x], again[x])
+            if p in gradient:
+                np.testing.assert_allclose(first[x], gradient[p], rtol=1e-12, atol=1e-13)
+                np.testing.assert_array_equal(first[x], again[x])
 
 
 def check_float32(case: Case, sample: Sample) -> None:
     """In a graph whose arrays are all float32, every value and gradient is float32, at order 2 as well."""
-    args = fixed_inputs(case.op, sample, np.float32)
-    leaves = case.leaves(args)
-    y, xs = case.call(sample, *leaves), tensors(leaves)
+    leaves = case.leaves(fixed_inputs(case.op, sample, np.float32))
+    y, xs = case.flat(sample, *leaves), tensors(leaves)
     if not xs or not y.needs:
         return
-    asked = data(case.op.forward(*args, **sample.params)[0] if type(y) is tuple else y).dtype
     for create_graph in (False, True):
-        found = grad(y, xs, np.ones(y.shape, y.dtype), create_graph=create_graph, retain_graph=True)
+        found = grad(y, xs, np.ones(y.shape, y.dtype), create_graph=create_graph, retain_graph=True, allow_unused=True)
         for x, g in zip(xs, found, strict=True):
             assert g.dtype == np.float32 and g.shape == x.shape and type(g.data) is np.ndarray
-        if asked == np.float32:
-            kinds = {n.dtype for root in [y, *found] for n in [*in_order(root), root]}
+        if y.dtype == np.float32:  # it may have been asked for another
+            kinds = {node.dtype for root in [y, *found] for node in [*in_order(root), root]}
             assert kinds == {np.dtype(np.float32)}, f"{kinds} in the graph; expected float32 alone"
-
-
-def tensors(args: Sequence[Any]) -> list[Tensor]:
-    return [x for x in args if isinstance(x, Tensor)]
-
-
-def data(y: Any) -> Array:
-    return np.asarray(y.data if isinstance(y, Tensor) else y)
 
 
 # --- gradients ---
 
 
+def flattened(args: Sequence[Any]) -> list[Any]:
+    """The arguments one by one, those in lists too."""
+    return [part for x in args for part in (flattened(x) if isinstance(x, list) else [x])]
+
+
+def refilled(args: Sequence[Any], flat: Sequence[Any]) -> list[Any]:
+    """Lists as in `args`, filled with what stands in `flat`."""
+    rest = iter(flat)
+
+    def fill(x: Any) -> Any:
+        return [fill(part) for part in x] if isinstance(x, list) else next(rest)
+
+    return [fill(x) for x in args]
+
+
 def check_gradient(case: Case, sample: Sample, args: Sequence[Any], order: int = 2) -> bool:
     """The gradient of one call, with respect to every floating array; False where the point is all kinks."""
     try:
-        return gradcheck(lambda *xs: case.call(sample, *xs), *args, order=order)
+        return gradcheck(lambda *xs: case.flat(sample, *refilled(args, xs)), *flattened(args), order=order)
     except ValueError as error:
         if "kink" not in str(error):
             raise
@@ -253,8 +317,8 @@ def check_gradient(case: Case, sample: Sample, args: Sequence[Any], order: int =
 def check_fixed_gradient(case: Case, sample: Sample) -> None:
     """At points in general position, where differences can check it: elements go in and come out, in float64."""
     args = fixed_inputs(case.op, sample)
-    y = data(case.call(sample, *args))
-    if y.dtype == np.float64 and y.size and any(x.needs for x in tensors(case.leaves(args)) if x.size):
+    y = case.flat(sample, *case.leaves(args))
+    if y.dtype == np.float64 and y.size and isinstance(y, Tensor) and y.needs and any(map(np.size, flattened(args))):
         assert check_gradient(case, sample, args), "the samples stand at kinks; give others"
 
 
@@ -291,8 +355,9 @@ def check_definition(case: Case, sample: Sample, args: Sequence[Any] | None = No
 
 
 def arrays_of(sample: Sample) -> list[int]:
-    """Which inputs of a sample are arrays."""
-    return [i for i, x in enumerate(sample.inputs) if isinstance(x, tuple | np.ndarray)]
+    """Which inputs of a sample are arrays; none where some are lists."""
+    arrays = [i for i, x in enumerate(sample.inputs) if isinstance(x, tuple | np.ndarray)]
+    return [] if any(isinstance(x, list) for x in sample.inputs) else arrays
 
 
 def check_shapes(case: Case) -> None:
@@ -331,8 +396,9 @@ def check_one_shape(case: Case, sample: Sample, args: Sequence[Any]) -> None:
         return
     for z in expected:
         same(y, z)
+    y = case.flat(sample, *leaves)
     xs = [x for x in tensors(leaves) if isinstance(y, Tensor) and y.needs]
-    for x, g in zip(xs, grad(y, xs, np.ones(y.shape, y.dtype)) if xs else (), strict=True):
+    for x, g in zip(xs, grad(y, xs, np.ones(y.shape, y.dtype), allow_unused=True) if xs else (), strict=True):
         assert g.shape == x.shape and g.dtype == x.dtype
 
 
@@ -347,9 +413,9 @@ def check_special(case: Case, sample: Sample) -> None:
                 expected = [reference(*args, **sample.params) for reference in case.references]
             except ValueError:  # a matrix that has no inverse
                 continue
-            y = case.call(sample, *case.leaves(args))
             for z in expected:
-                same(y, z)
+                same(case.call(sample, *case.leaves(args)), z)
+            y = case.flat(sample, *case.leaves(args))
             if isinstance(y, Tensor) and y.needs and y.dtype == np.float64:
                 check_sides(case, sample, args)
 
@@ -360,10 +426,10 @@ def check_sides(case: Case, sample: Sample, args: Sequence[Any]) -> None:
     A side where the value jumps, or leaves the domain, says nothing. Elements whose output is not finite are left out.
     """
     leaves = case.leaves(args)
-    xs, y = tensors(leaves), case.call(sample, *leaves)
+    xs, y = tensors(leaves), case.flat(sample, *leaves)
     w = np.random.default_rng(3).uniform(0.5, 1.5, y.shape)
     finite = np.isfinite(y.data)
-    for i, (x, g) in enumerate(zip(xs, grad(y, xs, w), strict=True)):
+    for i, (x, g) in enumerate(zip(xs, grad(y, xs, w, allow_unused=True), strict=True)):
         for at in np.ndindex(x.shape):
             if x.shape == y.shape and not finite[at]:
                 assert not np.isnan(g.data[at]) or np.isnan(y.data[at]), report(case, i, x, at, g, "no nan")
@@ -373,7 +439,7 @@ def check_sides(case: Case, sample: Sample, args: Sequence[Any]) -> None:
                 before = x.data
                 x.data = before.copy()
                 x.data[at] += h
-                z = data(case.call(sample, *[a.data if isinstance(a, Tensor) else a for a in leaves]))
+                z = data(case.flat(sample, *leaves))
                 x.data = before
                 return float(np.sum((w * (z - y.data))[finite])) / h
 

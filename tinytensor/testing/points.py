@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,13 @@ def special(domain: Domain = REAL) -> tuple[float, ...]:
     return tuple(dict.fromkeys(v for v in values if any(low <= v <= high for low, high in domain.intervals)))
 
 
+def filled(x: Any, make: Callable[[tuple[int, ...]], Any]) -> Any:
+    """An input of a sample: what `make` gives for a shape, lists of that for lists of shapes, all else as it is."""
+    return make(x) if isinstance(x, tuple) else [filled(part, make) for part in x] if isinstance(x, list) else x
+
+
 def fixed_inputs(op: Op, sample: Sample, dtype: Any = np.float64, seed: int = 7) -> tuple[Any, ...]:
-    """The same without Hypothesis, where values matter little: in general position, off the grid of `points`.
+    """The inputs of a sample where values matter little: in general position, off the grid of `points`.
 
     Examples
     --------
@@ -65,8 +70,12 @@ def fixed_inputs(op: Op, sample: Sample, dtype: Any = np.float64, seed: int = 7)
     [(2, 3), (3,)]
     """
     rng = np.random.default_rng(seed)
-    return tuple([np.array(rng.choice(points(op.domain_of(i)), x) + rng.uniform(0.005, 0.02, x), dtype)
-                  if isinstance(x, tuple) else x for i, x in enumerate(sample.inputs)])
+
+    def values(i: int) -> Callable[[tuple[int, ...]], Any]:
+        return lambda shape: np.array(rng.choice(points(op.domain_of(i)), shape) + rng.uniform(0.005, 0.02, shape),
+                                      dtype)
+
+    return tuple([filled(x, values(i)) for i, x in enumerate(sample.inputs)])
 
 
 def special_inputs(op: Op, sample: Sample) -> Iterator[tuple[Any, ...]]:
@@ -74,16 +83,17 @@ def special_inputs(op: Op, sample: Sample) -> Iterator[tuple[Any, ...]]:
 
     An elementwise op with several inputs is given every combination.
     """
-    pools = [special(op.domain_of(i)) if isinstance(x, tuple) else () for i, x in enumerate(sample.inputs)]
+    pools = [special(op.domain_of(i)) if isinstance(x, tuple | list) else () for i, x in enumerate(sample.inputs)]
     n = max(map(len, pools), default=0)
     if op.broadcasts and n and (grid := combinations(op, sample, pools)):
         yield grid
         return
     for k in range(n):
-        yield tuple([np.full(x, pool[k % len(pool)]) if pool else x
+        yield tuple([filled(x, partial(np.full, fill_value=pool[k % len(pool)])) if pool else x
                      for pool, x in zip(pools, sample.inputs, strict=True)])
     if n > 1:
-        yield tuple([np.resize(pool, x) if pool else x for pool, x in zip(pools, sample.inputs, strict=True)])
+        yield tuple([filled(x, partial(np.resize, np.array(pool))) if pool else x
+                     for pool, x in zip(pools, sample.inputs, strict=True)])
 
 
 def combinations(op: Op, sample: Sample, pools: list[tuple[float, ...]]) -> tuple[Any, ...]:

@@ -21,8 +21,8 @@ FLOORS = [
     {"define"},
     {"compose"},
     {"ops"},
-    {"nn", "testing"},
-    {"models", "compiler"},
+    {"nn"},
+    {"models", "compiler", "testing"},
     {"checkpoint", "diagnostics"},
 ]
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,11 +1,13 @@
 """What must hold for every op in the registry: it is the NumPy function, and its gradient is right.
 
 A new op is tested by being registered: its domain and samples are all that these tests need. An op without them, or
-without a docstring, fails at collection.
+without a docstring, fails at collection. The checks at fixed points are those of `tinytensor.testing`, which users
+have too; here are the references, and what is drawn at random.
 """
 import doctest
 import math
 import operator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,17 +18,19 @@ from hypothesis import strategies as st
 import tinytensor as tt
 from tinytensor import autograd, core, define
 from tinytensor.apply import PUBLIC
-from tinytensor.autograd import gradients
+from tinytensor.compose import COMPOSED as MADE_OF_OPS
 from tinytensor.core import NUMPY, REGISTRY, Op, Sample, Tensor
-from tinytensor.testing import complex_step, gradcheck
-from tinytensor.testing.strategies import LAYOUTS, arrays, broadcast_inputs, fixed_inputs, inputs, shapes
+from tinytensor.testing import checks, gradcheck
+from tinytensor.testing.cases import case_of
+from tinytensor.testing.ops import check_definition, check_gradient, has_differences
+from tinytensor.testing.strategies import arrays, broadcast_inputs, inputs
 
 # --- the registry, as cases ---
 
 
 def complete(op: Op) -> Op:
     """The op, if it says of itself what the tests need."""
-    assert "Examples" in (PUBLIC[op.name].__doc__ or ""), f"{op.name}: a docstring with an example is missing"
+    assert "Examples" in (case_of(op).function.__doc__ or ""), f"{op.name}: a docstring with an example is missing"
     assert op.samples, f"{op.name}: samples are missing"
     assert op.domain and all(d.intervals for d in op.domain), f"{op.name}: a domain is missing"
     return op
@@ -40,16 +44,11 @@ def calls(ops: Any) -> list[Any]:
     return [pytest.param(op, s, id=f"{op.name}-{i}") for op in ops for i, s in enumerate(op.samples)]
 
 
-def differentiable(op: Op) -> bool:
-    return isinstance(op.rules, define.Every) or any(op.rules)
-
-
 OPS = [complete(op) for op in REGISTRY.values()]
 ROWS = [op for op in OPS if isinstance(op.forward, np.ufunc)]
-SMOOTH = [op for op in OPS if differentiable(op)]
-CALLS = [(op, s) for op in OPS for s in op.samples]
+SMOOTH = [op for op in OPS if case_of(op).differentiable]
 FLOAT_PAIRS = [op for op in ROWS if op.forward.nin == 2 and "dd->" in "".join(f"{t} " for t in op.forward.types)]
-PAIRS = [op for op in [*FLOAT_PAIRS, REGISTRY["power"], REGISTRY["float_power"]] if differentiable(op)]
+PAIRS = [op for op in [*FLOAT_PAIRS, REGISTRY["power"], REGISTRY["float_power"]] if case_of(op).differentiable]
 FEW = settings(max_examples=max(settings().max_examples // 4, 1))  # for what runs once for each sample
 
 
@@ -67,7 +66,7 @@ def checked(f: Any, *args: Any, order: int) -> None:
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
@@ -144,7 +143,7 @@ def lstm(a: Any, weight: Any, h: Any, c: Any) -> Any:
 
 
 def overlap_add(x: Any, size: int, axis: int = -1, stride: int = 1, dilation: int = 1) -> Any:
-    windows = np.moveaxis(x, axis % (x.ndim - 1), -2)  # (..., windows, elements)
+    windows = np.moveaxis(x, axis % max(x.ndim - 1, 1), -2)  # (..., windows, elements)
     z = np.zeros((*windows.shape[:-2], size), x.dtype)
     for i in range(windows.shape[-2]):
         for k in range(windows.shape[-1]):
@@ -178,6 +177,13 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
 }
 
 
+def references(op: Op) -> list[Any]:
+    """What an op is held to: the NumPy functions that it answers for, and the plain formula."""
+    if op.name == "sliding_window_view":
+        return [partial(apart, np.lib.stride_tricks.sliding_window_view)]
+    return [*case_of(op).references, *([PLAIN[op.name]] if op.name in PLAIN else [])]
+
+
 def apart(function: Any, x: Any, window_shape: int, axis: int = -1, stride: int = 1, dilation: int = 1) -> Any:
     """NumPy's windows, thinned out: it knows no stride and no dilation."""
     windows = function(x, dilation * (window_shape - 1) + 1, axis=axis)
@@ -190,6 +196,44 @@ def same(mine: Any, numpy: Any, exact: bool = False) -> None:
     assert mine.shape == np.shape(numpy)
     np.testing.assert_allclose(mine, numpy, rtol=0 if exact else 1e-5 if mine.dtype == np.float32 else 1e-12, atol=1e-6
                                if not exact and mine.dtype == np.float32 else 0)
+
+
+X, V, M = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -2.5]]), np.array([3.0, 1.0, 2.0]), np.arange(6.0).reshape(3, 2)
+UNLIKE = {  # checks that an op can not pass, and why
+    "tril-shapes": "a vector is refused, where NumPy makes a matrix of it",
+    "triu-shapes": "as tril",
+}
+CASES = [*OPS, *(made.function for made in MADE_OF_OPS.values())]
+
+
+def held_to(op: Any) -> list[Any]:
+    return references(op) if isinstance(op, Op) else case_of(op).references
+
+
+@pytest.mark.parametrize("op", named(OPS))
+def test_there_is_a_reference(op: Op) -> None:
+    assert references(op), "an op needs a NumPy function, or a plain formula in this file, to be held to"
+
+
+CHECKS = [check for op in CASES for check in checks(op, *held_to(op))]
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if str(check) not in UNLIKE], ids=str)
+def test_op(check: Any) -> None:
+    check()
+
+
+def test_what_can_not_pass_does_not() -> None:
+    assert {str(check) for check in CHECKS} >= UNLIKE.keys()
+    for check in CHECKS:
+        if str(check) in UNLIKE:
+            with pytest.raises(ValueError):
+                check()
+
+
+def test_the_reduce_of_a_ufunc_goes_along_the_first_axis() -> None:
+    for ufunc in (np.add, np.multiply, np.maximum, np.minimum, np.logical_or, np.logical_and):
+        same(ufunc.reduce(Tensor(X)), ufunc.reduce(X), exact=True)
 
 
 EDGES = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 1.0, -1.0, 0.5, -3.7, 1e30, -1e30, 1e-40])
@@ -264,7 +308,6 @@ def test_fast_exponents_are_powers_at_edges(exponent: float) -> None:
         np.testing.assert_allclose(tt.power(Tensor(EDGES), exponent).data, EDGES**exponent, rtol=1e-15)
 
 
-X, V, M = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -2.5]]), np.array([3.0, 1.0, 2.0]), np.arange(6.0).reshape(3, 2)
 COMPOSED = {  # functions without a rule of their own: a call, and NumPy's
     "ravel": [(tt.ravel, np.ravel, X), (tt.flatten, np.ravel, X)],
     "split": [(lambda x: tt.concatenate(tt.split(x, 3, 1)[::-1], 1), lambda x: x[:, ::-1], X),
@@ -313,18 +356,12 @@ def test_every_float_ufunc_of_numpy_has_an_op() -> None:
     missing = {name for name, u in ufuncs.items() if u not in NUMPY}
     assert missing == EXCEPTIONS.keys() & ufuncs.keys()
     for name in missing:
-        with pytest.raises(TypeError, match=rf"np\.{name} does not take a Tensor: it has no rule; compose it of ops"):
+        with pytest.raises(TypeError, match=rf"np\.{name} does not take a Tensor: it has no rule; compose it of"):
             ufuncs[name](*[tt.ones(2)] * ufuncs[name].nin)
 
 
 def accepts_floats(ufunc: np.ufunc) -> bool:
     return any(t.partition("->")[0] == "d" * ufunc.nin for t in ufunc.types)
-
-
-@pytest.mark.parametrize("ufunc", [np.modf, np.frexp, np.divmod])
-def test_ufuncs_of_several_outputs_are_refused(ufunc: np.ufunc) -> None:
-    with pytest.raises(TypeError, match=f"np.{ufunc.__name__} does not take a Tensor: it has several outputs"):
-        ufunc(*[tt.ones(2)] * ufunc.nin)
 
 
 @pytest.mark.parametrize("op", named(PAIRS))
@@ -344,11 +381,12 @@ def test_numbers_do_not_promote(op: Op, other: Any) -> None:
 # --- the gradient is right ---
 
 
-@pytest.mark.parametrize("op, sample", [p for p in calls(SMOOTH) if has_differences(*p.values)])
+@pytest.mark.parametrize("op, sample", [p for p in calls(SMOOTH) if has_differences(case_of(p.values[0]), p.values[1])])
 @FEW
 @given(data=st.data())
 def test_gradient(op: Op, sample: Sample, data: st.DataObject) -> None:
-    check_op(op, sample, data.draw(inputs(op, sample)))
+    if not check_gradient(case_of(op), sample, data.draw(inputs(op, sample))):
+        reject()
 
 
 @pytest.mark.parametrize("op", named(PAIRS))
@@ -369,17 +407,8 @@ def test_gradient_of_where(data: st.DataObject) -> None:
 @FEW
 @given(data=st.data())
 def test_fast_rules_are_their_definitions(op: Op, sample: Sample, data: st.DataObject) -> None:
-    args = data.draw(inputs(op, sample))
-    fast, slow = leaves_of(op, args), leaves_of(op, args)
-    y, z = call(op, sample, *fast), op.definition(*slow, **sample.params)
-    np.testing.assert_allclose(y.data, z.data, rtol=1e-12, atol=1e-13)
-    g = data.draw(arrays(y.shape))
-    by_rule = tt.grad(y, tensors(fast), g, retain_graph=True)
-    by_expansion = tt.grad(y, tensors(fast), g, create_graph=True)
-    by_definition = tt.grad(z, tensors(slow), g)
-    for a, b, c in zip(by_rule, by_expansion, by_definition, strict=True):
-        np.testing.assert_allclose(a.data, b.data, rtol=1e-11, atol=1e-12)
-        np.testing.assert_allclose(a.data, c.data, rtol=1e-11, atol=1e-12)
+    args, case = data.draw(inputs(op, sample)), case_of(op)
+    check_definition(case, sample, args, data.draw(arrays(case.call(sample, *args).shape)))
 
 
 # --- what the docstrings show ---

@@ -154,9 +154,10 @@ ONE, TWO = ((plain, inspect.signature(plain)) for plain in (lambda x: None, lamb
 
 def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
         aliases: Sequence[str] = ()) -> Function:
-    """Define an elementwise op from a ufunc, NumPy's or SciPy's, and one lambda for each input over g, y and the inputs.
+    """Define an elementwise op from a ufunc and one lambda for each input, over g, y and the inputs.
 
-    Its docstring and samples are made from the same row. Without rules it has no derivative (comparisons).
+    The ufunc may be SciPy's. Docstring and samples are made from the same row. Without rules it has no derivative
+    (comparisons).
     """
     name, arity = ufunc.__name__, ufunc.nin
     samples: tuple[Sample, ...] = (S((2, 3)), S(())) if arity == 1 else (S((2, 3), (3,)), S((2, 1), (1, 3)))
@@ -190,7 +191,8 @@ def documented(op: Op, ufunc: np.ufunc) -> str:
     """NumPy's first sentence, the rules, the domain, and an example that runs."""
     names, spelled = "x" if ufunc.nin == 1 else "ab", f"np.{ufunc.__name__}" * hasattr(np, ufunc.__name__)
     sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
-    lines = [sentence, "", f"{'NumPy' if spelled else 'A library'}'s `{ufunc.__name__}`" + "; its inputs broadcast." * (ufunc.nin == 2)]
+    whose = "NumPy's" if spelled else "The ufunc"
+    lines = [sentence, "", f"{whose} `{ufunc.__name__}`" + "; its inputs broadcast." * (ufunc.nin == 2)]
     if not any(op.rules):
         whole = [3, 6][: ufunc.nin]
         call = f">>> np.{ufunc.__name__}({', '.join(f'tt.tensor({v})' for v in whole)}).item()"

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import Tensor
 
+
 class Comparison(NamedTuple):
     """How near a gradient derived by hand comes; `str()` is one line."""
 

@@ -6,8 +6,10 @@ It draws no test inputs (that is `strategies`) and knows no other framework (tha
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +21,7 @@ from .lines import HERE, lines_of
 EPS = float(np.finfo(np.float64).eps)
 STEP = EPS ** (1 / 3)  # where a central difference loses as much by its step as by rounding
 Leaves = dict[str, Tensor]  # what is checked, by the name that an error gives it
+WRONG = ("the gradient of", "the second gradient of", "the rule of")  # how errors about gradients begin
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -34,7 +37,7 @@ def from_outside(check: F) -> F:
             frame = error.__traceback__
             while frame is not None and frame.tb_frame.f_code.co_filename.startswith(HERE):
                 frame = frame.tb_next
-            raise error.with_traceback(frame)
+            raise error.with_traceback(frame)  # noqa: B904 (it is the same error)
 
     return call  # type: ignore[return-value]
 
@@ -47,8 +50,9 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float =
               seed: int = 0) -> bool:
     """Hold the gradient of `f` against differences of `f` itself, in float64 whatever the dtype of the inputs.
 
-    All elements are checked at once, along one random direction and in one random projection of the output. Only
-    where that fails does it go element by element, to say which is wrong. Elements at a kink or a jump (`abs` at 0),
+    All elements are checked at once, along one random direction and in one random projection of the output (the
+    values of an error are of that, where the output is no scalar). Only where that fails does it go element by
+    element, to say which is wrong. Elements at a kink or a jump (`abs` at 0),
     where the one-sided differences do not agree, have no derivative and are left out.
 
     Parameters
@@ -95,10 +99,12 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float =
     args = [promoted(x) for x in inputs]
     try:
         return agrees(f, args, order, rtol, step, seed)
-    except AssertionError as error:
-        if not str(error).startswith("gradcheck: "):
+    except (AssertionError, RuntimeError) as error:
+        text = str(error).removeprefix("gradcheck: ")
+        if not text.startswith(WRONG):  # it is an error of f's own
             raise
-        raise AssertionError(f"{error}; {culprit(lambda: f(*args), order, rtol, step, seed)}") from None
+        found = text.removesuffix("; mend the rule")
+        raise AssertionError(f"gradcheck: {found}; {culprit(lambda: f(*args), order, rtol, step, seed)}") from None
 
 
 def agrees(f: Callable[..., Any], args: list[Any], order: int, rtol: float, step: float, seed: int) -> bool:
@@ -117,7 +123,8 @@ def agrees(f: Callable[..., Any], args: list[Any], order: int, rtol: float, step
     if not np.array_equal(terms(), np.ravel(w.data * y.data)):
         raise ValueError("gradcheck: f gave other values at the same point, so differences mean nothing; fix the seed "
                          "of what it draws, or switch it off (module.eval())")
-    verify("gradient", terms, leaves, grad(y, leaves.values(), w, allow_unused=True), rtol, step, rng)
+    found = grad(y, leaves.values(), w, allow_unused=True)
+    verify("gradient", terms, leaves, found, rtol, step, rng, shown=w.item() if w.size == 1 else 1)
     if order == 2:
         second_order(f, args, leaves, w, rtol, step, rng)
     return True
@@ -177,8 +184,8 @@ def checkable(y: Any, leaves: Leaves) -> Tensor:
 
 
 def verify(what: str, terms: Callable[[], Array], leaves: Leaves, found: Sequence[Tensor], rtol: float, step: float,
-           rng: np.random.Generator) -> None:
-    """Raise unless the gradients `found` of ``terms().sum()`` agree with its differences."""
+           rng: np.random.Generator, shown: float = 1) -> None:
+    """Raise unless the gradients `found` of ``terms().sum()`` agree with its differences; both are shown by a unit."""
     here = terms()
     noise = 16 * EPS * float(np.sum(np.abs(here)))
     gradients = dict(zip(leaves, [g.data for g in found], strict=True))
@@ -215,8 +222,8 @@ def verify(what: str, terms: Callable[[], Array], leaves: Leaves, found: Sequenc
                 continue
             sides += [change({name: k * h * unit}) / (k * h) for k in (0.5, -0.5)]
             if settled(sides, g, noise / h):
-                wrong.append((abs(numeric - g), f"{what} of {name} is {g:.8g} at element {at}, where the value is "
-                              f"{x.data[at]:.8g}; expected {numeric:.8g}, the central difference"))
+                wrong.append((abs(numeric - g), f"{what} of {name} is {g / shown:.8g} at element {at}, where the value "
+                              f"is {x.data[at]:.8g}; expected {numeric / shown:.8g}, the central difference"))
             else:
                 kinks += 1
     if wrong:
@@ -244,13 +251,24 @@ def culprit(f: Callable[[], Tensor], order: int, rtol: float, step: float, seed:
         try:
             agrees(*alone(node), order, rtol, step, seed)
         except (AssertionError, RuntimeError) as error:
-            i = next((i for i in range(len(node.inputs)) if f"of input {i} " in str(error)), None)
-            which = f"the rule of {node.op.name if node.op else 'it'}" + ("" if i is None else f" for input {i}")
-            return f"mend {which}, applied at {lines.get(node, 'a line that is not known')}"
+            at = f", applied at {line}" if (line := lines.get(node)) else ""
+            return f"mend {rule_at_fault(node, str(error))}{at}"
         except (TypeError, ValueError):  # at a kink, or in another dtype: nothing to be held against
             continue
     return ("each op on the way is right by itself: look for what leaves the graph (.data, .detach(), tt.no_grad()), "
             "for a hook, and at the pass")
+
+
+def rule_at_fault(node: Tensor, text: str) -> str:
+    """Which rule of a node an error is about, and where that stands."""
+    op, live = node.op, [i for i, x in enumerate(node.inputs) if x is not None]
+    assert op is not None
+    named = [i for k, i in enumerate(live) if f"of input {k} is" in text or f"for input {i} gave" in text]
+    if not named:
+        return f"the rules of {op.name}"
+    code = getattr(inspect.unwrap(op.rules[named[0]]), "__code__", None)
+    place = f" ({Path(code.co_filename).name}:{code.co_firstlineno})" if code else ""
+    return f"the rule of {op.name} for input {named[0]}{place}"
 
 
 def in_order(y: Tensor) -> list[Tensor]:

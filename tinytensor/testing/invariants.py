@@ -90,7 +90,7 @@ def single(x: Any) -> Any:
     return x
 
 
-def keeps(y: Tensor, lines: dict[Tensor, Line], where: str) -> None:
+def keeps(y: Tensor, lines: dict[Tensor, Line | None], where: str) -> None:
     """Raise at the first node behind y, or at y, that holds another floating dtype."""
     for node in [*in_order(y), y]:
         if node.dtype.kind == "f" and node.dtype != FLOAT32:
@@ -98,8 +98,12 @@ def keeps(y: Tensor, lines: dict[Tensor, Line], where: str) -> None:
             given = " and ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") else repr(a) for a in node.saved)
             raise AssertionError(
                 f"assert_float32_kept: {made} gave {node.dtype} of shape {node.shape}{where}"
-                f"{', from ' + given if given else ''}, at {lines.get(node, 'a line that is not known')}; expected "
-                f"float32; make constant arrays float32 (np.float32(...), .astype), or plain Python numbers")
+                f"{', from ' + given if given else ''}{at(lines.get(node))}; expected float32; make constant arrays "
+                f"float32 (np.float32(...), .astype), or plain Python numbers")
+
+
+def at(line: Line | None) -> str:
+    return f", at {line}" if line else ""
 
 
 # --- leaks ---
@@ -132,37 +136,37 @@ def assert_no_leak(f: Callable[..., Any], *inputs: Any, steps: int = 3) -> bool:
     >>> losses = []
     >>> assert_no_leak(lambda x: losses.append(np.square(x).mean()), np.ones(3))
     Traceback (most recent call last):
-    AssertionError: assert_no_leak: after 3 steps 6 nodes are alive; the newest was made by mean at ...
+    AssertionError: assert_no_leak: after 3 steps 6 nodes are alive; the newest was made by mean, ...
     """
     args = [Tensor(x, requires_grad=True) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in inputs]
-    born: list[tuple[weakref.ref[Tensor], Line]] = []
+    born: list[tuple[weakref.ref[Tensor], Line | None]] = []
     was_on = gc.isenabled()
     gc.disable()
     try:
         for _ in range(steps):
             with Watch(lambda node, line: born.append((weakref.ref(node), line))):
                 f(*args)
-        living = [(node, line) for ref, line in born if (node := ref()) is not None and holds_graph(node)]
-        if not living:
+        if not (living := alive(born)):
             return True
         count, (newest, line) = len(living), living[-1]
         made, held = newest.op.name if newest.op else "", holder(newest, {id(living), *map(id, living)})
         del living, newest
         gc.collect()
-        cycle = not any((node := ref()) is not None and holds_graph(node) for ref, _ in born)
+        cycle = not alive(born)
     finally:
         if was_on:
             gc.enable()
     how = ("a reference cycle, until the garbage collector runs: " if cycle else "") + held
     cure = ("let a hook or closure not name the tensor that it is kept by" if cycle else
             "keep loss.item() or y.detach() there in the place of the tensor, or record nothing (tt.no_grad())")
-    raise AssertionError(f"assert_no_leak: after {steps} steps {count} nodes are alive; the newest was made by {made} "
-                         f"at {line}, and is held by {how}; expected none; {cure}")
+    raise AssertionError(f"assert_no_leak: after {steps} steps {count} nodes are alive; the newest was made by {made}"
+                         f"{at(line)}, and is held by {how}; expected none; {cure}")
 
 
-def holds_graph(node: Tensor) -> bool:
-    """Whether a node keeps others alive: a released one does not."""
-    return node.op is not None and node.op is not RELEASED
+def alive(born: list[tuple[weakref.ref[Tensor], Line | None]]) -> list[tuple[Tensor, Line | None]]:
+    """Those that keep a graph: a released node does not."""
+    found = [(ref(), line) for ref, line in born]
+    return [(node, line) for node, line in found if node is not None and node.op not in (None, RELEASED)]
 
 
 def holder(x: Any, seen: set[int], depth: int = 6) -> str:
@@ -215,8 +219,9 @@ def link(by: Any, x: Any) -> tuple[str, bool]:
 def functions_of(cell: CellType) -> Iterator[FunctionType]:
     """The functions that close over a cell."""
     for closure in gc.get_referrers(cell):
-        if isinstance(closure, tuple):
-            yield from (f for f in gc.get_referrers(closure) if isinstance(f, FunctionType) and f.__closure__ is closure)
+        for f in gc.get_referrers(closure) if isinstance(closure, tuple) else ():
+            if isinstance(f, FunctionType) and f.__closure__ is closure:
+                yield f
 
 
 def attributes(x: Any) -> Iterator[str]:

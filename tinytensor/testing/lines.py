@@ -18,7 +18,9 @@ from .. import apply
 from ..core import Tensor
 
 PACKAGE, NUMPY, HERE = (str(Path(file).parent) for file in (apply.__file__, np.__file__, __file__))
-OPS = (apply.__file__, str(Path(PACKAGE) / "core.py"), str(Path(PACKAGE) / "ops"))
+LABS = str(Path(HERE) / "breaks.py")  # stands for a user's file
+ENGINE = tuple(str(Path(PACKAGE) / name) for name in ("apply.py", "compose.py", "core.py", "define.py", "dispatch.py",
+                                                      "ops"))
 
 
 class Line:
@@ -28,26 +30,29 @@ class Line:
         self.file, self.number = frame.f_code.co_filename, frame.f_lineno
 
     def __str__(self) -> str:
-        text = linecache.getline(self.file, self.number).strip()
+        """Where it is, for an error message."""
+        text = linecache.getline(self.file, self.number).strip().rstrip(",")
         return f"{Path(self.file).name}:{self.number}" + (f": {text}" if text else "")
 
 
-def users_line(frame: FrameType) -> Line:
+def users_line(frame: FrameType) -> Line | None:
     """The innermost line outside of the package, up to the check that called; else the innermost outside of the ops."""
     step, own = frame.f_back, None
-    while step is not None and not step.f_code.co_filename.startswith(HERE):
+    while step is not None:
         file = step.f_code.co_filename
-        if not file.startswith((PACKAGE, NUMPY)):
+        if file == LABS or not file.startswith((PACKAGE, NUMPY)):
             return Line(step)
-        own = Line(step) if own is None and not file.startswith(OPS) else own
+        if file.startswith(HERE):
+            break
+        own = Line(step) if own is None and not file.startswith((*ENGINE, NUMPY)) else own
         step = step.f_back
-    return own or Line(frame)
+    return own
 
 
 class Watch:
     """Call ``seen(tensor, line)`` for each tensor that an op makes inside the block, in this thread."""
 
-    def __init__(self, seen: Callable[[Tensor, Line], None]) -> None:
+    def __init__(self, seen: Callable[[Tensor, Line | None], None]) -> None:
         self.seen = seen
 
     def __enter__(self) -> None:
@@ -63,9 +68,9 @@ class Watch:
             self.seen(value, users_line(frame))
 
 
-def lines_of(f: Callable[[], Any]) -> tuple[Any, dict[Tensor, Line]]:
-    """What f gives, and the line of each tensor that was made on the way."""
-    lines: dict[Tensor, Line] = {}
+def lines_of(f: Callable[[], Any]) -> tuple[Any, dict[Tensor, Line | None]]:
+    """What f gives, and the line of each tensor that was made on the way, where it is known."""
+    lines: dict[Tensor, Line | None] = {}
     with Watch(lines.__setitem__):
         y = f()
     return y, lines

@@ -72,7 +72,7 @@ def against(f: Function | tuple[Function, Function], oracle: str, *inputs: Any, 
         raise ValueError("against: no input is a floating array, so there is no gradient to hold against another; give "
                          "arrays, not Python numbers")
     space = ORACLES[oracle].load(oracle)
-    mine, theirs = f if isinstance(f, tuple) else (lambda *xs: f(np, *xs), lambda *xs: f(space, *xs))
+    mine, theirs = f if isinstance(f, tuple) else (named(f, np), named(f, space))
     values, pull = by_us(mine, given, floats)
     expected, their_pull = ORACLES[oracle].run(theirs, given, floats, not isinstance(f, tuple))
     loss = max(ROUNDING[given[i].dtype.itemsize] for i in floats)
@@ -90,6 +90,11 @@ def against(f: Function | tuple[Function, Function], oracle: str, *inputs: Any, 
     for i, g, h in zip(floats, pull(ws), their_pull(ws), strict=True):
         same(f"the gradient of input {i}", g, h, oracle, allowed)
     return True
+
+
+def named(f: Function, space: Any) -> Function:
+    """A function of a namespace and inputs, with the namespace given."""
+    return lambda *xs: f(space, *xs)
 
 
 def same(what: str, mine: Array, theirs: Array, oracle: str, allowed: tuple[float, float]) -> None:

@@ -16,6 +16,7 @@ from ..apply import PUBLIC
 from ..compose import COMPOSED, Composed
 from ..core import NUMPY, Array, Op, Sample, Tensor
 from ..define import NAMESPACES, Every
+from .points import is_array
 
 Function = Callable[..., Any]
 MANY = 16  # inputs of what takes any number of them
@@ -105,7 +106,7 @@ def function_of(name: str) -> Function | None:
 
 
 def wanted(made: Composed) -> list[bool]:
-    """For each position, whether gradients flow to what comes there."""
+    """For each position, whether gradients flow to what comes there: only there a shape stands for an array."""
     found: list[bool] = []
     for p in inspect.signature(made.function).parameters.values():
         found += [p.name in made.wanted] * (MANY if p.kind is p.VAR_POSITIONAL else 1)
@@ -147,7 +148,9 @@ def refilled(args: Sequence[Any], flat: Sequence[Any]) -> list[Any]:
     return [fill(x) for x in args]
 
 
-def arrays_of(sample: Sample) -> list[int]:
-    """Which inputs of a sample are arrays; none where some are lists."""
-    arrays = [i for i, x in enumerate(sample.inputs) if isinstance(x, tuple | np.ndarray)]
-    return [] if any(isinstance(x, list) for x in sample.inputs) else arrays
+def arrays_of(op: Op) -> list[int]:
+    """Which inputs of an op's first sample are arrays; none where some are lists."""
+    inputs = op.samples[0].inputs
+    if any(isinstance(x, list) for x in inputs):
+        return []
+    return [i for i, x in enumerate(inputs) if isinstance(x, np.ndarray) or is_array(op, i, x)]

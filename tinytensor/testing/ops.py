@@ -18,9 +18,12 @@ from ..define import Every
 from .cases import Case, Function, arranged, arrays_of, case_of, data, flattened, refilled, tensors, wrapped
 from .gradcheck import from_outside, gradcheck, in_order
 from .oracles import complex_step
-from .points import LAYOUTS, fixed_inputs, special_inputs
+from .points import LAYOUTS, filled_inputs, fixed_inputs, special_inputs
 
-REFUSALS = (ValueError, TypeError, IndexError)
+REFUSALS = (ValueError, TypeError, IndexError, OverflowError)
+EXACT, ROUNDING = (1e-12, 1e-15), {2: (1e-2, 1e-3), 4: (1e-5, 1e-6)}  # relative and absolute, by a float's bytes
+DTYPES = ("int8", "uint8", "int32", "int64", "bool", "float16", ">f8", ">i4", "float64")
+NOT_FINITE = np.array([np.nan, np.inf, 1.0, -np.inf, 0.0])
 SHAPES = ((), (1,), (4,), (2, 1), (0,), (0, 3), (3, 0))
 PAIRS = (((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((1,), (3,)), ((2, 3), ()), ((), ()), ((3, 1, 2), (2, 1)),
          ((0,), (1,)), ((0, 3), (3,)), ((2, 1), (2, 0)))
@@ -68,7 +71,8 @@ def check_op(op: Function | Op | str, *references: Function) -> None:
 def checks(op: Function | Op | str, *references: Function) -> list[Check]:
     """The tests of an op, for `pytest.mark.parametrize`; they need its samples, and its domain.
 
-    Every sample: the values are those of `references` in float64 and float32; inputs in any memory layout are read
+    Every sample: the values are those of `references` in float64 and float32, and NumPy's in all dtypes, at nan and
+    infinities; inputs in any memory layout are read
     and never written; float32 stays; the gradient is right at order 1 and 2, and by the complex step where the op is
     analytic; the fast rule agrees with the definition; and at 0, 1, -1 and the ends of the domain the gradient is the
     derivative, or between those from both sides. Then shapes: no axes, one element, none, and pairs that broadcast.
@@ -86,12 +90,12 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
     >>> import tinytensor as tt
     >>> from tinytensor.testing import checks
     >>> [str(check) for check in checks(tt.tanh)][:3]
-    ['tanh-0-values', 'tanh-0-layouts', 'tanh-0-float32']
+    ['tanh-0-values', 'tanh-0-dtypes', 'tanh-0-layouts']
     """
     case = case_of(op, references)
     found = []
     for i, sample in enumerate(case.op.samples):
-        for name, check in (("values", check_values), ("layouts", check_layouts)):
+        for name, check in (("values", check_values), ("dtypes", check_dtypes), ("layouts", check_layouts)):
             found.append(Check(f"{case.op.name}-{i}-{name}", partial(check, case, sample)))
         if case.differentiable:
             for name, check in (("float32", check_float32), ("gradient", check_fixed_gradient),
@@ -101,7 +105,7 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
                 found.append(Check(f"{case.op.name}-{i}-complex step", partial(check_complex_step, case, sample)))
             if case.op.definition:
                 found.append(Check(f"{case.op.name}-{i}-definition", partial(check_definition, case, sample)))
-    if not isinstance(case.op.rules, Every) and (case.op.broadcasts or len(arrays_of(case.op.samples[0])) == 1):
+    if not isinstance(case.op.rules, Every) and (case.op.broadcasts or len(arrays_of(case.op)) == 1):
         found.append(Check(f"{case.op.name}-shapes", partial(check_shapes, case)))
     return found
 
@@ -120,8 +124,8 @@ def same(mine: Any, expected: Any) -> None:
     mine, expected = mine.data if isinstance(mine, Tensor) else np.asarray(mine), np.asarray(expected)
     assert mine.dtype == expected.dtype, f"the dtype is {mine.dtype}; expected {expected.dtype}"
     assert mine.shape == expected.shape, f"the shape is {mine.shape}; expected {expected.shape}"
-    single = mine.dtype == np.float32
-    np.testing.assert_allclose(mine, expected, rtol=1e-5 if single else 1e-12, atol=1e-6 if single else 1e-15)
+    rtol, atol = ROUNDING.get(mine.dtype.itemsize, EXACT) if mine.dtype.kind == "f" else (0, 0)
+    np.testing.assert_allclose(mine, expected, rtol, atol)
 
 
 def check_values(case: Case, sample: Sample) -> None:
@@ -141,6 +145,26 @@ def check_values(case: Case, sample: Sample) -> None:
                 same(plain, expected)
                 if isinstance(reference, partial) and tensors(given):  # NumPy's function hands over to the op
                     same(reference(*given, **sample.params), expected)
+
+
+def check_dtypes(case: Case, sample: Sample) -> None:
+    """Integers, bools, float16, another byte order, nan and infinities: NumPy's values and dtypes, or its refusal."""
+    for dtype in DTYPES:
+        make = partial(small_numbers, dtype=np.dtype(dtype))
+        args = filled_inputs(case.op, sample, lambda i, make=make: make)  # type: ignore[misc]
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            for reference in case.references:
+                if isinstance(reference, partial):
+                    check_one_shape(case, sample, args, [reference], np.dtype(dtype).name)
+
+
+def small_numbers(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """0, 1, 2, ... as integers, or halves of them; of float64 nan and infinities instead."""
+    if dtype == np.float64 and dtype.isnative:
+        return np.resize(NOT_FINITE, shape)
+    x = np.resize(np.array([1, 0, 2, 3, 1]), shape)
+    return x.astype(dtype) if dtype.kind in "iub" else (x / 4 + 0.125).astype(dtype)
 
 
 def check_layouts(case: Case, sample: Sample) -> None:
@@ -240,10 +264,10 @@ def check_definition(case: Case, sample: Sample, args: Sequence[Any] | None = No
 def check_shapes(case: Case) -> None:
     """No axes, one element, no element, pairs that broadcast: the reference's values, or a refusal as its own."""
     op, sample = case.op, case.op.samples[0]
-    arrays = arrays_of(sample)
+    arrays = arrays_of(op)
     for seed, shapes in enumerate(PAIRS if len(arrays) > 1 else [(shape,) for shape in SHAPES]):
         given = dict(zip(arrays, (*shapes, *shapes), strict=False))
-        inputs = tuple([given[i] if isinstance(x, tuple) else np.resize(x, given[i]) if i in given else x
+        inputs = tuple([x if i not in given else given[i] if isinstance(x, tuple) else np.resize(x, given[i])
                         for i, x in enumerate(sample.inputs)])
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # the mean of no elements
@@ -251,10 +275,11 @@ def check_shapes(case: Case) -> None:
                 check_one_shape(case, sample, fixed_inputs(op, Sample(inputs, sample.params), dtype, seed))
 
 
-def check_one_shape(case: Case, sample: Sample, args: Sequence[Any]) -> None:
-    """The values of one call, and gradients of the shape and dtype of their inputs."""
+def check_one_shape(case: Case, sample: Sample, args: Sequence[Any], references: Sequence[Function] | None = None,
+                    what: str = "") -> None:
+    """The values of one call, and gradients of the shape and dtype of their inputs; or a refusal like NumPy's."""
     expected = []
-    for reference in case.references:
+    for reference in case.references if references is None else references:
         try:
             expected.append(reference(*args, **sample.params))
         except REFUSALS as refusal:
@@ -262,7 +287,7 @@ def check_one_shape(case: Case, sample: Sample, args: Sequence[Any]) -> None:
                 case.call(sample, *case.leaves(args))
             except REFUSALS:
                 return
-            raise AssertionError(f"shapes {[np.shape(x) for x in args]} gave a value; expected the refusal "
+            raise AssertionError(f"shapes {[np.shape(x) for x in args]} {what} gave a value; expected the refusal "
                                  f"{refusal!r}") from None
     leaves = case.leaves(args)
     try:

@@ -54,6 +54,11 @@ def special(domain: Domain = REAL) -> tuple[float, ...]:
     return tuple(dict.fromkeys(v for v in values if any(low <= v <= high for low, high in domain.intervals)))
 
 
+def is_array(op: Op, i: int, x: Any) -> bool:
+    """Whether an input of a sample stands for arrays: a shape or a list does, unless the op takes no array there."""
+    return isinstance(x, tuple | list) and op.rules[i] is not False
+
+
 def filled(x: Any, make: Callable[[tuple[int, ...]], Any]) -> Any:
     """An input of a sample: what `make` gives for a shape, lists of that for lists of shapes, all else as it is."""
     return make(x) if isinstance(x, tuple) else [filled(part, make) for part in x] if isinstance(x, list) else x
@@ -75,7 +80,12 @@ def fixed_inputs(op: Op, sample: Sample, dtype: Any = np.float64, seed: int = 7)
         return lambda shape: np.array(rng.choice(points(op.domain_of(i)), shape) + rng.uniform(0.005, 0.02, shape),
                                       dtype)
 
-    return tuple([filled(x, values(i)) for i, x in enumerate(sample.inputs)])
+    return filled_inputs(op, sample, values)
+
+
+def filled_inputs(op: Op, sample: Sample, make: Callable[[int], Callable[[tuple[int, ...]], Any]]) -> tuple[Any, ...]:
+    """The inputs of a sample, those that stand for arrays made by ``make(i)`` of their shapes."""
+    return tuple([filled(x, make(i)) if is_array(op, i, x) else x for i, x in enumerate(sample.inputs)])
 
 
 def special_inputs(op: Op, sample: Sample) -> Iterator[tuple[Any, ...]]:
@@ -83,17 +93,16 @@ def special_inputs(op: Op, sample: Sample) -> Iterator[tuple[Any, ...]]:
 
     An elementwise op with several inputs is given every combination.
     """
-    pools = [special(op.domain_of(i)) if isinstance(x, tuple | list) else () for i, x in enumerate(sample.inputs)]
+    pools = [special(op.domain_of(i)) if is_array(op, i, x) else () for i, x in enumerate(sample.inputs)]
     n = max(map(len, pools), default=0)
     if op.broadcasts and n and (grid := combinations(op, sample, pools)):
         yield grid
         return
     for k in range(n):
-        yield tuple([filled(x, partial(np.full, fill_value=pool[k % len(pool)])) if pool else x
-                     for pool, x in zip(pools, sample.inputs, strict=True)])
+        yield filled_inputs(op, sample, lambda i, k=k: partial(  # type: ignore[misc]
+            np.full, fill_value=pools[i][k % len(pools[i])]))
     if n > 1:
-        yield tuple([filled(x, partial(np.resize, np.array(pool))) if pool else x
-                     for pool, x in zip(pools, sample.inputs, strict=True)])
+        yield filled_inputs(op, sample, lambda i: partial(np.resize, np.array(pools[i])))
 
 
 def combinations(op: Op, sample: Sample, pools: list[tuple[float, ...]]) -> tuple[Any, ...]:

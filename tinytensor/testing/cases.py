@@ -34,12 +34,11 @@ class Case(NamedTuple):
         return self.function(*args, **sample.params)
 
     def flat(self, sample: Sample, *args: Any) -> Any:
-        """The same as one: where there are several, those that gradients flow to, end to end."""
+        """The same as one: where there are several, the floating ones, end to end."""
         y = self.call(sample, *args)
         if not isinstance(y, tuple | list):
             return y
         parts = [PUBLIC["reshape"](part, -1) for part in y if data(part).dtype.kind == "f"]
-        parts = [part for part in parts if part.needs] if any(map(tensors, [args])) else parts
         return PUBLIC["concatenate"](parts) if parts else y[0]
 
     def leaves(self, args: Sequence[Any]) -> list[Any]:

@@ -80,12 +80,17 @@ def fixed_inputs(op: Op, sample: Sample, dtype: Any = np.float64, seed: int = 7)
         return lambda shape: np.array(rng.choice(points(op.domain_of(i)), shape) + rng.uniform(0.005, 0.02, shape),
                                       dtype)
 
-    return filled_inputs(op, sample, values)
+    return tuple([explicit(x, dtype) for x in filled_inputs(op, sample, values)])
 
 
 def filled_inputs(op: Op, sample: Sample, make: Callable[[int], Callable[[tuple[int, ...]], Any]]) -> tuple[Any, ...]:
     """The inputs of a sample, those that stand for arrays made by ``make(i)`` of their shapes."""
     return tuple([filled(x, make(i)) if is_array(op, i, x) else x for i, x in enumerate(sample.inputs)])
+
+
+def explicit(x: Any, dtype: Any) -> Any:
+    """Arrays that a sample gives itself: floating ones in another dtype."""
+    return x.astype(dtype) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
 
 
 def special_inputs(op: Op, sample: Sample) -> Iterator[tuple[Any, ...]]:

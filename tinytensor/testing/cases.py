@@ -39,7 +39,7 @@ class Case(NamedTuple):
         if not isinstance(y, tuple | list):
             return y
         parts = [PUBLIC["reshape"](part, -1) for part in y if data(part).dtype.kind == "f"]
-        return PUBLIC["concatenate"](parts) if parts else y[0]
+        return PUBLIC["concatenate"](parts) if parts else y[0] if y else np.zeros(0)
 
     def leaves(self, args: Sequence[Any]) -> list[Any]:
         """The arguments, the floating arrays among them as leaves where the op has a rule for them."""

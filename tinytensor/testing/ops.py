@@ -96,6 +96,8 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
     found = []
     for i, sample in enumerate(case.op.samples):
         for name, check in (("values", check_values), ("dtypes", check_dtypes), ("layouts", check_layouts)):
+            if check is check_dtypes and not any(isinstance(reference, partial) for reference in case.references):
+                continue
             found.append(Check(f"{case.op.name}-{i}-{name}", partial(check, case, sample)))
         if case.differentiable:
             for name, check in (("float32", check_float32), ("gradient", check_fixed_gradient),
@@ -164,7 +166,7 @@ def small_numbers(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     if dtype == np.float64 and dtype.isnative:
         return np.resize(NOT_FINITE, shape)
     x = np.resize(np.array([1, 0, 2, 3, 1]), shape)
-    return x.astype(dtype) if dtype.kind in "iub" else (x / 4 + 0.125).astype(dtype)
+    return x.astype(dtype) if dtype.kind in "iub" else np.asarray(x / 4 + 0.125, dtype)
 
 
 def check_layouts(case: Case, sample: Sample) -> None:
@@ -306,7 +308,7 @@ def check_one_shape(case: Case, sample: Sample, args: Sequence[Any], references:
     y = case.flat(sample, *leaves)
     xs = [x for x in tensors(leaves) if isinstance(y, Tensor) and y.needs]
     for x, g in zip(xs, grad(y, xs, np.ones(y.shape, y.dtype), allow_unused=True) if xs else (), strict=True):
-        assert g.shape == x.shape and g.dtype == x.dtype
+        assert g.shape == x.shape and g.dtype == x.dtype, f"a gradient of shape {g.shape} and dtype {g.dtype} {what}"
 
 
 # --- special points ---

@@ -306,9 +306,11 @@ def check_one_shape(case: Case, sample: Sample, args: Sequence[Any], references:
     for z in expected:
         same(y, z)
     y = case.flat(sample, *leaves)
-    xs = [x for x in tensors(leaves) if isinstance(y, Tensor) and y.needs]
+    some = isinstance(y, Tensor) and y.needs
+    xs = [x for x in tensors(leaves) if some and (x.ndim or x.dtype.isnative)]  # NumPy's scalars have no byte order
     for x, g in zip(xs, grad(y, xs, np.ones(y.shape, y.dtype), allow_unused=True) if xs else (), strict=True):
-        assert g.shape == x.shape and g.dtype == x.dtype, f"a gradient of shape {g.shape} and dtype {g.dtype} {what}"
+        assert g.shape == x.shape and g.dtype == x.dtype, (
+            f"a gradient has shape {g.shape} and dtype {g.dtype}; expected {x.shape} and {x.dtype}, its input's")
 
 
 # --- special points ---

@@ -106,6 +106,17 @@ def here(broken: Function, original: Function) -> Function:
     return call
 
 
+@contextmanager
+def installed(change: Line | Rule) -> Iterator[None]:
+    """Put a change in, for this block."""
+    undo = change.install()
+    try:
+        yield
+    finally:
+        for owner, key, original in undo:
+            setattr(owner, key, original)
+
+
 # --- the mistakes ---
 
 
@@ -195,12 +206,8 @@ def breaking(name: str) -> Iterator[Break]:
     """
     if name not in BREAKS:
         raise ValueError(f"breaking: {name!r} is not known; expected one of {', '.join(map(repr, BREAKS))}")
-    undo = BREAKS[name].change.install()
-    try:
+    with installed(BREAKS[name].change):
         yield BREAKS[name]
-    finally:
-        for owner, key, original in undo:
-            setattr(owner, key, original)
 
 
 # --- which check catches it ---

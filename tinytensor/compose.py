@@ -30,7 +30,7 @@ class Composed(NamedTuple):
     numpy: Function
     samples: Sequence[Sample]
     domain: tuple[Domain, ...]
-    wanted: frozenset[str] = frozenset()  # the parameters that gradients flow to
+    inputs: str = ""  # the parameters that gradients flow to; the first one if empty
 
 
 COMPOSED: dict[str, Composed] = {}
@@ -90,7 +90,7 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
 
         update_wrapper(apply, composition)
         apply.__name__ = apply.__qualname__ = name
-        COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain), wanted)
+        COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain), inputs)
         return publish(apply, name, method, (numpy,), aliases, namespace)
 
     return define

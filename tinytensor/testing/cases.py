@@ -106,9 +106,10 @@ def function_of(name: str) -> Function | None:
 
 def wanted(made: Composed) -> list[bool]:
     """For each position, whether gradients flow to what comes there: only there a shape stands for an array."""
-    found: list[bool] = []
-    for p in inspect.signature(made.function).parameters.values():
-        found += [p.name in made.wanted] * (MANY if p.kind is p.VAR_POSITIONAL else 1)
+    parameters, found = inspect.signature(made.function).parameters, list[bool]()
+    names = made.inputs.split() or list(parameters)[:1]
+    for p in parameters.values():
+        found += [p.name in names] * (MANY if p.kind is p.VAR_POSITIONAL else 1)
     return found
 
 

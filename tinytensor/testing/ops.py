@@ -39,7 +39,10 @@ class Check(NamedTuple):
         return self.name
 
     def __call__(self) -> None:
-        self.run()
+        """Run it; what NumPy warns of at odd points is no fault."""
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            self.run()
 
 
 # --- what users call ---
@@ -135,18 +138,17 @@ def check_values(case: Case, sample: Sample) -> None:
     for dtype in (np.float64, np.float32):
         args = fixed_inputs(case.op, sample, dtype)
         given = [wrapped(x) for x in args]
-        with np.errstate(all="ignore"):
-            plain, y = case.call(sample, *args), case.call(sample, *given)
-            assert not tensors([plain]), "arrays in gave a Tensor"
-            if tensors(given):
-                parts = y if isinstance(y, tuple | list) else [y]
-                assert all(type(part) is Tensor and type(part.data) is np.ndarray for part in parts)
-            same(y, plain)
-            for reference in case.references:
-                expected = reference(*args, **sample.params)
-                same(plain, expected)
-                if isinstance(reference, partial) and tensors(given):  # NumPy's function hands over to the op
-                    same(reference(*given, **sample.params), expected)
+        plain, y = case.call(sample, *args), case.call(sample, *given)
+        assert not tensors([plain]), "arrays in gave a Tensor"
+        if tensors(given):
+            parts = y if isinstance(y, tuple | list) else [y]
+            assert all(type(part) is Tensor and type(part.data) is np.ndarray for part in parts)
+        same(y, plain)
+        for reference in case.references:
+            expected = reference(*args, **sample.params)
+            same(plain, expected)
+            if isinstance(reference, partial) and tensors(given):  # NumPy's function hands over to the op
+                same(reference(*given, **sample.params), expected)
 
 
 def check_dtypes(case: Case, sample: Sample) -> None:
@@ -154,11 +156,9 @@ def check_dtypes(case: Case, sample: Sample) -> None:
     for dtype in DTYPES:
         make = partial(small_numbers, dtype=np.dtype(dtype))
         args = filled_inputs(case.op, sample, lambda i, make=make: make)  # type: ignore[misc]
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            for reference in case.references:
-                if isinstance(reference, partial):
-                    check_one_shape(case, sample, args, [reference], np.dtype(dtype).name)
+        for reference in case.references:
+            if isinstance(reference, partial):
+                check_one_shape(case, sample, args, [reference], np.dtype(dtype).name)
 
 
 def small_numbers(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -227,7 +227,7 @@ def has_differences(case: Case, sample: Sample) -> bool:
     leaves = case.leaves(args)
     y = case.flat(sample, *leaves)
     return (isinstance(y, Tensor) and y.needs and y.dtype == np.float64 and y.size > 0
-            and any(x.size for x in tensors(leaves)))
+            and bool(np.isfinite(y.data).all()) and any(x.size for x in tensors(leaves)))
 
 
 def check_fixed_gradient(case: Case, sample: Sample) -> None:
@@ -276,10 +276,8 @@ def check_shapes(case: Case) -> None:
         given = dict(zip(arrays, (*shapes, *shapes), strict=False))
         inputs = tuple([x if i not in given else given[i] if isinstance(x, tuple) else np.resize(x, given[i])
                         for i, x in enumerate(sample.inputs)])
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # the mean of no elements
-            for dtype in (np.float64, np.float32):
-                check_one_shape(case, sample, fixed_inputs(op, Sample(inputs, sample.params), dtype, seed))
+        for dtype in (np.float64, np.float32):
+            check_one_shape(case, sample, fixed_inputs(op, Sample(inputs, sample.params), dtype, seed))
 
 
 def check_one_shape(case: Case, sample: Sample, args: Sequence[Any], references: Sequence[Function] | None = None,
@@ -319,16 +317,16 @@ def check_one_shape(case: Case, sample: Sample, args: Sequence[Any], references:
 def check_special(case: Case, sample: Sample) -> None:
     """0, 1, -1 and the ends of the domain: NumPy's values, and a gradient that is a derivative from some side."""
     for args in special_inputs(case.op, sample):
-        with np.errstate(all="ignore"):
-            try:
-                expected = [reference(*args, **sample.params) for reference in case.references]
-            except ValueError:  # a matrix that has no inverse
-                continue
-            for z in expected:
-                same(case.call(sample, *case.leaves(args)), z)
-            y = case.flat(sample, *case.leaves(args))
-            if isinstance(y, Tensor) and y.needs and y.dtype == np.float64:
-                check_sides(case, sample, args)
+        try:
+            expected = [reference(*args, **sample.params) for reference in case.references]
+        except ValueError:  # a matrix that has no inverse
+            continue
+        for z in expected:
+            same(case.call(sample, *case.leaves(args)), z)
+        y = case.flat(sample, *case.leaves(args))
+        if isinstance(y, Tensor) and y.needs and y.dtype == np.float64 and (
+                case.op.broadcasts or isinstance(case.op.forward, np.ufunc) or np.isfinite(y.data).all()):
+            check_sides(case, sample, args)
 
 
 def check_sides(case: Case, sample: Sample, args: Sequence[Any]) -> None:

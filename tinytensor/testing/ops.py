@@ -304,6 +304,8 @@ def check_one_shape(case: Case, sample: Sample, args: Sequence[Any], references:
     for z in expected:
         same(y, z)
     y = case.flat(sample, *leaves)
+    if what == "float64":  # at nan and infinities: the gradients there are conventions, tested one by one
+        return
     some = isinstance(y, Tensor) and y.needs
     xs = [x for x in tensors(leaves) if some and (x.ndim or x.dtype.isnative)]  # NumPy's scalars have no byte order,
     for x, g in zip(xs, grad(y, xs, np.ones(y.shape, y.dtype), allow_unused=True) if xs else (), strict=True):

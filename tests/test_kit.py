@@ -296,6 +296,17 @@ def test_an_op_of_ones_own_is_checked() -> None:
     check_op(REGISTRY["multiply"])
 
 
+def test_an_op_of_ones_own_compiles() -> None:
+    mine, x = defined(), tt.tensor([1.0, -3.0], requires_grad=True)
+
+    def step(x: Any) -> Any:
+        y = mine(x).sum()
+        return y, tt.grad(y, x)
+
+    for got, expected in zip(tt.compile(step)(x), step(x), strict=True):
+        np.testing.assert_array_equal(got.detach(), expected.detach())
+
+
 def half(x: Any) -> Any:
     return np.where(x == 0, 1.0, x) * 0.5 if x.dtype == np.float64 else x / 2
 

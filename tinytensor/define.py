@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from .apply import PUBLIC, binary, binder, general, unary
-from .core import NUMPY, REAL, REGISTRY, Domain, Op, Rule, S, Sample, Tensor
+from .core import NONZERO, NUMPY, POSITIVE, REAL, REGISTRY, Domain, Op, Rule, S, Sample, Tensor
 from .dispatch import Function, answering
+
+__all__ = ["NONZERO", "POSITIVE", "REAL", "Domain", "S", "expose", "op", "row"]  # all that a user's op needs
 
 # --- registration ---
 

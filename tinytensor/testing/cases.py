@@ -19,6 +19,7 @@ from ..define import NAMESPACES, Every
 from .points import is_array
 
 Function = Callable[..., Any]
+EXACT, ROUNDING = (1e-12, 1e-15), {2: (1e-2, 1e-3), 4: (1e-5, 1e-6)}  # relative and absolute, by a float's bytes
 MANY = 16  # inputs of what takes any number of them
 
 
@@ -154,3 +155,21 @@ def arrays_of(op: Op) -> list[int]:
     if any(isinstance(x, list) for x in inputs):
         return []
     return [i for i, x in enumerate(inputs) if isinstance(x, np.ndarray) or is_array(op, i, x)]
+
+
+# --- outputs ---
+
+
+def same(mine: Any, expected: Any) -> None:
+    """Equal in dtype, in shape and, up to rounding, in value; of several, each."""
+    __tracebackhide__ = True
+    if isinstance(mine, tuple | list) and isinstance(expected, tuple | list):
+        assert len(mine) == len(expected), f"{len(mine)} outputs; expected {len(expected)}"
+        for a, b in zip(mine, expected, strict=True):
+            same(a, b)
+        return
+    mine, expected = mine.data if isinstance(mine, Tensor) else np.asarray(mine), np.asarray(expected)
+    assert mine.dtype == expected.dtype, f"the dtype is {mine.dtype}; expected {expected.dtype}"
+    assert mine.shape == expected.shape, f"the shape is {mine.shape}; expected {expected.shape}"
+    rtol, atol = ROUNDING.get(mine.dtype.itemsize, EXACT) if mine.dtype.kind == "f" else (0, 0)
+    np.testing.assert_allclose(mine, expected, rtol, atol)

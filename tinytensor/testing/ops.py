@@ -15,13 +15,13 @@ import numpy as np
 from ..autograd import grad, gradients
 from ..core import Array, Op, Sample, Tensor
 from ..define import Every
-from .cases import Case, Function, arranged, arrays_of, case_of, data, flattened, refilled, tensors, wrapped
+from .cases import Case, Function, arranged, arrays_of, case_of, data, flattened, refilled, same, tensors, wrapped
 from .gradcheck import from_outside, gradcheck, in_order
 from .oracles import complex_step
-from .points import LAYOUTS, filled_inputs, fixed_inputs, special_inputs
+from .points import LAYOUTS, filled_inputs, fixed_inputs
+from .special import check_special
 
 REFUSALS = (ValueError, TypeError, IndexError, OverflowError)
-EXACT, ROUNDING = (1e-12, 1e-15), {2: (1e-2, 1e-3), 4: (1e-5, 1e-6)}  # relative and absolute, by a float's bytes
 DTYPES = ("int8", "uint8", "int32", "int64", "bool", "float16", ">f8", ">i4", "float64")
 NOT_FINITE = np.array([np.nan, np.inf, 1.0, -np.inf, 0.0])
 SHAPES = ((), (1,), (4,), (2, 1), (0,), (0, 3), (3, 0))
@@ -116,21 +116,6 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
 
 
 # --- values ---
-
-
-def same(mine: Any, expected: Any) -> None:
-    """Equal in dtype, in shape and, up to rounding, in value; of several, each."""
-    __tracebackhide__ = True
-    if isinstance(mine, tuple | list) and isinstance(expected, tuple | list):
-        assert len(mine) == len(expected), f"{len(mine)} outputs; expected {len(expected)}"
-        for a, b in zip(mine, expected, strict=True):
-            same(a, b)
-        return
-    mine, expected = mine.data if isinstance(mine, Tensor) else np.asarray(mine), np.asarray(expected)
-    assert mine.dtype == expected.dtype, f"the dtype is {mine.dtype}; expected {expected.dtype}"
-    assert mine.shape == expected.shape, f"the shape is {mine.shape}; expected {expected.shape}"
-    rtol, atol = ROUNDING.get(mine.dtype.itemsize, EXACT) if mine.dtype.kind == "f" else (0, 0)
-    np.testing.assert_allclose(mine, expected, rtol, atol)
 
 
 def check_values(case: Case, sample: Sample) -> None:
@@ -311,67 +296,3 @@ def check_one_shape(case: Case, sample: Sample, args: Sequence[Any], references:
     for x, g in zip(xs, grad(y, xs, np.ones(y.shape, y.dtype), allow_unused=True) if xs else (), strict=True):
         assert g.shape == x.shape and g.dtype.type is x.dtype.type, (  # and neither have sums
             f"a gradient has shape {g.shape} and dtype {g.dtype}; expected {x.shape} and {x.dtype}, its input's")
-
-
-# --- special points ---
-
-
-def check_special(case: Case, sample: Sample) -> None:
-    """0, 1, -1 and the ends of the domain: NumPy's values, and a gradient that is a derivative from some side."""
-    for args in special_inputs(case.op, sample):
-        try:
-            expected = [reference(*args, **sample.params) for reference in case.references]
-        except ValueError:  # a matrix that has no inverse
-            continue
-        for z in expected:
-            same(case.call(sample, *case.leaves(args)), z)
-        y = case.flat(sample, *case.leaves(args))
-        if isinstance(y, Tensor) and y.needs and y.dtype == np.float64 and (
-                case.op.broadcasts or isinstance(case.op.forward, np.ufunc) or np.isfinite(y.data).all()):
-            check_sides(case, sample, args)
-
-
-def check_sides(case: Case, sample: Sample, args: Sequence[Any]) -> None:
-    """Each element of the gradient equals the one-sided derivatives or lies between them, and is no nan.
-
-    A side where the value jumps, or leaves the domain, says nothing. Elements whose output is not finite are left out.
-    """
-    leaves = case.leaves(args)
-    xs, y = tensors(leaves), case.flat(sample, *leaves)
-    w = np.linspace(0.5, 1.5, y.size).reshape(y.shape)  # ascending, so that sorted ties lie between their neighbours
-    finite = np.isfinite(y.data)
-    for i, (x, g) in enumerate(zip(xs, grad(y, xs, w, allow_unused=True), strict=True)):
-        for at in np.ndindex(x.shape):
-            if x.shape == y.shape and not finite[at]:
-                assert not np.isnan(g.data[at]) or np.isnan(y.data[at]), report(case, i, x, at, g, "no nan")
-                continue
-
-            def slope(h: float, x: Tensor = x, at: tuple[int, ...] = at) -> float:
-                before = x.data
-                x.data = before.copy()
-                x.data[at] += h
-                try:
-                    z = data(case.flat(sample, *leaves))
-                finally:
-                    x.data = before
-                return float(np.sum((w * (z - y.data))[finite])) / h if z.shape == y.shape else np.nan
-
-            sides = [s for s in (one_side(slope, 1e-5), one_side(slope, -1e-5)) if not np.isnan(s)]
-            low, high, value = min(sides, default=-np.inf), max(sides, default=np.inf), float(g.data[at])
-            slack = 1e-4 * (1 + max((abs(s) for s in sides if np.isfinite(s)), default=0))
-            assert low - slack <= value <= high + slack, report(case, i, x, at, g, f"from {low:.6g} to {high:.6g}")
-
-
-def one_side(slope: Callable[[float], float], h: float) -> float:
-    """The derivative from one side: infinite where the slope grows as the step shrinks, nan at a jump."""
-    whole, half = slope(h), slope(h / 2)
-    if not np.isfinite(whole + half):
-        return np.nan
-    if abs(half) > 1.2 * abs(whole) + 1e-3:
-        return np.nan if abs(half) > 1.9 * abs(whole) else float(np.copysign(np.inf, half))
-    return 2 * half - whole
-
-
-def report(case: Case, i: int, x: Tensor, at: tuple[int, ...], g: Tensor, expected: str) -> str:
-    return (f"{case.op.name}: the gradient of array {i} is {g.data[at]} at element {at}, where its values are "
-            f"{x.data.tolist()}; expected {expected}; choose what holds at this point")

@@ -3,10 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import random
-from .autograd import detect_anomaly, grad
-from .core import Tensor, no_grad
+from . import inplace, random
+from .anomaly import detect_anomaly
+from .autograd import grad
+from .core import Tensor
+from .guarding import guard
 from .machine import get_num_threads, keep_freed_memory, set_num_threads
+from .modes import enable_grad, no_grad
 from .ops import *
 from .random import Generator, manual_seed
 

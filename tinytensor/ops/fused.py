@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import MANY, ones, sum_rows
+from ..broadcasting import MANY, ones, sum_rows
 from ..collectives import all_reduce_mean
 from ..core import S, TracerBase, primitive
 from ..define import op

@@ -53,12 +53,11 @@ def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_
 
     Without `hooks`, those of leaves are left to the caller.
     """
-    with state.anomaly.backward() if state.anomaly else nullcontext():
-        if not create_graph:
-            return flow(roots, wanted, create_graph, release, hooks)
-        with recording(True):
+    if create_graph:
+        with recording(True), state.anomaly.backward() if state.anomaly else nullcontext():
             expand(roots)
             return flow(roots, wanted, create_graph, release, hooks)
+    return flow(roots, wanted, create_graph, release, hooks)
 
 
 def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool, release: bool,
@@ -169,30 +168,23 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs
     """
     start = seed(y, gradient, "backward")
     start = start.data if isinstance(start, Tensor) else start
-    wanted = frozenset() if inputs is None else frozenset(sought(inputs, "backward", "inputs"))
-    if inputs is not None and not wanted:
+    wanted = () if inputs is None else frozenset(sought(inputs, "backward", "inputs"))
+    if not wanted and inputs is not None:
         raise ValueError("backward: inputs= is empty, so nothing would get a gradient; expected tensors; leave it out "
                          "for all leaves")
     found = gradients({y: start}, wanted, release=not retain_graph)
     means, taken = all_reduce_mean(*found.values(), leaves=found, loss=(y.data, start)), {id(start)}
     with accumulating:
         for leaf, g in zip(found, means, strict=True):
-            if leaf.op is None or keep_grad not in (leaf.hooks or ()):
-                accumulate(leaf, g, taken)
-
-
-def accumulate(leaf: Tensor, g: Any, taken: set[int]) -> None:
-    """Add a gradient to those of a leaf; `taken` are the ids of arrays that others have."""
-    old = leaf._grad
-    if isinstance(g, TracerBase) and type(old) is ndarray:  # while a step is traced: a constant, until now
-        leaf._grad = old + g
-    elif old is not None:
-        np.add(old, g, out=old)
-    elif type(g) is ndarray and g.base is None and id(g) not in taken:
-        leaf._grad = g
-    else:  # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
-        leaf._grad = np.copy(g)
-    taken.add(id(g))
+            old = leaf._grad
+            if old is None:
+                # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
+                leaf._grad = g if type(g) is ndarray and g.base is None and id(g) not in taken else np.copy(g)
+            elif isinstance(g, TracerBase) and type(old) is ndarray:  # while a step is traced: a constant, until now
+                leaf._grad = old + g
+            elif leaf.op is None or keep_grad not in (leaf.hooks or ()):  # that one is in place already
+                np.add(old, g, out=old)
+            taken.add(id(g))
 
 
 def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None,

@@ -37,6 +37,15 @@ def watched(node: Any, op: Any, arrays: Any) -> None:
         watcher(node, op, arrays)
 
 
+def taken(things: list[Any], x: Any) -> bool:
+    """Take the last x out of a list, if it is there."""
+    for i in reversed(range(len(things))):
+        if things[i] is x:
+            del things[i]
+            return True
+    return False
+
+
 class recording:
     """Record ops, or do not, in this thread: inside of a block, or of the function that it decorates.
 
@@ -57,12 +66,10 @@ class recording:
 
     def __exit__(self, *_: object) -> None:
         here = vars(state)
-        if all(began is not here for began in self.entered):  # a generator that another thread ends
-            here = self.entered[-1]
-        last = max(i for i, began in enumerate(self.entered) if began is here)
-        del self.entered[last]
+        if not taken(self.entered, here):  # a generator that another thread ends
+            here = self.entered.pop()
         blocks = here["blocks"]
-        del blocks[max(i for i, block in enumerate(blocks) if block is self)]
+        taken(blocks, self)
         here["recording"] = blocks[-1].on if blocks else True
         if not self.on:
             paused.remove(self)

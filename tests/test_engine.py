@@ -348,10 +348,10 @@ def test_what_numpy_may_not_do():
     array = np.ones(2, np.float32)
     with pytest.raises(TypeError, match="in-place"):
         array *= x
-    with pytest.raises(TypeError, match="np.modf does not take a Tensor: it has several outputs"):
-        np.modf(x)
-    with pytest.raises(TypeError, match="np.median does not take a Tensor: it has no rule"):
-        np.median(x)
+    with pytest.raises(TypeError, match=r"^np\.linalg\.eig does not take a Tensor: "):
+        np.linalg.eig(x)
+    with pytest.raises(TypeError, match=r"^np\.fft\.fft does not take a Tensor: "):
+        np.fft.fft(x)
     with pytest.raises(TypeError, match=r"x\[i\] = v would overwrite .* tt.where"):
         x[0] = 1.0
     assert array.tolist() == [1, 1]
@@ -366,7 +366,7 @@ def test_protocols_of_python():
         bool(x > 0)
     with pytest.raises(TypeError, match="iteration over a 0-d tensor"):
         iter(x[0])
-    with pytest.raises(TypeError, match="dtype float32 is no integer"):
+    with pytest.raises(TypeError, match="index: a tensor of dtype float32 and shape .* expected one integer"):
         [1, 2][x[0]]
 
 

@@ -16,8 +16,10 @@ FLOORS = [
     {"_methods", "random", "optim", "text", "machine", "value", "modes"},  # the ground: NumPy alone
     {"core"},
     {"broadcasting", "collectives", "hooks", "order"},
-    {"apply", "autograd"},
+    {"dispatch", "autograd"},
+    {"apply"},
     {"anomaly", "define", "guarding", "inplace", "trees"},
+    {"compose"},
     {"ops", "recompute", "transforms"},
     {"nn", "testing"},
     {"models", "compiler"},

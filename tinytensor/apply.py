@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from .core import NO_PARAMS, Op, Params, Tensor, as_array, ndarray, new, record, settled
+from .dispatch import SEQUENCE, SIMPLE, Function, plain, spelled
 from .modes import paused, state, watched, watching
 
-Function = Callable[..., Any]
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
 
-SEQUENCE = (list, tuple)
 PLAIN = (ndarray, np.generic, int, float, complex, type(None))
 
 
@@ -149,12 +148,13 @@ def general(op: Op, bind: Bind, defaults: Params | None) -> Function:
 ELSEWHERE = {"dim": "axis", "keepdim": "keepdims", "unbiased": "correction"}  # PyTorch's names for NumPy's parameters
 
 
-def binder(name: str, forward: Function, arity: int, variadic: bool = False,
-           spread: bool = False) -> tuple[Bind, Params | None]:
+def binder(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
+           numpy: Function | None = None) -> tuple[Bind, Params | None]:
     """A function from what was passed to (array inputs, parameters), by the signature of `forward`; and its defaults.
 
     `variadic`: the inputs come as one sequence.  `spread`: they, or the first parameter's integers, come one by one.
-    The defaults are None where a call without parameters still has to be looked at.
+    `numpy`: the inputs may also come under that function's names for them. The defaults are None where a call without
+    parameters still has to be looked at.
     """
     arguments = [p.replace(annotation=p.empty) for p in inspect.signature(forward).parameters.values()]
     inputs, parameters = arguments[:arity], arguments[arity:]
@@ -163,22 +163,34 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False,
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
 
     def bind(args: tuple[Any, ...], kwargs: Params) -> tuple[Any, Params]:
+        if kwargs and len(args) < arity:
+            kwargs = {translated().get(key, key): x for key, x in kwargs.items()}
         if variadic:
+            if not args:
+                args = (missing(inputs[0], kwargs),)
+            if not (spread or hasattr(args[0], "__iter__")):
+                raise usage(f"{type(args[0]).__name__} came in the place of a sequence of arrays")
             apart = spread or (len(args) > 1 and hasattr(args[1], "shape") and not isinstance(args[0], SEQUENCE))
             given, rest = (args, ()) if apart else (tuple(args[0]), args[1:])
         else:
             given, rest = args[:arity], args[arity:]
             if len(given) < arity:
                 given += tuple(missing(argument, kwargs) for argument in inputs[len(given) :])
-            if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE):
+            if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]):
                 rest = (rest,)
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
         if kwargs or len(params) < len(names) or len(rest) > len(params):
             params = complete(params, rest, kwargs)
-        for key in params:
-            if isinstance(params[key], Tensor):
-                params[key] = constant(key, params[key])
+        for key, x in params.items():
+            if type(x) not in SIMPLE:
+                try:
+                    params[key] = plain(key, x)
+                except TypeError as error:
+                    raise usage(str(error)) from None
         return given, params
+
+    def translated() -> dict[str, str]:
+        return spelled(numpy, forward, arity)
 
     def missing(argument: inspect.Parameter, kwargs: Params) -> Any:
         """An input that did not come by position."""
@@ -200,13 +212,6 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False,
             raise usage(f"parameter {key!r} is missing")
         return params
 
-    def constant(key: str, value: Tensor) -> Any:
-        """The array of a tensor that came as a parameter."""
-        if value.needs:
-            raise usage(f"parameter {key!r} is a tensor that requires grad, and no gradient flows to it; give "
-                        f"{key}.detach(), or compose the function of ops that take it as an input")
-        return value.data
-
     def usage(problem: str) -> TypeError:
         return TypeError(f"{name}: {problem}; expected {name}{inspect.Signature(arguments)}")
 
@@ -215,10 +220,10 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False,
 
 def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
-    if str(error).partition(":")[0] in PUBLIC:
+    if (spoken := str(error).partition(":")[0]) in PUBLIC or spoken == op.name:
         return error
     shapes = [np.shape(a) for a in arrays]
-    kind = next(k for k in ADVICE if isinstance(error, k))
+    kind = next((k for k in ADVICE if isinstance(error, k)), TypeError)
     if op.broadcasts and kind is ValueError:
         try:
             np.broadcast_shapes(*shapes)
@@ -230,6 +235,7 @@ def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
 
 
 ADVICE: dict[type[Exception], str] = {
+    np.linalg.LinAlgError: "see help() of the function for the matrices that it takes",
     np.exceptions.AxisError: "an axis is from -ndim to ndim - 1",
     IndexError: "an index is from -size to size - 1 of its axis",
     TypeError: "convert the inputs with .astype, or see help() of the function",

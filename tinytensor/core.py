@@ -96,7 +96,7 @@ class Op:
 
 RELEASED = Op("released", lambda: None, ())
 REGISTRY: dict[str, Op] = {}
-NUMPY: dict[Any, Callable[..., Any]] = {}  # a NumPy function -> what answers for it when it meets a Tensor
+NUMPY: dict[Any, Callable[..., Any]] = {}  # NumPy's function, or (ufunc, method) -> what answers when it meets a Tensor
 
 
 # --- Tensor: a value that is its own node ---
@@ -130,6 +130,7 @@ class Tensor(Methods):
     """
 
     # Operators and methods such as x.sum() are attached by the ops (`publish` in define.py); `_methods.pyi` lists them.
+    # NumPy's protocols, by which np.exp(x) gets here, are attached by `dispatch.py`.
     # needs: does a gradient flow here?  op, inputs, saved, params: how it was made; inputs that need no gradient
     # stand as None, and `saved` holds the array of every input, as the rules see them.
     __slots__ = ("__weakref__", "_grad", "data", "hooks", "inputs", "needs", "op", "params", "saved")
@@ -242,8 +243,9 @@ class Tensor(Methods):
         return bool(self.only("bool"))
 
     def __index__(self) -> int:
-        if self.data.dtype.kind not in "iub":
-            raise TypeError(f"index: dtype {self.dtype} is no integer; convert first: x.astype(np.int64)")
+        if self.data.dtype.kind not in "iub" or self.data.ndim:  # subtle: array[t] asks, and t's axis must not be lost
+            raise TypeError(f"index: a tensor of dtype {self.dtype} and shape {self.shape} came; expected one integer "
+                            f"without axes; convert first: x.astype(np.int64), x.reshape(())")
         return int(self.item())
 
     def __len__(self) -> int:
@@ -269,29 +271,6 @@ class Tensor(Methods):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("x[i] = v would overwrite values that gradients may need; write tt.where(mask, v, x), or "
                         "x.data[i] = v on a leaf, outside of any graph")
-
-    # --- NumPy's protocols: np.exp(x), array + x ---
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if kwargs.get("out") is not None:
-            raise TypeError(f"np.{ufunc.__name__}: out= (or `array {ufunc.__name__}= tensor`, in-place) would lose "
-                            f"the gradient; write y = np.{ufunc.__name__}(...) without out")
-        answer = NUMPY.get(ufunc if method == "__call__" else (ufunc, method))
-        if answer is None:
-            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-            raise unknown(name, "it has several outputs" if ufunc.nout > 1 else "it has no rule")
-        return answer(*inputs, **kwargs)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        answer = NUMPY.get(func)
-        if answer is None:
-            raise unknown(func.__name__, "it has no rule")
-        return answer(*args, **kwargs)
-
-
-def unknown(name: str, why: str) -> TypeError:
-    return TypeError(f"np.{name} does not take a Tensor: {why}; compose it of ops that have one, or give it "
-                     f"x.detach().numpy() where no gradient is wanted")
 
 
 tracing: list[Any] = []  # active traces; while it is empty, primitives skip the tracer check

@@ -1,4 +1,6 @@
-"""How an op is defined: `row` for a ufunc, `op` for a function with parameters, `expose` for what is composed of ops.
+"""How an op is defined: `row` for a ufunc, `op` for a function with parameters, `expose` for what is made of ops.
+
+What stands for a function of NumPy's and is made of ops has a way of its own, in `compose.py`.
 
 Each makes the record, the function that users call, the method on Tensor and NumPy's dispatch, in this one place.
 It holds no rule of calculus: those stand in `ops/`.
@@ -15,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from .apply import PUBLIC, Function, binary, binder, general, unary
+from .apply import PUBLIC, binary, binder, general, unary
 from .core import NUMPY, REAL, REGISTRY, Domain, Op, Rule, S, Sample, Tensor
+from .dispatch import Function, answering
 
 # --- registration ---
 
@@ -30,20 +33,28 @@ def reducing(function: Function) -> Function:
     return update_wrapper(reduce, function)
 
 
-def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str]) -> Function:
+NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> what `tt.linalg` offers, by name
+
+
+def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str],
+            namespace: str = "") -> Function:
     """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`."""
     for key in (name, *aliases):
-        PUBLIC[key] = function
+        NAMESPACES.setdefault(namespace, {})[key] = function
         if method:
             setattr(Tensor, key, function)
     for key in numpy:
-        NUMPY[key] = reducing(function) if isinstance(key, tuple) else function
+        if isinstance(key, tuple):
+            NUMPY[key] = reducing(function)
+        else:
+            NUMPY[key] = function if isinstance(key, np.ufunc) else answering(function, key)
     return function
 
 
-def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = ()) -> Callable[[Function], Function]:
+def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
+           namespace: str = "") -> Callable[[Function], Function]:
     """Offer a function that is composed of ops, with no rule of its own, as `publish` does."""
-    return lambda function: publish(function, function.__name__, method, numpy, aliases)
+    return lambda function: publish(function, function.__name__, method, numpy, aliases, namespace)
 
 
 class Every(Sequence[Rule]):
@@ -79,8 +90,8 @@ def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:
 
 def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, aliases: Sequence[str] = (),
        broadcasts: bool = False, domain: Domain | tuple[Domain, ...] = REAL, samples: Sequence[Sample] = (),
-       definition: Function | None = None, analytic: bool = False, spread: bool = False,
-       variadic: bool = False) -> Callable[[Function], Function]:
+       definition: Function | None = None, analytic: bool = False, spread: bool = False, variadic: bool = False,
+       namespace: str = "") -> Callable[[Function], Function]:
     """Define an op from its forward function: inputs, one for each rule, come first, then parameters.
 
     The decorated function computes on arrays; what takes its place is the op, which takes Tensors too. See `Op` for
@@ -89,15 +100,18 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
 
     def define(forward: Function) -> Function:
         name = forward.__name__.rstrip("_")
-        record = REGISTRY[name] = Op(name, forward, Every(rules[0]) if variadic and rules[0] else rules,
+        full = f"{namespace}.{name}" if namespace else name
+        record = REGISTRY[full] = Op(full, forward, Every(rules[0]) if variadic and rules[0] else rules,
                                      broadcasts=broadcasts, domain=per_input(domain), samples=samples,
                                      definition=definition, analytic=analytic)
-        function = general(record, *binder(name, forward, len(rules), variadic, spread))
+        theirs = next((key for key in numpy if not isinstance(key, tuple | np.ufunc)), None)
+        function = general(record, *binder(full, forward, len(rules), variadic, spread, theirs))
         update_wrapper(function, forward)
         function.__name__ = function.__qualname__ = name
+        setattr(function, "arity", len(rules))
         if spread != variadic:
             setattr(function, "__signature__", as_called(forward, spread))
-        return publish(function, name, method, numpy, aliases)
+        return publish(function, name, method, numpy, aliases, namespace)
 
     return define
 

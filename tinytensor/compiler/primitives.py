@@ -515,13 +515,6 @@ for module, advice in ((np.lib.scimath, DEPENDS), (np.strings, OUTSIDE), (np.cha
     REFUSED |= dict.fromkeys([f for f in vars(module).values() if hasattr(f, "_implementation")], advice)
 
 
-def full_name(function: Any) -> str:
-    """The name of a function as a user writes it."""
-    module = getattr(function, "__module__", None) or ""
-    short = "np" + module.removeprefix("numpy") if module.split(".")[0] == "numpy" else module
-    return f"{short}.{function.__name__}" if short else str(getattr(function, "__name__", function))
-
-
 # --- the engine's own primitives, recorded as one call (`core.primitive`) ---
 
 ENGINE: dict[str, dict[str, Any]] = {

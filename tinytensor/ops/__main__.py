@@ -39,7 +39,8 @@ def methods() -> str:
     """The stub of what ops attach to Tensor."""
     lines = [HEAD + "from typing import Any\n", "from .hooks import Handle", "from .core import Tensor\n",
              "class Methods:"]
-    own = {name for name in vars(Tensor) if getattr(vars(Tensor)[name], "__module__", "") != "tinytensor.core"}
+    elsewhere = ("tinytensor.core", "tinytensor.dispatch")
+    own = {name for name in vars(Tensor) if getattr(vars(Tensor)[name], "__module__", "") not in elsewhere}
     for name in sorted(own):
         value = vars(Tensor)[name]
         if isinstance(value, property) and name in ("T", "mT"):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...dispatch import full_name
 from ..ir import concrete, mapped
-from ..primitives import COPYTO, DEPENDS, PRINTS, QUERIES, REDUCTIONS, REFUSED, TABLE, Primitive, Unknown, full_name
+from ..primitives import COPYTO, DEPENDS, PRINTS, QUERIES, REDUCTIONS, REFUSED, TABLE, Primitive, Unknown
 from .tracer import ArrayTracer, tracers
 
 if TYPE_CHECKING:

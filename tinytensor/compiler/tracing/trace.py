@@ -17,9 +17,10 @@ import numpy as np
 
 from ...collectives import all_reduce_mean, all_reduce_sum
 from ...core import Tensor, TracerBase
+from ...dispatch import full_name
 from ..ir import Call, CompileError, Value, concrete, mapped, values
 from ..layout import ArrayLayout, address
-from ..primitives import PUT, Primitive, full_name, of_engine, updated
+from ..primitives import PUT, Primitive, of_engine, updated
 from .choices import is_number
 from .dispatch import as_tracer, dispatch
 from .source_info import SourceTracker

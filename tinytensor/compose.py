@@ -1,0 +1,218 @@
+"""NumPy's functions that need no rule: the value is NumPy's own, the gradient that of a composition of ops.
+
+`composed` is for functions with a derivative, `observed` for those without. Values, dtypes, shapes and refusals are
+NumPy's to the bit, for NumPy computes them; the composition only has to be right where a gradient flows.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import update_wrapper
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .apply import PUBLIC, explained
+from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record
+from .define import per_input, publish
+from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
+from .modes import paused, state
+
+FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError, RecursionError)
+
+
+class Composed(NamedTuple):
+    """What is known of a function that is composed of ops; the generic tests read it."""
+
+    name: str
+    function: Function
+    numpy: Function
+    samples: Sequence[Sample]
+    domain: tuple[Domain, ...]
+
+
+COMPOSED: dict[str, Composed] = {}
+OBSERVED: dict[str, Function] = {}  # NumPy's functions without a derivative, by their full names
+
+
+def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases: Sequence[str] = (),
+             namespace: str = "", samples: Sequence[Sample] = (), domain: Domain | tuple[Domain, ...] = REAL,
+             ) -> Callable[[Function], Function]:
+    """Answer for a function of NumPy's, whose gradient is that of the decorated composition of ops.
+
+    The composition has NumPy's parameters: their names, order and defaults. It is called only where a gradient is
+    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others.
+
+    Parameters
+    ----------
+    numpy : callable
+        The function of NumPy's that computes the value: an array, or a tuple, list or named tuple of arrays.
+    inputs : str
+        The parameters that gradients flow to, separated by blanks; the first one if left out. Each may be an array or
+        nested sequences of arrays. A Tensor that requires grad is refused in any other.
+    method, aliases, namespace
+        As for `tinytensor.define.op`.
+    samples, domain
+        Calls that the generic tests make. A shape stands for an array, a list of shapes for a list of arrays.
+    """
+
+    def define(composition: Function) -> Function:
+        name = composition.__name__.rstrip("_")
+        full = f"{namespace}.{name}" if namespace else name
+        signature = inspect.signature(composition)
+        wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
+        shell = Op(full, numpy, ())
+
+        def apply(*args: Any, **kwargs: Any) -> Any:
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{full}: {error}; expected {full}{signature}") from None
+            given = bound.arguments
+            tensors = unwrapped(full, signature, given, wanted)
+            recorded = any(x.needs for x in tensors) and (not paused or state.recording)
+            whole = dict(given) if recorded else NO_PARAMS
+            for key, x in given.items():
+                given[key] = arrays_of(x)
+            try:
+                y = numpy(*bound.args, **bound.kwargs)
+            except FAULTS as error:
+                raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
+            if not tensors:
+                return y
+            if not recorded:
+                return held(y)
+            given.update(whole)
+            with np.errstate(all="ignore"):  # what there is to say NumPy has said
+                return adopted(full, y, composition(*bound.args, **bound.kwargs), tensors)
+
+        update_wrapper(apply, composition)
+        apply.__name__ = apply.__qualname__ = name
+        COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain))
+        return publish(apply, name, method, (numpy,), aliases, namespace)
+
+    return define
+
+
+def observed(*functions: Function, method: bool = False, namespace: str = "") -> None:
+    """Answer for functions of NumPy's that have no derivative: NumPy computes, and arrays are given as Tensors."""
+    for function in functions:
+        publish(observing(function), function.__name__, method, (function,), (), namespace)
+
+
+def observing(function: Function) -> Function:
+    full = full_name(function)
+    shell = Op(full.removeprefix("np."), function, ())
+
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        tensors: list[Tensor] = []
+        collect((args, list(kwargs.values())), tensors)
+        args, kwargs = arrays_of(args), {key: arrays_of(x) for key, x in kwargs.items()}
+        try:
+            y = function(*args, **kwargs)
+        except FAULTS as error:
+            raise explained(shell, error, [x for x in args if isinstance(x, ndarray)]) from None
+        return held(y) if tensors else y
+
+    OBSERVED[full] = apply
+    apply.__name__ = apply.__qualname__ = function.__name__
+    sentence = next((p for p in (function.__doc__ or "").split("\n\n") if p.strip() and "(" not in p.split()[0]), "")
+    apply.__doc__ = f"{' '.join(sentence.split())}\n\nNumPy's `{function.__name__}`. It has no derivative."
+    with suppress(TypeError, ValueError):
+        setattr(apply, "__signature__", inspect.signature(function))
+    return apply
+
+
+# --- Tensors in, arrays to NumPy ---
+
+
+def unwrapped(name: str, signature: inspect.Signature, given: dict[str, Any], wanted: frozenset[str]) -> list[Tensor]:
+    """The Tensors among the inputs; meanwhile Python's numbers and lists take the dtype of the arrays beside them."""
+    tensors: list[Tensor] = []
+    dtypes: list[np.dtype[Any]] = []
+    for key, x in given.items():
+        if key in wanted:
+            collect(x, tensors, dtypes)
+        elif type(x) not in SIMPLE:
+            try:
+                given[key] = plain(key, x)
+            except TypeError as error:
+                raise TypeError(f"{name}: {error}; expected {name}{signature}") from None
+    floating = [d for d in dtypes if d.kind == "f"]
+    dtype = np.result_type(*floating) if floating else None
+    for key in wanted & given.keys():
+        given[key] = typed(given[key], dtype)
+    return tensors
+
+
+def collect(x: Any, tensors: list[Tensor], dtypes: list[np.dtype[Any]] | None = None) -> None:
+    """The Tensors in nested sequences, and the dtypes of all arrays there."""
+    if isinstance(x, Tensor):
+        tensors.append(x)
+    if isinstance(x, SEQUENCE):
+        for part in x:
+            collect(part, tensors, dtypes)
+    elif dtypes is not None and hasattr(x, "dtype"):
+        dtypes.append(x.dtype)
+
+
+def typed(x: Any, dtype: Any) -> Any:
+    """Numbers, and lists of them, as arrays of the floating dtype beside them, if there is one."""
+    if type(x) in (int, float):
+        return x if dtype is None else np.array(x, dtype)
+    if isinstance(x, SEQUENCE):
+        if holds_arrays(x):
+            return type(x)([typed(part, dtype) for part in x])
+        return as_array(x, None if dtype is None or not x or as_array(x).dtype.kind == "b" else dtype) if x else x
+    return x
+
+
+def holds_arrays(x: Any) -> bool:
+    """Whether an array stands somewhere in nested sequences."""
+    return any(map(holds_arrays, x)) if isinstance(x, SEQUENCE) else hasattr(x, "dtype")
+
+
+def arrays_of(x: Any) -> Any:
+    """The same, with arrays in the place of Tensors."""
+    if isinstance(x, Tensor):
+        return x.data
+    if isinstance(x, SEQUENCE):
+        return type(x)([arrays_of(part) for part in x])
+    return x
+
+
+# --- arrays from NumPy, Tensors out ---
+
+
+def apart(like: Any, parts: Sequence[Any]) -> Any:
+    """Several results as NumPy gives them: in a list, a tuple or a named tuple."""
+    return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
+
+
+def held(y: Any) -> Any:
+    """Arrays as Tensors that need no gradient; all else as it is."""
+    if isinstance(y, SEQUENCE):
+        return apart(y, [held(part) for part in y])
+    return record(SHELL, y, [], [], NO_PARAMS, False) if isinstance(y, ndarray | np.generic) else y
+
+
+SHELL = Op("constant", lambda: None, ())
+
+
+def adopted(name: str, y: Any, z: Any, tensors: Sequence[Tensor]) -> Any:
+    """What the composition gave, with NumPy's values in it."""
+    if isinstance(y, SEQUENCE):
+        return apart(y, [adopted(name, a, b, tensors) for a, b in zip(y, z, strict=True)])
+    if not isinstance(z, Tensor) or not z.needs or y.dtype.kind != "f":
+        return held(y)
+    if z.shape != y.shape:
+        raise RuntimeError(f"{name}: its composition gave shape {z.shape}; expected {y.shape}, that of NumPy's value; "
+                           f"mend the composition")
+    if any(z is x for x in tensors):
+        return z
+    if z.dtype != y.dtype:
+        z = PUBLIC["astype"](z, y.dtype)
+    z.data = y if isinstance(y, ndarray) and not isinstance(y, np.generic) else np.array(y)
+    return z

@@ -1,0 +1,151 @@
+"""How NumPy's calls reach the ops: its two protocols, its parameter names, its scalars and arrays as parameters.
+
+It computes nothing, and knows no op.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from types import EllipsisType, NoneType
+from typing import Any
+
+import numpy as np
+
+from .core import NUMPY, Tensor, ndarray
+
+Function = Callable[..., Any]
+NEAREST: dict[Any, str] = {}  # NumPy's functions that no Tensor can be given to -> what comes nearest
+SEQUENCE = (list, tuple)
+SIMPLE = frozenset((int, float, bool, str, NoneType, EllipsisType, slice, type))
+SHAPES = frozenset(("shape", "newshape", "new_shape", "axes", "axis", "reps", "shift", "source", "destination", "dims",
+                    "ord", "window_shape"))  # parameters in which an array stands for a sequence of numbers
+
+
+# --- parameters ---
+
+
+def plain(key: str, value: Any) -> Any:
+    """A parameter as Python writes it: NumPy's scalars are numbers, arrays of sizes tuples, Tensors arrays."""
+    kind = type(value)
+    if kind in SIMPLE:
+        return value
+    if kind is tuple or kind is list:
+        if all(type(v) in SIMPLE or type(v) is ndarray for v in value):
+            return value
+        return kind([v if type(v) is ndarray else plain(key, v) for v in value])
+    if isinstance(value, Tensor):
+        if value.needs:
+            raise TypeError(f"parameter {key!r} is a tensor that requires grad, and no gradient flows to it; expected "
+                            f"a constant; give {key}.detach(), or compose the function of ops that take it as an input")
+        value, kind = value.data, type(value.data)
+    if isinstance(value, np.generic):
+        return value.item() if kind in NUMBERS else value
+    if kind is ndarray and key in SHAPES:
+        return tuple(value.tolist()) if value.ndim else value.item()
+    if kind is ndarray and not value.ndim and key != "index" and value.dtype.kind in "biuf":
+        return value.item()
+    return value
+
+
+NUMBERS = frozenset(np.dtype(c).type for c in "?bBhHiIlLqQefd")  # a tracer that stands for a scalar has another type
+
+
+# --- names ---
+
+
+@cache
+def parameters_of(function: Function) -> dict[str, inspect.Parameter]:
+    """The parameters of a function, by name; none where it does not say."""
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return {}
+
+
+def spelled(numpy: Function | None, ours: Function, inputs: int) -> dict[str, str]:
+    """What NumPy calls the first inputs of a function, where we call them something else."""
+    theirs = parameters_of(numpy) if callable(numpy) else {}
+    names = [p.name for p in parameters_of(ours).values()][:inputs]
+    return {a: b for a, b in zip(theirs, names) if a != b and a not in names}  # noqa: B905 (ours alone are counted)
+
+
+def answering(ours: Function, numpy: Function) -> Function:
+    """`ours`, called as NumPy's function is: by its positions and names, and with its defaults written out."""
+    known: list[tuple[int, frozenset[str]]] = []  # how many positions agree, and our names; found at the first call
+
+    def look() -> tuple[int, frozenset[str]]:
+        theirs, mine = list(parameters_of(numpy).values()), list(parameters_of(ours).values())
+        inputs = getattr(ours, "arity", 1)
+        agree = next((i for i, p in enumerate(theirs) if p.kind is p.VAR_POSITIONAL or (i >= inputs and (
+            i >= len(mine) or mine[i].name != p.name or mine[i].kind is p.KEYWORD_ONLY))), len(theirs))
+        if any(p.kind is p.VAR_POSITIONAL for p in theirs) or not theirs:
+            agree = 10**9
+        known.append((agree, frozenset(p.name for p in mine)))
+        return known[0]
+
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        agree, names = known[0] if known else look()
+        if len(args) <= agree and kwargs.keys() <= names:
+            return ours(*args, **kwargs)
+        theirs = list(parameters_of(numpy).values())
+        given = {p.name: x for p, x in zip(theirs[agree:], args[agree:])}  # noqa: B905 (fewer may come)
+        if len(args) > len(theirs) and agree < 10**9:
+            raise TypeError(f"{full_name(numpy)}: {len(args)} arguments came; expected {len(theirs)} at most; see its "
+                            f"signature {inspect.signature(numpy)}")
+        for key in given.keys() & kwargs.keys():
+            raise TypeError(f"{full_name(numpy)}: parameter {key!r} came twice; expected it once, by position or name")
+        given |= kwargs
+        defaults = {p.name: p.default for p in theirs}
+        given = {k: x for k, x in given.items() if k in names or x is not defaults.get(k, answer)}
+        first = next(iter(parameters_of(ours)))
+        if not args and theirs[0].name not in names and not hasattr(ours, "arity"):
+            given[first] = given.pop(theirs[0].name)
+        return ours(*args[:agree], **given)
+
+    answer.__name__ = ours.__name__
+    return answer
+
+
+def full_name(function: Function) -> str:
+    """The name of a function as a user writes it: np.linalg.eig."""
+    module = getattr(function, "__module__", None) or ""
+    short = "np" + module.removeprefix("numpy") if module.split(".")[0] == "numpy" else module
+    return f"{short}.{function.__name__}" if short else str(getattr(function, "__name__", function))
+
+
+# --- the two protocols: np.exp(x) and array + x; np.sum(x) ---
+
+
+def __array_ufunc__(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    answer = NUMPY.get(ufunc if method == "__call__" else (ufunc, method))
+    if kwargs or answer is None:
+        if any(out is not None for out in kwargs.pop("out", ())):
+            name = ufunc.__name__
+            raise TypeError(f"np.{name}: out= (or `array {name}= tensor`, in-place) would lose the gradient; write "
+                            f"y = np.{name}(...) without out")
+        if method in NUMPY:
+            return NUMPY[method](ufunc, answer, *inputs, **kwargs)
+        if answer is None:
+            raise unknown(ufunc, method)
+    return answer(*inputs, **kwargs)
+
+
+def __array_function__(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    answer = NUMPY.get(func)
+    if answer is None:
+        raise unknown(func)
+    return answer(*args, **kwargs)
+
+
+def unknown(function: Function, method: str = "__call__") -> TypeError:
+    """The refusal of a function that has no answer, by its full name."""
+    name = full_name(function) + ("" if method == "__call__" else f".{method}")
+    advice = NEAREST.get(function, "compose it of functions that have one, or give it x.detach().numpy() where no "
+                                   "gradient is wanted")
+    return TypeError(f"{name} does not take a Tensor: it has no rule; {advice}")
+
+
+for protocol in (__array_ufunc__, __array_function__):
+    setattr(Tensor, protocol.__name__, protocol)

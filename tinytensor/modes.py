@@ -78,7 +78,7 @@ class recording:
         """The function, inside of such a block; generators and coroutines are so whenever they go on."""
         name = "enable_grad" if self.on else "no_grad"
         if isinstance(function, staticmethod | classmethod):
-            return type(function)(self(function.__func__))  # type: ignore[return-value]
+            return type(function)(self(function.__func__))
         if isinstance(function, type) or not callable(function):
             raise TypeError(f"{name}: it decorates {function!r}; expected a function or a method; decorate each method "
                             f"that is meant, or write `with tt.{name}():` inside of them")
@@ -127,7 +127,7 @@ def decorated(function: Callable[..., Any], on: bool) -> Callable[..., Any]:
                 try:
                     step, value = inner.asend, (yield result)
                 except BaseException as error:
-                    step, value = inner.athrow, error  # type: ignore[assignment]
+                    step, value = inner.athrow, error
         return stream
 
     @wraps(function)

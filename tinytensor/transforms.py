@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -53,19 +53,20 @@ class Point:
         self.chosen = positions(name, argnums, len(args))
         self.parts, given = [args[i] for i in self.chosen], list(args)
         for i in self.chosen:
-            given[i] = mapped(lambda x, path, i=i: self.own(x, f"argument {i}{path}"), args[i], self.parameters)
+            given[i] = mapped(partial(self.own, i), args[i], self.parameters)
         with differentiating():
             y = f(*given, **kwargs)
         if has_aux and not (isinstance(y, tuple) and len(y) == 2):
             raise TypeError(f"{name}: has_aux is True, and the function gave {described(y)}; expected two things, "
                             f"(output, aux); return both, or leave has_aux out")
-        self.y, self.aux = y if has_aux else (y, None)
+        self.y: Any = y[0] if has_aux else y
+        self.aux: Any = y[1] if has_aux else None
 
-    def own(self, x: Any, where: str) -> Tensor:
-        """A tensor with the values of an argument, with nothing recorded before it unless that will be needed."""
+    def own(self, i: int, x: Any, path: str) -> Tensor:
+        """A tensor with the values of a part of argument i, and nothing recorded before it unless that is needed."""
         a = x.data if isinstance(x, Tensor) else as_array(x)
         if a.dtype.kind != "f":
-            raise TypeError(f"{self.name}: {where} has dtype {a.dtype}; expected a floating one, which alone has "
+            raise TypeError(f"{self.name}: argument {i}{path} has dtype {a.dtype}; expected a floating one, which alone has "
                             f"derivatives; convert it, x.astype(np.float32), or leave it out of what is differentiated")
         tracked: Any = np.positive(x) if self.again and isinstance(x, Tensor) and x.needs else Tensor(a, True)
         self.xs.append(tracked)

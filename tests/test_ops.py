@@ -201,6 +201,7 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
     "scatter": scattered,
     "logsumexp": lambda x, **how: np.log(np.sum(np.exp(x), **how)),
     "linear": lambda x, weight, bias=0: np.einsum("...i,oi->...o", x, weight) + bias,
+    "matmul_tn": lambda a, b: a.T @ b,
     "softmax": softmax,
     "log_softmax": lambda x, axis=-1: np.log(softmax(x, axis)),
     "cross_entropy": cross_entropy,

@@ -1,5 +1,4 @@
-"""detect_anomaly: stop at the first nan or infinity, forward or backward, and say where it was made and from what.
-"""
+"""detect_anomaly: stop at the first nan or infinity, forward or backward, and say where it was made and from what."""
 
 from __future__ import annotations
 

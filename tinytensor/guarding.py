@@ -1,5 +1,4 @@
-"""guard: arrays that a graph still needs are read-only, so that to overwrite one is an error and no wrong gradient.
-"""
+"""guard: arrays that a graph still needs are read-only, so that to overwrite one is an error and no wrong gradient."""
 
 from __future__ import annotations
 

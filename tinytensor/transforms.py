@@ -17,7 +17,7 @@ import numpy as np
 from .autograd import grad
 from .core import Tensor, as_array
 from .modes import recording, state
-from .trees import children, described, leaves, mapped, matched, rebuilt
+from .trees import children, described, leaves, mapped, matched, rebuilt, whole
 
 Function = Callable[..., Any]
 
@@ -116,7 +116,7 @@ class Point:
         """What the function gave, as it leaves: with no graph, unless the derivatives are recorded too."""
         if self.again:
             return x
-        return mapped(lambda y, _: y.detach() if isinstance(y, Tensor) else y, x, lambda module: module)
+        return mapped(lambda y, _: y.detach() if isinstance(y, Tensor) else y, x, whole)
 
 
 def positions(name: str, argnums: Any, n: int) -> list[int]:

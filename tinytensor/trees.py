@@ -26,11 +26,16 @@ def children(tree: Any) -> list[tuple[Any, Any]] | None:
     return None
 
 
-def leaves(tree: Any) -> list[Any]:
-    """Every leaf, in order."""
+def leaves(tree: Any, of_module: Callable[[Any], Any] | None = None) -> list[Any]:
+    """Every leaf, in order; with `of_module`, what is in a Module is left out."""
     found: list[Any] = []
-    mapped(lambda leaf, _: found.append(leaf), tree)
+    mapped(lambda leaf, _: found.append(leaf), tree, of_module)
     return found
+
+
+def whole(module: Any) -> Any:
+    """As `of_module`: leave a Module as it is."""
+    return module
 
 
 def mapped(function: Callable[[Any, str], Any], tree: Any, of_module: Callable[[Any], Any] | None = None,

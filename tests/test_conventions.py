@@ -100,7 +100,7 @@ def test_roots_logarithms_and_reciprocals_at_0() -> None:
                                      (lambda x: x**-2.5, "power")])
 def test_anomaly_mode_names_the_op(f: Callable[..., Any], name: str) -> None:
     told = anomaly(f, [1.0, 0.0])
-    made = f"the rule of {name} for input 0 gave inf" if name == "sqrt" else f"{name} gave {'-inf' if name == 'log' else 'inf'}"
+    made = {"sqrt": "the rule of sqrt for input 0 gave inf", "log": "log gave -inf"}.get(name, f"{name} gave inf")
     assert f"{made} at index (1,), " in told and "1 of 2 elements are so" in told and "from 0 to 1" in told
 
 

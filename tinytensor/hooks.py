@@ -1,4 +1,4 @@
-"""Hooks: functions that see a tensor's gradient in every pass and may replace it; `retain_grad` is one of the engine's."""
+"""Hooks: functions that see a tensor's gradient in every pass and may replace it; and `retain_grad`."""
 
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ class Point:
         """A tensor with the values of a part of argument i, and nothing recorded before it unless that is needed."""
         a = x.data if isinstance(x, Tensor) else as_array(x)
         if a.dtype.kind != "f":
-            raise TypeError(f"{self.name}: argument {i}{path} has dtype {a.dtype}; expected a floating one, which alone has "
-                            f"derivatives; convert it, x.astype(np.float32), or leave it out of what is differentiated")
+            raise TypeError(f"{self.name}: argument {i}{path} has dtype {a.dtype}; expected a floating one, for others "
+                            f"have no derivatives; convert it, x.astype(np.float32), or do not differentiate by it")
         tracked: Any = np.positive(x) if self.again and isinstance(x, Tensor) and x.needs else Tensor(a, True)
         self.xs.append(tracked)
         return tracked  # type: ignore[no-any-return]

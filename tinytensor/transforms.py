@@ -1,7 +1,7 @@
 """Functions of functions: value_and_grad, vjp, jvp, jacobian, hessian and hvp, as in JAX.
 
 They take functions of any number of arguments, each an array, a Tensor, a Module, or nested lists, tuples and dicts of
-these, and give derivatives in the same structure. They compose: inside of one another they are recorded like any op.
+these, and give derivatives in the same structure. They compose, and are recorded like any op.
 """
 
 from __future__ import annotations
@@ -43,13 +43,15 @@ class Point:
     y, aux
         What the function gave.
     again : bool
-        Whether the derivatives are recorded in their turn.
+        Whether the derivatives are recorded in their turn: as those of any op, if a Tensor that requires grad came.
     """
 
     def __init__(self, name: str, f: Function, args: Sequence[Any], kwargs: dict[str, Any], argnums: Any,
-                 has_aux: bool = False, create_graph: bool = False) -> None:
+                 has_aux: bool = False, create_graph: bool | None = None) -> None:
         self.name, self.argnums, self.xs = name, argnums, list[Tensor]()
-        self.again = create_graph or (state.depth > 0 and state.recording)
+        self.again = create_graph or False
+        if create_graph is None:
+            self.again = state.recording and (state.depth > 0 or any(map(needs, leaves((args, kwargs), whole))))
         self.chosen = positions(name, argnums, len(args))
         self.parts, given = [args[i] for i in self.chosen], list(args)
         for i in self.chosen:
@@ -68,7 +70,7 @@ class Point:
         if a.dtype.kind != "f":
             raise TypeError(f"{self.name}: argument {i}{path} has dtype {a.dtype}; expected a floating one, for others "
                             f"have no derivatives; convert it, x.astype(np.float32), or do not differentiate by it")
-        tracked: Any = np.positive(x) if self.again and isinstance(x, Tensor) and x.needs else Tensor(a, True)
+        tracked: Any = np.positive(x) if self.again and needs(x) else Tensor(a, True)
         self.xs.append(tracked)
         return tracked  # type: ignore[no-any-return]
 
@@ -119,6 +121,10 @@ class Point:
         return mapped(lambda y, _: y.detach() if isinstance(y, Tensor) else y, x, whole)
 
 
+def needs(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.needs
+
+
 def positions(name: str, argnums: Any, n: int) -> list[int]:
     """The positions of the arguments that are differentiated."""
     found = [argnums] if isinstance(argnums, int) else list(argnums)
@@ -143,7 +149,7 @@ def arguments(name: str, primals: Any, tangents: Any) -> None:
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
-                   create_graph: bool = False) -> Function:
+                   create_graph: bool | None = None) -> Function:
     """A function that gives what `f` gives, a scalar, and its gradient with respect to some arguments.
 
     Parameters
@@ -154,8 +160,10 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
         Which positional arguments; for a sequence the gradients are a tuple.
     has_aux : bool
         Whether `f` gives a pair: the scalar, and something else that comes out too.
-    create_graph : bool
-        Record the gradient's own computation. Inside of another of these functions that is always so.
+    create_graph : bool, optional
+        Record the gradient's own computation. If left out, that is so where an argument is a Tensor that requires grad,
+        as for any op, and inside of another of these functions. Subtle: a Module's parameters, and what `f` closes
+        over, do not count, so that a training step records nothing in vain; pass True to train by a gradient's size.
 
     Returns
     -------
@@ -244,7 +252,7 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
-             create_graph: bool = False) -> Function:
+             create_graph: bool | None = None) -> Function:
     """A function that gives the derivative of every element of the output of `f` by every element of some arguments.
 
     It takes one pass backwards for each element of the output. Parameters are those of `value_and_grad`.
@@ -288,7 +296,7 @@ def one_hot(y: Tensor) -> Iterator[Any]:
 
 
 def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
-            create_graph: bool = False) -> Function:
+            create_graph: bool | None = None) -> Function:
     """A function that gives all second derivatives of `f`, a scalar, by some arguments.
 
     It is the Jacobian of the gradient, one pass backwards for each of its elements: for products with a vector `hvp`

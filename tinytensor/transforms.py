@@ -80,14 +80,18 @@ class Point:
         return module
 
     def outputs(self) -> list[Tensor]:
-        """The leaves of the output, all of which must have derivatives."""
-        ys = leaves(self.y)
-        for y in ys:
-            if not isinstance(y, Tensor) or y.dtype.kind != "f":
-                got = f"{y.dtype} of shape {y.shape}" if isinstance(y, Tensor) else described(y)
-                raise TypeError(f"{self.name}: the function gave {got}; expected Tensors of a floating dtype; compute "
-                                f"it by ops of its arguments, or give it as aux, with has_aux=True")
-        return ys
+        """The leaves of the output, all of which must have derivatives; plain floating arrays are constants."""
+        self.y = mapped(self.output, self.y)
+        return leaves(self.y)
+
+    def output(self, y: Any, path: str) -> Tensor:
+        if isinstance(y, float | np.floating | np.ndarray):
+            y = Tensor(y)
+        if not isinstance(y, Tensor) or y.dtype.kind != "f":
+            got = f"{y.dtype} of shape {y.shape}" if isinstance(y, Tensor) else described(y)
+            raise TypeError(f"{self.name}: the function gave {got}{path and ' at ' + path}; expected Tensors of a "
+                            f"floating dtype; compute it by ops of its arguments, or give it as aux, with has_aux=True")
+        return y
 
     def scalar(self) -> Tensor:
         """The output, which must be one number that depends on something."""

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, Op, Params, Tensor, as_array, ndarray, new, paused, record, settled, state
+from .core import NO_PARAMS, Op, Params, Tensor, as_array, ndarray, new, record, settled
 from .dispatch import SEQUENCE, SIMPLE, Function, plain, spelled
+from .modes import paused, state, watched, watching
 
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
@@ -55,13 +56,15 @@ def unary(op: Op) -> Function:
             raise explained(op, error, (a,)) from None
         t: Tensor = new(Tensor)
         t.data = y if type(y) is ndarray else settled(y)
-        t.grad = t.hooks = None
+        t._grad = t.hooks = None
         if x.needs and (not paused or state.recording):
             t.needs, t.op = True, op
             t.inputs, t.saved, t.params = (x,), (a,), NO_PARAMS
         else:
             t.needs, t.op = False, None
             t.inputs, t.saved, t.params = (), (), NO_PARAMS
+        if watching:
+            watched(t, op, (a,))
         return t
 
     return apply
@@ -93,13 +96,15 @@ def binary(op: Op) -> Function:
             raise explained(op, error, (x, z)) from None
         t: Tensor = new(Tensor)
         t.data = y if type(y) is ndarray else settled(y)
-        t.grad = t.hooks = None
+        t._grad = t.hooks = None
         if (left is not None or right is not None) and (not paused or state.recording):
             t.needs, t.op = True, op
             t.inputs, t.saved, t.params = (left, right), (x, z), NO_PARAMS
         else:
             t.needs, t.op = False, None
             t.inputs, t.saved, t.params = (), (), NO_PARAMS
+        if watching:
+            watched(t, op, (x, z))
         return t
 
     return apply

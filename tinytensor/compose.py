@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .apply import PUBLIC, explained
-from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, paused, record, state
+from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
+from .modes import paused, state
 
 FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError, RecursionError)
 

@@ -37,7 +37,7 @@ def signature(name: str, function: Callable[..., Any], method: bool) -> str:
 
 def methods() -> str:
     """The stub of what ops attach to Tensor."""
-    lines = [HEAD + "from typing import Any\n", "from .autograd import Handle", "from .core import Tensor\n",
+    lines = [HEAD + "from typing import Any\n", "from .hooks import Handle", "from .core import Tensor\n",
              "class Methods:"]
     elsewhere = ("tinytensor.core", "tinytensor.dispatch")
     own = {name for name in vars(Tensor) if getattr(vars(Tensor)[name], "__module__", "") not in elsewhere}

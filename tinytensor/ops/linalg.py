@@ -29,16 +29,16 @@ def mismatch(a: Any, b: Any) -> ValueError:
 def left(g: Any, a: Any, b: Any) -> Any:
     """The gradient of a, with the axes that broadcasting added still there."""
     if b.ndim == 1:
-        return g * b if a.ndim == 1 else np.expand_dims(g, -1) * b
-    return (b @ np.expand_dims(g, -1))[..., 0] if a.ndim == 1 else g @ b.mT
+        return g * b if a.ndim == 1 else g[..., None] * b
+    return (b @ g[..., None])[..., 0] if a.ndim == 1 else g @ b.mT
 
 
 def right(g: Any, a: Any, b: Any) -> Any:
     """The gradient of b, with the axes that broadcasting added still there."""
     if a.ndim == 1:
-        return g * a if b.ndim == 1 else np.expand_dims(a, -1) * np.expand_dims(g, -2)
+        return g * a if b.ndim == 1 else a[..., None] * g[..., None, :]
     if b.ndim == 1:
-        return (a.mT @ np.expand_dims(g, -1))[..., 0]
+        return (a.mT @ g[..., None])[..., 0]
     if b.ndim == 2 and a.ndim > 2:  # one product of tall matrices, in the place of many small ones and a sum
         return a.reshape(-1, a.shape[-1]).T @ g.reshape(-1, g.shape[-1])
     return a.mT @ g

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import ones, sum_rows
+from ..broadcasting import ones, sum_rows
 from ..collectives import all_reduce_sum, world_size
 from ..core import POSITIVE, REAL, S
 from ..define import op

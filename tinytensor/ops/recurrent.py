@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import sum_rows
+from ..broadcasting import sum_rows
 from ..core import S
 from ..define import op
 from .activation import relu

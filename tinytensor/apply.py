@@ -172,7 +172,7 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
             if len(given) < arity:
                 given += tuple(missing(argument, kwargs) for argument in inputs[len(given) :])
             if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]):
-                rest = (rest,)
+                rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
         if kwargs or len(params) < len(names) or len(rest) > len(params):
             params = complete(params, rest, kwargs)

@@ -135,6 +135,7 @@ def unwrapped(name: str, signature: inspect.Signature, given: dict[str, Any], wa
         if key in wanted:
             collect(x, tensors, dtypes)
         elif type(x) not in SIMPLE:
+            collect(x, tensors)
             try:
                 given[key] = plain(key, x)
             except TypeError as error:

@@ -11,7 +11,7 @@ from ..core import S, Tensor
 from ..define import expose, op
 from .elementwise import nonzero
 from .reduce import regrown
-from .shape import alike
+from .join import alike
 
 
 def mismatch(a: Any, b: Any) -> ValueError:

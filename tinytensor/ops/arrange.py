@@ -13,7 +13,8 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S, Sample
-from ..define import Function, op
+from ..define import op
+from ..dispatch import Function
 from .index import scatter, take
 from .join import concatenate
 
@@ -114,7 +115,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 # --- diagonals and triangles ---
 
 
-@selection(np.diagonal, method=True, samples=(S((3, 3)), S((2, 3), offset=1), S((2, 3, 4), offset=-1, axis1=2, axis2=1)))
+@selection(np.diagonal, method=True, samples=(S((3, 3)), S((2, 3), offset=1),
+                                              S((2, 3, 4), offset=-1, axis1=2, axis2=1)))
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """A diagonal of two axes, which becomes the last axis.
 
@@ -202,7 +204,7 @@ def triu(m: Any, k: int = 0) -> Any:
 
 
 @composed(np.trim_zeros, samples=(S((3,)), S((2, 3), trim="b", axis=1)))
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     """Without the zeros at the front ("f"), the back ("b"), or both, along the axes.
 
     Examples

@@ -16,7 +16,7 @@ from .join import concatenate
 
 
 @op(None, numpy=(np.argsort,), method=True, samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3), axis=None, stable=True)))
-def argsort(a: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool | None = None) -> Any:
+def argsort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
     """The indices that put the elements along an axis in ascending order; of the flattened input if axis is None.
 
     Equal elements keep their order if `stable`, or with kind="stable".
@@ -27,11 +27,11 @@ def argsort(a: Any, axis: int | None = -1, kind: str | None = None, *, stable: b
     >>> tt.tensor([3.0, 1.0, 2.0]).argsort()
     tensor([1, 2, 0])
     """
-    return np.argsort(a, axis, kind, stable=stable)  # type: ignore[call-overload]
+    return np.argsort(a, axis, kind, stable=stable)
 
 
 @op(None, numpy=(np.argpartition,), method=True, samples=(S((2, 3), kth=1), S((3, 2), kth=0, axis=0)))
-def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect") -> Any:
+def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
     """The indices that put element `kth` of each line in its place in order, smaller ones before it, larger after.
 
     Examples
@@ -40,7 +40,7 @@ def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introsele
     >>> tt.argpartition(tt.tensor([3.0, 1.0, 2.0]), 0)[0]
     tensor(1)
     """
-    return np.argpartition(a, kth, axis, kind)  # type: ignore[call-overload]
+    return np.argpartition(a, kth, axis, kind)
 
 
 def in_line(a: Any, axis: int | None) -> tuple[Any, int]:
@@ -116,7 +116,8 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, re
     """
     options: Any = {"equal_nan": equal_nan, "sorted": sorted}
     if axis is None:
-        return valued(np.unique(plain(ar), return_index, return_inverse, return_counts, **options), ar)
+        options |= {"return_index": return_index, "return_inverse": return_inverse, "return_counts": return_counts}
+        return valued(np.unique(plain(ar), **options), ar)
     _, first = np.unique(plain(ar), True, axis=axis, **options)
     several = return_index + return_inverse + return_counts
     return (take(ar, first, axis), *[None] * several) if several else take(ar, first, axis)
@@ -175,7 +176,7 @@ def unique_all(x: Any) -> Any:
 
 
 @composed(np.intersect1d, "ar1 ar2", samples=(S((3,), (4,)),))
-def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
+def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: Any = False) -> Any:
     """The values that are in both arrays, in order; on request where they are in each. The gradient flows to ar1.
 
     Examples

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import operand
 from ..compose import composed
 from ..core import S
 from ..define import expose, op
@@ -24,7 +23,7 @@ def widths(pad_width: Any, ndim: int) -> list[list[int]]:
             pairs[axis] = width
     else:
         pairs[...] = pad_width
-    return pairs.tolist()  # type: ignore[no-any-return]
+    return pairs.tolist()
 
 
 def crop(g: Any, pad_width: Any, shape: tuple[int, ...]) -> Any:
@@ -45,7 +44,8 @@ def pad_(x: Any, pad_width: Any, *, constant_values: Any = 0) -> Any:
     S((2, 3), ((4, 1), (1, 5)), mode="reflect", reflect_type="odd"), S((1, 3), 2, mode="reflect", reflect_type="odd"),
     S((2, 3), ((4, 1), (1, 5)), mode="symmetric", reflect_type="odd"), S((3, 4), 1, mode="median"),
     S((3, 4), ((1, 0), (2, 1)), mode="maximum", stat_length=((1, 2), (3, 2))), S((3, 4), 2, mode="minimum"),
-    S((3, 4), ((2, 1), (0, 3)), mode="linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))), S((2,), 2, mode="linear_ramp"),
+    S((3, 4), ((2, 1), (0, 3)), mode="linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))), 
+    S((2,), 2, mode="linear_ramp"),
     S((2, 3), 1, constant_values=np.array([[1.0, 2.0], [3.0, 4.0]]))))
 def pad__(array: Any, pad_width: Any, mode: str = "constant", *, stat_length: Any = None, constant_values: Any = 0,
           end_values: Any = 0, reflect_type: str = "even") -> Any:

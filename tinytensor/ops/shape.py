@@ -19,8 +19,8 @@ from ..define import expose, op
 @op(lambda g, y, x, *, shape, order, copy: g.reshape(x.shape) if order == "C" else np.reshape(
         g, x.shape, order=in_memory(x, order)), numpy=(np.reshape,), method=True, spread=True, analytic=True,
     samples=(S((2, 3), shape=(3, 2)), S((2, 3), shape=-1), S((), shape=(1, 1)), S((0, 3), shape=(3, 0)),
-             S((2, 3, 2), shape=(4, 3), order="F"), S((2, 3), shape=6, order="A", copy=True)))
-def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
+             S((2, 3, 2), shape=(4, 3), order="F", copy=True)))
+def reshape(x: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
     """The same elements in another shape; one size may be -1, to be worked out.
 
     `order`: whether the last index runs fastest ("C"), the first ("F"), or as x lies in memory ("A"). A view where
@@ -36,7 +36,7 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -
     return x.reshape(shape) if order == "C" and copy is None else np.reshape(x, shape, order=order, copy=copy)
 
 
-def in_memory(x: Any, order: str) -> str:
+def in_memory(x: Any, order: str) -> Any:
     """The order "A" of an array as "C" or "F"."""
     if order != "A":
         return order

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import S, primitive
 from ..define import op
 
+
 @op(lambda g, y, x, *, window_shape, axis, stride, dilation:
         overlap_add(g, x.shape[axis], axis % x.ndim, stride=stride, dilation=dilation),
     numpy=(np.lib.stride_tricks.sliding_window_view,), analytic=True,

@@ -362,8 +362,8 @@ ARRANGED = {"array_split", "hsplit", "vsplit", "dsplit", "compress", "extract", 
 
 def test_every_public_function_is_tested() -> None:
     rest = {name for name, function in PUBLIC.items() if function.__name__ not in REGISTRY} - MADE
-    rest -= {*compose.COMPOSED, *[name.removeprefix("np.") for name in compose.OBSERVED], *ARRANGED}
-    assert {PUBLIC[name].__name__ for name in rest} <= set(COMPOSED)
+    elsewhere = {*compose.COMPOSED, *[name.removeprefix("np.") for name in compose.OBSERVED], *ARRANGED}
+    assert {PUBLIC[name].__name__ for name in rest} - elsewhere <= set(COMPOSED)
 
 
 @pytest.mark.parametrize("name, i", [(name, i) for name, cases in COMPOSED.items() for i in range(len(cases))])

@@ -114,7 +114,7 @@ def sum_one_hot(hot: Any, x: Any, out: Any = None) -> Any:
 
     Subtle: a product with zeros is no selection. What is not finite would reach every row, so then NumPy adds.
     """
-    z = np.matmul(hot, x, out=out)
+    z = np.dot(hot, x, out)
     if not math.isfinite(np.vdot(z, z)):
         z[...] = 0
         np.add.at(z, hot.argmax(axis=0), x)

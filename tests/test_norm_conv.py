@@ -8,7 +8,7 @@ import pytest
 import tinytensor as tt
 from tinytensor import nn
 from tinytensor.core import Tensor
-from tinytensor.ops.index import overlap_add, sliding_window_view
+from tinytensor.ops.windows import overlap_add, sliding_window_view
 from tinytensor.ops.norm import standardised
 from tinytensor.testing import gradcheck
 

@@ -177,9 +177,9 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
             if len(given) < arity:
                 given += tuple(missing(argument, kwargs) for argument in inputs[len(given) :])
             if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]):
-                rest = (rest,)
+                rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
-        if kwargs or len(params) < len(names) or len(rest) > len(params):
+        if kwargs or len(rest) > len(params):
             params = complete(params, rest, kwargs)
         for key, x in params.items():
             if type(x) not in SIMPLE:
@@ -187,6 +187,10 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
                     params[key] = plain(key, x)
                 except TypeError as error:
                     raise usage(str(error)) from None
+        if len(params) < len(names):
+            params = {**defaults, **params}
+            if len(params) < len(names):
+                complete(params, (), NO_PARAMS)
         return given, params
 
     def translated() -> dict[str, str]:

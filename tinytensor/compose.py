@@ -59,7 +59,7 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
     """
 
     def define(composition: Function) -> Function:
-        name = composition.__name__.rstrip("_")
+        name = composition.__name__ if composition.__name__ == numpy.__name__ else composition.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
         signature = inspect.signature(composition)
         wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
@@ -136,6 +136,7 @@ def unwrapped(name: str, signature: inspect.Signature, given: dict[str, Any], wa
         if key in wanted:
             collect(x, tensors, dtypes)
         elif type(x) not in SIMPLE:
+            collect(x, tensors)
             try:
                 given[key] = plain(key, x)
             except TypeError as error:

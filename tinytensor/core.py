@@ -212,9 +212,9 @@ class Tensor(Methods):
         """A leaf that shares this tensor's memory and takes no gradient."""
         return Tensor(self.data)
 
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        return self.only("item")
+    def item(self, *index: Any) -> Any:
+        """The one element, or that at an index (of the flattened array, if it is one integer), as a Python number."""
+        return self.data.item(*index) if index else self.only("item")
 
     def only(self, caller: str) -> Any:
         """The one element, or an error in the name of the caller."""

@@ -54,7 +54,12 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
 def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
            namespace: str = "") -> Callable[[Function], Function]:
     """Offer a function that is composed of ops, with no rule of its own, as `publish` does."""
-    return lambda function: publish(function, function.__name__, method, numpy, aliases, namespace)
+
+    def define(function: Function) -> Function:
+        function.__name__ = function.__qualname__ = function.__name__.rstrip("_")
+        return publish(function, function.__name__, method, numpy, aliases, namespace)
+
+    return define
 
 
 class Every(Sequence[Rule]):
@@ -80,7 +85,8 @@ def as_called(forward: Function, spread: bool) -> inspect.Signature:
     """The signature that users see: ``reshape(x, *shape)`` where it spreads, ``concatenate(arrays, axis=0)``."""
     first, second, *rest = inspect.signature(forward).parameters.values()
     if spread:
-        return inspect.Signature([first, second.replace(kind=second.VAR_POSITIONAL, default=second.empty), *rest])
+        return inspect.Signature([first, second.replace(kind=second.VAR_POSITIONAL, default=second.empty),
+                                  *[p.replace(kind=p.KEYWORD_ONLY) for p in rest]])
     return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, second, *rest)])
 
 

@@ -1,7 +1,27 @@
 """The table of calculus: every op and its rules, by family. A new op goes into its family's file, and nowhere else."""
 
 from ..apply import PUBLIC
-from . import activation, attention, create, elementwise, fused, index, linalg, norm, recurrent, reduce, shape  # ops
+from . import (  # each registers its ops
+    activation,
+    arrange,
+    attention,
+    choice,
+    create,
+    elementwise,
+    fused,
+    index,
+    join,
+    linalg,
+    norm,
+    order,
+    padding,
+    query,
+    recurrent,
+    reduce,
+    shape,
+    turn,
+    windows,
+)
 
 globals().update(PUBLIC)
 __all__ = sorted(PUBLIC)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..core import NUMPY, S, Tensor, as_array
+from ..compose import composed
+from ..core import S, Tensor, as_array
 from ..define import expose, op
 
 
@@ -164,8 +165,8 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
 
 
 @op(None, numpy=(np.zeros_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64)))
-def zeros_like(x: Any, dtype: Any = None) -> Any:
-    """Zeros of the shape and dtype of x.
+def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """Zeros of the shape and dtype of a, or of others that are given.
 
     Examples
     --------
@@ -173,12 +174,12 @@ def zeros_like(x: Any, dtype: Any = None) -> Any:
     >>> tt.zeros_like(tt.ones(2))
     tensor([0., 0.])
     """
-    return np.zeros_like(x, dtype=dtype)
+    return np.zeros_like(a, dtype=dtype, order=order, shape=shape)  # type: ignore[call-overload]
 
 
 @op(None, numpy=(np.ones_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64)))
-def ones_like(x: Any, dtype: Any = None) -> Any:
-    """Ones of the shape and dtype of x.
+def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """Ones of the shape and dtype of a, or of others that are given.
 
     Examples
     --------
@@ -186,12 +187,13 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
     >>> tt.ones_like(tt.zeros(2))
     tensor([1., 1.])
     """
-    return np.ones_like(x, dtype=dtype)
+    return np.ones_like(a, dtype=dtype, order=order, shape=shape)  # type: ignore[call-overload]
 
 
-@op(None, numpy=(np.full_like,), samples=(S((2, 3), fill_value=2.0), S((2, 3), fill_value=2, dtype=np.float64)))
-def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """One value everywhere, in the shape and dtype of x.
+@composed(np.full_like, "a fill_value", samples=(S((2, 3), 2.0), S((2, 3), (3,)), S((3,), (), shape=(2, 2))))
+def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
+              shape: Any = None) -> Any:
+    """One value everywhere, in the shape and dtype of a, or in others that are given.
 
     Examples
     --------
@@ -199,22 +201,4 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
     >>> tt.full_like(tt.zeros(2), 7.0)
     tensor([7., 7.])
     """
-    return np.full_like(x, fill_value, dtype=dtype)
-
-
-# --- what NumPy may ask of a Tensor without a gradient: shapes and comparisons, answered from its array ---
-
-
-def observed(function: Any) -> Any:
-    """The NumPy function on the arrays inside of Tensors."""
-
-    def answer(*args: Any, **kwargs: Any) -> Any:
-        return function(*[x.data if isinstance(x, Tensor) else x for x in args], **kwargs)
-
-    return answer
-
-
-for function in (np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.result_type, np.array_repr,
-                 np.array_str, np.array2string, np.iscomplexobj, np.isrealobj, np.may_share_memory,
-                 np.shares_memory):
-    NUMPY[function] = observed(function)
+    return np.broadcast_to(fill_value, np.shape(a) if shape is None else shape)

@@ -10,8 +10,8 @@ import numpy as np
 from ..core import S, Tensor
 from ..define import expose, op
 from .elementwise import nonzero
+from .join import alike
 from .reduce import regrown
-from .shape import alike
 
 
 def mismatch(a: Any, b: Any) -> ValueError:

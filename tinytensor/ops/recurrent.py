@@ -18,7 +18,7 @@ from ..define import op
 from .activation import relu
 from .elementwise import sigmoid
 from .fused import rows
-from .shape import stack
+from .join import stack
 
 
 def fitting(name: str, gates: int, a: Any, weight: Any, h: Any, **others: Any) -> None:

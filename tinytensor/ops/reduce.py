@@ -13,7 +13,8 @@ import numpy as np
 from ..core import S
 from ..define import expose, op
 from .elementwise import nonzero
-from .shape import concatenate, flip
+from .join import concatenate
+from .turn import flip
 
 AXES = (S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=(0, -1)), S((2, 3), axis=1, keepdims=True), S(()), S((4,)))
 

@@ -113,7 +113,8 @@ def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
     >>> tt.nanvar(tt.tensor([1.0, np.nan, 3.0]))
     tensor(1.)
     """
-    return masked.var(a, axis, dtype, None, ddof, keepdims, where=seen(a, axis, where), mean=mean, correction=correction)
+    return masked.var(a, axis, dtype, None, ddof, keepdims, where=seen(a, axis, where), mean=mean,
+                      correction=correction)
 
 
 @composed(np.nanstd, "a mean", samples=(NANS[0], *NANS[2:4], S(NAN, ddof=1), S(NAN, correction=1)))
@@ -127,7 +128,8 @@ def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
     >>> tt.nanstd(tt.tensor([1.0, np.nan, 3.0]))
     tensor(1.)
     """
-    return masked.std(a, axis, dtype, None, ddof, keepdims, where=seen(a, axis, where), mean=mean, correction=correction)
+    return masked.std(a, axis, dtype, None, ddof, keepdims, where=seen(a, axis, where), mean=mean,
+                      correction=correction)
 
 
 @composed(np.nancumsum, samples=(S(NAN), S(NAN, axis=0), S((3,), axis=-1)))

@@ -94,7 +94,7 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
         if not tensors:
             return y
-        if not recorded:
+        if not (recorded and floating(y)):
             return held(y)
         given.update(whole)
         with np.errstate(all="ignore"):  # what there is to say NumPy has said
@@ -203,6 +203,13 @@ def arrays_of(x: Any) -> Any:
 
 
 # --- arrays from NumPy, Tensors out ---
+
+
+def floating(y: Any) -> bool:
+    """Whether a gradient can flow from some part of the result."""
+    if isinstance(y, SEQUENCE):
+        return any(map(floating, y))
+    return isinstance(y, ndarray | np.generic) and y.dtype.kind == "f"
 
 
 def apart(like: Any, parts: Sequence[Any]) -> Any:

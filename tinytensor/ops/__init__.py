@@ -2,7 +2,7 @@
 
 from ..apply import PUBLIC
 from . import activation, attention, create, elementwise, fused, index, linalg, norm, recurrent, shape  # ops
-from . import nan, quantiles, reduce, scan, signal, statistics  # reductions
+from . import nan, quantiles, reduce, scan, signal, statistics, ufuncs  # reductions
 
 globals().update(PUBLIC)
 __all__ = sorted(PUBLIC)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..apply import operand
 from ..compose import arrays_of, composed
 from ..core import S, Tensor
 from .masked import flag
@@ -83,10 +84,13 @@ def back(y: Any, a: Any, axis: Any, keepdims: Any, dims: int) -> Any:
 
 def weights_of(a: Any, axis: Any, weights: Any) -> Any:
     """The weights in the shape of the rows that `last` makes of a; one for each place along the axes is enough."""
-    if weights is None or np.shape(weights) == a.shape:
-        return None if weights is None else last(np.asarray(weights), axis)[0]
+    if weights is None:
+        return None
+    weights = operand(weights)
+    if weights.shape == a.shape:
+        return last(weights, axis)[0]
     axes = [i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
-    weights = np.asarray(weights).transpose(np.argsort(axes))
+    weights = np.transpose(weights, np.argsort(axes).tolist())
     whole = np.broadcast_to(weights.reshape([n if i in axes else 1 for i, n in enumerate(a.shape)]), a.shape)
     return last(whole, axis)[0]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..apply import operand
 from ..compose import arrays_of, composed, observed
 from ..core import S, Tensor
 from .index import scatter
@@ -110,7 +111,7 @@ def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: int 
     if fweights is None and aweights is None:
         d = x - np.mean(x, axis=1, keepdims=True)
         return np.squeeze(d @ np.transpose(d) * (1 / max(x.shape[1] - ddof, 0) if x.shape[1] > ddof else np.inf))
-    w = aweights if fweights is None else np.asarray(arrays_of(fweights)).astype(x.dtype)
+    w = aweights if fweights is None else operand(fweights).astype(x.dtype)
     if fweights is not None and aweights is not None:
         w = w * aweights
     total = np.add.reduce(w)

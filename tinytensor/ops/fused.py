@@ -16,7 +16,7 @@ from ..core import S, TracerBase, primitive
 from ..define import op
 from .elementwise import exp, where
 from .index import FEW_ROWS, gathered, one_hot_table, scatter_rows, take, take_along_axis
-from .products import product, times_transposed, transposed_times
+from .products import product, rows, times_transposed, transposed_times
 from .reduce import logsumexp, normalised
 
 INTEGER, UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
@@ -29,11 +29,6 @@ LABELS = np.array([0, 2, 1, 2])
 def affine(x: Any, weight: Any, bias: Any = None) -> Any:
     y = x @ weight.T
     return y if bias is None else y + bias
-
-
-def rows(x: Any) -> Any:
-    """x with all axes but the last joined to one: one tall product is faster than many small ones."""
-    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 @op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(rows(g), weight).reshape(x.shape),
@@ -219,7 +214,7 @@ def labelled(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, 
         keep = t != ignore_index
         t = t * keep
     check_range(t, classes, "cross_entropy: target", f"{classes} classes")
-    return logits if logits.ndim == 2 else logits.reshape(-1, classes), t, keep
+    return rows(logits), t, keep
 
 
 # --- embedding ---

@@ -40,7 +40,7 @@ def call(ufunc: np.ufunc, answer: Function | None, *inputs: Any, **options: Any)
     if options.get("where", True) is not True:
         raise TypeError(f"np.{ufunc.__name__}: where= leaves the other elements undefined; expected a call without it; "
                         f"write np.where(condition, np.{ufunc.__name__}(...), other)")
-    options = {key: x for key, x in options.items() if MEANT.get(key, NOTHING) is not x and x != MEANT.get(key, NOTHING)}
+    options = {key: x for key, x in options.items() if key not in MEANT or x != MEANT[key]}
     own = {key: options.pop(key) for key in ("axis", "axes", "keepdims") if key in options}
     if not options:
         return answer(*inputs, **own)
@@ -188,8 +188,8 @@ def outer(ufunc: np.ufunc, _: Function | None, a: Any, b: Any, **options: Any) -
 
 
 def at(ufunc: np.ufunc, *_: Any, **__: Any) -> Any:
-    raise TypeError(f"np.{ufunc.__name__}.at writes into its first argument, and the gradient would be lost; expected a "
-                    f"function that gives a new array; write np.{ufunc.__name__}(a, tt.scatter(b, indices, a.shape)) "
+    raise TypeError(f"np.{ufunc.__name__}.at writes into its first argument, so the gradient would be lost; expected "
+                    f"a function that gives a new array; write np.{ufunc.__name__}(a, tt.scatter(b, indices, a.shape)) "
                     f"where repeated indices add up, or use x.data outside of any graph")
 
 

@@ -18,7 +18,7 @@ NOTHING: Any = getattr(np, "_NoValue")  # noqa: B009 (NumPy's own mark of a para
 # --- what the compositions share ---
 
 
-def flag(keepdims: Any) -> bool:
+def flag(keepdims: Any) -> Any:
     return keepdims is not NOTHING and bool(keepdims)
 
 

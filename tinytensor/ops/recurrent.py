@@ -17,7 +17,7 @@ from ..core import S
 from ..define import op
 from .activation import relu
 from .elementwise import sigmoid
-from .fused import rows
+from .products import rows
 from .shape import stack
 
 

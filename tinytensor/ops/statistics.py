@@ -10,7 +10,7 @@ from ..apply import operand
 from ..compose import arrays_of, composed, observed
 from ..core import S, Tensor
 from .index import scatter
-from .masked import cast, flag
+from .masked import flag
 
 # --- means and ranges ---
 

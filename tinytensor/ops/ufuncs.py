@@ -1,4 +1,4 @@
-"""The methods of ufuncs on Tensors, and calls with options: `np.add.reduce`, `np.multiply.outer`, `np.add(x, y, dtype=)`.
+"""The methods of ufuncs (`np.add.reduce(x)`, `np.add.outer(x, y)`), and calls with options (`np.add(x, y, dtype=)`).
 
 As in `compose.py`, NumPy computes the values; here stand the compositions that gradients flow through.
 """

@@ -110,15 +110,25 @@ def binary(op: Op) -> Function:
     return apply
 
 
-def general(op: Op, bind: Bind, defaults: Params | None) -> Function:
-    """The function of any other op; `bind` tells inputs from parameters, `defaults` are those of a call without any."""
+class Beyond(TypeError):
+    """A parameter came that only the wider function of an op takes."""
+
+
+def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None = None) -> Function:
+    """The function of any other op; `bind` tells inputs from parameters, `defaults` are those of a call without any.
+
+    `wider`: what is called in its place where other parameters came.
+    """
     rules, forward = op.rules, op.forward
     arity = len(rules) if defaults is not None else -1
 
     def apply(*args: Any, **kwargs: Any) -> Any:
         params: Any = defaults
         if kwargs or len(args) != arity:
-            args, params = bind(args, kwargs)
+            try:
+                args, params = bind(args, kwargs)
+            except Beyond:
+                return wider(*args, **kwargs)  # type: ignore[misc]
         inputs: list[Tensor | None] = []
         arrays, tensors, needs = [], False, False
         for x, rule in zip(args, rules):  # noqa: B905 (a variadic op has rules without end)
@@ -148,17 +158,23 @@ def general(op: Op, bind: Bind, defaults: Params | None) -> Function:
 ELSEWHERE = {"dim": "axis", "keepdim": "keepdims", "unbiased": "correction"}  # PyTorch's names for NumPy's parameters
 
 
+def here(key: str) -> str:
+    """What a parameter of PyTorch's is called in NumPy, for errors."""
+    return f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
+
+
 def binder(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
-           numpy: Function | None = None) -> tuple[Bind, Params | None]:
+           numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
     """A function from what was passed to (array inputs, parameters), by the signature of `forward`; and its defaults.
 
     `variadic`: the inputs come as one sequence.  `spread`: they, or the first parameter's integers, come one by one.
-    `numpy`: the inputs may also come under that function's names for them. The defaults are None where a call without
-    parameters still has to be looked at.
+    `numpy`: the inputs may also come under that function's names for them.  `wider`: parameters that only this function
+    knows raise `Beyond`. The defaults are None where a call without parameters still has to be looked at.
     """
     arguments = [p.replace(annotation=p.empty) for p in inspect.signature(forward).parameters.values()]
     inputs, parameters = arguments[:arity], arguments[arity:]
     names = {p.name for p in parameters}
+    more = inspect.signature(wider).parameters.keys() - names if wider is not None else set[str]()
     by_position = [p.name for p in parameters if variadic or p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
 
@@ -204,14 +220,15 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
 
     def complete(params: Params, rest: Sequence[Any], kwargs: Params) -> Params:
         """All parameters, given those that came by position."""
+        if more and (len(rest) > len(by_position) or not more.isdisjoint(kwargs)):
+            raise Beyond
         if len(rest) > len(by_position):
             raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
         for key in params.keys() & kwargs.keys():
             raise usage(f"parameter {key!r} came twice")
         params = {**defaults, **params, **kwargs}
         for key in params.keys() - names:
-            here = f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
-            raise usage(f"there is no parameter {key!r}{here}")
+            raise usage(f"there is no parameter {key!r}{here(key)}")
         for key in names - params.keys():
             raise usage(f"parameter {key!r} is missing")
         return params

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .apply import PUBLIC, explained
-from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record
+from .apply import PUBLIC, explained, here
+from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record, settled
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
 from .modes import paused, state
@@ -61,39 +61,57 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
     def define(composition: Function) -> Function:
         name = composition.__name__ if composition.__name__ == numpy.__name__ else composition.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
-        signature = inspect.signature(composition)
-        wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
-        shell = Op(full, numpy, ())
-
-        def apply(*args: Any, **kwargs: Any) -> Any:
-            try:
-                bound = signature.bind(*args, **kwargs)
-            except TypeError as error:
-                raise TypeError(f"{full}: {error}; expected {full}{signature}") from None
-            given = bound.arguments
-            tensors = unwrapped(full, signature, given, wanted)
-            recorded = any(x.needs for x in tensors) and (not paused or state.recording)
-            whole = dict(given) if recorded else NO_PARAMS
-            for key, x in given.items():
-                given[key] = arrays_of(x)
-            try:
-                y = numpy(*bound.args, **bound.kwargs)
-            except FAULTS as error:
-                raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
-            if not tensors:
-                return y
-            if not recorded:
-                return held(y)
-            given.update(whole)
-            with np.errstate(all="ignore"):  # what there is to say NumPy has said
-                return adopted(full, y, composition(*bound.args, **bound.kwargs), tensors)
-
-        update_wrapper(apply, composition)
-        apply.__name__ = apply.__qualname__ = name
+        apply = differentiated(full, numpy, composition, inputs)
         COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain))
         return publish(apply, name, method, (numpy,), aliases, namespace)
 
     return define
+
+
+def differentiated(full: str, numpy: Function, composition: Function, inputs: str = "") -> Function:
+    """The function that `composed` offers: NumPy's values, and the composition's gradient."""
+    signature = inspect.Signature([p.replace(annotation=p.empty) for p in
+                                   inspect.signature(composition).parameters.values()])
+    wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
+    shell = Op(full, numpy, ())
+
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            hint = "".join(here(key) for key in kwargs.keys() - signature.parameters.keys())
+            raise TypeError(f"{full}: {error}{hint}; expected {full}{signature}") from None
+        given = bound.arguments
+        tensors = unwrapped(full, signature, given, wanted)
+        recorded = any(x.needs for x in tensors) and (not paused or state.recording)
+        whole = dict(given) if recorded else NO_PARAMS
+        for key, x in given.items():
+            given[key] = arrays_of(x)
+        if tensors:
+            protect(full, given)
+        try:
+            y = numpy(*bound.args, **bound.kwargs)
+        except FAULTS as error:
+            raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
+        if not tensors:
+            return y
+        if not (recorded and floating(y)):
+            return held(y)
+        given.update(whole)
+        with np.errstate(all="ignore"):  # what there is to say NumPy has said
+            return adopted(full, y, composition(*bound.args, **bound.kwargs), tensors)
+
+    update_wrapper(apply, composition)
+    apply.__name__ = apply.__qualname__ = full.rpartition(".")[2]
+    return apply
+
+
+def protect(name: str, given: dict[str, Any]) -> None:
+    """Keep NumPy from writing: an `out` is refused, and no tensor's data is overwritten."""
+    if given.get("out") is not None:
+        raise TypeError(f"{name}: out= would lose the gradient; write y = {name}(...) without out")
+    if "overwrite_input" in given:
+        given["overwrite_input"] = False
 
 
 def observed(*functions: Function, method: bool = False, namespace: str = "") -> None:
@@ -129,7 +147,7 @@ def observing(function: Function) -> Function:
 
 
 def unwrapped(name: str, signature: inspect.Signature, given: dict[str, Any], wanted: frozenset[str]) -> list[Tensor]:
-    """The Tensors among the inputs; meanwhile Python's numbers and lists take the dtype of the arrays beside them."""
+    """The Tensors that were given; meanwhile Python's numbers and lists take the dtype of the arrays beside them."""
     tensors: list[Tensor] = []
     dtypes: list[np.dtype[Any]] = []
     for key, x in given.items():
@@ -187,6 +205,13 @@ def arrays_of(x: Any) -> Any:
 # --- arrays from NumPy, Tensors out ---
 
 
+def floating(y: Any) -> bool:
+    """Whether a gradient can flow from some part of the result."""
+    if isinstance(y, SEQUENCE):
+        return any(map(floating, y))
+    return isinstance(y, ndarray | np.generic) and y.dtype.kind == "f"
+
+
 def apart(like: Any, parts: Sequence[Any]) -> Any:
     """Several results as NumPy gives them: in a list, a tuple or a named tuple."""
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
@@ -215,5 +240,5 @@ def adopted(name: str, y: Any, z: Any, tensors: Sequence[Tensor]) -> Any:
         return z
     if z.dtype != y.dtype:
         z = PUBLIC["astype"](z, y.dtype)
-    z.data = y if isinstance(y, ndarray) and not isinstance(y, np.generic) else np.array(y)
+    z.data = settled(y)
     return z

@@ -97,11 +97,12 @@ def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:
 def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, aliases: Sequence[str] = (),
        broadcasts: bool = False, domain: Domain | tuple[Domain, ...] = REAL, samples: Sequence[Sample] = (),
        definition: Function | None = None, analytic: bool = False, spread: bool = False, variadic: bool = False,
-       namespace: str = "") -> Callable[[Function], Function]:
+       namespace: str = "", wider: Function | None = None) -> Callable[[Function], Function]:
     """Define an op from its forward function: inputs, one for each rule, come first, then parameters.
 
     The decorated function computes on arrays; what takes its place is the op, which takes Tensors too. See `Op` for
-    the options; `numpy` names the NumPy functions it answers for, `method` makes it a method of Tensor.
+    the options; `numpy` names the NumPy functions it answers for, `method` makes it a method of Tensor. `wider` is the
+    same function with more parameters, called where one of these came: so the op itself stays fast.
     """
 
     def define(forward: Function) -> Function:
@@ -111,12 +112,14 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
                                      broadcasts=broadcasts, domain=per_input(domain), samples=samples,
                                      definition=definition, analytic=analytic)
         theirs = next((key for key in numpy if not isinstance(key, tuple | np.ufunc)), None)
-        function = general(record, *binder(full, forward, len(rules), variadic, spread, theirs))
+        function = general(record, *binder(full, forward, len(rules), variadic, spread, theirs, wider), wider)
         update_wrapper(function, forward)
         function.__name__ = function.__qualname__ = name
         setattr(function, "arity", len(rules))
         if spread != variadic:
             setattr(function, "__signature__", as_called(forward, spread))
+        if wider is not None:
+            setattr(function, "__signature__", inspect.signature(wider))
         return publish(function, name, method, numpy, aliases, namespace)
 
     return define

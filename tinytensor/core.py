@@ -353,25 +353,61 @@ def first_tracer(x: Any) -> TracerBase | None:
     return first_tracer((x.start, x.stop, x.step)) if kind is slice else None
 
 
-def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
-    """Any array_like as an array: Python floats (and lists of them) become float32, whatever has a dtype keeps it."""
+def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = None) -> Array:
+    """Any array_like as an array: whatever has a dtype keeps it, Python floats (and lists of them) become float32.
+
+    With a dtype `beside`, lists of Python numbers take that one, as Python's numbers do by themselves.
+    """
+    if type(x) is ndarray and dtype is None and not copy and x.dtype.kind in REAL_KINDS:
+        return x
     if isinstance(x, Tensor):
         x = x.data
     if tracing and (tracer := first_tracer(x)) is not None:
         x = tracer.record_stack(x)
         return x if dtype is None and not copy else x.astype(dtype or x.dtype)  # type: ignore[no-any-return]
+    if dtype is not None and np.dtype(dtype).kind not in REAL_KINDS:
+        raise TypeError(f"tensor: got dtype {np.dtype(dtype)}; expected one of real numbers, such as np.float32; "
+                        f"compute with real and imaginary parts apart")
+    x = foreign(x)
     try:
-        y: Array = np.array(x, dtype=dtype, copy=copy if hasattr(x, "dtype") else None)
+        y: Array = np.asarray(x)
+        if y.dtype.kind not in REAL_KINDS:
+            raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or "
+                            f"lists; convert it first")
+        if dtype is None and not brings_dtype(x):
+            dtype = beside if y.dtype.kind == "f" or beside is not None and y.dtype.kind in "iu" else None
+            dtype = np.float32 if dtype is None and y.dtype == np.float64 else dtype
+        if dtype is None or y.dtype == dtype:
+            return y.copy() if copy and not isinstance(x, list | tuple) else y
+        return np.array(x, dtype)  # subtle: not y.astype, for Python's integers that do not fit are an error
     except ValueError as error:
         raise ValueError(f"tensor: {error}; expected numbers, in an array or even lists; pad the short ones") from None
-    if y.dtype.kind not in "biuf":
-        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or lists")
-    return y.astype(np.float32) if dtype is None and y.dtype == np.float64 and not doubles(x) else y
+    except OverflowError as error:
+        raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; give a larger dtype") from None
+    except (RuntimeError, BufferError) as error:  # from what another library makes of its array
+        raise TypeError(f"tensor: {type(x).__name__}: {error}; expected what NumPy can read; convert it first") from None
 
 
-def doubles(x: Any) -> bool:
-    """Whether x, or something in its nested lists, brings the dtype float64 itself."""
-    return any(map(doubles, x)) if isinstance(x, list | tuple) else getattr(x, "dtype", None) == np.float64
+REAL_KINDS = frozenset("biuf")
+
+
+def foreign(x: Any) -> Any:
+    """What NumPy can read, of other libraries' arrays and of subclasses of NumPy's."""
+    if isinstance(x, ndarray) and type(x) is not ndarray:
+        if isinstance(x, np.ma.MaskedArray):
+            raise TypeError("tensor: got a masked array, whose mask would be lost; expected an array; write "
+                            "x.filled(value), and tt.where(~x.mask, ..., 0) for what is masked")
+        return x.view(ndarray)
+    if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
+        return np.from_dlpack(x)
+    return x
+
+
+def brings_dtype(x: Any) -> bool:
+    """Whether x, or something in its nested lists, is more than a Python number and has a dtype of its own."""
+    if isinstance(x, list | tuple):
+        return any(map(brings_dtype, x))
+    return not isinstance(x, int | float | range) or isinstance(x, np.generic)
 
 
 # --- a new node ---

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Array, Tensor, as_array
-from ..ops.elementwise import where
+from ..ops.limits import where
 from ..ops.fused import softmax
 from ..ops.shape import swapaxes
 from .dropout import dropout

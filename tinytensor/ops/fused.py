@@ -14,8 +14,9 @@ from ..autograd import MANY, ones, sum_rows
 from ..collectives import all_reduce_mean
 from ..core import S, TracerBase, primitive
 from ..define import op
-from .elementwise import exp, where
+from .elementwise import exp
 from .index import FEW_ROWS, gathered, one_hot_table, scatter_rows, take, take_along_axis
+from .limits import where
 from .products import product, times_transposed, transposed_times
 from .reduce import logsumexp, normalised
 

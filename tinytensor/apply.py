@@ -169,8 +169,9 @@ def general(op: Op, bind: Bind, defaults: Params | None) -> Function:
             arrays, y = again(op, error, arrays, params)
         if not tensors:
             return y[0] if type(y) is tuple else y
-        if others and type(y) is not tuple:
-            check_real(y)
+        if others and (type(y) is not ndarray or y.dtype.kind not in REAL_KINDS):
+            for x in (*arrays, np.asarray(y) if isinstance(y, float) else y):
+                check_real(x)
         return record(op, y, inputs, arrays, params, needs)
 
     return apply
@@ -265,7 +266,7 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
 
 def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
-    if (spoken := str(error).partition(":")[0]) in PUBLIC or spoken == op.name:
+    if ((spoken := str(error).partition(":")[0]) in PUBLIC or spoken == op.name) and "gufunc" not in str(error):
         return error
     shapes = [np.shape(a) for a in arrays]
     kind = next((k for k in ADVICE if isinstance(error, k)), TypeError)
@@ -278,7 +279,7 @@ def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     given = ", ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") else repr(a) for a in arrays)
     if isinstance(error, AttributeError):
         return TypeError(f"{op.name}: got {given}; expected arrays, Tensors or lists of numbers; see help({op.name})")
-    return kind(f"{op.name}: {error} (given {given}); {ADVICE[kind]}")
+    return kind(f"{op.name}: {' '.join(str(error).removeprefix(f'{op.name}: ').split())} (given {given}); {ADVICE[kind]}")
 
 
 ADVICE: dict[type[Exception], str] = {

@@ -68,7 +68,10 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
             except TypeError as error:
                 raise TypeError(f"{full}: {error}; expected {full}{signature}") from None
             given = bound.arguments
-            tensors = unwrapped(full, signature, given, wanted)
+            try:
+                tensors = unwrapped(full, signature, given, wanted)
+            except OverflowError as error:
+                raise explained(shell, error, []) from None
             recorded = any(x.needs for x in tensors) and (not paused or state.recording)
             whole = dict(given) if recorded else NO_PARAMS
             for key, x in given.items():

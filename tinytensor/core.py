@@ -369,22 +369,27 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = 
         raise TypeError(f"tensor: got dtype {np.dtype(dtype)}; expected one of real numbers, such as np.float32; "
                         f"compute with real and imaginary parts apart")
     x = foreign(x)
+    y = read(x)
+    if y.dtype.kind not in REAL_KINDS:
+        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or lists; "
+                        f"convert it first")
+    if dtype is None and not brings_dtype(x):
+        dtype = beside if y.dtype.kind == "f" or (beside is not None and y.dtype.kind in "iu") else None
+        dtype = np.float32 if dtype is None and y.dtype == np.float64 else dtype
+    if dtype is None or y.dtype == dtype:
+        return y.copy() if copy and not isinstance(x, list | tuple) else y
+    return read(x, dtype)
+
+
+def read(x: Any, dtype: Any = None) -> Array:
+    """What NumPy makes of an array_like; subtle: with a dtype, for Python's integers that do not fit are an error."""
     try:
-        y: Array = np.asarray(x)
-        if y.dtype.kind not in REAL_KINDS:
-            raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or "
-                            f"lists; convert it first")
-        if dtype is None and not brings_dtype(x):
-            dtype = beside if y.dtype.kind == "f" or beside is not None and y.dtype.kind in "iu" else None
-            dtype = np.float32 if dtype is None and y.dtype == np.float64 else dtype
-        if dtype is None or y.dtype == dtype:
-            return y.copy() if copy and not isinstance(x, list | tuple) else y
-        return np.array(x, dtype)  # subtle: not y.astype, for Python's integers that do not fit are an error
+        return np.asarray(x) if dtype is None else np.array(x, dtype)
     except ValueError as error:
         raise ValueError(f"tensor: {error}; expected numbers, in an array or even lists; pad the short ones") from None
     except OverflowError as error:
         raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; give a larger dtype") from None
-    except (RuntimeError, BufferError) as error:  # from what another library makes of its array
+    except (TypeError, RuntimeError, BufferError) as error:  # what makes the array says why it cannot
         raise TypeError(f"tensor: {type(x).__name__}: {error}; expected what NumPy can read; convert it first") from None
 
 

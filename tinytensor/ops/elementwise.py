@@ -43,9 +43,9 @@ def winner(g: Any, y: Any, x: Any, other: Any) -> Any:
     return np.where((y == x) | nan, np.where((x == other) | nan, 0.5 * g, g), 0)
 
 
-def turned(y: Any, a: Any) -> Any:
-    """Whether a kept its sign in y: 1 or -1."""
-    return np.where(np.signbit(y) == np.signbit(a), 1, -1)
+def turned(g: Any, y: Any, a: Any) -> Any:
+    """g where a kept its sign in y, else -g."""
+    return np.where(np.signbit(y) == np.signbit(a), g, -g)
 
 
 def gap(a: Any, b: Any) -> Any:
@@ -133,7 +133,7 @@ remainder   = row(np.remainder,   lambda g, y, a, b: g, lambda g, y, a, b: -g * 
                                   domain=(REAL, NONZERO), aliases=("mod",))
 fmod        = row(np.fmod,        lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b),
                                   domain=(REAL, NONZERO))
-copysign    = row(np.copysign,    lambda g, y, a, b: np.where(a == 0, 0, g) * turned(y, a),
+copysign    = row(np.copysign,    lambda g, y, a, b: np.where(a == 0, 0, turned(g, y, a)),
                                   lambda g, y, a, b: np.zeros_like(g), domain=NONZERO)
 heaviside   = row(np.heaviside,   lambda g, y, a, b: np.zeros_like(g), lambda g, y, a, b: np.where(a == 0, g, 0))
 sign        = row(np.sign,        lambda g, y, x: np.zeros_like(g))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..compose import composed, observing
-from ..core import REAL_KINDS, S, as_array
+from ..core import NUMPY, REAL_KINDS, S, as_array
 from ..define import expose, op
 
 NUMBERS = (int, float, bool)
@@ -92,7 +92,7 @@ def where_(condition: Any, a: Any, b: Any) -> Any:
 places = observing(np.nonzero)
 
 
-@expose(np.where)
+@expose()
 def where(condition: Any, *branches: Any) -> Any:
     """x where the condition holds, else y: ``where(condition, x, y)``; all three broadcast.
 
@@ -110,6 +110,9 @@ def where(condition: Any, *branches: Any) -> Any:
     if branches:
         raise ValueError("where: got one branch; expected both or none; write where(condition, x, y)")
     return places(condition)
+
+
+NUMPY[np.where] = where  # as it is: its inputs have no names
 
 
 @op(lambda g, y, x, **_: np.where(np.isfinite(x), g, 0), numpy=(np.nan_to_num,),

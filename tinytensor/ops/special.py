@@ -50,7 +50,9 @@ def slope(a: Any, b: Any) -> Any:
     """The derivative of a ** b by a; subtle: at 0 ** 0 it is 0, where a ** (b - 1) is infinite."""
     if type(b) in NUMBERS:
         return b * raised(a, b - 1) if b else np.zeros_like(a)
-    if b.dtype.kind != "f":  # constant, and perhaps unsigned
+    if b.dtype.kind == "b":
+        return b * np.ones_like(a)
+    if b.dtype.kind != "f":  # perhaps unsigned, so that b - 1 may be huge
         return b * np.power(a, np.where(b == 0, 1, b) - 1)
     return b * np.power(a, np.where((a == 0) & (b == 0), 1, b - 1))
 

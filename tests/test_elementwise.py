@@ -3,6 +3,7 @@
 import itertools
 import math
 import operator
+from array import array
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,8 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "einsum 4 and 1": (lambda x, y: np.einsum("i,i->i", x, y), (4,), (1,)),
     "einsum both ways": (lambda x, y: np.einsum("ij,ij->j", x, y), (1, 3), (2, 1)),
     "einsum size 1": (lambda x, y: np.einsum("ij,jk->ik", x, y), (2, 1), (3, 2)),
-    "einsum repeated": (lambda x: np.einsum("iji->j", x), (3, 2, 3)), "einsum trace": (lambda x: np.einsum("ii", x), (3, 3)),
+    "einsum repeated": (lambda x: np.einsum("iji->j", x), (3, 2, 3)),
+    "einsum trace": (lambda x: np.einsum("ii", x), (3, 3)),
     "einsum dots": (lambda x, y: np.einsum("...i,ij->...j", x, y), (2, 1, 3), (3, 2)),
     "einsum dots broadcast": (lambda x, y: np.einsum("...i,...i", x, y), (2, 1, 3), (4, 3)),
     "einsum greedy": (lambda x, y, z: np.einsum("ij,jk,k->i", x, y, z, optimize="greedy"), (2, 3), (3, 4), (4,)),
@@ -82,7 +84,8 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "vander": (np.vander, (3,)), "vander N": (lambda x: np.vander(x, N=4, increasing=True), (3,)),
     "polyval": (np.polyval, (4,), (2, 3)), "polyval list": (lambda x: np.polyval(np.arange(3, dtype="i1"), x), (3,)),
     "polyadd": (np.polyadd, (4,), (2,)), "polysub": (np.polysub, (2,), (4,)),
-    "polymul": (np.polymul, (3,), (4,)), "polymul zeros": (lambda x: np.polymul(np.array([0.0, 0.0, 2.0, 1.0]), x), (3,)),
+    "polymul": (np.polymul, (3,), (4,)),
+    "polymul zeros": (lambda x: np.polymul(np.array([0.0, 0.0, 2.0, 1.0]), x), (3,)),
     "polydiv": (np.polydiv, (4,), (2,)), "polyder": (lambda x: np.polyder(x, 2), (4,)),
     "polyint": (lambda x: np.polyint(x, m=2, k=[1, 2]), (3,)),
     "polyfit": (lambda x: np.polyfit(np.arange(5), x, 2), (5,)),
@@ -107,7 +110,8 @@ SILENT = {"imag", "angle", "angle deg", "isclose", "allclose", "nextafter", "spa
 def drawn(name: str, dtype: Any = "f8", seed: int = 0) -> list[Any]:
     """The inputs of a call: values that no kink is near."""
     rng = np.random.default_rng(seed)
-    inputs = [x if isinstance(x, np.ndarray) else rng.choice([0.35, 1.3, 2.6, 3.2, 5.4], x) + rng.uniform(-0.03, 0.03, x)
+    values = [0.35, 1.3, 2.6, 3.2, 5.4]
+    inputs = [x if isinstance(x, np.ndarray) else rng.choice(values, x) + rng.uniform(-0.03, 0.03, x)
               for x in CALLS[name][1:]]
     return [np.asarray(x).astype(dtype) for x in inputs]
 
@@ -176,7 +180,7 @@ def test_compiled_is_eager(name: str) -> None:
     def step(*xs: Any) -> Any:
         leaves = [Tensor(x, requires_grad=True) for x in xs]
         y = f(*leaves)
-        parts = [part for part in (y if isinstance(y, tuple) else [y])]
+        parts = list(y) if isinstance(y, tuple) else [y]
         total = sum((part * part).sum() for part in parts if part.needs)
         return [*parts, *(tt.grad(total, leaves, allow_unused=True) if isinstance(total, Tensor) else [])]
 
@@ -330,11 +334,9 @@ class Foreign:
 @pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])
 @pytest.mark.parametrize("kind", ["__array__", "__array_interface__", "__dlpack__", "memoryview", "array"])
 def test_foreign_arrays_keep_their_dtype(kind: str, dtype: str) -> None:
-    import array
-
     a = np.array([1, 2, 3], dtype)
-    x = memoryview(a) if kind == "memoryview" else array.array(a.dtype.char, a.tolist()) if kind == "array" else Foreign(
-        a, kind)
+    made = {"memoryview": memoryview, "array": lambda a: array(a.dtype.char, a.tolist())}
+    x = made[kind](a) if kind in made else Foreign(a, kind)
     assert tt.tensor(x).dtype == dtype and tt.tensor(x).tolist() == [1, 2, 3]
     y = leaf(1, 2, 3, dtype=np.float32) * x
     assert y.dtype == np.result_type(np.float32, dtype) and y.tolist() == [1, 4, 9]
@@ -393,11 +395,14 @@ def test_matrices_and_other_subclasses() -> None:
     lambda x: x.reshape(2**63), lambda x: tt.add(None, 1), lambda x: tt.softmax(None), lambda x: x.astype(complex),
     lambda x: tt.tensor([1], dtype=complex), lambda x: tt.tensor([300], dtype=np.uint8), lambda x: x @ 3,
     lambda x: tt.tensor([1, 2]) + 2**63, lambda x: x < None, lambda x: complex(x), lambda x: math.trunc(x),
-    lambda x: np.vecmat(x, np.ones((4, 2))), lambda x: np.matmul(x, x, axes=[0, 0, 0]), lambda x: np.clip(x, 0, a_max=1, max=2),
+    lambda x: np.vecmat(x, np.ones((4, 2))), lambda x: np.matmul(x, x, axes=[0, 0, 0]),
+    lambda x: np.clip(x, 0, a_max=1, max=2),
     lambda x: np.where(x > 0, x), lambda x: np.einsum("ij", x), lambda x: np.einsum(x, ["a"]), lambda x: np.einsum(x),
-    lambda x: np.einsum("i,i", x), lambda x: np.einsum("i", x, dtype=np.int64), lambda x: np.polyfit([0, 1], x, 1, full=True),
+    lambda x: np.einsum("i,i", x), lambda x: np.einsum("i", x, dtype=np.int64),
+    lambda x: np.polyfit([0, 1], x, 1, full=True),
     lambda x: np.polyfit(x, x, 1), lambda x: divmod(x, None), lambda x: round(x, "a"), lambda x: pow(x, 2, 5),
-    lambda x: tt.tensor(None, dtype=float), lambda x: np.cross(x, np.ones(4)), lambda x: np.tensordot(x, np.ones(3), 1)])
+    lambda x: tt.tensor(None, dtype=float), lambda x: np.cross(x, np.ones(4)),
+    lambda x: np.tensordot(x, np.ones(3), 1)])
 def test_wrong_calls_are_refused_by_a_sentence(call: Any) -> None:
     with pytest.raises((TypeError, ValueError, IndexError, OverflowError), match=r"^[\w.]+: .*(;|expected)"):
         call(leaf(1, 2))
@@ -435,7 +440,7 @@ def test_python_s_protocols() -> None:
 def test_creation_takes_what_numpy_takes() -> None:
     assert tt.linspace(0, 1, np.int64(3)).tolist() == [0, 0.5, 1] and tt.linspace(0, 1, 3).dtype == np.float32
     assert tt.linspace(np.float64(0), 1, 3).dtype == np.float64 and tt.logspace(0, 2, 3).tolist() == [1, 10, 100]
-    values, step = tt.linspace(0, 1, 3, retstep=True)
+    _, step = tt.linspace(0, 1, 3, retstep=True)
     assert step.item() == 0.5 and tt.geomspace(1, 4, 3, requires_grad=True).requires_grad
     assert tt.arange(np.int32(3)).tolist() == [0, 1, 2] and tt.arange(tt.tensor(3)).tolist() == [0, 1, 2]
     assert tt.arange(0, np.float64(1), 0.5).dtype == np.float64 and tt.arange(0.0, 1.0, 0.5).dtype == np.float32

@@ -11,14 +11,28 @@ from typing import Any
 
 import numpy as np
 
-from .core import (NO_PARAMS, REAL_KINDS, Op, Params, Tensor, TracerBase, as_array, ndarray, new, paused, record, settled,
-                   state)
+from .core import (
+    NO_PARAMS,
+    REAL_KINDS,
+    Op,
+    Params,
+    Tensor,
+    TracerBase,
+    as_array,
+    ndarray,
+    new,
+    paused,
+    record,
+    settled,
+    state,
+)
 from .dispatch import SEQUENCE, SIMPLE, Function, plain, spelled
 
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
 
-FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError, RecursionError)
+FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError,
+          RecursionError)
 PLAIN = frozenset((ndarray, int, float, bool, complex, type(None)))
 
 
@@ -30,9 +44,7 @@ def operand(x: Any, beside: Sequence[Any] = (), whole: bool = False) -> Any:
     """
     if isinstance(x, Tensor):
         return x.data
-    if type(x) in PLAIN or isinstance(x, TracerBase) or isinstance(x, np.generic):
-        return x
-    if isinstance(x, int | float):  # a subclass, such as an IntEnum
+    if type(x) in PLAIN or isinstance(x, TracerBase | np.generic | int | float):
         return x
     if isinstance(x, np.matrix):
         raise TypeError("got a np.matrix, whose * is a matrix product; expected an array; write np.asarray(x)")
@@ -58,10 +70,9 @@ def partner(x: Any, tensor: Tensor) -> Any:
 def check_real(x: Any) -> None:
     """Refuse what has no gradient here, and would take that of the Tensor beside it away."""
     if isinstance(x, complex) or (isinstance(x, ndarray | np.generic) and x.dtype.kind not in REAL_KINDS):
-        kind = getattr(x, "dtype", "complex")
-        if kind == "complex" or x.dtype.kind == "c":
+        if isinstance(x, complex) or x.dtype.kind == "c":
             raise TypeError("a complex number met a Tensor; expected a real one; compute with .real and .imag apart")
-        raise TypeError(f"values of dtype {kind} met a Tensor; expected real numbers; convert them: a.astype(float)")
+        raise TypeError(f"values of dtype {x.dtype} met a Tensor; expected real numbers; convert them: a.astype(float)")
 
 
 # --- the three appliers ---
@@ -279,7 +290,8 @@ def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     given = ", ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") else repr(a) for a in arrays)
     if isinstance(error, AttributeError):
         return TypeError(f"{op.name}: got {given}; expected arrays, Tensors or lists of numbers; see help({op.name})")
-    return kind(f"{op.name}: {' '.join(str(error).removeprefix(f'{op.name}: ').split())} (given {given}); {ADVICE[kind]}")
+    text = " ".join(str(error).removeprefix(f"{op.name}: ").split())
+    return kind(f"{op.name}: {text} (given {given}); {ADVICE[kind]}")
 
 
 ADVICE: dict[type[Exception], str] = {

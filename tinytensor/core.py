@@ -371,11 +371,14 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = 
     x = foreign(x)
     y = read(x)
     if y.dtype.kind not in REAL_KINDS:
-        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or lists; "
-                        f"convert it first")
-    if dtype is None and not brings_dtype(x):
-        dtype = beside if y.dtype.kind == "f" or (beside is not None and y.dtype.kind in "iu") else None
-        dtype = np.float32 if dtype is None and y.dtype == np.float64 else dtype
+        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or "
+                        f"lists; convert it first")
+    if dtype is None and y.dtype.kind in "iuf" and (y.dtype == np.float64 or beside is not None):
+        brought = dtypes_in(x)
+        if beside is not None and not brought:
+            dtype = beside
+        elif y.dtype == np.float64 and y.dtype not in brought:
+            dtype = np.float32
     if dtype is None or y.dtype == dtype:
         return y.copy() if copy and not isinstance(x, list | tuple) else y
     return read(x, dtype)
@@ -388,9 +391,9 @@ def read(x: Any, dtype: Any = None) -> Array:
     except ValueError as error:
         raise ValueError(f"tensor: {error}; expected numbers, in an array or even lists; pad the short ones") from None
     except OverflowError as error:
-        raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; give a larger dtype") from None
+        raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; give a larger one") from None
     except (TypeError, RuntimeError, BufferError) as error:  # what makes the array says why it cannot
-        raise TypeError(f"tensor: {type(x).__name__}: {error}; expected what NumPy can read; convert it first") from None
+        raise TypeError(f"tensor: {type(x).__name__}: {error}; expected what NumPy reads; convert it first") from None
 
 
 REAL_KINDS = frozenset("biuf")
@@ -408,11 +411,13 @@ def foreign(x: Any) -> Any:
     return x
 
 
-def brings_dtype(x: Any) -> bool:
-    """Whether x, or something in its nested lists, is more than a Python number and has a dtype of its own."""
+def dtypes_in(x: Any) -> set[Any]:
+    """The dtypes that x, or what stands in its nested lists, brings; Python's numbers bring none."""
     if isinstance(x, list | tuple):
-        return any(map(brings_dtype, x))
-    return not isinstance(x, int | float | range) or isinstance(x, np.generic)
+        return set().union(*map(dtypes_in, x))
+    if isinstance(x, int | float | range) and not isinstance(x, np.generic):
+        return set()
+    return {x.dtype if isinstance(x, Tensor | ndarray | np.generic) else np.asarray(x).dtype}
 
 
 # --- a new node ---

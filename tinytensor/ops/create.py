@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..core import Tensor, as_array, brings_dtype
+from ..core import Tensor, as_array, dtypes_in
 from ..define import expose
 from ..dispatch import plain
 from .like import full_like
@@ -21,7 +21,7 @@ def shaped(shape: tuple[Any, ...]) -> Any:
 def single(values: Any) -> Any:
     """The dtype of what Python's numbers make: float32 for floats; NumPy's scalars bring theirs."""
     dtype = np.result_type(*values)
-    return np.dtype(np.float32) if dtype == np.float64 and not brings_dtype(list(values)) else dtype
+    return np.dtype(np.float32) if dtype == np.float64 and not dtypes_in(list(values)) else dtype
 
 
 @expose()
@@ -101,7 +101,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
 
 
 @expose()
-def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:  # noqa: N803
+def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Ones on diagonal k, zeros elsewhere.
 
     Examples
@@ -129,7 +129,7 @@ def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Te
 
 
 @expose()
-def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:  # noqa: N803
+def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Ones at and below diagonal k, zeros above.
 
     Examples

@@ -62,7 +62,8 @@ def contraction(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> A
     S((3, 3), subscripts="ii->i"), S((3, 3), subscripts="ii"), S((2, 3), (2, 3), subscripts="ij,ij"),
     S((5, 2, 3), (3, 4), subscripts="...ij,jk->...ik"), S((3,), (4,), (3, 4), subscripts="i,j,ij->"),
     S((2, 3, 3), (3,), subscripts="bii,i->bi"), S((2, 3), subscripts="ij->ji"), S((4, 3), (2,), subscripts="ij,k->k"),
-    S((2, 1), (3, 2), subscripts="ij,jk->ik"), S((1,), (4,), subscripts="i,i"), S((1, 3), (2, 1), subscripts="ij,ij->j")))
+    S((2, 1), (3, 2), subscripts="ij,jk->ik"), S((1,), (4,), subscripts="i,i"),
+    S((1, 3), (2, 1), subscripts="ij,ij->j")))
 def contract(*operands: Any, subscripts: str, optimize: Any = None, order: str = "K") -> Any:
     """`einsum` with its operands first, as ops have them.
 
@@ -72,7 +73,7 @@ def contract(*operands: Any, subscripts: str, optimize: Any = None, order: str =
     >>> tt.contract(tt.ones((2, 3)), subscripts="ij->j")
     tensor([2., 2., 2.])
     """
-    layout = {} if order == "K" else {"order": order}
+    layout: dict[str, Any] = {} if order == "K" else {"order": order}
     try:
         return np.einsum(subscripts, *alike(operands), optimize=len(operands) > 1 if optimize is None else optimize,
                          **layout)
@@ -96,7 +97,7 @@ def named(axes: Any) -> str:
 
 
 @expose(np.einsum)
-def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str = "K", casting: str = "safe") -> Any:
+def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str = "K", casting: Any = "safe") -> Any:
     """Sums of products by Einstein's convention, as `np.einsum`: letters name axes, those not in the output are summed.
 
     The subscripts come first, ``einsum("ij,jk->ik", a, b)``, or as lists of integers after each operand,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..compose import composed, observed, observing
-from ..core import NUMPY, POSITIVE, S, Tensor, as_array, brings_dtype
+from ..core import NUMPY, POSITIVE, S, Tensor, as_array, dtypes_in
 from ..define import op, publish
 
 # --- like another ---
@@ -46,7 +46,7 @@ def ones_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, s
 
 
 @op(None, lambda g, y, x, fill_value, **_: g, numpy=(np.full_like,), broadcasts=True,
-    samples=(S((2, 3), 2.0), S((2, 3), 2, dtype=np.float64), S((2, 3), (3,)), S((2, 3), (), shape=(4,))))
+    samples=(S((2, 3), (3,)), S((2, 3), (2, 1)), S((2, 3), (), shape=(4,))))
 def full_like(x: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
               shape: Any = None) -> Any:
     """One value everywhere, in the shape and dtype of x or in those given; an array is broadcast.
@@ -143,7 +143,7 @@ def created(function: Any) -> Any:
         y = function(*args, **kwargs)
         parts = y if isinstance(y, tuple) else (y,)
         bounds = [*args[:2], *(kwargs[key] for key in ("start", "stop", "base") if key in kwargs)]
-        narrow = kwargs.get("dtype") is None and not any(map(brings_dtype, bounds))
+        narrow = kwargs.get("dtype") is None and not dtypes_in(bounds)
         made = [x if isinstance(x, Tensor) else Tensor(as_array(x, np.float32 if narrow else None)) for x in parts]
         if requires_grad:
             made[0].requires_grad = True
@@ -156,7 +156,7 @@ for function in (linspace, logspace, geomspace):
     publish(created(function), function.__name__, False, (), ())
 
 
-def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     """`np.copyto` into an array, of Tensors that need no gradient; by it NumPy fills what it makes."""
     if isinstance(dst, Tensor) or any(isinstance(x, Tensor) and x.needs for x in (src, where)):
         raise TypeError("np.copyto: a tensor that requires grad, or is written into, would lose its gradient; expected "

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..core import Tensor
-from .elementwise import (absolute, add, bitwise_and, bitwise_or, bitwise_xor, divide, equal, floor_divide, greater,
-                          greater_equal, invert, left_shift, less, less_equal, multiply, negative, not_equal, positive,
-                          remainder, right_shift, subtract)
+from .elementwise import (
+    absolute,
+    add,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
+    divide,
+    equal,
+    floor_divide,
+    greater,
+    greater_equal,
+    invert,
+    left_shift,
+    less,
+    less_equal,
+    multiply,
+    negative,
+    not_equal,
+    positive,
+    remainder,
+    right_shift,
+    subtract,
+)
 from .rounding import divmod_, round_
 from .special import power
 
@@ -43,10 +62,10 @@ def rounded(x: Tensor, ndigits: int | None = None) -> Any:
 
 def truncated(x: Tensor) -> int:
     """``math.trunc(x)``: the whole number of the one element."""
-    return math.trunc(x.only("trunc"))
+    return int(x.only("trunc"))
 
 
-def refuse_complex(x: Tensor) -> complex:
+def complex_(x: Tensor) -> complex:
     raise TypeError(f"complex: got a tensor of shape {x.shape}; expected a number; write complex(x.item())")
 
 
@@ -55,7 +74,7 @@ def contains(x: Tensor, value: Any) -> bool:
     return bool(np.any(equal(x, value).data))
 
 
-for name, function in {"round": rounded, "trunc": truncated, "complex": refuse_complex, "contains": contains}.items():
-    setattr(Tensor, f"__{name}__", function)
+for name, method in (("round", rounded), ("trunc", truncated), ("complex", complex_), ("contains", contains)):
+    setattr(Tensor, f"__{name}__", method)
 for name in ("real", "imag"):
     setattr(Tensor, name, property(getattr(np, name)))

@@ -134,7 +134,7 @@ def polyder(p: Any, m: int = 1) -> Any:
     --------
     >>> import tinytensor as tt
     >>> tt.polyder(tt.tensor([1.0, 2.0, 3.0]))
-    tensor([2., 2.])
+    tensor([2., 2.], dtype=float64)
     """
     for _ in range(m):
         p = p[:-1] * np.arange(len(p) - 1, 0, -1)
@@ -149,7 +149,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     --------
     >>> import tinytensor as tt
     >>> tt.polyint(tt.tensor([2.0, 2.0]))
-    tensor([1., 2., 0.])
+    tensor([1., 2., 0.], dtype=float64)
     """
     p = line(p)
     k = np.zeros(m, p.dtype) if k is None else line(k)
@@ -160,7 +160,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 
 
 @composed(np.vander, samples=(S((3,)), S((3,), N=2), S((3,), N=4, increasing=True), S((3,), N=0)))
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803 (NumPy's name)
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """Vandermonde's matrix: in its columns the powers of x, the highest first unless `increasing`.
 
     Examples
@@ -168,7 +168,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # no
     >>> import tinytensor as tt
     >>> tt.vander(tt.tensor([2.0, 3.0]), 3)
     tensor([[4., 2., 1.],
-            [9., 3., 1.]])
+            [9., 3., 1.]], dtype=float64)
     """
     n = len(x) if N is None else N
     columns = [astype(x**i, x.dtype) for i in range(n)]
@@ -187,7 +187,7 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
     --------
     >>> import tinytensor as tt
     >>> tt.polyfit(np.array([0.0, 1.0, 2.0]), tt.tensor([1.0, 3.0, 5.0]), 1).round(3)
-    tensor([2., 1.])
+    tensor([2., 1.], dtype=float64)
     """
     if full or cov:
         raise TypeError("polyfit: got full or cov with a y that requires grad; expected neither, for no gradient flows "

@@ -103,7 +103,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "zeros_like": (lambda x: np.zeros_like(x, shape=(2,), dtype=np.int32), (3,)),
     "ones_like": (lambda x: np.ones_like(x, order="C"), (2, 3)),
 }
-SILENT = {"imag", "angle", "angle deg", "isclose", "allclose", "nextafter", "spacing", "isneginf", "isreal", "contains",
+SILENT = {"imag", "angle", "angle deg", "isclose", "allclose", "spacing", "isneginf", "isreal", "contains",
           "full_like dtype", "zeros_like", "ones_like"}  # no gradient, or one that is 0
 
 
@@ -432,6 +432,20 @@ def test_python_s_protocols() -> None:
     assert x.real.tolist() == x.tolist() and x.imag.tolist() == [0, 0]
     with pytest.raises(ValueError, match="power: Integers to negative integer powers"):
         tt.tensor([1, 2]) ** -1
+
+
+# --- what stays out ---
+
+
+@pytest.mark.parametrize("function, nearest", [
+    (np.roots, "np.polyval"), (np.poly, "np.polymul"), (np.linalg.eig, "np.linalg.eigh"), (np.fft.rfft, "np.cos"),
+    (np.linalg.eigvals, "np.linalg.svd"), (np.lib.scimath.sqrt, "np.sqrt"), (np.sort_complex, "np.sort"),
+    (np.isnat, "no dates"), (np.strings.upper, "no text")])
+def test_what_stays_out_is_refused_by_its_full_name(function: Any, nearest: str) -> None:
+    name = f"{function.__module__}.{function.__name__}" if hasattr(function, "__module__") else function.__name__
+    with pytest.raises(TypeError) as caught:
+        function(tt.ones((2, 2)))
+    assert name.replace("numpy", "np") in str(caught.value) and nearest in str(caught.value)
 
 
 # --- creation ---

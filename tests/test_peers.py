@@ -91,6 +91,8 @@ BY_HAND = {  # what `torch._numpy` does not have, or has with another signature 
 WITHOUT = {  # ops that the peer can't differentiate
     "heaviside": "not implemented",
     "floor_divide": "not implemented",
+    "nextafter": "not implemented",
+    "bitwise_count": "there is none",
 }
 
 

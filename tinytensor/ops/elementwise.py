@@ -136,6 +136,7 @@ fmod        = row(np.fmod,        lambda g, y, a, b: g, lambda g, y, a, b: -g * 
 copysign    = row(np.copysign,    lambda g, y, a, b: np.where(a == 0, 0, turned(g, y, a)),
                                   lambda g, y, a, b: np.zeros_like(g), domain=NONZERO)
 heaviside   = row(np.heaviside,   lambda g, y, a, b: np.zeros_like(g), lambda g, y, a, b: np.where(a == 0, g, 0))
+nextafter   = row(np.nextafter,   lambda g, y, a, b: g,           lambda g, y, a, b: np.zeros_like(g))
 sign        = row(np.sign,        lambda g, y, x: np.zeros_like(g))
 floor       = row(np.floor,       lambda g, y, x: np.zeros_like(g))
 ceil        = row(np.ceil,        lambda g, y, x: np.zeros_like(g))
@@ -156,3 +157,4 @@ bitwise_and, bitwise_or = row(np.bitwise_and), row(np.bitwise_or)
 bitwise_xor, invert = row(np.bitwise_xor), row(np.invert)
 left_shift, right_shift = row(np.left_shift), row(np.right_shift)
 gcd, lcm = row(np.gcd), row(np.lcm)
+bitwise_count = row(np.bitwise_count) if hasattr(np, "bitwise_count") else None

@@ -14,13 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .apply import PUBLIC, explained, here
+from .apply import FAULTS, PUBLIC, check_real, explained, here, operand
 from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record, settled
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
 from .modes import paused, state
-
-FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError, RecursionError)
 
 
 class Composed(NamedTuple):
@@ -82,7 +80,10 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             hint = "".join(here(key) for key in kwargs.keys() - signature.parameters.keys())
             raise TypeError(f"{full}: {error}{hint}; expected {full}{signature}") from None
         given = bound.arguments
-        tensors = unwrapped(full, signature, given, wanted)
+        try:
+            tensors = unwrapped(full, signature, given, wanted)
+        except OverflowError as error:
+            raise explained(shell, error, []) from None
         recorded = any(x.needs for x in tensors) and (not paused or state.recording)
         whole = dict(given) if recorded else NO_PARAMS
         for key, x in given.items():
@@ -184,8 +185,8 @@ def typed(x: Any, dtype: Any) -> Any:
     if isinstance(x, SEQUENCE):
         if holds_arrays(x):
             return type(x)([typed(part, dtype) for part in x])
-        return as_array(x, None if dtype is None or not x or as_array(x).dtype.kind == "b" else dtype) if x else x
-    return x
+        return as_array(x, beside=dtype) if x else x
+    return x if isinstance(x, Tensor) else operand(x)
 
 
 def holds_arrays(x: Any) -> bool:
@@ -221,7 +222,10 @@ def held(y: Any) -> Any:
     """Arrays as Tensors that need no gradient; all else as it is."""
     if isinstance(y, SEQUENCE):
         return apart(y, [held(part) for part in y])
-    return record(SHELL, y, [], [], NO_PARAMS, False) if isinstance(y, ndarray | np.generic) else y
+    if not isinstance(y, ndarray | np.generic):
+        return y
+    check_real(y)
+    return record(SHELL, y, [], [], NO_PARAMS, False)
 
 
 SHELL = Op("constant", lambda: None, ())

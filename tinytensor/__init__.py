@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import random
+from . import linalg, random
 from .autograd import detect_anomaly, grad
 from .core import Tensor, no_grad
 from .machine import get_num_threads, keep_freed_memory, set_num_threads

@@ -215,7 +215,7 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
 
 def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
-    if (spoken := str(error).partition(":")[0]) in PUBLIC or spoken == op.name:
+    if (spoken := str(error).partition(":")[0]) in PUBLIC or spoken == op.name or spoken.startswith("np."):
         return error
     shapes = [np.shape(a) for a in arrays]
     kind = next((k for k in ADVICE if isinstance(error, k)), TypeError)

@@ -42,7 +42,8 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
     """Answer for a function of NumPy's, whose gradient is that of the decorated composition of ops.
 
     The composition has NumPy's parameters: their names, order and defaults. It is called only where a gradient is
-    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others.
+    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others. If it has one
+    parameter more, `value`, that is what NumPy has computed.
 
     Parameters
     ----------
@@ -61,6 +62,8 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
         name = composition.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
         signature = inspect.signature(composition)
+        told = "value" in signature.parameters
+        signature = signature.replace(parameters=[p for p in signature.parameters.values() if p.name != "value"])
         wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
         shell = Op(full, numpy, ())
 
@@ -85,9 +88,11 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
                 return held(y)
             given.update(whole)
             with np.errstate(all="ignore"):  # what there is to say NumPy has said
-                return adopted(full, y, composition(*bound.args, **bound.kwargs), tensors)
+                z = composition(*bound.args, **bound.kwargs, **({"value": y} if told else NO_PARAMS))
+                return adopted(full, y, z, tensors)
 
         update_wrapper(apply, composition)
+        setattr(apply, "__signature__", signature)
         apply.__name__ = apply.__qualname__ = name
         COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain))
         return publish(apply, name, method, (numpy,), aliases, namespace)

@@ -78,10 +78,11 @@ class Every(Sequence[Rule]):
 
 def as_called(forward: Function, spread: bool) -> inspect.Signature:
     """The signature that users see: ``reshape(x, *shape)`` where it spreads, ``concatenate(arrays, axis=0)``."""
-    first, second, *rest = inspect.signature(forward).parameters.values()
+    first, *rest = inspect.signature(forward).parameters.values()
     if spread:
-        return inspect.Signature([first, second.replace(kind=second.VAR_POSITIONAL, default=second.empty), *rest])
-    return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, second, *rest)])
+        rest[0] = rest[0].replace(kind=rest[0].VAR_POSITIONAL, default=rest[0].empty)
+        return inspect.Signature([first, *rest])
+    return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, *rest)])
 
 
 def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:

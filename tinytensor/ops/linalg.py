@@ -1,4 +1,4 @@
-"""The ops of linear algebra: matmul for every rank, einsum, norm, and the products composed of them."""
+"""The ops of linear algebra: matmul for every rank, einsum, and the products composed of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 
 from ..core import S, Tensor
 from ..define import expose, op
-from .elementwise import nonzero
-from .reduce import regrown
 from .shape import alike
 
 
@@ -147,26 +145,7 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = True) -> Any:
     return contract(*operands, subscripts=subscripts)
 
 
-# --- norm, and products of vectors ---
-
-
-@op(lambda g, y, x, *, ord, axis, keepdims: regrown(g / nonzero(y), axis, keepdims) * x,
-    numpy=(np.linalg.norm,), method=True,
-    samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,))))
-def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The Euclidean norm over the axes (of a matrix without `axis`: Frobenius).
-
-    The gradient at the zero vector is 0. `ord` is None: it stands there because NumPy's does.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.tensor([3.0, 4.0]).norm()
-    tensor(5.)
-    """
-    if ord is not None:
-        raise ValueError(f"norm: ord {ord!r} came; expected None, the Euclidean norm; write others with sum, max, abs")
-    return np.sqrt(np.add.reduce(np.square(x), axis=axis, keepdims=keepdims))
+# --- products of vectors ---
 
 
 @expose(np.dot, method=True)

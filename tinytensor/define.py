@@ -36,6 +36,12 @@ def reducing(function: Function) -> Function:
 NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> what `tt.linalg` offers, by name
 
 
+def public(name: str) -> Function:
+    """The function of a full name: "exp", "linalg.det"."""
+    namespace, _, last = name.rpartition(".")
+    return NAMESPACES[namespace][last]
+
+
 def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str],
             namespace: str = "") -> Function:
     """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`."""

@@ -289,7 +289,8 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
 
 def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
-    if ((spoken := str(error).partition(":")[0]) in PUBLIC or spoken == op.name) and "gufunc" not in str(error):
+    spoken = str(error).partition(":")[0]
+    if (spoken in PUBLIC or spoken == op.name or spoken.startswith("np.")) and "gufunc" not in str(error):
         return error
     shapes = [np.shape(a) for a in arrays]
     kind = next((k for k in ADVICE if isinstance(error, k)), TypeError)

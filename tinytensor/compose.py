@@ -41,7 +41,8 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
     """Answer for a function of NumPy's, whose gradient is that of the decorated composition of ops.
 
     The composition has NumPy's parameters: their names, order and defaults. It is called only where a gradient is
-    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others.
+    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others. If it has one
+    parameter more, `value`, that is what NumPy has computed.
 
     Parameters
     ----------
@@ -68,8 +69,9 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
 
 def differentiated(full: str, numpy: Function, composition: Function, inputs: str = "") -> Function:
     """The function that `composed` offers: NumPy's values, and the composition's gradient."""
-    signature = inspect.Signature([p.replace(annotation=p.empty) for p in
-                                   inspect.signature(composition).parameters.values()])
+    parameters = inspect.signature(composition).parameters
+    told = "value" in parameters
+    signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters.values() if p.name != "value"])
     wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
     shell = Op(full, numpy, ())
 
@@ -100,9 +102,11 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             return held(y)
         given.update(whole)
         with np.errstate(all="ignore"):  # what there is to say NumPy has said
-            return adopted(full, y, composition(*bound.args, **bound.kwargs), tensors)
+            z = composition(*bound.args, **bound.kwargs, **({"value": y} if told else NO_PARAMS))
+            return adopted(full, y, z, tensors)
 
     update_wrapper(apply, composition)
+    setattr(apply, "__signature__", signature)
     apply.__name__ = apply.__qualname__ = full.rpartition(".")[2]
     return apply
 

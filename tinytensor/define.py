@@ -36,6 +36,12 @@ def reducing(function: Function) -> Function:
 NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> what `tt.linalg` offers, by name
 
 
+def public(name: str) -> Function:
+    """The function of a full name: "exp", "linalg.det"."""
+    namespace, _, last = name.rpartition(".")
+    return NAMESPACES[namespace][last]
+
+
 def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str],
             namespace: str = "") -> Function:
     """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`."""
@@ -83,11 +89,11 @@ class Every(Sequence[Rule]):
 
 def as_called(forward: Function, spread: bool) -> inspect.Signature:
     """The signature that users see: ``reshape(x, *shape)`` where it spreads, ``concatenate(arrays, axis=0)``."""
-    first, second, *rest = inspect.signature(forward).parameters.values()
+    first, *rest = inspect.signature(forward).parameters.values()
     if spread:
-        return inspect.Signature([first, second.replace(kind=second.VAR_POSITIONAL, default=second.empty),
-                                  *[p.replace(kind=p.KEYWORD_ONLY) for p in rest]])
-    return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, second, *rest)])
+        return inspect.Signature([first, rest[0].replace(kind=first.VAR_POSITIONAL, default=first.empty),
+                                  *[p.replace(kind=p.KEYWORD_ONLY) for p in rest[1:]]])
+    return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, *rest)])
 
 
 def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:

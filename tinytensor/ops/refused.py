@@ -15,8 +15,6 @@ NEAREST[np.roots] = ("the nearest is Newton's step with what has a gradient, "
                      "x - np.polyval(p, x) / np.polyval(np.polyder(p), x)")
 NEAREST[np.poly] = "the nearest is np.polymul, factor by factor"
 NEAREST[np.sort_complex] = "the nearest is np.sort: Tensors are real"
-for function in (np.linalg.eig, np.linalg.eigvals):
-    NEAREST[function] = "the nearest are np.linalg.eigh, for symmetric matrices, and np.linalg.svd, which are real"
 
 # --- whole modules; by their names, for NumPy loads some of them late ---
 

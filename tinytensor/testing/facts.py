@@ -19,8 +19,8 @@ from ..core import NUMPY, REAL, REGISTRY, Array, Domain, S, Sample, Tensor
 from ..define import NAMESPACES, Every
 
 Function = Callable[..., Any]
-REFUSALS = (ValueError, TypeError, IndexError)  # AxisError and LinAlgError are ValueErrors
-FROM_NUMPY = (*REFUSALS, ZeroDivisionError, OverflowError, AttributeError)
+REFUSALS = (ValueError, TypeError, IndexError, OverflowError)  # AxisError and LinAlgError are ValueErrors
+FROM_NUMPY = (*REFUSALS, ZeroDivisionError, AttributeError)
 YES, NO, WRONG = "✓", "–", "✗"
 DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "f2", ">f4", ">f8")
 STEP = 2e-4  # of a difference with four points: its error is STEP ** 4
@@ -266,7 +266,7 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
         found = grad(s, xs, allow_unused=True) if s is not None else ()
     except Exception as error:
         if isinstance(error, REFUSALS) and isinstance(expected, Exception):
-            return NO, ""
+            return (NO, "") if spoken(error) else (WRONG, f"a bare {type(error).__name__}: {error}")
         return WRONG, f"{type(error).__name__}: {error}"
     if isinstance(expected, Exception):
         return WRONG, f"it is not refused, as it is by NumPy: {expected}"
@@ -282,6 +282,12 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
         if g.shape != x.shape or g.dtype != x.dtype:
             return WRONG, f"a gradient of {g.dtype} {g.shape}; expected {x.dtype} {x.shape}"
     return YES, ""
+
+
+def spoken(error: Exception) -> bool:
+    """Whether an error opens with the name of a public function."""
+    name = str(error).partition(":")[0].removeprefix("np.").rpartition(".")[2]
+    return any(name in functions for functions in NAMESPACES.values())
 
 
 def together(results: list[tuple[str, str]], complaints: list[str], of: str) -> str:
@@ -325,8 +331,8 @@ def broadcasting(subject: Subject, complaints: list[str]) -> str:
             continue
         shapes = iter(((2, 1, 3), (4, 1)))
         wide = Sample(tuple(next(shapes) if isinstance(x, tuple) else x for x in sample.inputs), sample.params)
+        apart = [i for i, x in enumerate(sample.inputs) if isinstance(x, tuple)]
         args = leaves(filled(wide, subject.domain))
-        a, b = flat(args)
         try:
             y = subject.call(subject.function, args, sample.params)
         except REFUSALS:
@@ -335,10 +341,10 @@ def broadcasting(subject: Subject, complaints: list[str]) -> str:
             continue
         if not y.needs:
             return YES
-        stretched = [np.broadcast_to(x, y.shape) for x in (a, b)]
-        order = iter(stretched)
-        again = subject.call(subject.function, [next(order) if isinstance(x, Tensor) else x for x in args], sample.params)
-        pairs = zip(grad(total(y), [a, b], allow_unused=True), grad(total(again), [a, b], allow_unused=True), strict=True)
+        xs = [args[i] for i in apart]
+        again = subject.call(subject.function, [np.broadcast_to(x, y.shape) if i in apart else x
+                                                for i, x in enumerate(args)], sample.params)
+        pairs = zip(grad(total(y), xs, allow_unused=True), grad(total(again), xs, allow_unused=True), strict=True)
         if all(np.allclose(p.data, q.data, equal_nan=True) for p, q in pairs):
             return YES
         complaints.append("broadcasting: another gradient than that of inputs broadcast before")
@@ -441,9 +447,11 @@ def special(subject: Subject) -> str:
         said = []
         for p, g, a, b in zip(points, at, left, right, strict=True):
             inside = [v for v, h in ((a, -1e-6), (b, 1e-6)) if any(low < p + h < high for low, high in domain.intervals)]
-            if inside and not all(abs(v - g) <= 1e-3 * (1 + abs(g)) for v in inside):
-                said.append(f"{shown(g)} at {shown(p)}")
-        return ", ".join(said) or NO
+            if inside and not all(abs(v - g) <= 1e-3 * (1 + abs(g)) < np.inf for v in inside):
+                said.append((shown(g), shown(p)))
+        both = [(g, p) for g, p in said if (g, f"-{p}") in said]
+        said = [(g, f"±{p}" if (g, p) in both else p) for g, p in said if (g, p.removeprefix("-")) not in both or (g, p) in both]
+        return ", ".join(f"{g} at {p}" for g, p in said) or NO
     return NO
 
 
@@ -460,23 +468,12 @@ def compiled(subject: Subject, compiler: Function, complaints: list[str]) -> str
     results = []
     for sample in list(subject.samples)[:3]:
         points = [filled(sample, subject.domain, seed=seed) for seed in (1, 2, 3)]
-        where = [i for i, x in enumerate(points[0]) if isinstance(x, np.ndarray | list) and next(flat(x, np.ndarray), None) is not None]
-
-        def step(*arrays: Any, sample: Sample = sample, where: Any = where, point: Any = points[0]) -> Any:  # noqa: B008
-            args = list(point)
-            for i, x in zip(where, arrays, strict=True):
-                args[i] = [Tensor(part, requires_grad=True) for part in x] if isinstance(x, list) else Tensor(
-                    x, requires_grad=x.dtype.kind == "f")
-            y = subject.call(subject.function, args, sample.params)
-            s = total(y)
-            xs = [x for x in flat(args) if x.needs]
-            return list(flat(y)), list(grad(s, xs, allow_unused=True)) if s is not None else []
-
+        step, arrays = stepped(subject, sample, points[0])
         try:
             program = compiler(step, check=False)
             for point in points:
-                arrays = [point[i] for i in where]
-                mine, expected = program(*arrays), step(*arrays)
+                mine = program(*arrays(point))
+            expected = step(*arrays(points[-1]))
         except Exception as error:
             results.append((WRONG, f"{type(error).__name__}: {error}"))
             continue
@@ -484,6 +481,22 @@ def compiled(subject: Subject, compiler: Function, complaints: list[str]) -> str
                    for a, b in zip(flat(mine), flat(expected), strict=True))
         results.append((YES, "") if same else (WRONG, "other values than without"))
     return together(results, complaints, "compiled")
+
+
+def stepped(subject: Subject, sample: Sample, point: list[Any]) -> tuple[Function, Function]:
+    """A step of the arrays of one call alone, that gives its value and gradient; and what picks them."""
+    where = [i for i, x in enumerate(point) if next(flat(x, np.ndarray), None) is not None]
+
+    def step(*arrays: Any) -> Any:
+        args = list(point)
+        for i, x in zip(where, arrays, strict=True):
+            args[i] = [Tensor(part, requires_grad=True) for part in x] if isinstance(x, list) else Tensor(
+                x, requires_grad=x.dtype.kind == "f")
+        y = subject.call(subject.function, args, sample.params)
+        s = total([p * p for p in flat(y) if p.needs])  # so that its gradient is no constant
+        return list(flat(y)), list(grad(s, [x for x in flat(args) if x.needs], allow_unused=True)) if s is not None else []
+
+    return step, lambda point: [point[i] for i in where]
 
 
 # --- a row ---

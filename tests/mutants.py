@@ -136,6 +136,8 @@ class Baseline:
         self.seconds = {name: s for name, s in self.seconds.items() if s < SLOW}
         for name in self.seconds:
             seen: set[tuple[Any, int]] = set()
+            for cache in self.caches:  # what it holds would not be run
+                cache.cache_clear()
             sys.settrace(tracer(index, seen))
             try:
                 tests.passes(self.items[name])

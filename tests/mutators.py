@@ -18,11 +18,13 @@ COMPARISONS = {ast.Eq: [ast.NotEq], ast.NotEq: [ast.Eq], ast.Lt: [ast.LtE, ast.G
                ast.In: [ast.NotIn], ast.NotIn: [ast.In]}
 PAIRS = ("maximum minimum", "max min", "argmax argmin", "zeros_like ones_like", "zeros ones", "floor ceil", "sin cos",
          "sinh cosh", "any all", "isinf isnan", "tril triu", "cumsum cumprod", "add multiply", "append extend",
-         "less less_equal", "greater greater_equal", "shape strides", "sum prod", "exp expm1", "log log1p", "sign abs")
+         "less less_equal", "greater greater_equal", "sum prod", "exp expm1", "log log1p", "sign abs")
 NAMES = {a: b for pair in map(str.split, PAIRS) for a, b in (pair, pair[::-1])}
 COMPOUND = (ast.If, ast.While, ast.For, ast.With, ast.Try, ast.FunctionDef, ast.ClassDef, ast.Module, ast.comprehension)
 REGISTERS = ("op", "row", "expose", "composed", "observed", "S", "Sample", "Domain")  # what they are given is tests' data
-SYMMETRIC = ("minimum", "maximum", "hypot", "array_equal", "allclose", "logaddexp", "add", "multiply")
+SYMMETRIC = ("minimum", "maximum", "max", "min", "hypot", "array_equal", "allclose", "logaddexp", "add", "multiply",
+             "equal", "not_equal", "vecdot", "swapaxes")  # of two arguments, in any order
+SPARED = ("out", "strict")  # keywords: about memory, and about what can not happen
 
 
 class Mutant(NamedTuple):
@@ -53,6 +55,9 @@ def changes(node: Any) -> Iterator[Any]:
             yield ast.Pass()
             if type(node.op) in OPERATORS:
                 yield ast.AugAssign(node.target, OPERATORS[type(node.op)](), node.value)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
+            yield node.operand
+            yield ast.Constant(1 - node.operand.value)  # subtle: NumPy takes any negative size for -1
         case ast.UnaryOp(op=ast.USub() | ast.Not() | ast.Invert()):
             yield node.operand
         case ast.Compare(ops=[op]):
@@ -79,9 +84,9 @@ def changes(node: Any) -> Iterator[Any]:
             yield ast.Constant(node.value + "~" if len(node.value) != 1 else "~")
         case ast.Call():
             if len(node.args) > 1 and not any(isinstance(a, ast.Starred) for a in node.args[:2]) \
-                    and getattr(node.func, "attr", "") not in SYMMETRIC:
+                    and called(node) not in SYMMETRIC:
                 yield ast.Call(node.func, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
-            for k in node.keywords:
+            for k in (k for k in node.keywords if k.arg not in SPARED):
                 yield ast.Call(node.func, node.args, [other for other in node.keywords if other is not k])
         case ast.Attribute(attr=name) if name in NAMES:
             yield ast.Attribute(node.value, NAMES[name], node.ctx)
@@ -89,7 +94,7 @@ def changes(node: Any) -> Iterator[Any]:
             yield ast.Name(NAMES[name], node.ctx)
         case ast.Return(value=ast.expr()) if not isinstance(node.value, ast.Constant):
             yield ast.Return(ast.Constant(None))
-        case ast.Lambda() if [a.arg for a in node.args.args[:2]] == ["g", "y"]:
+        case ast.Lambda() if [a.arg for a in node.args.args[:2]] == ["g", "y"] and "zeros_like" not in text(node.body)[:13]:
             yield ast.Lambda(node.args, ast.BinOp(node.body, ast.Mult(), ast.Constant(2)))
         case ast.Expr(value=ast.Call()) | ast.Assign() | ast.AnnAssign(value=ast.expr()) | ast.Raise() | ast.Delete():
             yield ast.Pass()
@@ -104,6 +109,8 @@ def changes(node: Any) -> Iterator[Any]:
 def children(node: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, str, int | None, Any]]:
     """(parent, field, index, child) of the nodes in which something may change."""
     here, level = node, len(path)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
+        return
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "type_comment", "exc", "msg", "names"):
             continue
@@ -121,7 +128,8 @@ def children(node: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, str, int |
 
 
 def called(node: ast.Call) -> str:
-    return node.func.id if isinstance(node.func, ast.Name) else ""
+    """The last name of the function."""
+    return node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
 
 
 @contextmanager
@@ -150,7 +158,8 @@ def mutants(path: Path, name: str) -> Iterator[Mutant]:
         parent, field, i, node, path_to = stack.pop()
         inner = [(*child, (*path_to, node)) for child in children(node, path_to)]
         stack += [(*held(node, child[3]), *child[3:]) if not child[1] else child for child in inner[::-1]]
-        for new in changes(node) if parent is not None else ():
+        registers = isinstance(node, ast.Call) and len(path_to) <= 3 and called(node) in REGISTERS
+        for new in changes(node) if parent is not None and not registers else ():
             if isinstance(node, ast.stmt) and not any(isinstance(p, ast.FunctionDef | ast.Lambda) for p in path_to) \
                     and isinstance(new, ast.Pass):
                 continue  # without a constant of its own a module can not be imported

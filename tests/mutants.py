@@ -341,7 +341,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     os.chdir(ROOT)
     files = {Path(f).resolve().relative_to(ROOT).as_posix(): Path(f).resolve() for f in options.files}
-    todo = [m for file, path in files.items() for m in mutants(path, file) if fnmatch.fnmatch(m.where, options.only)]
+    todo = [m for file, path in files.items() for m in mutants(path, file, options.only)]
     if options.sample:
         todo = sorted(random.Random(options.seed).sample(todo, min(options.sample, len(todo))), key=lambda m: (m.file, m.line))
     chosen = [f"tests/{name}" for name in options.tests.split(",")] if options.tests else [

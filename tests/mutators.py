@@ -6,6 +6,7 @@ It runs nothing. Messages of errors, docstrings, annotations and what a decorato
 import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
@@ -56,8 +57,7 @@ def changes(node: Any) -> Iterator[Any]:
             if type(node.op) in OPERATORS:
                 yield ast.AugAssign(node.target, OPERATORS[type(node.op)](), node.value)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
-            yield node.operand
-            yield ast.Constant(1 - node.operand.value)  # subtle: NumPy takes any negative size for -1
+            yield ast.Constant(1 - node.operand.value)  # subtle: NumPy takes any negative size for -1, and 2 for -1 of 3
         case ast.UnaryOp(op=ast.USub() | ast.Not() | ast.Invert()):
             yield node.operand
         case ast.Compare(ops=[op]):
@@ -81,7 +81,7 @@ def changes(node: Any) -> Iterator[Any]:
         case ast.Constant(value=float()):
             yield ast.Constant(2 * node.value + 0.25)
         case ast.Constant(value=str()):
-            yield ast.Constant(node.value + "~" if len(node.value) != 1 else "~")
+            yield ast.Constant(node.value[:-1] if len(node.value) > 1 else "~")
         case ast.Call():
             if len(node.args) > 1 and not any(isinstance(a, ast.Starred) for a in node.args[:2]) \
                     and called(node) not in SYMMETRIC:
@@ -148,8 +148,8 @@ def put(parent: Any, field: str, i: int | None, new: Any, old: Any) -> Iterator[
         place(old)
 
 
-def mutants(path: Path, name: str) -> Iterator[Mutant]:
-    """Every mutant of a file that differs from it once compiled."""
+def mutants(path: Path, name: str, only: str = "*") -> Iterator[Mutant]:
+    """Every mutant of a file that differs from it once compiled; of the functions that match a pattern, if it is given."""
     source = path.read_text("utf-8")
     tree = ast.parse(source)
     plain = [described(code) for code in codes(compile(tree, str(path), "exec"))]
@@ -163,21 +163,20 @@ def mutants(path: Path, name: str) -> Iterator[Mutant]:
             if isinstance(node, ast.stmt) and not any(isinstance(p, ast.FunctionDef | ast.Lambda) for p in path_to) \
                     and isinstance(new, ast.Pass):
                 continue  # without a constant of its own a module can not be imported
+            where = ".".join(p.name for p in path_to if isinstance(p, ast.FunctionDef | ast.ClassDef)) or next(
+                (text(p.targets[0]) for p in (*path_to, node) if isinstance(p, ast.Assign)), "module")
+            if not fnmatch(where, only):
+                continue
             context = next((x for p, x in zip(path_to[::-1], [node, *path_to[::-1]], strict=False)
                             if isinstance(p, COMPOUND) or isinstance(x, ast.stmt | ast.Lambda)), node)
-            before = text(context)
-            if isinstance(node, COMPOUND):
-                before, after = header(node), header(new)
+            before, after = (header(node), header(new)) if isinstance(node, COMPOUND) else (text(context), "")
             with put(parent, field, i, new, node):
-                if not isinstance(node, COMPOUND):
-                    after = text(new if context is node else context)
+                after = after or text(new if context is node else context)
                 try:
                     code = compile(tree, str(path), "exec")
                 except (SyntaxError, ValueError):
                     continue
             if [described(c) for c in codes(code)] != plain:
-                where = ".".join(p.name for p in path_to if isinstance(p, ast.FunctionDef | ast.ClassDef)) or next(
-                    (text(p.targets[0]) for p in (*path_to, node) if isinstance(p, ast.Assign)), "module")
                 line = getattr(node, "lineno", getattr(context, "lineno", 1))
                 yield Mutant(name, line, getattr(node, "end_lineno", line), where, before, after, code)
 
@@ -197,7 +196,7 @@ def held(root: Any, wanted: Any) -> tuple[Any, str, int | None]:
 
 def header(node: Any) -> str:
     """The first line of a compound statement."""
-    return "pass" if isinstance(node, ast.Pass) else text(node).split("\n")[0]
+    return ast.unparse(node).split("\n")[0]
 
 
 def text(node: Any) -> str:

@@ -29,14 +29,14 @@ PLAIN = ("broadcasts", "0-d", "empty", "dtypes", "compiled")  # of what has no d
 
 DIFFERENCES = {  # on purpose: the conventions at kinks, jumps and ends, and where a function takes more or less
     "absolute": "0 at 0, as PyTorch; JAX gives 1",
-    "arctan2": "0, 0 at (0, 0); PyTorch gives nan",
+    "arctan2": "0, 0 at (0, 0), as PyTorch; JAX gives nan",
     "astype": "the gradient comes back in the input's dtype",
     "attention": "PyTorch's scaled_dot_product_attention takes q, k and v apart",
     "broadcast_to": "read-only, as NumPy's; PyTorch's expand can be written",
     "clip": "1 at the limits, as PyTorch; no gradient to the limits",
     "copysign": "0 at 0, as PyTorch",
     "cross_entropy": "the mean over the targets that are not ignored, as PyTorch",
-    "hypot": "0, 0 at (0, 0); PyTorch gives nan",
+    "hypot": "0, 0 at (0, 0); PyTorch gives nan, JAX 0.5, 0.5",
     "max": "ties split evenly, as PyTorch's amax; torch.max(x) too",
     "maximum": "ties split evenly, as PyTorch and JAX",
     "min": "ties split evenly, as PyTorch's amin",
@@ -48,8 +48,8 @@ DIFFERENCES = {  # on purpose: the conventions at kinks, jumps and ends, and whe
     "prod": "exact with zeros, by no division",
     "relu": "0 at 0, as PyTorch",
     "remainder": "PyTorch's remainder too; at jumps the one-sided value",
-    "std": "ddof=0, as NumPy; PyTorch divides by n - 1; 0 for constants, where PyTorch gives nan",
-    "var": "ddof=0, as NumPy; PyTorch divides by n - 1",
+    "std": "ddof=0, as NumPy, where PyTorch divides by n - 1; 0 for constants, as PyTorch",
+    "var": "ddof=0, as NumPy, where PyTorch divides by n - 1",
     "where": "the branch not taken gets exactly 0, but nan times 0 behind it is nan, as in PyTorch",
 }
 

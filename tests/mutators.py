@@ -21,8 +21,9 @@ PAIRS = ("maximum minimum", "max min", "argmax argmin", "zeros_like ones_like", 
          "sinh cosh", "any all", "isinf isnan", "tril triu", "cumsum cumprod", "add multiply", "append extend",
          "less less_equal", "greater greater_equal", "sum prod", "exp expm1", "log log1p", "sign abs")
 NAMES = {a: b for pair in map(str.split, PAIRS) for a, b in (pair, pair[::-1])}
-COMPOUND = (ast.If, ast.While, ast.For, ast.With, ast.Try, ast.FunctionDef, ast.ClassDef, ast.Module, ast.comprehension)
-REGISTERS = ("op", "row", "expose", "composed", "observed", "S", "Sample", "Domain")  # what they are given is tests' data
+COMPOUND = (ast.If, ast.While, ast.For, ast.With, ast.Try, ast.FunctionDef, ast.ClassDef, ast.Module,
+            ast.comprehension)
+REGISTERS = ("op", "row", "expose", "composed", "observed", "S", "Sample", "Domain")  # they are given data
 SYMMETRIC = ("minimum", "maximum", "max", "min", "hypot", "array_equal", "allclose", "logaddexp", "add", "multiply",
              "equal", "not_equal", "vecdot", "swapaxes")  # of two arguments, in any order
 SPARED = ("out", "strict")  # keywords: about memory, and about what can not happen
@@ -57,7 +58,7 @@ def changes(node: Any) -> Iterator[Any]:
             if type(node.op) in OPERATORS:
                 yield ast.AugAssign(node.target, OPERATORS[type(node.op)](), node.value)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
-            yield ast.Constant(1 - node.operand.value)  # subtle: NumPy takes any negative size for -1, and 2 for -1 of 3
+            yield ast.Constant(1 - node.operand.value)  # subtle: as a size -2 is as good as -1, as an axis 2 is
         case ast.UnaryOp(op=ast.USub() | ast.Not() | ast.Invert()):
             yield node.operand
         case ast.Compare(ops=[op]):
@@ -94,7 +95,7 @@ def changes(node: Any) -> Iterator[Any]:
             yield ast.Name(NAMES[name], node.ctx)
         case ast.Return(value=ast.expr()) if not isinstance(node.value, ast.Constant):
             yield ast.Return(ast.Constant(None))
-        case ast.Lambda() if [a.arg for a in node.args.args[:2]] == ["g", "y"] and "zeros_like" not in text(node.body)[:13]:
+        case ast.Lambda() if [a.arg for a in node.args.args[:2]] == ["g", "y"] and "zeros_like" not in text(node)[:40]:
             yield ast.Lambda(node.args, ast.BinOp(node.body, ast.Mult(), ast.Constant(2)))
         case ast.Expr(value=ast.Call()) | ast.Assign() | ast.AnnAssign(value=ast.expr()) | ast.Raise() | ast.Delete():
             yield ast.Pass()
@@ -149,7 +150,7 @@ def put(parent: Any, field: str, i: int | None, new: Any, old: Any) -> Iterator[
 
 
 def mutants(path: Path, name: str, only: str = "*") -> Iterator[Mutant]:
-    """Every mutant of a file that differs from it once compiled; of the functions that match a pattern, if it is given."""
+    """Every mutant that differs from the file once compiled; `only`: a pattern for the functions."""
     source = path.read_text("utf-8")
     tree = ast.parse(source)
     plain = [described(code) for code in codes(compile(tree, str(path), "exec"))]

@@ -9,10 +9,11 @@ import pytest
 import tinytensor as tt
 from tinytensor import reference
 from tinytensor.apply import PUBLIC
-from tinytensor.core import NUMPY, REAL, REGISTRY, Tensor
+from tinytensor.core import NUMPY, REAL, REGISTRY, S, Tensor
 from tinytensor.define import NAMESPACES
-from tinytensor.testing import facts as checks
-from tinytensor.testing.facts import MADE, S, Subject, facts
+from tinytensor.testing import beside
+from tinytensor.testing.facts import facts
+from tinytensor.testing.subjects import MADE, Subject, subject
 
 
 def changed(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Any], Any]) -> dict[str, Any]:
@@ -42,10 +43,10 @@ def test_what_is_wrong_is_seen(fault: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 WORSE: dict[str, tuple[Callable[[Any], Any], Callable[..., str], str]] = {  # not NumPy's sum: by which check it is seen
-    "another dtype": (lambda x: tt.sum(x).astype(np.float64), checks.other_dtypes, "expected int64 ()"),
-    "another value": (lambda x: tt.sum(x) + (x.dtype.kind == "i"), checks.other_dtypes, "other values than NumPy's"),
-    "no axes refused": (lambda x: tt.sum(tt.swapaxes(x, 0, -1)), checks.without_axes, "AxisError: swapaxes: axis1: axis 0"),
-    "an error from inside": (lambda x: tt.sum(x) * (1 / x.size), checks.without_elements, "ZeroDivisionError: division"),
+    "another dtype": (lambda x: tt.sum(x).astype(np.float64), beside.other_dtypes, "expected int64 ()"),
+    "another value": (lambda x: tt.sum(x) + (x.dtype.kind == "i"), beside.other_dtypes, "other values than NumPy's"),
+    "no axes refused": (lambda x: tt.sum(tt.swapaxes(x, 0, -1)), beside.without_axes, "AxisError: swapaxes: "),
+    "an error from inside": (lambda x: tt.sum(x) * (1 / x.size), beside.without_elements, "ZeroDivisionError: "),
 }
 
 
@@ -53,7 +54,7 @@ WORSE: dict[str, tuple[Callable[[Any], Any], Callable[..., str], str]] = {  # no
 def test_what_is_not_numpys_is_seen(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     function, check, complaint = WORSE[fault]
     complaints: list[str] = []
-    assert check(checks.subject("sum"), []) != "–"
+    assert check(subject("sum"), []) != "–"
     monkeypatch.setitem(NUMPY, np.sum, function)
     assert check(Subject("sum", function, (np.sum,), (S((2, 3)),), (REAL,)), complaints) == "✗"
     assert complaint in "\n".join(complaints)
@@ -66,9 +67,9 @@ def test_compiled_functions_are_compared() -> None:
         state.append(x)
         return x * float(len(state))
 
-    subject = Subject("drifts", drifts, (), (S((3,)),), (REAL,))
-    assert checks.compiled(subject, tt.compile, []) == "✗"
-    assert checks.compiled(checks.subject("exp"), tt.compile, []) == "✓"
+    this = Subject("drifts", drifts, (), (S((3,)),), (REAL,))
+    assert beside.compiled(this, tt.compile, []) == "✗"
+    assert beside.compiled(subject("exp"), tt.compile, []) == "✓"
 
 
 def test_every_function_has_a_row() -> None:
@@ -91,7 +92,8 @@ def test_differences_are_of_functions() -> None:
 
 
 TORCH: dict[str, tuple[list[Any], Any]] = {  # a point, and what PyTorch gives there
-    "absolute": ([[0.0]], [[0]]), "arctan2": ([[0.0], [0.0]], [[0], [0]]), "hypot": ([[0.0], [0.0]], [[np.nan], [np.nan]]),
+    "absolute": ([[0.0]], [[0]]), "arctan2": ([[0.0], [0.0]], [[0], [0]]),
+    "hypot": ([[0.0], [0.0]], [[np.nan], [np.nan]]),
     "maximum": ([[1.0], [1.0]], [[0.5], [0.5]]), "minimum": ([[1.0], [1.0]], [[0.5], [0.5]]),
     "fmax": ([[1.0], [1.0]], [[1], [0]]), "fmin": ([[1.0], [1.0]], [[1], [0]]), "amax": ([[1.0, 1.0]], [[0.5, 0.5]]),
     "amin": ([[1.0, 1.0]], [[0.5, 0.5]]), "max": ([[1.0, 1.0]], [[0.5, 0.5]]), "std": ([[1.0, 1.0]], [[0, 0]]),

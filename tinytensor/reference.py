@@ -21,7 +21,9 @@ from .compose import OBSERVED
 from .core import REGISTRY, Tensor
 from .define import NAMESPACES, Every, written
 from .dispatch import full_name
-from .testing.facts import MADE, NO, differentiable, facts, subject
+from .testing.beside import NO
+from .testing.facts import differentiable, facts
+from .testing.subjects import MADE, subject
 
 PAGE = Path(__file__).resolve().parent / "ops" / "REFERENCE.md"
 COLUMNS = ("orders", "float32", "broadcasts", "0-d", "empty", "dtypes", "ties", "nan", "at 0, ±1, ends", "compiled")
@@ -61,7 +63,7 @@ LEGEND = """\
 | orders | gradients of these orders agree with differences of the order below, on every sample of the function |
 | float32 | values, gradients and second gradients of float32 inputs are float32 |
 | broadcasts | two inputs of different shapes broadcast, and each gradient is summed back to its input's shape |
-| 0-d, empty | inputs without axes; inputs with an axis of size 0: as NumPy's function, with gradients of the right shape |
+| 0-d, empty | inputs without axes; inputs with an axis of size 0: as NumPy's function, and gradients fit |
 | dtypes | bools, integers of 8 to 64 bits, float16 and big-endian numbers: values and dtypes are NumPy's |
 | ties | who gets the gradient where all elements are equal: it is split evenly, or one of them gets it |
 | nan | ✓ a nan shows in value and gradient; skipped: the value does not depend on it; 0: it gets a gradient of 0 |
@@ -187,7 +189,7 @@ def main(arguments: list[str]) -> int:
     PAGE.write_text(text, "utf-8")
     for name, reasons in wrong.items():
         print(*(f"{name}: {reason}" for reason in reasons), sep="\n")
-    print(f"{'current' if current else 'written'}: {PAGE.name}; {len(names())} functions, {len(wrong)} with something wrong")
+    print(f"{'current' if current else 'written'}: {PAGE.name}; of {len(names())} functions {len(wrong)} have a fault")
     return 0
 
 

@@ -33,6 +33,7 @@ SKIPPED = ("test_house.py", "test_mutants.py", "test_benchmarks.py", "test_examp
            "test_lectures.py", "test_workers*.py", "test_compile*.py", "test_mutation.py", "test_peers.py",
            "test_plot.py", "test_value*.py", "test_tokenizer.py", "test_bpe_tokenizer.py", "test_machine.py",
            "test_checkpoint.py")  # other processes, or too slow
+AT_IMPORT = 6.0  # seconds of tests for a mutant that needs an import of its own
 OUT = os.fdopen(os.dup(1), "w", buffering=1)
 
 
@@ -75,13 +76,13 @@ def at_import(mutant: Mutant, path: Path, files: list[str], names: list[str], se
         def run(tests: Tests) -> None:
             items = {item.nodeid: item for item in tests.items}
             missing = seconds.keys() - items.keys()
-            found[0] = f"{len(missing)} tests are not collected" if missing else killer(tests, items, names, seconds)
+            found[0] = f"{len(missing)} tests are not collected" if missing else killer(tests, items, names, seconds, AT_IMPORT)
 
         SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
         status = collected(files, run)
         return found[0] or ("" if status in (0, 1) else "collection")
 
-    return forked(work, BUDGET * 3)
+    return forked(work, BUDGET)
 
 
 # --- all of them ---

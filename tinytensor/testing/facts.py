@@ -5,6 +5,7 @@ It needs NumPy only; what is compared with NumPy's own function is so in `beside
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from ..define import Every
 from .beside import NO, WRONG, YES, broadcasting, compiled, other_dtypes, without_axes, without_elements
 from .subjects import MADE, REFUSALS, Function, Subject, filled, flat, leaves, subject, total
 
+NEAR = 1e-6  # how far the points beside a special one are
 STEP = 2e-4  # of a difference with four points: its error is STEP ** 4
 
 
@@ -175,29 +177,30 @@ def nan(subject: Subject) -> str:
 def special(subject: Subject) -> str:
     """The gradient at 0, 1, -1 and the ends of the domain, where it is not that of the points beside them."""
     for sample in subject.samples:
-        arrays = [i for i, x in enumerate(sample.inputs) if isinstance(x, tuple)]
-        if sample.params or len(arrays) != 1 or len(sample.inputs) != 1:
+        if sample.params or not all(isinstance(x, tuple) for x in sample.inputs) or len(sample.inputs) > 2:
             continue
-        domain = subject.domain[0]
-        ends = {end for pair in domain.intervals for end in pair if math.isfinite(end)}
-        points = np.array(sorted({0.0, 1.0, -1.0} | ends))
+        n, intervals = len(sample.inputs), [subject.domain[min(i, len(subject.domain) - 1)].intervals for i in (0, 1)]
+        ends = {end for pair in intervals[0] for end in pair if math.isfinite(end)} if n == 1 else set()
+        points = np.array(sorted({0.0, 1.0, -1.0} | ends)) if n == 1 else np.zeros(1)
+        sides = [np.array(h) * NEAR for h in itertools.product((-1, 1), repeat=n)]
         try:
-            y, (at,) = gradient_at(subject, sample, [points])
+            y, at = gradient_at(subject, sample, [points] * n)
+            beside = [gradient_at(subject, sample, [points + h for h in side])[1] for side in sides]
         except REFUSALS:
             continue
-        if not isinstance(y, Tensor) or y.shape != points.shape:
+        if not isinstance(y, Tensor) or y.shape != points.shape or len(at) != n:
             continue
-        left, right = (gradient_at(subject, sample, [points + h])[1][0] for h in (-1e-6, 1e-6))
         said: dict[str, str] = {}
-        for p, g, *beside in zip(points, at, left, right, strict=True):
-            inside = [v for v, h in zip(beside, (-1e-6, 1e-6), strict=True)
-                      if any(low < p + h < high for low, high in domain.intervals)]
-            if inside and not all(abs(v - g) <= 1e-3 * (1 + abs(g)) < np.inf for v in inside):
-                said[shown(p)] = shown(g)
-        for p in [p for p, g in said.items() if said.get(f"-{p}") == g]:
-            said[f"±{p}"] = said.pop(p)
-            del said[f"-{p}"]
-        return ", ".join(f"{g} at {p}" for p, g in said.items()) or NO
+        for k, p in enumerate(points):
+            inside = [[g[k] for g in found] for found, side in zip(beside, sides, strict=True)
+                      if all(any(low < p + h < high for low, high in d) for h, d in zip(side, intervals, strict=False))]
+            if not all(abs(v - g[k]) <= 1e-3 * (1 + abs(g[k])) < np.inf for found in inside
+                       for v, g in zip(found, at, strict=True)):
+                said[", ".join([shown(p)] * n)] = ", ".join(shown(g[k]) for g in at)
+        for text in [text for text, g in said.items() if said.get(f"-{text}") == g]:
+            said[f"±{text}"] = said.pop(text)
+            del said[f"-{text}"]
+        return "; ".join(f"{g} at {text}" for text, g in said.items()) or NO
     return NO
 
 

@@ -61,15 +61,22 @@ def test_what_is_not_numpys_is_seen(fault: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_compiled_functions_are_compared() -> None:
-    state = []
+    exp = subject("exp")
 
-    def drifts(x: Any) -> Any:
-        state.append(x)
-        return x * float(len(state))
+    def sloppy(step: Any, check: bool) -> Any:
+        return lambda *arrays: [[y * 1.0001 for y in part] for part in step(*arrays)]
 
-    this = Subject("drifts", drifts, (), (S((3,)),), (REAL,))
-    assert beside.compiled(this, tt.compile, []) == "✗"
-    assert beside.compiled(subject("exp"), tt.compile, []) == "✓"
+    def failing(step: Any, check: bool) -> Any:
+        raise AttributeError("'float' object has no attribute 'shape'")
+
+    complaints: list[str] = []
+    assert beside.compiled(exp, tt.compile, complaints) == "✓" and not complaints
+    assert [beside.compiled(exp, compiler, complaints) for compiler in (sloppy, failing)] == ["✗", "✗"]
+    assert complaints[:2] == ["compiled: other values than without",
+                              "compiled: AttributeError: 'float' object has no attribute 'shape'"]
+    counting = iter(range(99))
+    varies = Subject("varies", lambda x: x if x.data.sum() > next(counting) else -x, (), (S((3,)),), (REAL,))
+    assert beside.compiled(varies, tt.compile, complaints) == "–"
 
 
 def test_every_function_has_a_row() -> None:

@@ -154,8 +154,9 @@ def compiled(subject: Subject, compiler: Function, complaints: list[str]) -> str
             for point in points:
                 mine = program(*arrays(point))
             expected = step(*arrays(points[-1]))
-        except Exception as error:
-            results.append((WRONG, f"{type(error).__name__}: {error}"))
+        except Exception as error:  # a refusal is a CompileError, of a floor above
+            refused = type(error).__name__ == "CompileError"
+            results.append((NO, "") if refused else (WRONG, f"{type(error).__name__}: {error}"))
             continue
         same = all(a.dtype == b.dtype and np.array_equal(a.data, b.data, equal_nan=a.dtype.kind == "f")
                    for a, b in zip(flat(mine), flat(expected), strict=True))

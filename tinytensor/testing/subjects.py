@@ -94,7 +94,7 @@ def filled(sample: Sample, domain: tuple[Domain, ...], dtype: Any = np.float64, 
     rng = np.random.default_rng(seed)
 
     def fill(x: Any, here: Domain) -> Any:
-        if isinstance(x, list) and x and all(isinstance(part, tuple) for part in x):
+        if isinstance(x, list):
             return [fill(part, here) for part in x]
         if isinstance(x, tuple) and all(isinstance(n, int) for n in x):
             return drawn(rng, shape(x), here, np.dtype(dtype))

@@ -76,7 +76,8 @@ def at_import(mutant: Mutant, path: Path, files: list[str], names: list[str], se
         def run(tests: Tests) -> None:
             items = {item.nodeid: item for item in tests.items}
             missing = seconds.keys() - items.keys()
-            found[0] = f"{len(missing)} tests are not collected" if missing else killer(tests, items, names, seconds, AT_IMPORT)
+            found[0] = (f"{len(missing)} tests are not collected" if missing else
+                        killer(tests, items, names, seconds, AT_IMPORT))
 
         SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
         status = collected(files, run)

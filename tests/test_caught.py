@@ -4,6 +4,7 @@ They stand apart since they hold corners that no reader would look for: blocks, 
 """
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor.autograd import MANY, ones, unit
-from tinytensor.core import REGISTRY, Tensor
+from tinytensor.core import NUMPY, REGISTRY, Tensor, recording
 from tinytensor.ops.attention import future, spans
 from tinytensor.ops.fused import starts
 from tinytensor.ops.index import one_hot_table
@@ -205,3 +206,73 @@ def test_a_constant_beside_a_pad() -> None:
 def test_copysign_at_0() -> None:
     a, b = (Tensor(np.array([0.0, -0.0]), requires_grad=True) for _ in range(2))
     assert [g.tolist() for g in tt.grad(np.copysign(a, b), [a, b], np.ones(2))] == [[0, 0], [0, 0]]
+
+
+# --- what is recorded ---
+
+APPLIED: dict[str, Callable[[Any], Any]] = {  # one function for each way of applying
+    "unary": np.exp, "binary, left": lambda x: x * 2.0, "binary, right": lambda x: 2.0 * x,
+    "binary, both": lambda x: x * x,
+    "binary, array left": lambda x: np.ones(3) - x, "binary, array right": lambda x: x - np.ones(3),
+    "general": lambda x: np.sum(x, axis=0), "variadic": lambda x: np.stack([x, x]), "indexed": lambda x: x[1:],
+    "fused": lambda x: tt.softmax(x), "composed": lambda x: np.diff(x) if np.diff in NUMPY else np.sort(x),
+}
+
+
+def recorded(y: Tensor) -> bool:
+    """Whether a tensor knows how it was made, in every way that it should or should not."""
+    knows = {y.needs, y.op is not None, bool(y.inputs), bool(y.saved)}
+    assert len(knows) == 1, "it knows half of how it was made"
+    return y.needs
+
+
+@pytest.mark.parametrize("f", APPLIED.values(), ids=APPLIED)
+def test_only_what_needs_a_gradient_is_recorded(f: Callable[[Any], Any]) -> None:
+    x, constant = leaf(3), Tensor(np.ones(3))
+    assert recorded(f(x)) and not recorded(f(constant))
+    with tt.no_grad():
+        assert not recorded(f(x))
+        with tt.no_grad():
+            assert not recorded(f(x))
+        assert not recorded(f(x))
+        with recording(True):
+            assert recorded(f(x)) and not recorded(f(constant))
+        assert not recorded(f(x))
+    assert recorded(f(x)) and not recorded(f(constant))
+    assert not recorded(f(x.detach()))
+
+
+@pytest.mark.parametrize("f", APPLIED.values(), ids=APPLIED)
+def test_another_threads_no_grad_is_not_ours(f: Callable[[Any], Any]) -> None:
+    inside, done = threading.Event(), threading.Event()
+
+    def elsewhere() -> None:
+        with tt.no_grad():
+            inside.set()
+            done.wait()
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    inside.wait()
+    try:
+        assert recorded(f(leaf(3))) and not recorded(f(Tensor(np.ones(3))))
+    finally:
+        done.set()
+        thread.join()
+
+
+BOOLS = Tensor(np.array([True, False]))
+
+
+@pytest.mark.parametrize("f, name", [(lambda: -BOOLS, "negative"), (lambda: BOOLS - BOOLS, "subtract"),
+                                     (lambda: np.ones(2, bool) - BOOLS, "subtract")])
+def test_numpys_refusals_are_in_the_ops_name(f: Callable[[], Any], name: str) -> None:
+    with pytest.raises(TypeError, match=rf"^{name}: .* \(given bool \(2,\)(, bool \(2,\))?\); convert the inputs"):
+        f()
+
+
+def test_numbers_and_arrays_alone_stay_so() -> None:
+    """Without a Tensor an op is NumPy's function: numbers and arrays come out."""
+    assert type(tt.exp(np.ones(2))) is np.ndarray and tt.exp([1.0, 2.0]).dtype == np.float32
+    assert type(tt.multiply(2.0, 3.0)) is np.float64 and type(tt.multiply(np.ones(2), 2.0)) is np.ndarray
+    assert type(tt.sum(np.ones(2))) is np.float64 and type(tt.softmax(np.ones(2))) is np.ndarray

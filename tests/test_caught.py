@@ -3,7 +3,9 @@
 They stand apart since they hold corners that no reader would look for: blocks, caches, long inputs, mixed dtypes.
 """
 
+import copy
 import math
+import operator
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -276,3 +278,69 @@ def test_numbers_and_arrays_alone_stay_so() -> None:
     assert type(tt.exp(np.ones(2))) is np.ndarray and tt.exp([1.0, 2.0]).dtype == np.float32
     assert type(tt.multiply(2.0, 3.0)) is np.float64 and type(tt.multiply(np.ones(2), 2.0)) is np.ndarray
     assert type(tt.sum(np.ones(2))) is np.float64 and type(tt.softmax(np.ones(2))) is np.ndarray
+
+
+# --- how calls are read ---
+
+
+def test_inputs_by_keyword() -> None:
+    """By our names and by NumPy's, with the optional ones too."""
+    x, weight, bias = leaf(2, 3), leaf(4, 3), leaf(4)
+    assert tt.linear(x, weight=weight, bias=bias).tolist() == tt.linear(x, weight, bias).tolist()
+    assert tt.sum(x=x, axis=0).tolist() == np.sum(a=x, axis=0).tolist() == x.data.sum(0).tolist()
+    assert np.flip(m=x).tolist() == x.data[::-1, ::-1].tolist()
+    assert tt.concatenate([x, x], np.int64(1)).shape == (2, 6)
+
+
+@pytest.mark.parametrize("f, text", [
+    (lambda x: tt.cumsum(x, 0, 1), "cumsum: 2 parameters came by position, but 1 can; expected cumsum(x, "),
+    (lambda x: tt.cumsum(x, 0, axis=0), "cumsum: parameter 'axis' came twice; expected cumsum(x, "),
+    (lambda x: tt.cumsum(x, colour=0), "cumsum: there is no parameter 'colour'; expected cumsum(x, "),
+    (lambda x: tt.cumsum(x, dim=0), "cumsum: there is no parameter 'dim'; it is 'axis' here; expected cumsum(x, "),
+    (lambda x: tt.swapaxes(x, 0), "swapaxes: parameter 'axis2' is missing; expected swapaxes(x, axis1, axis2)"),
+    (lambda x: tt.linear(x), "linear: input weight is missing; expected linear(x, weight, bias=None)"),
+    (lambda x: tt.stack(5.0), "stack: float came in the place of a sequence of arrays; expected stack("),
+], ids=lambda f: "" if callable(f) else f.partition(";")[0])
+def test_calls_that_do_not_fit(f: Callable[[Any], Any], text: str) -> None:
+    with pytest.raises(TypeError) as error:
+        f(leaf(2, 3))
+    assert str(error.value).startswith(text)
+
+
+def test_errors_are_worded_once() -> None:
+    """An error that an op words itself passes through; others say what NumPy said, and only broadcasting broadcasts."""
+    with pytest.raises(ValueError, match="^einsum: "):
+        tt.contract(leaf(2, 3), leaf(2, 3), subscripts="ij,jk")
+    with pytest.raises(ValueError, match="^concatenate: all the input array dimensions"):
+        tt.concatenate([leaf(2, 3), leaf(4, 5)])
+    with pytest.raises(ValueError, match=r"^add: shapes \(2,\) and \(3,\) do not broadcast"):
+        leaf(2) + leaf(3)
+    with pytest.raises(TypeError, match="^subtract: numpy boolean subtract"):
+        BOOLS - np.ones(3, bool)
+
+
+# --- a tensor as Python and NumPy see it ---
+
+
+def test_conversions() -> None:
+    x = tt.tensor([1.5, 2.5])
+    assert repr(REGISTRY["exp"]) == "<op exp>"
+    assert np.asarray(x, dtype=np.float64).dtype == np.float64 and np.asarray(x).dtype == np.float32
+    assert operator.index(tt.tensor(True)) == 1 and operator.index(tt.tensor(3)) == 3
+    assert [f(tt.tensor([2.5])) for f in (float, int, bool)] == [2.5, 2, True]
+    for f in float, int, bool:
+        with pytest.raises(ValueError, match=rf"^{f.__name__}: a tensor of shape \(2,\) has 2 elements"):
+            f(x)
+    for wrong in tt.tensor([1]), tt.tensor(1.0):
+        with pytest.raises(TypeError, match=r"^index: "):
+            operator.index(wrong)
+    assert not copy.deepcopy(x).requires_grad and copy.deepcopy(leaf(2)).requires_grad
+    assert not copy.deepcopy(leaf(2) * 2).requires_grad
+
+
+def test_no_grad_passes_arguments_on() -> None:
+    @tt.no_grad()
+    def scaled(x: Any, by: float, *, plus: float = 0.0) -> Any:
+        return x * by + plus
+
+    assert not recorded(y := scaled(leaf(2), 2.0, plus=1.0)) and y.shape == (2,)

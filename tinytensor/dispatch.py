@@ -105,6 +105,7 @@ def answering(ours: Function, numpy: Function) -> Function:
         return ours(*args[:agree], **given)
 
     answer.__name__ = ours.__name__
+    setattr(answer, "__wrapped__", ours)  # subtle: not by update_wrapper, whose copy of __dict__ takes the arity along
     return answer
 
 

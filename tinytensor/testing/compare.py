@@ -56,7 +56,7 @@ def compare(name: str, mine: Any, tensor: Any) -> Comparison:
     True
     """
     mine = np.asarray(mine.data if isinstance(mine, Tensor) else mine)
-    engine = np.asarray(tensor.grad if isinstance(tensor, Tensor) else tensor)
+    engine = np.asarray(tensor._grad if isinstance(tensor, Tensor) else tensor)
     if engine.dtype == object:
         raise ValueError(f"compare: {name} has no gradient yet; call .backward() on the loss first, and before it "
                          f".retain_grad() on a tensor that is not a leaf")

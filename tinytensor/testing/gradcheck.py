@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..autograd import grad
-from ..core import Array, Tensor, no_grad, record
+from ..core import Array, Tensor, record
+from ..modes import no_grad
 from .lines import HERE, lines_of
 
 EPS = float(np.finfo(np.float64).eps)

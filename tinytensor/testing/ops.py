@@ -161,12 +161,12 @@ def check_layouts(case: Case, sample: Sample) -> None:
     expected = case.flat(sample, *plain)
     xs = tensors(plain)
     g = np.random.default_rng(0).uniform(0.5, 1.5, expected.shape).astype(expected.dtype)
-    gradient = gradients(expected, g.copy()) if xs and expected.needs else {}
+    gradient = gradients({expected: g.copy()}) if xs and expected.needs else {}
     for layout in LAYOUTS:
         awkward = case.leaves([arranged(x, layout) for x in args])
         y = case.flat(sample, *awkward)
         np.testing.assert_allclose(data(y), data(expected), rtol=1e-12, atol=1e-13)
-        first, again = (gradients(y, layout(g), release=False) if gradient else {} for _ in range(2))
+        first, again = (gradients({y: layout(g)}, release=False) if gradient else {} for _ in range(2))
         for x, p in zip(tensors(awkward), xs, strict=True):
             if p in gradient:
                 np.testing.assert_allclose(first[x], gradient[p], rtol=1e-12, atol=1e-13)

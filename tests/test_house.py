@@ -21,6 +21,7 @@ FLOORS = [
     {"anomaly", "define", "guarding", "inplace", "trees"},
     {"compose"},
     {"ops", "recompute", "transforms"},
+    {"linalg"},
     {"nn", "testing"},
     {"models", "compiler"},
     {"checkpoint", "diagnostics", "reference"},

@@ -20,7 +20,7 @@ FLOORS = [
     {"apply"},
     {"anomaly", "define", "guarding", "inplace", "trees"},
     {"compose"},
-    {"ops", "recompute", "transforms"},
+    {"ops", "recomputing", "transforms"},
     {"nn", "testing"},
     {"models", "compiler"},
     {"checkpoint", "diagnostics"},

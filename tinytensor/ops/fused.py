@@ -25,8 +25,8 @@ LABELS = np.array([0, 2, 1, 2])
 # --- linear ---
 
 
-@op(lambda g, y, a, b: times_transposed(b, g), lambda g, y, a, b: product(a, g), analytic=True,
-    samples=(S((4, 3), (4, 2)), S((1, 2), (1, 1))))
+@op(lambda g, y, a, b: b @ g.T if isinstance(g, Tensor) else times_transposed(b, g), lambda g, y, a, b: product(a, g),
+    analytic=True, samples=(S((4, 3), (4, 2)), S((1, 2), (1, 1))))
 def matmul_tn(a: Any, b: Any) -> Any:
     """``a.T @ b`` of two matrices, such as the gradient of a weight; its own gradients lie in memory as they do.
 
@@ -43,8 +43,8 @@ def matmul_tn(a: Any, b: Any) -> Any:
 
 
 def weight_grad(g: Any, x: Any) -> Any:
-    """g.T @ x, in one call where it is not differentiated again."""
-    return matmul_tn(g, x) if isinstance(g, Tensor) or isinstance(x, Tensor) else transposed_times(g, x)
+    """g.T @ x, as an op only where it will be differentiated again."""
+    return matmul_tn(g, x) if isinstance(g, Tensor) else transposed_times(g, x)
 
 
 def rows(x: Any) -> Any:

@@ -42,18 +42,13 @@ def matmul_tn(a: Any, b: Any) -> Any:
     return transposed_times(a, b)
 
 
-def weight_grad(g: Any, x: Any) -> Any:
-    """g.T @ x, as an op only where it will be differentiated again."""
-    return matmul_tn(g, x) if isinstance(g, Tensor) else transposed_times(g, x)
-
-
 def rows(x: Any) -> Any:
     """x with all axes but the last joined to one: one tall product is faster than many small ones."""
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 @op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(rows(g), weight).reshape(x.shape),
-    lambda g, y, x, weight, bias: weight_grad(rows(g), rows(x)),
+    lambda g, y, x, weight, bias: (matmul_tn if isinstance(g, Tensor) else transposed_times)(rows(g), rows(x)),
     lambda g, y, x, weight, bias: sum_rows(rows(g)),
     analytic=True,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor import define, guarding, modes, nn, optim
+from tinytensor import compose, define, guarding, modes, nn, optim
 from tinytensor.apply import PUBLIC
-from tinytensor.core import REGISTRY, S, Tensor
+from tinytensor.core import NUMPY, REGISTRY, S, Tensor
 from tinytensor.define import Every
 from tinytensor.models import GPT
 from tinytensor.testing.strategies import fixed_inputs
@@ -95,6 +95,27 @@ def test_no_op_is_accused_at_good_points_nor_writes_into_what_is_saved(block):
                     tt.grad(found, leaves, [tt.ones(g.shape, dtype=g.dtype) for g in found], allow_unused=True)
             assert all(a.data.flags.writeable for a in leaves), op.name
     assert not guarding.locks and not modes.watching
+
+
+def test_compositions_are_looked_at_as_a_whole():
+    def plain(a):
+        return a[0] * np.float32(0.5)
+
+    try:
+        @compose.composed(plain)
+        def halved(a):
+            """Half of the first."""
+            return np.where(False, np.log(a * 0).sum(), a[0] / 2)  # an infinity on the way
+
+        with tt.detect_anomaly(), np.errstate(all="ignore"):
+            assert halved(leaf(1.0, 0.0)).item() == 0.5
+            for x in (leaf(np.nan), tt.tensor([np.nan])):
+                with pytest.raises(FloatingPointError, match="halved was given nan in input 0: input 0 is float32"):
+                    halved(x)
+    finally:
+        for table in (compose.COMPOSED, PUBLIC):
+            table.pop("halved", None)
+        NUMPY.pop(plain, None)
 
 
 def test_what_a_rule_itself_leaves_out_is_no_anomaly():

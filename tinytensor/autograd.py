@@ -55,7 +55,7 @@ def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_
     Without `hooks`, those of leaves are left to the caller.
     """
     if create_graph:
-        with recording(True), state.anomaly.backward() if state.anomaly else nullcontext():
+        with recording(True), state.anomaly.inside() if state.anomaly else nullcontext():
             expand(roots)
             return flow(roots, wanted, create_graph, release, hooks)
     return flow(roots, wanted, create_graph, release, hooks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import update_wrapper
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from .apply import PUBLIC, explained
 from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
-from .modes import paused, state
+from .modes import paused, state, watched, watching
 
 FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError, RecursionError)
 
@@ -82,11 +82,14 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
                 raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
             if not tensors:
                 return y
+            arrays = [x for x in given.values() if isinstance(x, ndarray)]
             if not recorded:
-                return held(y)
+                return told(held(y), shell, arrays)
             given.update(whole)
-            with np.errstate(all="ignore"):  # what there is to say NumPy has said
-                return adopted(full, y, composition(*bound.args, **bound.kwargs), tensors)
+            # what there is to say NumPy has said
+            with np.errstate(all="ignore"), state.anomaly.inside() if state.anomaly else nullcontext():
+                result = adopted(full, y, composition(*bound.args, **bound.kwargs), tensors)
+            return told(result, shell, arrays)
 
         update_wrapper(apply, composition)
         apply.__name__ = apply.__qualname__ = name
@@ -196,6 +199,14 @@ def held(y: Any) -> Any:
     if isinstance(y, SEQUENCE):
         return apart(y, [held(part) for part in y])
     return record(SHELL, y, [], [], NO_PARAMS, False) if isinstance(y, ndarray | np.generic) else y
+
+
+def told(y: Any, op: Op, arrays: list[Any]) -> Any:
+    """The results, once those who look on (`modes.watching`) know which function gave them."""
+    for x in (y if isinstance(y, SEQUENCE) else (y,)) if watching else ():
+        if isinstance(x, Tensor):
+            watched(x, op, arrays)
+    return y
 
 
 SHELL = Op("constant", lambda: None, ())

@@ -479,7 +479,7 @@ def test_arctan2_neither_under_nor_overflows():
 
 def test_no_gradient_is_lost_in_silence():
     v = leaf(0.5)
-    for call in (lambda: tt.clip(tt.ones(2), a_min=v), lambda: tt.full(2, v[0]), lambda: tt.ones(2) * 1j,
+    for call in (lambda: tt.sum(tt.ones(2), axis=v[0]), lambda: np.copyto(np.ones(1), v), lambda: tt.ones(2) * 1j,
                  lambda: tt.ones(2, requires_grad=True) * np.array([1j, 2j]), lambda: tt.tensor([1j])):
         with pytest.raises(TypeError, match=r"requires grad|complex"):
             call()
@@ -513,8 +513,7 @@ def test_numpy_s_own_meanings():
     assert np.sort(tt.tensor([[3.0, 1.0], [2.0, 0.0]]), axis=None).tolist() == [0, 1, 2, 3]
     with pytest.raises(ValueError, match=r"power: Integers to negative integer powers"):
         tt.tensor([1, 2]) ** -1
-    with pytest.raises(ValueError, match=r"tril: shape \(3,\) came; expected two axes or more"):
-        np.tril(tt.ones(3))
+    assert np.tril(tt.ones(2)).tolist() == [[1, 0], [1, 1]]
 
 
 def test_a_mean_of_many_half_floats_has_a_gradient():

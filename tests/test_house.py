@@ -23,7 +23,7 @@ FLOORS = [
     {"ops", "recomputing", "transforms"},
     {"nn", "testing"},
     {"models", "compiler"},
-    {"checkpoint", "diagnostics"},
+    {"checkpoint", "diagnostics", "reference"},
 ]
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 ALONE = FLOORS[0]
@@ -108,6 +108,6 @@ def test_every_file_opens_with_a_sentence():
         assert doc.splitlines()[:1] and doc.splitlines()[0].endswith("."), path
 
 
-def test_stubs_and_reference_are_current():
+def test_stubs_are_current():
     done = subprocess.run([sys.executable, "-m", "tinytensor.ops", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

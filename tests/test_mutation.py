@@ -12,9 +12,8 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import autograd, broadcasting, order
-from tinytensor.apply import PUBLIC
 from tinytensor.core import REGISTRY, Op, Sample, Tensor
-from tinytensor.define import Every
+from tinytensor.define import Every, public
 from tinytensor.testing import gradcheck
 from tinytensor.testing.strategies import fixed_inputs
 
@@ -27,7 +26,7 @@ RULES = [(op, i) for op in RULED for i in range(len(op.rules)) if op.rules[i]]
 
 def check(op: Op, sample: Sample, order: int) -> None:
     """The gradient of one call, as in `test_ops.py`."""
-    gradcheck(lambda *args: PUBLIC[op.name](*args, **sample.params), *fixed_inputs(op, sample), order=order)
+    gradcheck(lambda *args: public(op.name)(*args, **sample.params), *fixed_inputs(op, sample), order=order)
 
 
 @cache

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import inplace, random
+from . import inplace, linalg, random
 from .anomaly import detect_anomaly
 from .autograd import grad
 from .core import Tensor

@@ -14,6 +14,7 @@ import numpy as np
 from .core import Array
 
 MANY = 8192  # rows of ones that are longer are made anew, not kept
+BLOCK = 256  # rows that are summed by one product
 
 
 @lru_cache(maxsize=64)
@@ -33,9 +34,18 @@ def unit(shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def sum_rows(g: Any, each: float = 1) -> Any:
-    """The sum over the first of two axes, times `each`, as a product with ones: twice as fast as NumPy's sum."""
+    """The sum over the first of two axes, times `each`, as a product with ones: twice as fast as NumPy's sum.
+
+    Many rows are summed block by block, then the blocks' sums in the same way: a float32 loses no more by that than in
+    NumPy's pairwise sum, where one product over a million rows would lose a hundred times as much.
+    """
     n = g.shape[0]
-    return (ones(n, g.dtype, each) if n <= MANY else np.full(n, each, g.dtype)) @ g
+    if n <= 2 * BLOCK:
+        return ones(n, g.dtype, each) @ g
+    blocks, rest = divmod(n, BLOCK)
+    whole = n - rest
+    y = sum_rows(ones(BLOCK, g.dtype) @ g[:whole].reshape(blocks, BLOCK, g.shape[1]), each)
+    return y + ones(rest, g.dtype, each) @ g[whole:] if rest else y
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:

@@ -212,9 +212,9 @@ class Tensor(Methods):
         """A leaf that shares this tensor's memory and takes no gradient."""
         return Tensor(self.data)
 
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        return self.only("item")
+    def item(self, *index: Any) -> Any:
+        """The one element, or that at an index (of the flattened array, if it is one integer), as a Python number."""
+        return self.data.item(*index) if index else self.only("item")
 
     def only(self, caller: str) -> Any:
         """The one element, or an error in the name of the caller."""
@@ -324,25 +324,71 @@ def first_tracer(x: Any) -> TracerBase | None:
     return first_tracer((x.start, x.stop, x.step)) if kind is slice else None
 
 
-def as_array(x: Any, dtype: Any = None, copy: bool | None = None) -> Array:
-    """Any array_like as an array: Python floats (and lists of them) become float32, whatever has a dtype keeps it."""
+def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = None) -> Array:
+    """Any array_like as an array: whatever has a dtype keeps it, Python floats (and lists of them) become float32.
+
+    With a dtype `beside`, lists of Python numbers take that one, as Python's numbers do by themselves.
+    """
+    if type(x) is ndarray and dtype is None and not copy and x.dtype.kind in REAL_KINDS:
+        return x
     if isinstance(x, Tensor):
         x = x.data
     if tracing and (tracer := first_tracer(x)) is not None:
         x = tracer.record_stack(x)
         return x if dtype is None and not copy else x.astype(dtype or x.dtype)  # type: ignore[no-any-return]
+    if dtype is not None and np.dtype(dtype).kind not in REAL_KINDS:
+        raise TypeError(f"tensor: got dtype {np.dtype(dtype)}; expected one of real numbers, such as np.float32; "
+                        f"compute with real and imaginary parts apart")
+    x = foreign(x)
+    y = read(x)
+    if y.dtype.kind not in REAL_KINDS:
+        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or "
+                        f"lists; convert it first")
+    if dtype is None and y.dtype.kind in "iuf" and (y.dtype == np.float64 or beside is not None):
+        brought = dtypes_in(x)
+        if beside is not None and not brought:
+            dtype = beside
+        elif y.dtype == np.float64 and y.dtype not in brought:
+            dtype = np.float32
+    if dtype is None or y.dtype == dtype:
+        return y.copy() if copy and not isinstance(x, list | tuple) else y
+    return read(x, dtype)
+
+
+def read(x: Any, dtype: Any = None) -> Array:
+    """What NumPy makes of an array_like; subtle: with a dtype, for Python's integers that do not fit are an error."""
     try:
-        y: Array = np.array(x, dtype=dtype, copy=copy if hasattr(x, "dtype") else None)
+        return np.asarray(x) if dtype is None else np.array(x, dtype)
     except ValueError as error:
         raise ValueError(f"tensor: {error}; expected numbers, in an array or even lists; pad the short ones") from None
-    if y.dtype.kind not in "biuf":
-        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or lists")
-    return y.astype(np.float32) if dtype is None and y.dtype == np.float64 and not doubles(x) else y
+    except OverflowError as error:
+        raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; give a larger one") from None
+    except (TypeError, RuntimeError, BufferError) as error:  # what makes the array says why it cannot
+        raise TypeError(f"tensor: {type(x).__name__}: {error}; expected what NumPy reads; convert it first") from None
 
 
-def doubles(x: Any) -> bool:
-    """Whether x, or something in its nested lists, brings the dtype float64 itself."""
-    return any(map(doubles, x)) if isinstance(x, list | tuple) else getattr(x, "dtype", None) == np.float64
+REAL_KINDS = frozenset("biuf")
+
+
+def foreign(x: Any) -> Any:
+    """What NumPy can read, of other libraries' arrays and of subclasses of NumPy's."""
+    if isinstance(x, ndarray) and type(x) is not ndarray:
+        if isinstance(x, np.ma.MaskedArray):
+            raise TypeError("tensor: got a masked array, whose mask would be lost; expected an array; write "
+                            "x.filled(value), and tt.where(~x.mask, ..., 0) for what is masked")
+        return x.view(ndarray)
+    if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
+        return np.from_dlpack(x)
+    return x
+
+
+def dtypes_in(x: Any) -> set[Any]:
+    """The dtypes that x, or what stands in its nested lists, brings; Python's numbers bring none."""
+    if isinstance(x, list | tuple):
+        return set().union(*map(dtypes_in, x))
+    if isinstance(x, int | float | range) and not isinstance(x, np.generic):
+        return set()
+    return {x.dtype if isinstance(x, Tensor | ndarray | np.generic) else np.asarray(x).dtype}
 
 
 # --- a new node ---

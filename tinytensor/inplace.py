@@ -28,7 +28,7 @@ def in_place(name: str, symbol: str) -> Callable[[Tensor, Any], Any]:
             raise TypeError(f"{symbol}=: the tensor on the left is a leaf that requires grad, and ops are recorded; "
                             f"expected an update inside of tt.no_grad(); write `with tt.no_grad(): p {symbol}= ...`, "
                             f"or p = p {symbol} ... for a new tensor, through which gradients flow to the old one")
-        value = partner(value)
+        value = partner(value, p)
         try:
             p.data = operate(p.data, value)
         except (ValueError, TypeError) as error:

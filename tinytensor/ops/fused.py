@@ -15,7 +15,7 @@ from ..collectives import all_reduce_mean
 from ..core import REGISTRY, S, Tensor, TracerBase, primitive, record
 from ..define import op
 from .index import FEW_ROWS, gathered, one_hot_table, put_into_zeros, scatter_rows, take
-from .products import product, times_transposed, transposed_times
+from .products import product, rows, times_transposed, transposed_times
 from .reduce import normalised
 
 INTEGER, UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
@@ -40,11 +40,6 @@ def matmul_tn(a: Any, b: Any) -> Any:
         raise ValueError(f"matmul_tn: shapes {np.shape(a)} and {np.shape(b)}; expected two matrices with as many rows; "
                          f"write a.mT @ b for others")
     return transposed_times(a, b)
-
-
-def rows(x: Any) -> Any:
-    """x with all axes but the last joined to one: one tall product is faster than many small ones."""
-    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 @op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(rows(g), weight).reshape(x.shape),
@@ -224,7 +219,7 @@ def labelled(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, 
         keep = t != ignore_index
         t = t * keep
     check_range(t, classes, "cross_entropy: target", f"{classes} classes")
-    return logits if logits.ndim == 2 else logits.reshape(-1, classes), t, keep
+    return rows(logits), t, keep
 
 
 # --- embedding ---

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from ..broadcasting import sum_rows
 from ..core import primitive
 from ..machine import one_thread, small_kernels
 
 LINE = 64  # bytes of a line of the cache
 FEW = 1200  # so many results a product with a right side turned round has at most for which there are such kernels
 BLOCK = 16  # rows that are turned round at once: they fill a register
+MANY = 256  # rows that are summed by one product
 SMALL = 100**3  # so many steps (rows x inner x columns) a product has at most that OpenBLAS has these kernels for
 
 
@@ -74,6 +76,14 @@ def transposed_times(a: Any, b: Any) -> Any:
         np.matmul(left, right, out=y.reshape(n // r, r, m // c, c).transpose(2, 0, 1, 3))
         return y
     return (left @ right).transpose(1, 2, 0, 3).reshape(n, m)  # where a step is compiled: it leaves the copy out
+
+
+def rows(x: Any, axes: int = 1) -> Any:
+    """x as a matrix: its last axes joined to one, and all others; one tall product is faster than many small ones."""
+    if x.ndim == 2 and axes == 1:
+        return x
+    width = x.shape[-1] if axes == 1 else math.prod(x.shape[-axes:])
+    return x.reshape(-1, width) if x.size else x.reshape(math.prod(x.shape[:-axes]), width)  # of nothing, -1 is unknown
 
 
 def product(a: Any, b: Any, upright: bool = True) -> Any:
@@ -145,3 +155,15 @@ def times_transposed(x: Any, weight: Any) -> Any:
     if pieces(n, k, m, limit(m, True)) > 1:
         return product(x, turned(weight))
     return (weight @ x.T).T.copy() if 1 < n <= min(64, m - 1, k // 3) else x @ weight.T
+
+
+def weighted_rows(w: Any, x: Any) -> Any:
+    """w @ x; over many rows block by block, as in `sum_rows`."""
+    n = len(x)
+    if n <= 2 * MANY:
+        return w @ x
+    blocks, rest = divmod(n, MANY)
+    whole = n - rest
+    parts = w[:whole].reshape(blocks, 1, MANY) @ x[:whole].reshape(blocks, MANY, x.shape[1])
+    y = sum_rows(parts.reshape(blocks, x.shape[1]))
+    return y + w[whole:] @ x[whole:] if rest else y

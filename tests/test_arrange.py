@@ -1,0 +1,251 @@
+"""Functions that arrange, join, cut, select and order: as NumPy's for every dtype, with gradients, and compiled."""
+
+import inspect
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tinytensor.compose import COMPOSED, OBSERVED
+from tinytensor.core import NUMPY, Tensor
+from tinytensor.testing import gradcheck
+
+# --- the calls ---
+
+
+class D(tuple[int, ...]):
+    """The shape of an array of data, in a call."""
+
+    def __new__(cls, *shape: int) -> Any:
+        return super().__new__(cls, shape)
+
+
+class Call(NamedTuple):
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return self.function.__name__
+
+
+def call(function: Any, *args: Any, **kwargs: Any) -> Call:
+    return Call(function, args, kwargs)
+
+
+MASK, ROW, COL = np.array([[True, False, True], [False, True, True]]), np.array([0, 2, 1]), np.array([[1], [0]])
+window = np.lib.stride_tricks.sliding_window_view
+STATISTICS = ["mean", "maximum", "minimum", *["median"] * (np.median in NUMPY)]
+CALLS = [
+    call(np.roll, D(2, 3), 2), call(np.roll, D(2, 3), (1, -1), (0, 1)), call(np.roll, D(0, 3), 1, axis=0),
+    call(np.roll, D(), 1), call(np.repeat, D(2, 3), 2), call(np.repeat, D(2, 3), [1, 0, 2], axis=1),
+    call(np.repeat, D(), 3), call(np.repeat, D(2, 0), 2, 0), call(np.tile, D(2, 3), (2, 1, 2)), call(np.tile, D(), 2),
+    call(np.tile, D(2), 0), call(np.resize, D(2, 3), (4, 2)), call(np.resize, D(2, 3), 4), call(np.resize, D(0), (2,)),
+    call(np.fliplr, D(2, 3)), call(np.flipud, D(3)), call(np.flip, D(2, 3), (0, 1)), call(np.rot90, D(2, 3)),
+    call(np.rot90, D(2, 3, 2), k=-1, axes=(2, 0)), call(np.rollaxis, D(2, 3, 4), 2), call(np.rollaxis, D(2, 3, 4), 0, 3),
+    call(np.matrix_transpose, D(2, 3, 4)), call(np.atleast_1d, D()), call(np.atleast_1d, D(), D(2)),
+    call(np.atleast_2d, D(3), D(2, 3, 1)), call(np.atleast_3d, D(), D(3), D(2, 3), D(1, 2, 3)),
+    call(np.vstack, [D(3), D(2, 3)]), call(np.vstack, (D(), D())), call(np.hstack, [D(2), D(3)]),
+    call(np.hstack, [D(2, 1), D(2, 3)]), call(np.hstack, (D(), D(2))), call(np.dstack, [D(2, 3), D(2, 3)]),
+    call(np.dstack, [D(2), D(2)]), call(np.column_stack, [D(2), D(2, 3)]), call(np.column_stack, (D(), D())),
+    call(np.vstack, D(2, 3)), call(np.block, [[D(2, 2), D(2, 1)], [D(1, 3)]]), call(np.block, [D(2), D()]),
+    call(np.block, D(2)), call(np.append, D(2, 3), D(1, 3), axis=0), call(np.append, D(2, 3), D(2)),
+    call(np.append, D(2), D()), call(np.insert, D(3), 1, D(2)), call(np.insert, D(2, 3), 1, D(2), axis=1),
+    call(np.insert, D(2, 3), [0, 2], D(2, 2), axis=1), call(np.insert, D(3), slice(0, 2), 1),
+    call(np.insert, D(2, 3), [1], D(2, 1), 1), call(np.delete, D(4), 1), call(np.delete, D(2, 3), [0, -1], 1),
+    call(np.delete, D(2, 3), slice(1, 4)), call(np.delete, D(3), MASK[0]), call(np.unstack, D(2, 3)),
+    call(np.unstack, D(2, 3), axis=1), call(np.array_split, D(7), 3), call(np.array_split, D(2, 5), [1, 3], axis=1),
+    call(np.array_split, D(2), 3), call(np.split, D(4, 2), 2), call(np.split, D(5), [1, -1, 9]),
+    call(np.split, D(5), np.array([3, 1])), call(np.hsplit, D(4), 2), call(np.hsplit, D(2, 4), [1]),
+    call(np.vsplit, D(4, 2), 2), call(np.dsplit, D(2, 1, 4), 2), call(np.broadcast_arrays, D(2, 1), D(3), D()),
+    call(np.meshgrid, D(2), D(3)), call(np.meshgrid, D(2), D(3), D(2), indexing="ij"),
+    call(np.meshgrid, D(2), D(3), sparse=True), call(np.meshgrid, D(3)), call(np.ix_, D(2), D(3)),
+    call(np.diag, D(3), 1), call(np.diag, D(2, 3), -1), call(np.diagonal, D(2, 3)), call(np.diag, D(0)),
+    call(np.diagonal, D(2, 3, 4), 1, 2, 0), call(np.diagflat, D(2, 2), 1), call(np.diagflat, D()),
+    call(np.trace, D(3, 3)), call(np.trace, D(2, 3, 4), 1, 1, 2), call(np.trace, D(2, 2), dtype=np.float32),
+    call(np.tril, D(3, 3), -1), call(np.tril, D(3)), call(np.triu, D(2, 3, 3), 1), call(np.triu, D(3), k=1),
+    call(np.select, [MASK, MASK[1]], [D(2, 3), D(3)], D()), call(np.select, [MASK], [D(2, 3)]),
+    call(np.choose, ROW, [D(3), D(2, 3), D()]), call(np.choose, ROW + 2, [D(3), D(3)], mode="clip"),
+    call(np.choose, ROW - 4, D(2, 3), mode="wrap"), call(np.compress, [True, False], D(2, 3), axis=0),
+    call(np.compress, MASK.ravel(), D(2, 3)), call(np.compress, [1, 0, 2], D(2, 3), 1), call(np.extract, MASK, D(2, 3)),
+    call(np.piecewise, D(2, 3), [MASK, MASK[::-1]], [lambda t: t * t, 2]),
+    call(np.piecewise, D(2, 3), [MASK], [lambda t, k: t + k, lambda t, k: t], 1),
+    call(np.piecewise, D(3), MASK[0], [lambda t: -t if t.dtype.kind == "f" else t]),
+    call(np.where, MASK, D(2, 3), D(3)), call(np.where, D(2, 3)),
+    call(np.take, D(2, 3), [[5, 0], [1, 1]]), call(np.take, D(2, 3), [-7, 8, 3], mode="wrap"),
+    call(np.take, D(2, 3), [-7, 8, 1], 1, mode="clip"), call(np.take, D(2, 3), 1, 0), call(np.take, D(), 0, 0),
+    call(np.take, D(2, 0), [0, 1], axis=0), call(np.take_along_axis, D(2, 3), COL, 1), call(np.copy, D(2, 3)),
+    call(np.take_along_axis, D(2, 3), ROW, None), call(np.take_along_axis, D(1, 3), COL, 1),
+    call(np.copy, D(2, 3), order="F"), call(np.fft.fftshift, D(2, 3)), call(np.fft.fftshift, D(5), 0),
+    call(np.fft.ifftshift, D(2, 3), axes=(1,)), call(np.sort, D(2, 3)), call(np.sort, D(2, 3), 0, "stable"),
+    call(np.sort, D(2, 3), axis=None), call(np.sort, D(2, 3), stable=True), call(np.argsort, D(2, 3), kind="stable"),
+    call(np.argsort, D(2, 3), None, stable=True), call(np.partition, D(7), 3), call(np.partition, D(2, 5), (1, 3), 1),
+    call(np.partition, D(2, 3), 4, axis=None), call(np.argpartition, D(5), 2), call(np.trim_zeros, D(4)),
+    call(np.trim_zeros, D(3, 4), "b", axis=1), call(np.trim_zeros, D(4), trim="f"), call(np.trim_zeros, D(0)),
+    call(np.apply_along_axis, np.cumsum, 0, D(2, 3)), call(np.apply_along_axis, lambda t: t[:2] * t[-1:], 1, D(2, 3)),
+    call(np.apply_along_axis, lambda t: t[:, None] * t, 1, D(2, 3, 2)),
+    call(np.apply_over_axes, np.max, D(2, 3, 2), [0, -1]), call(np.apply_over_axes, np.sum, D(2, 3), 0),
+    call(np.pad, D(2, 3), 1), call(np.pad, D(2, 3), ((1, 0), (0, 2)), "constant", constant_values=3),
+    call(np.pad, D(0, 2), 1), call(np.pad, D(), 1), call(np.pad, D(2), 1, constant_values=D(2)),
+    call(np.pad, D(3), (2, 1), "linear_ramp", end_values=D(2)), call(np.pad, D(2, 3), {-1: (1, 2)}),
+    *[call(np.pad, D(2, 3), ((1, 3), (4, 0)), mode) for mode in (
+        "edge", "reflect", "symmetric", "wrap", "linear_ramp", *STATISTICS)],
+    *[call(np.pad, D(1, 4), ((0, 3), (5, 9)), mode, reflect_type="odd") for mode in ("reflect", "symmetric")],
+    *[call(np.pad, D(4), 3, mode, stat_length=(1, 2)) for mode in STATISTICS],
+    call(np.concatenate, [D(2), D(3), D(0)]), call(np.concatenate, [D(2, 3), D(1)], None),
+    call(np.concatenate, (D(2, 1), D(2, 2)), axis=-1, dtype=np.float32, casting="unsafe"),
+    call(np.concatenate, [D(1, 2)] * 12, 1), call(np.stack, [D(2), D(2)], 1), call(np.stack, [D(), D()]),
+    call(np.stack, [D(2), D(2)], dtype=np.float64, casting="unsafe"), call(np.reshape, D(2, 3), (3, 2), "F"),
+    call(np.reshape, D(2, 3), -1, order="F"), call(np.reshape, D(2, 3), (6,), copy=True), call(np.ravel, D(2, 3), "F"),
+    call(np.ravel, D(2, 3), order="K"), call(np.ravel, D(2, 3), order="A"), call(np.moveaxis, D(2, 3, 4), np.int8(0), -1),
+    call(np.moveaxis, D(2, 3, 4), np.array([0, 1]), [2, 0]), call(np.squeeze, D(1, 3, 1), np.int64(0)),
+    call(np.expand_dims, D(2), (0, -1)), call(window, D(5), 2), call(window, D(3, 4), (2, 3)),
+    call(window, D(3, 4), 2, 1), call(window, D(6), (2, 3), axis=(0, 0)), call(window, D(3, 4), np.array([2]), [-2]),
+    call(np.real, D(2)), call(np.real_if_close, D(2)), call(np.unique, D(2, 3)), call(np.unique, D(3, 2), axis=0),
+    call(np.unique, D(2, 3), True, True, True), call(np.unique, D(5), sorted=False), call(np.unique_values, D(5)),
+    call(np.unique_all, D(5)), call(np.unique_counts, D(5)), call(np.unique_inverse, D(5)),
+    call(np.intersect1d, D(5), D(3)), call(np.intersect1d, D(5), D(3), return_indices=True), call(np.union1d, D(5), D(3)),
+    call(np.setdiff1d, D(5), D(3)), call(np.setxor1d, D(5), D(3)), call(np.full_like, D(2, 3), 2),
+    call(np.full_like, D(2), D(), shape=(2, 2)), call(np.zeros_like, D(2), np.int8, shape=(3,)),
+    call(np.ones_like, D(2, 3), order="F"), call(np.empty_like, D(2, 0)), call(np.nonzero, D(2, 3)),
+    call(np.flatnonzero, D(2, 3)), call(np.argwhere, D(2, 3)), call(np.searchsorted, D(3), D(2, 2), side="right"),
+    call(np.isin, D(2, 3), D(2)), call(np.count_nonzero, D(2, 3), axis=0), call(np.count_nonzero, D(2)),
+    call(np.lexsort, (D(4), D(4))), call(np.tril_indices_from, D(3, 3), k=1), call(np.diag_indices_from, D(2, 2)),
+    call(np.isneginf, D(2)), call(np.isreal, D(2)), call(np.iscomplex, D(2)), call(np.imag, D(2)),
+    call(np.array_equiv, D(2), D(2)), call(np.nanargmax, D(2, 3), axis=1), call(np.shape, D(2, 3)), call(np.ndim, D(2)),
+    call(np.size, D(2, 3), 1), call(np.isclose, D(3), D(3)), call(np.allclose, D(3), D(3)),
+    call(np.array_equal, D(3), D(3)), call(np.result_type, D(3), np.float32), call(np.min_scalar_type, D()),
+]
+INTEGERS = [call(np.left_shift, ROW, 2), call(np.bitwise_right_shift, ROW, ROW), call(np.bitwise_count, ROW),
+            call(np.gcd, ROW + 3, 6), call(np.lcm, 4, ROW), call(np.digitize, ROW, [1, 2]), call(np.where, MASK),
+            call(np.unravel_index, ROW, (2, 3)), call(np.ravel_multi_index, (ROW, ROW), (3, 3)),
+            call(np.packbits, MASK), call(np.unpackbits, ROW.astype(np.uint8))]
+IDS = [f"{c!r}-{i}" for i, c in enumerate(CALLS)]
+DTYPES = ["?", "i1", "u1", "i2", "i4", "i8", "f2", "f4", "f8", ">f8", ">i4"]
+
+
+def data(shape: tuple[int, ...], dtype: Any, seed: int = 0) -> Any:
+    """Small numbers that may be equal, and 0 at both ends."""
+    x = np.random.default_rng(len(shape) + seed).permutation(int(np.prod(shape))) % 9
+    if x.size > 1:
+        x[[0, -1]] = 0
+    return (x.reshape(shape) % 2 if dtype == "?" else x.reshape(shape)).astype(dtype)
+
+
+def replaced(x: Any, new: Any) -> Any:
+    """The same call with something else in the place of data."""
+    if isinstance(x, D):
+        return new(x)
+    if isinstance(x, dict):
+        return {k: replaced(v, new) for k, v in x.items()}
+    return type(x)([replaced(v, new) for v in x]) if isinstance(x, list | tuple) else x
+
+
+def leaves(y: Any) -> list[Any]:
+    return [leaf for part in y for leaf in leaves(part)] if isinstance(y, list | tuple) else [y]
+
+
+def same(y: Any, want: Any) -> None:
+    assert isinstance(y, type(want)) or isinstance(y, Tensor), (type(y), type(want))
+    for a, b in zip(leaves(y), leaves(want), strict=True):
+        if isinstance(b, np.ndarray | np.generic):
+            assert type(a) is Tensor and type(a.data) is np.ndarray
+            a = a.data
+            assert a.dtype == b.dtype and a.shape == b.shape, (a.dtype, b.dtype, a.shape, b.shape)
+            np.testing.assert_array_equal(a, b)
+        else:
+            assert a == b
+
+
+# --- values ---
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("c", CALLS, ids=IDS)
+def test_values_are_numpys(c: Call, dtype: str) -> None:
+    """For constants, for leaves, and by NumPy's parameter names; what NumPy refuses is refused, by its name."""
+    plain = replaced((c.args, c.kwargs), lambda shape: data(shape, dtype))
+    try:
+        want = c.function(*plain[0], **plain[1])
+    except Exception as error:
+        args, kwargs = replaced((c.args, c.kwargs), lambda shape: Tensor(data(shape, dtype)))
+        with pytest.raises(type(error)):
+            c.function(*args, **kwargs)
+        return
+    for leaf in (False, True)[: 1 + (np.dtype(dtype).kind == "f")]:
+        args, kwargs = replaced((c.args, c.kwargs), lambda shape, leaf=leaf: Tensor(data(shape, dtype), leaf))
+        if c.function is np.lexsort and leaf:
+            continue
+        y = c.function(*args, **kwargs)
+        same(y, want)
+        assert leaf or not any(isinstance(t, Tensor) and t.needs for t in leaves(y))
+    parameters = signature_of(c.function)
+    if parameters is not None:
+        by_name = dict(parameters.bind(*args, **kwargs).arguments)
+        same(c.function(**by_name), want)
+
+
+def signature_of(function: Any) -> Any:
+    """The signature of a NumPy function that takes all of its parameters by name."""
+    if function in (np.pad, np.where, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values):
+        return None
+    signature = inspect.signature(function)
+    kinds = {p.kind for p in signature.parameters.values()}
+    return None if kinds - {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY} else signature
+
+
+@pytest.mark.parametrize("c", INTEGERS, ids=repr)
+def test_integers(c: Call) -> None:
+    tensors = [Tensor(x) if isinstance(x, np.ndarray) else (*map(Tensor, x),) if x == (ROW, ROW) else x for x in c.args]
+    same(c.function(*tensors), c.function(*c.args))
+
+
+# --- gradients ---
+
+
+def smooth(shape: tuple[int, ...]) -> Any:
+    """Different numbers in general position."""
+    x = np.random.default_rng(len(shape)).permutation(int(np.prod(shape))) + 1.0
+    return (x / 7 + 0.01 * np.sin(x)).reshape(shape)
+
+
+SETS = {np.intersect1d, np.union1d, np.setdiff1d, np.setxor1d}  # differences would change what is in them
+
+
+def differentiable(c: Call) -> bool:
+    sizes: list[int] = []
+
+    def leaf(shape: Any) -> Tensor:
+        sizes.append(int(np.prod(shape)))
+        return Tensor(smooth(shape), requires_grad=True)
+
+    args, kwargs = replaced((c.args, c.kwargs), leaf)
+    if c.function in SETS | {np.lexsort} or not sum(sizes):
+        return False
+    return any(isinstance(t, Tensor) and t.needs and t.size for t in leaves(c.function(*args, **kwargs)))
+
+
+SMOOTH = [pytest.param(c, id=i) for c, i in zip(CALLS, IDS, strict=True) if differentiable(c)]
+
+
+def squares(c: Call, arrays: Any) -> Any:
+    """The squares of all that a call gives, along one axis."""
+    it = iter(arrays)
+    args, kwargs = replaced((c.args, c.kwargs), lambda shape: next(it))
+    outputs = [t for t in leaves(c.function(*args, **kwargs)) if isinstance(t, Tensor) and t.dtype.kind == "f"]
+    return tt.square(tt.concatenate([t.reshape(-1) for t in outputs]))
+
+
+@pytest.mark.parametrize("c", SMOOTH)
+def test_gradients(c: Call) -> None:
+    arrays: list[Any] = []
+    replaced((c.args, c.kwargs), lambda shape: arrays.append(smooth(shape)))
+    if any(isinstance(v, type) for v in c.kwargs.values()):  # dtype=float32
+        arrays = [np.round(a * 4) / 4 for a in arrays]
+        x = [Tensor(a, requires_grad=True) for a in arrays]
+        squares(c, x).sum().backward()
+        assert all(t.grad.dtype == np.float64 for t in x)
+        return
+    gradcheck(lambda *xs: squares(c, xs), *arrays, order=2)

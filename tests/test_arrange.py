@@ -320,3 +320,173 @@ def test_compiled(c: Call) -> None:
         xs = [np.asarray(x * scale) for x in arrays]
         for a, b in zip(every(compiled(*xs)), every(step(*xs)), strict=True):
             np.testing.assert_array_equal(getattr(a, "data", a), getattr(b, "data", b))
+
+
+# --- what NumPy refuses ---
+
+X = np.arange(6.0).reshape(2, 3)
+WRONG: dict[str, Any] = {
+    "roll": lambda x: np.roll(x, 1, axis=5), "repeat": lambda x: np.repeat(x, [1, 2], axis=1),
+    "tile": lambda x: np.tile(x, -1), "resize": lambda x: np.resize(x, (-1,)), "fliplr": lambda x: np.fliplr(x[0]),
+    "rot90": lambda x: np.rot90(x, 1, (0, 0)), "rollaxis": lambda x: np.rollaxis(x, 7),
+    "matrix_transpose": lambda x: np.matrix_transpose(x[0]), "vstack": lambda x: np.vstack([x, x[:, :2]]),
+    "hstack": lambda x: np.hstack([x, x[:1]]), "dstack": lambda x: np.dstack([x, x[:1]]),
+    "column_stack": lambda x: np.column_stack([x, x[0]]), "block": lambda x: np.block([[x], []]),
+    "append": lambda x: np.append(x, x[0], axis=0), "insert": lambda x: np.insert(x, 99, 1.0),
+    "delete": lambda x: np.delete(x, 0, axis=4), "unstack": lambda x: np.unstack(x[0, 0]),
+    "split": lambda x: np.split(x, 4), "array_split": lambda x: np.array_split(x, 0), "hsplit": lambda x: np.hsplit(x, 2),
+    "vsplit": lambda x: np.vsplit(x[0], 1), "dsplit": lambda x: np.dsplit(x, 1),
+    "broadcast_arrays": lambda x: np.broadcast_arrays(x, x[0, :2]), "ix_": lambda x: np.ix_(x),
+    "meshgrid": lambda x: np.meshgrid(x[0], indexing="no"), "diag": lambda x: np.diag(x[None]),
+    "diagonal": lambda x: np.diagonal(x, 0, 1, 1), "trace": lambda x: np.trace(x[0]), "tril": lambda x: np.tril(x[0, 0]),
+    "select": lambda x: np.select([X > 1], [x, x]), "choose": lambda x: np.choose([5], [x[0, :1]]),
+    "compress": lambda x: np.compress(X > 1, x), "take": lambda x: np.take(x, 9), "where": lambda x: np.where(X > 1, x),
+    "piecewise": lambda x: np.piecewise(x, [X > 1], [1, 2, 3]), "take_along_axis": lambda x: np.take_along_axis(x, ROW, 1),
+    "sort": lambda x: np.sort(x, kind="no"), "argsort": lambda x: np.argsort(x, kind="stable", stable=True),
+    "partition": lambda x: np.partition(x, 7), "trim_zeros": lambda x: np.trim_zeros(x[0], "x"),
+    "apply_along_axis": lambda x: np.apply_along_axis(np.sum, 0, x[:, :0]), "pad": lambda x: np.pad(x, 1, "no"),
+    "apply_over_axes": lambda x: np.apply_over_axes(lambda v, axis: v.sum(), x, [0]), "unique": lambda x: np.unique(x, axis=4),
+    "concatenate": lambda x: np.concatenate([x], dtype=int), "stack": lambda x: np.stack([x, x[0]]),
+    "reshape": lambda x: np.reshape(x.T, (6,), copy=False), "sliding_window_view": lambda x: window(x, 2),
+    "fftshift": lambda x: np.fft.fftshift(x, axes=4), "left_shift": lambda x: np.left_shift(x, 1),
+    "take ": lambda x: np.take(x, 0, axis=3), "pad ": lambda x: np.pad(x, 1, "edge", constant_values=1),
+    "pad  ": lambda x: np.pad(x[:0], 1, "edge"), "split ": lambda x: np.split(x, 2, axis=3),
+    "take  ": lambda x: np.take(x[:0], 0, 0, mode="wrap"), "split  ": lambda x: np.split(x, [1.5]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_numpy_refuses(name: str) -> None:
+    with pytest.raises(Exception, match="") as numpys:
+        WRONG[name](X)
+    for leaf in (False, True):
+        with pytest.raises(Exception, match=f"^(np.)?{name.strip()}( does not|: )") as ours:
+            WRONG[name](Tensor(X, leaf))
+        assert issubclass(ours.type, numpys.type) or issubclass(numpys.type, ours.type)
+
+
+def test_writing_in_place_is_refused_and_constants_may_be_written() -> None:
+    x, a = Tensor(X, requires_grad=True), X.copy()
+    for f, args in {np.put: (0, 1), np.place: (X > 1, [1]), np.putmask: (X > 1, 1), np.copyto: (1,), np.fill_diagonal: (1,),
+                    np.put_along_axis: (np.array([[0]]), 1.0, 1)}.items():
+        with pytest.raises(TypeError, match=rf"np\.{f.__name__} does not take a Tensor: it writes into values.*np\.where"):
+            f(x, *args)
+    np.copyto(a, Tensor(2 * X))
+    np.testing.assert_array_equal(a, 2 * X)
+    with pytest.raises(TypeError, match=r"np\.copyto does not take a Tensor that requires grad: its gradient would be lost"):
+        np.copyto(a, x)
+    for name in ("fill", "put", "partition", "resize", "view"):
+        with pytest.raises(TypeError, match=rf"{name}: a tensor does not have it; .*"):
+            getattr(x, name)(1)
+    with pytest.raises(TypeError, match=r"np\.sort_complex does not take a Tensor: .*np\.sort"):
+        np.sort_complex(x)
+
+
+# --- edges ---
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("rows, width", [(4, 3), (200, 3), (4, 1), (200, 1)])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4"])
+def test_a_gradient_row_that_is_not_finite_stays_its_own(bad: float, rows: int, width: int, dtype: str) -> None:
+    x = Tensor(np.ones((rows, width), dtype), requires_grad=True)
+    g = np.ones((5, width))
+    g[1, -1] = bad
+    want = np.zeros((rows, width))
+    np.add.at(want, [0, 2, 2, 1, -1], g)
+    for y in (x[np.array([0, 2, 2, 1, -1])], np.take(x, [0, 2, 2, 1, -1], 0)):
+        found = tt.grad(y, x, g)
+        assert found.dtype == x.dtype
+        np.testing.assert_array_equal(found.data, want)
+    compiled = tt.compile(lambda x, g: tt.grad(x[np.array([0, 2, 2, 1, -1])], x, g))
+    for _ in range(2):
+        np.testing.assert_array_equal(np.asarray(compiled(x, g.astype(x.dtype))), want)
+
+
+@pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8"])
+def test_byte_orders(dtype: str) -> None:
+    for f in (lambda x: x[[0, 0]], lambda x: x.take([1, 1], 1) * x[:, :1] + x.sum(), lambda x: np.tile(x, 2) + np.repeat(x, 2, 1),
+              lambda x: np.sort(x) * x + x, lambda x: np.pad(x, 1, "edge")):
+        x = Tensor(X.astype(dtype), requires_grad=True)
+        twin = Tensor(X.astype(x.dtype.newbyteorder("=")), requires_grad=True)
+        f(x).sum().backward()
+        f(twin).sum().backward()
+        assert x.grad.dtype == x.dtype
+        np.testing.assert_array_equal(x.grad, twin.grad)
+
+
+t = tt.tensor
+INDICES = [((slice(None), t([2])), (slice(None), [2])), ([t(1), t(0)], [1, 0]), ((t([0, 1]), t([1, 1])), ([0, 1], [1, 1])),
+           ((t([[0], [1]]), [t(0), 2]), ([[0], [1]], [0, 2])), ((..., t(1)), (..., 1)), (t([True, False]), [True, False]),
+           ((np.int64(1), None), (1, None)), ([], np.zeros(0, int)), (slice(t(1), np.int64(2)), slice(1, 2)),
+           (t([0, 1], dtype=np.uint8), [0, 1]), ([[0, 1], [1, 0]], np.array([[0, 1], [1, 0]])), (True, True)]
+
+
+@pytest.mark.parametrize("index, plain", INDICES)
+def test_tensors_in_indices(index: Any, plain: Any) -> None:
+    """To the second order, where an index is used by the gradient's own gradient."""
+    x = Tensor(X, requires_grad=True)
+    y = x[index]
+    np.testing.assert_array_equal(y.data, X[plain])
+    g = tt.grad((y**3).sum(), x, create_graph=True)
+    times = np.zeros_like(X)
+    np.add.at(times, plain, 1)
+    np.testing.assert_allclose(g.data, times * 3 * X**2)
+    np.testing.assert_allclose(tt.grad((g * g).sum(), x).data, 36 * times**2 * X**3)
+
+
+def test_a_branch_that_is_not_taken_is_not_seen() -> None:
+    x = t([-1.0, 0.0, 4.0], requires_grad=True)
+    np.piecewise(x, [x > 0], [np.sqrt, 0.0]).sum().backward()
+    assert x.grad.tolist() == [0, 0, 0.25]
+    with pytest.raises(ValueError, match=r"piecewise: 3 functions came with 1 conditions; expected 1, or one more"):
+        np.piecewise(x, [X[0] > 1], [1, 2, 3])
+
+
+def test_sets_give_their_gradient_to_the_first_that_has_the_value() -> None:
+    a, b = (t(values, requires_grad=True) for values in ([3.0, 1.0, 3.0], [1.0, 2.0]))
+    for f, ga, gb in ((np.union1d, [3, 1, 0], [0, 2]), (np.intersect1d, [0, 1, 0], [0, 0]), (np.setxor1d, [2, 0, 0], [0, 1]),
+                      (np.setdiff1d, [1, 0, 0], [0, 0])):
+        y = f(a, b)
+        found = tt.grad(y, [a, b], np.arange(1.0, 1 + y.size), allow_unused=True)
+        assert [g.tolist() for g in found] == [ga, gb], f
+
+
+def test_many_inputs_are_joined_in_reasonable_time() -> None:
+    xs = [t([[float(i)]], requires_grad=True) for i in range(500)]
+    for axis in (0, 1, None):
+        y = np.concatenate(xs, axis)
+        y.backward(np.arange(500.0).reshape(y.shape))
+        assert [x.grad.item() for x in xs] == list(range(500))
+        for x in xs:
+            x.grad = None
+
+
+def test_methods_are_ndarrays() -> None:
+    a = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
+    x = Tensor(a)
+    calls: list[Any] = [
+        lambda z: z.copy(), lambda z: z.copy("F"), lambda z: z.repeat(2, 1), lambda z: z.diagonal(1), lambda z: z.trace(),
+        lambda z: z.nonzero(), lambda z: z.compress([1, 0], 0), lambda z: z.take([9, -1], mode="wrap"), lambda z: z.imag,
+        lambda z: z[0].searchsorted([0.5]), lambda z: z.argsort(0, kind="stable"), lambda z: z.argpartition(1),
+        lambda z: z.ravel("F"), lambda z: z.flatten("F"), lambda z: z.reshape(3, 2, order="F"), lambda z: z.real,
+        lambda z: z.astype(int).choose([z[:, :1], z, z, z, z, 1.0]), lambda z: z.T.reshape((2, 3), order="A"),
+        lambda z: z.strides, lambda z: z.nbytes, lambda z: z.itemsize, lambda z: z.tobytes("F"), lambda z: z.item(3),
+        lambda z: z.item(1, 2), lambda z: [float(v) for v in z.flat], lambda z: z.astype(int) << 2,
+        lambda z: 1 >> z.astype(int), lambda z: z.swapaxes(np.int64(0), 1)]
+    for f in calls:
+        same(f(x), f(a))
+
+
+# --- a peer ---
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("c", SMOOTH)
+def test_gradients_are_jax_s(c: Call) -> None:
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    module = jax.numpy.fft if c.function in (np.fft.fftshift, np.fft.ifftshift) else jax.numpy
+    theirs = getattr(module, c.function.__name__, None)
+    if theirs is None or c.function in (np.piecewise, np.apply_along_axis, np.apply_over_axes) | SETS:
+        pytest.skip("jax has no such function, or another meaning of it")

@@ -183,7 +183,11 @@ def flow(y: Tensor, g: Any, wanted: Collection[Tensor], create_graph: bool, rele
                 like = x.data
                 if gx.dtype is not like.dtype or gx.shape != like.shape or watch:
                     gx = fit(gx, x, node)
-                coming[x] = coming[x] + gx if x in coming else gx
+                if x in coming:
+                    gx = coming[x] + gx
+                    if gx.dtype is not like.dtype:
+                        gx = fit(gx, x, node)
+                coming[x] = gx
                 if x.op is not None:
                     waiting[x] -= 1
                     if not waiting[x]:

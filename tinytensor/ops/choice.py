@@ -36,7 +36,11 @@ def where_(condition: Any, x: Any = None, y: Any = None) -> Any:
     >>> tt.where(x > 0, x, 0.1 * x)
     tensor([-0.1,  2. ])
     """
-    return PUBLIC["nonzero"](condition) if x is None and y is None else where(condition, x, y)
+    if x is None or y is None:
+        if x is not y:
+            raise ValueError("where: one of x and y is missing; expected both, or the condition alone; give both")
+        return PUBLIC["nonzero"](condition)
+    return where(condition, x, y)
 
 
 @composed(np.select, "choicelist default", samples=(S(MASKS, [(2, 3), (3,)]), S(MASKS[:1], [()], (2, 1))))

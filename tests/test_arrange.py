@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor.compose import COMPOSED, OBSERVED
+from tinytensor.compose import COMPOSED
 from tinytensor.core import NUMPY, Tensor
 from tinytensor.testing import gradcheck
 
@@ -43,7 +43,8 @@ CALLS = [
     call(np.repeat, D(), 3), call(np.repeat, D(2, 0), 2, 0), call(np.tile, D(2, 3), (2, 1, 2)), call(np.tile, D(), 2),
     call(np.tile, D(2), 0), call(np.resize, D(2, 3), (4, 2)), call(np.resize, D(2, 3), 4), call(np.resize, D(0), (2,)),
     call(np.fliplr, D(2, 3)), call(np.flipud, D(3)), call(np.flip, D(2, 3), (0, 1)), call(np.rot90, D(2, 3)),
-    call(np.rot90, D(2, 3, 2), k=-1, axes=(2, 0)), call(np.rollaxis, D(2, 3, 4), 2), call(np.rollaxis, D(2, 3, 4), 0, 3),
+    call(np.rot90, D(2, 3, 2), k=-1, axes=(2, 0)), call(np.rollaxis, D(2, 3, 4), 2), call(np.rollaxis, D(2, 3, 4),
+    0, 3),
     call(np.matrix_transpose, D(2, 3, 4)), call(np.atleast_1d, D()), call(np.atleast_1d, D(), D(2)),
     call(np.atleast_2d, D(3), D(2, 3, 1)), call(np.atleast_3d, D(), D(3), D(2, 3), D(1, 2, 3)),
     call(np.vstack, [D(3), D(2, 3)]), call(np.vstack, (D(), D())), call(np.hstack, [D(2), D(3)]),
@@ -98,14 +99,16 @@ CALLS = [
     call(np.concatenate, [D(1, 2)] * 12, 1), call(np.stack, [D(2), D(2)], 1), call(np.stack, [D(), D()]),
     call(np.stack, [D(2), D(2)], dtype=np.float64, casting="unsafe"), call(np.reshape, D(2, 3), (3, 2), "F"),
     call(np.reshape, D(2, 3), -1, order="F"), call(np.reshape, D(2, 3), (6,), copy=True), call(np.ravel, D(2, 3), "F"),
-    call(np.ravel, D(2, 3), order="K"), call(np.ravel, D(2, 3), order="A"), call(np.moveaxis, D(2, 3, 4), np.int8(0), -1),
+    call(np.ravel, D(2, 3), order="K"), call(np.ravel, D(2, 3), order="A"), call(np.moveaxis, D(2, 3, 4), np.int8(0),
+    -1),
     call(np.moveaxis, D(2, 3, 4), np.array([0, 1]), [2, 0]), call(np.squeeze, D(1, 3, 1), np.int64(0)),
     call(np.expand_dims, D(2), (0, -1)), call(window, D(5), 2), call(window, D(3, 4), (2, 3)),
     call(window, D(3, 4), 2, 1), call(window, D(6), (2, 3), axis=(0, 0)), call(window, D(3, 4), np.array([2]), [-2]),
     call(np.real, D(2)), call(np.real_if_close, D(2)), call(np.unique, D(2, 3)), call(np.unique, D(3, 2), axis=0),
     call(np.unique, D(2, 3), True, True, True), call(np.unique, D(5), sorted=False), call(np.unique_values, D(5)),
     call(np.unique_all, D(5)), call(np.unique_counts, D(5)), call(np.unique_inverse, D(5)),
-    call(np.intersect1d, D(5), D(3)), call(np.intersect1d, D(5), D(3), return_indices=True), call(np.union1d, D(5), D(3)),
+    call(np.intersect1d, D(5), D(3)), call(np.intersect1d, D(5), D(3), return_indices=True), call(np.union1d, D(5),
+    D(3)),
     call(np.setdiff1d, D(5), D(3)), call(np.setxor1d, D(5), D(3)), call(np.full_like, D(2, 3), 2),
     call(np.full_like, D(2), D(), shape=(2, 2)), call(np.zeros_like, D(2), np.int8, shape=(3,)),
     call(np.ones_like, D(2, 3), order="F"), call(np.empty_like, D(2, 0)), call(np.nonzero, D(2, 3)),
@@ -148,7 +151,7 @@ def every(y: Any) -> list[Any]:
 
 
 def same(y: Any, want: Any) -> None:
-    assert isinstance(y, type(want)) or isinstance(y, Tensor), (type(y), type(want))
+    assert isinstance(y, type(want) | Tensor), (type(y), type(want))
     for a, b in zip(every(y), every(want), strict=True):
         if isinstance(b, np.ndarray | np.generic):
             assert type(a) is Tensor and type(a.data) is np.ndarray
@@ -253,13 +256,14 @@ def test_gradients(c: Call) -> None:
     gradcheck(lambda *xs: squares(c, xs), *arrays, order=2)
 
 
-OURS = [f"tinytensor.ops.{room}" for room in ("arrange", "choice", "create", "join", "order", "padding", "query", "shape")]
+ROOMS = ("arrange", "choice", "create", "join", "order", "padding", "query", "shape")
+OURS = [f"tinytensor.ops.{room}" for room in ROOMS]
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("c", SMOOTH)
 def test_compositions_give_numpys_values(c: Call) -> None:
-    """Their values are never seen, for NumPy computes them; but a composition of another function has a wrong gradient."""
+    """NumPy computes what is seen; but the gradient is that of what the composition computes."""
     for record in COMPOSED.values():
         if record.numpy is not c.function or record.function.__module__ not in OURS:
             continue
@@ -334,18 +338,22 @@ WRONG: dict[str, Any] = {
     "column_stack": lambda x: np.column_stack([x, x[0]]), "block": lambda x: np.block([[x], []]),
     "append": lambda x: np.append(x, x[0], axis=0), "insert": lambda x: np.insert(x, 99, 1.0),
     "delete": lambda x: np.delete(x, 0, axis=4), "unstack": lambda x: np.unstack(x[0, 0]),
-    "split": lambda x: np.split(x, 4), "array_split": lambda x: np.array_split(x, 0), "hsplit": lambda x: np.hsplit(x, 2),
+    "split": lambda x: np.split(x, 4), "array_split": lambda x: np.array_split(x, 0),
+    "hsplit": lambda x: np.hsplit(x, 2),
     "vsplit": lambda x: np.vsplit(x[0], 1), "dsplit": lambda x: np.dsplit(x, 1),
     "broadcast_arrays": lambda x: np.broadcast_arrays(x, x[0, :2]), "ix_": lambda x: np.ix_(x),
     "meshgrid": lambda x: np.meshgrid(x[0], indexing="no"), "diag": lambda x: np.diag(x[None]),
-    "diagonal": lambda x: np.diagonal(x, 0, 1, 1), "trace": lambda x: np.trace(x[0]), "tril": lambda x: np.tril(x[0, 0]),
+    "diagonal": lambda x: np.diagonal(x, 0, 1, 1), "trace": lambda x: np.trace(x[0]),
+    "tril": lambda x: np.tril(x[0, 0]),
     "select": lambda x: np.select([X > 1], [x, x]), "choose": lambda x: np.choose([5], [x[0, :1]]),
     "compress": lambda x: np.compress(X > 1, x), "take": lambda x: np.take(x, 9), "where": lambda x: np.where(X > 1, x),
-    "piecewise": lambda x: np.piecewise(x, [X > 1], [1, 2, 3]), "take_along_axis": lambda x: np.take_along_axis(x, ROW, 1),
+    "piecewise": lambda x: np.piecewise(x, [X > 1], [1, 2, 3]),
+    "take_along_axis": lambda x: np.take_along_axis(x, ROW, 1),
     "sort": lambda x: np.sort(x, kind="no"), "argsort": lambda x: np.argsort(x, kind="stable", stable=True),
     "partition": lambda x: np.partition(x, 7), "trim_zeros": lambda x: np.trim_zeros(x[0], "x"),
     "apply_along_axis": lambda x: np.apply_along_axis(np.sum, 0, x[:, :0]), "pad": lambda x: np.pad(x, 1, "no"),
-    "apply_over_axes": lambda x: np.apply_over_axes(lambda v, axis: v.sum(), x, [0]), "unique": lambda x: np.unique(x, axis=4),
+    "apply_over_axes": lambda x: np.apply_over_axes(lambda v, axis: v.sum(), x, [0]),
+    "unique": lambda x: np.unique(x, axis=4),
     "concatenate": lambda x: np.concatenate([x], dtype=int), "stack": lambda x: np.stack([x, x[0]]),
     "reshape": lambda x: np.reshape(x.T, (6,), copy=False), "sliding_window_view": lambda x: window(x, 2),
     "fftshift": lambda x: np.fft.fftshift(x, axes=4), "left_shift": lambda x: np.left_shift(x, 1),
@@ -357,7 +365,7 @@ WRONG: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_numpy_refuses(name: str) -> None:
-    with pytest.raises(Exception, match="") as numpys:
+    with pytest.raises((ValueError, TypeError, IndexError)) as numpys:
         WRONG[name](X)
     for leaf in (False, True):
         with pytest.raises(Exception, match=f"^(np.)?{name.strip()}( does not|: )") as ours:
@@ -367,13 +375,15 @@ def test_what_numpy_refuses(name: str) -> None:
 
 def test_writing_in_place_is_refused_and_constants_may_be_written() -> None:
     x, a = Tensor(X, requires_grad=True), X.copy()
-    for f, args in {np.put: (0, 1), np.place: (X > 1, [1]), np.putmask: (X > 1, 1), np.copyto: (1,), np.fill_diagonal: (1,),
-                    np.put_along_axis: (np.array([[0]]), 1.0, 1)}.items():
-        with pytest.raises(TypeError, match=rf"np\.{f.__name__} does not take a Tensor: it writes into values.*np\.where"):
+    calls: dict[Any, Any] = {
+        np.put: (0, 1), np.place: (X > 1, [1]), np.putmask: (X > 1, 1), np.copyto: (1,), np.fill_diagonal: (1,),
+        np.put_along_axis: (np.array([[0]]), 1.0, 1)}
+    for f, args in calls.items():
+        with pytest.raises(TypeError, match=rf"np\.{f.__name__} does not take a Tensor: it writes.*np\.where"):
             f(x, *args)
     np.copyto(a, Tensor(2 * X))
     np.testing.assert_array_equal(a, 2 * X)
-    with pytest.raises(TypeError, match=r"np\.copyto does not take a Tensor that requires grad: its gradient would be lost"):
+    with pytest.raises(TypeError, match=r"np\.copyto does not take a Tensor that requires grad: its gradient"):
         np.copyto(a, x)
     for name in ("fill", "put", "partition", "resize", "view"):
         with pytest.raises(TypeError, match=rf"{name}: a tensor does not have it; .*"):
@@ -405,7 +415,8 @@ def test_a_gradient_row_that_is_not_finite_stays_its_own(bad: float, rows: int, 
 
 @pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8"])
 def test_byte_orders(dtype: str) -> None:
-    for f in (lambda x: x[[0, 0]], lambda x: x.take([1, 1], 1) * x[:, :1] + x.sum(), lambda x: np.tile(x, 2) + np.repeat(x, 2, 1),
+    for f in (lambda x: x[[0, 0]], lambda x: x.take([1, 1], 1) * x[:, :1] + x.sum(),
+              lambda x: np.tile(x, 2) + np.repeat(x, 2, 1),
               lambda x: np.sort(x) * x + x, lambda x: np.pad(x, 1, "edge")):
         x = Tensor(X.astype(dtype), requires_grad=True)
         twin = Tensor(X.astype(x.dtype.newbyteorder("=")), requires_grad=True)
@@ -416,8 +427,10 @@ def test_byte_orders(dtype: str) -> None:
 
 
 t = tt.tensor
-INDICES = [((slice(None), t([2])), (slice(None), [2])), ([t(1), t(0)], [1, 0]), ((t([0, 1]), t([1, 1])), ([0, 1], [1, 1])),
-           ((t([[0], [1]]), [t(0), 2]), ([[0], [1]], [0, 2])), ((..., t(1)), (..., 1)), (t([True, False]), [True, False]),
+INDICES = [((slice(None), t([2])), (slice(None), [2])), ([t(1), t(0)], [1, 0]), ((t([0, 1]), t([1, 1])), ([0, 1],
+           [1, 1])),
+           ((t([[0], [1]]), [t(0), 2]), ([[0], [1]], [0, 2])), ((..., t(1)), (..., 1)), (t([True, False]),
+           [True, False]),
            ((np.int64(1), None), (1, None)), ([], np.zeros(0, int)), (slice(t(1), np.int64(2)), slice(1, 2)),
            (t([0, 1], dtype=np.uint8), [0, 1]), ([[0, 1], [1, 0]], np.array([[0, 1], [1, 0]])), (True, True)]
 
@@ -445,8 +458,9 @@ def test_a_branch_that_is_not_taken_is_not_seen() -> None:
 
 def test_sets_give_their_gradient_to_the_first_that_has_the_value() -> None:
     a, b = (t(values, requires_grad=True) for values in ([3.0, 1.0, 3.0], [1.0, 2.0]))
-    for f, ga, gb in ((np.union1d, [3, 1, 0], [0, 2]), (np.intersect1d, [0, 1, 0], [0, 0]), (np.setxor1d, [2, 0, 0], [0, 1]),
-                      (np.setdiff1d, [1, 0, 0], [0, 0])):
+    sets: list[Any] = [(np.union1d, [3, 1, 0], [0, 2]), (np.intersect1d, [0, 1, 0], [0, 0]),
+                       (np.setxor1d, [2, 0, 0], [0, 1]), (np.setdiff1d, [1, 0, 0], [0, 0])]
+    for f, ga, gb in sets:
         y = f(a, b)
         found = tt.grad(y, [a, b], np.arange(1.0, 1 + y.size), allow_unused=True)
         assert [g.tolist() for g in found] == [ga, gb], f
@@ -466,8 +480,10 @@ def test_methods_are_ndarrays() -> None:
     a = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
     x = Tensor(a)
     calls: list[Any] = [
-        lambda z: z.copy(), lambda z: z.copy("F"), lambda z: z.repeat(2, 1), lambda z: z.diagonal(1), lambda z: z.trace(),
-        lambda z: z.nonzero(), lambda z: z.compress([1, 0], 0), lambda z: z.take([9, -1], mode="wrap"), lambda z: z.imag,
+        lambda z: z.copy(), lambda z: z.copy("F"), lambda z: z.repeat(2, 1), lambda z: z.diagonal(1),
+        lambda z: z.trace(),
+        lambda z: z.nonzero(), lambda z: z.compress([1, 0], 0), lambda z: z.take([9, -1], mode="wrap"),
+        lambda z: z.imag,
         lambda z: z[0].searchsorted([0.5]), lambda z: z.argsort(0, kind="stable"), lambda z: z.argpartition(1),
         lambda z: z.ravel("F"), lambda z: z.flatten("F"), lambda z: z.reshape(3, 2, order="F"), lambda z: z.real,
         lambda z: z.astype(int).choose([z[:, :1], z, z, z, z, 1.0]), lambda z: z.T.reshape((2, 3), order="A"),
@@ -481,12 +497,27 @@ def test_methods_are_ndarrays() -> None:
 # --- a peer ---
 
 
+PEER = [call(np.repeat, D(2, 3), [1, 0, 2], axis=1), call(np.rot90, D(2, 3)), call(np.sort, D(2, 3)),
+        call(np.take, D(2, 3), [-7, 8, 3], mode="wrap"), call(np.diagonal, D(2, 3)), call(np.append, D(2), D(2, 2)),
+        call(np.select, [MASK], [D(2, 3)], D(3)), call(np.tile, D(3), (2, 2)), call(np.trace, D(3, 3)),
+        *[call(np.pad, D(3), (4, 2), mode) for mode in ("symmetric", "linear_ramp", "mean")]]
+
+
 @pytest.mark.peer
-@pytest.mark.parametrize("c", SMOOTH)
+@pytest.mark.parametrize("c", PEER, ids=repr)
 def test_gradients_are_jax_s(c: Call) -> None:
     jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
-    module = jax.numpy.fft if c.function in (np.fft.fftshift, np.fft.ifftshift) else jax.numpy
-    theirs = getattr(module, c.function.__name__, None)
-    if theirs is None or c.function in (np.piecewise, np.apply_along_axis, np.apply_over_axes) | SETS:
-        pytest.skip("jax has no such function, or another meaning of it")
+    arrays: list[Any] = []
+    replaced((c.args, c.kwargs), lambda shape: arrays.append(np.asarray(smooth(shape))))
+
+    def total(*xs: Any) -> Any:
+        it = iter(xs)
+        args, kwargs = replaced((c.args, c.kwargs), lambda shape: next(it))
+        args = [np.array(x) if isinstance(x, list) and isinstance(x[0], int) else x for x in args]
+        return (getattr(jax.numpy, c.function.__name__)(*args, **kwargs) ** 2).sum()
+
+    with jax.enable_x64(True):
+        want = jax.grad(total, tuple(range(len(arrays))))(*arrays)
+    xs = [Tensor(a, requires_grad=True) for a in arrays]
+    for found, g in zip(tt.grad(squares(c, xs).sum(), xs, allow_unused=True), want, strict=True):
+        np.testing.assert_allclose(found.data, g, rtol=1e-12, atol=1e-12)

@@ -156,6 +156,7 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
     names = {p.name for p in parameters}
     by_position = [p.name for p in parameters if variadic or p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    alone = bool(by_position) and names - defaults.keys() <= {by_position[0]}  # whether one parameter is enough
 
     def bind(args: tuple[Any, ...], kwargs: Params) -> tuple[Any, Params]:
         if kwargs and len(args) < arity:
@@ -173,20 +174,27 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
                 given += tuple(missing(argument, kwargs) for argument in inputs[len(given) :])
             if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]):
                 rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
+        if alone and len(rest) == 1 and not kwargs:  # the usual call, a third of a microsecond sooner
+            return given, {**defaults, by_position[0]: checked(by_position[0], rest[0])}
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
         if kwargs or len(rest) > len(params):
             params = complete(params, rest, kwargs)
         for key, x in params.items():
-            if type(x) not in SIMPLE:
-                try:
-                    params[key] = plain(key, x)
-                except TypeError as error:
-                    raise usage(str(error)) from None
+            params[key] = checked(key, x)
         if len(params) < len(names):
             params = {**defaults, **params}
             if len(params) < len(names):
                 complete(params, (), NO_PARAMS)
         return given, params
+
+    def checked(key: str, x: Any) -> Any:
+        """A parameter as Python writes it."""
+        if type(x) in SIMPLE:
+            return x
+        try:
+            return plain(key, x)
+        except TypeError as error:
+            raise usage(str(error)) from None
 
     def translated() -> dict[str, str]:
         return spelled(numpy, forward, arity)

@@ -262,7 +262,7 @@ linalg.cross (x[:, :3], three); (three, three2)
 linalg.det (square); (batch)
 linalg.diagonal (square); (batch, offset=1)
 linalg.eig !
-linalg.eigvals !
+linalg.eigvals (spd); (spds)
 linalg.eigh (spd + spd.T); (spds + spds.transpose(0, 2, 1)); (spd, "U")
 linalg.eigvalsh (spd); (spds, "U")
 linalg.inv (square); (batch)
@@ -442,7 +442,7 @@ def one_form(f: Any, args: Any, kwargs: Any, want: Any, chosen: Any, what: str) 
         return "value"
     outputs = [z for z in leaves(y) if isinstance(z, Tensor)]
     numeric = [z for z in leaves(want) if isinstance(z, np.ndarray | np.generic) and z.dtype.kind == "f"]
-    directions = {k: np.random.default_rng(1).uniform(-1, 1, t.shape) * (t.data != 0) for k, t in found.items()}
+    directions = {k: direction(t.data) * (t.data != 0) for k, t in found.items()}
 
     def moved(h: float) -> list[Any]:
         def shifted(z: Any) -> Any:
@@ -474,6 +474,12 @@ def one_form(f: Any, args: Any, kwargs: Any, want: Any, chosen: Any, what: str) 
     got, size = sum(float(np.sum(a)) for a in along), sum(float(np.sum(np.abs(a))) for a in along)
     assert abs(got - seen) <= 1e-5 * (1 + size), f"{what}: the gradient gives {got:.8g}; expected {seen:.8g}"
     return "gradient"
+
+
+def direction(z: Any) -> Any:
+    """In which an array is moved: one of symmetric matrices stays symmetric, for NumPy reads a triangle of these."""
+    d = np.random.default_rng(1).uniform(-1, 1, z.shape)
+    return d + d.mT if z.ndim > 1 and z.shape[-1] == z.shape[-2] and np.array_equal(z, z.mT) else d
 
 
 # --- the table ---

@@ -13,7 +13,6 @@ from ..apply import PUBLIC, operand
 from ..compose import composed
 from ..core import S, Tensor
 from ..define import expose
-from .elementwise import where
 from .index import take
 from .join import concatenate, stacked
 
@@ -21,26 +20,6 @@ MASKS = [np.array([[True, False, True], [False, False, True]]), np.array([True, 
 CHOICE = np.array([0, 2, 1])
 
 # --- between arrays ---
-
-
-@expose(np.where)
-def where_(condition: Any, x: Any = None, y: Any = None) -> Any:
-    """x where the condition holds, else y; all three broadcast. The one not taken gets a gradient of exactly 0.
-
-    With the condition alone: the indices of what is not 0, as `nonzero` gives them.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> x = tt.tensor([-1.0, 2.0])
-    >>> tt.where(x > 0, x, 0.1 * x)
-    tensor([-0.1,  2. ])
-    """
-    if x is None or y is None:
-        if x is not y:
-            raise ValueError("where: one of x and y is missing; expected both, or the condition alone; give both")
-        return PUBLIC["nonzero"](condition)
-    return where(condition, x, y)
 
 
 @composed(np.select, "choicelist default", samples=(S(MASKS, [(2, 3), (3,)]), S(MASKS[:1], [()], (2, 1))))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..compose import composed
-from ..core import S, Tensor, no_grad
+from ..core import S, Tensor
 from ..define import op
+from ..modes import no_grad
 from .index import take, take_along_axis
 from .join import concatenate
 

@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..apply import PUBLIC
-from ..compose import arrays_of, collect, composed, observed, observing
+from ..compose import arrays_of, collect, composed, observed
 from ..core import NUMPY, S, Tensor
-from ..define import row
-from ..dispatch import NEAREST, full_name
-from .elementwise import reflected
+from ..dispatch import full_name
+from .operators import reflected
 
-# --- integers ---
+# --- Python's operators of integers ---
 
-for ufunc in (np.left_shift, np.right_shift, np.bitwise_count, np.gcd, np.lcm):
-    row(ufunc)
 for name, function in {"lshift": PUBLIC["left_shift"], "rshift": PUBLIC["right_shift"]}.items():
     setattr(Tensor, f"__{name}__", function)
     setattr(Tensor, f"__r{name}__", reflected(function))
@@ -25,16 +22,9 @@ for name, function in {"lshift": PUBLIC["left_shift"], "rshift": PUBLIC["right_s
 # --- indices, counts, comparisons ---
 
 observed(np.nonzero, np.searchsorted, method=True)
-observed(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np.isin, np.lexsort, np.empty_like,
-         np.unravel_index, np.ravel_multi_index, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from,
-         np.packbits, np.unpackbits, np.isneginf, np.isposinf, np.isreal, np.iscomplex, np.array_equiv, np.nanargmax,
-         np.nanargmin, np.common_type, np.imag)
-
-for query in (np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.result_type, np.min_scalar_type,
-              np.array_repr, np.array_str, np.array2string, np.iscomplexobj, np.isrealobj, np.may_share_memory,
-              np.shares_memory):
-    NUMPY[query] = observing(query)  # not tt.shape: that is a room of ops
-
+observed(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np.isin, np.lexsort, np.unravel_index,
+         np.ravel_multi_index, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.packbits,
+         np.unpackbits)
 
 # --- x itself ---
 
@@ -51,32 +41,6 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     False
     """
     return np.reshape(a, a.shape, copy=True)
-
-
-@composed(np.real, samples=(S((2, 3)),))
-def real(val: Any) -> Any:
-    """The real part: the input itself, for Tensors are real.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.real(tt.ones(2))
-    tensor([1., 1.])
-    """
-    return val
-
-
-@composed(np.real_if_close, samples=(S((2, 3)),))
-def real_if_close(a: Any, tol: float = 100) -> Any:
-    """The input itself, for Tensors are real.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.real_if_close(tt.ones(2))
-    tensor([1., 1.])
-    """
-    return a
 
 
 for name, attribute in {
@@ -129,7 +93,6 @@ def writing(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
 
 
 NUMPY |= {function: writing(function, advice) for function, advice in WRITES.items()}
-NEAREST |= {np.sort_complex: "tensors are real; write np.sort(x, None)"}
 
 
 def refused(name: str, advice: str) -> Callable[..., Any]:

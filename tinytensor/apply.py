@@ -182,7 +182,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
         if not tensors:
             return y[0] if type(y) is tuple else y
         if others and (type(y) is not ndarray or y.dtype.kind not in REAL_KINDS):
-            for x in (*arrays, np.asarray(y) if isinstance(y, float) else y):
+            for x in (*arrays, y):
                 check_real(x)
         return record(op, y, inputs, arrays, params, needs)
 

@@ -86,7 +86,11 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
                     gx = fit(gx, x, node)
                 if watch:
                     watch.examine(gx, g, x, node, rule_of(x, node))
-                coming[x] = coming[x] + gx if x in coming else gx
+                if x in coming:
+                    gx = coming[x] + gx
+                    if gx.dtype is not like.dtype:
+                        gx = fit(gx, x, node)
+                coming[x] = gx
                 if x.op is not None:
                     waiting[x] -= 1
                     if not waiting[x]:

@@ -20,6 +20,7 @@ from ..core import S, Tensor, primitive
 from ..define import expose, op
 from ..dispatch import NEAREST
 
+TALL, WIDE = np.array([[3.0, 1.0], [0.5, 2.0], [1.0, -0.5]]), np.array([[[3.0, 1.0, 1.5], [0.5, 2.0, -1.0]]])
 ALMOST = 8  # units of rounding by which numbers differ that count as equal
 
 # --- what the rules use ---
@@ -61,7 +62,7 @@ def tiny(x: Any, largest: Any) -> Any:
 
 def quotient(x: Any, y: Any, zero: Any, unused: Any) -> Any:
     """x / y where y counts as 0 if it is `zero`, and x / y as 0 if moreover no gradient came there: it is `unused`."""
-    return x / np.where(zero, np.where(unused, 1, 0), y)
+    return x / np.where(zero & unused, 1, np.where(zero, 0, y))
 
 
 def between(m: Any, values: Any, numerator: Any, denominator: Any, unused: Any) -> Any:
@@ -145,7 +146,7 @@ def of_qr(g: Any, y: Any, a: Any, mode: str) -> Any:
 
 
 @op(lambda g, y, a, *, mode, parts: of_qr(g, y, a, mode), namespace="linalg",
-    samples=(S((3, 2), mode="reduced"), S((2, 3)), S(np.array([[[2.0, 1.0], [0.5, 3.0]]]))))
+    samples=(S(TALL), S(WIDE), S(TALL[:2]), S(TALL, mode="complete")))
 def packed_qr(a: Any, mode: str = "reduced", *, parts: Any = None) -> Any:
     """The parts of `qr` side by side along the last axis; `parts`: these, where they are known already.
 
@@ -158,8 +159,7 @@ def packed_qr(a: Any, mode: str = "reduced", *, parts: Any = None) -> Any:
     return side_by_side(np.linalg.qr(a, mode) if parts is None else parts, a.shape[:-2])
 
 
-@composed(np.linalg.qr, namespace="linalg", samples=(S((3, 2)), S((2, 3)), S((2, 3, 3), mode="r"),
-                                                    S((3, 2), mode="complete")))
+@composed(np.linalg.qr, namespace="linalg", samples=(S(TALL), S(WIDE), S(TALL, mode="r"), S(TALL, mode="complete")))
 def qr(a: Any, mode: str = "reduced", *, value: Any) -> Any:
     """Q with orthonormal columns and upper triangular R with ``Q @ R == a``, (..., m, n); R alone for mode "r".
 
@@ -325,8 +325,7 @@ def of_svd(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
 
 
 @op(lambda g, y, a, *, full_matrices, parts: of_svd(g, y, a, full_matrices), namespace="linalg",
-    samples=(S(np.array([[3.0, 1.0], [0.5, 2.0]]), full_matrices=False), S(np.array([[3.0, 1.0], [0.5, 2.0], [1.0, 0]]),
-             full_matrices=False), S(np.array([[[3.0, 1.0, 1.5], [0.5, 2.0, -1.0]]]), full_matrices=False)))
+    samples=(S(TALL[:2]), S(TALL), S(TALL, full_matrices=False), S(WIDE, full_matrices=False)))
 def packed_svd(a: Any, full_matrices: bool = True, *, parts: Any = None) -> Any:
     """The parts of `svd` side by side along the last axis; `parts`: these, where they are known already.
 
@@ -340,7 +339,7 @@ def packed_svd(a: Any, full_matrices: bool = True, *, parts: Any = None) -> Any:
 
 
 @composed(np.linalg.svd, namespace="linalg", samples=(
-    S((2, 3), full_matrices=False), S((3, 3), compute_uv=False), S((3, 2), compute_uv=False)))
+    S(TALL, full_matrices=False), S(WIDE, compute_uv=False), S(TALL[:2])))
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False, *, value: Any) -> Any:
     """U, S and Vh with ``(U * S) @ Vh == a``, (..., m, n), S descending; S alone if not `compute_uv`.
 
@@ -368,7 +367,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     return type(value)(*cut(y, *[x.shape[lead:] for x in value]))
 
 
-@composed(np.linalg.svdvals, namespace="linalg", samples=(S((2, 3)), S((3, 3))))
+@composed(np.linalg.svdvals, namespace="linalg", samples=(S(TALL), S(WIDE)))
 def svdvals(x: Any, /) -> Any:
     """The singular values, descending, of x, (..., m, n); their gradient is that of `svd`.
 

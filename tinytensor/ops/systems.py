@@ -120,7 +120,7 @@ def without_division(a: Any) -> Any:
     sign = np.linalg.det(u) * np.linalg.det(vh)
     x = u.mT @ a @ vh.mT
     if not n:
-        return np.linalg.det(x)
+        return np.sum(x, (-2, -1)) + 1
     unit, after, y = np.eye(n, dtype=a.dtype), np.tri(n, k=-1, dtype=a.dtype), x
     for _ in range(n - 1):
         y = (np.triu(y, 1) - unit * (diagonal_of(y) @ after)[..., None]) @ x
@@ -282,11 +282,12 @@ def matrix_power(a: Any, n: int) -> Any:
 
 def of_factor(g: Any, i: int, arrays: Any) -> Any:
     """The gradient of one factor of a product: g between the transposed factors before it and after it."""
-    shapes = [x.shape for x in arrays]
-    factors = [arrays[0].reshape(-1, shapes[0][-1]), *arrays[1:-1], arrays[-1].reshape(shapes[-1][0], -1)]
-    before, after = [x.mT for x in factors[:i]], [x.mT for x in factors[i + 1 :]]
-    g = g.reshape(factors[0].shape[0], factors[-1].shape[1])
-    return np.linalg.multi_dot([*before[::-1], g, *after[::-1]]).reshape(shapes[i])
+    first, last = arrays[0], arrays[-1]
+    rows, columns = math.prod(first.shape[:-1]), math.prod(last.shape[1:])
+    factors = [first.reshape(rows, first.shape[-1]), *arrays[1:-1], last.reshape(last.shape[0], columns)]
+    turned = [x.mT for x in reversed(factors)]
+    n = len(arrays) - i
+    return np.linalg.multi_dot([*turned[n:], g.reshape(rows, columns), *turned[: n - 1]]).reshape(arrays[i].shape)
 
 
 @op(lambda g, y, i, *arrays: of_factor(g, i, arrays), numpy=(np.linalg.multi_dot,), namespace="linalg", variadic=True,

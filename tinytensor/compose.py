@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .apply import PUBLIC, explained
-from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, paused, record, state
+from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, paused, record, settled, state
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
 
@@ -218,5 +218,5 @@ def adopted(name: str, y: Any, z: Any, tensors: Sequence[Tensor]) -> Any:
         return z
     if z.dtype != y.dtype:
         z = PUBLIC["astype"](z, y.dtype)
-    z.data = y if isinstance(y, ndarray) and not isinstance(y, np.generic) else np.array(y)
+    z.data = settled(y)
     return z

@@ -247,7 +247,11 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 @primitive
 def real_eig(a: Any) -> Any:
     """Eigenvalues, in the order of `np.linalg.eigvals`, and eigenvectors, side by side."""
-    values, (others, vectors) = np.linalg.eigvals(a), np.linalg.eig(a)
+    try:
+        values, (others, vectors) = np.linalg.eigvals(a), np.linalg.eig(a)
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(f"np.linalg.eigvals: {error} (given shape {a.shape}); expected square matrices of "
+                                    f"finite numbers; see help() of the function") from None
     if "c" in (values.dtype.kind, others.dtype.kind):
         raise TypeError("np.linalg.eigvals does not take a Tensor that has complex eigenvalues: a Tensor is real; "
                         "expected a matrix whose eigenvalues are; np.linalg.svdvals and, for symmetric matrices, "

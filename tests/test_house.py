@@ -21,7 +21,7 @@ FLOORS = [
     {"define"},
     {"compose"},
     {"ops"},
-    {"nn", "testing"},
+    {"nn", "testing", "linalg"},
     {"models", "compiler"},
     {"checkpoint", "diagnostics"},
 ]

@@ -12,9 +12,8 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import autograd
-from tinytensor.define import public
 from tinytensor.core import REGISTRY, Op, Sample, Tensor
-from tinytensor.define import Every
+from tinytensor.define import Every, public
 from tinytensor.testing import gradcheck
 from tinytensor.testing.strategies import fixed_inputs
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tinytensor.define import public
 from tinytensor.core import REGISTRY, Op, Tensor
+from tinytensor.define import public
 from tinytensor.testing.strategies import inputs
 
 torch = pytest.importorskip("torch")

@@ -64,16 +64,14 @@ def completed(name: str, q: Any, g: Any, k: int) -> tuple[Any, Any]:
     if q.shape[-1] == k:
         return q, g
     first, rest, tail = q[..., :k], q[..., k:], g[..., k:]
-    turn = rest.mT @ tail
-    check_turn(turn.data if isinstance(turn, Tensor) else turn, name)
+    check_turn(*[x.data if isinstance(x, Tensor) else x for x in (rest.mT @ tail, g)], name)
     return first, g[..., :k] - rest @ (tail.mT @ first)
 
 
 @primitive
-def check_turn(turn: Any, name: str) -> None:
+def check_turn(turn: Any, g: Any, name: str) -> None:
     """Refuse a loss that changes when the completing columns are exchanged for another basis of the same space."""
-    twist = turn - turn.mT
-    if np.any(np.abs(twist) > 1e-3 * (1e-30 + np.max(np.abs(turn), initial=0))):
+    if np.any(np.abs(turn - turn.mT) > 1e-3 * np.max(np.abs(g), initial=0)):
         raise ValueError(f"{name}: the loss depends on which basis completes the orthogonal matrix, and that has no "
                          f"derivative; expected a loss of the space alone, such as one of q2 @ q2.mT; use the reduced "
                          f"decomposition")

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..compose import composed, observed
-from ..core import S, Tensor
+from ..core import S, Tensor, primitive
 from ..define import op
-from .decompositions import diagonal_of
+from .decompositions import diagonal_of, tiny
 from .reduce import product_of_others
 
 REGULAR = np.array([[2.0, 1.0, 0.0], [0.5, 3.0, -1.0], [1.0, 0.25, 1.5]])
 SEVERAL = np.stack([REGULAR[:2, :2], REGULAR[1:, 1:]])
+
+FEW = 6  # singular values of 0 whose number makes no difference to derivatives of a determinant of lower order
 
 # --- inverse and solution ---
 
@@ -102,33 +104,52 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 # --- determinants ---
 
 
+@primitive
 def cofactors(a: Any) -> Any:
-    """The derivative of the determinant, by singular values: right for singular matrices too, of any rank."""
-    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    """The derivative of the determinant, right for matrices of any rank: by singular values, if there is no inverse."""
+    try:
+        inverse = np.linalg.inv(a)
+        digits = np.linalg.norm(a, 1, (-2, -1)) * np.linalg.norm(inverse, 1, (-2, -1)) * np.finfo(inverse.dtype).eps
+        if not np.any(digits > 0.01):
+            return np.linalg.det(a)[..., None, None] * inverse.mT
+    except np.linalg.LinAlgError:
+        pass
+    u, s, vh = np.linalg.svd(a)
     sign = np.linalg.det(u) * np.linalg.det(vh)
     return (u * product_of_others(sign[..., None], s, -1, True)[..., None, :]) @ vh
 
 
-def without_division(a: Any) -> Any:
-    """The determinant as a polynomial of the elements, which has all derivatives everywhere.
+def of_any_rank(a: Any) -> Any:
+    """The determinant by ops that have all derivatives, at singular matrices too.
 
-    Bird's algorithm ("A simple division-free algorithm for computing determinants", 2011): n - 1 products. It loses no
-    digits for a diagonal matrix of positive numbers; which is what the singular vectors, taken as constants, make of a.
+    The singular vectors, taken as constants, make of a an x that is nearly diagonal. Where singular values are 0, x is
+    made regular: to x + d belongs an inverse, and ``det(x) = det(x + d) * det(1 - inv(x + d) @ d)``. In the last matrix
+    only the columns of these few count, and its determinant is taken without a division. More than `FEW` are as `FEW`,
+    which concerns derivatives of that order, and above.
     """
-    n = a.shape[-1]
-    u, _, vh = np.linalg.svd(a.data if isinstance(a, Tensor) else a, full_matrices=False)
-    sign = np.linalg.det(u) * np.linalg.det(vh)
-    x = u.mT @ a @ vh.mT
-    if not n:
-        return np.sum(x, (-2, -1)) + 1
-    unit, after, y = np.eye(n, dtype=a.dtype), np.tri(n, k=-1, dtype=a.dtype), x
+    known, few = a.data if isinstance(a, Tensor) else a, slice(-min(FEW, a.shape[-1]), None)
+    if not a.size:
+        return np.sum(a, (-2, -1)) + 1
+    u, s, vh = np.linalg.svd(np.where(np.isfinite(known), known, 0))
+    largest = np.where(s[..., :1] > 0, s[..., :1], 1)
+    shift = np.where(tiny(s, largest), largest, 0)
+    unit = np.eye(a.shape[-1], dtype=a.dtype)
+    x = u.mT @ a @ vh.mT + unit * shift[..., None, :]
+    rest = unit[few, few] - inv(x)[..., few, few] * shift[..., None, few]
+    return np.linalg.det(u) * np.linalg.det(vh) * np.exp(logabsdet(x)) * without_division(rest)
+
+
+def without_division(x: Any) -> Any:
+    """The determinant by Bird's algorithm ("A simple division-free algorithm for computing determinants", 2011)."""
+    n = x.shape[-1]
+    unit, after, y = np.eye(n, dtype=x.dtype), np.tri(n, k=-1, dtype=x.dtype), x
     for _ in range(n - 1):
         y = (np.triu(y, 1) - unit * (diagonal_of(y) @ after)[..., None]) @ x
-    return sign * y[..., 0, 0] * (-1) ** (n - 1)
+    return y[..., 0, 0] * (-1) ** (n - 1)
 
 
 @op(lambda g, y, a: g[..., None, None] * cofactors(a), numpy=(np.linalg.det,), namespace="linalg",
-    definition=without_division, samples=(S((3, 3)), S((2, 2, 2)), S((1, 1)), S(np.zeros((2, 0, 0)))))
+    definition=of_any_rank, samples=(S((3, 3)), S((2, 2, 2)), S((1, 1)), S(np.zeros((2, 0, 0)))))
 def det(a: Any) -> Any:
     """The determinants of square matrices, (..., n, n). The gradient is right for singular matrices too.
 

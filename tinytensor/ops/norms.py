@@ -19,11 +19,11 @@ from .reduce import chosen, regrown
 from .systems import REGULAR, SEVERAL
 
 
-def of_vector(g: Any, y: Any, x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
+def of_vector(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
     """The gradient of a norm of vectors."""
     if ord in (math.inf, -math.inf):
-        return chosen(g, y, np.abs(x), axis, keepdims) * np.sign(x)
-    g, y = regrown(g, axis, keepdims), regrown(y, axis, keepdims)
+        return chosen(g, y, np.abs(x), axis) * np.sign(x)
+    g, y = regrown(g, x, axis), regrown(y, x, axis)
     if ord is None or ord in ("fro", "f") or ord == 2:
         return g / nonzero(y) * x
     if ord == 0:
@@ -37,7 +37,7 @@ def of_vector(g: Any, y: Any, x: Any, ord: Any, axis: Any, keepdims: bool) -> An
 
 def extreme(g: Any, x: Any, axis: Any, ord: Any) -> Any:
     """g where x is largest, for a positive ord, or smallest; subtle: a norm's own value has other last digits."""
-    return chosen(g, (np.max if ord > 0 else np.min)(x, axis=axis, keepdims=True), x, axis, True)
+    return chosen(g, (np.max if ord > 0 else np.min)(x, axis=axis, keepdims=True), x, axis)
 
 
 def of_matrix(g: Any, x: Any, ord: Any, axis: tuple[int, ...]) -> Any:
@@ -54,16 +54,16 @@ def of_matrix(g: Any, x: Any, ord: Any, axis: tuple[int, ...]) -> Any:
     return np.moveaxis(gx, (-2, -1), axis)
 
 
-def of_norm(g: Any, y: Any, x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
+def of_norm(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
     axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if not x.size:
         return np.zeros_like(x)
     if len(axes) != 2 or ord is None or ord in ("fro", "f"):
-        return of_vector(g, y, x, ord, axis, keepdims)
+        return of_vector(g, y, x, ord, axis)
     return of_matrix(g, x, ord, axes)
 
 
-@op(lambda g, y, x, *, ord, axis, keepdims: of_norm(g, y, x, ord, axis, keepdims), numpy=(np.linalg.norm,), method=True,
+@op(lambda g, y, x, *, ord, axis, **_: of_norm(g, y, x, ord, axis), numpy=(np.linalg.norm,), method=True,
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,)), S((2, 3), ord=1),
              S((2, 3), ord=3, axis=1), S((2, 3), ord=math.inf, axis=0), S(REGULAR, ord=2), S(REGULAR, ord="nuc"),
              S(SEVERAL, ord=-math.inf, axis=(2, 0))))

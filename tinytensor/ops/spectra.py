@@ -148,8 +148,7 @@ def eigvals(a: Any) -> Any:
     return cut(packed_eig(a), a.shape[-1:])[0] if isinstance(a, Tensor) else np.linalg.eigvals(a)
 
 
-NEAREST[np.linalg.eig] = ("np.linalg.eigh takes symmetric matrices, and np.linalg.eigvals gives eigenvalues that are "
-                          "real")
+NEAREST[np.linalg.eig] = "the nearest are np.linalg.eigh, for symmetric matrices, and np.linalg.eigvals, if real"
 
 
 # --- singular values ---

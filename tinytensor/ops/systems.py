@@ -116,7 +116,7 @@ def cofactors(a: Any) -> Any:
         pass
     u, s, vh = np.linalg.svd(a)
     sign = np.linalg.det(u) * np.linalg.det(vh)
-    return (u * product_of_others(sign[..., None], s, -1, True)[..., None, :]) @ vh
+    return (u * product_of_others(sign[..., None], s, -1)[..., None, :]) @ vh
 
 
 def of_any_rank(a: Any) -> Any:

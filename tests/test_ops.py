@@ -234,8 +234,8 @@ def answers(op: Op) -> list[Any]:
     _, inside, last = op.name.rpartition(".")
     keys = [key for key, function in NUMPY.items() if function.__name__ == last and not isinstance(key, str)]
     other = NAMESPACES["linalg"].get(last, public(op.name)) is not public(op.name)  # np.linalg has one of its own
-    keys = [key for key in keys if inside and full_name(key) == f"np.{op.name}"
-            or not inside and not (other and full_name(key).startswith("np.linalg."))]
+    keys = [key for key in keys if (full_name(key) == f"np.{op.name}" if inside else
+                                    not (other and full_name(key).startswith("np.linalg.")))]
     return [getattr(key[0], key[1]) if isinstance(key, tuple) else key for key in keys]
 
 

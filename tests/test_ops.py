@@ -18,7 +18,7 @@ from tinytensor import autograd, compose, core, define
 from tinytensor.apply import PUBLIC
 from tinytensor.autograd import gradients
 from tinytensor.core import NUMPY, REGISTRY, Op, Sample, Tensor
-from tinytensor.define import public
+from tinytensor.define import NAMESPACES, public
 from tinytensor.dispatch import full_name
 from tinytensor.testing import complex_step, gradcheck
 from tinytensor.testing.strategies import LAYOUTS, arrays, broadcast_inputs, fixed_inputs, inputs, shapes
@@ -232,8 +232,10 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
 def answers(op: Op) -> list[Any]:
     """The NumPy functions, and methods of ufuncs, that an op answers for."""
     _, inside, last = op.name.rpartition(".")
-    keys = [key for key, function in NUMPY.items()
-            if function.__name__ == last and (not inside or full_name(key) == f"np.{op.name}")]
+    keys = [key for key, function in NUMPY.items() if function.__name__ == last and not isinstance(key, str)]
+    other = NAMESPACES["linalg"].get(last, public(op.name)) is not public(op.name)  # np.linalg has one of its own
+    keys = [key for key in keys if (full_name(key) == f"np.{op.name}" if inside else
+                                    not (other and full_name(key).startswith("np.linalg.")))]
     return [getattr(key[0], key[1]) if isinstance(key, tuple) else key for key in keys]
 
 

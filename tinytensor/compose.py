@@ -19,6 +19,7 @@ from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
 
+WEAK = frozenset(("q",))  # where NumPy itself lets a Python number take the dtype of the arrays beside it
 FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError, RecursionError)
 
 
@@ -162,7 +163,8 @@ def unwrapped(name: str, signature: inspect.Signature, given: dict[str, Any], wa
     floating = [d for d in dtypes if d.kind == "f"]
     dtype = np.result_type(*floating) if floating else None
     for key in wanted & given.keys():
-        given[key] = typed(given[key], dtype)
+        if not (key in WEAK and type(given[key]) in (int, float)):
+            given[key] = typed(given[key], dtype)
     return tensors
 
 

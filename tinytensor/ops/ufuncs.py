@@ -183,7 +183,7 @@ def outer(ufunc: np.ufunc, _: Function | None, a: Any, b: Any, **options: Any) -
     if ufunc.nin != 2 or ufunc.signature:
         raise ValueError(f"np.{ufunc.__name__}.outer: got a function that takes no two numbers; expected one that "
                          f"does, such as np.multiply; call np.{ufunc.__name__} itself")
-    a, b = [x if isinstance(x, Tensor) else np.asarray(operand(x)) for x in (a, b)]
+    a, b = [x if hasattr(x, "ndim") else np.asarray(operand(x)) for x in (a, b)]
     return ufunc(np.reshape(a, (*a.shape, *(1,) * b.ndim)), b, **options)
 
 

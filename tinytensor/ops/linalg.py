@@ -150,7 +150,7 @@ def einsum(subscripts: str, *operands: Any, optimize: Any = True) -> Any:
 # --- norm, and products of vectors ---
 
 
-@op(lambda g, y, x, *, ord, axis, keepdims: regrown(g / nonzero(y), axis, keepdims) * x,
+@op(lambda g, y, x, *, ord, axis, keepdims: regrown(g / nonzero(y), x, axis) * x,
     numpy=(np.linalg.norm,), method=True,
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,))))
 def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: Any = False) -> Any:

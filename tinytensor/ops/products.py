@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import sum_rows
-from ..core import primitive
+from ..core import primitive, state
 from ..machine import one_thread, small_kernels
 
 LINE = 64  # bytes of a line of the cache
@@ -160,7 +160,7 @@ def times_transposed(x: Any, weight: Any) -> Any:
 def weighted_rows(w: Any, x: Any) -> Any:
     """w @ x; over many rows block by block, as in `sum_rows`."""
     n = len(x)
-    if n <= 2 * MANY:
+    if n <= 2 * MANY or state.workers > 1:
         return w @ x
     blocks, rest = divmod(n, MANY)
     whole = n - rest

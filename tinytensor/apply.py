@@ -322,4 +322,5 @@ ADVICE: dict[type[Exception], str] = {
     IndexError: "an index is from -size to size - 1 of its axis",
     TypeError: "convert the inputs with .astype, or see help() of the function",
     ValueError: "reshape the inputs, or see help() of the function",
+    ZeroDivisionError: "give it values, or weights whose sum is not 0",
 }

@@ -126,7 +126,7 @@ def __array_ufunc__(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **
             name = ufunc.__name__
             raise TypeError(f"np.{name}: out= (or `array {name}= tensor`, in-place) would lose the gradient; write "
                             f"y = np.{name}(...) without out")
-        if method in NUMPY:
+        if method in NUMPY and (answer is None or method == "__call__"):
             return NUMPY[method](ufunc, answer, *inputs, **kwargs)
         if answer is None:
             raise unknown(ufunc, method)

@@ -15,6 +15,7 @@ import numpy as np
 from ..broadcasting import sum_rows
 from ..core import primitive
 from ..machine import one_thread, small_kernels
+from ..modes import state
 
 LINE = 64  # bytes of a line of the cache
 FEW = 1200  # so many results a product with a right side turned round has at most for which there are such kernels
@@ -160,7 +161,7 @@ def times_transposed(x: Any, weight: Any) -> Any:
 def weighted_rows(w: Any, x: Any) -> Any:
     """w @ x; over many rows block by block, as in `sum_rows`."""
     n = len(x)
-    if n <= 2 * MANY:
+    if n <= 2 * MANY or state.workers > 1:
         return w @ x
     blocks, rest = divmod(n, MANY)
     whole = n - rest

@@ -426,7 +426,8 @@ def test_matrices_and_other_subclasses() -> None:
     lambda x: np.clip(x, 0, a_max=1, max=2),
     lambda x: np.where(x > 0, x), lambda x: np.einsum("ij", x), lambda x: np.einsum(x, ["a"]), lambda x: np.einsum(x),
     lambda x: np.einsum("i,i", x), lambda x: np.einsum("i", x, dtype=np.int64),
-    lambda x: np.polyfit([0, 1], x, 1, full=True), lambda x: divmod(x, None), lambda x: round(x, "a"), lambda x: pow(x, 2, 5),
+    lambda x: np.polyfit([0, 1], x, 1, full=True), lambda x: divmod(x, None),
+    lambda x: round(x, "a"), lambda x: pow(x, 2, 5),
     lambda x: tt.tensor(None, dtype=float), lambda x: np.cross(x, np.ones(4)),
     lambda x: np.tensordot(x, np.ones(3), 1)])
 def test_wrong_calls_are_refused_by_a_sentence(call: Any) -> None:

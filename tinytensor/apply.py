@@ -20,7 +20,8 @@ PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it i
 
 FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError,
           RecursionError)
-PLAIN = frozenset((ndarray, int, float, bool, complex, type(None)))
+NUMBERS = frozenset((int, float, bool, type(None)))
+PLAIN = NUMBERS | {ndarray, complex}
 
 
 def operand(x: Any, beside: Sequence[Any] = (), whole: bool = False) -> Any:
@@ -47,7 +48,7 @@ def floating(xs: Sequence[Any]) -> Any:
 
 def partner(x: Any, tensor: Tensor) -> Any:
     """The operand beside a Tensor: as `operand`, and real."""
-    if type(x) is float or type(x) is int:
+    if type(x) is float or type(x) is int or (type(x) is ndarray and x.dtype.kind in REAL_KINDS):
         return x
     x = operand(x, (tensor,))
     check_real(x)
@@ -171,6 +172,8 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
                     needs = True
                     inputs.append(x)
                     continue
+            elif type(x) in NUMBERS:
+                arrays.append(x)
             else:
                 arrays.append(x if type(x) is ndarray else operand(x, args, rule is None))
                 others = True

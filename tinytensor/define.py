@@ -135,10 +135,11 @@ ONE, TWO = ((plain, inspect.signature(plain)) for plain in (lambda x: None, lamb
 
 
 def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
-        aliases: Sequence[str] = ()) -> Function:
+        aliases: Sequence[str] = (), note: str = "") -> Function:
     """Define an elementwise op from a NumPy ufunc and one lambda for each input over g, y and the inputs.
 
-    Its docstring and samples are made from the same row. Without rules it has no derivative (comparisons).
+    Its docstring and samples are made from the same row; `note` is a sentence more on the gradient. Without rules it
+    has no derivative (comparisons).
     """
     name, arity = ufunc.__name__, ufunc.nin
     samples: tuple[Sample, ...] = (S((2, 3)), S(())) if arity == 1 else (S((2, 3), (3,)), S((2, 1), (1, 3)))
@@ -150,7 +151,7 @@ def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REA
     plain, signature = ONE if arity == 1 else TWO
     function = (unary if arity == 1 else binary)(record) if rules else general(record, *binder(name, plain, arity))
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = documented(record, ufunc)
+    function.__doc__ = documented(record, ufunc, note)
     setattr(function, "__signature__", signature)
     return publish(function, name, True, (ufunc,), aliases)
 
@@ -168,7 +169,7 @@ def written(rule: Rule) -> str:
     return " ".join(b" ".join(lines).decode().split())
 
 
-def documented(op: Op, ufunc: np.ufunc) -> str:
+def documented(op: Op, ufunc: np.ufunc, note: str = "") -> str:
     """NumPy's first sentence, the rules, the domain, and an example that runs."""
     names = "x" if ufunc.nin == 1 else "ab"
     sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
@@ -180,6 +181,7 @@ def documented(op: Op, ufunc: np.ufunc) -> str:
         return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*whole).item())])
     for name, rule, i in zip(names, op.rules, count()):
         lines += [f"Gradient of {name}: ``{written(rule)}``, for {name} in {op.domain_of(i)}."]
+    lines += [note] if note else []
     point = [next(v for v in (0.5, 1.5) if any(low < v < high for low, high in op.domain_of(i).intervals))
              for i in range(ufunc.nin)]
     with np.errstate(all="ignore"):

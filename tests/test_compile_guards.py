@@ -546,11 +546,13 @@ def variable_of_this_module() -> Any:
 
 @case
 def variable_by_a_text() -> Any:
-    def change() -> None:
-        global SETTING
-        SETTING += 1
+    space: dict[str, Any] = {"SETTING": 2.0}  # a module of its own: all that is reached from globals() is looked at
+    exec('step = lambda x: x * globals()["SET" + "TING"]', space)
 
-    return lambda x: x * globals()["SET" + "TING"], change
+    def change() -> None:
+        space["SETTING"] += 1
+
+    return space["step"], change
 
 
 @case

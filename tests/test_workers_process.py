@@ -117,7 +117,10 @@ def test_ctrl_c_at_any_moment_leaves_whole_steps():
             return world, tt.compile(world.step, world.model, world.opt, workers=2)
         (world, step), stop, interrupts = shared(), False, 0
         step(x, y), step(x, y)
+        begun = False
         def shoot(pid, rng):
+            while not begun:  # subtle: an interrupt inside of thread.start() would end this script
+                time.sleep(0.001)
             while not stop:
                 time.sleep(rng.uniform(0, 0.003))
                 os.kill(pid, signal.SIGINT)
@@ -125,6 +128,7 @@ def test_ctrl_c_at_any_moment_leaves_whole_steps():
         thread.start()
         while interrupts < 200:
             try:
+                begun = True
                 while True:
                     step(x, y)
             except KeyboardInterrupt:

@@ -1,7 +1,46 @@
 """The table of calculus: every op and its rules, by family. A new op goes into its family's file, and nowhere else."""
 
 from ..apply import PUBLIC
-from . import activation, attention, create, elementwise, fused, index, linalg, norm, recurrent, reduce, shape  # ops
+from . import (  # each registers its ops
+    activation,
+    arrange,
+    attention,
+    choice,
+    contract,
+    create,
+    decompositions,
+    einstein,
+    elementwise,
+    fused,
+    index,
+    join,
+    like,
+    limits,
+    linalg,
+    nan,
+    norm,
+    norms,
+    operators,
+    order,
+    padding,
+    polynomial,
+    quantiles,
+    query,
+    recurrent,
+    reduce,
+    refused,
+    rounding,
+    scan,
+    shape,
+    signal,
+    special,
+    spellings,
+    statistics,
+    systems,
+    turn,
+    ufuncs,
+    windows,
+)
 
 globals().update(PUBLIC)
 __all__ = sorted(PUBLIC)

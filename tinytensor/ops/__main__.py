@@ -19,7 +19,9 @@ from ..core import Tensor
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HEAD = "# Written by `python -m tinytensor.ops` from the ops' records: change those, not this file.\n\n"
-RETURNS = {"backward": "None", "retain_grad": "None", "register_hook": "Handle", "split": "list[Tensor]"}
+TENSORS = ("T", "mT", "real", "imag", "flat")  # properties
+RETURNS = {"backward": "None", "retain_grad": "None", "register_hook": "Handle", "split": "list[Tensor]", "item": "Any",
+           "tobytes": "bytes"}
 
 
 def signature(name: str, function: Callable[..., Any], method: bool) -> str:
@@ -29,7 +31,7 @@ def signature(name: str, function: Callable[..., Any], method: bool) -> str:
         if method and i == 0:
             parameters.append("self" if p.kind is not p.VAR_POSITIONAL else f"self, *{p.name}: Any")
             continue
-        star = "*" if p.kind is p.VAR_POSITIONAL else ""
+        star = "*" if p.kind is p.VAR_POSITIONAL else "**" if p.kind is p.VAR_KEYWORD else ""
         if p.kind is p.KEYWORD_ONLY and not any(text.startswith("*") or ", *" in text for text in parameters):
             parameters.append("*")
         parameters.append(f"{star}{p.name}: Any" + ("" if p.default is p.empty else " = ..."))
@@ -38,14 +40,15 @@ def signature(name: str, function: Callable[..., Any], method: bool) -> str:
 
 def methods() -> str:
     """The stub of what ops attach to Tensor."""
-    lines = [HEAD + "from typing import Any\n", "from .autograd import Handle", "from .core import Tensor\n",
-             "class Methods:"]
+    lines = [HEAD + "# ruff: noqa: E501\n\nfrom typing import Any\n", "from .hooks import Handle",
+             "from .core import Tensor\n", "class Methods:"]
     elsewhere = ("tinytensor.core", "tinytensor.dispatch")
     own = {name for name in vars(Tensor) if getattr(vars(Tensor)[name], "__module__", "") not in elsewhere}
     for name in sorted(own):
         value = vars(Tensor)[name]
-        if isinstance(value, property) and name in ("T", "mT"):
-            lines += ["    @property", f"    def {name}(self) -> Tensor: ..."]
+        if isinstance(value, property) and getattr(value.fget, "__module__", "").startswith("tinytensor.ops"):
+            kind = "Tensor" if name in TENSORS else "Any"
+            lines += ["    @property", f"    def {name}(self) -> {kind}: ..."]
         elif inspect.isfunction(value):
             ignore = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
             lines.append(f"    {signature(name, value, method=True)}{ignore}")

@@ -28,7 +28,7 @@ def reducing(function: Function) -> Function:
     """What answers for a ufunc's `reduce`, which goes along the first axis where `np.sum` takes all."""
 
     def reduce(x: Any, axis: Any = 0, **params: Any) -> Any:
-        return function(x, axis, **params)
+        return function(x, axis, **{key: value for key, value in params.items() if value is not None})
 
     return update_wrapper(reduce, function)
 

@@ -22,8 +22,8 @@ FLOORS = [
     {"compose"},
     {"ops", "recomputing", "transforms"},
     {"linalg"},
-    {"nn", "testing"},
-    {"models", "compiler"},
+    {"nn"},
+    {"models", "compiler", "testing"},
     {"checkpoint", "diagnostics", "reference"},
 ]
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}

@@ -31,6 +31,7 @@ class Composed(NamedTuple):
     numpy: Function
     samples: Sequence[Sample]
     domain: tuple[Domain, ...]
+    inputs: str = ""  # the parameters that gradients flow to; the first one if empty
 
 
 COMPOSED: dict[str, Composed] = {}
@@ -63,7 +64,7 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
         name = composition.__name__ if composition.__name__ == numpy.__name__ else composition.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
         apply = differentiated(full, numpy, composition, inputs)
-        COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain))
+        COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain), inputs)
         return publish(apply, name, method, (numpy,), aliases, namespace)
 
     return define

@@ -11,30 +11,55 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, Op, Params, Tensor, as_array, ndarray, new, paused, record, settled, state
+from .core import NO_PARAMS, REAL_KINDS, Op, Params, Tensor, TracerBase, as_array, ndarray, new, record, settled
 from .dispatch import SEQUENCE, SIMPLE, Function, plain, spelled
+from .modes import paused, state, watched, watching
 
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
 
-PLAIN = (ndarray, np.generic, int, float, complex, type(None))
+FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError,
+          RecursionError)
+PLAIN = frozenset((ndarray, int, float, bool, complex, type(None)))
 
 
-def operand(x: Any) -> Any:
-    """What an op computes with when it is given `x`; subtle: a Python number stays one, or it would promote float32."""
+def operand(x: Any, beside: Sequence[Any] = (), whole: bool = False) -> Any:
+    """What an op computes with when it is given `x`, and `beside` it other inputs.
+
+    Lists of Python floats take the floating dtype beside them; those of integers too, unless they stay `whole`.
+    Subtle: a Python number stays one, or it would promote float32.
+    """
     if isinstance(x, Tensor):
         return x.data
-    return x if isinstance(x, PLAIN) or hasattr(x, "__array_function__") else as_array(x)
+    if type(x) in PLAIN or isinstance(x, TracerBase | np.generic | int | float):
+        return x
+    if isinstance(x, np.matrix):
+        raise TypeError("got a np.matrix, whose * is a matrix product; expected an array; write np.asarray(x)")
+    y = as_array(x, beside=floating(beside))
+    return as_array(x) if whole and y.dtype.kind == "f" and np.asarray(x).dtype.kind in "iu" else y
 
 
-def partner(x: Any) -> Any:
-    """The operand beside a Tensor: as `operand`, and not complex, which has no gradient here."""
+def floating(xs: Sequence[Any]) -> Any:
+    """The floating dtype of the arrays among the inputs; None where there is none."""
+    dtypes = [x.dtype for x in xs if isinstance(x, Tensor | ndarray | np.generic) and x.dtype.kind == "f"]
+    return np.result_type(*dtypes) if dtypes else None
+
+
+def partner(x: Any, tensor: Tensor) -> Any:
+    """The operand beside a Tensor: as `operand`, and real."""
     if type(x) is float or type(x) is int:
         return x
-    x = operand(x)
-    if isinstance(x, complex) or (isinstance(x, ndarray | np.generic) and x.dtype.kind == "c"):
-        raise TypeError("a complex number met a Tensor; expected a real one; compute with .real and .imag apart")
+    x = operand(x, (tensor,))
+    check_real(x)
     return x
+
+
+def check_real(x: Any) -> None:
+    """Refuse what has no gradient here, and would take that of the Tensor beside it away."""
+    if isinstance(x, complex) or (isinstance(x, ndarray | np.generic) and x.dtype.kind not in REAL_KINDS):
+        if isinstance(x, complex) or x.dtype.kind == "c":
+            raise TypeError("a complex number met a Tensor; expected a real one; compute with .real and .imag apart")
+        raise TypeError(f"values of dtype {x.dtype} met a Tensor; expected real numbers; convert them: a.astype(float)")
 
 
 # --- the three appliers ---
@@ -47,21 +72,27 @@ def unary(op: Op) -> Function:
 
     def apply(x: Any) -> Any:
         if not isinstance(x, Tensor):
-            return forward(operand(x))
+            a = operand(x)
+            try:
+                return forward(a)
+            except FAULTS as error:
+                raise explained(op, error, (a,)) from None
         a = x.data
         try:
             y = forward(a)
-        except (ValueError, TypeError) as error:
+        except FAULTS as error:
             raise explained(op, error, (a,)) from None
         t: Tensor = new(Tensor)
         t.data = y if type(y) is ndarray else settled(y)
-        t.grad = t.hooks = None
+        t._grad = t.hooks = None
         if x.needs and (not paused or state.recording):
             t.needs, t.op = True, op
             t.inputs, t.saved, t.params = (x,), (a,), NO_PARAMS
         else:
             t.needs, t.op = False, None
             t.inputs, t.saved, t.params = (), (), NO_PARAMS
+        if watching:
+            watched(t, op, (a,))
         return t
 
     return apply
@@ -78,28 +109,34 @@ def binary(op: Op) -> Function:
             if a.needs:
                 left = a
         else:
-            x = partner(a) if isinstance(b, Tensor) else operand(a)
+            x = partner(a, b) if isinstance(b, Tensor) else operand(a, (b,))
         if isinstance(b, Tensor):
             z = b.data
             if b.needs:
                 right = b
         elif isinstance(a, Tensor):
-            z = partner(b)
+            z = partner(b, a)
         else:
-            return forward(x, operand(b))
+            z = operand(b, (a,))
+            try:
+                return forward(x, z)
+            except FAULTS as error:
+                raise explained(op, error, (x, z)) from None
         try:
             y = forward(x, z)
-        except (ValueError, TypeError) as error:
+        except FAULTS as error:
             raise explained(op, error, (x, z)) from None
         t: Tensor = new(Tensor)
         t.data = y if type(y) is ndarray else settled(y)
-        t.grad = t.hooks = None
+        t._grad = t.hooks = None
         if (left is not None or right is not None) and (not paused or state.recording):
             t.needs, t.op = True, op
             t.inputs, t.saved, t.params = (left, right), (x, z), NO_PARAMS
         else:
             t.needs, t.op = False, None
             t.inputs, t.saved, t.params = (), (), NO_PARAMS
+        if watching:
+            watched(t, op, (x, z))
         return t
 
     return apply
@@ -125,7 +162,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
             except Beyond:
                 return wider(*args, **kwargs)  # type: ignore[misc]
         inputs: list[Tensor | None] = []
-        arrays, tensors, needs = [], False, False
+        arrays, tensors, needs, others = [], False, False, False
         for x, rule in zip(args, rules):  # noqa: B905 (a variadic op has rules without end)
             if isinstance(x, Tensor):
                 tensors = True
@@ -135,17 +172,33 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
                     inputs.append(x)
                     continue
             else:
-                arrays.append(x if type(x) is ndarray else operand(x))
+                arrays.append(x if type(x) is ndarray else operand(x, args, rule is None))
+                others = True
             inputs.append(None)
         try:
             y = forward(*arrays, **params)
-        except (ValueError, TypeError, IndexError) as error:
-            raise explained(op, error, arrays) from None
+        except FAULTS as error:
+            arrays, y = again(op, error, arrays, params)
         if not tensors:
             return y[0] if type(y) is tuple else y
+        if others and (type(y) is not ndarray or y.dtype.kind not in REAL_KINDS):
+            for x in (*arrays, np.asarray(y) if isinstance(y, float) else y):
+                check_real(x)
         return record(op, y, inputs, arrays, params, needs)
 
     return apply
+
+
+def again(op: Op, error: Exception, arrays: list[Any], params: Params) -> Any:
+    """The inputs and the output where Python's numbers had to be arrays: most ops take them as they are."""
+    if not isinstance(error, AttributeError) or not any(isinstance(x, int | float) for x in arrays):
+        raise explained(op, error, arrays) from None
+    dtype = floating(arrays)
+    arrays = [as_array(x, beside=dtype) if isinstance(x, int | float) else x for x in arrays]
+    try:
+        return arrays, op.forward(*arrays, **params)
+    except FAULTS as second:
+        raise explained(op, second, arrays) from None
 
 
 # --- which argument is what, and what was wrong with it ---
@@ -188,9 +241,9 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
             if len(given) < arity:
                 given += tuple(missing(argument, kwargs) for argument in inputs[len(given) :])
             if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]):
-                rest = (rest,)
+                rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
-        if kwargs or len(params) < len(names) or len(rest) > len(params):
+        if kwargs or len(rest) > len(params):
             params = complete(params, rest, kwargs)
         for key, x in params.items():
             if type(x) not in SIMPLE:
@@ -198,6 +251,10 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
                     params[key] = plain(key, x)
                 except TypeError as error:
                     raise usage(str(error)) from None
+        if len(params) < len(names):
+            params = {**defaults, **params}
+            if len(params) < len(names):
+                complete(params, (), NO_PARAMS)
         return given, params
 
     def translated() -> dict[str, str]:
@@ -232,7 +289,8 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
 
 def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
-    if (spoken := str(error).partition(":")[0]) in PUBLIC or spoken == op.name:
+    spoken = str(error).partition(":")[0]
+    if (spoken in PUBLIC or spoken == op.name or spoken.startswith("np.")) and "gufunc" not in str(error):
         return error
     shapes = [np.shape(a) for a in arrays]
     kind = next((k for k in ADVICE if isinstance(error, k)), TypeError)
@@ -243,12 +301,16 @@ def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
             return ValueError(f"{op.name}: shapes {' and '.join(map(str, shapes))} do not broadcast: aligned at the "
                               f"right, two sizes must be equal, or one of them 1; reshape one, or add an axis of 1")
     given = ", ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") else repr(a) for a in arrays)
-    return kind(f"{op.name}: {error} (given {given}); {ADVICE[kind]}")
+    if isinstance(error, AttributeError):
+        return TypeError(f"{op.name}: got {given}; expected arrays, Tensors or lists of numbers; see help({op.name})")
+    text = " ".join(str(error).removeprefix(f"{op.name}: ").split())
+    return kind(f"{op.name}: {text} (given {given}); {ADVICE[kind]}")
 
 
 ADVICE: dict[type[Exception], str] = {
     np.linalg.LinAlgError: "see help() of the function for the matrices that it takes",
     np.exceptions.AxisError: "an axis is from -ndim to ndim - 1",
+    OverflowError: "give a number that the dtype can hold, or a larger dtype",
     IndexError: "an index is from -size to size - 1 of its axis",
     TypeError: "convert the inputs with .astype, or see help() of the function",
     ValueError: "reshape the inputs, or see help() of the function",

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .apply import PUBLIC, explained, here
-from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, paused, record, settled, state
+from .apply import FAULTS, PUBLIC, check_real, explained, here, operand
+from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record, settled
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
+from .modes import paused, state
 
 WEAK = frozenset(("q",))  # where NumPy itself lets a Python number take the dtype of the arrays beside it
-FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError, RecursionError)
 
 
 class Composed(NamedTuple):
@@ -43,7 +43,8 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
     """Answer for a function of NumPy's, whose gradient is that of the decorated composition of ops.
 
     The composition has NumPy's parameters: their names, order and defaults. It is called only where a gradient is
-    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others.
+    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others. If it has one
+    parameter more, `value`, that is what NumPy has computed.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
     """
 
     def define(composition: Function) -> Function:
-        name = composition.__name__.rstrip("_")
+        name = composition.__name__ if composition.__name__ == numpy.__name__ else composition.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
         apply = differentiated(full, numpy, composition, inputs)
         COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain))
@@ -70,8 +71,9 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
 
 def differentiated(full: str, numpy: Function, composition: Function, inputs: str = "") -> Function:
     """The function that `composed` offers: NumPy's values, and the composition's gradient."""
-    signature = inspect.Signature([p.replace(annotation=p.empty) for p in
-                                   inspect.signature(composition).parameters.values()])
+    parameters = inspect.signature(composition).parameters
+    told = "value" in parameters
+    signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters.values() if p.name != "value"])
     wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
     shell = Op(full, numpy, ())
 
@@ -82,7 +84,10 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             hint = "".join(here(key) for key in kwargs.keys() - signature.parameters.keys())
             raise TypeError(f"{full}: {error}{hint}; expected {full}{signature}") from None
         given = bound.arguments
-        tensors = unwrapped(full, signature, given, wanted)
+        try:
+            tensors = unwrapped(full, signature, given, wanted)
+        except OverflowError as error:
+            raise explained(shell, error, []) from None
         recorded = any(x.needs for x in tensors) and (not paused or state.recording)
         whole = dict(given) if recorded else NO_PARAMS
         for key, x in given.items():
@@ -99,9 +104,11 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             return held(y)
         given.update(whole)
         with np.errstate(all="ignore"):  # what there is to say NumPy has said
-            return adopted(full, y, composition(*bound.args, **bound.kwargs), tensors)
+            z = composition(*bound.args, **bound.kwargs, **({"value": y} if told else NO_PARAMS))
+            return adopted(full, y, z, tensors)
 
     update_wrapper(apply, composition)
+    setattr(apply, "__signature__", signature)
     apply.__name__ = apply.__qualname__ = full.rpartition(".")[2]
     return apply
 
@@ -154,8 +161,7 @@ def unwrapped(name: str, signature: inspect.Signature, given: dict[str, Any], wa
         if key in wanted:
             collect(x, tensors, dtypes)
         elif type(x) not in SIMPLE:
-            if isinstance(x, Tensor):
-                tensors.append(x)
+            collect(x, tensors)
             try:
                 given[key] = plain(key, x)
             except TypeError as error:
@@ -186,8 +192,8 @@ def typed(x: Any, dtype: Any) -> Any:
     if isinstance(x, SEQUENCE):
         if holds_arrays(x):
             return type(x)([typed(part, dtype) for part in x])
-        return as_array(x, None if dtype is None or not x or as_array(x).dtype.kind == "b" else dtype) if x else x
-    return x
+        return as_array(x, beside=dtype) if x else x
+    return x if isinstance(x, Tensor) else operand(x)
 
 
 def holds_arrays(x: Any) -> bool:
@@ -223,7 +229,10 @@ def held(y: Any) -> Any:
     """Arrays as Tensors that need no gradient; all else as it is."""
     if isinstance(y, SEQUENCE):
         return apart(y, [held(part) for part in y])
-    return record(SHELL, y, [], [], NO_PARAMS, False) if isinstance(y, ndarray | np.generic) else y
+    if not isinstance(y, ndarray | np.generic):
+        return y
+    check_real(y)
+    return record(SHELL, y, [], [], NO_PARAMS, False)
 
 
 SHELL = Op("constant", lambda: None, ())

@@ -36,6 +36,12 @@ def reducing(function: Function) -> Function:
 NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> what `tt.linalg` offers, by name
 
 
+def public(name: str) -> Function:
+    """The function of a full name: "exp", "linalg.det"."""
+    namespace, _, last = name.rpartition(".")
+    return NAMESPACES[namespace][last]
+
+
 def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str],
             namespace: str = "") -> Function:
     """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`."""
@@ -54,7 +60,12 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
 def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
            namespace: str = "") -> Callable[[Function], Function]:
     """Offer a function that is composed of ops, with no rule of its own, as `publish` does."""
-    return lambda function: publish(function, function.__name__, method, numpy, aliases, namespace)
+
+    def define(function: Function) -> Function:
+        function.__name__ = function.__qualname__ = function.__name__.rstrip("_")
+        return publish(function, function.__name__, method, numpy, aliases, namespace)
+
+    return define
 
 
 class Every(Sequence[Rule]):
@@ -78,10 +89,11 @@ class Every(Sequence[Rule]):
 
 def as_called(forward: Function, spread: bool) -> inspect.Signature:
     """The signature that users see: ``reshape(x, *shape)`` where it spreads, ``concatenate(arrays, axis=0)``."""
-    first, second, *rest = inspect.signature(forward).parameters.values()
+    first, *rest = inspect.signature(forward).parameters.values()
     if spread:
-        return inspect.Signature([first, second.replace(kind=second.VAR_POSITIONAL, default=second.empty), *rest])
-    return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, second, *rest)])
+        return inspect.Signature([first, rest[0].replace(kind=first.VAR_POSITIONAL, default=first.empty),
+                                  *[p.replace(kind=p.KEYWORD_ONLY) for p in rest[1:]]])
+    return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, *rest)])
 
 
 def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:

@@ -520,7 +520,11 @@ for module, advice in ((np.lib.scimath, DEPENDS), (np.strings, OUTSIDE), (np.cha
 ENGINE: dict[str, dict[str, Any]] = {
     "gathered": {"kind": "gather", "unbuffered": always, "linear": "first"},
     "check_range": {"kind": "check", "unbuffered": always},
+    "check_turn": {"kind": "check"},
+    "real_eig": {},
     "put_into_zeros": {"unbuffered": always, "linear": "first"},
+    "sum_one_hot": {"kind": "product", "out": always, "unbuffered": always, "linear": "one", "flops": two_a_product},
+    "sum_elements": {"unbuffered": always, "linear": "first"},
     "sum_sorted": {},
     "take_along_axis": {"kind": "gather"},
     "measured": {"unbuffered": always},

@@ -17,6 +17,7 @@ from ..core import Tensor, as_array
 from ..ops.elementwise import nonzero
 from ..ops.fused import check_range, log_softmax
 from ..ops.index import gathered, take_along_axis
+from ..ops.shape import moveaxis
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss", "mse_loss",
            "nll_loss", "smooth_l1_loss"]
@@ -188,7 +189,7 @@ def classes_last(name: str, x: Any, targets: Any) -> Any:
     if shape[:1] + shape[2:] != given if len(shape) > 1 else given or not shape:
         raise ValueError(f"{name}: logits of shape {shape} and targets of shape {given}; expected targets of the shape "
                          f"of logits without axis 1, the classes; where classes come last, use tt.cross_entropy")
-    return ops.shape.moveaxis(x, 1, -1) if len(shape) > 2 else x
+    return moveaxis(x, 1, -1) if len(shape) > 2 else x
 
 
 def likelihood(name: str, logp: Any, targets: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
@@ -284,7 +285,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight:
         if weight is None and not label_smoothing:
             return ops.fused.cross_entropy(x, targets, reduction, ignore_index)
     else:
-        x, targets = (ops.shape.moveaxis(a, 1, -1) if a.ndim > 2 else a for a in paired(name, x, targets))
+        x, targets = (moveaxis(a, 1, -1) if a.ndim > 2 else a for a in paired(name, x, targets))
     w, logp, even = class_weights(name, weight, x), log_softmax(x), label_smoothing / x.shape[-1]
     weighted = logp if w is None else logp * w
     if probable:

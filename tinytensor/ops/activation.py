@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core import S, state
+from ..core import S
 from ..define import op
+from ..modes import state
 from .elementwise import sigmoid, tanh
 
 # --- erf ---
@@ -73,9 +74,9 @@ def erf(x: Any) -> Any:
 # --- activations ---
 
 
-@op(lambda g, y, x: np.where(x > 0, g, 0), method=True, samples=(S((2, 3)), S(())))
+@op(lambda g, y, x: np.where(x <= 0, 0, g), method=True, samples=(S((2, 3)), S(())))
 def relu(x: Any) -> Any:
-    """max(x, 0), elementwise. The gradient at 0 is 0.
+    """max(x, 0), elementwise. The gradient at 0 is 0; where x is nan it passes, as in PyTorch: a nan is never hidden.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import ones, unbroadcast
+from ..broadcasting import ones, unbroadcast
 from ..core import S
 from ..define import op
 from .fused import softmax

@@ -7,13 +7,21 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..core import NUMPY, S, Tensor, as_array
-from ..define import expose, op
+from ..core import Tensor, as_array, dtypes_in
+from ..define import expose
+from ..dispatch import plain
+from .like import full_like
 
 
 def shaped(shape: tuple[Any, ...]) -> Any:
-    """A shape given as several integers or as one tuple."""
-    return shape[0] if len(shape) == 1 else shape
+    """A shape given as several integers, or as one tuple, array or Tensor of them."""
+    return plain("shape", shape[0] if len(shape) == 1 else shape)
+
+
+def single(values: Any) -> Any:
+    """The dtype of what Python's numbers make: float32 for floats; NumPy's scalars bring theirs."""
+    dtype = np.result_type(*values)
+    return np.dtype(np.float32) if dtype == np.float64 and not dtypes_in(list(values)) else dtype
 
 
 @expose()
@@ -59,8 +67,23 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
 
 
 @expose()
+def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
+    """A shape whose values are whatever stood in that memory.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.empty(2, 3).shape
+    (2, 3)
+    """
+    return Tensor(np.empty(shaped(shape), dtype), requires_grad)
+
+
+@expose()
 def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """One value everywhere, in its own dtype unless another is given.
+    """One value everywhere, in its own dtype unless another is given; an array is broadcast.
+
+    A gradient flows to a `fill_value` that is a Tensor.
 
     Examples
     --------
@@ -68,15 +91,17 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
     >>> tt.full(2, 7.0)
     tensor([7., 7.])
     """
-    if isinstance(fill_value, Tensor) and fill_value.needs:
-        raise TypeError("full: fill_value is a tensor that requires grad, and its gradient would be lost; expected a "
-                        "number; write tt.broadcast_to(value, shape)")
-    value = as_array(fill_value, dtype)
-    return Tensor(np.full(shape, value, value.dtype), requires_grad)
+    if not isinstance(fill_value, Tensor) and dtype is None:
+        fill_value = as_array(fill_value)
+    y = np.empty(shaped((shape,)), fill_value.dtype if dtype is None else dtype)
+    filled: Tensor = full_like(Tensor(y), fill_value)
+    if requires_grad:
+        filled.requires_grad = True
+    return filled
 
 
 @expose()
-def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
+def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Ones on diagonal k, zeros elsewhere.
 
     Examples
@@ -86,7 +111,35 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = np.float32, requi
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.eye(n, m, k, dtype), requires_grad)
+    return Tensor(np.eye(N, M, k, dtype), requires_grad)
+
+
+@expose()
+def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
+    """The identity matrix of n rows.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.identity(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    return Tensor(np.identity(n, dtype), requires_grad)
+
+
+@expose()
+def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
+    """Ones at and below diagonal k, zeros above.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tri(2)
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
+    return Tensor(np.tri(N, M, k, dtype), requires_grad)
 
 
 @expose()
@@ -99,22 +152,10 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tt.arange(2, 8, 2)
     tensor([2, 4, 6])
     """
-    if dtype is None and any(isinstance(bound, float) for bound in bounds):
-        dtype = np.float32
-    return Tensor(np.arange(*bounds, dtype=dtype), requires_grad)
-
-
-@expose()
-def linspace(start: float, stop: float, num: int = 50, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
-    """`num` numbers in equal steps from start to stop, both included.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.linspace(0, 1, 3)
-    tensor([0. , 0.5, 1. ])
-    """
-    return Tensor(np.linspace(start, stop, num, dtype=dtype), requires_grad)
+    numbers = [plain("arange", bound) for bound in bounds]
+    if dtype is None and any(isinstance(number, float) for number in numbers):
+        dtype = single([bound.data if isinstance(bound, Tensor) else bound for bound in bounds])
+    return Tensor(np.arange(*numbers, dtype=dtype), requires_grad)
 
 
 # --- random ---
@@ -158,63 +199,3 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
     (2, 3)
     """
     return Tensor(random.as_generator(rng).randint(low, high, size))
-
-
-# --- like another ---
-
-
-@op(None, numpy=(np.zeros_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64)))
-def zeros_like(x: Any, dtype: Any = None) -> Any:
-    """Zeros of the shape and dtype of x.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.zeros_like(tt.ones(2))
-    tensor([0., 0.])
-    """
-    return np.zeros_like(x, dtype=dtype)
-
-
-@op(None, numpy=(np.ones_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64)))
-def ones_like(x: Any, dtype: Any = None) -> Any:
-    """Ones of the shape and dtype of x.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.ones_like(tt.zeros(2))
-    tensor([1., 1.])
-    """
-    return np.ones_like(x, dtype=dtype)
-
-
-@op(None, numpy=(np.full_like,), samples=(S((2, 3), fill_value=2.0), S((2, 3), fill_value=2, dtype=np.float64)))
-def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """One value everywhere, in the shape and dtype of x.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.full_like(tt.zeros(2), 7.0)
-    tensor([7., 7.])
-    """
-    return np.full_like(x, fill_value, dtype=dtype)
-
-
-# --- what NumPy may ask of a Tensor without a gradient: shapes and comparisons, answered from its array ---
-
-
-def observed(function: Any) -> Any:
-    """The NumPy function on the arrays inside of Tensors."""
-
-    def answer(*args: Any, **kwargs: Any) -> Any:
-        return function(*[x.data if isinstance(x, Tensor) else x for x in args], **kwargs)
-
-    return answer
-
-
-for function in (np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.result_type, np.array_repr,
-                 np.array_str, np.array2string, np.iscomplexobj, np.isrealobj, np.may_share_memory,
-                 np.shares_memory):
-    NUMPY[function] = observed(function)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import ones, sum_rows
+from ..broadcasting import ones, sum_rows
 from ..collectives import all_reduce_sum, world_size
 from ..core import POSITIVE, REAL, S
 from ..define import op
@@ -233,7 +233,7 @@ def through_rows(g: Any, x: Any, weight: Any, extras: Any, centre: bool) -> Any:
     if centre:
         away += outer(gx @ one, share)
     gx += away
-    return gx if x.ndim == 2 else gx.reshape(x.shape)
+    return gx if gx.shape == x.shape else gx.reshape(x.shape)
 
 
 def of_scale(g: Any, weight: Any, extras: Any) -> Any:
@@ -280,7 +280,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps:
     y, inverse = divided(d, weight, eps)
     if bias is not None:
         y = np.add(y, bias.reshape(-1), out=y) if y.dtype == bias.dtype else y + bias.reshape(-1)
-    return y if x.ndim == 2 else y.reshape(x.shape), (d, inverse)
+    return y if y.shape == x.shape else y.reshape(x.shape), (d, inverse)
 
 
 @op(lambda g, y, x, weight, *, extras, **_: through_rows(g, x, weight, extras, centre=False),
@@ -306,4 +306,4 @@ def rms_norm(x: Any, weight: Any = None, axes: int = 1, eps: float | None = None
     """
     rows = places("rms_norm", x, axes, weight=weight)
     y, inverse = divided(rows, weight, smallest(x, eps))
-    return y if x.ndim == 2 else y.reshape(x.shape), (rows, inverse)
+    return y if y.shape == x.shape else y.reshape(x.shape), (rows, inverse)

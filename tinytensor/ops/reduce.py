@@ -15,8 +15,8 @@ from ..compose import observing
 from ..core import S, ndarray
 from ..define import op
 from .elementwise import nonzero
+from .join import concatenate
 from .masked import wide_max, wide_mean, wide_min, wide_prod, wide_std, wide_sum, wide_var
-from .shape import concatenate
 
 AXES = (S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=(0, -1)), S((2, 3), axis=1, keepdims=True), S(()), S((4,)))
 

@@ -10,7 +10,7 @@ from ..compose import composed
 from ..core import S
 from ..define import op
 from .masked import cast, wide_cumsum
-from .shape import flip
+from .turn import flip
 
 ALONG = (S((2, 3)), S((2, 3), axis=0), S((3,), axis=-1))
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..compose import arrays_of, composed
 from ..core import S
-from .index import sliding_window_view
 from .masked import NOTHING
+from .windows import sliding_window_view
 
 SLOPES = (S((5,)), S((3, 4)), S((3, 4), axis=0), S((4, 3), axis=0, edge_order=2), S((5,), 0.5),
           S((4,), np.array([0.0, 1.0, 1.5, 3.0])), S((4,), np.array([0.0, 1.0, 1.5, 3.0]), edge_order=2),

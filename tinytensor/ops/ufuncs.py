@@ -13,8 +13,9 @@ import numpy as np
 
 from ..apply import explained, operand
 from ..compose import FAULTS, adopted, arrays_of, collect, differentiated, held
-from ..core import NUMPY, Op, Tensor, ndarray, paused, state
+from ..core import NUMPY, Op, Tensor, ndarray
 from ..dispatch import Function, unknown
+from ..modes import paused, state
 from .masked import NOTHING, cast, flag, kept
 from .reduce import last, logsumexp
 from .scan import along, scanned

@@ -1,0 +1,250 @@
+"""Sums of products over chosen axes: tensordot, and NumPy's other products of arrays and of vectors.
+
+The gradient of each is a product of the same kind. `matmul` stands in `linalg.py`, `einsum` in `einstein.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..compose import composed
+from ..core import S, as_array
+from ..define import expose, op
+from .join import alike
+
+# --- tensordot, of which the others are special cases ---
+
+
+def paired(axes: Any, a: Any, b: Any) -> tuple[list[int], list[int]]:
+    """Which axes of a and of b are summed over, from any of the ways to write it."""
+    if np.ndim(axes) == 0 and not isinstance(axes, list | tuple):
+        n = int(axes)
+        return list(range(np.ndim(a) - n, np.ndim(a))), list(range(n))
+    first, second = ([axis] if np.ndim(axis) == 0 else list(axis) for axis in axes)
+    return [int(i) % np.ndim(a) for i in first], [int(i) % np.ndim(b) for i in second]
+
+
+def left(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
+    """The gradient of a, of a tensordot over these axes."""
+    mine, others = summed
+    a, b = alike((a, b))
+    free = [i for i in range(a.ndim) if i not in mine]
+    kept = [i for i in range(b.ndim) if i not in others]
+    z = np.tensordot(g, b, (list(range(len(free), g.ndim)), kept))
+    return z.transpose(np.argsort(free + [mine[others.index(i)] for i in sorted(others)]).tolist())
+
+
+def right(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
+    """The gradient of b, of a tensordot over these axes."""
+    others, mine = summed
+    a, b = alike((a, b))
+    free = [i for i in range(b.ndim) if i not in mine]
+    kept = [i for i in range(a.ndim) if i not in others]
+    z = np.tensordot(a, g, (kept, list(range(len(kept)))))
+    return z.transpose(np.argsort([mine[others.index(i)] for i in sorted(others)] + free).tolist())
+
+
+@op(lambda g, y, a, b, *, axes: left(g, a, b, paired(axes, a, b)),
+    lambda g, y, a, b, *, axes: right(g, a, b, paired(axes, a, b)), numpy=(np.tensordot,), analytic=True,
+    samples=(S((2, 3), (3, 4), axes=1), S((2, 3, 4), (4, 3, 5), axes=((1, 2), (1, 0))), S((2, 3), (3, 2), axes=(0, -1)),
+             S((2,), (3,), axes=0), S((2, 3), (2, 3)), S((0, 3), (3, 2), axes=1)))
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """The sum of products over pairs of axes: so many last ones of a and first ones of b, or two lists of them.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensordot(tt.ones((2, 3)), tt.ones((4, 3)), axes=(1, 1)).shape
+    (2, 4)
+    """
+    a, b = alike((a, b))
+    return np.tensordot(a, b, axes)
+
+
+def crossed(a: Any, b: Any, last: int) -> tuple[list[int], list[int]]:
+    """The axes that `dot` (last 2) and `inner` (last 1) sum over; none with a number."""
+    if not np.ndim(a) or not np.ndim(b):
+        return [], []
+    return [np.ndim(a) - 1], [max(np.ndim(b) - last, 0)]
+
+
+@op(lambda g, y, a, b: left(g, a, b, crossed(a, b, 2)), lambda g, y, a, b: right(g, a, b, crossed(a, b, 2)),
+    numpy=(np.dot,), method=True, analytic=True,
+    samples=(S((3,), (3,)), S((2, 3), (3,)), S((2, 3), (3, 4)), S((2, 3, 4), (5, 4, 2)), S((), (3,)), S((2, 3), ()),
+             S((3,), (2, 3, 4))))
+def dot(a: Any, b: Any) -> Any:
+    """The product of two vectors, matrices or numbers; of more axes the sum over the last of a and second-last of b.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([1.0, 2.0]).dot(tt.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    return np.dot(*alike((a, b)))
+
+
+@op(lambda g, y, a, b: left(g, a, b, crossed(a, b, 1)), lambda g, y, a, b: right(g, a, b, crossed(a, b, 1)),
+    numpy=(np.inner,), analytic=True, samples=(S((3,), (3,)), S((2, 3), (4, 3)), S((2, 3), (3,)), S((), (2, 3))))
+def inner(a: Any, b: Any) -> Any:
+    """The sum over the last axes of both.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.inner(tt.tensor([1.0, 2.0]), tt.tensor([[3.0, 4.0], [5.0, 6.0]]))
+    tensor([11., 17.])
+    """
+    return np.inner(*alike((a, b)))
+
+
+@op(lambda g, y, a, b: (g @ np.reshape(alike((a, b))[1], -1)).reshape(a.shape),
+    lambda g, y, a, b: (np.reshape(alike((a, b))[0], -1) @ g).reshape(b.shape),
+    numpy=(np.outer,), analytic=True, samples=(S((2,), (3,)), S((2, 2), (3,)), S((), (3,)), S((0,), (2,))))
+def outer(a: Any, b: Any) -> Any:
+    """Every element of a times every element of b, both flattened.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.outer(tt.tensor([1.0, 2.0]), tt.tensor([3.0, 4.0]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
+    return np.outer(*alike((a, b)))
+
+
+@op(lambda g, y, a, b: g * np.reshape(alike((a, b))[1], a.shape),
+    lambda g, y, a, b: g * np.reshape(alike((a, b))[0], b.shape),
+    numpy=(np.vdot,), samples=(S((3,), (3,)), S((2, 3), (3, 2)), S((), ())))
+def vdot(a: Any, b: Any) -> Any:
+    """The sum of products of two arrays of one size, both flattened.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.vdot(tt.ones((2, 3)), tt.ones(6))
+    tensor(6.)
+    """
+    return np.vdot(*alike((a, b)))
+
+
+def blocks(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+    """Kronecker's product with its blocks apart, (a0, b0, a1, b1, ...), and both factors with as many axes."""
+    a, b = alike((a, b))
+    n = max(a.ndim, b.ndim)
+    a, b = (np.reshape(x, (1,) * (n - x.ndim) + x.shape) for x in (a, b))
+    return g.reshape([size for pair in zip(a.shape, b.shape, strict=True) for size in pair]), a, b
+
+
+def outer_factor(g: Any, a: Any, b: Any) -> Any:
+    apart, _, z = blocks(g, a, b)
+    return np.tensordot(apart, z, (list(range(1, 2 * z.ndim, 2)), list(range(z.ndim)))).reshape(a.shape)
+
+
+def inner_factor(g: Any, a: Any, b: Any) -> Any:
+    apart, z, _ = blocks(g, a, b)
+    return np.tensordot(z, apart, (list(range(z.ndim)), list(range(0, 2 * z.ndim, 2)))).reshape(b.shape)
+
+
+@op(lambda g, y, a, b: outer_factor(g, a, b), lambda g, y, a, b: inner_factor(g, a, b), numpy=(np.kron,), analytic=True,
+    samples=(S((2,), (3,)), S((2, 3), (3, 2)), S((2,), (2, 3)), S((2, 1, 2), (3,)), S((), (2,)), S((2, 2), ())))
+def kron(a: Any, b: Any) -> Any:
+    """Kronecker's product: an array of blocks, b times each element of a.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.kron(tt.tensor([1.0, 10.0]), tt.tensor([1.0, 2.0]))
+    tensor([ 1.,  2., 10., 20.])
+    """
+    return np.kron(*alike((a, b)))
+
+
+# --- vectors ---
+
+
+@op(lambda g, y, a, b: np.expand_dims(g, -1) * b, lambda g, y, a, b: np.expand_dims(g, -1) * a,
+    broadcasts=True, samples=(S((2, 3), (3,)), S((3,), (3,)), S((2, 1, 3), (4, 3))))
+def vecdot_(a: Any, b: Any) -> Any:
+    """The op behind `vecdot`, along the last axes.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.vecdot(tt.ones((2, 3)), tt.tensor([1.0, 2.0, 3.0]))
+    tensor([6., 6.])
+    """
+    return np.vecdot(a, b)
+
+
+@expose(np.vecdot)
+def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
+    """The dot products of the vectors along an axis; the other axes broadcast.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.vecdot(tt.ones((2, 3)), tt.tensor([1.0, 2.0, 3.0]))
+    tensor([6., 6.])
+    """
+    if axis != -1:
+        x1, x2 = (np.moveaxis(x if hasattr(x, "ndim") else as_array(x), axis, -1) for x in (x1, x2))
+    return vecdot_(x1, x2)
+
+
+@op(lambda g, y, a, b: np.expand_dims(g, -1) * np.expand_dims(b, -2), lambda g, y, a, b: vecmat(g, a),
+    numpy=(np.matvec,) if hasattr(np, "matvec") else (), broadcasts=True, analytic=True,
+    samples=(S((2, 3), (3,)), S((4, 2, 3), (3,)), S((2, 3), (4, 3)), S((0, 3), (3,))))
+def matvec(a: Any, b: Any) -> Any:
+    """Matrices (..., n, k) times vectors (..., k); the axes before them broadcast.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.matvec(tt.ones((2, 3)), tt.tensor([1.0, 2.0, 3.0]))
+    tensor([6., 6.])
+    """
+    return np.matvec(a, b) if hasattr(np, "matvec") else np.matmul(a, np.expand_dims(b, -1))[..., 0]
+
+
+@op(lambda g, y, a, b: matvec(b, g), lambda g, y, a, b: np.expand_dims(a, -1) * np.expand_dims(g, -2),
+    numpy=(np.vecmat,) if hasattr(np, "vecmat") else (), broadcasts=True,
+    samples=(S((2,), (2, 3)), S((2,), (4, 2, 3)), S((4, 2), (2, 3)), S((0,), (0, 3))))
+def vecmat(a: Any, b: Any) -> Any:
+    """Vectors (..., n) times matrices (..., n, k); the axes before them broadcast.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.vecmat(tt.tensor([1.0, 2.0]), tt.ones((2, 3)))
+    tensor([3., 3., 3.])
+    """
+    return np.vecmat(a, b) if hasattr(np, "vecmat") else np.matmul(np.expand_dims(a, -2), b)[..., 0, :]
+
+
+@composed(np.cross, "a b", samples=(S((3,), (3,)), S((2, 3), (3,)), S((3, 2), (2, 3), axisa=0, axisc=0),
+                                    S((4, 3, 2), (3, 2), axis=-2)))
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """The vector that is perpendicular to both, along an axis of three elements; the other axes broadcast.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.cross(tt.tensor([1.0, 0.0, 0.0]), tt.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    u, v = np.moveaxis(a, axisa, 0), np.moveaxis(b, axisb, 0)
+    p, q = ([*(x[i] for i in range(len(x))), *[None] * (3 - len(x))] for x in (u, v))  # a third element of None is 0
+
+    def minor(i: int, j: int) -> Any:
+        first, second = (None if x is None or y is None else x * y for x, y in ((p[i], q[j]), (p[j], q[i])))
+        return first if second is None else -second if first is None else first - second
+
+    if p[2] is None and q[2] is None:
+        return minor(0, 1)
+    return np.stack([minor(1, 2), minor(2, 0), minor(0, 1)], axis=axisc)

@@ -1,0 +1,130 @@
+"""Einstein's summation: einsum in all of NumPy's forms. Its gradient is one of the same kind."""
+
+from __future__ import annotations
+
+from string import ascii_letters, ascii_uppercase
+from typing import Any
+
+import numpy as np
+
+from ..compose import observed
+from ..core import S, as_array
+from ..define import expose, op
+from .join import alike
+
+
+def letters(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
+    """The subscripts of each operand and of the output, with the ellipsis spelled out and the output explicit."""
+    text = subscripts.replace(" ", "")
+    inputs, arrow, output = text.partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(ndims):
+        raise ValueError(f"einsum: {subscripts!r} has {len(terms)} terms for {len(ndims)} operands; give one for each")
+    fresh = [c for c in ascii_letters if c not in text]
+    spread = [ndim - len(term.replace("...", "")) if "..." in term else 0
+              for term, ndim in zip(terms, ndims, strict=True)]
+    dots = "".join(fresh[: max([0, *spread])])
+    terms = [term.replace("...", dots[len(dots) - n :]) for term, n in zip(terms, spread, strict=True)]
+    if arrow:
+        return terms, output.replace("...", dots)
+    once = sorted(c for c in set("".join(terms)) - set(dots) if "".join(terms).count(c) == 1)
+    return terms, dots + "".join(once)
+
+
+def contraction(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> Any:
+    """The gradient of operand i: g and the other operands contracted to its subscripts.
+
+    A letter that stands twice in the term is a diagonal: an identity matrix joins the two. A letter that has its size
+    nowhere else was summed over, or broadcast there: a row of ones spreads the gradient along it.
+    """
+    terms, output = letters(subscripts, [np.ndim(x) for x in operands])
+    factors = [(output, g), *((terms[j], x) for j, x in enumerate(alike(operands)) if j != i)]
+    sizes: dict[str, int] = {}
+    for term, x in factors:
+        for c, n in zip(term, np.shape(x), strict=True):
+            sizes[c] = max(n, sizes.get(c, 0)) if n else 0
+    unused = iter([c for c in ascii_letters if c not in "".join([*terms, output])])
+    target = ""
+    for c, n in zip(terms[i], operands[i].shape, strict=True):
+        if c in target:
+            twin = next(unused)
+            factors.append((c + twin, np.eye(n, dtype=g.dtype)))
+            c = twin
+        elif sizes.get(c, -1) in (-1, 1) and sizes.get(c) != n:
+            factors.append((c, np.ones(n, g.dtype)))
+        target += c
+    return np.einsum(",".join(term for term, _ in factors) + "->" + target, *(x for _, x in factors), optimize=True)
+
+
+@op(lambda g, y, i, *operands, subscripts, **_: contraction(g, i, operands, subscripts), variadic=True,
+    broadcasts=True, spread=True, analytic=True, samples=(S((2, 3), (3, 4), subscripts="ij,jk->ik"),
+    S((2, 3), subscripts="ij->j"),
+    S((3, 3), subscripts="ii->i"), S((3, 3), subscripts="ii"), S((2, 3), (2, 3), subscripts="ij,ij"),
+    S((5, 2, 3), (3, 4), subscripts="...ij,jk->...ik"), S((3,), (4,), (3, 4), subscripts="i,j,ij->"),
+    S((2, 3, 3), (3,), subscripts="bii,i->bi"), S((2, 3), subscripts="ij->ji"), S((4, 3), (2,), subscripts="ij,k->k"),
+    S((2, 1), (3, 2), subscripts="ij,jk->ik"), S((1,), (4,), subscripts="i,i"),
+    S((1, 3), (2, 1), subscripts="ij,ij->j")))
+def contract(*operands: Any, subscripts: str, optimize: Any = None, order: str = "K") -> Any:
+    """`einsum` with its operands first, as ops have them.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.contract(tt.ones((2, 3)), subscripts="ij->j")
+    tensor([2., 2., 2.])
+    """
+    layout: dict[str, Any] = {} if order == "K" else {"order": order}
+    try:
+        return np.einsum(subscripts, *alike(operands), optimize=len(operands) > 1 if optimize is None else optimize,
+                         **layout)
+    except ValueError as error:
+        letters(subscripts, [np.ndim(x) for x in operands])  # says it better if the terms are too many or too few
+        raise ValueError(f"einsum: {subscripts!r} for shapes {', '.join(str(np.shape(x)) for x in operands)}: {error}; "
+                         f"a letter must name axes of one size, or of size 1, and an operand needs as many letters as "
+                         f"axes") from None
+
+
+SUBLIST = ascii_uppercase + ascii_uppercase.lower()  # what NumPy calls the axes 0, 1, ... of lists
+
+
+def named(axes: Any) -> str:
+    """The subscripts that a list of integers, and perhaps an Ellipsis, stands for."""
+    try:
+        return "".join("..." if a is Ellipsis else SUBLIST[range(52)[a.__index__()]] for a in axes)
+    except (TypeError, AttributeError, IndexError):
+        raise TypeError(f"einsum: got {axes!r} for the axes of an operand; expected a list of integers from 0 to 51; "
+                        f"write einsum(x, [0, 1], y, [1, 2], [0, 2])") from None
+
+
+@expose(np.einsum)
+def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str = "K", casting: Any = "safe") -> Any:
+    """Sums of products by Einstein's convention, as `np.einsum`: letters name axes, those not in the output are summed.
+
+    The subscripts come first, ``einsum("ij,jk->ik", a, b)``, or as lists of integers after each operand,
+    ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. An axis of size 1 broadcasts against others of its letter.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.einsum("ij,j->i", tt.ones((2, 3)), tt.tensor([1.0, 2.0, 3.0]))
+    tensor([6., 6.])
+    """
+    if len(operands) < 2:
+        raise ValueError(f"einsum: got {len(operands)} arguments; expected subscripts and operands; write "
+                         f"einsum('ij,jk->ik', a, b)")
+    subscripts, *arrays = operands
+    if not isinstance(subscripts, str):
+        arrays, lists = list(operands[:-1:2]), list(operands[1::2])
+        subscripts = ",".join(map(named, lists))
+        if len(operands) % 2:
+            subscripts += "->" + named(operands[-1])
+    if dtype is not None:
+        for x in arrays:
+            if not np.can_cast(np.result_type(x), dtype, casting):
+                raise TypeError(f"einsum: got dtype={np.dtype(dtype)} for an operand of {np.result_type(x)}; expected "
+                                f"one that it can be cast to by casting={casting!r}; pass another casting")
+        arrays = [np.astype(x if hasattr(x, "dtype") else as_array(x), dtype) for x in arrays]
+    return contract(*arrays, subscripts=subscripts, optimize=optimize, order=order)
+
+
+observed(np.einsum_path)

@@ -1,0 +1,165 @@
+"""Constants in the shape of another, numbers between two others, and what NumPy asks without wanting a gradient."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ..compose import composed, observed, observing
+from ..core import NUMPY, POSITIVE, S, Tensor, as_array, dtypes_in
+from ..define import op, publish
+
+# --- like another ---
+
+
+def given(**params: Any) -> Any:
+    """The parameters that are not left at NumPy's defaults."""
+    return {k: v for k, v in params.items() if not (v is None or v is True or (k == "order" and v == "K"))}
+
+
+@op(None, numpy=(np.zeros_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64), S((2, 3), shape=(4,))))
+def zeros_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """Zeros of the shape and dtype of x, or of those given.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.zeros_like(tt.ones(2))
+    tensor([0., 0.])
+    """
+    return np.zeros_like(x, **given(dtype=dtype, order=order, shape=shape))
+
+
+@op(None, numpy=(np.ones_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64), S((2, 3), shape=(4,))))
+def ones_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """Ones of the shape and dtype of x, or of those given.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.ones_like(tt.zeros(2))
+    tensor([1., 1.])
+    """
+    return np.ones_like(x, **given(dtype=dtype, order=order, shape=shape))
+
+
+@op(None, lambda g, y, x, fill_value, **_: g, numpy=(np.full_like,), broadcasts=True,
+    samples=(S((2, 3), (3,)), S((2, 3), (2, 1)), S((2, 3), (), shape=(4,))))
+def full_like(x: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
+              shape: Any = None) -> Any:
+    """One value everywhere, in the shape and dtype of x or in those given; an array is broadcast.
+
+    A gradient flows to a `fill_value` that is a Tensor.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.full_like(tt.zeros(2), 7.0)
+    tensor([7., 7.])
+    """
+    return np.full_like(x, fill_value, **given(dtype=dtype, order=order, shape=shape))
+
+
+observed(np.empty_like)
+
+
+# --- between two others ---
+
+
+def steps(start: Any, stop: Any, num: int, endpoint: bool, dtype: Any) -> tuple[Any, Any, Any]:
+    """Both bounds with one shape, and how far each number is on the way from 0 to 1, along a first axis."""
+    start, stop = (x if hasattr(x, "ndim") else as_array(x) for x in (start, stop))
+    shape = np.broadcast_shapes(start.shape, stop.shape)
+    intervals = num - 1 if endpoint else num
+    way = (np.arange(num) / max(intervals, 1)).astype(dtype).reshape((num,) + (1,) * len(shape))
+    return np.broadcast_to(start, shape), np.broadcast_to(stop, shape), way
+
+
+def floating(*bounds: Any) -> Any:
+    """The dtype to compute with."""
+    return np.result_type(np.float32, *[x.dtype for x in bounds if hasattr(x, "dtype")])
+
+
+@composed(np.linspace, "start stop", samples=(S((), ()), S((2,), (3, 1), num=4), S((2,), 1.0, num=3, axis=-1),
+                                              S((), (), num=4, endpoint=False), S((), (), num=1), S((), (), num=0)))
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
+             axis: int = 0) -> Any:
+    """`num` numbers in equal steps from start to stop, both included; with `retstep` the step too.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.linspace(0, 1, 3)
+    tensor([0. , 0.5, 1. ])
+    """
+    low, high, way = steps(start, stop, num, endpoint, floating(start, stop))
+    y = np.moveaxis(low * (1 - way) + high * way, 0, axis)
+    intervals = num - 1 if endpoint else num
+    return (y, (high - low) / intervals if intervals else (high - low) * np.nan) if retstep else y
+
+
+@composed(np.logspace, "start stop base", samples=(S((), ()), S((2,), (3, 1), num=4), S((), 2.0, num=3, base=2.5)))
+def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None,
+             axis: int = 0) -> Any:
+    """Powers of `base`, with exponents in equal steps from start to stop.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    wide = floating(start, stop, base)
+    base = base if hasattr(base, "ndim") else np.asarray(base, wide)
+    shape = np.broadcast_shapes(np.shape(start), np.shape(stop), base.shape)
+    low, high, way = steps(start, stop, num, endpoint, wide)
+    exponents = low * (1 - way) + high * way
+    exponents = exponents.reshape((num,) + (1,) * (len(shape) - exponents.ndim + 1) + exponents.shape[1:])
+    return np.moveaxis(base**exponents, 0, axis)
+
+
+@composed(np.geomspace, "start stop", domain=POSITIVE,
+          samples=(S((), ()), S((2,), (3, 1), num=4), S((), 2.0, num=3, endpoint=False)))
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    """`num` numbers in equal ratios from start to stop, which have one sign.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.geomspace(1, 100, 3)
+    tensor([  1.,  10., 100.])
+    """
+    low, high, way = steps(start, stop, num, endpoint, floating(start, stop))
+    return np.moveaxis(low * (high / low) ** way, 0, axis)
+
+
+def created(function: Any) -> Any:
+    """The function as `tinytensor` offers it: a Tensor comes of plain numbers too, of float32 if they are Python's."""
+
+    @wraps(function)
+    def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Any:
+        y = function(*args, **kwargs)
+        parts = y if isinstance(y, tuple) else (y,)
+        bounds = [*args[:2], *(kwargs[key] for key in ("start", "stop", "base") if key in kwargs)]
+        narrow = kwargs.get("dtype") is None and not dtypes_in(bounds)
+        made = [x if isinstance(x, Tensor) else Tensor(as_array(x, np.float32 if narrow else None)) for x in parts]
+        if requires_grad:
+            made[0].requires_grad = True
+        return tuple(made) if isinstance(y, tuple) else made[0]
+
+    return create
+
+
+for function in (linspace, logspace, geomspace):
+    publish(created(function), function.__name__, False, (), ())
+
+
+# --- what NumPy may ask of a Tensor without a gradient: answered from its array ---
+
+observed(np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.array_equiv, np.result_type,
+         np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.isneginf, np.isposinf, np.may_share_memory,
+         np.shares_memory, np.can_cast, np.min_scalar_type, np.common_type)
+for function in (np.array_repr, np.array_str, np.array2string, np.save, np.savez, np.savez_compressed, np.savetxt):
+    NUMPY[function] = observing(function)  # what `tinytensor` has no need to offer

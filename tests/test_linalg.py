@@ -72,6 +72,7 @@ SMOOTH: dict[str, list[Any]] = {  # calls that have derivatives of every order w
               (lambda a, b: la.lstsq(a, b, rcond=None)[3], S3, V3)],
     "matrix_power": [(lambda x, n=n: la.matrix_power(x, n), B3) for n in (0, 1, 2, 5, -1, -3)],
     "multi_dot": [(lambda *xs: la.multi_dot(xs), V3, M34, S4, V4), (lambda *xs: la.multi_dot(list(xs)), W, S4),
+                  (lambda *xs: la.multi_dot(xs), T, M34), (lambda *xs: la.multi_dot(xs), np.array(2.0), V3),
                   (lambda *xs: la.multi_dot(xs), W, S4, M34.T, S3)],
     "cond": [(la.cond, x, p) for x in (S3, B3) for p in (None, 2, -2, 1, -1, inf, -inf, "fro", "nuc")] + [(la.cond, T)],
     "tensorinv": [(la.tensorinv, S4.reshape(2, 2, 4)), (lambda x: la.tensorinv(x, ind=1), S4.reshape(4, 2, 2))],
@@ -91,7 +92,8 @@ SMOOTH: dict[str, list[Any]] = {  # calls that have derivatives of every order w
     "matmul": [(la.matmul, W, S4)],
     "outer": [(la.outer, V3, V4)],
     "cross": [(la.cross, V3, M34.T), (lambda a, b: la.cross(a, b, axis=0), M34, S3[:, :1])],
-    "tensordot": [(lambda a, b: la.tensordot(a, b, axes=1), T, S3), (la.tensordot, T, general(5, 3, 2)),
+    "tensordot": [(lambda a, b: la.tensordot(a, b), W, general(2, 4)),
+                  (lambda a, b: la.tensordot(a, b, axes=1), T, S3), (la.tensordot, T, general(5, 3, 2)),
                   (lambda a, b: la.tensordot(a, b, axes=([0, -1], [1, 0])), T, general(3, 2)),
                   (lambda a, b: la.tensordot(a, b, axes=0), V3, W)],
     "vecdot": [(la.vecdot, V4, W), (lambda a, b: la.vecdot(a, b, axis=0), M34, S3[:, :1])],
@@ -413,6 +415,6 @@ def test_compiled_is_eager(f: Any, x: Any, rest: Any) -> None:
     with np.errstate(all="ignore"):
         compiled = tt.compile(step)
         for scale in (1, 1, 1.5):
-            for a, b in zip(plain(compiled(*[scale * a for a in given])), plain(step(*[scale * a for a in given])),
-                            strict=True):
+            scaled = [np.asarray(scale * a) for a in given]
+            for a, b in zip(plain(compiled(*scaled)), plain(step(*scaled)), strict=True):
                 np.testing.assert_array_equal(a, b)

@@ -80,7 +80,8 @@ LEGEND = """\
 def names() -> list[str]:
     """Every public function, by the name that its facts are known by."""
     found = [name if not space else f"{space}.{name}" for space, functions in NAMESPACES.items()
-             for name, function in functions.items() if function.__name__ == name]
+             for name, function in functions.items()
+             if function.__name__ == name and not (space and PUBLIC.get(name) is function)]
     observed = {id(function) for function in OBSERVED.values()}
     return sorted({*OBSERVED, *(name for name in found if id(function_of(name)) not in observed)} - MADE)
 

@@ -69,7 +69,8 @@ SMOOTH: dict[str, list[Any]] = {  # calls that have derivatives of every order w
              (lambda x: la.pinv(x, rcond=np.array([0.5, 0.1])), T)],
     "lstsq": [(lambda a, b: la.lstsq(a, b)[0], T[0], general(5)), (lambda a, b: la.lstsq(a, b)[1], T[0], general(5, 2)),
               (lambda a, b: la.lstsq(a, b)[0], W, general(2)), (lambda a, b: la.lstsq(a, b, 0.6)[0], S4, V4),
-              (lambda a, b: la.lstsq(a, b, rcond=None)[3], S3, V3)],
+              (lambda a, b: la.lstsq(a, b, rcond=None)[3], S3, V3),
+              (lambda a, b: la.lstsq(a, b, rcond=-1)[0], S3, V3)],
     "matrix_power": [(lambda x, n=n: la.matrix_power(x, n), B3) for n in (0, 1, 2, 5, -1, -3)],
     "multi_dot": [(lambda *xs: la.multi_dot(xs), V3, M34, S4, V4), (lambda *xs: la.multi_dot(list(xs)), W, S4),
                   (lambda *xs: la.multi_dot(xs), T, M34), (lambda *xs: la.multi_dot(xs), np.array(2.0), V3),
@@ -307,6 +308,13 @@ def test_singular_matrices() -> None:
     tall = LOW[:, :2] @ [[1.0, 1.0], [1.0, 1.0]]
     assert np.isfinite(slope(lambda x: la.svd(x, False).S, tall)).all()
     assert not np.isfinite(slope(lambda x: la.svd(x, False).U * LOW[:, :2], tall)).all()
+    shear = [[0.0, 1.0], [0.0, 0.0]]  # of one eigenvector only: the sum of its eigenvalues is smooth, each is not
+    assert slope(la.eigvals, shear).tolist() == [[1, 0], [0, 1]]
+    assert not np.abs(slope(lambda x: la.eigvals(x)[1], shear)).max() < 1e99
+    for nan in (np.full((2, 2), np.nan), np.array([[1.0, np.nan], [0.0, 1.0]])):
+        x = leaf(nan)
+        assert np.isnan(slope(la.det, nan)).any() and np.isnan(slope(lambda x: la.slogdet(x)[1], nan)).any()
+        assert np.isnan(tt.grad(tt.grad(la.det(x), x, create_graph=True).sum(), x).data).any()
     np.testing.assert_allclose(slope(lambda x: la.pinv(x) * LOW.T, LOW), slope(lambda x: la.pinv(x, 1e-9) * LOW.T, LOW))
 
 

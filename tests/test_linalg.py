@@ -214,6 +214,7 @@ def test_names_and_numpys_scalars() -> None:
     x, b = leaf(S3), leaf(V3)
     same(la.norm(x=x, ord=np.int64(1), axis=np.int32(0), keepdims=np.bool_(True)), la.norm(S3, 1, 0, True))
     same(la.norm(x, np.float64(3), np.array(1)), la.norm(S3, 3, 1))
+    assert tt.grad(la.norm(x, axis=1.0).sum(), x).shape == (3, 3)
     same(la.norm(x, ord=Tensor(np.array(2)), axis=np.array([0, 1])), la.norm(S3, 2, (0, 1)))
     same(la.solve(a=x, b=b), la.solve(S3, V3))
     same(la.svd(a=x, full_matrices=np.False_, compute_uv=np.True_), la.svd(S3, False))

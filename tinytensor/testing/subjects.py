@@ -16,8 +16,8 @@ from ..core import NUMPY, REAL, REGISTRY, Array, Domain, S, Sample, Tensor
 from ..define import NAMESPACES, Every
 
 Function = Callable[..., Any]
-REFUSALS = (ValueError, TypeError, IndexError, OverflowError)  # AxisError and LinAlgError are ValueErrors
-FROM_NUMPY = (*REFUSALS, ZeroDivisionError, AttributeError)
+REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, OverflowError)  # AxisError and LinAlgError are ValueErrors
+FROM_NUMPY = (RuntimeError, *REFUSALS, ZeroDivisionError, AttributeError)
 
 M, V = (2, 3), (3,)
 CALLS: dict[str, tuple[Sample, ...]] = {  # of functions that have no samples of their own

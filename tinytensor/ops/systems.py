@@ -119,8 +119,8 @@ def without_division(a: Any) -> Any:
     u, _, vh = np.linalg.svd(a.data if isinstance(a, Tensor) else a, full_matrices=False)
     sign = np.linalg.det(u) * np.linalg.det(vh)
     x = u.mT @ a @ vh.mT
-    if not n:
-        return np.linalg.det(x)
+    if not n:  # 1; subtle: not by det itself, whose definition this is
+        return np.sum(x, axis=(-2, -1)) + 1
     unit, after, y = np.eye(n, dtype=a.dtype), np.tri(n, k=-1, dtype=a.dtype), x
     for _ in range(n - 1):
         y = (np.triu(y, 1) - unit * (diagonal_of(y) @ after)[..., None]) @ x

@@ -508,8 +508,8 @@ def test_a_gradient_that_a_hook_keeps_or_writes_into_is_its_own():
 
 
 def test_numpy_s_own_meanings():
-    with pytest.raises(ValueError, match="norm: ord 0 came; expected None"):
-        np.linalg.norm(tt.ones(3), 0)
+    with pytest.raises(ValueError, match="norm: Invalid norm order 'nuc' for vectors"):
+        np.linalg.norm(tt.ones(3), "nuc")
     assert np.sort(tt.tensor([[3.0, 1.0], [2.0, 0.0]]), axis=None).tolist() == [0, 1, 2, 3]
     with pytest.raises(ValueError, match=r"power: Integers to negative integer powers"):
         tt.tensor([1, 2]) ** -1

@@ -325,7 +325,6 @@ COMPOSED = {  # functions without a rule of their own: a call, and NumPy's
               (lambda x: tt.split(x, [1], 1)[1], lambda x: np.split(x, [1], 1)[1], X),
               (lambda x: tt.split(x, [1, 4])[2], lambda x: np.split(x, [1, 4])[2], V)],
     "sort": [(tt.sort, np.sort, X), (lambda x: tt.sort(x, 0), lambda x: np.sort(x, 0), X)],
-    "cumprod": [(lambda x, a=a: tt.cumprod(x, a), lambda x, a=a: np.cumprod(x, a), X) for a in (None, 0, 1, -1)],
     "einsum": [(lambda a, b: tt.einsum("ij,jk", a, b), np.matmul, X, M)],
 }
 MADE = {"tensor", "zeros", "ones", "empty", "full", "eye", "identity", "tri", "arange", "linspace", "rand", "randn",

@@ -30,7 +30,7 @@ def reducing(function: Function) -> Function:
     """What answers for a ufunc's `reduce`, which goes along the first axis where `np.sum` takes all."""
 
     def reduce(x: Any, axis: Any = 0, **params: Any) -> Any:
-        return function(x, axis, **params)
+        return function(x, axis, **{key: value for key, value in params.items() if value is not None})
 
     return update_wrapper(reduce, function)
 
@@ -153,7 +153,10 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
             setattr(function, "__signature__", as_called(forward, spread))
         if wider is not None:
             setattr(function, "__signature__", inspect.signature(wider))
-        return registered(publish(function, name, method, numpy, aliases, namespace), record)
+        publish(function, name, method, numpy, aliases, namespace)
+        if wider is not None:  # it has NumPy's parameters, all of them, so no one need translate
+            NUMPY.update(dict.fromkeys((key for key in numpy if not isinstance(key, tuple)), function))
+        return registered(function, record)
 
     return define
 
@@ -170,11 +173,11 @@ ONE, TWO = ((plain, inspect.signature(plain)) for plain in (lambda x: None, lamb
 
 
 def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
-        aliases: Sequence[str] = ()) -> Function:
-    """Define an elementwise op from a ufunc and one lambda for each input, over g, y and the inputs.
+        aliases: Sequence[str] = (), note: str = "") -> Function:
+    """Define an elementwise op from a ufunc and one lambda for each input over g, y and the inputs.
 
-    The ufunc may be SciPy's. Docstring and samples are made from the same row. Without rules it has no derivative
-    (comparisons).
+    The ufunc may be SciPy's. Docstring and samples are made from the same row; `note` is a sentence more on the
+    gradient. Without rules it has no derivative (comparisons).
     """
     name, arity = ufunc.__name__, ufunc.nin
     samples: tuple[Sample, ...] = (S((2, 3)), S(())) if arity == 1 else (S((2, 3), (3,)), S((2, 1), (1, 3)))
@@ -186,7 +189,7 @@ def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REA
     function = (unary if arity == 1 else binary)(record) if rules else general(record, *binder(name, plain, arity))
     function.__name__ = function.__qualname__ = name
     function.__module__ = rules[0].__module__ if rules else __name__
-    function.__doc__ = documented(record, ufunc)
+    function.__doc__ = documented(record, ufunc, note)
     setattr(function, "__signature__", signature)
     return registered(publish(function, name, ours(function), (ufunc,), aliases), record)
 
@@ -204,7 +207,7 @@ def written(rule: Rule) -> str:
     return " ".join(b" ".join(lines).decode().split())
 
 
-def documented(op: Op, ufunc: np.ufunc) -> str:
+def documented(op: Op, ufunc: np.ufunc, note: str = "") -> str:
     """NumPy's first sentence, the rules, the domain, and an example that runs."""
     names, spelled = "x" if ufunc.nin == 1 else "ab", f"np.{ufunc.__name__}" * hasattr(np, ufunc.__name__)
     sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
@@ -217,6 +220,7 @@ def documented(op: Op, ufunc: np.ufunc) -> str:
         return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*whole).item())])
     for name, rule, i in zip(names, op.rules, count()):
         lines += [f"Gradient of {name}: ``{written(rule)}``, for {name} in {op.domain_of(i)}."]
+    lines += [note] if note else []
     point = [next(v for v in (0.5, 1.5) if any(low < v < high for low, high in op.domain_of(i).intervals))
              for i in range(ufunc.nin)]
     with np.errstate(all="ignore"):

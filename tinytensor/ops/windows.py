@@ -85,7 +85,7 @@ def overlap_add(x: Any, size: int, axis: int = -1, *, stride: int = 1, dilation:
     >>> tt.overlap_add(tt.ones(3, 2), 4)
     tensor([1., 2., 2., 1.])
     """
-    axis %= x.ndim - 1
+    axis %= max(x.ndim - 1, 1)
     windows = count_windows(size, x.shape[-1], stride, dilation)
     if windows != x.shape[axis]:
         raise ValueError(f"overlap_add: {x.shape[axis]} windows along axis {axis} of x came; expected {windows}, which "

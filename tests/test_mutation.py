@@ -140,7 +140,7 @@ USES = {  # small graphs, one for each thing that the engine does
 }
 MUTANTS = {  # which file and function, what stands there, what is put in its place, and the uses that must notice
     "forget to accumulate": (
-        autograd, "flow", "coming[x] + gx if x in coming else gx", "gx",
+        autograd, "flow", "coming[x] + gx", "gx",
         {"used twice", "used along two paths", "one input twice"}),
     "forget to sum over lead axes": (
         broadcasting, "unbroadcast", "sum_rows(g.reshape(-1, math.prod(shape)))", "g.reshape(-1, math.prod(shape))[0]",

@@ -30,10 +30,13 @@ def above(x: Any, low: Any, high: Any) -> Any:
     return (x > high) | (high != high) | (False if low is None else low > high)
 
 
+LOW, HIGH = np.linspace(-1.3, -0.3, 5), np.array([[0.4], [0.9], [1.7], [2.3]])
+
+
 @op(lambda g, y, x, low, high: np.where(outside(x, low, high), 0, g),
     lambda g, y, x, low, high: np.where(below(x, low, high), g, 0),
     lambda g, y, x, low, high: np.where(above(x, low, high), g, 0), broadcasts=True,
-    samples=(S((2, 3), -0.5, 0.5), S((3,), 0.1, None), S((3,), None, 0.1)))
+    samples=(S((2, 3), -0.5, 0.5), S((3,), 0.1, None), S((3,), None, 0.1), S((4, 5), LOW, HIGH)))
 def clip_(x: Any, low: Any = None, high: Any = None) -> Any:
     """The op behind `clip`; see there.
 

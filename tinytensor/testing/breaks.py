@@ -152,7 +152,7 @@ BREAKS = {
         caught("gradcheck", "against")),
     "= for +=": Break(
         "What is used twice keeps the gradient of one use alone.",
-        Line("autograd:flow", "coming[x] + gx if x in coming else gx", "gx"),
+        Line("autograd:flow", "coming[x] + gx", "gx"),
         lambda np, x: x * np.exp(x),
         caught("gradcheck", "against")),
     "no un-broadcasting": Break(
@@ -167,7 +167,7 @@ BREAKS = {
         caught("gradcheck", "against")),
     "a wrong axis": Break(
         "The gradient of a sum is spread along the first axis, whatever the axis was. Square matrices hide it.",
-        Line("ops.reduce:regrown", "np.expand_dims(g, axis)", "np.expand_dims(g, 0)"),
+        Line("ops.reduce:regrown", "index[i] = None", "index[0] = None"),
         lambda np, x: np.square(np.sum(np.exp(x), axis=1)),
         caught("gradcheck", "against")),
     "a biased variance": Break(

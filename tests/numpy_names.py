@@ -56,7 +56,7 @@ amax (x); (x, 0); (x, axis=1, keepdims=True); (x, initial=0.5); (x, 0, where=mas
 amin (x); (x, 0); (x, axis=1, keepdims=True); (x, initial=0.5); (x, 0, where=mask, initial=0.9)
 angle (x); (-x, True)
 any (mask); (x, 0)
-append (x, x2); (x, x2, 0); (v, 1.5)
+append (x, x2); (x, x2, 0); (v, np.float32(1.5))
 apply_along_axis (np.sum, 1, x); (np.cumsum, 0, x)
 apply_over_axes (np.sum, cube, [0, 2])
 argmax (x); (x, 1)
@@ -113,7 +113,7 @@ dstack ([x, x2]); ([v, v2])
 ediff1d (v); (v, s, s2); (x, to_begin=v2)
 einsum ("ij,kj->ik", x, x2); ("ii", square); ("i,i", v, v2); (x, [0, 1], v, [1])
 einsum_path ("ij,kj->ik", x, x2)
-empty_like !
+empty_like (x[:0]); (x, shape=(0, 2))
 expand_dims (x, 1); (x, (0, -1))
 extract (mask, x)
 fix (x); (4 * x)
@@ -121,7 +121,7 @@ flatnonzero (mask)
 flip (x); (x, 0); (x, (0, 1))
 fliplr (x)
 flipud (x)
-full_like (x, 2.0); (x, s)
+full_like (x, 2.0)
 geomspace (s, 2.0, 5); (v, v2 + 1, 4)
 gradient (v); (x); (x, axis=0); (v, 0.5); (v, grid); (x, edge_order=2)
 histogram (x); (long, bins=3)
@@ -147,7 +147,7 @@ isreal (x)
 isrealobj (x)
 ix_ (row, shifts)
 kron (v, v2); (x, square); (three2, v)
-lexsort ([v, v2])
+lexsort ((v, v2))
 linspace (s, 2.0, 5); (0.0, s); (v, v2, 4); (s, s2, 5, endpoint=False); (v, v2, 4, axis=-1)
 logspace (s, 2.0, 5); (v, v2, 4)
 matrix_transpose (x); (cube)
@@ -207,6 +207,7 @@ repeat (x, 2); (x, [1, 0, 2], axis=0); (x, 3, 1)
 reshape (x, (4, 3)); (x, -1); (x, (2, 6), order="F")
 resize (x, (2, 3)); (v, 7)
 result_type (x, x2)
+row_stack ([x, v])
 roll (x, 1); (x, 1, 0); (x, (1, 2), axis=(0, 1))
 rollaxis (cube, 2); (cube, 1, 3)
 rot90 (x); (x, 2); (cube, axes=(1, 2))
@@ -261,7 +262,7 @@ linalg.cross (x[:, :3], three); (three, three2)
 linalg.det (square); (batch)
 linalg.diagonal (square); (batch, offset=1)
 linalg.eig !
-linalg.eigvals !
+linalg.eigvals (spd); (spds)
 linalg.eigh (spd + spd.T); (spds + spds.transpose(0, 2, 1)); (spd, "U")
 linalg.eigvalsh (spd); (spds, "U")
 linalg.inv (square); (batch)
@@ -399,7 +400,15 @@ def named(f: Any, args: Any, kwargs: Any) -> Any:
         return None
     if any(p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL) for p in signature.parameters.values()):
         return None
-    return dict(signature.bind(*args, **kwargs).arguments)
+    by_name = dict(signature.bind(*args, **kwargs).arguments)
+    for p in signature.parameters.values():
+        if p.kind is p.VAR_KEYWORD:
+            by_name |= by_name.pop(p.name, {})
+    try:
+        f(**by_name)
+    except TypeError:  # NumPy itself takes it by position alone
+        return None
+    return by_name
 
 
 def compare(y: Any, want: Any, what: str, rtol: float = 1e-9) -> None:
@@ -433,7 +442,7 @@ def one_form(f: Any, args: Any, kwargs: Any, want: Any, chosen: Any, what: str) 
         return "value"
     outputs = [z for z in leaves(y) if isinstance(z, Tensor)]
     numeric = [z for z in leaves(want) if isinstance(z, np.ndarray | np.generic) and z.dtype.kind == "f"]
-    directions = {k: np.random.default_rng(1).uniform(-1, 1, t.shape) for k, t in found.items()}
+    directions = {k: direction(t.data) * (t.data != 0) for k, t in found.items()}
 
     def moved(h: float) -> list[Any]:
         def shifted(z: Any) -> Any:
@@ -465,6 +474,12 @@ def one_form(f: Any, args: Any, kwargs: Any, want: Any, chosen: Any, what: str) 
     got, size = sum(float(np.sum(a)) for a in along), sum(float(np.sum(np.abs(a))) for a in along)
     assert abs(got - seen) <= 1e-5 * (1 + size), f"{what}: the gradient gives {got:.8g}; expected {seen:.8g}"
     return "gradient"
+
+
+def direction(z: Any) -> Any:
+    """In which an array is moved: one of symmetric matrices stays symmetric, for NumPy reads a triangle of these."""
+    d = np.random.default_rng(1).uniform(-1, 1, z.shape)
+    return d + d.mT if z.ndim > 1 and z.shape[-1] == z.shape[-2] and np.array_equal(z, z.mT) else d
 
 
 # --- the table ---

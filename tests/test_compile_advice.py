@@ -181,12 +181,10 @@ case("compose it of functions without it", of(lambda x: np.polyfit(x[0], x[1], 1
      of(lambda x: np.polyfit(x[0], x[1], 1)))
 case("write np.where(condition, result, other)", of(lambda x: np.add(x, 1, where=x > 0)),
      of(lambda x: np.where(x > 0, np.add(x, 1), x)), "np.add with where=")
-case("write np.where(condition, result, other)", of(lambda x: np.nanmean(x, where=x > 0)),
+case("write np.where(condition, result, other)", of(lambda x: np.tanh(x, where=x > 0)),
      of(lambda x: np.where(x > 0, np.tanh(x), x)))
 case("leave it out", of(lambda x: np.zeros_like(x, subok=False)), of(lambda x: np.zeros_like(x) + x))
 case("leave it out", of(lambda x: np.add.outer(x, x, order="F")), of(lambda x: np.add.outer(x, x)))
-case("ask for the weights' sum by itself", of(lambda x: np.average(x, 0, np.arange(4), returned=True)),
-     of(lambda x: (np.average(x, 0, np.arange(4)), np.arange(4).sum())))
 case("compute it outside of the step, and pass it as a whole number", before(np.roll, lambda x: np.array(1)),
      before(np.roll, lambda x: int(np.array(1))))
 case("compose it of others", of(lambda x: np.array([x, x], like=x)), of(lambda x: np.stack([x, x])))

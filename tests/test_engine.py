@@ -80,8 +80,9 @@ def test_operands_in_every_order_and_kind():
               x - [1.0, 2.0], abs(-x), +x, x // 1, x % 2):
         assert type(y) is Tensor and y.requires_grad
     assert ((x > 1) & ~(x < 0) | (x == 1)).tolist() == [True, True]
-    x += 1
-    assert x.op.name == "add"
+    y = x * 2
+    y += 1
+    assert y.op.name == "add"
 
 
 # --- depth and memory ---
@@ -428,9 +429,10 @@ def test_hooks_are_refused_where_nothing_comes_and_when_they_return_nonsense():
 
 
 def test_anomaly_names_op_and_element():
-    text = r"rule of log for input 0 gave inf at index \(1,\)"
-    with tt.detect_anomaly(), np.errstate(divide="ignore"), pytest.raises(FloatingPointError, match=text):
-        np.log(leaf(1.0, 0.0)).sum().backward()
+    y = np.sqrt(leaf(1.0, 0.0)).sum()
+    text = r"rule of sqrt for input 0 gave inf at index \(1,\)"
+    with tt.detect_anomaly(), pytest.raises(FloatingPointError, match=text):
+        y.backward()
     with np.errstate(divide="ignore"):
         np.log(leaf(1.0, 0.0)).sum().backward()
 
@@ -511,8 +513,7 @@ def test_numpy_s_own_meanings():
     assert np.sort(tt.tensor([[3.0, 1.0], [2.0, 0.0]]), axis=None).tolist() == [0, 1, 2, 3]
     with pytest.raises(ValueError, match=r"power: Integers to negative integer powers"):
         tt.tensor([1, 2]) ** -1
-    with pytest.raises(ValueError, match=r"tril: shape \(3,\) came; expected two axes or more"):
-        np.tril(tt.ones(3))
+    assert np.tril(tt.ones(2)).tolist() == [[1, 0], [1, 1]]
 
 
 def test_a_mean_of_many_half_floats_has_a_gradient():

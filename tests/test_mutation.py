@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor import autograd
-from tinytensor.apply import PUBLIC
+from tinytensor import autograd, broadcasting, order
 from tinytensor.core import REGISTRY, Op, Sample, Tensor
-from tinytensor.define import Every
+from tinytensor.define import Every, public
 from tinytensor.testing import gradcheck
 from tinytensor.testing.strategies import fixed_inputs
 
@@ -27,7 +26,7 @@ RULES = [(op, i) for op in RULED for i in range(len(op.rules)) if op.rules[i]]
 
 def check(op: Op, sample: Sample, order: int) -> None:
     """The gradient of one call, as in `test_ops.py`."""
-    gradcheck(lambda *args: PUBLIC[op.name](*args, **sample.params), *fixed_inputs(op, sample), order=order)
+    gradcheck(lambda *args: public(op.name)(*args, **sample.params), *fixed_inputs(op, sample), order=order)
 
 
 @cache
@@ -142,21 +141,21 @@ USES = {  # small graphs, one for each thing that the engine does
     "another dtype": lambda x: tt.astype(tt.astype(x, np.longdouble) * 2, np.float64),
     "an input that needs none": lambda x: tt.where(X > 0.7, x, 0.0) * X,
 }
-MUTANTS = {  # which function, what stands there, what is put in its place, and the uses that must notice
+MUTANTS = {  # which file and function, what stands there, what is put in its place, and the uses that must notice
     "forget to accumulate": (
-        "flow", "coming[x] + gx if x in coming else gx", "gx",
+        autograd, "flow", "coming[x] + gx if x in coming else gx", "gx",
         {"used twice", "used along two paths", "one input twice"}),
     "forget to sum over lead axes": (
-        "unbroadcast", "sum_rows(g.reshape(-1, math.prod(shape)))", "g.reshape(-1, math.prod(shape))[0]",
+        broadcasting, "unbroadcast", "sum_rows(g.reshape(-1, math.prod(shape)))", "g.reshape(-1, math.prod(shape))[0]",
         {"lead axis"}),
     "forget to sum over stretched axes": (
-        "unbroadcast", "np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)",
+        broadcasting, "unbroadcast", "np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)",
         "g[tuple(slice(0, 1) if i in axes else slice(None) for i in range(g.ndim))].reshape(shape)",
         {"stretched axis", "used along two paths"}),
-    "forget to un-broadcast": ("fit", "g = unbroadcast(g, shape)", "pass", {"lead axis", "stretched axis"}),
-    "forget to un-promote": ("fit", "g = g.astype(dtype)", "pass", {"another dtype"}),
-    "wait for one use of two": ("uses", "times[x] += 1", "pass", {"used at two depths"}),
-    "forget the middle of the way": ("between", "on_the_way += fresh", "pass", set(USES)),
+    "forget to un-broadcast": (autograd, "fit", "g = unbroadcast(g, shape)", "pass", {"lead axis", "stretched axis"}),
+    "forget to un-promote": (autograd, "fit", "g = g.astype(dtype)", "pass", {"another dtype"}),
+    "wait for one use of two": (order, "uses", "times[x] += 1", "pass", {"used at two depths"}),
+    "forget the middle of the way": (order, "between", "on_the_way += fresh", "pass", set(USES)),
 }
 
 
@@ -167,12 +166,13 @@ def test_the_engine_is_right(use: str) -> None:
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_engine_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    function, old, new, expected = MUTANTS[name]
-    source = inspect.getsource(getattr(autograd, function))
-    assert source.count(old) == 1, f"{old!r} stands in autograd.{function} no longer: bring the mutant up to date"
-    space = dict(vars(autograd))
+    file, function, old, new, expected = MUTANTS[name]
+    source = inspect.getsource(getattr(file, function))
+    assert source.count(old) == 1, f"{old!r} stands in {function} no longer: bring the mutant up to date"
+    space = dict(vars(file))
     exec(compile(source.replace(old, new), f"<{name}>", "exec"), space)
-    monkeypatch.setattr(autograd, function, space[function])
+    for user in (file, autograd):  # which imports it by name
+        monkeypatch.setattr(user, function, space[function])
     failed = set()
     for use, f in USES.items():
         try:

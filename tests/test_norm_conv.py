@@ -8,8 +8,8 @@ import pytest
 import tinytensor as tt
 from tinytensor import nn
 from tinytensor.core import Tensor
-from tinytensor.ops.index import overlap_add, sliding_window_view
 from tinytensor.ops.norm import standardised
+from tinytensor.ops.windows import overlap_add, sliding_window_view
 from tinytensor.testing import gradcheck
 
 RNG = np.random.default_rng(0)

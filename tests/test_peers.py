@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tinytensor.apply import PUBLIC
 from tinytensor.core import REGISTRY, Op, Tensor
+from tinytensor.define import public
 from tinytensor.testing.strategies import inputs
 
 torch = pytest.importorskip("torch")
@@ -176,7 +176,7 @@ def by_torch(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
 def by_us(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
     leaves = [Tensor(x, requires_grad=needs(op, i, x)) if isinstance(x, np.ndarray) else x for i, x in enumerate(args)]
     with np.errstate(all="ignore"):
-        y = PUBLIC[op.name](*leaves, **params)
+        y = public(op.name)(*leaves, **params)
     if not isinstance(y, Tensor):
         return np.asarray(y), []
     if y.needs:

@@ -3,12 +3,17 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import random
-from .autograd import detect_anomaly, grad
-from .core import Tensor, no_grad
+from . import inplace, linalg, random
+from .anomaly import detect_anomaly
+from .autograd import grad
+from .core import Tensor
+from .guarding import guard
 from .machine import get_num_threads, keep_freed_memory, set_num_threads
+from .modes import enable_grad, no_grad
 from .ops import *
 from .random import Generator, manual_seed
+from .recompute import recompute
+from .transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time each is loaded when it is first named
     from . import checkpoint, compiler, diagnostics, models, nn, optim, testing, text

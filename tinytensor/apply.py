@@ -11,22 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .core import (
-    NO_PARAMS,
-    REAL_KINDS,
-    Op,
-    Params,
-    Tensor,
-    TracerBase,
-    as_array,
-    ndarray,
-    new,
-    paused,
-    record,
-    settled,
-    state,
-)
+from .core import NO_PARAMS, REAL_KINDS, Op, Params, Tensor, TracerBase, as_array, ndarray, new, record, settled
 from .dispatch import SEQUENCE, SIMPLE, Function, plain, spelled
+from .modes import paused, state, watched, watching
 
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
@@ -98,13 +85,15 @@ def unary(op: Op) -> Function:
             raise explained(op, error, (a,)) from None
         t: Tensor = new(Tensor)
         t.data = y if type(y) is ndarray else settled(y)
-        t.grad = t.hooks = None
+        t._grad = t.hooks = None
         if x.needs and (not paused or state.recording):
             t.needs, t.op = True, op
             t.inputs, t.saved, t.params = (x,), (a,), NO_PARAMS
         else:
             t.needs, t.op = False, None
             t.inputs, t.saved, t.params = (), (), NO_PARAMS
+        if watching:
+            watched(t, op, (a,))
         return t
 
     return apply
@@ -140,27 +129,39 @@ def binary(op: Op) -> Function:
             raise explained(op, error, (x, z)) from None
         t: Tensor = new(Tensor)
         t.data = y if type(y) is ndarray else settled(y)
-        t.grad = t.hooks = None
+        t._grad = t.hooks = None
         if (left is not None or right is not None) and (not paused or state.recording):
             t.needs, t.op = True, op
             t.inputs, t.saved, t.params = (left, right), (x, z), NO_PARAMS
         else:
             t.needs, t.op = False, None
             t.inputs, t.saved, t.params = (), (), NO_PARAMS
+        if watching:
+            watched(t, op, (x, z))
         return t
 
     return apply
 
 
-def general(op: Op, bind: Bind, defaults: Params | None) -> Function:
-    """The function of any other op; `bind` tells inputs from parameters, `defaults` are those of a call without any."""
+class Beyond(TypeError):
+    """A parameter came that only the wider function of an op takes."""
+
+
+def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None = None) -> Function:
+    """The function of any other op; `bind` tells inputs from parameters, `defaults` are those of a call without any.
+
+    `wider`: what is called in its place where other parameters came.
+    """
     rules, forward = op.rules, op.forward
     arity = len(rules) if defaults is not None else -1
 
     def apply(*args: Any, **kwargs: Any) -> Any:
         params: Any = defaults
         if kwargs or len(args) != arity:
-            args, params = bind(args, kwargs)
+            try:
+                args, params = bind(args, kwargs)
+            except Beyond:
+                return wider(*args, **kwargs)  # type: ignore[misc]
         inputs: list[Tensor | None] = []
         arrays, tensors, needs, others = [], False, False, False
         for x, rule in zip(args, rules):  # noqa: B905 (a variadic op has rules without end)
@@ -208,17 +209,23 @@ def again(op: Op, error: Exception, arrays: list[Any], params: Params) -> Any:
 ELSEWHERE = {"dim": "axis", "keepdim": "keepdims", "unbiased": "correction"}  # PyTorch's names for NumPy's parameters
 
 
+def here(key: str) -> str:
+    """What a parameter of PyTorch's is called in NumPy, for errors."""
+    return f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
+
+
 def binder(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
-           numpy: Function | None = None) -> tuple[Bind, Params | None]:
+           numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
     """A function from what was passed to (array inputs, parameters), by the signature of `forward`; and its defaults.
 
     `variadic`: the inputs come as one sequence.  `spread`: they, or the first parameter's integers, come one by one.
-    `numpy`: the inputs may also come under that function's names for them. The defaults are None where a call without
-    parameters still has to be looked at.
+    `numpy`: the inputs may also come under that function's names for them.  `wider`: parameters that only this function
+    knows raise `Beyond`. The defaults are None where a call without parameters still has to be looked at.
     """
     arguments = [p.replace(annotation=p.empty) for p in inspect.signature(forward).parameters.values()]
     inputs, parameters = arguments[:arity], arguments[arity:]
     names = {p.name for p in parameters}
+    more = inspect.signature(wider).parameters.keys() - names if wider is not None else set[str]()
     by_position = [p.name for p in parameters if variadic or p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
 
@@ -237,9 +244,9 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
             if len(given) < arity:
                 given += tuple(missing(argument, kwargs) for argument in inputs[len(given) :])
             if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]):
-                rest = (rest,)
+                rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
-        if kwargs or len(params) < len(names) or len(rest) > len(params):
+        if kwargs or len(rest) > len(params):
             params = complete(params, rest, kwargs)
         for key, x in params.items():
             if type(x) not in SIMPLE:
@@ -247,6 +254,10 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
                     params[key] = plain(key, x)
                 except TypeError as error:
                     raise usage(str(error)) from None
+        if len(params) < len(names):
+            params = {**defaults, **params}
+            if len(params) < len(names):
+                complete(params, (), NO_PARAMS)
         return given, params
 
     def translated() -> dict[str, str]:
@@ -260,14 +271,15 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
 
     def complete(params: Params, rest: Sequence[Any], kwargs: Params) -> Params:
         """All parameters, given those that came by position."""
+        if more and (len(rest) > len(by_position) or not more.isdisjoint(kwargs)):
+            raise Beyond
         if len(rest) > len(by_position):
             raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
         for key in params.keys() & kwargs.keys():
             raise usage(f"parameter {key!r} came twice")
         params = {**defaults, **params, **kwargs}
         for key in params.keys() - names:
-            here = f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
-            raise usage(f"there is no parameter {key!r}{here}")
+            raise usage(f"there is no parameter {key!r}{here(key)}")
         for key in names - params.keys():
             raise usage(f"parameter {key!r} is missing")
         return params
@@ -280,7 +292,8 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
 
 def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
-    if ((spoken := str(error).partition(":")[0]) in PUBLIC or spoken == op.name) and "gufunc" not in str(error):
+    spoken = str(error).partition(":")[0]
+    if (spoken in PUBLIC or spoken == op.name or spoken.startswith("np.")) and "gufunc" not in str(error):
         return error
     shapes = [np.shape(a) for a in arrays]
     kind = next((k for k in ADVICE if isinstance(error, k)), TypeError)

@@ -1,132 +1,27 @@
-"""What happens backwards: the order of the nodes, un-broadcasting, the pass, `backward()` and `grad()`.
+"""What happens backwards: the pass over the nodes, `backward()` and `grad()`.
 
-It knows no op: every rule is called in the same way, whatever it is the rule of.
+It knows no op: every rule is called in the same way, whatever it is the rule of. The order is `order.py`'s.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Collection, Sequence
+from contextlib import nullcontext
+from threading import RLock
 from typing import Any
 
 import numpy as np
 
+from .broadcasting import unbroadcast, unit
 from .collectives import all_reduce_mean
-from .core import NO_PARAMS, RELEASED, Array, Tensor, TracerBase, as_array, ndarray, recording, state
+from .core import NO_PARAMS, RELEASED, Tensor, TracerBase, as_array, keep_grad, ndarray
+from .hooks import hooked
+from .modes import recording, state
+from .order import between, expand, operands, uses
 
-# --- which nodes ---
-
-
-def uses(y: Tensor, needed: Collection[Tensor] | None) -> dict[Tensor, int]:
-    """How often each output of an op behind `y` is used there; with `needed`, by these and of these alone."""
-    times = {y: 0}
-    for node in (reached := [y]):
-        if node.op is RELEASED:
-            raise released(node)
-        for x in node.inputs:
-            if x is not None and x.op is not None and (needed is None or x in needed):
-                if x in times:
-                    times[x] += 1
-                else:
-                    times[x] = 1
-                    reached.append(x)
-    return times
-
-
-def between(y: Tensor, wanted: Collection[Tensor]) -> set[Tensor]:
-    """All that lies on a way from `y` to one of the `wanted`, both ends included."""
-    users: dict[Tensor, list[Tensor]] = {y: []}
-    for node in (reached := [y]):
-        for x in opened(node):
-            if x not in users:
-                users[x] = []
-                reached.append(x)
-            users[x].append(node)
-    on_the_way = [x for x in wanted if x in users]
-    found = set(on_the_way)
-    for x in on_the_way:
-        fresh = [user for user in users[x] if user not in found]
-        found.update(fresh)
-        on_the_way += fresh
-    return found
-
-
-def expand(y: Tensor) -> None:
-    """Let every fused node behind `y` become the graph of its definition, which has derivatives of every order."""
-    seen = {y}
-    for node in (reached := [y]):
-        while node.op is not None and node.op.definition is not None:
-            become_definition(node, node.op.definition)
-        fresh = {x for x in opened(node) if x not in seen}
-        seen |= fresh
-        reached += fresh
-
-
-def opened(node: Tensor) -> list[Tensor]:
-    """The inputs of a node that gradients flow to."""
-    if node.op is RELEASED:
-        raise released(node)
-    return [x for x in node.inputs if x is not None]
-
-
-def released(node: Tensor) -> RuntimeError:
-    return RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} in it "
-                        f"no longer knows its inputs); compute the loss again, or pass retain_graph=True to the "
-                        f"earlier pass")
-
-
-def become_definition(node: Tensor, definition: Callable[..., Any]) -> None:
-    """Record the definition of a fused node on the node's own inputs, and let the node take the place of its output.
-
-    Nobody is misled by that: the node keeps its value, which is the definition's too, and only the way to it changes.
-    """
-    params = {key: value for key, value in node.params.items() if key != "extras"}
-    y = definition(*operands(node), **params)
-    node.op, node.inputs, node.saved, node.params = y.op, y.inputs, y.saved, y.params
-
-
-def operands(node: Tensor) -> list[Any]:
-    """What the op was given: the tensors that need a gradient, and the arrays of the other inputs."""
-    return [a if x is None else x for x, a in zip(node.inputs, node.saved, strict=True)]
-
+accumulating = RLock()  # held while gradients are added to leaves, which several threads may share
 
 # --- a gradient fits its tensor ---
-
-
-MANY = 8192  # rows of ones that are longer are made anew, not kept
-
-
-@lru_cache(maxsize=64)
-def ones(n: int, dtype: Any, each: float = 1) -> Array:
-    """A constant row of ones, or of `each`; cached, so that a compiled step sees one constant."""
-    a = np.full(n, each, dtype)
-    a.flags.writeable = False
-    return a
-
-
-@lru_cache(maxsize=64)
-def unit(shape: tuple[int, ...], dtype: Any) -> Array:
-    """The gradient of a loss by itself; cached, as `ones`."""
-    a = np.ones(shape, dtype)
-    a.flags.writeable = False
-    return a
-
-
-def sum_rows(g: Any, each: float = 1) -> Any:
-    """The sum over the first of two axes, times `each`, as a product with ones: twice as fast as NumPy's sum."""
-    n = g.shape[0]
-    return (ones(n, g.dtype, each) if n <= MANY else np.full(n, each, g.dtype)) @ g
-
-
-def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
-    """Sum `g` over the axes that broadcasting added to, or stretched in, an array of `shape`."""
-    lead = g.ndim - len(shape)
-    if lead and shape and shape == g.shape[lead:] and g.size:
-        return sum_rows(g.reshape(-1, math.prod(shape))).reshape(shape)
-    axes = tuple(i for i, n in enumerate((0,) * lead + shape) if i < lead or n != g.shape[i])
-    return np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)
 
 
 def fit(g: Any, x: Tensor, node: Tensor) -> Any:
@@ -134,13 +29,11 @@ def fit(g: Any, x: Tensor, node: Tensor) -> Any:
     shape, dtype = x.data.shape, x.data.dtype
     if g.shape != shape and node.op is not None and node.op.broadcasts:
         g = unbroadcast(g, shape)
-    if g.dtype != dtype and node.data.dtype != dtype:
-        g = g.astype(dtype)
+    if g.dtype != dtype and (node.data.dtype != dtype or g.dtype == dtype.newbyteorder("=")):
+        g = g.astype(dtype)  # subtle: what NumPy computes has the machine's byte order, whatever that of its input
     if g.shape != shape or g.dtype != dtype:
         raise RuntimeError(f"{rule_of(x, node)} gave a gradient of shape {g.shape} and dtype {g.dtype}; "
                            f"expected {shape} and {dtype}, those of the input; mend the rule")
-    if state.anomaly:
-        examine(g, x, node)
     return g
 
 
@@ -154,21 +47,26 @@ def rule_of(x: Tensor, node: Tensor) -> str:
 
 
 @np.errstate(all="ignore")
-def gradients(y: Tensor, g: Any, wanted: Collection[Tensor] = (), create_graph: bool = False,
-              release: bool = True) -> dict[Tensor, Any]:
-    """The gradients of every leaf and of the `wanted`, given the gradient `g` of `y`."""
+def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_graph: bool = False,
+              release: bool = True, hooks: bool = True) -> dict[Tensor, Any]:
+    """The gradients of every leaf and of the `wanted`, or of the `wanted` alone, given the gradients of the roots.
+
+    Without `hooks`, those of leaves are left to the caller.
+    """
     if create_graph:
-        with recording(True):
-            expand(y)
-            return flow(y, g, wanted, create_graph, release)
-    return flow(y, g, wanted, create_graph, release)
+        with recording(True), state.anomaly.backward() if state.anomaly else nullcontext():
+            expand(roots)
+            return flow(roots, wanted, create_graph, release, hooks)
+    return flow(roots, wanted, create_graph, release, hooks)
 
 
-def flow(y: Tensor, g: Any, wanted: Collection[Tensor], create_graph: bool, release: bool) -> dict[Tensor, Any]:
+def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool, release: bool,
+         hooks: bool) -> dict[Tensor, Any]:
     """The pass. A node's turn comes when all that use it have had theirs: then its gradient is complete."""
-    needed, watch = between(y, wanted) if wanted else None, state.anomaly
-    waiting = uses(y, needed)
-    coming, arrived, ready = {y: g}, {}, [y] if y.op is not None and (needed is None or y in needed) else []
+    needed, watch = between(roots, wanted) if wanted else None, state.anomaly
+    waiting = uses(roots, needed)
+    coming, arrived = {**roots}, {}
+    ready = [y for y in roots if y.op is not None and not waiting[y] and (needed is None or y in needed)]
     while ready:
         node = ready.pop()
         g, op, params = coming.pop(node), node.op, node.params
@@ -181,8 +79,10 @@ def flow(y: Tensor, g: Any, wanted: Collection[Tensor], create_graph: bool, rele
             if x is not None and (needed is None or x in needed):
                 gx = rule(*args, **params)
                 like = x.data
-                if gx.dtype is not like.dtype or gx.shape != like.shape or watch:
+                if gx.dtype is not like.dtype or gx.shape != like.shape:
                     gx = fit(gx, x, node)
+                if watch:
+                    watch.examine(gx, g, x, node, rule_of(x, node))
                 coming[x] = coming[x] + gx if x in coming else gx
                 if x.op is not None:
                     waiting[x] -= 1
@@ -192,13 +92,36 @@ def flow(y: Tensor, g: Any, wanted: Collection[Tensor], create_graph: bool, rele
             node.op = RELEASED
             node.inputs, node.saved, node.params = (), (), NO_PARAMS
     for leaf, g in coming.items():
-        if leaf.hooks:
+        if leaf.hooks and hooks:
             coming[leaf] = hooked(leaf, g)
-    return {**coming, **arrived} if arrived else coming
+    found = {**coming, **arrived} if arrived else coming
+    return {x: g for x, g in found.items() if x in wanted} if wanted else found
 
 
-def seed(y: Tensor, gradient: Any, caller: str) -> Any:
-    """The gradient of `y` itself: 1 for a scalar, else what the user gives."""
+# --- what users call ---
+
+
+def seeds(ys: Any, gradient: Any, caller: str) -> dict[Tensor, Any]:
+    """The outputs, and the gradient of each by itself: 1 for a scalar, else what the user gives."""
+    if isinstance(ys, Tensor):
+        return {ys: seed(ys, gradient, caller)}
+    if not isinstance(ys, list | tuple):
+        raise TypeError(f"{caller}: the output is a {type(ys).__name__}; expected a Tensor, or a list of Tensors; only "
+                        f"what Tensors were computed to has gradients")
+    given = [None] * len(ys) if gradient is None else gradient
+    if not isinstance(given, list | tuple) or len(given) != len(ys):
+        count = len(given) if isinstance(given, list | tuple) else f"a {type(given).__name__}"
+        raise ValueError(f"{caller}: {len(ys)} outputs, but gradient= has {count}; expected a list with one for each "
+                         f"output; None stands for the 1 of a scalar")
+    roots: dict[Tensor, Any] = {}
+    for y, g in zip(ys, given, strict=True):
+        own = seed(y, g, caller)
+        roots[y] = roots[y] + own if y in roots else own
+    return roots
+
+
+def seed(y: Any, gradient: Any, caller: str) -> Any:
+    """The gradient of `y` by itself."""
     if not isinstance(y, Tensor) or not y.needs:
         raise ValueError(f"{caller}: the output does not require grad, so nothing was recorded; create an input with "
                          f"requires_grad=True, and compute the output outside of tt.no_grad()")
@@ -213,7 +136,16 @@ def seed(y: Tensor, gradient: Any, caller: str) -> Any:
     return g.astype(y.dtype)
 
 
-def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> None:
+def sought(xs: Any, caller: str, name: str) -> list[Tensor]:
+    """The tensors whose gradients a user asks for."""
+    targets = [xs] if isinstance(xs, Tensor) else list(xs)
+    for i, x in enumerate(targets):
+        if not isinstance(x, Tensor) or not x.needs:
+            raise ValueError(f"{caller}: number {i} of {name} does not require grad; create it with requires_grad=True")
+    return targets
+
+
+def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs: Any = None) -> None:
     """Add the gradient of this tensor to `grad` of every leaf that it depends on.
 
     Parameters
@@ -223,40 +155,50 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False) -> Non
     retain_graph : bool
         Keep the graph for another pass. Otherwise it is released, and a second pass is an error. Subtle: a second pass
         after parameters were changed in place (by an optimiser's step) reads the changed values.
+    inputs : Tensor or sequence of Tensor, optional
+        Only these get a gradient, and only what leads to them is computed; they may be intermediate tensors.
 
     Examples
     --------
     >>> import tinytensor as tt
-    >>> x = tt.tensor(3.0, requires_grad=True)
-    >>> (x * x + x).backward()
-    >>> x.grad
-    array(7., dtype=float32)
+    >>> x, w = tt.tensor(3.0, requires_grad=True), tt.tensor(2.0, requires_grad=True)
+    >>> (w * x * x).backward(inputs=[x])
+    >>> x.grad, w.grad
+    (array(12., dtype=float32), None)
     """
     start = seed(y, gradient, "backward")
     start = start.data if isinstance(start, Tensor) else start
-    taken, found = {id(start)}, gradients(y, start, release=not retain_graph)
-    for leaf, g in zip(found, all_reduce_mean(*found.values(), leaves=found, loss=(y.data, start)), strict=True):
-        if isinstance(g, TracerBase) and type(leaf.grad) is ndarray:  # while a step is traced: a constant, until now
-            leaf.grad = leaf.grad + g
-        elif leaf.grad is not None:
-            np.add(leaf.grad, g, out=leaf.grad)
-        elif type(g) is ndarray and g.base is None and id(g) not in taken:
-            leaf.grad = g
-        else:  # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
-            leaf.grad = np.copy(g)
-        taken.add(id(g))
+    wanted = () if inputs is None else frozenset(sought(inputs, "backward", "inputs"))
+    if not wanted and inputs is not None:
+        raise ValueError("backward: inputs= is empty, so nothing would get a gradient; expected tensors; leave it out "
+                         "for all leaves")
+    found = gradients({y: start}, wanted, release=not retain_graph)
+    means, taken = all_reduce_mean(*found.values(), leaves=found, loss=(y.data, start)), {id(start)}
+    with accumulating:
+        for leaf, g in zip(found, means, strict=True):
+            old = leaf._grad
+            if old is None:
+                # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
+                leaf._grad = g if type(g) is ndarray and g.base is None and id(g) not in taken else np.copy(g)
+            elif isinstance(g, TracerBase) and type(old) is ndarray:  # while a step is traced: a constant, until now
+                leaf._grad = old + g
+            elif leaf.op is None or keep_grad not in (leaf.hooks or ()):  # that one is in place already
+                np.add(old, g, out=old)
+            taken.add(id(g))
 
 
-def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None,
+def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None,
          allow_unused: bool = False) -> Any:
-    """The gradient of `y` with respect to `xs`, as a value; no tensor's `grad` changes.
+    """The gradient of `y` with respect to `xs`, as a value; no leaf's `grad` changes.
 
     Parameters
     ----------
-    y : Tensor
-        A scalar, or any shape with `gradient`.
+    y : Tensor or sequence of Tensor
+        A scalar, or any shape with `gradient`. Of several outputs the gradients add up.
     xs : Tensor or sequence of Tensor
         Leaves or intermediate tensors.
+    gradient : array_like, or sequence of array_like or None, optional
+        The gradient of `y`, of its shape; one for each of several outputs, where None stands for a scalar's 1.
     create_graph : bool
         Record the gradient's own computation, so that it can be differentiated again.
     retain_graph : bool, optional
@@ -277,124 +219,40 @@ def grad(y: Tensor, xs: Any, gradient: Any = None, *, create_graph: bool = False
     tensor(12., op=multiply)
     >>> tt.grad(slope, x)
     tensor(12.)
+    >>> tt.grad([x * x, 3 * x], x, [None, 2.0])
+    tensor(10.)
     """
-    targets = [xs] if isinstance(xs, Tensor) else list(xs)
-    if allow_unused and not y.needs:
-        zeros = [Tensor(np.zeros(x.shape, x.dtype)) for x in targets]
-        return zeros[0] if isinstance(xs, Tensor) else tuple(zeros)
-    g = seed(y, gradient, "grad")
-    if isinstance(g, Tensor) != create_graph:
-        g = Tensor(g) if create_graph else g.data
-    for i, x in enumerate(targets):
-        if not isinstance(x, Tensor) or not x.needs:
-            raise ValueError(f"grad: number {i} of xs does not require grad; create it with requires_grad=True")
+    if allow_unused:
+        y, gradient = recorded(y, gradient)
+    roots = seeds(y, gradient, "grad")
+    for root, g in roots.items():
+        if isinstance(g, Tensor) != create_graph:
+            roots[root] = Tensor(g) if create_graph else g.data
+    targets = sought(xs, "grad", "xs")
     keep = create_graph if retain_graph is None else retain_graph
-    found = gradients(y, g, frozenset(targets), create_graph, release=not keep)
+    found = gradients(roots, frozenset(targets), create_graph, release=not keep) if targets and roots else {}
     if not create_graph and (leaves := [x for x in targets if x in found and x.is_leaf]):
-        means = all_reduce_mean(*[found[x] for x in leaves], leaves=leaves, loss=(y.data, g))
+        first, start = next(iter(roots.items()))
+        means = all_reduce_mean(*[found[x] for x in leaves], leaves=leaves, loss=(first.data, start))
         found = {**found, **dict(zip(leaves, means, strict=True))}
     results = []
     for i, x in enumerate(targets):
         if x not in found and not allow_unused:
             raise ValueError(f"grad: the output does not depend on number {i} of xs, of shape {x.shape}; "
                              f"pass allow_unused=True if its gradient is to be zeros")
-        found_g = found.get(x, np.zeros(x.shape, x.dtype))
-        results.append(found_g if isinstance(found_g, Tensor) else Tensor(np.copy(found_g)))
+        own = found[x] if x in found else np.zeros(x.shape, x.dtype)
+        results.append(own if isinstance(own, Tensor) else Tensor(np.copy(own)))
     return results[0] if isinstance(xs, Tensor) else tuple(results)
 
 
-# --- hooks and anomalies ---
+def recorded(y: Any, gradient: Any) -> tuple[Any, Any]:
+    """Of the outputs those that were recorded, and their gradients."""
+    ys: Sequence[Any] = [y] if isinstance(y, Tensor) else y
+    given = [gradient] if isinstance(y, Tensor) else gradient if isinstance(gradient, list | tuple) else [None] * len(y)
+    if len(given) != len(ys):
+        return y, gradient
+    pairs = [(y, g) for y, g in zip(ys, given, strict=True) if not isinstance(y, Tensor) or y.needs]
+    return [y for y, _ in pairs], [g for _, g in pairs]
 
 
-class Handle:
-    """What `register_hook` gives back; `remove()` takes the hook away."""
-
-    def __init__(self, hooks: list[Callable[..., Any]], hook: Callable[..., Any]) -> None:
-        self.hooks, self.hook = hooks, hook
-
-    def remove(self) -> None:
-        """Take the hook away; a second call does nothing."""
-        if self.hook in self.hooks:
-            self.hooks.remove(self.hook)
-
-
-def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
-    """Call ``hook(g)`` with this tensor's complete gradient in every pass; what it returns, if not None, replaces it.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> x = tt.tensor(3.0, requires_grad=True)
-    >>> y = x * x
-    >>> handle = y.register_hook(lambda g: 10 * g)
-    >>> y.backward()
-    >>> x.grad
-    array(60., dtype=float32)
-    """
-    if not x.needs:
-        raise ValueError("register_hook: this tensor does not require grad, so no gradient will come; "
-                         "create it, or an input of it, with requires_grad=True")
-    x.hooks = x.hooks or []
-    x.hooks.append(hook)
-    return Handle(x.hooks, hook)
-
-
-def keep_grad(g: Any) -> None:
-    """Stands among a tensor's hooks where `retain_grad` was called; `hooked` acts on it."""
-
-
-def retain_grad(x: Tensor) -> None:
-    """Let `backward()` leave this intermediate tensor's gradient in `grad` too; it starts fresh on every pass."""
-    if x.op is not None and keep_grad not in (x.hooks or ()):
-        register_hook(x, keep_grad)
-
-
-def hooked(node: Tensor, g: Any) -> Any:
-    """The gradient after the node's hooks."""
-    for hook in tuple(node.hooks or ()):
-        if hook is keep_grad:
-            node.grad = np.array(g.data if isinstance(g, Tensor) else g)
-            continue
-        replaced = hook(g if isinstance(g, Tensor) else g.copy())  # a hook may keep its gradient, or write into it
-        if replaced is not None:
-            if getattr(replaced, "shape", None) != node.shape:
-                raise ValueError(f"hook: it returned {type(replaced).__name__} of shape "
-                                 f"{getattr(replaced, 'shape', None)}; expected a gradient of shape {node.shape}, "
-                                 f"or None to leave it as it is")
-            g = replaced.astype(node.dtype)
-    return g
-
-
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
-    """Stop a backward pass at the first nan or infinity, and name the op and the element that made it.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> x = tt.tensor([0.0, 4.0], requires_grad=True)
-    >>> with tt.detect_anomaly():
-    ...     np.sqrt(x).sum().backward()
-    Traceback (most recent call last):
-    FloatingPointError: anomaly: the rule of sqrt for input 0 gave inf at index (0,), where the input is 0.0; ...
-    """
-    before, state.anomaly = state.anomaly, True
-    try:
-        yield
-    finally:
-        state.anomaly = before
-
-
-def examine(g: Any, x: Tensor, node: Tensor) -> None:
-    """Raise if the gradient `g` of `x`, an input of `node`, is not finite."""
-    g = g.data if isinstance(g, Tensor) else g
-    wrong = np.argwhere(~np.isfinite(g))
-    if len(wrong):
-        at = tuple(int(k) for k in wrong[0])
-        raise FloatingPointError(f"anomaly: {rule_of(x, node)} gave {g[at]} at index {at}, where the input is "
-                                 f"{x.data[at]}; {len(wrong)} of {g.size} elements are so; keep the input inside of "
-                                 f"the domain, with tt.clip or tt.where before the op")
-
-
-for function in (backward, register_hook, retain_grad):
-    setattr(Tensor, function.__name__, function)
+setattr(Tensor, "backward", backward)

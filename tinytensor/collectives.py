@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .core import primitive, state
+from .core import primitive
+from .modes import state
 
 
 def world_size() -> int:

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .apply import FAULTS, PUBLIC, check_real, explained, operand
-from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, paused, record, state
+from .apply import FAULTS, PUBLIC, check_real, explained, here, operand
+from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record, settled
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
+from .modes import paused, state
 
 
 class Composed(NamedTuple):
@@ -40,7 +41,8 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
     """Answer for a function of NumPy's, whose gradient is that of the decorated composition of ops.
 
     The composition has NumPy's parameters: their names, order and defaults. It is called only where a gradient is
-    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others.
+    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others. If it has one
+    parameter more, `value`, that is what NumPy has computed.
 
     Parameters
     ----------
@@ -56,44 +58,65 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
     """
 
     def define(composition: Function) -> Function:
-        name = composition.__name__.rstrip("_")
+        name = composition.__name__ if composition.__name__ == numpy.__name__ else composition.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
-        signature = inspect.signature(composition)
-        wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
-        shell = Op(full, numpy, ())
-
-        def apply(*args: Any, **kwargs: Any) -> Any:
-            try:
-                bound = signature.bind(*args, **kwargs)
-            except TypeError as error:
-                raise TypeError(f"{full}: {error}; expected {full}{signature}") from None
-            given = bound.arguments
-            try:
-                tensors = unwrapped(full, signature, given, wanted)
-            except OverflowError as error:
-                raise explained(shell, error, []) from None
-            recorded = any(x.needs for x in tensors) and (not paused or state.recording)
-            whole = dict(given) if recorded else NO_PARAMS
-            for key, x in given.items():
-                given[key] = arrays_of(x)
-            try:
-                y = numpy(*bound.args, **bound.kwargs)
-            except FAULTS as error:
-                raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
-            if not tensors:
-                return y
-            if not recorded:
-                return held(y)
-            given.update(whole)
-            with np.errstate(all="ignore"):  # what there is to say NumPy has said
-                return adopted(full, y, composition(*bound.args, **bound.kwargs), tensors)
-
-        update_wrapper(apply, composition)
-        apply.__name__ = apply.__qualname__ = name
+        apply = differentiated(full, numpy, composition, inputs)
         COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain))
         return publish(apply, name, method, (numpy,), aliases, namespace)
 
     return define
+
+
+def differentiated(full: str, numpy: Function, composition: Function, inputs: str = "") -> Function:
+    """The function that `composed` offers: NumPy's values, and the composition's gradient."""
+    parameters = inspect.signature(composition).parameters
+    told = "value" in parameters
+    signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters.values() if p.name != "value"])
+    wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
+    shell = Op(full, numpy, ())
+
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            hint = "".join(here(key) for key in kwargs.keys() - signature.parameters.keys())
+            raise TypeError(f"{full}: {error}{hint}; expected {full}{signature}") from None
+        given = bound.arguments
+        try:
+            tensors = unwrapped(full, signature, given, wanted)
+        except OverflowError as error:
+            raise explained(shell, error, []) from None
+        recorded = any(x.needs for x in tensors) and (not paused or state.recording)
+        whole = dict(given) if recorded else NO_PARAMS
+        for key, x in given.items():
+            given[key] = arrays_of(x)
+        if tensors:
+            protect(full, given)
+        try:
+            y = numpy(*bound.args, **bound.kwargs)
+        except FAULTS as error:
+            raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
+        if not tensors:
+            return y
+        if not (recorded and floating(y)):
+            return held(y)
+        given.update(whole)
+        with np.errstate(all="ignore"):  # what there is to say NumPy has said
+            z = composition(*bound.args, **bound.kwargs, **({"value": y} if told else NO_PARAMS))
+            return adopted(full, y, z, tensors)
+
+    update_wrapper(apply, composition)
+    setattr(apply, "__signature__", signature)
+    apply.__name__ = apply.__qualname__ = full.rpartition(".")[2]
+    return apply
+
+
+def protect(name: str, given: dict[str, Any]) -> None:
+    """Keep NumPy from writing: an `out` is refused, and no tensor's data is overwritten."""
+    if given.get("out") is not None:
+        raise TypeError(f"{name}: out= would lose the gradient; write y = {name}(...) without out")
+    if "overwrite_input" in given:
+        given["overwrite_input"] = False
 
 
 def observed(*functions: Function, method: bool = False, namespace: str = "") -> None:
@@ -129,13 +152,14 @@ def observing(function: Function) -> Function:
 
 
 def unwrapped(name: str, signature: inspect.Signature, given: dict[str, Any], wanted: frozenset[str]) -> list[Tensor]:
-    """The Tensors among the inputs; meanwhile Python's numbers and lists take the dtype of the arrays beside them."""
+    """The Tensors that were given; meanwhile Python's numbers and lists take the dtype of the arrays beside them."""
     tensors: list[Tensor] = []
     dtypes: list[np.dtype[Any]] = []
     for key, x in given.items():
         if key in wanted:
             collect(x, tensors, dtypes)
         elif type(x) not in SIMPLE:
+            collect(x, tensors)
             try:
                 given[key] = plain(key, x)
             except TypeError as error:
@@ -186,6 +210,13 @@ def arrays_of(x: Any) -> Any:
 # --- arrays from NumPy, Tensors out ---
 
 
+def floating(y: Any) -> bool:
+    """Whether a gradient can flow from some part of the result."""
+    if isinstance(y, SEQUENCE):
+        return any(map(floating, y))
+    return isinstance(y, ndarray | np.generic) and y.dtype.kind == "f"
+
+
 def apart(like: Any, parts: Sequence[Any]) -> Any:
     """Several results as NumPy gives them: in a list, a tuple or a named tuple."""
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
@@ -217,5 +248,5 @@ def adopted(name: str, y: Any, z: Any, tensors: Sequence[Tensor]) -> Any:
         return z
     if z.dtype != y.dtype:
         z = PUBLIC["astype"](z, y.dtype)
-    z.data = y if isinstance(y, ndarray) and not isinstance(y, np.generic) else np.array(y)
+    z.data = settled(y)
     return z

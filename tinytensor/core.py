@@ -5,15 +5,17 @@ It does not know calculus (that is `ops/`) nor what happens backwards (that is `
 
 from __future__ import annotations
 
-import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from threading import get_ident
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ._methods import Methods
+from .modes import paused, state, watched, watching
 
 Array = npt.NDArray[Any]
 Params = dict[str, Any]
@@ -21,63 +23,6 @@ Rule = Callable[..., Any]
 
 ndarray, new = np.ndarray, object.__new__
 NO_PARAMS: Params = {}
-
-
-# --- the state of recording ---
-
-
-class State(threading.local):
-    """What each thread decides for itself: whether ops are recorded, whether the pass looks for anomalies."""
-
-    recording = True
-    anomaly = False
-    workers = 1  # processes that share the step being traced; 1 outside of tt.compile
-    gradients: Callable[[Any], None] | None = None  # is told of every pass: a leaf's gradient, by the leaf
-
-
-state = State()
-paused: list[recording] = []  # open blocks without recording, of all threads: while there is none, ops need not ask
-
-
-class recording:
-    """Record ops (or do not) inside the block, or inside the function that it decorates, in this thread."""
-
-    def __init__(self, on: bool) -> None:
-        self.on, self.before = on, list[bool]()
-
-    def __enter__(self) -> None:
-        self.before.append(state.recording)
-        state.recording = self.on
-        if not self.on:
-            paused.append(self)
-
-    def __exit__(self, *_: object) -> None:
-        state.recording = self.before.pop()
-        if not self.on:
-            paused.remove(self)
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def inside(*args: Any, **kwargs: Any) -> Any:
-            with recording(self.on):
-                return function(*args, **kwargs)
-
-        return inside
-
-
-def no_grad() -> recording:
-    """Record nothing inside the block: for evaluation, sampling and updates. Works as a decorator too.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> x = tt.ones(3, requires_grad=True)
-    >>> with tt.no_grad():
-    ...     y = x * 2
-    >>> y.requires_grad
-    False
-    """
-    return recording(False)
 
 
 # --- Op: what is known of an operation, once ---
@@ -156,6 +101,13 @@ NUMPY: dict[Any, Callable[..., Any]] = {}  # NumPy's function, or (ufunc, method
 
 # --- Tensor: a value that is its own node ---
 
+NO_GRADIENT = ("grad: this tensor is the output of {}, and backward() leaves no gradient there; expected a leaf; call "
+               ".retain_grad() on it before backward(), or read the grad of the leaf that is meant")
+
+
+def keep_grad(g: Any) -> None:
+    """Stands among a tensor's hooks where `retain_grad` was called; `hooks.py` acts on it."""
+
 
 class Tensor(Methods):
     """A NumPy array that remembers how it was made, so that gradients can flow back through it.
@@ -181,10 +133,10 @@ class Tensor(Methods):
     # NumPy's protocols, by which np.exp(x) gets here, are attached by `dispatch.py`.
     # needs: does a gradient flow here?  op, inputs, saved, params: how it was made; inputs that need no gradient
     # stand as None, and `saved` holds the array of every input, as the rules see them.
-    __slots__ = ("__weakref__", "data", "grad", "hooks", "inputs", "needs", "op", "params", "saved")
+    __slots__ = ("__weakref__", "_grad", "data", "hooks", "inputs", "needs", "op", "params", "saved")
 
     data: Any
-    grad: Any
+    _grad: Any
     hooks: list[Callable[..., Any]] | None
     needs: bool
     op: Op | None
@@ -196,7 +148,7 @@ class Tensor(Methods):
     __hash__ = object.__hash__  # subtle: `==` is elementwise, so without this line Python would drop the hash
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.data, self.grad, self.hooks, self.needs = as_array(data), None, None, False
+        self.data, self._grad, self.hooks, self.needs = as_array(data), None, None, False
         self.op, self.inputs, self.saved, self.params = None, (), (), NO_PARAMS
         if requires_grad:
             self.requires_grad = True
@@ -215,6 +167,17 @@ class Tensor(Methods):
             raise TypeError(f"requires_grad: dtype {self.data.dtype} has no gradients, only floating dtypes have; "
                             f"convert first: x.astype(np.float32)")
         self.needs = bool(on)
+
+    @property
+    def grad(self) -> Any:
+        """What `backward()` has left here: an array for a leaf, or after `retain_grad()`; else None, with a warning."""
+        if self._grad is None and self.op is not None and keep_grad not in (self.hooks or ()):
+            warnings.warn(NO_GRADIENT.format(self.op.name), stacklevel=2)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self._grad = value
 
     # --- what an array says of itself ---
 
@@ -249,9 +212,9 @@ class Tensor(Methods):
         """A leaf that shares this tensor's memory and takes no gradient."""
         return Tensor(self.data)
 
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        return self.only("item")
+    def item(self, *index: Any) -> Any:
+        """The one element, or that at an index (of the flattened array, if it is one integer), as a Python number."""
+        return self.data.item(*index) if index else self.only("item")
 
     def only(self, caller: str) -> Any:
         """The one element, or an error in the name of the caller."""
@@ -325,6 +288,14 @@ class TracerBase:
     def record_stack(self, x: Any) -> Any:
         """Record that an array is made of nested lists in which this tracer is."""
         raise NotImplementedError
+
+
+def refuse_traced(name: str, why: str) -> None:
+    """Raise where this thread traces a step."""
+    for trace in tracing:
+        if trace.thread == get_ident():
+            raise trace.refusal(f"{name} {why}", "steps that compute", f"open `with tt.{name}():` around the call of "
+                                "the compiled step, which then runs uncompiled")
 
 
 def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -432,13 +403,15 @@ def record(op: Op, y: Any, inputs: list[Tensor | None], arrays: list[Any], param
         y = settled(y)
     t: Tensor = new(Tensor)
     t.data = y
-    t.grad = t.hooks = None
+    t._grad = t.hooks = None
     if needs and (not paused or state.recording) and y.dtype.kind == "f":
         t.needs, t.op = True, op
         t.inputs, t.saved, t.params = tuple(inputs), tuple(arrays), params
     else:
         t.needs, t.op = False, None
         t.inputs, t.saved, t.params = (), (), NO_PARAMS
+    if watching:
+        watched(t, op, arrays)
     return t
 
 

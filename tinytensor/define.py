@@ -36,6 +36,12 @@ def reducing(function: Function) -> Function:
 NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> what `tt.linalg` offers, by name
 
 
+def public(name: str) -> Function:
+    """The function of a full name: "exp", "linalg.det"."""
+    namespace, _, last = name.rpartition(".")
+    return NAMESPACES[namespace][last]
+
+
 def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str],
             namespace: str = "") -> Function:
     """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`."""
@@ -54,7 +60,12 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
 def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
            namespace: str = "") -> Callable[[Function], Function]:
     """Offer a function that is composed of ops, with no rule of its own, as `publish` does."""
-    return lambda function: publish(function, function.__name__, method, numpy, aliases, namespace)
+
+    def define(function: Function) -> Function:
+        function.__name__ = function.__qualname__ = function.__name__.rstrip("_")
+        return publish(function, function.__name__, method, numpy, aliases, namespace)
+
+    return define
 
 
 class Every(Sequence[Rule]):
@@ -78,10 +89,11 @@ class Every(Sequence[Rule]):
 
 def as_called(forward: Function, spread: bool) -> inspect.Signature:
     """The signature that users see: ``reshape(x, *shape)`` where it spreads, ``concatenate(arrays, axis=0)``."""
-    first, second, *rest = inspect.signature(forward).parameters.values()
+    first, *rest = inspect.signature(forward).parameters.values()
     if spread:
-        return inspect.Signature([first, second.replace(kind=second.VAR_POSITIONAL, default=second.empty), *rest])
-    return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, second, *rest)])
+        return inspect.Signature([first, rest[0].replace(kind=first.VAR_POSITIONAL, default=first.empty),
+                                  *[p.replace(kind=p.KEYWORD_ONLY) for p in rest[1:]]])
+    return inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in (first, *rest)])
 
 
 def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:
@@ -91,11 +103,12 @@ def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:
 def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, aliases: Sequence[str] = (),
        broadcasts: bool = False, domain: Domain | tuple[Domain, ...] = REAL, samples: Sequence[Sample] = (),
        definition: Function | None = None, analytic: bool = False, spread: bool = False, variadic: bool = False,
-       namespace: str = "") -> Callable[[Function], Function]:
+       namespace: str = "", wider: Function | None = None) -> Callable[[Function], Function]:
     """Define an op from its forward function: inputs, one for each rule, come first, then parameters.
 
     The decorated function computes on arrays; what takes its place is the op, which takes Tensors too. See `Op` for
-    the options; `numpy` names the NumPy functions it answers for, `method` makes it a method of Tensor.
+    the options; `numpy` names the NumPy functions it answers for, `method` makes it a method of Tensor. `wider` is the
+    same function with more parameters, called where one of these came: so the op itself stays fast.
     """
 
     def define(forward: Function) -> Function:
@@ -105,12 +118,14 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
                                      broadcasts=broadcasts, domain=per_input(domain), samples=samples,
                                      definition=definition, analytic=analytic)
         theirs = next((key for key in numpy if not isinstance(key, tuple | np.ufunc)), None)
-        function = general(record, *binder(full, forward, len(rules), variadic, spread, theirs))
+        function = general(record, *binder(full, forward, len(rules), variadic, spread, theirs, wider), wider)
         update_wrapper(function, forward)
         function.__name__ = function.__qualname__ = name
         setattr(function, "arity", len(rules))
         if spread != variadic:
             setattr(function, "__signature__", as_called(forward, spread))
+        if wider is not None:
+            setattr(function, "__signature__", inspect.signature(wider))
         return publish(function, name, method, numpy, aliases, namespace)
 
     return define

@@ -16,7 +16,7 @@ import numpy as np
 from .core import NUMPY, Tensor, ndarray
 
 Function = Callable[..., Any]
-NEAREST: dict[Any, str] = {}  # a function of NumPy's, or a module, that takes no Tensor -> what comes nearest
+NEAREST: dict[Any, str] = {}  # NumPy's functions that take no Tensor, or modules of such -> what comes nearest
 SEQUENCE = (list, tuple)
 SIMPLE = frozenset((int, float, bool, str, NoneType, EllipsisType, slice, type))
 SHAPES = frozenset(("shape", "newshape", "new_shape", "axes", "axis", "reps", "shift", "source", "destination", "dims",
@@ -105,6 +105,7 @@ def answering(ours: Function, numpy: Function) -> Function:
         return ours(*args[:agree], **given)
 
     answer.__name__ = ours.__name__
+    setattr(answer, "__wrapped__", ours)  # subtle: not by update_wrapper, whose copy of __dict__ takes the arity along
     return answer
 
 
@@ -142,8 +143,8 @@ def __array_function__(self: Tensor, func: Any, types: Any, args: Any, kwargs: A
 def unknown(function: Function, method: str = "__call__") -> TypeError:
     """The refusal of a function that has no answer, by its full name."""
     name = full_name(function) + ("" if method == "__call__" else f".{method}")
-    advice = NEAREST.get(function) or NEAREST.get(getattr(function, "__module__", None)) or (
-        "compose it of functions that have one, or give it x.detach().numpy() where no gradient is wanted")
+    advice = NEAREST.get(function) or NEAREST.get(function.__module__, "compose it of functions that have one, or give "
+                                                  "it x.detach().numpy() where no gradient is wanted")
     return TypeError(f"{name} does not take a Tensor: it has no rule; {advice}")
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import state as engine
+from ..modes import state as engine
 from .equality import apart, equal, first_gap, kept
 from .ir import CompileError, Value
 from .parallel.placement import SCALED

@@ -16,7 +16,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from .. import core
+from .. import modes
 from ..core import Tensor, tracing
 from ..nn.module import Module
 from ..optim import EMA
@@ -201,7 +201,7 @@ class CompiledStep:
             args = self.bound(args, kwargs)
         if tracing and any(t.thread == threading.get_ident() for t in tracing):  # a part of another step's trace
             return self.invoke(args)
-        if (core.state.anomaly or float_errors is None or float_errors.get() is not self.float_errors) and (
+        if (modes.state.watchers or float_errors is None or float_errors.get() is not self.float_errors) and (
                 self.is_watched()):
             return self.invoke(args)
         with self.lock:
@@ -231,7 +231,7 @@ class CompiledStep:
 
     def is_watched(self) -> bool:
         """Whether somebody wants to be told of what happens inside of the step: then it runs itself."""
-        if core.state.anomaly or {*np.geterr().values()} - {"ignore", "warn"}:
+        if modes.state.watchers or {*np.geterr().values()} - {"ignore", "warn"}:
             return True
         self.float_errors = None if float_errors is None else float_errors.get()
         return False
@@ -434,11 +434,11 @@ class CompiledStep:
             return found
         with uninterrupted():
             self.shares.move(self.state)
-            core.state.workers = self.workers
+            modes.state.workers = self.workers
             try:
                 traced, _ = recorder.run(args, named)
             finally:
-                core.state.workers = 1
+                modes.state.workers = 1
             result = self.invoke(args)
             self.shares.whole_shapes(by_number(traced.out_tree, result)[:-1])
             for t in self.state.tensors.values():

@@ -137,7 +137,7 @@ class Unknown(TypeError):
 
 
 UNKNOWN = {"where": "write np.where(condition, result, other)", "subok": "leave it out", "device": "leave it out",
-           "overwrite_input": "leave it out", "returned": "ask for the weights' sum by itself"}
+           "overwrite_input": "leave it out"}
 
 
 # --- facts of calls ---
@@ -243,7 +243,7 @@ FAR_APART = {"isnan", "isinf", "isfinite", "signbit"}  # NumPy 2.4.6 is wrong wh
 BY_POSITION = {"fmax", "fmin"}  # which of 0 and -0 they give depends on where a loop over them begins
 FAILS = {"power", "float_power", "floor_divide", "remainder", "fmod", "divmod"}
 METHODS = {"__call__": "| dtype casting order axis axes keepdims signature",
-           "reduce": "a initial | axis keepdims dtype",
+           "reduce": "a initial where | axis keepdims dtype",
            "accumulate": "array | axis dtype", "reduceat": "array indices | axis dtype", "outer": "A B | dtype casting",
            "at": "a indices b |"}
 UFUNCS: dict[tuple[Any, str], Primitive] = {}
@@ -289,22 +289,22 @@ FOLDS: list[tuple[Any, np.ufunc]] = [
 REDUCTIONS = {f: (ufunc, inspect.signature(f)) for f, ufunc in FOLDS}
 
 f: Any
-row(np.mean, ".mean", "a | axis dtype keepdims", out=plain_floats, unbuffered=sums_in_order)
-row(np.var, ".var", "a mean | axis dtype keepdims ddof correction", out=plain_floats, unbuffered=sums_in_order)
-row(np.std, ".std", "a mean | axis dtype keepdims ddof correction", out=plain_floats, unbuffered=sums_in_order)
+row(np.mean, ".mean", "a where | axis dtype keepdims", out=plain_floats, unbuffered=sums_in_order)
+row(np.var, ".var", "a mean where | axis dtype keepdims ddof correction", out=plain_floats, unbuffered=sums_in_order)
+row(np.std, ".std", "a mean where | axis dtype keepdims ddof correction", out=plain_floats, unbuffered=sums_in_order)
 row(np.cumsum, ".cumsum", "a | axis dtype", out=plain_floats)
 row(np.cumprod, ".cumprod", "a | axis dtype", out=plain_floats)
 row(np.argmax, ".argmax", "a | axis keepdims", out=plain_numbers)
 row(np.argmin, ".argmin", "a | axis keepdims", out=plain_numbers)
 row(np.ptp, "np.ptp", "a | axis keepdims")
 row(np.count_nonzero, "np.count_nonzero", "a | axis keepdims")
-row(np.average, "np.average", "a weights | axis keepdims")
+row(np.average, "np.average", "a weights | axis keepdims returned")
 row(np.median, "np.median", "a | axis keepdims")
 for f in (np.percentile, np.quantile, np.nanpercentile, np.nanquantile):
     row(f, f"np.{f.__name__}", "a q weights | axis method keepdims")
 for f in (np.nansum, np.nanprod, np.nanmean, np.nanmax, np.nanmin, np.nanstd, np.nanvar, np.nanmedian, np.nanargmax,
           np.nanargmin, np.nancumsum, np.nancumprod):
-    row(f, f"np.{f.__name__}", "a | axis dtype keepdims initial ddof correction")
+    row(f, f"np.{f.__name__}", "a mean where | axis dtype keepdims initial ddof correction")
 row(np.cov, "np.cov", "m y fweights aweights | rowvar bias ddof dtype")
 row(np.corrcoef, "np.corrcoef", "x y | rowvar dtype")
 row(np.cumulative_sum, "np.cumulative_sum", "x | axis dtype include_initial")
@@ -520,7 +520,11 @@ for module, advice in ((np.lib.scimath, DEPENDS), (np.strings, OUTSIDE), (np.cha
 ENGINE: dict[str, dict[str, Any]] = {
     "gathered": {"kind": "gather", "unbuffered": always, "linear": "first"},
     "check_range": {"kind": "check", "unbuffered": always},
+    "check_turn": {"kind": "check"},
+    "real_eig": {},
     "put_into_zeros": {"unbuffered": always, "linear": "first"},
+    "sum_one_hot": {"kind": "product", "out": always, "unbuffered": always, "linear": "one", "flops": two_a_product},
+    "sum_elements": {"unbuffered": always, "linear": "first"},
     "sum_sorted": {},
     "take_along_axis": {"kind": "gather"},
     "measured": {"unbuffered": always},

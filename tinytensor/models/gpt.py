@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import nn
-from ..core import Array, no_grad
+from ..core import Array
+from ..modes import no_grad
 from ..nn.init import Rng
 from ..random import Generator, as_generator
 from ..text.sampling import check, draw

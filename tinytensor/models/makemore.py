@@ -16,7 +16,7 @@ from .. import nn
 from ..nn import functional as F
 from ..nn.init import Rng
 from ..nn.layers import size
-from ..ops.shape import pad
+from ..ops.padding import pad
 from ..random import as_generator
 
 

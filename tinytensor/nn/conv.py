@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.index import sliding_window_view
-from ..ops.shape import pad
+from ..ops.padding import pad
+from ..ops.windows import sliding_window_view
 from ..random import as_generator
 from . import functional as F
 from . import init

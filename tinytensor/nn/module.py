@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..autograd import Handle
 from ..core import Array, Tensor
+from ..hooks import Handle
 
 Hook = Callable[["Module", tuple[Any, ...], Any], Any]
 
@@ -27,6 +27,7 @@ class Parameter(Tensor):
     """
 
     __slots__ = ()
+    grad = Tensor._grad  # subtle: the slot itself, five times as fast as the property: it is a leaf for ever
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad)

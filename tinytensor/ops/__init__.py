@@ -1,27 +1,45 @@
 """The table of calculus: every op and its rules, by family. A new op goes into its family's file, and nowhere else."""
 
 from ..apply import PUBLIC
-from . import (  # ops
+from . import (  # each registers its ops
     activation,
+    arrange,
     attention,
+    choice,
     contract,
     create,
+    decompositions,
     einstein,
     elementwise,
     fused,
     index,
+    join,
     like,
     limits,
     linalg,
+    nan,
     norm,
+    norms,
     operators,
+    order,
+    padding,
     polynomial,
+    quantiles,
+    query,
     recurrent,
     reduce,
     refused,
     rounding,
+    scan,
     shape,
+    signal,
     special,
+    spellings,
+    statistics,
+    systems,
+    turn,
+    ufuncs,
+    windows,
 )
 
 globals().update(PUBLIC)

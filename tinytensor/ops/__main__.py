@@ -1,7 +1,9 @@
-"""Writes what follows from the ops' records: the stubs for editors and type checkers, and the reference page.
+"""Writes what follows from the ops' records: the stubs for editors and type checkers.
 
     python -m tinytensor.ops            write them
     python -m tinytensor.ops --check    say whether those in the package are current; exit status 1 if not
+
+The reference page is written by `python -m tinytensor.reference`.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ..apply import PUBLIC
-from ..core import NUMPY, REGISTRY, Tensor
-from ..define import written
+from ..core import Tensor
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HEAD = "# Written by `python -m tinytensor.ops` from the ops' records: change those, not this file.\n\n"
-RETURNS = {"backward": "None", "retain_grad": "None", "register_hook": "Handle", "split": "list[Tensor]"}
+TENSORS = ("T", "mT", "real", "imag", "flat")  # properties
+RETURNS = {"backward": "None", "retain_grad": "None", "register_hook": "Handle", "split": "list[Tensor]", "item": "Any",
+           "tobytes": "bytes"}
 
 
 def signature(name: str, function: Callable[..., Any], method: bool) -> str:
@@ -28,7 +31,7 @@ def signature(name: str, function: Callable[..., Any], method: bool) -> str:
         if method and i == 0:
             parameters.append("self" if p.kind is not p.VAR_POSITIONAL else f"self, *{p.name}: Any")
             continue
-        star = "*" if p.kind is p.VAR_POSITIONAL else ""
+        star = "*" if p.kind is p.VAR_POSITIONAL else "**" if p.kind is p.VAR_KEYWORD else ""
         if p.kind is p.KEYWORD_ONLY and not any(text.startswith("*") or ", *" in text for text in parameters):
             parameters.append("*")
         parameters.append(f"{star}{p.name}: Any" + ("" if p.default is p.empty else " = ..."))
@@ -37,14 +40,15 @@ def signature(name: str, function: Callable[..., Any], method: bool) -> str:
 
 def methods() -> str:
     """The stub of what ops attach to Tensor."""
-    lines = [HEAD + "from typing import Any\n", "from .autograd import Handle", "from .core import Tensor\n",
-             "class Methods:"]
+    lines = [HEAD + "# ruff: noqa: E501\n\nfrom typing import Any\n", "from .hooks import Handle",
+             "from .core import Tensor\n", "class Methods:"]
     elsewhere = ("tinytensor.core", "tinytensor.dispatch")
     own = {name for name in vars(Tensor) if getattr(vars(Tensor)[name], "__module__", "") not in elsewhere}
     for name in sorted(own):
         value = vars(Tensor)[name]
-        if isinstance(value, property) and name in ("T", "mT"):
-            lines += ["    @property", f"    def {name}(self) -> Tensor: ..."]
+        if isinstance(value, property) and getattr(value.fget, "__module__", "").startswith("tinytensor.ops"):
+            kind = "Tensor" if name in TENSORS else "Any"
+            lines += ["    @property", f"    def {name}(self) -> {kind}: ..."]
         elif inspect.isfunction(value):
             ignore = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
             lines.append(f"    {signature(name, value, method=True)}{ignore}")
@@ -58,44 +62,15 @@ def functions() -> str:
     return "\n".join(lines) + "\n"
 
 
-def reference() -> str:
-    """The reference page: a line for each function, with its derivatives."""
-    answers: dict[str, list[str]] = {}
-    for key, function in NUMPY.items():
-        name = f"np.{key[0].__name__}.{key[1]}" if isinstance(key, tuple) else f"np.{key.__name__}"
-        answers.setdefault(function.__name__, []).append(f"`{name}`")
-    lines = ["<!-- Written by `python -m tinytensor.ops` from the ops' records: change those, not this file. -->",
-             "# Functions", "", "`g` is the gradient of the output, `y` the output. Method: also as `x.name()`.", "",
-             "| function | what it gives | gradient of each input | method | answers for |",
-             "| --- | --- | --- | --- | --- |"]
-    for name, function in sorted(PUBLIC.items()):
-        if function.__name__ != name:
-            lines.append(f"| `{name}` | another name of `{function.__name__}` | | | |")
-            continue
-        op = REGISTRY.get(name)
-        rules = [rule for rule in op.rules if rule] if op is not None and isinstance(op.rules, tuple) else []
-        gradient = "<br>".join(f"`{expression(rule)}`" for rule in rules) or ("composed" if op is None else "")
-        sentence = " ".join((function.__doc__ or "").partition("\n\n")[0].split()).replace("|", "\\|")
-        lines.append(f"| `{name}` | {sentence} | {gradient} | {'yes' if hasattr(Tensor, name) else ''} | "
-                     f"{' '.join(answers.get(name, []))} |")
-    return "\n".join(lines) + "\n"
-
-
-def expression(rule: Any) -> str:
-    """A rule's right side, on one line."""
-    return written(rule).replace("|", "\\|") if rule.__name__ == "<lambda>" else rule.__name__
-
-
 def main(arguments: list[str]) -> int:
     stale = []
-    for path, text in ((PACKAGE / "_methods.pyi", methods()), (PACKAGE / "ops" / "__init__.pyi", functions()),
-                       (PACKAGE / "ops" / "REFERENCE.md", reference())):
+    for path, text in (PACKAGE / "_methods.pyi", methods()), (PACKAGE / "ops" / "__init__.pyi", functions()):
         if not path.exists() or path.read_text("utf-8") != text:
             stale.append(path.relative_to(PACKAGE.parent).as_posix())
             if "--check" not in arguments:
                 path.write_text(text, "utf-8")
     if "--check" in arguments:
-        print(f"stale: {', '.join(stale)}; run python -m tinytensor.ops" if stale else "stubs and reference current")
+        print(f"stale: {', '.join(stale)}; run python -m tinytensor.ops" if stale else "stubs current")
         return 1 if stale else 0
     print(f"written: {', '.join(stale)}" if stale else "all current")
     return 0

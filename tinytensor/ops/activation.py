@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core import S, state
+from ..core import S
 from ..define import op
+from ..modes import state
 from .elementwise import sigmoid, tanh
 
 # --- erf ---

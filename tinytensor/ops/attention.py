@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import ones, unbroadcast
+from ..broadcasting import ones, unbroadcast
 from ..core import S
 from ..define import op
 from .fused import softmax
@@ -49,8 +49,8 @@ def headed(qkv: Any, heads: int) -> Any:
 
 def by_head(g: Any, heads: int) -> Any:
     """(B, T, C) gives (B, H, T, D), a view."""
-    b, t, _ = g.shape
-    return g.reshape(b, t, heads, -1).swapaxes(1, 2)
+    b, t, width = g.shape
+    return g.reshape(b, t, heads, width // heads).swapaxes(1, 2)
 
 
 def upright(x: Any, factor: float) -> Any:
@@ -96,7 +96,7 @@ def of_qkv(g: Any, qkv: Any, keep: Any, heads: int, ps: list[Any]) -> Any:
         gs *= p
         gs -= p * (ones(keys, gs.dtype) @ gs)[..., None, :]
         weights = p if mask is None else p * mask
-        blocks = [slice(j, j + size) for j in range(0, keys, size)]
+        blocks = [slice(j, j + size) for j in range(0, keys, size or 1)]
         gq.append(gs.mT @ k[:, :, :keys])
         gk = added(gk, [gs[:, :, block] @ qi for block in blocks])
         gv = added(gv, [weights[:, :, block] @ gi for block in blocks])
@@ -156,11 +156,11 @@ def attention(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -
     >>> tt.attention(tt.ones(2, 8, 3 * 12), heads=4).shape
     (2, 8, 12)
     """
-    if qkv.ndim != 3 or qkv.shape[2] % (3 * heads):
+    if qkv.ndim != 3 or not qkv.shape[2] or qkv.shape[2] % (3 * heads):
         raise ValueError(f"attention: qkv of shape {qkv.shape} came for {heads} heads; expected (B, T, 3 C), with C a "
                          f"multiple of {heads}; choose a width that the number of heads divides")
     q, k, v = headed(qkv, heads)  # (B, H, T, D) each
-    b, t, _ = qkv.shape
+    b, t, width = qkv.shape
     if keep is not None and (keep.ndim > 4 or any(
             n not in (1, m) for n, m in zip(keep.shape[::-1], (t, t, heads, b), strict=False))):
         raise ValueError(f"attention: a mask of shape {keep.shape} came; expected one that broadcasts to (B, heads, T, "
@@ -177,5 +177,5 @@ def attention(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -
         ys.append(weights.mT @ v[:, :, :stop])
         ps.append(p)
     if len(ys) == 1:
-        return ys[0].swapaxes(1, 2).reshape(b, t, -1), ps
-    return np.stack(ys).transpose(1, 0, 3, 2, 4).reshape(b, t, -1), ps
+        return ys[0].swapaxes(1, 2).reshape(b, t, width // 3), ps
+    return np.stack(ys).transpose(1, 0, 3, 2, 4).reshape(b, t, width // 3), ps

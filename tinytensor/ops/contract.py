@@ -13,7 +13,7 @@ from ..compose import composed
 from ..core import S, as_array
 from ..define import expose, op
 from . import linalg
-from .shape import alike
+from .join import alike
 
 # --- tensordot, of which the others are special cases ---
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..compose import observed
 from ..core import S, as_array
 from ..define import expose, op
-from .shape import alike
+from .join import alike
 
 
 def letters(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:

@@ -1,6 +1,6 @@
 """The ops that do several steps at once for speed: a fast forward and a fast rule, beside the slow definition.
 
-First order uses the rule, higher orders differentiate the definition; a test holds the two together.
+First order uses the rule. Higher orders differentiate the rule itself where it is made of ops, else the definition.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import MANY, ones, sum_rows
+from ..broadcasting import MANY, ones, sum_rows
 from ..collectives import all_reduce_mean
-from ..core import S, TracerBase, primitive
+from ..core import REGISTRY, S, Tensor, TracerBase, primitive, record
 from ..define import op
-from .elementwise import exp
-from .index import FEW_ROWS, gathered, one_hot_table, scatter_rows, take, take_along_axis
-from .limits import where
-from .products import product, times_transposed, transposed_times
-from .reduce import logsumexp, normalised
+from .index import FEW_ROWS, gathered, one_hot_table, put_into_zeros, scatter_rows, take
+from .products import product, rows, times_transposed, transposed_times
+from .reduce import normalised
 
 INTEGER, UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
 LABELS = np.array([0, 2, 1, 2])
@@ -27,20 +25,32 @@ LABELS = np.array([0, 2, 1, 2])
 # --- linear ---
 
 
-def affine(x: Any, weight: Any, bias: Any = None) -> Any:
-    y = x @ weight.T
-    return y if bias is None else y + bias
+@op(lambda g, y, a, b: times_transposed(b, g), lambda g, y, a, b: product(a, g), analytic=True,
+    samples=(S((4, 3), (4, 2)), S((1, 2), (1, 1))))
+def matmul_tn(a: Any, b: Any) -> Any:
+    """``a.T @ b`` of two matrices, such as the gradient of a weight; its own gradients lie in memory as they do.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.matmul_tn(tt.ones((4, 3)), tt.ones((4, 2))).shape
+    (3, 2)
+    """
+    if np.ndim(a) != 2 or np.ndim(b) != 2 or len(a) != len(b):
+        raise ValueError(f"matmul_tn: shapes {np.shape(a)} and {np.shape(b)}; expected two matrices with as many rows; "
+                         f"write a.mT @ b for others")
+    return transposed_times(a, b)
 
 
-def rows(x: Any) -> Any:
-    """x with all axes but the last joined to one: one tall product is faster than many small ones."""
-    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+def weight_grad(g: Any, x: Any) -> Any:
+    """g.T @ x, in one call where it is not differentiated again."""
+    return matmul_tn(g, x) if isinstance(g, Tensor) or isinstance(x, Tensor) else transposed_times(g, x)
 
 
 @op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(rows(g), weight).reshape(x.shape),
-    lambda g, y, x, weight, bias: transposed_times(rows(g), rows(x)),
+    lambda g, y, x, weight, bias: weight_grad(rows(g), rows(x)),
     lambda g, y, x, weight, bias: sum_rows(rows(g)),
-    analytic=True, definition=affine,
+    analytic=True,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """x @ weight.T + bias, in PyTorch's layout.
@@ -75,7 +85,6 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 
 @op(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True)), method=True,
-    definition=lambda x, axis=-1: exp(log_softmax(x, axis)),
     samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along an axis, without overflow; an infinite element takes all, shared with its equals.
@@ -90,7 +99,6 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 @op(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True), method=True,
-    definition=lambda x, axis=-1: x - logsumexp(x, axis, keepdims=True),
     samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """log(softmax(x)) along an axis, with full precision for small probabilities.
@@ -127,22 +135,18 @@ def starts(rows: int, columns: int) -> Any:
     return a
 
 
-def likelihood(logits: Any, targets: Any, reduction: str = "mean", ignore_index: int | None = None) -> Any:
-    keep = np.not_equal(targets, -1 if ignore_index is None else ignore_index)  # no target is negative
-    losses = -take_along_axis(log_softmax(logits), np.expand_dims(np.where(keep, targets, 0), -1), -1)[..., 0]
-    losses = losses if ignore_index is None else where(keep, losses, 0)
-    if reduction != "mean":
-        return losses if reduction == "none" else losses.sum()
-    return losses.sum() / (targets.size if ignore_index is None else np.add.reduce(keep, axis=None, dtype=losses.dtype))
-
-
 def excess(g: Any, logits: Any, reduction: str, extras: Any) -> Any:
-    """The predicted probability less the observed one, times g."""
+    """The predicted probability minus the observed one, times g."""
     e, total, t, keep, count = extras
     d = e / total.reshape(-1, 1)
-    classes = d.shape[-1]
-    if classes <= FEW_ROWS:
-        d -= gathered(one_hot_table(classes, d.dtype), t, 0)
+    if isinstance(logits, Tensor):  # higher orders: the same numbers, known as the softmax of the logits
+        d = record(REGISTRY["softmax"], d.reshape(logits.shape), [logits], [logits.data], {"axis": -1}, True)
+        d = d.reshape(e.shape)
+        few, at = d.shape[-1] <= FEW_ROWS, (np.arange(t.size), t)
+        d = d - (gathered(one_hot_table(d.shape[-1], d.dtype), t, 0) if few else
+                 put_into_zeros(ones(t.size, d.dtype), at, d.shape))
+    elif d.shape[-1] <= FEW_ROWS:
+        d -= gathered(one_hot_table(d.shape[-1], d.dtype), t, 0)
     else:
         d[np.arange(t.size), t] -= 1
     share = g / count if reduction == "mean" else g
@@ -153,7 +157,7 @@ def excess(g: Any, logits: Any, reduction: str, extras: Any) -> Any:
 
 
 @op(lambda g, y, logits, targets, *, reduction, extras, **_: excess(g, logits, reduction, extras), None,
-    definition=likelihood, samples=(S((4, 3), LABELS), S((4, 3), LABELS, reduction="sum"),
+    samples=(S((4, 3), LABELS), S((4, 3), LABELS, reduction="sum"),
     S((4, 3), LABELS, reduction="none"), S((2, 2, 3), LABELS.reshape(2, 2)), S((4, 200), 60 * LABELS),
     S((4, 3), LABELS - 1, ignore_index=-1), S((4, 3), LABELS, reduction="none", ignore_index=2)))
 def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_index: int | None = None) -> Any:
@@ -220,7 +224,7 @@ def labelled(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, 
         keep = t != ignore_index
         t = t * keep
     check_range(t, classes, "cross_entropy: target", f"{classes} classes")
-    return logits if logits.ndim == 2 else logits.reshape(-1, classes), t, keep
+    return rows(logits), t, keep
 
 
 # --- embedding ---

@@ -156,18 +156,6 @@ for function in (linspace, logspace, geomspace):
     publish(created(function), function.__name__, False, (), ())
 
 
-def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
-    """`np.copyto` into an array, of Tensors that need no gradient; by it NumPy fills what it makes."""
-    if isinstance(dst, Tensor) or any(isinstance(x, Tensor) and x.needs for x in (src, where)):
-        raise TypeError("np.copyto: a tensor that requires grad, or is written into, would lose its gradient; expected "
-                        "arrays; write tt.where(mask, values, x), or tt.full_like(x, value)")
-    src, where = (x.data if isinstance(x, Tensor) else x for x in (src, where))
-    np.copyto(dst, src, casting, where)
-
-
-NUMPY[np.copyto] = copyto
-
-
 # --- what NumPy may ask of a Tensor without a gradient: answered from its array ---
 
 observed(np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.array_equiv, np.result_type,

@@ -1,4 +1,4 @@
-"""The ops of linear algebra: matmul for every rank, and norm. Other products stand in `contract.py`."""
+"""The matrix product, for every rank. Other products stand in `contract.py`, decompositions in a file of theirs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 
 from ..core import S, Tensor
 from ..define import op
-from .elementwise import nonzero
-from .reduce import regrown
 
 
 def mismatch(a: Any, b: Any) -> ValueError:
@@ -28,16 +26,16 @@ def mismatch(a: Any, b: Any) -> ValueError:
 def left(g: Any, a: Any, b: Any) -> Any:
     """The gradient of a, with the axes that broadcasting added still there."""
     if b.ndim == 1:
-        return g * b if a.ndim == 1 else np.expand_dims(g, -1) * b
-    return (b @ np.expand_dims(g, -1))[..., 0] if a.ndim == 1 else g @ b.mT
+        return g * b if a.ndim == 1 else g[..., None] * b
+    return (b @ g[..., None])[..., 0] if a.ndim == 1 else g @ b.mT
 
 
 def right(g: Any, a: Any, b: Any) -> Any:
     """The gradient of b, with the axes that broadcasting added still there."""
     if a.ndim == 1:
-        return g * a if b.ndim == 1 else np.expand_dims(a, -1) * np.expand_dims(g, -2)
+        return g * a if b.ndim == 1 else a[..., None] * g[..., None, :]
     if b.ndim == 1:
-        return (a.mT @ np.expand_dims(g, -1))[..., 0]
+        return (a.mT @ g[..., None])[..., 0]
     if b.ndim == 2 and a.ndim > 2:  # one product of tall matrices, in the place of many small ones and a sum
         rows = math.prod(a.shape[:-1])
         return a.reshape(rows, a.shape[-1]).T @ g.reshape(rows, g.shape[-1])
@@ -66,25 +64,3 @@ def matmul(a: Any, b: Any) -> Any:
 
 setattr(Tensor, "__matmul__", matmul)
 setattr(Tensor, "__rmatmul__", lambda b, a: matmul(a, b))
-
-
-# --- norm ---
-
-
-@op(lambda g, y, x, *, ord, axis, keepdims: regrown(g / nonzero(y), axis, keepdims) * x,
-    numpy=(np.linalg.norm,), method=True,
-    samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,))))
-def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The Euclidean norm over the axes (of a matrix without `axis`: Frobenius).
-
-    The gradient at the zero vector is 0. `ord` is None: it stands there because NumPy's does.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.tensor([3.0, 4.0]).norm()
-    tensor(5.)
-    """
-    if ord is not None:
-        raise ValueError(f"norm: ord {ord!r} came; expected None, the Euclidean norm; write others with sum, max, abs")
-    return np.sqrt(np.add.reduce(np.square(x), axis=axis, keepdims=keepdims))

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import ones, sum_rows
+from ..broadcasting import ones, sum_rows
 from ..collectives import all_reduce_sum, world_size
 from ..core import POSITIVE, REAL, S
 from ..define import op
+from .products import rows as as_rows
+from .products import weighted_rows
 
 Observe = Callable[[Any, Any, int], None]
 
@@ -42,7 +44,7 @@ def by_channel(x: Any, axis: int) -> Any:
     last = axis == -1 or axis == x.ndim - 1
     if last and x.ndim == 2:
         return x
-    return (x if last else x.swapaxes(axis, -1)).reshape(-1, x.shape[axis])
+    return as_rows(x if last else x.swapaxes(axis, -1))
 
 
 def as_before(rows: Any, x: Any, axis: int) -> Any:
@@ -186,7 +188,7 @@ def places(name: str, x: Any, axes: int, **given: Any) -> Any:
         if a is not None and a.shape != shape:
             raise ValueError(f"{name}: {what} of shape {a.shape} came for x of shape {x.shape}, whose last axes are "
                              f"{shape}; expected those; give the number of its axes as axes=")
-    return x if x.ndim == 2 and axes == 1 else x.reshape(-1, math.prod(shape))
+    return as_rows(x, axes)
 
 
 @lru_cache(maxsize=8)
@@ -211,7 +213,7 @@ def outer(a: Any, b: Any) -> Any:
 def divided(d: Any, weight: Any, eps: float) -> tuple[Any, Any]:
     """Rows d (n, C) divided by the roots of their mean squares, times weight; and 1 / these roots, (n,)."""
     n = d.shape[1]
-    inverse = 1 / np.sqrt(np.vecdot(d, d) * (1 / n) + eps)
+    inverse = 1 / np.sqrt(np.vecdot(d, d) * (1 / (n or 1)) + eps)
     y = outer(inverse, ones(n, d.dtype) if weight is None else weight.reshape(-1))
     y *= d
     return y, inverse
@@ -225,24 +227,25 @@ def through_rows(g: Any, x: Any, weight: Any, extras: Any, centre: bool) -> Any:
     one = ones(n, d.dtype)
     gx = outer(inverse, one if weight is None else weight.reshape(-1))
     gx *= g.reshape(d.shape)
-    share = ones(n, d.dtype, -1 / n)
+    share = ones(n, d.dtype, -1 / (n or 1))
     away = outer(np.vecdot(gx, d) * inverse * inverse, share)
     away *= d
     if centre:
         away += outer(gx @ one, share)
     gx += away
-    return gx if x.ndim == 2 else gx.reshape(x.shape)
+    return gx if gx.shape == x.shape else gx.reshape(x.shape)
 
 
 def of_scale(g: Any, weight: Any, extras: Any) -> Any:
     """The sum of g * d * inverse over all rows."""
     d, inverse = extras
-    return (inverse @ (g.reshape(d.shape) * d)).reshape(weight.shape)
+    return weighted_rows(inverse, g.reshape(d.shape) * d).reshape(weight.shape)
+
 
 
 @op(lambda g, y, x, weight, bias, *, extras, **_: through_rows(g, x, weight, extras, centre=True),
     lambda g, y, x, weight, bias, *, extras, **_: of_scale(g, weight, extras),
-    lambda g, y, x, weight, bias, **_: sum_rows(g.reshape(-1, bias.size)).reshape(bias.shape),
+    lambda g, y, x, weight, bias, **_: sum_rows(as_rows(g, bias.ndim)).reshape(bias.shape),
     definition=centred, samples=(S((4, 3), (3,), (3,), eps=0.1), S((2, 3, 4), (3, 4), (3, 4), axes=2, eps=0.1),
     S((2, 3, 4), (4,), (4,), eps=0.1), S((4, 3), eps=0.1), S((3,), (3,), eps=0.1)))
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps: float = 1e-5) -> Any:
@@ -272,12 +275,12 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps:
     """
     rows = places("layer_norm", x, axes, weight=weight, bias=bias)
     n = rows.shape[1]
-    d = outer(rows @ ones(n, rows.dtype), ones(n, rows.dtype, -1 / n))
+    d = outer(rows @ ones(n, rows.dtype), ones(n, rows.dtype, -1 / (n or 1)))
     d += rows
     y, inverse = divided(d, weight, eps)
     if bias is not None:
         y = np.add(y, bias.reshape(-1), out=y) if y.dtype == bias.dtype else y + bias.reshape(-1)
-    return y if x.ndim == 2 else y.reshape(x.shape), (d, inverse)
+    return y if y.shape == x.shape else y.reshape(x.shape), (d, inverse)
 
 
 @op(lambda g, y, x, weight, *, extras, **_: through_rows(g, x, weight, extras, centre=False),
@@ -303,4 +306,4 @@ def rms_norm(x: Any, weight: Any = None, axes: int = 1, eps: float | None = None
     """
     rows = places("rms_norm", x, axes, weight=weight)
     y, inverse = divided(rows, weight, smallest(x, eps))
-    return y if x.ndim == 2 else y.reshape(x.shape), (rows, inverse)
+    return y if y.shape == x.shape else y.reshape(x.shape), (rows, inverse)

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..broadcasting import sum_rows
+from ..core import Tensor, primitive
 from ..machine import one_thread, small_kernels
 
 LINE = 64  # bytes of a line of the cache
 FEW = 1200  # so many results a product with a right side turned round has at most for which there are such kernels
 BLOCK = 16  # rows that are turned round at once: they fill a register
+MANY = 256  # rows that are summed by one product
 SMALL = 100**3  # so many steps (rows x inner x columns) a product has at most that OpenBLAS has these kernels for
 
 
@@ -76,11 +78,19 @@ def transposed_times(a: Any, b: Any) -> Any:
     return (left @ right).transpose(1, 2, 0, 3).reshape(n, m)  # where a step is compiled: it leaves the copy out
 
 
+def rows(x: Any, axes: int = 1) -> Any:
+    """x as a matrix: its last axes joined to one, and all others; one tall product is faster than many small ones."""
+    if x.ndim == 2 and axes == 1:
+        return x
+    width = x.shape[-1] if axes == 1 else math.prod(x.shape[-axes:])
+    return x.reshape(-1, width) if x.size else x.reshape(math.prod(x.shape[:-axes]), width)  # of nothing, -1 is unknown
+
+
 def product(a: Any, b: Any, upright: bool = True) -> Any:
     """a (n, k) @ b (k, m), for b whose rows are in one piece, and a's, or its columns if it is not upright."""
     (n, k), m = a.shape, b.shape[1]
     count = pieces(n, k, m, limit(m, upright))
-    if count == 1:
+    if count == 1 or isinstance(a, Tensor) or isinstance(b, Tensor):
         return a @ b
     if type(b) is np.ndarray and b.ctypes.data % LINE:  # subtle: with numbers across lines they take half as long again
         b = lined_up(b)
@@ -133,7 +143,7 @@ def times_transposed(x: Any, weight: Any) -> Any:
     are.
     """
     (n, k), m = x.shape, len(weight)
-    if n * m <= FEW and n * m * k <= SMALL:
+    if (n * m <= FEW and n * m * k <= SMALL) or isinstance(x, Tensor) or isinstance(weight, Tensor):
         return x @ weight.T
     if weight.dtype == np.float32 and (count := strips(n, k, m, (64 if one_thread() else 4) * SMALL)):
         return (x.reshape(count, n // count, k) @ weight.T).reshape(n, m)
@@ -145,3 +155,15 @@ def times_transposed(x: Any, weight: Any) -> Any:
     if pieces(n, k, m, limit(m, True)) > 1:
         return product(x, turned(weight))
     return (weight @ x.T).T.copy() if 1 < n <= min(64, m - 1, k // 3) else x @ weight.T
+
+
+def weighted_rows(w: Any, x: Any) -> Any:
+    """w @ x; over many rows block by block, as in `sum_rows`."""
+    n = len(x)
+    if n <= 2 * MANY:
+        return w @ x
+    blocks, rest = divmod(n, MANY)
+    whole = n - rest
+    parts = w[:whole].reshape(blocks, 1, MANY) @ x[:whole].reshape(blocks, MANY, x.shape[1])
+    y = sum_rows(parts.reshape(blocks, x.shape[1]))
+    return y + w[whole:] @ x[whole:] if rest else y

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import sum_rows
+from ..broadcasting import sum_rows
 from ..core import S
 from ..define import op
 from .activation import relu
 from .elementwise import sigmoid
-from .fused import rows
-from .shape import stack
+from .join import stack
+from .products import rows
 
 
 def fitting(name: str, gates: int, a: Any, weight: Any, h: Any, **others: Any) -> None:

@@ -1,6 +1,7 @@
-"""The ops that take axes away, or run along one: sums, means, extremes, products.
+"""The ops that take axes away: sums, means, extremes, products, in their fast form.
 
-`axis` is None (all), an integer or a tuple; `keepdims` leaves axes of size 1 behind. As in NumPy.
+`axis` is None (all), an integer or a tuple; `keepdims` leaves axes of size 1 behind. As in NumPy, whose other options
+(`dtype=`, `where=`, `initial=`, ...) are those of `masked.py`.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ from typing import Any
 
 import numpy as np
 
+from ..compose import observing
 from ..core import S
-from ..define import expose, op
+from ..define import op
 from .elementwise import nonzero
-from .shape import concatenate, flip
+from .join import concatenate
+from .masked import wide_max, wide_mean, wide_min, wide_prod, wide_std, wide_sum, wide_var
 
 AXES = (S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=(0, -1)), S((2, 3), axis=1, keepdims=True), S(()), S((4,)))
 
 
-def regrown(g: Any, axis: Any, keepdims: bool) -> Any:
-    """g with axes of size 1 where the reduction took axes away, so that it broadcasts against the input."""
-    return g if keepdims or axis is None else np.expand_dims(g, axis)
+def regrown(g: Any, x: Any, axis: Any) -> Any:
+    """g with axes of size 1 where the reduction of x took axes away, so that it broadcasts against x."""
+    return g if axis is None or g.ndim == x.ndim else np.expand_dims(g, axis)
 
 
-@op(lambda g, y, x, *, axis, keepdims: np.broadcast_to(regrown(g, axis, keepdims), x.shape),
-    numpy=(np.sum, (np.add, "reduce")), method=True, analytic=True, samples=(*AXES, S((0, 3), axis=0)))
-def sum_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+@op(lambda g, y, x, *, axis, keepdims: np.broadcast_to(regrown(g, x, axis), x.shape),
+    numpy=(np.sum, (np.add, "reduce")), method=True, wider=wide_sum, analytic=True, samples=(*AXES, S((0, 3), axis=0)))
+def sum_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The sum over the axes.
 
     Examples
@@ -34,13 +37,13 @@ def sum_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.ones((2, 3)).sum(axis=1)
     tensor([3., 3.])
     """
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(a, axis=axis, keepdims=keepdims)
 
 
 @op(lambda g, y, x, *, axis, keepdims:
-        np.broadcast_to(regrown(g * (1 / max(1, x.size // (g.size or 1))), axis, keepdims), x.shape),
-    numpy=(np.mean,), method=True, analytic=True, samples=AXES)
-def mean(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+        np.broadcast_to(regrown(g * (1 / max(1, x.size // (g.size or 1))), x, axis), x.shape),
+    numpy=(np.mean,), method=True, wider=wide_mean, analytic=True, samples=AXES)
+def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The arithmetic mean over the axes.
 
     Examples
@@ -49,20 +52,29 @@ def mean(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(0)
     tensor([2., 4.])
     """
-    return np.mean(x, axis=axis, keepdims=keepdims)
+    return np.mean(a, axis=axis, keepdims=keepdims)
+
+
+def one_of(name: str, ddof: float, correction: float | None) -> float:
+    """What is taken from the number of elements, under one of its two names."""
+    if ddof and correction is not None:
+        raise ValueError(f"{name}: ddof={ddof} and correction={correction} were got; expected one of them, they are "
+                         f"names of the same number; leave out the other")
+    return ddof if correction is None else correction
 
 
 def centred(x: Any, y: Any, axis: Any, ddof: float, correction: float | None) -> Any:
     """(x - mean) / (n - ddof): half of the derivative of the variance; nan where ddof leaves nothing."""
-    freedom = x.size // (y.size or 1) - (ddof if correction is None else correction)
-    return (x - np.mean(x, axis=axis, keepdims=True)) * (1 / freedom if freedom > 0 else math.nan)
+    n = x.size // (y.size or 1)
+    free = n - one_of("var", ddof, correction)
+    return (x - np.add.reduce(x, axis=axis, keepdims=True) * (1 / max(n, 1))) * (1 / free if free > 0 else math.nan)
 
 
 @op(lambda g, y, x, *, axis, ddof, correction, keepdims:
-        regrown(2 * g, axis, keepdims) * centred(x, y, axis, ddof, correction),
-    numpy=(np.var,), method=True, analytic=False,
+        regrown(2 * g, x, axis) * centred(x, y, axis, ddof, correction),
+    numpy=(np.var,), method=True, wider=wide_var, analytic=False,
     samples=(*AXES, S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
-def var(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
+def var(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """The variance over the axes, divided by n - ddof; `correction` is another name of `ddof`.
 
     NumPy's default, ddof=0, is the biased one (PyTorch's is 1).
@@ -73,14 +85,14 @@ def var(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
     >>> tt.tensor([1.0, 2.0, 3.0]).var(ddof=1)
     tensor(1.)
     """
-    return np.var(x, axis=axis, ddof=ddof if correction is None else correction, keepdims=keepdims)
+    return np.var(a, axis=axis, ddof=one_of("var", ddof, correction), keepdims=keepdims)
 
 
 @op(lambda g, y, x, *, axis, ddof, correction, keepdims:
-        regrown(g / nonzero(y), axis, keepdims) * centred(x, y, axis, ddof, correction),
-    numpy=(np.std,), method=True,
+        regrown(g / nonzero(y), x, axis) * centred(x, y, axis, ddof, correction),
+    numpy=(np.std,), method=True, wider=wide_std,
     samples=(*AXES[:4], S((4,)), S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
-def std(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
+def std(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """The standard deviation over the axes, as `var`. The gradient of constant values is 0.
 
     Examples
@@ -89,20 +101,20 @@ def std(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
     >>> tt.tensor([1.0, 2.0, 3.0]).std(correction=1)
     tensor(1.)
     """
-    return np.std(x, axis=axis, ddof=ddof if correction is None else correction, keepdims=keepdims)
+    return np.std(a, axis=axis, ddof=one_of("std", ddof, correction), keepdims=keepdims)
 
 
-def chosen(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    """g where x is the extreme y; split evenly where several are."""
-    mask = x == regrown(y, axis, keepdims)
-    count = np.add.reduce(mask.astype(g.dtype), axis=axis, keepdims=True)
-    return np.where(mask, regrown(g, axis, keepdims) / count, 0)
+def chosen(g: Any, y: Any, x: Any, axis: Any) -> Any:
+    """g where x is the extreme y, or the nan that it is; split evenly where several are."""
+    mask = (x == regrown(y, x, axis)) | np.isnan(x)  # where one is nan, none equals y
+    count = np.add.reduce(mask, axis=axis, dtype=g.dtype, keepdims=True)
+    return np.where(mask, regrown(g, x, axis) / count, 0)
 
 
-@op(lambda g, y, x, *, axis, keepdims: chosen(g, y, x, axis, keepdims),
-    numpy=(np.max, (np.maximum, "reduce")), method=True, aliases=("amax",), samples=AXES)
-def max_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The largest value over the axes; ties share the gradient. An empty axis is NumPy's error.
+@op(lambda g, y, x, *, axis, keepdims: chosen(g, y, x, axis),
+    numpy=(np.max, np.amax, (np.maximum, "reduce")), method=True, aliases=("amax",), wider=wide_max, samples=AXES)
+def max_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """The largest value over the axes; ties share the gradient, and a nan takes it. An empty axis is NumPy's error.
 
     Examples
     --------
@@ -110,13 +122,13 @@ def max_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([[1.0, 5.0], [4.0, 2.0]]).max(axis=1)
     tensor([5., 4.])
     """
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.maximum.reduce(a, axis=axis, keepdims=keepdims)
 
 
-@op(lambda g, y, x, *, axis, keepdims: chosen(g, y, x, axis, keepdims),
-    numpy=(np.min, (np.minimum, "reduce")), method=True, aliases=("amin",), samples=AXES)
-def min_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The smallest value over the axes; ties share the gradient. An empty axis is NumPy's error.
+@op(lambda g, y, x, *, axis, keepdims: chosen(g, y, x, axis),
+    numpy=(np.min, np.amin, (np.minimum, "reduce")), method=True, wider=wide_min, aliases=("amin",), samples=AXES)
+def min_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """The smallest value over the axes; ties share the gradient, and a nan takes it. An empty axis is NumPy's error.
 
     Examples
     --------
@@ -124,7 +136,7 @@ def min_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([[1.0, 5.0], [4.0, 2.0]]).min(axis=1)
     tensor([1., 2.])
     """
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.minimum.reduce(a, axis=axis, keepdims=keepdims)
 
 
 # --- products: the gradient is the product of the others, never y / x ---
@@ -132,7 +144,7 @@ def min_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 
 def last(x: Any, axis: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     """x with the reduced axes moved to the end and joined to one; with its shape and order before they were joined."""
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = range(x.ndim) if axis is None or not x.ndim else axis if isinstance(axis, tuple) else (axis,)
     gone = [a % x.ndim for a in axes]
     order = tuple([a for a in range(x.ndim) if a not in gone] + gone)
     moved = x.transpose(order)
@@ -140,14 +152,14 @@ def last(x: Any, axis: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     return moved.reshape((*kept, math.prod(moved.shape[len(kept) :]))), moved.shape, order
 
 
-def product_of_others(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+def product_of_others(g: Any, x: Any, axis: Any) -> Any:
     """For each element the product of all others that it was multiplied with, times g."""
     rows, shape, order = last(x, axis)
     before, after = np.ones_like(rows), np.ones_like(rows)
     np.multiply.accumulate(rows[..., :-1], axis=-1, out=before[..., 1:])
     np.multiply.accumulate(rows[..., :0:-1], axis=-1, out=after[..., -2::-1])
     others = (before * after).reshape(shape).transpose(np.argsort(order))
-    return others * regrown(g, axis, keepdims)
+    return others * regrown(g, x, axis)
 
 
 def halving(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
@@ -158,12 +170,13 @@ def halving(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
         rest = [rows[..., 2 * half :]] if rows.shape[-1] % 2 else []
         rows = concatenate([rows[..., :half] * rows[..., half : 2 * half], *rest], axis=-1)
     y = rows[..., 0] if rows.shape[-1] else np.add.reduce(rows, axis=-1) + 1
-    return regrown(y, axis, False) if keepdims and axis is not None else y.reshape((1,) * x.ndim) if keepdims else y
+    return y if not keepdims else y.reshape((1,) * x.ndim) if axis is None else regrown(y, x, axis)
 
 
-@op(lambda g, y, x, *, axis, keepdims: product_of_others(g, x, axis, keepdims),
-    numpy=(np.prod, (np.multiply, "reduce")), method=True, analytic=True, definition=halving, samples=AXES)
-def prod(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+@op(lambda g, y, x, *, axis, keepdims: product_of_others(g, x, axis),
+    numpy=(np.prod, (np.multiply, "reduce")), method=True, wider=wide_prod, analytic=True, definition=halving,
+    samples=AXES)
+def prod(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The product over the axes. The gradient is exact where elements are 0: 6, 0, 0 for 0, 2, 3.
 
     Examples
@@ -174,49 +187,13 @@ def prod(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> x.grad
     array([6., 0., 0.], dtype=float32)
     """
-    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
+    return np.multiply.reduce(a, axis=axis, keepdims=keepdims)
 
 
-# --- along an axis ---
+# --- the logarithm of a sum of exponentials ---
 
 
-@op(lambda g, y, x, *, axis: running_sum_from_the_end(g, axis).reshape(x.shape),
-    numpy=(np.cumsum,), method=True, analytic=True, samples=(S((2, 3)), S((2, 3), axis=0), S((3,), axis=-1)))
-def cumsum(x: Any, axis: int | None = None) -> Any:
-    """The running sum along an axis; of the flattened input if axis is None.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.tensor([1.0, 2.0, 3.0]).cumsum()
-    tensor([1., 3., 6.])
-    """
-    return np.cumsum(x, axis=axis)
-
-
-def running_sum_from_the_end(g: Any, axis: int | None) -> Any:
-    axis = 0 if axis is None else axis
-    return flip(cumsum(flip(g, axis), axis), axis)
-
-
-@expose(np.cumprod, method=True)
-def cumprod(x: Any, axis: int | None = None) -> Any:
-    """The running product along an axis; of the flattened input if axis is None. Exact where elements are 0.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.tensor([1.0, 2.0, 3.0]).cumprod(0)
-    tensor([1., 2., 6.])
-    """
-    y, axis = (x.reshape(-1), 0) if axis is None else (x, axis)
-    y, step = y.swapaxes(0, axis), 1
-    while step < len(y):  # after each round, y holds the products of the last 2 * step elements
-        y, step = concatenate([y[:step], y[step:] * y[:-step]]), 2 * step
-    return y.swapaxes(0, axis)
-
-
-@op(lambda g, y, x, *, axis, keepdims: regrown(g, axis, keepdims) * normalised(x, axis)[0], method=True,
+@op(lambda g, y, x, *, axis, keepdims: regrown(g, x, axis) * normalised(x, axis)[0], method=True,
     samples=AXES)
 def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """log(sum(exp(x))) over the axes, without overflow; its gradient is the softmax, finite even at infinities.
@@ -227,14 +204,18 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([500.0, 500.0]).logsumexp()
     tensor(500.6931)
     """
+    if not x.size:  # the sum of nothing is 0, its logarithm -inf
+        return np.add.reduce(x, axis=axis, keepdims=keepdims) - math.inf
     top = np.maximum.reduce(x, axis=axis, keepdims=True)
     shift = np.where(np.isinf(top), 0, top)
     y = np.log(np.add.reduce(np.exp(x - shift), axis=axis, keepdims=True)) + shift
-    return y if keepdims else np.squeeze(y, axis)
+    return y if keepdims or not x.ndim else np.squeeze(y, axis)
 
 
 def normalised(x: Any, axis: Any) -> tuple[Any, Any]:
     """softmax(x) and its logarithm; subtle: half of the largest float stands for infinity, so that inf - inf is 0."""
+    if not x.size:
+        return np.exp(x), np.exp(x)
     limit = float(np.finfo(x.dtype).max) / 2
     x = np.clip(x, -limit, limit)
     z = x - np.maximum.reduce(x, axis=axis, keepdims=True)
@@ -246,8 +227,8 @@ def normalised(x: Any, axis: Any) -> tuple[Any, Any]:
 # --- no derivative ---
 
 
-@op(None, numpy=(np.any, (np.logical_or, "reduce")), method=True, samples=AXES)
-def any_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+@op(None, wider=observing(np.any), numpy=(np.any, (np.logical_or, "reduce")), method=True, samples=AXES)
+def any_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Whether any element over the axes is true.
 
     Examples
@@ -256,11 +237,11 @@ def any_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([False, True]).any()
     tensor(True)
     """
-    return np.any(x, axis=axis, keepdims=keepdims)
+    return np.any(a, axis=axis, keepdims=keepdims)
 
 
-@op(None, numpy=(np.all, (np.logical_and, "reduce")), method=True, samples=AXES)
-def all_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+@op(None, wider=observing(np.all), numpy=(np.all, (np.logical_and, "reduce")), method=True, samples=AXES)
+def all_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Whether all elements over the axes are true.
 
     Examples
@@ -269,11 +250,12 @@ def all_(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([False, True]).all()
     tensor(False)
     """
-    return np.all(x, axis=axis, keepdims=keepdims)
+    return np.all(a, axis=axis, keepdims=keepdims)
 
 
-@op(None, numpy=(np.argmax,), method=True, samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
-def argmax(x: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
+@op(None, numpy=(np.argmax,), method=True, wider=observing(np.argmax),
+    samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
+def argmax(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     """The index of the largest value along an axis; the first one of several.
 
     Examples
@@ -282,11 +264,12 @@ def argmax(x: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([1.0, 5.0, 2.0]).argmax()
     tensor(1)
     """
-    return np.argmax(x, axis=axis, keepdims=keepdims)
+    return np.argmax(a, axis=axis, keepdims=keepdims)
 
 
-@op(None, numpy=(np.argmin,), method=True, samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
-def argmin(x: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
+@op(None, numpy=(np.argmin,), method=True, wider=observing(np.argmin),
+    samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
+def argmin(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     """The index of the smallest value along an axis; the first one of several.
 
     Examples
@@ -295,4 +278,4 @@ def argmin(x: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([3.0, 5.0, 2.0]).argmin()
     tensor(2)
     """
-    return np.argmin(x, axis=axis, keepdims=keepdims)
+    return np.argmin(a, axis=axis, keepdims=keepdims)

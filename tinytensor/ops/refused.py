@@ -9,7 +9,6 @@ import numpy as np
 
 from ..dispatch import NEAREST
 
-REAL = "the nearest are np.linalg.eigh, for symmetric matrices, and np.linalg.svd, which are real"
 DATES = "Tensors hold numbers, no dates; give it an array of datetime64"
 TEXT = "Tensors hold numbers, no text; give it an array of strings"
 
@@ -17,8 +16,6 @@ NEAREST |= {
     np.roots: "the nearest is Newton's step, x - np.polyval(p, x) / np.polyval(np.polyder(p), x)",
     np.poly: "the nearest is np.polymul, factor by factor",
     np.sort_complex: "the nearest is np.sort: Tensors are real",
-    np.linalg.eig: REAL,
-    np.linalg.eigvals: REAL,
     "numpy.fft": "the nearest is the transform by its definition, with np.cos and np.sin of 2 pi k n / N; or "
                  "give it x.detach().numpy() where no gradient is wanted",
     "numpy.lib.scimath": "the nearest is NumPy's function of this name, for real results; choose by np.where beyond "

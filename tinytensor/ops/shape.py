@@ -1,25 +1,30 @@
-"""The ops that arrange: no value changes, only where it stands. Adjoint pairs stand side by side.
+"""The same elements in another shape: axes are made, dropped, stretched, or change places.
 
-The adjoint of a slice is `scatter`, in `index.py`; that of `broadcast_to` is the engine's un-broadcasting.
+The adjoint of `broadcast_to` is the engine's un-broadcasting.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..core import S, Tensor, as_array
+from ..compose import composed
+from ..core import S, Tensor
 from ..define import expose, op
 
 # --- the same elements under another shape or order ---
 
 
-@op(lambda g, y, x, *, shape: g.reshape(x.shape), numpy=(np.reshape,), method=True, spread=True, analytic=True,
-    samples=(S((2, 3), shape=(3, 2)), S((2, 3), shape=-1), S((), shape=(1, 1)), S((0, 3), shape=(3, 0))))
-def reshape(x: Any, shape: Any) -> Any:
+@op(lambda g, y, x, *, shape, order, copy: g.reshape(x.shape) if order == "C" else np.reshape(
+        g, x.shape, order=in_memory(x, order)), numpy=(np.reshape,), method=True, spread=True, analytic=True,
+    samples=(S((2, 3), shape=(3, 2)), S((2, 3), shape=-1), S((), shape=(1, 1)), S((0, 3), shape=(3, 0)),
+             S((2, 3, 2), shape=(4, 3), order="F", copy=True)))
+def reshape(x: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
     """The same elements in another shape; one size may be -1, to be worked out.
+
+    `order`: whether the last index runs fastest ("C"), the first ("F"), or as x lies in memory ("A"). A view where
+    there can be one: copy=True always copies, copy=False never does, and raises ValueError where it would have to.
 
     Examples
     --------
@@ -28,20 +33,31 @@ def reshape(x: Any, shape: Any) -> Any:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    return x.reshape(shape)
+    return x.reshape(shape) if order == "C" and copy is None else np.reshape(x, shape, order=order, copy=copy)
+
+
+def in_memory(x: Any, order: str) -> Any:
+    """The order "A" of an array as "C" or "F"."""
+    if order != "A":
+        return order
+    flags = (x.data if isinstance(x, Tensor) else x).flags
+    return "F" if flags.f_contiguous and not flags.c_contiguous else "C"
 
 
 @expose(np.ravel, method=True, aliases=("flatten",))
-def ravel(x: Any) -> Any:
-    """The same elements along one axis.
+def ravel(x: Any, order: str = "C") -> Any:
+    """The same elements along one axis. `order` is as in `reshape`, or "K": as they lie in memory.
 
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.ones((2, 2)).ravel()
-    tensor([1., 1., 1., 1.])
+    >>> tt.arange(4).reshape(2, 2).ravel("F")
+    tensor([0, 2, 1, 3])
     """
-    return reshape(x, -1)
+    if order == "K":
+        steps = np.abs(x.strides if hasattr(x, "strides") else np.asarray(x).strides)
+        return reshape(transpose(x, np.argsort(-steps, kind="stable").tolist()), -1)
+    return reshape(x, -1, order=order)
 
 
 @op(lambda g, y, x, *, axes: g.transpose(None if axes is None else np.argsort([a % x.ndim for a in axes]).tolist()),
@@ -115,21 +131,79 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     return np.squeeze(x, axis=axis)
 
 
-@op(lambda g, y, x, *, axis: np.flip(g, axis), numpy=(np.flip,), analytic=True,
-    samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3), axis=(0, 1))))
-def flip(x: Any, axis: Any = None) -> Any:
-    """The order of the elements reversed along the axes.
+@composed(np.rollaxis, samples=(S((2, 3, 4), axis=2), S((2, 3, 4), axis=0, start=3), S((2, 3), axis=-1, start=-1)))
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """One axis moved to stand before another, `start`. `moveaxis` says the same more clearly.
 
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.flip(tt.arange(3))
-    tensor([2, 1, 0])
+    >>> tt.rollaxis(tt.ones((2, 3, 4)), 2).shape
+    (4, 2, 3)
     """
-    return np.flip(x, axis)
+    return np.transpose(a, np.rollaxis(np.empty(range(a.ndim)), axis, start).shape)  # the sizes tell the axes
 
 
-# --- more elements than before, or fewer ---
+@composed(np.matrix_transpose, samples=(S((2, 3)), S((2, 3, 4))))
+def matrix_transpose(x: Any) -> Any:
+    """The last two axes exchanged, as ``x.mT``.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.matrix_transpose(tt.ones((2, 3, 4))).shape
+    (2, 4, 3)
+    """
+    return np.swapaxes(x, -1, -2)
+
+
+def each(function: Any, arrays: Any) -> Any:
+    """What a function makes of each of several arrays; of one array, that by itself."""
+    results = tuple(map(function, arrays))
+    return results[0] if len(results) == 1 else results
+
+
+@composed(np.atleast_1d, "arys", samples=(S(()), S((), (2,))))
+def atleast_1d(*arys: Any) -> Any:
+    """Arrays of one axis or more: numbers become arrays of one element. Several inputs give a tuple.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.atleast_1d(tt.tensor(2.0))
+    tensor([2.])
+    """
+    return each(lambda x: x if np.ndim(x) else np.reshape(x, 1), arys)
+
+
+@composed(np.atleast_2d, "arys", samples=(S(()), S((3,)), S((2, 3), (2,))))
+def atleast_2d(*arys: Any) -> Any:
+    """Arrays of two axes or more: vectors become rows. Several inputs give a tuple.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.atleast_2d(tt.ones(3)).shape
+    (1, 3)
+    """
+    return each(lambda x: x if np.ndim(x) > 1 else np.reshape(x, (1, -1)), arys)
+
+
+@composed(np.atleast_3d, "arys", samples=(S(()), S((3,)), S((2, 3), (2, 2, 2))))
+def atleast_3d(*arys: Any) -> Any:
+    """Arrays of three axes or more: a vector becomes (1, N, 1), a matrix (M, N, 1). Several inputs give a tuple.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.atleast_3d(tt.ones((2, 3))).shape
+    (2, 3, 1)
+    """
+    return each(lambda x: x if np.ndim(x) > 2 else np.reshape(x, (*(np.shape(x) if np.ndim(x) == 2 else (1, -1)), 1)),
+                arys)
+
+
+# --- to one shape ---
 
 
 @op(lambda g, y, x, *, shape: g, numpy=(np.broadcast_to,), broadcasts=True, analytic=True,
@@ -147,131 +221,56 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     return np.broadcast_to(x, shape)
 
 
-def alike(arrays: tuple[Any, ...]) -> list[Any]:
-    """The arrays, with Python numbers among them in the dtype of the others: alone they would be float64."""
-    numbers = [isinstance(a, int | float) for a in arrays]
-    if not any(numbers):
-        return list(arrays)
-    dtype = np.result_type(*arrays) if not all(numbers) else np.result_type(as_array(list(arrays)))
-    return [np.asarray(a, dtype) if number else a for a, number in zip(arrays, numbers, strict=True)]
-
-
-def part(g: Any, i: int, inputs: tuple[Any, ...], axis: int | None) -> Any:
-    """The slice of g that input number i of a concatenation went to."""
-    if axis is None:
-        start = sum(x.size for x in inputs[:i])
-        return g[start : start + inputs[i].size].reshape(inputs[i].shape)
-    start = sum(x.shape[axis] for x in inputs[:i])
-    return g[(slice(None),) * (axis % g.ndim) + (slice(start, start + inputs[i].shape[axis]),)]
-
-
-@op(lambda g, y, i, *inputs, axis: part(g, i, inputs, axis), numpy=(np.concatenate,), aliases=("concat",),
-    variadic=True, analytic=True,
-    samples=(S((2, 3), (1, 3)), S((2, 3), (2, 0), (2, 1), axis=-1), S((2,), (1, 2), axis=None)))
-def concatenate(*arrays: Any, axis: int | None = 0) -> Any:
-    """The arrays of one sequence joined along an axis; flattened first if axis is None.
+@composed(np.broadcast_arrays, "args", samples=(S((2, 3), (3,)), S((2, 1), (), (1, 2))))
+def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    """Each input repeated to fill the shape that all of them broadcast to, as a tuple.
 
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.concatenate([tt.zeros(2), tt.ones(1)])
-    tensor([0., 0., 1.])
+    >>> [x.shape for x in tt.broadcast_arrays(tt.ones((2, 1)), tt.ones(3))]
+    [(2, 3), (2, 3)]
     """
-    return np.concatenate(alike(arrays), axis=axis)
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple([np.broadcast_to(x, shape) for x in args])
 
 
-@op(lambda g, y, i, *inputs, axis: g[(slice(None),) * (axis % g.ndim) + (i,)], numpy=(np.stack,), variadic=True,
-    analytic=True, samples=(S((2, 3), (2, 3)), S((3,), (3,), (3,), axis=-1)))
-def stack(*arrays: Any, axis: int = 0) -> Any:
-    """The arrays of one sequence, all of one shape, along a new axis.
+def crossed(vectors: Any) -> list[Any]:
+    """Each of several vectors along an axis of its own."""
+    return [np.reshape(x, (1,) * i + (-1,) + (1,) * (len(vectors) - i - 1)) for i, x in enumerate(vectors)]
+
+
+@composed(np.meshgrid, "xi", samples=(S((2,), (3,)), S((2,), (3,), indexing="ij"), S((2,), (3,), (2,), sparse=True)))
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    """Coordinates of a grid from the coordinates along its axes, as a tuple of arrays.
+
+    Shape (N2, N1, N3, ...) for indexing="xy", (N1, N2, N3, ...) for "ij"; with axes of size 1 if `sparse`.
 
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.stack([tt.zeros(2), tt.ones(2)]).shape
-    (2, 2)
+    >>> tt.meshgrid(tt.arange(3), tt.arange(2))[0]
+    tensor([[0, 1, 2],
+            [0, 1, 2]])
     """
-    return np.stack(alike(arrays), axis=axis)
+    grids = crossed(xi)
+    if indexing == "xy" and len(grids) > 1:
+        grids = [np.swapaxes(x, 0, 1) for x in grids]
+    return tuple(grids) if sparse else broadcast_arrays(*grids)
 
 
-@expose(np.split, method=True)
-def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Slices along an axis: so many of equal size, or cut before each of the indices. As `np.split`.
+@composed(np.ix_, "args", samples=(S((2,), (3,)),))
+def ix_(*args: Any) -> Any:
+    """Indices that pick rows and columns, ``x[np.ix_(rows, columns)]``: each along an axis of its own, as a tuple.
 
     Examples
     --------
     >>> import tinytensor as tt
-    >>> [part.shape for part in tt.split(tt.ones((2, 6)), 3, axis=1)]
-    [(2, 2), (2, 2), (2, 2)]
+    >>> tt.arange(6).reshape(2, 3)[tt.ix_(tt.tensor([0, 1]), [0, 2])]
+    tensor([[0, 2],
+            [3, 5]])
     """
-    size = x.shape[axis]
-    if isinstance(indices_or_sections, int):
-        if indices_or_sections < 1 or size % indices_or_sections:
-            raise ValueError(f"split: {size} elements along axis {axis} do not divide into {indices_or_sections} equal "
-                             f"parts; give a divisor, or a list of the indices to cut at")
-        cuts = list(range(0, size + 1, size // indices_or_sections or 1))[: indices_or_sections + 1]
-        cuts = cuts if size else [0] * (indices_or_sections + 1)
-    else:
-        cuts = [0, *indices_or_sections, size]
-    lead = (slice(None),) * (axis % x.ndim)
-    return [x[(*lead, slice(a, b))] for a, b in pairwise(cuts)]
-
-
-def widths(pad_width: Any, ndim: int) -> list[list[int]]:
-    """The padding before and after each axis, from any of NumPy's ways to write it."""
-    pairs: list[list[int]] = np.broadcast_to(pad_width, (ndim, 2)).tolist()
-    return pairs
-
-
-@op(lambda g, y, x, *, pad_width, constant_values:
-        g[tuple(slice(a, a + n) for (a, _), n in zip(widths(pad_width, x.ndim), x.shape, strict=True))],
-    numpy=(np.pad,), analytic=True,
-    samples=(S((2, 3), pad_width=1), S((2, 3), pad_width=((0, 1), (2, 0))), S((3,), pad_width=(1, 2))))
-def pad(x: Any, pad_width: Any, *, constant_values: float = 0) -> Any:
-    """A border of constant values; `pad_width` is one number, one pair (before, after), or a pair for each axis.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.pad(tt.ones(2), (1, 2))
-    tensor([0., 1., 1., 0., 0.])
-    """
-    return np.pad(x, widths(pad_width, np.ndim(x)), constant_values=constant_values)
-
-
-@op(lambda g, y, x, *, k: np.tril(g, k), numpy=(np.tril,), analytic=True, samples=(S((3, 3)), S((2, 3, 3), k=-1)))
-def tril(x: Any, k: int = 0) -> Any:
-    """The lower triangle of the last two axes, 0 above diagonal k.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.tril(tt.ones((2, 2)))
-    tensor([[1., 0.],
-            [1., 1.]])
-    """
-    return np.tril(matrix("tril", x), k)
-
-
-def matrix(name: str, x: Any) -> Any:
-    """x, once it is sure that it has two axes or more; NumPy would make a matrix of a vector."""
-    if np.ndim(x) < 2:
-        raise ValueError(f"{name}: shape {np.shape(x)} came; expected two axes or more; give it one: x.reshape(1, -1)")
-    return x
-
-
-@op(lambda g, y, x, *, k: np.triu(g, k), numpy=(np.triu,), analytic=True, samples=(S((3, 3)), S((2, 3, 3), k=1)))
-def triu(x: Any, k: int = 0) -> Any:
-    """The upper triangle of the last two axes, 0 below diagonal k.
-
-    Examples
-    --------
-    >>> import tinytensor as tt
-    >>> tt.triu(tt.ones((2, 2)), k=1)
-    tensor([[0., 1.],
-            [0., 0.]])
-    """
-    return np.triu(matrix("triu", x), k)
+    return tuple(crossed(args))
 
 
 setattr(Tensor, "T", property(lambda x: transpose(x), doc="The axes in reverse order."))

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autograd import grad
-from ..core import Array, Tensor, no_grad
+from ..core import Array, Tensor
+from ..modes import no_grad
 
 EPS = float(np.finfo(np.float64).eps)
 STEP = EPS ** (1 / 3)  # where a central difference loses as much by its step as by rounding
@@ -249,7 +250,7 @@ def compare(name: str, mine: Any, tensor: Any) -> Comparison:
     True
     """
     mine = np.asarray(mine.data if isinstance(mine, Tensor) else mine)
-    engine = np.asarray(tensor.grad if isinstance(tensor, Tensor) else tensor)
+    engine = np.asarray(tensor._grad if isinstance(tensor, Tensor) else tensor)
     if engine.dtype == object:
         raise ValueError(f"compare: {name} has no gradient yet; call .backward() on the loss first, and before it "
                          f".retain_grad() on a tensor that is not a leaf")

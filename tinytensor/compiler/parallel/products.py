@@ -12,7 +12,7 @@ from .elementwise import constant_along, fixed
 from .placement import LINEAR, MEAN, MIXED, SCALED, SUM, WHOLE, Placement, Placements, Shard, rule
 
 
-@rule("matmul", "dot", "vecdot", "inner")
+@rule("matmul", "dot", "vecdot", "inner", "sum_one_hot")
 def matmul(p: Placements, call: Call) -> Placement:
     a, b = call.args[:2]
     if call.kwargs.keys() - {"axis"} or len(call.args) > 2 or not all(isinstance(v, Value) for v in (a, b)):

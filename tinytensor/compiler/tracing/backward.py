@@ -43,7 +43,7 @@ def record_backward(trace: Trace, output: int, y: Tensor) -> Recorded:
     for leaf in leaves:
         leaf.hooks = None
     try:
-        found = gradients(y, ArrayTracer(trace, source), release=False)
+        found = gradients({y: ArrayTracer(trace, source)}, release=False)
     finally:
         for leaf, own in zip(leaves, hooks, strict=True):
             leaf.hooks = own

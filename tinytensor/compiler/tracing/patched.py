@@ -152,7 +152,7 @@ class Patched:
             raise CompileError(f"compile: {name} is the output of {x.op.name}, and gradients would flow out of the "
                                f"step; expected leaves as arguments; compute it in the step, or pass {name}.detach()")
         t = Tensor(data, x.needs)
-        t.grad = None if x.grad is None else StaleGradient(self.trace)
+        t.grad = None if x._grad is None else StaleGradient(self.trace)
         return t
 
     def gradient(self, name: str, t: Any) -> None:

@@ -177,7 +177,7 @@ class Recorder:
                 result = self.unrefused(tuple(given), source_info)
             out_tree = mapped(partial(self.leaf, trace, found, live), result)
             for (name, x), own in zip(tensors, arguments, strict=True):
-                if isinstance(x.grad, ArrayTracer) and (own.op is not None or x.grad.current() not in found):
+                if isinstance(x._grad, ArrayTracer) and (own.op is not None or x._grad.current() not in found):
                     raise CompileError(f"compile: {self.state.where}: the gradient of {name}, an argument, would be "
                                        f"lost; expected what the step makes to be given back; return {name}.grad")
             state = standing.finals()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor
-from ...core import state as recording
+from ...modes import state as recording
 from ...nn.module import Module
 from ...optim import EMA
 from ...optim.flat import Optimizer

@@ -1,0 +1,84 @@
+"""Hooks: functions that see a tensor's gradient in every pass and may replace it; and `retain_grad`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .core import Tensor, keep_grad
+
+
+class Handle:
+    """What `register_hook` gives back; `remove()` takes the hook away."""
+
+    def __init__(self, hooks: list[Callable[..., Any]], hook: Callable[..., Any]) -> None:
+        self.hooks, self.hook = hooks, hook
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        if self.hook in self.hooks:
+            self.hooks.remove(self.hook)
+
+
+def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
+    """Call ``hook(g)`` with this tensor's complete gradient in every pass; what it returns, if not None, replaces it.
+
+    Hooks run in the order in which they were registered.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> handle = y.register_hook(lambda g: 10 * g)
+    >>> y.backward()
+    >>> x.grad
+    array(60., dtype=float32)
+    """
+    if not x.needs:
+        raise ValueError("register_hook: this tensor does not require grad, so no gradient will come; "
+                         "create it, or an input of it, with requires_grad=True")
+    x.hooks = x.hooks or []
+    x.hooks.append(hook)
+    return Handle(x.hooks, hook)
+
+
+def retain_grad(x: Tensor) -> None:
+    """Let every pass leave this intermediate tensor's gradient in `grad` too, fresh each time, after all of its hooks.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> y.retain_grad()
+    >>> (2 * y).backward()
+    >>> y.grad
+    array(2., dtype=float32)
+    """
+    if x.op is not None and keep_grad not in (x.hooks or ()):
+        register_hook(x, keep_grad)
+
+
+def hooked(node: Tensor, g: Any) -> Any:
+    """The gradient after the node's hooks."""
+    hooks = tuple(node.hooks or ())
+    for hook in hooks:
+        if hook is keep_grad:
+            continue
+        replaced = hook(g if isinstance(g, Tensor) else g.copy())  # a hook may keep its gradient, or write into it
+        if replaced is not None:
+            if getattr(replaced, "shape", None) != node.shape:
+                raise ValueError(f"hook: it returned {type(replaced).__name__} of shape "
+                                 f"{getattr(replaced, 'shape', None)}; expected a gradient of shape {node.shape}, "
+                                 f"or None to leave it as it is")
+            g = replaced.astype(node.dtype)
+    if keep_grad in hooks:
+        node.grad = np.array(g.data if isinstance(g, Tensor) else g)
+    return g
+
+
+for function in (register_hook, retain_grad):
+    setattr(Tensor, function.__name__, function)

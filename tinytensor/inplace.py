@@ -1,0 +1,49 @@
+"""`p -= lr * p.grad` and its kin: in place on a parameter where nothing is recorded, refused where it is.
+
+On all other tensors `x += y` is `x = x + y`: nothing in a graph is ever written into.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from .apply import partner
+from .core import Tensor
+from .modes import paused, state
+
+OPERATORS = {"iadd": "+", "isub": "-", "imul": "*", "itruediv": "/", "ifloordiv": "//", "imod": "%", "ipow": "**",
+             "imatmul": "@"}
+
+
+def in_place(name: str, symbol: str) -> Callable[[Tensor, Any], Any]:
+    """The method of Tensor for one of these operators."""
+    operate: Callable[[Any, Any], Any] = getattr(operator, name)
+
+    def assign(p: Tensor, value: Any) -> Any:
+        if p.op is not None or not p.needs:
+            return NotImplemented  # so that Python takes p + value, and gives that the name
+        if not paused or state.recording:
+            raise TypeError(f"{symbol}=: the tensor on the left is a leaf that requires grad, and ops are recorded; "
+                            f"expected an update inside of tt.no_grad(); write `with tt.no_grad(): p {symbol}= ...`, "
+                            f"or p = p {symbol} ... for a new tensor, through which gradients flow to the old one")
+        value = partner(value, p)
+        try:
+            p.data = operate(p.data, value)
+        except (ValueError, TypeError) as error:
+            if "read-only" in str(error):
+                raise
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            given = f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else repr(value)
+            raise kind(f"{symbol}=: a leaf of {p.dtype} {p.shape} and {given} do not fit: {error}; expected a value "
+                       f"that broadcasts to the leaf's shape and dtype, which stay; reduce or convert it first"
+                       ) from None
+        return p
+
+    assign.__name__ = assign.__qualname__ = f"__{name}__"
+    return assign
+
+
+for name, symbol in OPERATORS.items():
+    setattr(Tensor, f"__{name}__", in_place(name, symbol))

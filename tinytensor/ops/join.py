@@ -1,0 +1,277 @@
+"""The ops that put arrays together and cut them apart: each is the other's adjoint."""
+
+from __future__ import annotations
+
+import operator
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ..apply import operand
+from ..compose import composed
+from ..core import S, Tensor, as_array
+from ..define import expose, op
+
+FEW = 8  # of more inputs it is kept where each begins: to add that up for each would take quadratic time
+
+# --- together ---
+
+
+def alike(arrays: tuple[Any, ...]) -> list[Any]:
+    """The arrays, with Python numbers among them in the dtype of the others: alone they would be float64."""
+    numbers = [isinstance(a, int | float) for a in arrays]
+    if not any(numbers):
+        return list(arrays)
+    dtype = np.result_type(*arrays) if not all(numbers) else np.result_type(as_array(list(arrays)))
+    return [np.asarray(a, dtype) if number else a for a, number in zip(arrays, numbers, strict=True)]
+
+
+def begins(arrays: Any, axis: int | None) -> list[int]:
+    """Where each of several joined arrays begins."""
+    sizes = [a.size if axis is None else a.shape[axis] for a in arrays]
+    return list(accumulate(sizes, initial=0))
+
+
+def part(g: Any, i: int, inputs: tuple[Any, ...], axis: int | None, starts: list[int] | None) -> Any:
+    """The slice of g that input number i of a concatenation went to."""
+    start, stop = (starts or begins(inputs[: i + 1], axis))[i : i + 2]
+    if axis is None:
+        return g[start:stop].reshape(inputs[i].shape)
+    return g[(slice(None),) * (axis % g.ndim) + (slice(start, stop),)]
+
+
+@op(lambda g, y, i, *inputs, axis, dtype, casting, extras=None: part(g, i, inputs, axis, extras),
+    numpy=(np.concatenate,), aliases=("concat",), variadic=True, analytic=True,
+    samples=(S((2, 3), (1, 3)), S((2, 3), (2, 0), (2, 1), axis=-1), S((2,), (1, 2), axis=None)))
+def concatenate(*arrays: Any, axis: int | None = 0, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    """The arrays of one sequence joined along an axis; flattened first if axis is None.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.concatenate([tt.zeros(2), tt.ones(1)])
+    tensor([0., 0., 1.])
+    """
+    whole = alike(arrays)
+    y = np.concatenate(whole, axis) if dtype is None else np.concatenate(whole, axis, dtype=dtype, casting=casting)
+    return y if len(whole) <= FEW else (y, begins(whole, axis))
+
+
+@op(lambda g, y, i, *inputs, axis, dtype, casting: g[(slice(None),) * (axis % g.ndim) + (i,)], numpy=(np.stack,),
+    variadic=True, analytic=True, samples=(S((2, 3), (2, 3)), S((3,), (3,), (3,), axis=-1), S((), ())))
+def stack(*arrays: Any, axis: int = 0, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    """The arrays of one sequence, all of one shape, along a new axis.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.stack([tt.zeros(2), tt.ones(2)]).shape
+    (2, 2)
+    """
+    whole = alike(arrays)
+    return np.stack(whole, axis) if dtype is None else np.stack(whole, axis, dtype=dtype, casting=casting)
+
+
+def stacked(values: Any) -> Any:
+    """Nested sequences of numbers and arrays as one array."""
+    return stack([stacked(v) for v in values]) if isinstance(values, list | tuple) else values
+
+
+@composed(np.vstack, aliases=("row_stack",), samples=(S([(2, 3), (3,)]), S([(), ()])))
+def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Arrays one below the other: along axis 0, vectors as rows.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.vstack([tt.zeros(2), tt.ones(2)])
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
+    return np.concatenate([np.atleast_2d(x) for x in tup])
+
+
+@composed(np.hstack, samples=(S([(2, 3), (2, 1)]), S([(2,), (3,)]), S([(), (2,)])))
+def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Arrays side by side: along axis 1, vectors along their only one.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.hstack([tt.zeros(1), tt.ones(2)])
+    tensor([0., 1., 1.])
+    """
+    parts = [np.atleast_1d(x) for x in tup]
+    return np.concatenate(parts, 0 if parts[0].ndim == 1 else 1)
+
+
+@composed(np.dstack, samples=(S([(2, 3), (2, 3)]), S([(2,), (2,)]), S([(2, 1, 2), (2, 1)])))
+def dstack(tup: Any) -> Any:
+    """Arrays one behind the other, along axis 2, as `atleast_3d` sees them.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.dstack([tt.zeros(2), tt.ones(2)]).shape
+    (1, 2, 2)
+    """
+    return np.concatenate([np.atleast_3d(x) for x in tup], 2)
+
+
+@composed(np.column_stack, samples=(S([(2,), (2,)]), S([(2,), (2, 3)]), S([(), ()])))
+def column_stack(tup: Any) -> Any:
+    """Vectors as columns, and matrices as they are, side by side.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.column_stack([tt.zeros(2), tt.ones(2)])
+    tensor([[0., 1.],
+            [0., 1.]])
+    """
+    return np.concatenate([np.reshape(x, (-1, 1)) if np.ndim(x) < 2 else x for x in tup], 1)
+
+
+def joined(x: Any, ndim: int, axis: int) -> Any:
+    """Nested lists of arrays of `ndim` axes joined along `axis`; lists within them along the axis after it."""
+    if isinstance(x, list):
+        return np.concatenate([joined(inner, ndim, axis + 1) for inner in x], axis)
+    return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
+
+
+def depth_and_axes(x: Any) -> tuple[int, int]:
+    """How deep lists are nested, and the most axes of what is in them."""
+    if not isinstance(x, list):
+        return 0, np.ndim(x)
+    depths, axes = zip(*map(depth_and_axes, x), strict=True)
+    return max(depths) + 1, max(axes)
+
+
+@composed(np.block, samples=(S([[(2, 2), (2, 1)], [(1, 2), (1, 1)]]), S([(2,), ()]), S((2,))))
+def block(arrays: Any) -> Any:
+    """An array from nested lists of blocks: the innermost lists along the last axis, the next along the one before.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.block([[tt.zeros((1, 2)), tt.ones((1, 1))], [tt.ones((1, 3))]])
+    tensor([[0., 0., 1.],
+            [1., 1., 1.]])
+    """
+    depth, axes = depth_and_axes(arrays)
+    return joined(arrays, max(depth, axes), -depth)
+
+
+@composed(np.append, "arr values", samples=(S((2, 3), (1, 3), axis=0), S((2, 3), (2,)), S((2,), ())))
+def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    """With values after the last ones of an axis; both are flattened if it is None.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.append(tt.tensor([1.0, 2.0]), 3.0)
+    tensor([1., 2., 3.])
+    """
+    return np.concatenate([arr, values], axis)
+
+
+# --- apart ---
+
+
+@expose(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Slices along an axis: so many of about equal size, the longer ones first, or cut before each of the indices.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> [part.shape for part in tt.array_split(tt.ones(7), 3)]
+    [(3,), (2,), (2,)]
+    """
+    return cut("array_split", ary, indices_or_sections, axis, even=False)
+
+
+@expose(np.split, method=True)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Slices along an axis: so many of equal size, or cut before each of the indices. As `np.split`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> [part.shape for part in tt.split(tt.ones((2, 6)), 3, axis=1)]
+    [(2, 2), (2, 2), (2, 2)]
+    """
+    return cut("split", ary, indices_or_sections, axis)
+
+
+@expose(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Cut along axis 1, a vector along its only one; as `split`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> [part.shape for part in tt.hsplit(tt.ones((2, 4)), [1])]
+    [(2, 1), (2, 3)]
+    """
+    return cut("hsplit", ary, indices_or_sections, int(np.ndim(ary) > 1), axes=1)
+
+
+@expose(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Cut along axis 0, with two axes or more; as `split`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> [part.shape for part in tt.vsplit(tt.ones((2, 3)), 2)]
+    [(1, 3), (1, 3)]
+    """
+    return cut("vsplit", ary, indices_or_sections, 0, axes=2)
+
+
+@expose(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Cut along axis 2; as `split`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> [part.shape for part in tt.dsplit(tt.ones((1, 2, 4)), 2)]
+    [(1, 2, 2), (1, 2, 2)]
+    """
+    return cut("dsplit", ary, indices_or_sections, 2, axes=3)
+
+
+def cut(name: str, x: Any, where: Any, axis: int, even: bool = True, axes: int = 1) -> list[Any]:
+    """Slices of x along an axis."""
+    x, where = operand(x) if not isinstance(x, Tensor) else x, where.data if isinstance(where, Tensor) else where
+    if np.ndim(x) < axes:
+        raise ValueError(f"{name}: shape {np.shape(x)} came; expected {axes} axes or more; reshape it first")
+    axis = normalize_axis_index(operator.index(axis), x.ndim, name)
+    size = x.shape[axis]
+    if np.ndim(where):
+        cuts = [0, *map(operator.index, where), size]
+    else:
+        n = int(where)
+        if n < 1 or (even and size % where):
+            raise ValueError(f"{name}: {size} elements along axis {axis} do not divide into {where} "
+                             f"{'equal ' * even}parts; give {'a divisor' if even else '1 or more'}, or a list of the "
+                             f"indices to cut at")
+        cuts = list(accumulate([size // n + (i < size % n) for i in range(n)], initial=0))
+    return [x[(*[slice(None)] * axis, slice(a, b))] for a, b in pairwise(cuts)]
+
+
+@composed(np.unstack, samples=(S((2, 3)), S((2, 3, 2), axis=1)))
+def unstack(x: Any, /, *, axis: int = 0) -> Any:
+    """The parts of an array along an axis, without it, as a tuple: the way back from `stack`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.unstack(tt.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    (tensor([1., 3.]), tensor([2., 4.]))
+    """
+    return tuple(np.moveaxis(x, axis, 0))

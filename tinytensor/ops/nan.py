@@ -1,0 +1,161 @@
+"""The nan-family: reductions and scans in which nan does not count.
+
+Medians and quantiles of this kind stand with the others, in `order.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..compose import arrays_of, composed, observed
+from ..core import S
+from . import masked
+from .masked import NOTHING, cast, extreme, kept
+
+NAN = np.array([[1.0, np.nan, 3.0], [np.nan, -2.0, 0.5]])
+NANS = (S(NAN), S(NAN, axis=0), S(NAN, axis=1, keepdims=True), S((2, 3), axis=(0, 1)), S(()))
+
+
+def valid(x: Any, where: Any) -> Any:
+    """Whether an element counts, and is a number."""
+    number = np.logical_not(np.isnan(arrays_of(x)))
+    return number if where is True else np.logical_and(where, number)
+
+
+def seen(x: Any, axis: Any, where: Any) -> Any:
+    """As `valid`, but where there is no number the nans count, so that their gradient is not hidden."""
+    number = valid(x, where)
+    lone = np.logical_not(np.logical_or.reduce(number, axis=axis, keepdims=True))
+    return np.logical_or(number, lone if where is True else np.logical_and(where, lone))
+
+
+@composed(np.nansum, samples=NANS)
+def nansum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+           initial: Any = NOTHING, where: Any = True) -> Any:
+    """The sum over the axes of all that is not nan.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nansum(tt.tensor([1.0, np.nan, 3.0]))
+    tensor(4.)
+    """
+    return masked.sum_(a, axis, dtype, None, keepdims, initial, valid(a, where))
+
+
+@composed(np.nanprod, samples=NANS)
+def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+            initial: Any = NOTHING, where: Any = True) -> Any:
+    """The product over the axes of all that is not nan.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nanprod(tt.tensor([2.0, np.nan, 3.0]))
+    tensor(6.)
+    """
+    return masked.prod(a, axis, dtype, None, keepdims, initial, valid(a, where))
+
+
+@composed(np.nanmax, samples=NANS)
+def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = NOTHING,
+           where: Any = True) -> Any:
+    """The largest value over the axes that is not nan; nan where all are. Ties share the gradient.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nanmax(tt.tensor([1.0, np.nan, 3.0]))
+    tensor(3.)
+    """
+    return extreme(np.maximum, np.where(seen(a, axis, where), a, -math.inf), axis, keepdims, initial, True)
+
+
+@composed(np.nanmin, samples=NANS)
+def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = NOTHING,
+           where: Any = True) -> Any:
+    """The smallest value over the axes that is not nan; nan where all are. Ties share the gradient.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nanmin(tt.tensor([1.0, np.nan, 3.0]))
+    tensor(1.)
+    """
+    return extreme(np.minimum, np.where(seen(a, axis, where), a, math.inf), axis, keepdims, initial, True)
+
+
+@composed(np.nanmean, samples=NANS)
+def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, *,
+            where: Any = True) -> Any:
+    """The arithmetic mean over the axes of all that is not nan; nan where all are.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nanmean(tt.tensor([1.0, np.nan, 3.0]))
+    tensor(2.)
+    """
+    return masked.mean(a, axis, dtype, None, keepdims, where=seen(a, axis, where))
+
+
+@composed(np.nanvar, "a mean", samples=(*NANS[:4], S(NAN, ddof=1), S(NAN, correction=1)))
+def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
+           where: Any = True, mean: Any = NOTHING, correction: Any = NOTHING) -> Any:
+    """The variance over the axes of all that is not nan, as `var`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nanvar(tt.tensor([1.0, np.nan, 3.0]))
+    tensor(1.)
+    """
+    return masked.var(a, axis, dtype, None, ddof, keepdims, where=seen(a, axis, where), mean=mean,
+                      correction=correction)
+
+
+@composed(np.nanstd, "a mean", samples=(NANS[0], *NANS[2:4], S(NAN, ddof=1), S(NAN, correction=1)))
+def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
+           where: Any = True, mean: Any = NOTHING, correction: Any = NOTHING) -> Any:
+    """The standard deviation over the axes of all that is not nan, as `std`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nanstd(tt.tensor([1.0, np.nan, 3.0]))
+    tensor(1.)
+    """
+    return masked.std(a, axis, dtype, None, ddof, keepdims, where=seen(a, axis, where), mean=mean,
+                      correction=correction)
+
+
+@composed(np.nancumsum, samples=(S(NAN), S(NAN, axis=0), S((3,), axis=-1)))
+def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    """The running sum along an axis, in which nan counts as 0; of the flattened input if axis is None.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nancumsum(tt.tensor([1.0, np.nan, 3.0]))
+    tensor([1., 1., 4.])
+    """
+    return np.cumsum(kept(cast(a, dtype), valid(a, True), 0), axis)
+
+
+@composed(np.nancumprod, samples=(S(NAN), S(NAN, axis=0), S((3,), axis=-1)))
+def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    """The running product along an axis, in which nan counts as 1; of the flattened input if axis is None.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nancumprod(tt.tensor([2.0, np.nan, 3.0]))
+    tensor([2., 2., 6.])
+    """
+    return np.cumprod(kept(cast(a, dtype), valid(a, True), 1), axis)
+
+
+observed(np.nanargmax, np.nanargmin)

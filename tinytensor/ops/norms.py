@@ -1,0 +1,139 @@
+"""Norms of vectors and matrices, of every order that NumPy has, and condition numbers.
+
+A norm at the zero vector, and a singular value of 0, have a gradient of 0; where several elements (or rows, or singular
+values) are the largest, they share the gradient evenly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..compose import composed
+from ..core import S
+from ..define import op, publish
+from .elementwise import nonzero
+from .reduce import chosen, regrown
+from .systems import REGULAR, SEVERAL
+
+
+def of_vector(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
+    """The gradient of a norm of vectors."""
+    if ord in (math.inf, -math.inf):
+        return chosen(g, y, np.abs(x), axis) * np.sign(x)
+    g, y = regrown(g, x, axis), regrown(y, x, axis)
+    if ord is None or ord in ("fro", "f") or ord == 2:
+        return g / nonzero(y) * x
+    if ord == 0:
+        return np.zeros_like(x)
+    if ord == 1:
+        return g * np.sign(x)
+    if ord > 1:
+        return g * np.sign(x) * (np.abs(x) / nonzero(y)) ** (ord - 1)
+    return g * np.sign(x) * (y / nonzero(np.abs(x))) ** (1 - ord)
+
+
+def extreme(g: Any, x: Any, axis: Any, ord: Any) -> Any:
+    """g where x is largest, for a positive ord, or smallest; subtle: a norm's own value has other last digits."""
+    return chosen(g, (np.max if ord > 0 else np.min)(x, axis=axis, keepdims=True), x, axis)
+
+
+def of_matrix(g: Any, x: Any, ord: Any, axis: tuple[int, ...]) -> Any:
+    """The gradient of a norm of matrices, whose axes are moved to the end and back."""
+    lead = np.delete(x.shape, axis).tolist()
+    x, g = np.moveaxis(x, axis, (-2, -1)), g.reshape(*lead, 1, 1)
+    if ord in (1, -1, math.inf, -math.inf):
+        sums = np.sum(np.abs(x), -2 if abs(ord) == 1 else -1, keepdims=True)
+        gx = extreme(g, sums, (-2, -1), ord) * np.sign(x)
+    else:
+        u, s, vh = np.linalg.svd(x, full_matrices=False)
+        share = (g[..., 0] if ord == "nuc" else extreme(g[..., 0], s, -1, ord)) * np.sign(s)
+        gx = (u * share[..., None, :]) @ vh
+    return np.moveaxis(gx, (-2, -1), axis)
+
+
+def of_norm(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if len(axes) != 2 or ord is None or ord in ("fro", "f"):
+        return of_vector(g, y, x, ord, axis)
+    return of_matrix(g, x, ord, axes)
+
+
+@op(lambda g, y, x, *, ord, axis, **_: of_norm(g, y, x, ord, axis), numpy=(np.linalg.norm,), method=True,
+    samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,)), S((2, 3), ord=1),
+             S((2, 3), ord=3, axis=1), S((2, 3), ord=math.inf, axis=0), S(REGULAR, ord=2), S(REGULAR, ord="nuc"),
+             S(SEVERAL, ord=-math.inf, axis=(2, 0))))
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
+    """The norm of vectors (`axis` is one, or x has one) or of matrices (two axes), of every `ord` that NumPy has.
+
+    Vectors: None or 2, Euclidean; inf and -inf, the largest and smallest absolute value; 0, how many are not 0; other
+    numbers p, ``sum(abs(x)**p)**(1/p)``. Matrices: None or "fro", Euclidean; "nuc", 2 and -2, the sum, the largest and
+    the smallest of the singular values; 1 and -1 (inf and -inf), the largest and smallest sum of a column (row).
+    At the zero vector the gradient is 0. Without `axis` and `ord`, of the flattened x.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([3.0, 4.0]).norm()
+    tensor(5.)
+    >>> tt.norm(tt.tensor([[1.0, -2.0], [3.0, 4.0]]), 1)
+    tensor(6.)
+    """
+    return np.linalg.norm(x, ord, axis, keepdims)
+
+
+publish(norm, "norm", False, (), (), "linalg")
+
+
+@composed(np.linalg.vector_norm, namespace="linalg",
+          samples=(S((2, 3)), S((2, 3, 2), axis=(0, 2), ord=3, keepdims=True), S((2, 3), axis=-1, ord=1)))
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """The norm of x as one vector, over all axes or those named; see `norm` for `ord`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> np.linalg.vector_norm(tt.ones((2, 2)))
+    tensor(2.)
+    """
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    gone = [a % x.ndim for a in axes]
+    kept = [a for a in range(x.ndim) if a not in gone]
+    rows = np.transpose(x, (*kept, *gone)).reshape(*[x.shape[a] for a in kept], math.prod(x.shape[a] for a in gone))
+    y = norm(rows, ord, -1)
+    return y.reshape([1 if a in gone else n for a, n in enumerate(x.shape)]) if keepdims else y
+
+
+@composed(np.linalg.matrix_norm, namespace="linalg",
+          samples=(S((2, 3)), S(REGULAR, ord="nuc"), S((2, 2, 3), ord=1, keepdims=True)))
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """The norms of matrices, (..., m, n); see `norm` for `ord`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> np.linalg.matrix_norm(tt.ones((2, 2)), ord=1)
+    tensor(2.)
+    """
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+@composed(np.linalg.cond, namespace="linalg", samples=(S(REGULAR), S(SEVERAL, p=1), S(REGULAR, p="fro"), S((2, 3))))
+def cond(x: Any, p: Any = None, *, value: Any) -> Any:
+    """The condition numbers of matrices, (..., n, n): ``norm(x, p) * norm(inv(x), p)``; 2 if p is None.
+
+    For None, 2 and -2 matrices need not be square. The gradient is nan where the condition number is infinite.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> np.linalg.cond(tt.tensor([[3.0, 0.0], [0.0, 2.0]]))
+    tensor(1.5)
+    """
+    if p is None or p in (2, -2):
+        s = np.linalg.svd(x, compute_uv=False)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    x = np.where(np.isinf(value)[..., None, None], math.nan, x)
+    return norm(x, p, (-2, -1)) * norm(np.linalg.inv(x), p, (-2, -1))

@@ -1,0 +1,228 @@
+"""Functions that put elements in order, and functions of sets: what they give are elements of their inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..compose import composed
+from ..core import S, Tensor
+from ..define import op
+from ..modes import no_grad
+from .index import take, take_along_axis
+from .join import concatenate
+
+# --- in order ---
+
+
+@op(None, numpy=(np.argsort,), method=True, samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3), axis=None, stable=True)))
+def argsort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
+    """The indices that put the elements along an axis in ascending order; of the flattened input if axis is None.
+
+    Equal elements keep their order if `stable`, or with kind="stable".
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([3.0, 1.0, 2.0]).argsort()
+    tensor([1, 2, 0])
+    """
+    return np.argsort(a, axis, kind, stable=stable)
+
+
+@op(None, numpy=(np.argpartition,), method=True, samples=(S((2, 3), kth=1), S((3, 2), kth=0, axis=0)))
+def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+    """The indices that put element `kth` of each line in its place in order, smaller ones before it, larger after.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.argpartition(tt.tensor([3.0, 1.0, 2.0]), 0)[0]
+    tensor(1)
+    """
+    return np.argpartition(a, kth, axis, kind)
+
+
+def in_line(a: Any, axis: int | None) -> tuple[Any, int]:
+    """An array and one of its axes; flattened if the axis is None."""
+    return (np.reshape(a, -1), 0) if axis is None else (a, axis)
+
+
+@composed(np.sort, method=True, samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3), axis=None), S((4,), kind="stable")))
+def sort(a: Any, axis: int | None = -1, kind: str | None = None, order: None = None, *,
+         stable: bool | None = None) -> Any:
+    """The elements along an axis in ascending order; of the flattened input if axis is None.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([3.0, 1.0, 2.0]).sort()
+    tensor([1., 2., 3.])
+    """
+    a, axis = in_line(a, axis)
+    return take_along_axis(a, np.argsort(a, axis, "stable"), axis)
+
+
+@composed(np.partition, samples=(S((4,), 2), S((3, 2), 1, axis=0), S((2, 3), (0, 3), axis=None)))
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Any:
+    """Element `kth` of each line in its place in order, the smaller ones before it, the larger ones after.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.partition(tt.tensor([3.0, 1.0, 2.0]), 0)[0]
+    tensor(1.)
+    """
+    a, axis = in_line(a, axis)
+    with no_grad():
+        y = np.partition(a, kth, axis, kind)  # type: ignore[call-overload]
+    ranks = np.argsort(np.argsort(y, axis, "stable"), axis, "stable")
+    return take_along_axis(a, np.take_along_axis(np.argsort(a, axis, "stable"), ranks, axis), axis)
+
+
+# --- sets: each element is one of the inputs' with its value, the first ---
+
+
+def found(y: Any, *arrays: Any) -> Any:
+    """The elements of several arrays whose values are y."""
+    flat = concatenate([np.reshape(a, -1) for a in arrays])
+    values = flat.data
+    order = np.argsort(values, kind="stable")
+    return take(flat, order[np.searchsorted(values, y, sorter=order)])
+
+
+def plain(x: Any) -> Any:
+    """The array of a Tensor."""
+    return x.data if isinstance(x, Tensor) else x
+
+
+def valued(results: Any, x: Any) -> Any:
+    """Several results of a function of sets, of which the first one has a gradient."""
+    return (found(results[0], x), *[None] * (len(results) - 1)) if isinstance(results, tuple) else found(results, x)
+
+
+@composed(np.unique, samples=(S((5,)), S((2, 3), return_inverse=True, return_counts=True), S((3, 2), axis=0)))
+def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+           axis: int | None = None, *, equal_nan: bool = True, sorted: bool = True) -> Any:
+    """The different elements, in order; on request also where each is first, the way back, and how often it is there.
+
+    The gradient of a value flows to the first element that has it.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.unique(tt.tensor([3.0, 1.0, 3.0]), return_counts=True)
+    (tensor([1., 3.]), tensor([1, 2]))
+    """
+    options: Any = {"equal_nan": equal_nan, "sorted": sorted}
+    if axis is None:
+        options |= {"return_index": return_index, "return_inverse": return_inverse, "return_counts": return_counts}
+        return valued(np.unique(plain(ar), **options), ar)
+    _, first = np.unique(plain(ar), True, axis=axis, **options)
+    several = return_index + return_inverse + return_counts
+    return (take(ar, first, axis), *[None] * several) if several else take(ar, first, axis)
+
+
+@composed(np.unique_values, samples=(S((5,)),))
+def unique_values(x: Any) -> Any:
+    """The different elements, in no promised order.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> sorted(tt.unique_values(tt.tensor([3.0, 1.0, 3.0])).tolist())
+    [1.0, 3.0]
+    """
+    return found(np.unique_values(plain(x)), x)
+
+
+@composed(np.unique_counts, samples=(S((5,)),))
+def unique_counts(x: Any) -> Any:
+    """The different elements, and how often each is there.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.unique_counts(tt.tensor([3.0, 1.0, 3.0])).counts
+    tensor([1, 2])
+    """
+    return valued(np.unique_counts(plain(x)), x)
+
+
+@composed(np.unique_inverse, samples=(S((5,)),))
+def unique_inverse(x: Any) -> Any:
+    """The different elements, and for each element the index of its value among them.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.unique_inverse(tt.tensor([3.0, 1.0, 3.0])).inverse_indices
+    tensor([1, 0, 1])
+    """
+    return valued(np.unique_inverse(plain(x)), x)
+
+
+@composed(np.unique_all, samples=(S((5,)),))
+def unique_all(x: Any) -> Any:
+    """The different elements, where each is first, the way back, and how often each is there.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.unique_all(tt.tensor([3.0, 1.0, 3.0])).indices
+    tensor([1, 0])
+    """
+    return valued(np.unique_all(plain(x)), x)
+
+
+@composed(np.intersect1d, "ar1 ar2", samples=(S((3,), (4,)),))
+def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: Any = False) -> Any:
+    """The values that are in both arrays, in order; on request where they are in each. The gradient flows to ar1.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.intersect1d(tt.tensor([3.0, 1.0]), tt.tensor([1.0, 2.0]))
+    tensor([1.])
+    """
+    return valued(np.intersect1d(plain(ar1), plain(ar2), assume_unique, return_indices), ar1)
+
+
+@composed(np.union1d, "ar1 ar2", samples=(S((3,), (2, 2)),))
+def union1d(ar1: Any, ar2: Any) -> Any:
+    """The values that are in one of two arrays, in order.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.union1d(tt.tensor([3.0, 1.0]), tt.tensor([1.0, 2.0]))
+    tensor([1., 2., 3.])
+    """
+    return found(np.union1d(plain(ar1), plain(ar2)), ar1, ar2)
+
+
+@composed(np.setdiff1d, "ar1 ar2", samples=(S((4,), (2,)),))
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """The values that are in the first array but not in the second, in order.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.setdiff1d(tt.tensor([3.0, 1.0]), tt.tensor([1.0, 2.0]))
+    tensor([3.])
+    """
+    return found(np.setdiff1d(plain(ar1), plain(ar2), assume_unique), ar1)
+
+
+@composed(np.setxor1d, "ar1 ar2", samples=(S((3,), (3,)),))
+def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """The values that are in one of two arrays but not in both, in order.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.setxor1d(tt.tensor([3.0, 1.0]), tt.tensor([1.0, 2.0]))
+    tensor([2., 3.])
+    """
+    return found(np.setxor1d(plain(ar1), plain(ar2), assume_unique), ar1, ar2)

@@ -1,0 +1,141 @@
+"""`np.pad`: a border around an array, of one number or of what the array itself says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..compose import composed
+from ..core import S
+from ..define import expose, op
+from .arrange import picked
+from .join import concatenate, stacked
+
+MODES = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
+
+
+def widths(pad_width: Any, ndim: int) -> list[list[int]]:
+    """The padding before and after each axis, from any of NumPy's ways to write it."""
+    pairs = np.zeros((ndim, 2), np.int64)
+    if isinstance(pad_width, dict):
+        for axis, width in pad_width.items():
+            pairs[axis] = width
+    else:
+        pairs[...] = pad_width
+    return pairs.tolist()
+
+
+def crop(g: Any, pad_width: Any, shape: tuple[int, ...]) -> Any:
+    """g without its border: the array of a shape that stands in it."""
+    return g[tuple([slice(a, a + n) for (a, _), n in zip(widths(pad_width, len(shape)), shape, strict=True)])]
+
+
+@op(lambda g, y, x, *, pad_width, constant_values: crop(g, pad_width, x.shape), analytic=True,
+    samples=(S((2, 3), pad_width=1), S((2, 3), pad_width=((0, 1), (2, 0))), S((3,), pad_width=(1, 2))))
+def pad_(x: Any, pad_width: Any, *, constant_values: Any = 0) -> Any:
+    """A border of numbers."""
+    return np.pad(x, pad_width, constant_values=constant_values)
+
+
+@composed(np.pad, "array constant_values end_values", samples=(
+    S((2, 3), ((1, 2), (0, 3)), mode="edge"), S((2, 3), 1, mode="reflect"), S((2, 3), ((4, 0), (1, 5)), mode="reflect"),
+    S((3,), 2, mode="symmetric"), S((3, 2), ((0, 7), (3, 1)), mode="wrap"), S((3, 2), 1, mode="mean"),
+    S((2, 3), ((4, 1), (1, 5)), mode="reflect", reflect_type="odd"), S((1, 3), 2, mode="reflect", reflect_type="odd"),
+    S((2, 3), ((4, 1), (1, 5)), mode="symmetric", reflect_type="odd"), S((3, 4), 1, mode="median"),
+    S((3, 4), ((1, 0), (2, 1)), mode="maximum", stat_length=((1, 2), (3, 2))), S((3, 4), 2, mode="minimum"),
+    S((3, 4), ((2, 1), (0, 3)), mode="linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))), 
+    S((2,), 2, mode="linear_ramp"),
+    S((2, 3), 1, constant_values=np.array([[1.0, 2.0], [3.0, 4.0]]))))
+def pad__(array: Any, pad_width: Any, mode: str = "constant", *, stat_length: Any = None, constant_values: Any = 0,
+          end_values: Any = 0, reflect_type: str = "even") -> Any:
+    """A border that depends on the array, or on arrays of numbers."""
+    if mode == "constant":
+        return picked(lambda a, v: np.pad(a, pad_width, constant_values=v), array, paired(constant_values, array))
+    if mode == "empty":
+        return pad_(array, pad_width)
+    if mode in ("edge", "wrap") or (mode in ("reflect", "symmetric") and reflect_type == "even"):
+        return picked(lambda a: np.pad(a, pad_width, mode), array)  # type: ignore[call-overload]
+    if not isinstance(mode, str):
+        raise TypeError("pad: mode is a function, which writes into arrays, so no gradient flows through it; expected "
+                        "the name of a mode; put the border there with tt.concatenate")
+    ends, lengths = paired(end_values, array), paired(stat_length, array)
+    for axis, (before, after) in enumerate(widths(pad_width, array.ndim)):
+        if mode in MODES:
+            array = beside(array, axis, before, after, lengths[axis], MODES[mode])
+        elif mode == "linear_ramp":
+            array = ramped(array, axis, before, after, ends[axis])
+        else:
+            array = turned(array, axis, before, after, edge=mode == "symmetric")
+    return array
+
+
+def paired(values: Any, x: Any) -> Any:
+    """Values before and after each axis, from any of NumPy's ways to write them."""
+    return np.broadcast_to(stacked(values), (x.ndim, 2))
+
+
+def along(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
+    """A slice along an axis."""
+    return x[(*[slice(None)] * axis, slice(start, stop))]
+
+
+def beside(x: Any, axis: int, before: int, after: int, lengths: Any, statistic: Any) -> Any:
+    """x with a statistic of its first elements before it, and one of its last after it."""
+    n = x.shape[axis]
+    a, b = (n if length is None else min(int(length), n) for length in lengths)
+    ends = along(x, axis, 0, a), along(x, axis, n - b, n)
+    first, last = (np.repeat(statistic(end, axis=axis, keepdims=True), width, axis)
+                   for end, width in zip(ends, (before, after), strict=True))
+    return concatenate([first, x, last], axis)
+
+
+def ramped(x: Any, axis: int, before: int, after: int, ends: Any) -> Any:
+    """x with straight lines from and to the values at the ends."""
+    shape = (-1,) + (1,) * (x.ndim - axis - 1)
+    up, down = (np.reshape((np.arange(n) / max(n, 1)).astype(x.dtype), shape) for n in (before, after))
+    down = np.flip(down, 0)
+    first = ends[0] * (1 - up) + along(x, axis, 0, 1) * up
+    return concatenate([first, x, ends[1] * (1 - down) + along(x, axis, -1, None) * down], axis)
+
+
+def turned(x: Any, axis: int, before: int, after: int, edge: bool) -> Any:
+    """x with itself turned round at its ends by half a turn, again and again; `edge`: the end itself is there twice."""
+    n = x.shape[axis]
+    if n == 1:
+        return concatenate([np.repeat(x, before, axis), x, np.repeat(x, after, axis)], axis)
+    while before or after:
+        size, skip = x.shape[axis], 0 if edge else 1
+        most = (size - skip) // (n - skip) * (n - skip)
+        a, b = min(most, before), min(most, after)
+        first = 2 * along(x, axis, 0, 1) - np.flip(along(x, axis, skip, skip + a), axis)
+        last = 2 * along(x, axis, size - 1, size) - np.flip(along(x, axis, size - skip - b, size - skip), axis)
+        x, before, after = concatenate([first, x, last], axis), before - a, after - b
+    return x
+
+
+@expose(np.pad)
+def pad(array: Any, pad_width: Any, mode: Any = "constant", *, stat_length: Any = None, constant_values: Any = None,
+        end_values: Any = None, reflect_type: str | None = None) -> Any:
+    """A border around an array: of `constant_values` (0), or by another of NumPy's modes.
+
+    `pad_width` is one number, one pair (before, after), a pair for each axis, or a dict of axes.
+
+    mode : "constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp" (to `end_values`), "maximum", "mean",
+    "median", "minimum" (each of `stat_length` elements), or "empty". See `np.pad`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.pad(tt.ones(2), (1, 2))
+    tensor([0., 1., 1., 0., 0.])
+    >>> tt.pad(tt.tensor([1.0, 2.0, 3.0]), 2, mode="reflect")
+    tensor([3., 2., 1., 2., 3., 2., 1.])
+    """
+    options = {"stat_length": stat_length, "constant_values": constant_values, "end_values": end_values,
+               "reflect_type": reflect_type}
+    options = {key: value for key, value in options.items() if value is not None}
+    if mode == "constant" and options.keys() <= {"constant_values"} and (
+            type(constant_values) in (int, float) or constant_values is None):
+        return pad_(array, pad_width, **options)
+    return pad__(array, pad_width, mode, **options)

@@ -1,0 +1,204 @@
+"""Medians, quantiles and percentiles: what stands at a given rank, or between two.
+
+The rank itself comes from NumPy: its own function, given ranks for values, says where between the sorted elements the
+result lies, whatever the method and the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..apply import operand
+from ..compose import arrays_of, composed
+from ..core import S, Tensor
+from .masked import flag
+from .nan import NAN
+from .reduce import last
+
+# By how much the rank grows with q: the number of elements, plus this; the other methods jump from rank to rank.
+GROWTH = {"linear": -1.0, "interpolated_inverted_cdf": 0.0, "hazen": 0.0, "weibull": 1.0, "median_unbiased": 1 / 3,
+          "normal_unbiased": 1 / 4}
+
+
+def at_rank(rank: Callable[[Any], Any], a: Any, axis: Any, keepdims: Any, q: Any = None, growth: Any = None,
+            nans: bool = False) -> Any:
+    """The elements at a rank among those along the axes, or between two of them.
+
+    Parameters
+    ----------
+    rank : callable
+        Given ranks (..., n), as if they were the elements, gives the rank that is looked for: q.shape + (...).
+    q : array_like or Tensor
+        What a gradient flows to, by the `growth` of the rank with it.
+    nans : bool
+        Whether what is nan does not count. Else the result is the nan, wherever there is one.
+    """
+    rows, _, _ = last(a, axis)
+    n, dims = rows.shape[-1], np.ndim(arrays_of(q))
+    if not n:
+        y = np.add.reduce(rows, axis=-1) + np.zeros((*np.shape(arrays_of(q)), *(1,) * (rows.ndim - 1)), rows.dtype)
+        return back(y, a, axis, keepdims, dims)
+    values = arrays_of(rows)
+    order = np.argsort(values, axis=-1, kind="stable")
+    ranks, nothing = np.argsort(order, axis=-1, kind="stable").astype(np.float64), np.isnan(values)
+    if nans:  # where all are nan, they count
+        ranks = np.where(nothing & ~np.logical_and.reduce(nothing, axis=-1, keepdims=True), np.nan, ranks)
+    place = rank(ranks)
+    if not nans:  # nans are sorted to the end
+        place = np.where(np.logical_or.reduce(nothing, axis=-1), n - 1.0, place)
+    low = np.floor(place).astype(np.int64)
+    ordered = np.take_along_axis(rows, order, axis=-1)
+    below, above = picked(ordered, low, dims), picked(ordered, np.minimum(low + 1, n - 1), dims)
+    share: Any = (place - low).astype(rows.dtype)
+    if growth is not None:
+        step = q - arrays_of(q)  # 0, but a gradient flows through it
+        slope = np.where(place > 0, growth, 0).astype(rows.dtype)  # below the first element nothing changes
+        share = share + slope * np.reshape(step, (*step.shape, *(1,) * (rows.ndim - 1)))
+    return back(below + kept_apart(above - below) * share, a, axis, keepdims, dims)
+
+
+def kept_apart(gap: Any) -> Any:
+    """The gap between two elements; 0 where it is between infinities, for their nan would reach both."""
+    return np.where(np.isfinite(arrays_of(gap)), gap, 0)
+
+
+def picked(ordered: Any, places: Any, dims: int) -> Any:
+    """For each row the elements at its places: (..., n) and q.shape + (...) give q.shape + (...)."""
+    lead = places.shape[:dims]
+    rows = np.moveaxis(places.reshape((-1, *places.shape[dims:])), 0, -1)
+    y = np.take_along_axis(ordered, rows, axis=-1)
+    return np.reshape(np.moveaxis(y, -1, 0), (*lead, *ordered.shape[:-1]))
+
+
+def back(y: Any, a: Any, axis: Any, keepdims: Any, dims: int) -> Any:
+    """y, q.shape + (...), with the reduced axes back as axes of size 1 if they are to be kept."""
+    if not flag(keepdims):
+        return y
+    axes = range(a.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    gone = {i % a.ndim for i in axes}
+    return np.reshape(y, y.shape[:dims] + tuple([1 if i in gone else n for i, n in enumerate(a.shape)]))
+
+
+def weights_of(a: Any, axis: Any, weights: Any) -> Any:
+    """The weights in the shape of the rows that `last` makes of a; one for each place along the axes is enough."""
+    if weights is None:
+        return None
+    weights = operand(weights)
+    if weights.shape == a.shape:
+        return last(weights, axis)[0]
+    axes = [i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
+    weights = np.transpose(weights, np.argsort(axes).tolist())
+    whole = np.broadcast_to(weights.reshape([n if i in axes else 1 for i, n in enumerate(a.shape)]), a.shape)
+    return last(whole, axis)[0]
+
+
+def quantiles(numpy: Any, a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any, percent: float = 1,
+              nans: bool = False) -> Any:
+    if nans and np.ndim(arrays_of(q)) > 1:  # subtle: NumPy leaves the further axes of q at the end here
+        raise ValueError(f"{numpy.__name__}: q of shape {np.shape(arrays_of(q))} was got with a tensor that requires "
+                         f"grad; expected a number or one axis; flatten q, and reshape the result")
+    rows, w = last(arrays_of(a), axis)[0], weights_of(a, axis, weights)
+    growth = None
+    if method in GROWTH and isinstance(q, Tensor):
+        n = np.add.reduce(np.logical_not(np.isnan(rows)), axis=-1) if nans else rows.shape[-1]
+        growth = (n + GROWTH[method]) / percent
+
+    def rank(ranks: Any) -> Any:
+        return numpy(ranks, arrays_of(q), axis=-1, method=method, weights=w)
+
+    return at_rank(rank, a, axis, keepdims, q, growth, nans)
+
+
+ODD_EVEN = (S((5,)), S((4,)), S((3, 4)), S((3, 4), axis=0), S((2, 3, 2), axis=(0, -1)),
+            S((4, 3), axis=1, keepdims=True))
+MISSING = (*ODD_EVEN[:2], S(NAN), S(NAN, axis=1), S(NAN, axis=0, keepdims=True))
+RANKS = (S((5,), 0.3), S((3, 4), np.array([0.1, 0.5]), axis=0), S((4, 3), 0.7, axis=1, keepdims=True),
+         S((4, 3), 0.7, axis=0, method="hazen"), S((5,), 0.4, method="inverted_cdf"))
+
+
+@composed(np.median, samples=ODD_EVEN)
+def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+    """The middle element along the axes, or the mean of the two in the middle; nan where one is nan.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.median(tt.tensor([3.0, 1.0, 2.0, 10.0]))
+    tensor(2.5)
+    """
+    return at_rank(lambda ranks: np.median(ranks, axis=-1), a, axis, keepdims)
+
+
+@composed(np.nanmedian, samples=MISSING)
+def nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+    """The median along the axes of all that is not nan; nan where all are.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nanmedian(tt.tensor([3.0, np.nan, 1.0]))
+    tensor(2.)
+    """
+    return at_rank(lambda ranks: np.nanmedian(ranks, axis=-1), a, axis, keepdims, nans=True)
+
+
+@composed(np.quantile, "a q", samples=RANKS)
+def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+             method: str = "linear", keepdims: Any = False, *, weights: Any = None) -> Any:
+    """The value below which the share q of the elements along the axes lies.
+
+    A gradient flows to the two elements that the value lies between, and to q where the method interpolates; weights
+    have none.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.quantile(tt.tensor([1.0, 2.0, 4.0]), 0.75)
+    tensor(3.)
+    """
+    return quantiles(np.quantile, a, q, axis, method, keepdims, weights)
+
+
+@composed(np.percentile, "a q", samples=tuple(S(s.inputs[0], 100 * s.inputs[1], **s.params) for s in RANKS))
+def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+               method: str = "linear", keepdims: Any = False, *, weights: Any = None) -> Any:
+    """The value below which q percent of the elements along the axes lie, as `quantile`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.percentile(tt.tensor([1.0, 2.0, 4.0]), 75)
+    tensor(3.)
+    """
+    return quantiles(np.percentile, a, q, axis, method, keepdims, weights, percent=100)
+
+
+@composed(np.nanquantile, "a q", samples=(*RANKS, S(NAN, 0.4, axis=1)))
+def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+                method: str = "linear", keepdims: Any = False, *, weights: Any = None) -> Any:
+    """The `quantile` of all that is not nan; nan where all are.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nanquantile(tt.tensor([1.0, np.nan, 2.0, 4.0]), 0.75)
+    tensor(3.)
+    """
+    return quantiles(np.nanquantile, a, q, axis, method, keepdims, weights, nans=True)
+
+
+@composed(np.nanpercentile, "a q", samples=(S((5,), 30.0), S(NAN, 40.0, axis=1)))
+def nanpercentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+                  method: str = "linear", keepdims: Any = False, *, weights: Any = None) -> Any:
+    """The `percentile` of all that is not nan; nan where all are.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.nanpercentile(tt.tensor([1.0, np.nan, 2.0, 4.0]), 75)
+    tensor(3.)
+    """
+    return quantiles(np.nanpercentile, a, q, axis, method, keepdims, weights, percent=100, nans=True)

@@ -1,0 +1,119 @@
+"""What is asked of arrays and has no derivative: integers, indices, counts, comparisons; and what no Tensor does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..apply import PUBLIC
+from ..compose import arrays_of, collect, composed, observed
+from ..core import NUMPY, S, Tensor
+from ..dispatch import full_name
+from .operators import reflected
+
+# --- Python's operators of integers ---
+
+for name, function in {"lshift": PUBLIC["left_shift"], "rshift": PUBLIC["right_shift"]}.items():
+    setattr(Tensor, f"__{name}__", function)
+    setattr(Tensor, f"__r{name}__", reflected(function))
+
+# --- indices, counts, comparisons ---
+
+observed(np.nonzero, np.searchsorted, method=True)
+observed(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np.isin, np.lexsort, np.unravel_index,
+         np.ravel_multi_index, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.packbits,
+         np.unpackbits)
+
+# --- x itself ---
+
+
+@composed(np.copy, method=True, samples=(S((2, 3)), S((2, 3), order="F")))
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """The same values in memory of their own.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.ones(2)
+    >>> x.copy().data is x.data
+    False
+    """
+    return np.reshape(a, a.shape, copy=True)
+
+
+for name, attribute in {
+    "strides": property(lambda x: x.data.strides, doc="How many bytes lie between neighbours along each axis."),
+    "nbytes": property(lambda x: x.data.nbytes, doc="How many bytes the elements take."),
+    "itemsize": property(lambda x: x.data.itemsize, doc="How many bytes one element takes."),
+    "real": property(lambda x: x, doc="The tensor itself."),
+    "imag": property(lambda x: PUBLIC["imag"](x), doc="Zeros: a tensor is real."),
+    "flat": property(lambda x: x.reshape(-1), doc="The elements along one axis."),
+}.items():
+    setattr(Tensor, name, attribute)
+
+
+def tobytes(x: Any, order: str = "C") -> bytes:
+    """The elements as bytes, one after another."""
+    return x.data.tobytes(order)  # type: ignore[no-any-return]
+
+
+setattr(Tensor, "tobytes", tobytes)
+
+# --- what no Tensor does: writing in place ---
+
+LEAF = "or write into x.data on a leaf, outside of any graph"
+WRITES: dict[Callable[..., Any], str] = {
+    np.copyto: f"write y = np.where(mask, values, x), {LEAF}",
+    np.putmask: f"write y = np.where(mask, values, x), {LEAF}",
+    np.place: f"write y = np.where(mask, values, x), {LEAF}",
+    np.put: f"make a mask of the indices and write y = np.where(mask, values, x), {LEAF}",
+    np.put_along_axis: f"make a mask of the indices and write y = np.where(mask, values, x), {LEAF}",
+    np.fill_diagonal: f"write y = np.where(np.eye(*x.shape, dtype=bool), value, x), {LEAF}",
+}
+
+
+def writing(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
+    """The answer for a function that writes into its first argument: values may be constant Tensors."""
+    name = full_name(function)
+
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        given: list[Tensor] = []
+        collect((args, list(kwargs.values())), given)
+        if isinstance((*args, *kwargs.values())[0], Tensor):
+            raise TypeError(f"{name} does not take a Tensor: it writes into values that gradients may need; {advice}")
+        if any(x.needs for x in given):
+            raise TypeError(f"{name} does not take a Tensor that requires grad: its gradient would be lost; "
+                            f"expected constants; write x.detach(), or y = np.where(mask, x, array)")
+        return function(*arrays_of(args), **{key: arrays_of(x) for key, x in kwargs.items()})
+
+    answer.__name__ = function.__name__
+    return answer
+
+
+NUMPY |= {function: writing(function, advice) for function, advice in WRITES.items()}
+
+
+def refused(name: str, advice: str) -> Callable[..., Any]:
+    """A method of arrays that a Tensor has no use for."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{name}: a tensor does not have it; {advice}")
+
+    method.__name__ = name
+    return method
+
+
+IN_PLACE = "it would write into values that gradients may need; "
+for name, advice in {
+    "fill": f"{IN_PLACE}write y = np.full_like(x, value), {LEAF}", "put": IN_PLACE + WRITES[np.put],
+    "partition": f"in NumPy it works in place; write y = np.partition(x, kth), {LEAF}",
+    "resize": f"in NumPy it works in place; write y = np.resize(x, shape), {LEAF}",
+    "setfield": f"{IN_PLACE}write x.data.setfield(...) on a leaf, outside of any graph",
+    "setflags": "flags are the array's; write x.data.setflags(...)",
+    "byteswap": "write x.data.byteswap() for the array, outside of any graph",
+    "getfield": "write x.data.getfield(...) for the array, outside of any graph",
+    "view": "other bytes have no gradient, and another shape is x.reshape(...); x.data.view(...) is the array's",
+}.items():
+    setattr(Tensor, name, refused(name, advice))

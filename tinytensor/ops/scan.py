@@ -1,0 +1,105 @@
+"""Running sums and products along an axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..compose import composed
+from ..core import S
+from ..define import op
+from .masked import cast, wide_cumsum
+from .turn import flip
+
+ALONG = (S((2, 3)), S((2, 3), axis=0), S((3,), axis=-1))
+
+
+@op(lambda g, y, x, *, axis: running_sum_from_the_end(g, axis).reshape(x.shape),
+    numpy=(np.cumsum,), method=True, wider=wide_cumsum, analytic=True, samples=ALONG)
+def cumsum(a: Any, axis: int | None = None) -> Any:
+    """The running sum along an axis; of the flattened input if axis is None.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([1.0, 2.0, 3.0]).cumsum()
+    tensor([1., 3., 6.])
+    """
+    return np.cumsum(a, axis=axis)
+
+
+def running_sum_from_the_end(g: Any, axis: int | None) -> Any:
+    axis = 0 if axis is None else axis
+    return flip(cumsum(flip(g, axis), axis), axis)
+
+
+def scanned(ufunc: np.ufunc, x: Any, axis: int) -> Any:
+    """The running result of an associative ufunc along an axis: in each round, twice as many elements are in it."""
+    y, step = np.swapaxes(x, 0, axis), 1
+    while step < y.shape[0]:
+        y, step = np.concatenate([y[:step], ufunc(y[step:], y[:-step])]), 2 * step
+    return np.swapaxes(y, 0, axis)
+
+
+def along(x: Any, axis: int | None) -> tuple[Any, int]:
+    """x and the axis; flattened if axis is None. Without axes it has one."""
+    return (x, axis) if axis is not None and x.ndim else (np.reshape(x, -1), 0)
+
+
+@composed(np.cumprod, method=True, samples=ALONG)
+def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    """The running product along an axis; of the flattened input if axis is None. Exact where elements are 0.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.tensor([1.0, 2.0, 3.0]).cumprod(0)
+    tensor([1., 2., 6.])
+    """
+    return scanned(np.multiply, *along(cast(a, dtype), axis))
+
+
+# --- the array API's names ---
+
+
+def begun(y: Any, axis: int, first: float) -> Any:
+    """y after the value that it starts from."""
+    start = np.full((*y.shape[:axis], 1, *y.shape[axis + 1 :]), first, y.dtype)
+    return np.concatenate([start, y], axis)
+
+
+CUMULATIVE = (S((3,)), S((2, 3), axis=1), S((2, 3), axis=0, include_initial=True))
+
+
+@composed(np.cumulative_sum, samples=CUMULATIVE)
+def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, out: None = None,
+                   include_initial: bool = False) -> Any:
+    """The running sum along an axis; with `include_initial` it starts with 0. The axis may be left out if there is one.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.cumulative_sum(tt.tensor([1.0, 2.0, 3.0]), include_initial=True)
+    tensor([0., 1., 3., 6.])
+    """
+    axis = (axis or 0) % x.ndim
+    y = np.cumsum(cast(x, dtype), axis)
+    return begun(y, axis, 0) if include_initial else y
+
+
+@composed(np.cumulative_prod, samples=CUMULATIVE)
+def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, out: None = None,
+                    include_initial: bool = False) -> Any:
+    """The running product along an axis; with `include_initial` it starts with 1. The axis may be left out if there is
+    one.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.cumulative_prod(tt.tensor([1.0, 2.0, 3.0]), include_initial=True)
+    tensor([1., 1., 2., 6.])
+    """
+    axis = (axis or 0) % x.ndim
+    y = scanned(np.multiply, cast(x, dtype), axis)
+    return begun(y, axis, 1) if include_initial else y

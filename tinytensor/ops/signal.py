@@ -1,0 +1,256 @@
+"""Samples of functions: differences, slopes, integrals, interpolation, convolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..compose import arrays_of, composed
+from ..core import S
+from .masked import NOTHING
+from .windows import sliding_window_view
+
+SLOPES = (S((5,)), S((3, 4)), S((3, 4), axis=0), S((4, 3), axis=0, edge_order=2), S((5,), 0.5),
+          S((4,), np.array([0.0, 1.0, 1.5, 3.0])), S((4,), np.array([0.0, 1.0, 1.5, 3.0]), edge_order=2),
+          S((3, 4), 2.0, np.array([0.0, 1.0, 1.5, 3.0])))
+
+
+def part(x: Any, axis: int, start: int | None, stop: int | None = None) -> Any:
+    """A slice along one axis."""
+    return x[(*(slice(None),) * (axis % x.ndim), slice(start, stop))]
+
+
+def upright(x: Any, axis: int, ndim: int) -> Any:
+    """A row along one of so many axes."""
+    return np.reshape(x, (-1, *(1,) * (ndim - axis % ndim - 1)))
+
+
+# --- differences ---
+
+
+def beside(x: Any, end: Any, axis: int) -> Any:
+    """What is put before or after x along the axis; a number is put beside every line."""
+    shape = (*x.shape[: axis % x.ndim], 1, *x.shape[axis % x.ndim + 1 :])
+    return np.broadcast_to(end, shape) if np.ndim(arrays_of(end)) == 0 else end
+
+
+@composed(np.diff, "a prepend append", samples=(
+    S((5,)), S((2, 4), n=2), S((3, 2), axis=0), S((3,), prepend=np.array(1.0)),
+    S((2, 3), append=np.ones((2, 1)), axis=1), S((3,), n=0)))
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NOTHING, append: Any = NOTHING) -> Any:
+    """The differences of neighbours along an axis, n times over; `prepend` and `append` are put there first.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.diff(tt.tensor([1.0, 4.0, 9.0]))
+    tensor([3., 5.])
+    """
+    if n == 0:
+        return a
+    ends = [x if x is NOTHING else beside(a, x, axis) for x in (prepend, append)]
+    parts = [x for x in (ends[0], a, ends[1]) if x is not NOTHING]
+    y = a if len(parts) == 1 else np.concatenate(parts, axis)
+    for _ in range(n):
+        y = part(y, axis, 1) - part(y, axis, None, -1)
+    return y
+
+
+@composed(np.ediff1d, "ary to_end to_begin", samples=(
+    S((4,)), S((2, 3)), S((3,), np.array([7.0]), np.array([1.0, 2.0]))))
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """The differences of neighbours in the flattened array, between `to_begin` and `to_end`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.ediff1d(tt.tensor([1.0, 4.0, 9.0]), to_begin=0.0)
+    tensor([0., 3., 5.])
+    """
+    x = np.reshape(ary, -1)
+    parts = [None if e is None else np.reshape(e, -1) for e in (to_begin, x[1:] - x[:-1], to_end)]
+    return np.concatenate([p for p in parts if p is not None])
+
+
+def slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:
+    """The derivative of f along an axis, sampled at even distances h, or at points with the distances h (a row)."""
+    if np.ndim(arrays_of(h)):
+        h = upright(h, axis, f.ndim)
+        left, right, first, second, before, last = h[:-1], h[1:], h[:1], h[1:2], h[-2:-1], h[-1:]
+    else:
+        left = right = first = second = before = last = h
+    span = left + right
+    inner = (-right / (left * span) * part(f, axis, None, -2) + (right - left) / (left * right) * part(f, axis, 1, -1)
+             + left / (right * span) * part(f, axis, 2))
+    if edge_order == 1:
+        start = (part(f, axis, 1, 2) - part(f, axis, None, 1)) / first
+        end = (part(f, axis, -1) - part(f, axis, -2, -1)) / last
+    else:
+        start = tilted(first, second, *[part(f, axis, i, i + 1) for i in range(3)])
+        end = -tilted(last, before, *[part(f, axis, -i, -i + 1 or None) for i in (1, 2, 3)])
+    return np.concatenate([start, inner, end], axis)
+
+
+def tilted(h: Any, k: Any, a: Any, b: Any, c: Any) -> Any:
+    """The slope at the first of three points, at distances h and k, of the parabola through them."""
+    return -(2 * h + k) / (h * (h + k)) * a + (h + k) / (h * k) * b - h / (k * (h + k)) * c
+
+
+@composed(np.gradient, "f varargs", samples=SLOPES)
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    """The derivative of sampled values along one axis or several, by central differences; one-sided at the ends.
+
+    Parameters
+    ----------
+    *varargs : number or (n,)
+        The distance of the samples, or their positions: one for all axes, or one for each. Gradients flow to them.
+    axis : int or tuple of int, optional
+        All axes if left out: then the derivatives come as a tuple, unless there is one axis.
+    edge_order : {1, 2}
+        2 for the ends' slopes of a parabola through three points.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.gradient(tt.tensor([1.0, 4.0, 9.0, 16.0]))
+    tensor([3., 4., 6., 7.])
+    """
+    axes = range(f.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    spacings = list[Any](varargs) if len(varargs) else [1]
+    spacings *= 1 if len(varargs) > 1 else len(axes)
+    spacings = [h[1:] - h[:-1] if np.ndim(arrays_of(h)) else h for h in spacings]
+    parts = [slope(f, h, i % f.ndim, edge_order) for h, i in zip(spacings, axes, strict=True)]
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+# --- integrals ---
+
+
+@composed(np.trapezoid, "y x dx", samples=(
+    S((5,)), S((2, 4), dx=0.5, axis=0), S((2, 4), np.array([0.0, 1.0, 1.5, 3.0])), S((2, 3), (2, 3))))
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """The integral of samples y along an axis by the trapezoidal rule; they stand at x, or at distances dx.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.trapezoid(tt.tensor([1.0, 2.0, 4.0]))
+    tensor(4.5)
+    """
+    if x is not None:
+        dx = x[1:] - x[:-1] if x.ndim == 1 else part(x, axis, 1) - part(x, axis, None, -1)
+        dx = upright(dx, axis, y.ndim) if x.ndim == 1 else dx
+    return np.add.reduce(dx * (part(y, axis, 1) + part(y, axis, None, -1)) * 0.5, axis=axis)
+
+
+# --- interpolation ---
+
+
+@composed(np.interp, "x xp fp left right", samples=(
+    S((6,), np.array([-1.0, 0.0, 0.5, 2.0]), (4,)), S((2, 3), np.array([-1.0, 0.1, 0.5]), (3,), period=2.0)))
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+    """The value at x of the straight lines through the points (xp, fp), with xp ascending; in float64, as NumPy's.
+
+    Gradients flow to x, xp and fp. At a point the slope in x is that of the line to its right.
+
+    Parameters
+    ----------
+    left, right : number, optional
+        The value before the first point and after the last; those of these points if left out.
+    period : number, optional
+        That of x and xp, which may then be in any order; `left` and `right` do not matter.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.interp(tt.tensor([0.5, 3.0]), [0.0, 1.0, 2.0], [0.0, 10.0, 30.0])
+    tensor([ 5., 30.], dtype=float64)
+    """
+    x, xp, fp = (v.astype(np.float64) for v in (x, xp, fp))
+    if period is not None:
+        period = abs(period)
+        x, xp, left, right = np.remainder(x, period), np.remainder(xp, period), None, None
+        order = np.argsort(arrays_of(xp), kind="stable")
+        xp, fp = np.take(xp, order), np.take(fp, order)
+        xp, fp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period]), np.concatenate([fp[-1:], fp, fp[:1]])
+    points, at, n = arrays_of(xp), arrays_of(x), xp.shape[0]
+    i = np.clip(np.searchsorted(points, at, side="right") - 1, 0, max(n - 2, 0))
+    j = np.minimum(i + 1, n - 1)
+    a, b = np.take(xp, i), np.take(fp, i)
+    width = np.take(xp, j) - a
+    y = b + (x - a) * ((np.take(fp, j) - b) / np.where(arrays_of(width) == 0, 1, width))
+    y = np.where(at < points[0], fp[0] if left is None else left, y)
+    return np.where(at > points[-1], fp[-1] if right is None else right, y)
+
+
+# --- convolution ---
+
+
+MODES: dict[Any, str] = {0: "valid", 1: "same", 2: "full"}
+
+
+def windows_times(a: Any, v: Any, mode: Any, flipped: bool) -> Any:
+    """The products of v with every window of a that it overlaps with; of v reversed, if it is `flipped`."""
+    a, v, mode = np.reshape(a, -1), np.reshape(v, -1), MODES.get(mode, mode)[:1]
+    n, m = a.shape[0], v.shape[0]
+    short, swapped = min(n, m), n < m
+    border = np.zeros(m - 1, a.dtype)
+    full = sliding_window_view(np.concatenate([border, a, border]), m) @ (v[::-1] if flipped else v)
+    if mode == "f":
+        return full
+    if mode == "v":
+        return full[short - 1 : n + m - short]
+    first = short // 2 if swapped and not flipped else (short - 1) // 2
+    return full[first : first + max(n, m)]
+
+
+TWO = (S((5,), (3,)), S((3,), (4,)), S((5,), (2,), mode="same"), S((2,), (5,), mode="same"),
+       S((5,), (3,), mode="valid"), S((5,), (4,), mode="full"))
+
+
+@composed(np.convolve, "a v", samples=TWO)
+def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
+    """The convolution of two rows: the sum over k of a[k] * v[n - k].
+
+    Parameters
+    ----------
+    mode : {"full", "same", "valid"}
+        All points of overlap; as many as the longer row has; those where both overlap completely.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.convolve(tt.tensor([1.0, 2.0, 3.0]), tt.tensor([1.0, 10.0]))
+    tensor([ 1., 12., 23., 30.])
+    """
+    return windows_times(a, v, mode, flipped=True)
+
+
+@composed(np.correlate, "a v", samples=TWO)
+def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
+    """The cross-correlation of two rows: the sum over k of a[n + k] * v[k]. The modes are those of `convolve`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.correlate(tt.tensor([1.0, 2.0, 3.0]), tt.tensor([1.0, 10.0]))
+    tensor([21., 32.])
+    """
+    return windows_times(a, v, mode, flipped=False)
+
+
+# --- angles ---
+
+
+@composed(np.unwrap, samples=(S(np.array([0.0, 1.0, 5.5, 6.5, 0.3])), S((2, 4)), S((3, 2), axis=0, period=2.0)))
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
+    """Angles without jumps along an axis: multiples of the period are added, so the derivative is 1.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.unwrap(tt.tensor([0.0, 3.0, 5.0, 0.0]))
+    tensor([0.    , 3.    , 5.    , 6.2832])
+    """
+    return np.positive(p)

@@ -1,0 +1,205 @@
+"""Statistics of data: weighted means, ranges, covariances, counts and histograms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..apply import operand
+from ..compose import arrays_of, composed, observed
+from ..core import S, Tensor
+from .index import scatter
+from .masked import flag
+
+# --- means and ranges ---
+
+
+@composed(np.ptp, samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3), axis=1, keepdims=True)))
+def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+    """The largest value minus the smallest ("peak to peak") over the axes. Ties share the gradient.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.ptp(tt.tensor([1.0, 5.0, 2.0]))
+    tensor(4.)
+    """
+    over = {"axis": axis, "keepdims": flag(keepdims)}
+    return np.maximum.reduce(a, **over) - np.minimum.reduce(a, **over)
+
+
+@composed(np.average, "a weights", samples=(
+    S((2, 3)), S((2, 3), axis=0, weights=np.array([1.0, 3.0])), S((2, 3), weights=np.full((2, 3), 0.5)),
+    S((2, 3, 2), axis=(2, 0), weights=np.arange(1.0, 5.0).reshape(2, 2), keepdims=True)))
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
+    """The weighted mean over the axes: sum(a * weights) / sum(weights); a gradient flows to both.
+
+    Parameters
+    ----------
+    weights : array_like, optional
+        Of the shape of a, or of its axes that are averaged over.
+    returned : bool
+        Whether the sum of the weights is given too: (average, sum).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.average(tt.tensor([1.0, 2.0, 6.0]), weights=tt.tensor([1.0, 1.0, 2.0]))
+    tensor(3.75)
+    """
+    over = {"axis": axis, "keepdims": flag(keepdims)}
+    if weights is None:
+        y = np.mean(a, **over)
+        count = a.size // (y.size or 1)
+    else:
+        if weights.shape != a.shape:
+            axes = [i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
+            turned = np.transpose(weights, np.argsort(axes).tolist())
+            weights = np.reshape(turned, [n if i in axes else 1 for i, n in enumerate(a.shape)])
+        count = np.add.reduce(weights, **over)
+        y = np.add.reduce(a * weights, **over) / count
+    return (y, np.zeros(y.shape, y.dtype) + count) if returned else y
+
+
+# --- covariances ---
+
+
+def variables(m: Any, rowvar: Any) -> Any:
+    """The data as one row for each variable."""
+    if m.ndim < 2:
+        return np.reshape(m, (1, -1))
+    return m if rowvar else np.transpose(m)
+
+
+DATA = (S((3, 5)), S((5,)), S((5, 2), rowvar=False), S((2, 5), (5,)))
+
+
+@composed(np.cov, "m y aweights", samples=(
+    *DATA, S((2, 4), bias=True), S((2, 4), ddof=0, fweights=np.array([1, 2, 1, 3])),
+    S((2, 4), aweights=np.array([0.5, 1.0, 2.0, 1.5]))))
+def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: int | None = None, fweights: Any = None,
+        aweights: Any = None, *, dtype: Any = None) -> Any:
+    """The covariance matrix of variables, the rows of m; as NumPy's it is float64 unless a dtype is asked for.
+
+    Parameters
+    ----------
+    m, y : (variables, observations) or (observations,)
+        `y` holds more variables, of the same observations.
+    rowvar : bool
+        False where the columns are the variables.
+    bias : bool
+        Whether to divide by n, not by n - 1; `ddof` overrides it.
+    fweights : (observations,), integer
+        How often each observation counts.
+    aweights : (observations,)
+        How much it counts; a gradient flows to them.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.cov(tt.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]), dtype=np.float32)
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    x = variables(m, rowvar)
+    if y is not None:
+        more = np.reshape(y, (1, -1)) if y.ndim < 2 else y
+        x = np.concatenate([x, more if rowvar or more.shape[0] == 1 else np.transpose(more)])
+    x = x.astype(dtype or np.result_type(x.dtype, np.float64))
+    ddof = ddof if ddof is not None else 0 if bias else 1
+    if fweights is None and aweights is None:
+        d = x - np.mean(x, axis=1, keepdims=True)
+        return np.squeeze(d @ np.transpose(d) * (1 / max(x.shape[1] - ddof, 0) if x.shape[1] > ddof else np.inf))
+    w = aweights if fweights is None else operand(fweights).astype(x.dtype)
+    if fweights is not None and aweights is not None:
+        w = w * aweights
+    total = np.add.reduce(w)
+    d = x - np.add.reduce(x * w, axis=1, keepdims=True) / total
+    taken = ddof if aweights is None else ddof * np.add.reduce(w * aweights) / total
+    return np.squeeze((d * w) @ np.transpose(d) / (total - taken))
+
+
+@composed(np.corrcoef, "x y", samples=DATA[:1] + DATA[2:])
+def corrcoef(x: Any, y: Any = None, rowvar: Any = True, *, dtype: Any = None) -> Any:
+    """The matrix of correlation coefficients of variables, the rows of x: `cov` divided by the standard deviations.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.corrcoef(tt.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]), dtype=np.float32)
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    c = cov(x, y, rowvar, dtype=dtype)
+    if not c.ndim:
+        return c / c
+    n = c.shape[0]
+    scale = np.sqrt(c[np.arange(n), np.arange(n)])
+    return c / np.reshape(scale, (n, 1)) / scale
+
+
+# --- counts ---
+
+
+@composed(np.bincount, "x weights", samples=(S(np.array([0, 2, 2, 1]), (4,)), S(np.array([1, 1]), (2,), minlength=4)))
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each of the integers 0, 1, ... is there; with weights, the sum of those that belong to it.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.bincount(np.array([0, 2, 2]), weights=tt.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 0., 5.], dtype=float64)
+    """
+    bins = np.asarray(arrays_of(x)).astype(np.int64)
+    size = max(int(bins.max()) + 1 if bins.size else 0, minlength)
+    return scatter(weights.astype(np.float64), bins, (size,))
+
+
+@composed(np.histogram_bin_edges, samples=(S((7,)), S((7,), 3), S((7,), bins="sturges")))
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    """The edges of the bins of a histogram: from the smallest value to the largest, to which gradients flow.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.histogram_bin_edges(tt.tensor([0.0, 1.0, 4.0]), bins=4)
+    tensor([0., 1., 2., 3., 4.])
+    """
+    edges = np.histogram_bin_edges(arrays_of(a), bins, range, weights)
+    if range is not None or not a.size or not (isinstance(bins, str) or np.ndim(bins) == 0):
+        return edges
+    low, high = np.minimum.reduce(a, axis=None), np.maximum.reduce(a, axis=None)
+    share = (np.arange(len(edges)) / (len(edges) - 1)).astype(a.dtype)
+    return low + (high - low) * share
+
+
+@composed(np.histogram, "a weights", samples=(S((7,), 3, density=True), S((7,), 3, weights=np.arange(1.0, 8.0))))
+def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """The counts of values in bins, and the edges of these.
+
+    Counts have no derivative. Gradients flow to `weights` through their sums, and to `a` through the edges, which
+    reach from its smallest value to its largest unless they are given, also where a density is divided by widths.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.histogram(tt.tensor([0.0, 1.0, 4.0]), bins=2)
+    (tensor([2, 1]), tensor([0., 2., 4.]))
+    """
+    edges = histogram_bin_edges(a, bins, range, arrays_of(weights))
+    counts = np.histogram(arrays_of(a), arrays_of(edges))[0]
+    if isinstance(weights, Tensor):
+        values, walls = np.ravel(arrays_of(a)), arrays_of(edges)
+        inside = (values >= walls[0]) & (values <= walls[-1])
+        bin_of = np.clip(np.searchsorted(walls, values, side="right") - 1, 0, len(walls) - 2)
+        counts = scatter(np.where(inside, np.ravel(weights), 0), bin_of, (len(walls) - 1,))
+    elif weights is not None:
+        counts = np.histogram(arrays_of(a), arrays_of(edges), weights=weights)[0]
+    if density:
+        counts = counts / (edges[1:] - edges[:-1]) / np.add.reduce(counts)
+    return counts, edges
+
+
+observed(np.histogram2d, np.histogramdd)

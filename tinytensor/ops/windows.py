@@ -1,0 +1,102 @@
+"""Windows that slide along axes, and their adjoint, which adds them up where they overlap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from ..core import S, primitive
+from ..define import expose, op
+from ..dispatch import plain
+
+
+@op(lambda g, y, x, *, window_shape, axis, stride, dilation:
+        overlap_add(g, x.shape[axis], axis % x.ndim, stride=stride, dilation=dilation), analytic=True,
+    samples=(S((5,), window_shape=2), S((2, 3), window_shape=3, axis=1), S((6, 2), window_shape=2, axis=0, stride=2),
+             S((2, 7, 2), window_shape=3, axis=1, dilation=2), S((9,), window_shape=2, stride=3, dilation=4)))
+def sliding_window_view_(x: Any, window_shape: int, axis: int = 0, *, stride: int = 1, dilation: int = 1) -> Any:
+    """Every window of so many elements along one axis, as a last axis of its own."""
+    return windowed(x, window_shape, axis, stride, dilation)
+
+
+@expose(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False,
+                        stride: int = 1, dilation: int = 1) -> Any:
+    """Every window of a shape, as last axes of its own; a view, which is read-only.
+
+    `axis` says which axes windows slide along: one for each size of `window_shape`, or all of them if it is None. They
+    start `stride` elements apart, and their elements are `dilation` apart: NumPy's function has neither.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.sliding_window_view(tt.arange(6), 3, stride=2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    if writeable:
+        raise ValueError("sliding_window_view: writeable=True came; expected False, for windows share their elements; "
+                         "write into x.data on a leaf, outside of any graph")
+    if type(window_shape) is int and type(axis) is int:
+        return sliding_window_view_(x, window_shape, axis, stride=stride, dilation=dilation)
+    sizes, axes = (plain("axis", x) for x in (window_shape, axis))
+    sizes = tuple(sizes) if np.iterable(sizes) else (sizes,)
+    axes = range(np.ndim(x)) if axes is None else normalize_axis_tuple(axes, np.ndim(x), "axis", allow_duplicate=True)
+    if len(sizes) != len(axes):
+        raise ValueError(f"sliding_window_view: window_shape={window_shape!r} and axis={axis!r} came for shape "
+                         f"{np.shape(x)}; expected a size for each axis; give both of one length")
+    for size, along in zip(sizes, axes, strict=True):
+        x = sliding_window_view_(x, size, along, stride=stride, dilation=dilation)
+    return x
+
+
+@primitive
+def windowed(x: Any, window_shape: int, axis: int, stride: int, dilation: int) -> Any:
+    windows = count_windows(x.shape[axis], window_shape, stride, dilation)
+    shape, strides = list(x.shape), list(x.strides)
+    shape[axis], strides[axis] = windows, strides[axis] * stride
+    return np.lib.stride_tricks.as_strided(x, (*shape, window_shape), (*strides, x.strides[axis] * dilation),
+                                           writeable=False)
+
+
+def count_windows(size: int, window: Any, stride: Any, dilation: Any) -> int:
+    """How many windows there are in so many elements."""
+    if any(not isinstance(n, int | np.integer) or n < 1 for n in (window, stride, dilation)):
+        raise ValueError(f"sliding_window_view: window_shape={window!r}, stride={stride!r} and dilation={dilation!r} "
+                         f"came; expected integers of 1 or more")
+    span = dilation * (window - 1) + 1
+    if span > size:
+        raise ValueError(f"sliding_window_view: windows that span {span} elements came for an axis of {size}; expected "
+                         f"{size} at most; shorten window_shape={window} or dilation={dilation}, or pad the axis")
+    return int((size - span) // stride + 1)
+
+
+@op(lambda g, y, x, *, size, axis, stride, dilation:
+        sliding_window_view_(g, x.shape[-1], axis, stride=stride, dilation=dilation), analytic=True,
+    samples=(S((4, 2), size=5), S((3, 2, 2), size=7, axis=0, stride=2), S((2, 3, 3, 2), size=6, axis=1, dilation=3)))
+def overlap_add(x: Any, size: int, axis: int = -1, *, stride: int = 1, dilation: int = 1) -> Any:
+    """Windows, the last axis of x, added up where they overlap: the adjoint of `sliding_window_view`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.overlap_add(tt.ones(3, 2), 4)
+    tensor([1., 2., 2., 1.])
+    """
+    axis %= x.ndim - 1
+    windows = count_windows(size, x.shape[-1], stride, dilation)
+    if windows != x.shape[axis]:
+        raise ValueError(f"overlap_add: {x.shape[axis]} windows along axis {axis} of x came; expected {windows}, which "
+                         f"an axis of size={size} has; give the size that sliding_window_view was given")
+    return added_up(x, size, axis, stride, dilation, windows)
+
+
+@primitive
+def added_up(x: Any, size: int, axis: int, stride: int, dilation: int, windows: int) -> Any:
+    z = np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 : -1]), x.dtype)
+    for k in range(x.shape[-1]):
+        first = k * dilation
+        z[(*[slice(None)] * axis, slice(first, first + (windows - 1) * stride + 1, stride))] += x[..., k]
+    return z

@@ -1,0 +1,246 @@
+"""recompute: keep a function's inputs only, and compute the rest again when the backward pass asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from threading import get_ident
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from .autograd import gradients
+from .core import Op, Tensor, record, tracing
+from .define import Every
+from .modes import recording, state, watching
+from .random import Generator, default_generator
+from .trees import is_module, leaves, mapped, whole
+
+Function = Callable[..., Any]
+
+
+# --- what a function may draw from and change ---
+
+
+def reached(*things: Any) -> Iterator[Any]:
+    """The Modules and random generators that a function can reach: by closure, by name, bound, or in containers."""
+    seen: dict[int, Any] = {}
+    waiting = list(things)
+    while waiting:
+        x = waiting.pop()
+        if id(x) in seen:
+            continue
+        seen[id(x)] = x
+        if is_module(x):
+            yield x
+            waiting += [v for module in x.modules() for v in vars(module).values()]
+        elif isinstance(x, Generator | np.random.Generator | np.random.RandomState):
+            yield x
+        elif isinstance(x, FunctionType):
+            if x.__module__.startswith(("tinytensor.", "numpy.")):
+                continue
+            waiting += [cell.cell_contents for cell in x.__closure__ or () if holds(cell)]
+            waiting += [x.__globals__.get(name) for name in x.__code__.co_names]
+            waiting += [*(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values()]
+        elif isinstance(x, MethodType):
+            waiting += [x.__self__, x.__func__]
+        elif isinstance(x, partial):
+            waiting += [x.func, *x.args, *x.keywords.values()]
+        elif isinstance(x, list | tuple):
+            waiting += x
+        elif isinstance(x, dict):
+            waiting += x.values()
+        elif callable(x) and hasattr(x, "__dict__") and not isinstance(x, type):
+            waiting += vars(x).values()
+
+
+def holds(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
+class Surroundings:
+    """The random streams and the buffers that a function can reach, and what they were when this was made."""
+
+    def __init__(self, *things: Any) -> None:
+        found = [default_generator(), *reached(*things)]
+        self.buffers = [b for m in found if is_module(m) for _, b in m.named_buffers()]
+        self.streams = [x for x in found if not is_module(x)]
+        self.before = self.now()
+
+    def now(self) -> list[Any]:
+        """What they are now."""
+        streams = [rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state()
+                   for rng in self.streams]
+        return [np.random.get_state(), *streams, *[b.data.copy() for b in self.buffers]]
+
+    def put(self, values: list[Any]) -> None:
+        np.random.set_state(values[0])
+        for rng, v in zip(self.streams, values[1:], strict=False):
+            if isinstance(rng, np.random.Generator):
+                rng.bit_generator.state = v
+            else:
+                rng.set_state(v)
+        for b, v in zip(self.buffers, values[1 + len(self.streams):], strict=True):
+            if not np.array_equal(b.data, v, equal_nan=True):
+                b.data[...] = v
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """Inside they are as they were at first; afterwards as if nothing had happened."""
+        now = self.now()
+        self.put(self.before)
+        try:
+            yield
+        finally:
+            self.put(now)
+
+
+# --- a call that can be made again ---
+
+
+class Call:
+    """A function and its arguments; `inputs` are the tensors among them that require grad."""
+
+    def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.f, self.given = f, (args, kwargs)
+        self.inputs = [x for x in leaves(self.given, whole) if needs(x)]
+        self.captured: list[Tensor] = []  # leaves that the function reaches otherwise: parameters of a Module
+        self.value: Any = None  # of the first run
+        self.alias = False  # whether the function gives one of its inputs back
+        self.surroundings = Surroundings(f, args, kwargs)
+        self.found: tuple[Any, dict[int, Any]] = (None, {})  # a gradient of the output, and those of the inputs for it
+
+    def run(self, inputs: Sequence[Tensor]) -> Any:
+        """What the function gives for these inputs; all is recorded."""
+        rest = iter(inputs)
+        args, kwargs = mapped(lambda x, _: next(rest) if needs(x) else x, self.given, whole)
+        with recording(True):
+            return self.f(*args, **kwargs)
+
+    def first(self) -> Any:
+        """The output of the first run, as tensors that know how to compute themselves again."""
+        made: set[int] = set()
+
+        def watcher(node: Tensor, *_: Any) -> None:
+            made.add(id(node))
+
+        zs = [Tensor(x.data, requires_grad=True) for x in self.inputs]
+        state.watchers = (*state.watchers, watcher)
+        watching.append(watcher)
+        try:
+            result = self.run(zs)
+            ys = [y for y in leaves(result, whole) if needs(y)]
+            if not ys:
+                return result
+            self.alias = len(ys) == 1 and id(ys[0]) not in made
+            y = self.joined(result)
+        finally:
+            watching.remove(watcher)
+            state.watchers = tuple(w for w in state.watchers if w is not watcher)
+        self.captured, self.value = self.boundary(y, zs, made), y.data
+        inputs = [*self.inputs, *self.captured]
+        node = record(RECOMPUTE, y.data, [*inputs], [x.data for x in inputs], {"call": self}, True)
+        parts = iter([node] if len(ys) == 1 else apart(node, [y.shape for y in ys]))
+        return mapped(lambda x, _: next(parts) if needs(x) else x, result, whole)
+
+    def joined(self, result: Any) -> Any:
+        """The outputs that require grad as one tensor."""
+        ys = [y for y in leaves(result, whole) if needs(y)]
+        if len(ys) == 1:
+            return np.positive(ys[0]) if self.alias else ys[0]
+        if len({y.dtype for y in ys}) > 1:
+            raise TypeError(f"recompute: the function gave outputs of dtypes {', '.join(str(y.dtype) for y in ys)}; "
+                            f"expected one dtype for all; convert them with .astype, or give them one by one")
+        return np.concatenate([y.reshape(-1) for y in ys])
+
+    def boundary(self, y: Tensor, zs: list[Tensor], made: set[int]) -> list[Tensor]:
+        """The leaves behind y that are no inputs; other tensors that were made before are refused."""
+        own, seen, found = set(map(id, zs)), {id(y)}, list[Tensor]()
+        for node in (nodes := [y]):
+            for x in node.inputs:
+                if x is None or id(x) in seen or id(x) in own:
+                    continue
+                seen.add(id(x))
+                if x.op is None:
+                    found.append(x)
+                elif id(x) in made:
+                    nodes.append(x)
+                else:
+                    raise ValueError(f"recompute: the function uses a tensor of shape {x.shape} that was computed "
+                                     f"outside of it, the output of {x.op.name}; expected all such among its "
+                                     f"arguments; write tt.recompute(f, x, ...)")
+        return found
+
+    def again(self, inputs: Sequence[Tensor]) -> Any:
+        """The output computed once more, with the same random draws, and held against the first one."""
+        y = self.value
+        with self.surroundings.again():
+            z = self.joined(self.run(inputs[: len(self.inputs)]))
+        slack = 16 * float(np.finfo(y.dtype).eps)
+        if z.shape != y.shape or not np.allclose(z.data, y, rtol=slack, equal_nan=True, atol=slack * float(
+                np.max(np.abs(y), initial=0, where=np.isfinite(y)))):
+            raise RuntimeError("recompute: the function gave other values when it was computed again; expected the "
+                               "same; step the optimiser after the backward pass, let the function change nothing, "
+                               "and let it draw from generators that are its own by name, or from the default one")
+        return z
+
+    def gradient(self, g: Any, i: int) -> Any:
+        """The gradient of input i: all are computed at once, for the first rule that asks."""
+        if self.found[0] is not g or i not in self.found[1]:
+            zs = [Tensor(x.data, requires_grad=True) for x in self.inputs]
+            wanted = [*zs, *self.captured]
+            found = gradients({self.again(zs): g}, frozenset(wanted), hooks=False)
+            self.found = g, {k: found[x] if x in found else np.zeros_like(x.data) for k, x in enumerate(wanted)}
+        return self.found[1].pop(i)
+
+
+def needs(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.needs
+
+
+def apart(y: Any, shapes: list[tuple[int, ...]]) -> Iterator[Any]:
+    """One tensor as several, one behind the other, of these shapes."""
+    start = 0
+    for shape in shapes:
+        size = int(np.prod(shape))
+        yield y[start : start + size].reshape(shape)
+        start += size
+
+
+RECOMPUTE = Op("recompute", lambda *_: None, Every(lambda g, y, i, *inputs, call: call.gradient(g, i)),
+               definition=lambda *inputs, call: call.again(inputs))
+
+
+def recompute(f: Function, *args: Any, **kwargs: Any) -> Any:
+    """``f(*args, **kwargs)``, of which only the inputs are kept: what lies between is computed again for the gradients.
+
+    Also known as gradient checkpointing (Chen et al. 2016). It takes the time of one more forward pass, and the memory
+    of a deep network falls from all layers to the inputs of each and all of one. Random draws are the same at the
+    second time, from the default generator and those that `f` reaches by name; buffers, such as running statistics,
+    are updated once. The values are compared with the first ones, and are an error if they differ.
+
+    Parameters
+    ----------
+    f : callable
+        A function or a Module; parameters that it reaches get their gradients.
+    *args, **kwargs
+        Anything; tensors may stand in nested lists, tuples and dicts. Tensors that were computed outside of `f` must
+        come here, and not by closure.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.tensor([1.0, 2.0], requires_grad=True)
+    >>> y = tt.recompute(lambda x: np.exp(x) * np.sin(x), x)
+    >>> y.sum().backward()
+    >>> x.grad.round(3)
+    array([3.756, 3.644], dtype=float32)
+    """
+    if not state.recording or any(trace.thread == get_ident() for trace in tracing):  # a program keeps what it likes
+        return f(*args, **kwargs)
+    return Call(f, args, kwargs).first()

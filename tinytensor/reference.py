@@ -1,0 +1,197 @@
+"""Writes the reference page: a row for each public function, made by checks that run.
+
+    python -m tinytensor.reference            write it, and say what is not as it should be
+    python -m tinytensor.reference --check    say whether the one in the package is current; exit status 1 if not
+
+The checks are those of `testing/facts.py`; what differs from NumPy or PyTorch on purpose stands in `DIFFERENCES` below.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .apply import PUBLIC
+from .compiler import compile
+from .compose import OBSERVED
+from .core import REGISTRY, Tensor
+from .define import NAMESPACES, Every, written
+from .dispatch import full_name
+from .testing.beside import NO
+from .testing.facts import differentiable, facts
+from .testing.subjects import MADE, subject
+
+PAGE = Path(__file__).resolve().parent / "ops" / "REFERENCE.md"
+COLUMNS = ("orders", "float32", "broadcasts", "0-d", "empty", "dtypes", "ties", "nan", "at 0, ±1, ends", "compiled")
+PLAIN = ("broadcasts", "0-d", "empty", "dtypes", "compiled")  # of what has no derivative
+
+DIFFERENCES = {  # on purpose: the conventions at kinks, jumps and ends, and where a function takes more or less
+    "absolute": "0 at 0, as PyTorch; JAX gives 1",
+    "arctan2": "0, 0 at (0, 0), as PyTorch; JAX gives nan",
+    "astype": "the gradient comes back in the input's dtype",
+    "attention": "PyTorch's scaled_dot_product_attention takes q, k and v apart",
+    "broadcast_to": "read-only, as NumPy's; PyTorch's expand can be written",
+    "clip": "1 at the limits, as PyTorch; no gradient to the limits",
+    "copysign": "0 at 0, as PyTorch",
+    "cross_entropy": "the mean over the targets that are not ignored, as PyTorch",
+    "hypot": "0, 0 at (0, 0); PyTorch gives nan, JAX 0.5, 0.5",
+    "max": "ties split evenly, as PyTorch's amax; torch.max(x) too",
+    "maximum": "ties split evenly, as PyTorch and JAX",
+    "min": "ties split evenly, as PyTorch's amin",
+    "minimum": "ties split evenly, as PyTorch and JAX",
+    "fmax": "ties split evenly; PyTorch's fmax gives all to the first",
+    "fmin": "ties split evenly; PyTorch's fmin gives all to the first",
+    "norm": "0 at the zero vector, as PyTorch; JAX gives nan",
+    "power": "0 ** 0 has the gradients 0 and 0; a negative base has nan for the exponent",
+    "prod": "exact with zeros, by no division",
+    "relu": "0 at 0, as PyTorch",
+    "remainder": "PyTorch's remainder too; at jumps the one-sided value",
+    "std": "ddof=0, as NumPy, where PyTorch divides by n - 1; 0 for constants, as PyTorch",
+    "var": "ddof=0, as NumPy, where PyTorch divides by n - 1",
+    "where": "the branch not taken gets exactly 0, but nan times 0 behind it is nan, as in PyTorch",
+}
+
+LEGEND = """\
+`g` is the gradient of the output, `y` the output; the inputs have the names that the function gives them.
+
+| column | what was checked |
+| --- | --- |
+| orders | gradients of these orders agree with differences of the order below, on every sample of the function |
+| float32 | values, gradients and second gradients of float32 inputs are float32 |
+| broadcasts | two inputs of different shapes broadcast, and each gradient is summed back to its input's shape |
+| 0-d, empty | inputs without axes; inputs with an axis of size 0: as NumPy's function, and gradients fit |
+| dtypes | bools, integers of 8 to 64 bits, float16 and big-endian numbers: values and dtypes are NumPy's |
+| ties | who gets the gradient where all elements are equal: it is split evenly, or one of them gets it |
+| nan | ✓ a nan shows in value and gradient; skipped: the value does not depend on it; 0: it gets a gradient of 0 |
+| at 0, ±1, ends | the gradient at 0, 1, -1 and the ends of the domain, where it is not that of the points beside |
+| compiled | `tt.compile` gives the same value and gradient, to the last bit |
+
+✓ it is so; – it is refused, as by NumPy, or there is nothing to say; ✗ it is not so.
+"""
+
+
+# --- the rows ---
+
+
+def names() -> list[str]:
+    """Every public function, by the name that its facts are known by."""
+    found = [name if not space else f"{space}.{name}" for space, functions in NAMESPACES.items()
+             for name, function in functions.items() if function.__name__ == name]
+    observed = {id(function) for function in OBSERVED.values()}
+    return sorted({*OBSERVED, *(name for name in found if id(function_of(name)) not in observed)} - MADE)
+
+
+def function_of(name: str) -> Callable[..., Any]:
+    if name in OBSERVED:
+        return OBSERVED[name]
+    namespace, _, short = name.rpartition(".")
+    return NAMESPACES[namespace][short]
+
+
+def family(name: str) -> ModuleType:
+    """The file that a function is defined in."""
+    op = REGISTRY.get(name)
+    rules = [op.rules.rule] if op and isinstance(op.rules, Every) else [r for r in op.rules if r] if op else []
+    function = rules[0] if rules else getattr(function_of(name), "__wrapped__", function_of(name))
+    return sys.modules[function.__module__]
+
+
+def gradient(name: str) -> str:
+    """The gradient of each input as it is written, or that it is composed."""
+    op = REGISTRY.get(name)
+    if op is None:
+        return "composed of ops"
+    if isinstance(op.rules, Every):
+        return f"of each: {formula(op.rules.rule)}"
+    return "<br>".join(formula(rule) for rule in op.rules if rule)
+
+
+def formula(rule: Any) -> str:
+    text = written(rule) if rule.__name__ == "<lambda>" else rule.__name__
+    return f"`{cell(text)}`"
+
+
+def cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def sentence(name: str) -> str:
+    """The first sentence of the docstring."""
+    return cell((function_of(name).__doc__ or "").partition("\n\n")[0])
+
+
+def answered(name: str) -> str:
+    """The functions of NumPy's that it answers for."""
+    keys = subject(name).numpy
+    return " ".join(f"`{full_name(k[0])}.{k[1]}`" if isinstance(k, tuple) else f"`{full_name(k)}`" for k in keys) or NO
+
+
+def called(name: str) -> str:
+    """How it is called: its name, its other names, and whether it is a method."""
+    function, short = function_of(name), name.rpartition(".")[2]
+    others = [f"`{other}`" for other, f in PUBLIC.items() if f is function and other != short]
+    method = f" `x.{short}()`" if getattr(Tensor, short, None) is function else ""
+    return f"`{name.removeprefix('np.')}`" + "".join(f" {other}" for other in others) + method
+
+
+# --- the page ---
+
+
+def table(columns: tuple[str, ...], rows: list[list[str]]) -> list[str]:
+    return ["", f"| {' | '.join(columns)} |", "| " + " | ".join(["---"] * len(columns)) + " |",
+            *[f"| {' | '.join(row)} |" for row in rows]]
+
+
+def page() -> tuple[str, dict[str, list[str]]]:
+    """The page, and what is wrong, by function."""
+    families: dict[str, list[str]] = defaultdict(list)
+    titles: dict[str, str] = {}
+    observed, wrong = [], {}
+    for name in names():
+        if differentiable(name):
+            module = family(name)
+            short = module.__name__.rpartition(".")[2]
+            families[short].append(name)
+            titles[short] = (module.__doc__ or "").partition("\n")[0]
+        else:
+            observed.append(name)
+    lines = ["<!-- Written by `python -m tinytensor.reference`, by checks that run: change the ops, not this file. -->",
+             "# Functions", "", LEGEND, "- " + "\n- ".join(f"[{f}](#{f})" for f in sorted(families)),
+             "- [without a derivative](#without-a-derivative)", "- [new tensors](#new-tensors)"]
+    for short in sorted(families):
+        lines += ["", f"## {short}", "", titles[short]]
+        found = {name: facts(name, compile) for name in families[short]}
+        wrong.update({name: cells["wrong"] for name, cells in found.items() if cells["wrong"]})
+        lines += table(("function", "what it gives", "gradient of each input", "answers for"),
+                       [[called(n), sentence(n), gradient(n), answered(n)] for n in found])
+        lines += table(("function", *COLUMNS, "beside NumPy and PyTorch"), [
+            [f"`{n}`", *(cells[c] for c in COLUMNS), DIFFERENCES.get(n, "")] for n, cells in found.items()])
+    lines += ["", "## without a derivative", "", "Their outputs never require grad."]
+    found = {name: facts(name, compile) for name in observed}
+    wrong.update({name: cells["wrong"] for name, cells in found.items() if cells["wrong"]})
+    lines += table(("function", "what it gives", "answers for", *PLAIN), [
+        [called(n), sentence(n), answered(n), *(cells[c] for c in PLAIN)] for n, cells in found.items()])
+    lines += ["", "## new tensors", "", "They take no Tensor."]
+    lines += table(("function", "what it gives"), [[called(n), sentence(n)] for n in sorted(MADE) if n in PUBLIC])
+    return "\n".join(lines).rstrip() + "\n", wrong
+
+
+def main(arguments: list[str]) -> int:
+    text, wrong = page()
+    current = PAGE.exists() and PAGE.read_text("utf-8") == text
+    if "--check" in arguments:
+        print("reference current" if current else f"stale: {PAGE.name}; run python -m tinytensor.reference")
+        return 0 if current else 1
+    PAGE.write_text(text, "utf-8")
+    for name, reasons in wrong.items():
+        print(*(f"{name}: {reason}" for reason in reasons), sep="\n")
+    print(f"{'current' if current else 'written'}: {PAGE.name}; of {len(names())} functions {len(wrong)} have a fault")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

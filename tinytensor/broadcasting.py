@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .core import Array
+from .modes import state
 
 MANY = 8192  # rows of ones that are longer are made anew, not kept
 BLOCK = 256  # rows that are summed by one product
@@ -40,8 +41,8 @@ def sum_rows(g: Any, each: float = 1) -> Any:
     NumPy's pairwise sum, where one product over a million rows would lose a hundred times as much.
     """
     n = g.shape[0]
-    if n <= 2 * BLOCK:
-        return ones(n, g.dtype, each) @ g
+    if n <= 2 * BLOCK or state.workers > 1:  # workers add up what each has of one product
+        return (ones(n, g.dtype, each) if n <= MANY else np.full(n, each, g.dtype)) @ g
     blocks, rest = divmod(n, BLOCK)
     whole = n - rest
     y = sum_rows(ones(BLOCK, g.dtype) @ g[:whole].reshape(blocks, BLOCK, g.shape[1]), each)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..compose import observing
-from ..core import S
+from ..core import S, ndarray
 from ..define import op
 from .elementwise import nonzero
 from .join import concatenate
@@ -23,7 +23,14 @@ AXES = (S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=(0, -1)), S((2, 3), axis
 
 def regrown(g: Any, x: Any, axis: Any) -> Any:
     """g with axes of size 1 where the reduction of x took axes away, so that it broadcasts against x."""
-    return g if axis is None or g.ndim == x.ndim else np.expand_dims(g, axis)
+    if axis is None or g.ndim == x.ndim:
+        return g
+    if type(g) is not ndarray:
+        return np.expand_dims(g, axis)
+    index: list[Any] = [slice(None)] * x.ndim  # of arrays this takes a fifth of the time
+    for i in axis if isinstance(axis, tuple) else (axis,):
+        index[i] = None
+    return g[tuple(index)]
 
 
 @op(lambda g, y, x, *, axis, keepdims: np.broadcast_to(regrown(g, x, axis), x.shape),
@@ -106,9 +113,14 @@ def std(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
 
 def chosen(g: Any, y: Any, x: Any, axis: Any) -> Any:
     """g where x is the extreme y, or the nan that it is; split evenly where several are."""
-    mask = (x == regrown(y, x, axis)) | np.isnan(x)  # where one is nan, none equals y
-    count = np.add.reduce(mask, axis=axis, dtype=g.dtype, keepdims=True)
-    return np.where(mask, regrown(g, x, axis) / count, 0)
+    if axis is not None:
+        g, y = regrown(g, x, axis), regrown(y, x, axis)
+    mask = (x == y) | (x != x)  # where one is nan, none equals y
+    if axis is None and type(mask) is ndarray:
+        count: Any = int(np.count_nonzero(mask))  # of arrays, a tenth of the time
+    else:
+        count = np.add.reduce(mask.astype(g.dtype), axis=axis, keepdims=True)
+    return np.where(mask, g / count, 0)
 
 
 @op(lambda g, y, x, *, axis, keepdims: chosen(g, y, x, axis),

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import explained, operand
-from ..compose import FAULTS, adopted, arrays_of, collect, differentiated, held
+from ..apply import FAULTS, explained, operand
+from ..compose import adopted, arrays_of, collect, differentiated, held
 from ..core import NUMPY, Op, Tensor, ndarray
 from ..dispatch import Function, unknown
 from ..modes import paused, state
-from .masked import NOTHING, cast, extreme, flag, kept, prod, sum_
+from .masked import NOTHING, cast, flag, kept
 from .reduce import last, logsumexp
 from .scan import along, scanned
 
@@ -86,13 +86,11 @@ def folded(ufunc: np.ufunc, rows: Any) -> Any:
 
 @cache
 def reducing(ufunc: np.ufunc) -> Function:
+    """`ufunc.reduce`; those of add, multiply, maximum and minimum are ops, in `reduce.py`."""
+
     def composition(array: Any, axis: Any = 0, dtype: Any = None, out: None = None, keepdims: Any = False,
                     initial: Any = NOTHING, where: Any = True) -> Any:
         x = cast(array, dtype)
-        if ufunc is np.add or ufunc is np.multiply:
-            return (sum_ if ufunc is np.add else prod)(x, axis, None, None, keepdims, initial, where)
-        if ufunc is np.maximum or ufunc is np.minimum:
-            return extreme(ufunc, x, axis, keepdims, initial, where)
         if ufunc is np.logaddexp and where is True and initial is NOTHING:
             return logsumexp(x, axis, keepdims=flag(keepdims))
         started = initial is not NOTHING and initial is not None
@@ -122,14 +120,6 @@ def masked_fold(ufunc: np.ufunc, rows: Any, mask: Any, initial: Any) -> Any:
 def apart(y: Any, x: Any, axis: Any, keepdims: Any) -> Any:
     """y in the shape of x after its reduction."""
     return np.reshape(y, np.add.reduce(arrays_of(x), axis=axis, keepdims=flag(keepdims)).shape)
-
-
-def reduce(ufunc: np.ufunc, answer: Function | None, x: Any, **options: Any) -> Any:
-    """`ufunc.reduce`, which goes along the first axis where `np.sum` takes all."""
-    if answer is not None and options.keys() <= {"axis", "keepdims"}:
-        return answer(x, **options)
-    answer_of(ufunc, "reduce")
-    return reducing(ufunc)(x, **options)
 
 
 # --- accumulate, reduceat ---
@@ -184,7 +174,7 @@ def outer(ufunc: np.ufunc, _: Function | None, a: Any, b: Any, **options: Any) -
     if ufunc.nin != 2 or ufunc.signature:
         raise ValueError(f"np.{ufunc.__name__}.outer: got a function that takes no two numbers; expected one that "
                          f"does, such as np.multiply; call np.{ufunc.__name__} itself")
-    a, b = [x if isinstance(x, Tensor) else np.asarray(operand(x)) for x in (a, b)]
+    a, b = [x if hasattr(x, "ndim") else np.asarray(operand(x)) for x in (a, b)]
     return ufunc(np.reshape(a, (*a.shape, *(1,) * b.ndim)), b, **options)
 
 
@@ -194,5 +184,5 @@ def at(ufunc: np.ufunc, *_: Any, **__: Any) -> Any:
                     f"where repeated indices add up, or use x.data outside of any graph")
 
 
-NUMPY |= {"__call__": call, "reduce": reduce, "outer": outer, "at": at,
+NUMPY |= {"__call__": call, "outer": outer, "at": at, "reduce": method("reduce", reducing),
           "accumulate": method("accumulate", accumulating), "reduceat": method("reduceat", reducing_at)}

@@ -359,6 +359,7 @@ WRONG: dict[str, Any] = {
     "fftshift": lambda x: np.fft.fftshift(x, axes=4), "left_shift": lambda x: np.left_shift(x, 1),
     "take ": lambda x: np.take(x, 0, axis=3), "pad ": lambda x: np.pad(x, 1, "edge", constant_values=1),
     "pad  ": lambda x: np.pad(x[:0], 1, "edge"), "split ": lambda x: np.split(x, 2, axis=3),
+    "getitem": lambda x: x[1.5], "getitem ": lambda x: x["a"], "getitem  ": lambda x: x[5],
     "take  ": lambda x: np.take(x[:0], 0, 0, mode="wrap"), "split  ": lambda x: np.split(x, [1.5]),
 }
 
@@ -411,6 +412,16 @@ def test_a_gradient_row_that_is_not_finite_stays_its_own(bad: float, rows: int, 
     compiled = tt.compile(lambda x, g: tt.grad(x[np.array([0, 2, 2, 1, -1])], x, g))
     for _ in range(2):
         np.testing.assert_array_equal(np.asarray(compiled(x, g.astype(x.dtype))), want)
+
+
+def test_no_other_selection_is_a_product_with_zeros() -> None:
+    for f in (lambda x: np.einsum("iij->ij", x), np.diagonal, lambda x: np.einsum("iij->ji", x).T):
+        x = Tensor(np.ones((3, 3, 2)), requires_grad=True)
+        g = np.ones(f(x).shape)
+        g[1, 0] = np.nan
+        found = tt.grad(f(x), x, g).data
+        assert np.isnan(found).sum() == 1
+        assert (found == 0).sum() == 12
 
 
 @pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8"])

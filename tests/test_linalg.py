@@ -69,9 +69,11 @@ SMOOTH: dict[str, list[Any]] = {  # calls that have derivatives of every order w
              (lambda x: la.pinv(x, rcond=np.array([0.5, 0.1])), T)],
     "lstsq": [(lambda a, b: la.lstsq(a, b)[0], T[0], general(5)), (lambda a, b: la.lstsq(a, b)[1], T[0], general(5, 2)),
               (lambda a, b: la.lstsq(a, b)[0], W, general(2)), (lambda a, b: la.lstsq(a, b, 0.6)[0], S4, V4),
-              (lambda a, b: la.lstsq(a, b, rcond=None)[3], S3, V3)],
+              (lambda a, b: la.lstsq(a, b, rcond=None)[3], S3, V3),
+              (lambda a, b: la.lstsq(a, b, rcond=-1)[0], S3, V3)],
     "matrix_power": [(lambda x, n=n: la.matrix_power(x, n), B3) for n in (0, 1, 2, 5, -1, -3)],
     "multi_dot": [(lambda *xs: la.multi_dot(xs), V3, M34, S4, V4), (lambda *xs: la.multi_dot(list(xs)), W, S4),
+                  (lambda *xs: la.multi_dot(xs), T, M34), (lambda *xs: la.multi_dot(xs), np.array(2.0), V3),
                   (lambda *xs: la.multi_dot(xs), W, S4, M34.T, S3)],
     "cond": [(la.cond, x, p) for x in (S3, B3) for p in (None, 2, -2, 1, -1, inf, -inf, "fro", "nuc")] + [(la.cond, T)],
     "tensorinv": [(la.tensorinv, S4.reshape(2, 2, 4)), (lambda x: la.tensorinv(x, ind=1), S4.reshape(4, 2, 2))],
@@ -91,7 +93,8 @@ SMOOTH: dict[str, list[Any]] = {  # calls that have derivatives of every order w
     "matmul": [(la.matmul, W, S4)],
     "outer": [(la.outer, V3, V4)],
     "cross": [(la.cross, V3, M34.T), (lambda a, b: la.cross(a, b, axis=0), M34, S3[:, :1])],
-    "tensordot": [(lambda a, b: la.tensordot(a, b, axes=1), T, S3), (la.tensordot, T, general(5, 3, 2)),
+    "tensordot": [(lambda a, b: la.tensordot(a, b), W, general(2, 4)),
+                  (lambda a, b: la.tensordot(a, b, axes=1), T, S3), (la.tensordot, T, general(5, 3, 2)),
                   (lambda a, b: la.tensordot(a, b, axes=([0, -1], [1, 0])), T, general(3, 2)),
                   (lambda a, b: la.tensordot(a, b, axes=0), V3, W)],
     "vecdot": [(la.vecdot, V4, W), (lambda a, b: la.vecdot(a, b, axis=0), M34, S3[:, :1])],
@@ -211,6 +214,7 @@ def test_names_and_numpys_scalars() -> None:
     x, b = leaf(S3), leaf(V3)
     same(la.norm(x=x, ord=np.int64(1), axis=np.int32(0), keepdims=np.bool_(True)), la.norm(S3, 1, 0, True))
     same(la.norm(x, np.float64(3), np.array(1)), la.norm(S3, 3, 1))
+    assert tt.grad(la.norm(x, axis=1.0).sum(), x).shape == (3, 3)
     same(la.norm(x, ord=Tensor(np.array(2)), axis=np.array([0, 1])), la.norm(S3, 2, (0, 1)))
     same(la.solve(a=x, b=b), la.solve(S3, V3))
     same(la.svd(a=x, full_matrices=np.False_, compute_uv=np.True_), la.svd(S3, False))
@@ -305,6 +309,14 @@ def test_singular_matrices() -> None:
     tall = LOW[:, :2] @ [[1.0, 1.0], [1.0, 1.0]]
     assert np.isfinite(slope(lambda x: la.svd(x, False).S, tall)).all()
     assert not np.isfinite(slope(lambda x: la.svd(x, False).U * LOW[:, :2], tall)).all()
+    shear = [[0.0, 1.0], [0.0, 0.0]]  # of one eigenvector only: the sum of its eigenvalues is smooth, each is not
+    assert slope(la.eigvals, shear).tolist() == [[1, 0], [0, 1]]
+    assert not np.abs(slope(lambda x: la.eigvals(x)[1], shear)).max() < 1e99
+    with np.errstate(all="ignore"):
+        for nan in (np.full((2, 2), np.nan), np.array([[1.0, np.nan], [0.0, 1.0]])):
+            x = leaf(nan)
+            assert np.isnan(slope(la.det, nan)).any() and np.isnan(slope(lambda x: la.slogdet(x)[1], nan)).any()
+            assert np.isnan(tt.grad(tt.grad(la.det(x), x, create_graph=True).sum(), x).data).any()
     np.testing.assert_allclose(slope(lambda x: la.pinv(x) * LOW.T, LOW), slope(lambda x: la.pinv(x, 1e-9) * LOW.T, LOW))
 
 
@@ -413,6 +425,6 @@ def test_compiled_is_eager(f: Any, x: Any, rest: Any) -> None:
     with np.errstate(all="ignore"):
         compiled = tt.compile(step)
         for scale in (1, 1, 1.5):
-            for a, b in zip(plain(compiled(*[scale * a for a in given])), plain(step(*[scale * a for a in given])),
-                            strict=True):
+            scaled = [np.asarray(scale * a) for a in given]
+            for a, b in zip(plain(compiled(*scaled)), plain(step(*scaled)), strict=True):
                 np.testing.assert_array_equal(a, b)

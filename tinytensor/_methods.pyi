@@ -4,8 +4,8 @@
 
 from typing import Any
 
-from .hooks import Handle
 from .core import Tensor
+from .hooks import Handle
 
 class Methods:
     @property

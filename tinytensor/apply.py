@@ -279,18 +279,18 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
 
     def complete(params: Params, rest: Sequence[Any], kwargs: Params) -> Params:
         """All parameters, given those that came by position."""
+        whole = {**defaults, **params, **kwargs}
+        if whole.keys() == names and len(rest) <= len(by_position) and params.keys().isdisjoint(kwargs):
+            return whole
         if more and (len(rest) > len(by_position) or not more.isdisjoint(kwargs)):
             raise Beyond
         if len(rest) > len(by_position):
             raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
         for key in params.keys() & kwargs.keys():
             raise usage(f"parameter {key!r} came twice")
-        params = {**defaults, **params, **kwargs}
-        for key in params.keys() - names:
+        for key in whole.keys() - names:
             raise usage(f"there is no parameter {key!r}{here(key)}")
-        for key in names - params.keys():
-            raise usage(f"parameter {key!r} is missing")
-        return params
+        raise usage(f"parameter {next(iter(names - whole.keys()))!r} is missing")
 
     def usage(problem: str) -> TypeError:
         return TypeError(f"{name}: {problem}; expected {name}{inspect.Signature(arguments)}")

@@ -153,7 +153,10 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
             setattr(function, "__signature__", as_called(forward, spread))
         if wider is not None:
             setattr(function, "__signature__", inspect.signature(wider))
-        return registered(publish(function, name, method, numpy, aliases, namespace), record)
+        publish(function, name, method, numpy, aliases, namespace)
+        if wider is not None:  # it has NumPy's parameters, all of them, so no one need translate
+            NUMPY.update(dict.fromkeys((key for key in numpy if not isinstance(key, tuple)), function))
+        return registered(function, record)
 
     return define
 

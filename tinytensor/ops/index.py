@@ -28,10 +28,10 @@ def plain(index: Any) -> Any:
         return index
     if isinstance(index, list) and not index:
         return np.zeros(0, np.int64)
-    index = operand(index)
+    index = index if isinstance(index, str) else operand(index)
     if getattr(index, "dtype", DEFAULT).kind not in "iub":
-        raise TypeError(f"getitem: an index of dtype {getattr(index, 'dtype', type(index).__name__)} came; expected "
-                        f"integers, booleans or slices; convert it: i.astype(np.int64)")
+        raise IndexError(f"getitem: an index of dtype {getattr(index, 'dtype', type(index).__name__)} came; expected "
+                         f"integers, booleans or slices; convert it: i.astype(np.int64)")
     return index
 
 

@@ -79,7 +79,10 @@ def lstsq(a: Any, b: Any, rcond: Any = None, *, value: Any) -> Any:
     """
     if not a.size:
         return value
-    small = max(a.shape) * float(np.finfo(value[0].dtype).eps) if rcond is None else rcond
-    x = pinv(a, **({"rcond": small} if rcond is not None else {"rtol": None})) @ b
+    eps = float(np.finfo(np.float64).eps)  # NumPy's, for float32 too: it computes in float64
+    if rcond is not None or a.dtype != np.float64:
+        x = pinv(a, eps * max(a.shape) if rcond is None else eps if rcond < 0 else rcond) @ b
+    else:
+        x = pinv(a, rtol=None) @ b
     residuals = np.sum(np.square(b - a @ x), 0).reshape(value[1].shape) if value[1].size else value[1]
     return x, residuals, value[2], np.linalg.svd(a, compute_uv=False) if isinstance(a, Tensor) else value[3]

@@ -55,9 +55,9 @@ def of_matrix(g: Any, x: Any, ord: Any, axis: tuple[int, ...]) -> Any:
 
 
 def of_norm(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
-    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if not x.size:
         return np.zeros_like(x)
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis := int(axis),)
     if len(axes) != 2 or ord is None or ord in ("fro", "f"):
         return of_vector(g, y, x, ord, axis)
     return of_matrix(g, x, ord, axes)

@@ -116,7 +116,9 @@ def of_eig(g: Any, y: Any, a: Any) -> Any:
     gv = gv - v * np.sum(v * gv, -2, keepdims=True)  # the columns keep their length
     m = v.mT @ gv
     inner = between(n, w, m, w[..., None, :] - w[..., :, None], m == 0)
-    return np.linalg.solve(v.mT, (inner + gw[..., None] * np.eye(n, dtype=g.dtype)) @ v.mT)
+    unit, defective = np.eye(n, dtype=g.dtype), (np.linalg.det(v) == 0)[..., None, None]
+    ga = np.linalg.solve(np.where(defective, unit, v.mT), (inner + gw[..., None] * unit) @ v.mT)
+    return np.where(defective, np.nan, ga)
 
 
 @op(lambda g, y, a: of_eig(g, y, a), namespace="linalg", samples=(
@@ -137,7 +139,8 @@ def packed_eig(a: Any) -> Any:
 def eigvals(a: Any) -> Any:
     """The eigenvalues of square matrices, (..., n, n), if they are real: those of a Tensor are refused if not.
 
-    Where eigenvalues are equal, the gradient is infinite or nan, unless there are as many eigenvectors.
+    Where eigenvalues are equal and have fewer eigenvectors, the gradient of each is huge, infinite or nan; that of
+    their sum is right.
 
     Examples
     --------

@@ -29,10 +29,10 @@ CALLS: dict[str, tuple[Sample, ...]] = {  # of functions that have no samples of
     "apply_along_axis": (S(np.cumsum, 1, M), S(np.mean, 0, M)), "apply_over_axes": (S(np.sum, M, 1),),
     "piecewise": (S(V, [np.array([True, False, True])], [np.exp, np.negative]),),
     "linalg.matmul": (S(M, (3, 2)),), "linalg.norm": (S(M), S(M, axis=1), S((2, 2), ord=1)),
-    "linalg.eigvals": (S((2, 2)),),
+    "linalg.eigvals": (S(np.array([[3.0, 1.0], [0.5, -2.0]])),),
     "np.can_cast": (S(WHOLE.dtype, np.float64),), "np.diag_indices_from": (S((2, 2)),),
     "np.digitize": (S(V, np.array([0.0, 1.0])),), "np.einsum_path": (S("ij,jk", M, (3, 2)),),
-    "np.ravel_multi_index": (S((WHOLE, WHOLE), np.array([3, 3])),), "np.unravel_index": (S(WHOLE, np.array([3, 3])),),
+    "np.ravel_multi_index": (S([WHOLE, WHOLE], np.array([3, 3])),), "np.unravel_index": (S(WHOLE, np.array([3, 3])),),
     "np.unpackbits": (S(WHOLE.astype(np.uint8)),),
 }
 UNCALLED = ("np.save", "np.savetxt", "np.savez", "np.savez_compressed")  # they write files

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..broadcasting import sum_rows
 from ..core import Tensor, primitive
-from ..modes import state
 from ..machine import one_thread, small_kernels
+from ..modes import state
 
 LINE = 64  # bytes of a line of the cache
 FEW = 1200  # so many results a product with a right side turned round has at most for which there are such kernels

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import explained, operand
-from ..compose import FAULTS, adopted, arrays_of, collect, differentiated, held
+from ..apply import FAULTS, explained, operand
+from ..compose import adopted, arrays_of, collect, differentiated, held
 from ..core import NUMPY, Op, Tensor, ndarray
 from ..dispatch import Function, unknown
 from ..modes import paused, state

@@ -4,8 +4,8 @@
     python -m tests.mutants --sample 20 tinytensor/apply.py                 20 of them
     python -m tests.mutants --tests test_ops.py,test_engine.py FILE...      by these tests
 
-One process collects the tests and runs them twice, the second time under a trace, to learn which test runs which line.
-A mutant is then put into a fork of it, function by function (`__code__`), and the tests of its line are run, quickest
+One process collects the tests, and a fork of it runs them under a trace, to learn which test runs which line.
+A mutant is then put into another fork, function by function (`__code__`), and the tests of its line are run, quickest
 first, until one fails. What an import computes is changed before it, in a fork of a process without the package.
 Survivors are printed; those in `golden/survivors.txt`, each with its reason, are known.
 """
@@ -118,10 +118,10 @@ class Report:
 
 def by_function(tests: Tests, todo: list[Mutant], files: dict[str, Path], report: Report, imported: set[Any]) -> Any:
     """Run the mutants of functions; those that only an import can show are left for `main`."""
+    gc.collect()
     base = Baseline(tests, files, imported)
     print(f"{len(base.seconds)} of {len(tests.items)} tests, {sum(base.seconds.values()):.0f} s of work; learnt in "
           f"{time.time() - report.start:.0f} s", file=OUT)
-    gc.collect()
     gc.freeze()
     killers: dict[tuple[str, str], list[str]] = defaultdict(list)
     later = []

@@ -25,7 +25,8 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.mutators import Mutant, codes
 
 SLOW = 1.5  # seconds: tests that take longer are left out
-BUDGET = 20.0  # seconds of tests for one mutant
+BUDGET = 10.0  # seconds of tests for one mutant
+LEARNING = 900.0  # seconds of tests under a trace
 OPTIONS = ["-q", "--assert=plain", "-p", "no:cacheprovider", "-m", "not peer", "--hypothesis-profile=mutants"]
 
 settings.register_profile("mutants", max_examples=20, deadline=None, derandomize=True, database=None,
@@ -74,7 +75,8 @@ def forked(work: Callable[[], Any], cpu: float) -> Any:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
         try:
-            os.write(writer, pickle.dumps(work()))
+            with os.fdopen(writer, "wb") as pipe:
+                pickle.dump(work(), pipe)
         finally:
             os._exit(0)
     os.close(writer)
@@ -105,33 +107,37 @@ def limited(cpu: float) -> None:
 
 
 class Baseline:
-    """The tests that pass, how long each takes, and what each runs of the files in question."""
+    """The tests that pass, how long each takes, and what each runs of the files in question.
+
+    Subtle: it is learnt in a fork, so that what the first call makes (a cache, a table) is made by each mutant anew.
+    """
 
     def __init__(self, tests: Tests, files: dict[str, Path], imported: set[tuple[str, int]]) -> None:
-        self.seconds: dict[str, float] = {}
+        self.items = {item.nodeid: item for item in tests.items}
+        self.functions, self.caches, self.imported = functions(Index(files)), clearable(), imported
+        self.seconds, seen = forked(lambda: self.learn(tests, Index(files)), LEARNING)
         self.by_line: dict[tuple[str, int, int], set[str]] = defaultdict(set)
         self.by_code: dict[tuple[str, int], set[str]] = defaultdict(set)
-        self.caches, self.imported = clearable(), imported
-        self.items = {item.nodeid: item for item in tests.items}
-        index = Index(files)
-        self.functions = functions(index)
-        for name, item in self.items.items():
-            start = time.process_time()
-            if tests.passes(item):
-                self.seconds[name] = time.process_time() - start
-        self.seconds = {name: s for name, s in self.seconds.items() if s < SLOW}
         for name in self.seconds:
-            seen: set[tuple[Any, int]] = set()
+            for (file, code), line in seen[name]:
+                self.by_line[file, code, line].add(name)
+                self.by_code[file, code].add(name)
+
+    def learn(self, tests: Tests, index: "Index") -> tuple[dict[str, float], dict[str, set[Any]]]:
+        seconds, seen = {}, {}
+        for name, item in self.items.items():
             for cache in self.caches:  # what it holds would not be run
                 cache.cache_clear()
-            sys.settrace(tracer(index, seen))
+            seen[name] = set[Any]()
+            sys.settrace(tracer(index, seen[name]))
             try:
-                tests.passes(self.items[name])
+                passed = tests.passes(item)
             finally:
                 sys.settrace(None)
-            for key, line in seen:
-                self.by_line[(*key, line)].add(name)
-                self.by_code[key].add(name)
+            start = time.process_time()
+            if passed and tests.passes(item) and time.process_time() - start < SLOW:
+                seconds[name] = time.process_time() - start
+        return seconds, seen
 
     def ordered(self, names: set[str]) -> list[str]:
         return sorted(names, key=lambda name: self.seconds[name])

@@ -1,7 +1,9 @@
 """Recording and the pass: in-place updates, no_grad everywhere, hooks, threads, several outputs; and recompute."""
 
 import asyncio
+import doctest
 import gc
+import sys
 import threading
 import tracemalloc
 import warnings
@@ -151,7 +153,7 @@ def test_a_decorated_generator_records_nothing_whenever_it_goes_on():
     @tt.no_grad
     def steps(n):
         try:
-            for i in range(n):
+            for _ in range(n):
                 try:
                     got = yield records()
                     seen.append((got, records()))
@@ -458,7 +460,7 @@ def test_recompute_keeps_only_inputs():
 def test_recompute_refuses_what_would_be_wrong():
     x, noise = leaf(1.0, 2.0), iter([1.0, 2.0])
     h = x * 2
-    with pytest.raises(ValueError, match=r"uses a tensor of shape \(2,\) that was computed outside of it, the output of"):
+    with pytest.raises(ValueError, match=r"a tensor of shape \(2,\) that was computed outside of it, the output of"):
         tt.recompute(lambda x: x * h, x)
     w = leaf(3.0)
     for f in (lambda x: x * next(noise), lambda x: x * w * w):
@@ -483,3 +485,12 @@ def test_recompute_runs_hooks_once_and_compiles():
         for a, b in zip(step(SQUARE), compiled(SQUARE), strict=True):
             np.testing.assert_array_equal(a.data, b.data)
     assert compiled.programs
+
+
+# --- what the docstrings show ---
+
+
+@pytest.mark.parametrize("name", ["anomaly", "autograd", "guarding", "hooks", "modes", "recomputing", "transforms"])
+def test_docstrings(name):
+    done = doctest.testmod(sys.modules[f"tinytensor.{name}"], extraglobs={"np": np}, optionflags=doctest.ELLIPSIS)
+    assert done.attempted and not done.failed

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor.autograd import MANY, ones, unit
-from tinytensor.core import NUMPY, REGISTRY, Tensor, recording
+from tinytensor.broadcasting import MANY, ones, unit
+from tinytensor.core import NUMPY, REGISTRY, Tensor
+from tinytensor.modes import recording
 from tinytensor.ops.attention import future, spans
 from tinytensor.ops.fused import starts
 from tinytensor.ops.index import one_hot_table

@@ -508,8 +508,8 @@ def test_a_gradient_that_a_hook_keeps_or_writes_into_is_its_own():
 
 
 def test_numpy_s_own_meanings():
-    with pytest.raises(ValueError, match="norm: ord 0 came; expected None"):
-        np.linalg.norm(tt.ones(3), 0)
+    with pytest.raises(ValueError, match="norm: Invalid norm order 'nuc' for vectors"):
+        np.linalg.norm(tt.ones(3), "nuc")
     assert np.sort(tt.tensor([[3.0, 1.0], [2.0, 0.0]]), axis=None).tolist() == [0, 1, 2, 3]
     with pytest.raises(ValueError, match=r"power: Integers to negative integer powers"):
         tt.tensor([1, 2]) ** -1
@@ -551,7 +551,7 @@ def test_unused_also_where_nothing_was_recorded():
     (lambda x: x.reshape(), TypeError, "reshape: parameter 'shape' is missing; expected reshape"),
     (lambda x: tt.take(x), TypeError, "take: input indices is missing"),
     (lambda x: x[7], IndexError, "getitem: index 7 is out of bounds"),
-    (lambda x: x[1.5], TypeError, "index of dtype float came; expected integers"),
+    (lambda x: x[1.5], IndexError, "index of dtype float came; expected integers"),
     (lambda x: tt.linear(x, tt.ones(3, 3)), ValueError, r"linear: x of shape \(2, 2\) and weight of shape \(3, 3\)"),
     (lambda x: tt.linear(x, tt.ones(3, 2), tt.ones(2)), ValueError, r"linear: bias of shape \(2,\) .* expected \(3,\)"),
     (lambda x: tt.cross_entropy(x, np.array([0, 2])), IndexError, "target 2 came for 2 classes; expected 0 to 1"),

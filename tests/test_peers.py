@@ -61,6 +61,7 @@ BY_HAND = {  # what `torch._numpy` does not have, or has with another signature 
     "softmax": lambda x, axis=-1: torch.softmax(x, axis),
     "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
     "linear": F.linear,
+    "matmul_tn": lambda a, b: a.T @ b,
     "cross_entropy": lambda z, t, reduction="mean", ignore_index=-100: crossed(z, t, reduction, ignore_index),
     "embedding": lambda weight, i: F.embedding(i, weight),
     "contract": lambda *operands, subscripts: torch.einsum(subscripts, *operands),

@@ -1,6 +1,5 @@
 """The checks check: gradcheck finds what is wrong and never passes by accident, the strategies give what they say."""
 import contextlib
-import doctest
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tinytensor import testing
 from tinytensor.core import NONZERO, POSITIVE, REGISTRY, Domain, S, Tensor
 from tinytensor.ops.elementwise import UNIT
 from tinytensor.testing import compare, complex_step, gradcheck, strategies
@@ -40,7 +38,7 @@ def test_it_names_the_element_the_input_and_both_values() -> None:
     text = str(caught.value)
     assert text.startswith("gradcheck: the gradient of input 1 is ")
     assert "at element (1, 1), where the value is 1.5; expected " in text
-    assert "(1 of 12 elements are wrong, 0 at kinks were left out); mend the rule of an op on the way" in text
+    assert "(1 of 12 elements are wrong, 0 at kinks were left out); mend the rule of multiply for input 1 (" in text
     wrong, right = float(text.split(" is ")[1].split()[0]), float(text.split("expected ")[1].split(",")[0])
     assert wrong == pytest.approx(1.01 * right, rel=1e-6)
 
@@ -273,12 +271,3 @@ def test_inputs_of_a_sample(data: st.DataObject) -> None:
     assert (b != 0).all() and op.domain_of(1) is NONZERO
     assert (data.draw(strategies.arrays((40,), POSITIVE)) > 0.1).all()
     assert (abs(data.draw(strategies.arrays((3,), UNIT))) < 0.9).all()
-
-
-@pytest.mark.parametrize("module", [testing, strategies])
-def test_docstrings(module: Any) -> None:
-    for name, thing in vars(module).items():
-        if callable(thing) and getattr(thing, "__module__", "") == module.__name__:
-            assert thing.__doc__, f"{module.__name__}.{name}"
-    result = doctest.testmod(module, extraglobs={"np": np, "tt": tt})
-    assert result.attempted > 0 and not result.failed

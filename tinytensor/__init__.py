@@ -12,7 +12,7 @@ from .machine import get_num_threads, keep_freed_memory, set_num_threads
 from .modes import enable_grad, no_grad
 from .ops import *
 from .random import Generator, manual_seed
-from .recompute import recompute
+from .recomputing import recompute
 from .transforms import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time each is loaded when it is first named

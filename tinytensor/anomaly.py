@@ -64,19 +64,20 @@ class Anomaly:
 
     def __init__(self) -> None:
         self.lines: dict[int, tuple[Any, tuple[str, int]]] = {}  # by the id of a node: the user's line that made it
-        self.passes = 0  # backward passes that run just now; their own ops are not looked at, only what rules give
+        self.quiet = 0  # rules and compositions that run just now: not their ops are looked at, but what they give
 
     @contextmanager
-    def backward(self) -> Iterator[None]:
-        self.passes += 1
+    def inside(self) -> Iterator[None]:
+        """Inside of a rule, or of a composition: what its ops give on the way may be left out in the end."""
+        self.quiet += 1
         try:
             yield
         finally:
-            self.passes -= 1
+            self.quiet -= 1
 
     def forward(self, node: Tensor, op: Op, arrays: Any) -> None:
         """Raise if a nan was made or came, or, where gradients flow, an infinity was made."""
-        if self.passes:
+        if self.quiet or not arrays:
             return
         line = users_line()
         if node.op is not None:

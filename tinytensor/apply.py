@@ -20,7 +20,8 @@ PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it i
 
 FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError,
           RecursionError)
-PLAIN = frozenset((ndarray, int, float, bool, complex, type(None)))
+NUMBERS = frozenset((int, float, bool, type(None)))
+PLAIN = NUMBERS | {ndarray, complex}
 
 
 def operand(x: Any, beside: Sequence[Any] = (), whole: bool = False) -> Any:
@@ -47,7 +48,7 @@ def floating(xs: Sequence[Any]) -> Any:
 
 def partner(x: Any, tensor: Tensor) -> Any:
     """The operand beside a Tensor: as `operand`, and real."""
-    if type(x) is float or type(x) is int:
+    if type(x) is float or type(x) is int or (type(x) is ndarray and x.dtype.kind in REAL_KINDS):
         return x
     x = operand(x, (tensor,))
     check_real(x)
@@ -171,6 +172,8 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
                     needs = True
                     inputs.append(x)
                     continue
+            elif type(x) in NUMBERS:
+                arrays.append(x)
             else:
                 arrays.append(x if type(x) is ndarray else operand(x, args, rule is None))
                 others = True
@@ -182,7 +185,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
         if not tensors:
             return y[0] if type(y) is tuple else y
         if others and (type(y) is not ndarray or y.dtype.kind not in REAL_KINDS):
-            for x in (*arrays, np.asarray(y) if isinstance(y, float) else y):
+            for x in (*arrays, y):
                 check_real(x)
         return record(op, y, inputs, arrays, params, needs)
 
@@ -225,6 +228,7 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
     more = inspect.signature(wider).parameters.keys() - names if wider is not None else set[str]()
     by_position = [p.name for p in parameters if variadic or p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    alone = bool(by_position) and names - defaults.keys() <= {by_position[0]}  # whether one parameter is enough
 
     def bind(args: tuple[Any, ...], kwargs: Params) -> tuple[Any, Params]:
         if kwargs and len(args) < arity:
@@ -242,20 +246,27 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
                 given += tuple(missing(argument, kwargs) for argument in inputs[len(given) :])
             if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]):
                 rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
+        if alone and len(rest) == 1 and not kwargs:  # the usual call, a third of a microsecond sooner
+            return given, {**defaults, by_position[0]: checked(by_position[0], rest[0])}
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
         if kwargs or len(rest) > len(params):
             params = complete(params, rest, kwargs)
         for key, x in params.items():
-            if type(x) not in SIMPLE:
-                try:
-                    params[key] = plain(key, x)
-                except TypeError as error:
-                    raise usage(str(error)) from None
+            params[key] = checked(key, x)
         if len(params) < len(names):
             params = {**defaults, **params}
             if len(params) < len(names):
                 complete(params, (), NO_PARAMS)
         return given, params
+
+    def checked(key: str, x: Any) -> Any:
+        """A parameter as Python writes it."""
+        if type(x) in SIMPLE:
+            return x
+        try:
+            return plain(key, x)
+        except TypeError as error:
+            raise usage(str(error)) from None
 
     def translated() -> dict[str, str]:
         return spelled(numpy, forward, arity)

@@ -5,6 +5,7 @@ It knows no op: every rule is called in the same way, whatever it is the rule of
 
 from __future__ import annotations
 
+from _thread import _count as other_threads
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from threading import RLock
@@ -19,7 +20,7 @@ from .hooks import hooked
 from .modes import recording, state
 from .order import between, expand, operands, uses
 
-accumulating = RLock()  # held while gradients are added to leaves, which several threads may share
+accumulating = RLock()  # held while gradients are added to leaves, if there are other threads: it takes 0.4 us
 
 # --- a gradient fits its tensor ---
 
@@ -54,7 +55,7 @@ def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_
     Without `hooks`, those of leaves are left to the caller.
     """
     if create_graph:
-        with recording(True), state.anomaly.backward() if state.anomaly else nullcontext():
+        with recording(True), state.anomaly.inside() if state.anomaly else nullcontext():
             expand(roots)
             return flow(roots, wanted, create_graph, release, hooks)
     return flow(roots, wanted, create_graph, release, hooks)
@@ -65,8 +66,10 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
     """The pass. A node's turn comes when all that use it have had theirs: then its gradient is complete."""
     needed, watch = between(roots, wanted) if wanted else None, state.anomaly
     waiting = uses(roots, needed)
-    coming, arrived = {**roots}, {}
-    ready = [y for y in roots if y.op is not None and not waiting[y] and (needed is None or y in needed)]
+    coming, arrived, ready = roots.copy(), {}, []
+    for y in roots:
+        if y.op is not None and not waiting[y] and (needed is None or y in needed):
+            ready.append(y)
     while ready:
         node = ready.pop()
         g, op, params = coming.pop(node), node.op, node.params
@@ -83,7 +86,11 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
                     gx = fit(gx, x, node)
                 if watch:
                     watch.examine(gx, g, x, node, rule_of(x, node))
-                coming[x] = coming[x] + gx if x in coming else gx
+                if x in coming:
+                    gx = coming[x] + gx
+                    if gx.dtype is not like.dtype:
+                        gx = fit(gx, x, node)
+                coming[x] = gx
                 if x.op is not None:
                     waiting[x] -= 1
                     if not waiting[x]:
@@ -94,8 +101,10 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
     for leaf, g in coming.items():
         if leaf.hooks and hooks:
             coming[leaf] = hooked(leaf, g)
-    found = {**coming, **arrived} if arrived else coming
-    return {x: g for x, g in found.items() if x in wanted} if wanted else found
+    if not wanted:
+        return coming
+    coming.update(arrived)
+    return {x: g for x, g in coming.items() if x in wanted}
 
 
 # --- what users call ---
@@ -168,16 +177,18 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs
     """
     start = seed(y, gradient, "backward")
     start = start.data if isinstance(start, Tensor) else start
-    wanted = () if inputs is None else frozenset(sought(inputs, "backward", "inputs"))
-    if not wanted and inputs is not None:
+    wanted: Collection[Tensor] = ()
+    if inputs is not None and not (wanted := frozenset(sought(inputs, "backward", "inputs"))):
         raise ValueError("backward: inputs= is empty, so nothing would get a gradient; expected tensors; leave it out "
                          "for all leaves")
     found = gradients({y: start}, wanted, release=not retain_graph)
     means, taken = all_reduce_mean(*found.values(), leaves=found, loss=(y.data, start)), {id(start)}
-    with accumulating:
+    lock = accumulating if other_threads() else None
+    if lock:
+        lock.acquire()
+    try:
         for leaf, g in zip(found, means, strict=True):
-            old = leaf._grad
-            if old is None:
+            if (old := leaf._grad) is None:
                 # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
                 leaf._grad = g if type(g) is ndarray and g.base is None and id(g) not in taken else np.copy(g)
             elif isinstance(g, TracerBase) and type(old) is ndarray:  # while a step is traced: a constant, until now
@@ -185,6 +196,9 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs
             elif leaf.op is None or keep_grad not in (leaf.hooks or ()):  # that one is in place already
                 np.add(old, g, out=old)
             taken.add(id(g))
+    finally:
+        if lock:
+            lock.release()
 
 
 def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None,

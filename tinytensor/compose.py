@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import update_wrapper
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from .apply import FAULTS, PUBLIC, check_real, explained, here, operand
 from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record, settled
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
-from .modes import paused, state
+from .modes import paused, state, watched, watching
 
 WEAK = frozenset(("q",))  # where NumPy itself lets a Python number take the dtype of the arrays beside it
 
@@ -31,6 +31,7 @@ class Composed(NamedTuple):
     numpy: Function
     samples: Sequence[Sample]
     domain: tuple[Domain, ...]
+    inputs: str = ""  # the parameters that gradients flow to; the first one if empty
 
 
 COMPOSED: dict[str, Composed] = {}
@@ -63,7 +64,7 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
         name = composition.__name__ if composition.__name__ == numpy.__name__ else composition.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
         apply = differentiated(full, numpy, composition, inputs)
-        COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain))
+        COMPOSED[full] = Composed(full, apply, numpy, samples, per_input(domain), inputs)
         return publish(apply, name, method, (numpy,), aliases, namespace)
 
     return define
@@ -72,7 +73,7 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
 def differentiated(full: str, numpy: Function, composition: Function, inputs: str = "") -> Function:
     """The function that `composed` offers: NumPy's values, and the composition's gradient."""
     parameters = inspect.signature(composition).parameters
-    told = "value" in parameters
+    values = "value" in parameters
     signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters.values() if p.name != "value"])
     wanted = frozenset(inputs.split() or [next(iter(signature.parameters))])
     shell = Op(full, numpy, ())
@@ -100,12 +101,15 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
         if not tensors:
             return y
+        arrays = [x for x in given.values() if isinstance(x, ndarray)] if watching else []
         if not (recorded and floating(y)):
-            return held(y)
+            return told(held(y), shell, arrays)
         given.update(whole)
-        with np.errstate(all="ignore"):  # what there is to say NumPy has said
-            z = composition(*bound.args, **bound.kwargs, **({"value": y} if told else NO_PARAMS))
-            return adopted(full, y, z, tensors)
+        # what there is to say NumPy has said
+        with np.errstate(all="ignore"), state.anomaly.inside() if state.anomaly else nullcontext():
+            z = composition(*bound.args, **bound.kwargs, **({"value": y} if values else NO_PARAMS))
+            result = adopted(full, y, z, tensors)
+        return told(result, shell, arrays)
 
     update_wrapper(apply, composition)
     setattr(apply, "__signature__", signature)
@@ -233,6 +237,14 @@ def held(y: Any) -> Any:
         return y
     check_real(y)
     return record(SHELL, y, [], [], NO_PARAMS, False)
+
+
+def told(y: Any, op: Op, arrays: list[Any]) -> Any:
+    """The results, once those who look on (`modes.watching`) know which function gave them."""
+    for x in (y if isinstance(y, SEQUENCE) else (y,)) if watching else ():
+        if isinstance(x, Tensor):
+            watched(x, op, arrays)
+    return y
 
 
 SHELL = Op("constant", lambda: None, ())

@@ -352,11 +352,11 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = 
             dtype = np.float32
     if dtype is None or y.dtype == dtype:
         return y.copy() if copy and not isinstance(x, list | tuple) else y
-    return read(x, dtype)
+    return read(x, dtype) if y.dtype.kind in "iu" else y.astype(dtype)
 
 
 def read(x: Any, dtype: Any = None) -> Array:
-    """What NumPy makes of an array_like; subtle: with a dtype, for Python's integers that do not fit are an error."""
+    """What NumPy makes of an array_like; with a dtype, Python's integers that do not fit it are an error."""
     try:
         return np.asarray(x) if dtype is None else np.array(x, dtype)
     except ValueError as error:
@@ -367,7 +367,7 @@ def read(x: Any, dtype: Any = None) -> Array:
         raise TypeError(f"tensor: {type(x).__name__}: {error}; expected what NumPy reads; convert it first") from None
 
 
-REAL_KINDS = frozenset("biuf")
+REAL_KINDS, PYTHONS = frozenset("biuf"), frozenset((int, float, bool))
 
 
 def foreign(x: Any) -> Any:
@@ -385,7 +385,7 @@ def foreign(x: Any) -> Any:
 def dtypes_in(x: Any) -> set[Any]:
     """The dtypes that x, or what stands in its nested lists, brings; Python's numbers bring none."""
     if isinstance(x, list | tuple):
-        return set().union(*map(dtypes_in, x))
+        return set() if PYTHONS.issuperset(map(type, x)) else set().union(*map(dtypes_in, x))
     if isinstance(x, int | float | range) and not isinstance(x, np.generic):
         return set()
     return {x.dtype if isinstance(x, Tensor | ndarray | np.generic) else np.asarray(x).dtype}

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from .apply import PUBLIC, binary, binder, general, unary
-from .core import NUMPY, REAL, REGISTRY, Domain, Op, Rule, S, Sample, Tensor
+from .core import NONZERO, NUMPY, POSITIVE, REAL, REGISTRY, Domain, Op, Rule, S, Sample, Tensor
 from .dispatch import Function, answering
+
+__all__ = ["NONZERO", "POSITIVE", "REAL", "Domain", "S", "expose", "op", "row"]  # all that a user's op needs
 
 # --- registration ---
 
@@ -28,12 +30,17 @@ def reducing(function: Function) -> Function:
     """What answers for a ufunc's `reduce`, which goes along the first axis where `np.sum` takes all."""
 
     def reduce(x: Any, axis: Any = 0, **params: Any) -> Any:
-        return function(x, axis, **params)
+        return function(x, axis, **{key: value for key, value in params.items() if value is not None})
 
     return update_wrapper(reduce, function)
 
 
 NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> what `tt.linalg` offers, by name
+
+
+def ours(function: Function) -> bool:
+    """Whether a function is one of this package, not a user's."""
+    return function.__module__.partition(".")[0] == __package__
 
 
 def public(name: str) -> Function:
@@ -44,9 +51,16 @@ def public(name: str) -> Function:
 
 def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str],
             namespace: str = "") -> Function:
-    """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`."""
+    """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`.
+
+    What users define gets no name in `tt`, and takes the place of nothing that is there.
+    """
+    mine = ours(function)
+    if not mine:
+        refuse_taken(function, name, method, numpy, aliases)
     for key in (name, *aliases):
-        NAMESPACES.setdefault(namespace, {})[key] = function
+        if mine:
+            NAMESPACES.setdefault(namespace, {})[key] = function
         if method:
             setattr(Tensor, key, function)
     for key in numpy:
@@ -55,6 +69,20 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
         else:
             NUMPY[key] = function if isinstance(key, np.ufunc) else answering(function, key)
     return function
+
+
+def refuse_taken(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str]) -> None:
+    """Raise if a user's function would replace one that is there; its own older version, in a notebook, it may."""
+    for key in (name, *aliases):
+        attribute = getattr(Tensor, key, function) if method else function
+        if key in PUBLIC or getattr(attribute, "__module__", "") != function.__module__:
+            raise ValueError(f"define: the name {key} is taken by a function of tinytensor; expected a new one; call "
+                             f"yours my_{key}")
+    for key in numpy:
+        answer = NUMPY.get(key, function)
+        if getattr(answer, "__wrapped__", answer).__module__ != function.__module__:
+            raise ValueError(f"define: {getattr(key, '__name__', key)} of NumPy has an answer, {answer.__name__}; "
+                             f"expected a function without one; leave numpy= away, or compose yours of that op")
 
 
 def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
@@ -114,9 +142,8 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
     def define(forward: Function) -> Function:
         name = forward.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
-        record = REGISTRY[full] = Op(full, forward, Every(rules[0]) if variadic and rules[0] else rules,
-                                     broadcasts=broadcasts, domain=per_input(domain), samples=samples,
-                                     definition=definition, analytic=analytic)
+        record = Op(full, forward, Every(rules[0]) if variadic and rules[0] else rules, broadcasts=broadcasts,
+                    domain=per_input(domain), samples=samples, definition=definition, analytic=analytic)
         theirs = next((key for key in numpy if not isinstance(key, tuple | np.ufunc)), None)
         function = general(record, *binder(full, forward, len(rules), variadic, spread, theirs, wider), wider)
         update_wrapper(function, forward)
@@ -129,19 +156,28 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
         publish(function, name, method, numpy, aliases, namespace)
         if wider is not None:  # it has NumPy's parameters, all of them, so no one need translate
             NUMPY.update(dict.fromkeys((key for key in numpy if not isinstance(key, tuple)), function))
-        return function
+        return registered(function, record)
 
     return define
+
+
+def registered(function: Function, record: Op) -> Function:
+    """The function, which knows its record; those of this package are in the registry, which is tested and shown."""
+    setattr(function, "op", record)
+    if ours(function):
+        REGISTRY[record.name] = record
+    return function
 
 
 ONE, TWO = ((plain, inspect.signature(plain)) for plain in (lambda x: None, lambda a, b: None))
 
 
 def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
-        aliases: Sequence[str] = ()) -> Function:
-    """Define an elementwise op from a NumPy ufunc and one lambda for each input over g, y and the inputs.
+        aliases: Sequence[str] = (), note: str = "") -> Function:
+    """Define an elementwise op from a ufunc and one lambda for each input over g, y and the inputs.
 
-    Its docstring and samples are made from the same row. Without rules it has no derivative (comparisons).
+    The ufunc may be SciPy's. Docstring and samples are made from the same row; `note` is a sentence more on the
+    gradient. Without rules it has no derivative (comparisons).
     """
     name, arity = ufunc.__name__, ufunc.nin
     samples: tuple[Sample, ...] = (S((2, 3)), S(())) if arity == 1 else (S((2, 3), (3,)), S((2, 1), (1, 3)))
@@ -149,13 +185,13 @@ def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REA
         samples = (S(*[np.array([6, 5, 3]) >> i for i in range(arity)]),)
     record = Op(name, ufunc, rules or (None,) * arity, broadcasts=arity == 2, domain=per_input(domain), samples=samples,
                 analytic=analytic)
-    REGISTRY[name] = record
     plain, signature = ONE if arity == 1 else TWO
     function = (unary if arity == 1 else binary)(record) if rules else general(record, *binder(name, plain, arity))
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = documented(record, ufunc)
+    function.__module__ = rules[0].__module__ if rules else __name__
+    function.__doc__ = documented(record, ufunc, note)
     setattr(function, "__signature__", signature)
-    return publish(function, name, True, (ufunc,), aliases)
+    return registered(publish(function, name, ours(function), (ufunc,), aliases), record)
 
 
 # --- the docstring of a row ---
@@ -171,11 +207,12 @@ def written(rule: Rule) -> str:
     return " ".join(b" ".join(lines).decode().split())
 
 
-def documented(op: Op, ufunc: np.ufunc) -> str:
+def documented(op: Op, ufunc: np.ufunc, note: str = "") -> str:
     """NumPy's first sentence, the rules, the domain, and an example that runs."""
-    names = "x" if ufunc.nin == 1 else "ab"
+    names, spelled = "x" if ufunc.nin == 1 else "ab", f"np.{ufunc.__name__}" * hasattr(np, ufunc.__name__)
     sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
-    lines = [sentence, "", f"NumPy's `{ufunc.__name__}`" + "; its inputs broadcast." * (ufunc.nin == 2)]
+    whose = "NumPy's" if spelled else "The ufunc"
+    lines = [sentence, "", f"{whose} `{ufunc.__name__}`" + "; its inputs broadcast." * (ufunc.nin == 2)]
     if not any(op.rules):
         whole = [3, 6][: ufunc.nin]
         call = f">>> np.{ufunc.__name__}({', '.join(f'tt.tensor({v})' for v in whole)}).item()"
@@ -183,6 +220,7 @@ def documented(op: Op, ufunc: np.ufunc) -> str:
         return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*whole).item())])
     for name, rule, i in zip(names, op.rules, count()):
         lines += [f"Gradient of {name}: ``{written(rule)}``, for {name} in {op.domain_of(i)}."]
+    lines += [note] if note else []
     point = [next(v for v in (0.5, 1.5) if any(low < v < high for low, high in op.domain_of(i).intervals))
              for i in range(ufunc.nin)]
     with np.errstate(all="ignore"):
@@ -190,7 +228,7 @@ def documented(op: Op, ufunc: np.ufunc) -> str:
         values = [y, *(rule(1.0, y, *point) for rule in op.rules if rule)]
     lines += ["", "Examples", "--------"]
     lines += [f">>> {name} = tt.tensor({v}, requires_grad=True)" for name, v in zip(names, point, strict=False)]
-    lines += [f">>> y = np.{ufunc.__name__}({', '.join(names)})", ">>> y.backward()",
+    lines += [f">>> y = {spelled or ufunc.__name__}({', '.join(names)})", ">>> y.backward()",
               f">>> print(f\"{{y:.3f}} {' '.join(f'{{{n}.grad:.3f}}' for n in names)}\")",
               " ".join(f"{float(v):.3f}" for v in values)]
     return "\n".join(lines)

@@ -143,8 +143,8 @@ def __array_function__(self: Tensor, func: Any, types: Any, args: Any, kwargs: A
 def unknown(function: Function, method: str = "__call__") -> TypeError:
     """The refusal of a function that has no answer, by its full name."""
     name = full_name(function) + ("" if method == "__call__" else f".{method}")
-    advice = NEAREST.get(function) or NEAREST.get(function.__module__, "compose it of functions that have one, or give "
-                                                  "it x.detach().numpy() where no gradient is wanted")
+    advice = NEAREST.get(function) or NEAREST.get(getattr(function, "__module__", None)) or (
+        "compose it of functions that have one, or give it x.detach().numpy() where no gradient is wanted")
     return TypeError(f"{name} does not take a Tensor: it has no rule; {advice}")
 
 

@@ -40,6 +40,18 @@ DIFFERENCES = {  # on purpose: the conventions at kinks, jumps and ends, and whe
     "cross_entropy": "the mean over the targets that are not ignored, as PyTorch",
     "hypot": "0, 0 at (0, 0); PyTorch gives nan, JAX 0.5, 0.5",
     "max": "ties split evenly, as PyTorch's amax; torch.max(x) too",
+    "linalg.cholesky": "the gradient is symmetric, as PyTorch's and JAX's; NumPy reads one triangle",
+    "linalg.cond": "nan where it is infinite",
+    "linalg.det": "right at singular matrices of any rank, to every order",
+    "linalg.eigh": "the gradient is symmetric, as PyTorch's and JAX's; nan for vectors of equal eigenvalues",
+    "linalg.eigvals": "refused if complex",
+    "linalg.eigvalsh": "the gradient is symmetric, as PyTorch's and JAX's; NumPy reads one triangle",
+    "linalg.pinv": "exact where singular values are cut off; PyTorch and JAX take these for 0",
+    "linalg.qr": "nan where the columns are dependent; no gradient for mode 'raw'",
+    "linalg.slogdet": "infinite where the determinant is 0",
+    "linalg.svd": "nan for vectors of equal singular values; a loss of what completes a basis is refused if it depends "
+                  "on more than the space, where PyTorch ignores it",
+    "linalg.svdvals": "0 for singular values of 0",
     "maximum": "ties split evenly, as PyTorch and JAX",
     "min": "ties split evenly, as PyTorch's amin",
     "minimum": "ties split evenly, as PyTorch and JAX",
@@ -80,7 +92,8 @@ LEGEND = """\
 def names() -> list[str]:
     """Every public function, by the name that its facts are known by."""
     found = [name if not space else f"{space}.{name}" for space, functions in NAMESPACES.items()
-             for name, function in functions.items() if function.__name__ == name]
+             for name, function in functions.items()
+             if function.__name__ == name and not (space and PUBLIC.get(name) is function)]
     observed = {id(function) for function in OBSERVED.values()}
     return sorted({*OBSERVED, *(name for name in found if id(function_of(name)) not in observed)} - MADE)
 

@@ -3,6 +3,7 @@
 import numpy as np
 from tinytensor.machine import swift
 from tinytensor.ops.fused import check_range
+from tinytensor.ops.index import sum_one_hot
 
 # given: theta (11897,)
 
@@ -116,7 +117,7 @@ def step(x, y, lr):
     # embed: loss.backward()
     x_view = x.reshape(-1)
     one_hot_27.take(x_view, 0, out=d_embed_gathered, mode="clip")
-    np.dot(d_embed_gathered_T, d_embed_view, out=d_embed_weight)
+    sum_one_hot(d_embed_gathered_T, d_embed_view, out=d_embed_weight)
     # --- update ---
     # opt.step()
     np.multiply(gradient, lr, out=change)

@@ -521,6 +521,7 @@ ENGINE: dict[str, dict[str, Any]] = {
     "gathered": {"kind": "gather", "unbuffered": always, "linear": "first"},
     "check_range": {"kind": "check", "unbuffered": always},
     "check_turn": {"kind": "check"},
+    "cofactors": {},
     "real_eig": {},
     "put_into_zeros": {"unbuffered": always, "linear": "first"},
     "sum_one_hot": {"kind": "product", "out": always, "unbuffered": always, "linear": "one", "flops": two_a_product},

@@ -40,8 +40,8 @@ def signature(name: str, function: Callable[..., Any], method: bool) -> str:
 
 def methods() -> str:
     """The stub of what ops attach to Tensor."""
-    lines = [HEAD + "# ruff: noqa: E501\n\nfrom typing import Any\n", "from .hooks import Handle",
-             "from .core import Tensor\n", "class Methods:"]
+    lines = [HEAD + "# ruff: noqa: E501\n\nfrom typing import Any\n", "from .core import Tensor",
+             "from .hooks import Handle\n", "class Methods:"]
     elsewhere = ("tinytensor.core", "tinytensor.dispatch")
     own = {name for name in vars(Tensor) if getattr(vars(Tensor)[name], "__module__", "") not in elsewhere}
     for name in sorted(own):

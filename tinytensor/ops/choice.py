@@ -128,7 +128,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
             origin[condition] = np.arange(start, start + some.size).reshape(some.shape)
             parts.append(np.reshape(piece, -1))
             start += some.size
-    return take(concatenate(parts), origin)
+    return take(concatenate(parts), origin).astype(x.dtype)  # subtle: joined, it has the byte order of the machine
 
 
 def stacked_masks(conditions: Any) -> Any:

@@ -34,8 +34,8 @@ def letters(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
 def contraction(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> Any:
     """The gradient of operand i: g and the other operands contracted to its subscripts.
 
-    A letter that stands twice in the term is a diagonal: an identity matrix joins the two. A letter that has its size
-    nowhere else was summed over, or broadcast there: a row of ones spreads the gradient along it.
+    A letter that stands twice in the term is a diagonal: the gradient is put there, and 0 beside it. A letter that has
+    its size nowhere else was summed over, or broadcast there: a row of ones spreads the gradient along it.
     """
     terms, output = letters(subscripts, [np.ndim(x) for x in operands])
     factors = [(output, g), *((terms[j], x) for j, x in enumerate(alike(operands)) if j != i)]
@@ -43,17 +43,19 @@ def contraction(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> A
     for term, x in factors:
         for c, n in zip(term, np.shape(x), strict=True):
             sizes[c] = max(n, sizes.get(c, 0)) if n else 0
-    unused = iter([c for c in ascii_letters if c not in "".join([*terms, output])])
-    target = ""
-    for c, n in zip(terms[i], operands[i].shape, strict=True):
-        if c in target:
-            twin = next(unused)
-            factors.append((c + twin, np.eye(n, dtype=g.dtype)))
-            c = twin
-        elif sizes.get(c, -1) in (-1, 1) and sizes.get(c) != n:
+    target = "".join(dict.fromkeys(terms[i]))
+    for c in target:
+        n = operands[i].shape[terms[i].index(c)]
+        if sizes.get(c, -1) in (-1, 1) and sizes.get(c) != n:
             factors.append((c, np.ones(n, g.dtype)))
-        target += c
-    return np.einsum(",".join(term for term, _ in factors) + "->" + target, *(x for _, x in factors), optimize=True)
+    y = np.einsum(",".join(term for term, _ in factors) + "->" + target, *(x for _, x in factors), optimize=True)
+    for k, c in enumerate(terms[i]):
+        first = terms[i].index(c)
+        if first < k:  # subtle: not by a product with an identity, for 0 * inf is nan
+            n, y = operands[i].shape[k], np.expand_dims(y, k)
+            beside = [n if axis in (first, k) else 1 for axis in range(y.ndim)]
+            y = np.where(np.eye(n, dtype=np.bool_).reshape(beside), y, 0)
+    return y
 
 
 @op(lambda g, y, i, *operands, subscripts, **_: contraction(g, i, operands, subscripts), variadic=True,

@@ -121,14 +121,21 @@ arctan2     = row(np.arctan2,     lambda g, y, a, b: g * turn(b, a),
 hypot       = row(np.hypot,       lambda g, y, a, b: g * a / nonzero(y),
                                   lambda g, y, a, b: g * b / nonzero(y), domain=NONZERO)
 
+BOTH = "At a tie each gets half of g. A nan is never hidden: where the value is nan g passes to both, as in PyTorch."
+OTHER = "At a tie, and where both are nan, each gets half of g; beside a single nan the other gets it all."
+
 # --- with kinks and jumps: at a tie the gradient is split, at a jump it is 0, and where the value is nan it passes ---
 
 absolute    = row(np.absolute,    lambda g, y, x: g * np.sign(x), aliases=("abs",))
 fabs        = row(np.fabs,        lambda g, y, x: g * np.sign(x))
-maximum     = row(np.maximum,     lambda g, y, a, b: kept(g, a, b, a < b), lambda g, y, a, b: kept(g, b, a, b < a))
-minimum     = row(np.minimum,     lambda g, y, a, b: kept(g, a, b, a > b), lambda g, y, a, b: kept(g, b, a, b > a))
-fmax        = row(np.fmax,        lambda g, y, a, b: winner(g, y, a, b), lambda g, y, a, b: winner(g, y, b, a))
-fmin        = row(np.fmin,        lambda g, y, a, b: winner(g, y, a, b), lambda g, y, a, b: winner(g, y, b, a))
+maximum     = row(np.maximum,     lambda g, y, a, b: kept(g, a, b, a < b), lambda g, y, a, b: kept(g, b, a, b < a),
+                  note=BOTH)
+minimum     = row(np.minimum,     lambda g, y, a, b: kept(g, a, b, a > b), lambda g, y, a, b: kept(g, b, a, b > a),
+                  note=BOTH)
+fmax        = row(np.fmax,        lambda g, y, a, b: winner(g, y, a, b), lambda g, y, a, b: winner(g, y, b, a),
+                  note=OTHER)
+fmin        = row(np.fmin,        lambda g, y, a, b: winner(g, y, a, b), lambda g, y, a, b: winner(g, y, b, a),
+                  note=OTHER)
 remainder   = row(np.remainder,   lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b),
                                   domain=(REAL, NONZERO), aliases=("mod",))
 fmod        = row(np.fmod,        lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b),

@@ -25,8 +25,8 @@ LABELS = np.array([0, 2, 1, 2])
 # --- linear ---
 
 
-@op(lambda g, y, a, b: times_transposed(b, g), lambda g, y, a, b: product(a, g), analytic=True,
-    samples=(S((4, 3), (4, 2)), S((1, 2), (1, 1))))
+@op(lambda g, y, a, b: b @ g.T if isinstance(g, Tensor) else times_transposed(b, g), lambda g, y, a, b: product(a, g),
+    analytic=True, samples=(S((4, 3), (4, 2)), S((1, 2), (1, 1))))
 def matmul_tn(a: Any, b: Any) -> Any:
     """``a.T @ b`` of two matrices, such as the gradient of a weight; its own gradients lie in memory as they do.
 
@@ -42,13 +42,8 @@ def matmul_tn(a: Any, b: Any) -> Any:
     return transposed_times(a, b)
 
 
-def weight_grad(g: Any, x: Any) -> Any:
-    """g.T @ x, in one call where it is not differentiated again."""
-    return matmul_tn(g, x) if isinstance(g, Tensor) or isinstance(x, Tensor) else transposed_times(g, x)
-
-
 @op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(rows(g), weight).reshape(x.shape),
-    lambda g, y, x, weight, bias: weight_grad(rows(g), rows(x)),
+    lambda g, y, x, weight, bias: (matmul_tn if isinstance(g, Tensor) else transposed_times)(rows(g), rows(x)),
     lambda g, y, x, weight, bias: sum_rows(rows(g)),
     analytic=True,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..apply import operand
-from ..core import Array, S, Tensor, primitive
+from ..core import Array, S, Tensor, primitive, tracing
 from ..define import op
 
 DEFAULT = np.dtype(object)
@@ -28,10 +28,10 @@ def plain(index: Any) -> Any:
         return index
     if isinstance(index, list) and not index:
         return np.zeros(0, np.int64)
-    index = operand(index)
+    index = index if isinstance(index, str) else operand(index)
     if getattr(index, "dtype", DEFAULT).kind not in "iub":
-        raise TypeError(f"getitem: an index of dtype {getattr(index, 'dtype', type(index).__name__)} came; expected "
-                        f"integers, booleans or slices; convert it: i.astype(np.int64)")
+        raise IndexError(f"getitem: an index of dtype {getattr(index, 'dtype', type(index).__name__)} came; expected "
+                         f"integers, booleans or slices; convert it: i.astype(np.int64)")
     return index
 
 
@@ -110,7 +110,10 @@ def scatter_rows(x: Any, rows: Any, n: int) -> Any:
     rows = rows if rows.dtype == np.int64 else rows.astype(np.int64)
     if x.shape[1] == 1:
         return sum_elements(x.reshape(-1), rows, n).reshape(n, 1)
-    return sum_one_hot(gathered(one_hot_table(n, x.dtype), rows, 0).T, x) if n <= FEW_ROWS else sum_sorted(x, rows, n)
+    if n > FEW_ROWS:
+        return sum_sorted(x, rows, n)
+    table = one_hot_table(n, x.dtype)
+    return sum_one_hot((gathered(table, rows, 0) if tracing else table.take(rows, 0)).T, x)
 
 
 @primitive

@@ -245,7 +245,7 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return cut("dsplit", ary, indices_or_sections, 2, axes=3)
 
 
-def cut(name: str, x: Any, where: Any, axis: int, even: bool = True, axes: int = 1) -> list[Any]:
+def cut(name: str, x: Any, where: Any, axis: int, even: bool = True, axes: int = 0) -> list[Any]:
     """Slices of x along an axis."""
     x, where = operand(x) if not isinstance(x, Tensor) else x, where.data if isinstance(where, Tensor) else where
     if np.ndim(x) < axes:
@@ -253,7 +253,7 @@ def cut(name: str, x: Any, where: Any, axis: int, even: bool = True, axes: int =
     axis = normalize_axis_index(operator.index(axis), x.ndim, name)
     size = x.shape[axis]
     if np.ndim(where):
-        cuts = [0, *map(operator.index, where), size]
+        cuts = [0, *whole(name, where), size]
     else:
         n = int(where)
         if n < 1 or (even and size % where):
@@ -262,6 +262,14 @@ def cut(name: str, x: Any, where: Any, axis: int, even: bool = True, axes: int =
                              f"indices to cut at")
         cuts = list(accumulate([size // n + (i < size % n) for i in range(n)], initial=0))
     return [x[(*[slice(None)] * axis, slice(a, b))] for a, b in pairwise(cuts)]
+
+
+def whole(name: str, numbers: Any) -> list[int]:
+    """Indices as Python's integers."""
+    try:
+        return [operator.index(n) for n in numbers]
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}; expected a list of the indices to cut at, which are integers") from None
 
 
 @composed(np.unstack, samples=(S((2, 3)), S((2, 3, 2), axis=1)))

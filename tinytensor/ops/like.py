@@ -20,8 +20,8 @@ def given(**params: Any) -> Any:
 
 
 @op(None, numpy=(np.zeros_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64), S((2, 3), shape=(4,))))
-def zeros_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
-    """Zeros of the shape and dtype of x, or of those given.
+def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """Zeros of the shape and dtype of a, or of those given.
 
     Examples
     --------
@@ -29,12 +29,12 @@ def zeros_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, 
     >>> tt.zeros_like(tt.ones(2))
     tensor([0., 0.])
     """
-    return np.zeros_like(x, **given(dtype=dtype, order=order, shape=shape))
+    return np.zeros_like(a, **given(dtype=dtype, order=order, shape=shape))
 
 
 @op(None, numpy=(np.ones_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64), S((2, 3), shape=(4,))))
-def ones_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
-    """Ones of the shape and dtype of x, or of those given.
+def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """Ones of the shape and dtype of a, or of those given.
 
     Examples
     --------
@@ -42,14 +42,14 @@ def ones_like(x: Any, dtype: Any = None, order: str = "K", subok: bool = True, s
     >>> tt.ones_like(tt.zeros(2))
     tensor([1., 1.])
     """
-    return np.ones_like(x, **given(dtype=dtype, order=order, shape=shape))
+    return np.ones_like(a, **given(dtype=dtype, order=order, shape=shape))
 
 
-@op(None, lambda g, y, x, fill_value, **_: g, numpy=(np.full_like,), broadcasts=True,
+@op(None, lambda g, y, a, fill_value, **_: g, numpy=(np.full_like,), broadcasts=True,
     samples=(S((2, 3), (3,)), S((2, 3), (2, 1)), S((2, 3), (), shape=(4,))))
-def full_like(x: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
+def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
               shape: Any = None) -> Any:
-    """One value everywhere, in the shape and dtype of x or in those given; an array is broadcast.
+    """One value everywhere, in the shape and dtype of a or in those given; an array is broadcast.
 
     A gradient flows to a `fill_value` that is a Tensor.
 
@@ -59,7 +59,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
     >>> tt.full_like(tt.zeros(2), 7.0)
     tensor([7., 7.])
     """
-    return np.full_like(x, fill_value, **given(dtype=dtype, order=order, shape=shape))
+    return np.full_like(a, fill_value, **given(dtype=dtype, order=order, shape=shape))
 
 
 observed(np.empty_like)

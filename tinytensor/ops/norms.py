@@ -55,7 +55,9 @@ def of_matrix(g: Any, x: Any, ord: Any, axis: tuple[int, ...]) -> Any:
 
 
 def of_norm(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
-    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if not x.size:
+        return np.zeros_like(x)
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis := int(axis),)
     if len(axes) != 2 or ord is None or ord in ("fro", "f"):
         return of_vector(g, y, x, ord, axis)
     return of_matrix(g, x, ord, axes)
@@ -135,5 +137,5 @@ def cond(x: Any, p: Any = None, *, value: Any) -> Any:
     if p is None or p in (2, -2):
         s = np.linalg.svd(x, compute_uv=False)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-    x = np.where(np.isinf(value)[..., None, None], math.nan, x)
+    x = x + (value * 0)[..., None, None]  # nan, where no inverse is to be asked for
     return norm(x, p, (-2, -1)) * norm(np.linalg.inv(x), p, (-2, -1))

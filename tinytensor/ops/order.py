@@ -64,7 +64,7 @@ def sort(a: Any, axis: int | None = -1, kind: str | None = None, order: None = N
     return take_along_axis(a, np.argsort(a, axis, "stable"), axis)
 
 
-@composed(np.partition, samples=(S((4,), 2), S((3, 2), 1, axis=0), S((2, 3), (0, 3), axis=None)))
+@composed(np.partition, samples=(S((4,), 2), S((3, 2), 1, axis=0), S((2, 3), kth=(0, 3), axis=None)))
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Any:
     """Element `kth` of each line in its place in order, the smaller ones before it, the larger ones after.
 

@@ -38,15 +38,20 @@ def pad_(x: Any, pad_width: Any, *, constant_values: Any = 0) -> Any:
     return np.pad(x, pad_width, constant_values=constant_values)
 
 
+UNEVEN = ((4, 1), (1, 5))
+
+
 @composed(np.pad, "array constant_values end_values", samples=(
-    S((2, 3), ((1, 2), (0, 3)), mode="edge"), S((2, 3), 1, mode="reflect"), S((2, 3), ((4, 0), (1, 5)), mode="reflect"),
-    S((3,), 2, mode="symmetric"), S((3, 2), ((0, 7), (3, 1)), mode="wrap"), S((3, 2), 1, mode="mean"),
-    S((2, 3), ((4, 1), (1, 5)), mode="reflect", reflect_type="odd"), S((1, 3), 2, mode="reflect", reflect_type="odd"),
-    S((2, 3), ((4, 1), (1, 5)), mode="symmetric", reflect_type="odd"), S((3, 4), 1, mode="median"),
-    S((3, 4), ((1, 0), (2, 1)), mode="maximum", stat_length=((1, 2), (3, 2))), S((3, 4), 2, mode="minimum"),
-    S((3, 4), ((2, 1), (0, 3)), mode="linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))), 
-    S((2,), 2, mode="linear_ramp"),
-    S((2, 3), 1, constant_values=np.array([[1.0, 2.0], [3.0, 4.0]]))))
+    S((2, 3), pad_width=((1, 2), (0, 3)), mode="edge"), S((2, 3), pad_width=1, mode="reflect"),
+    S((2, 3), pad_width=UNEVEN, mode="reflect"), S((3,), pad_width=2, mode="symmetric"),
+    S((3, 2), pad_width=UNEVEN, mode="wrap"), S((2, 3), pad_width=UNEVEN, mode="reflect", reflect_type="odd"),
+    S((1, 3), pad_width=2, mode="reflect", reflect_type="odd"),
+    S((2, 3), pad_width=UNEVEN, mode="symmetric", reflect_type="odd"), S((3, 2), pad_width=1, mode="mean"),
+    S((3, 4), pad_width=1, mode="median"), S((3, 4), pad_width=2, mode="minimum"),
+    S((3, 4), pad_width=((1, 0), (2, 1)), mode="maximum", stat_length=((1, 2), (3, 2))),
+    S((3, 4), pad_width=UNEVEN, mode="linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))),
+    S((2,), pad_width=2, mode="linear_ramp"), S((3,), pad_width={0: (2, 1)}, mode="edge"),
+    S((2, 3), pad_width=1, constant_values=np.array([[1.0, 2.0], [3.0, 4.0]]))))
 def pad__(array: Any, pad_width: Any, mode: str = "constant", *, stat_length: Any = None, constant_values: Any = 0,
           end_values: Any = 0, reflect_type: str = "even") -> Any:
     """A border that depends on the array, or on arrays of numbers."""

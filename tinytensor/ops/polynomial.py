@@ -86,7 +86,7 @@ def trimmed(p: Any) -> Any:
     """The coefficients from the first that is not 0: those before get no gradient, for the result has none of them."""
     p = line(p)
     found = np.flatnonzero(values(p))
-    return p[found[0] if len(found) else len(p) - 1 :]
+    return p[found[0] if len(found) else len(p) - 1 :] if len(p) else zeros(1, p)
 
 
 @composed(np.polymul, "a1 a2", samples=(P, Q))
@@ -175,13 +175,13 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     return np.stack(columns if increasing else columns[::-1], axis=1) if n else np.zeros((len(x), 0), x.dtype)
 
 
-@composed(np.polyfit, "y", samples=(S(np.arange(5.0), (5,), 2), S(np.arange(4.0), (4, 2), 1),
+@composed(np.polyfit, "x y w", samples=(S(np.arange(5.0), (5,), 2), S(np.arange(4.0), (4, 2), 1),
                                     S(np.arange(4.0), (4,), 1, w=np.array([1.0, 2.0, 1.0, 0.5]))))
 def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = False, w: Any = None,
             cov: Any = False) -> Any:
-    """The polynomial of degree `deg` with the least sum of squared differences to y at x; linear in y.
+    """The polynomial of degree `deg` with the least sum of squared differences to y at x, each weighted by w.
 
-    Gradients flow to y; with them `full` and `cov`, what else NumPy tells of the fit, are refused.
+    Where a gradient is wanted, `full` and `cov`, what else NumPy tells of the fit, are refused.
 
     Examples
     --------
@@ -190,12 +190,12 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
     tensor([2., 1.], dtype=float64)
     """
     if full or cov:
-        raise TypeError("polyfit: got full or cov with a y that requires grad; expected neither, for no gradient flows "
-                        "through them; fit without, and give y.detach() for them")
-    x = astype(line(x), np.float64)
-    table = np.vander(x, deg + 1)
+        raise TypeError("polyfit: got full or cov where a gradient is wanted; expected neither, for none flows through "
+                        "them; fit without, and give x.detach() and y.detach() for them")
+    x, y = astype(line(x), np.float64), astype(line(y), np.float64)
     weight = np.ones(len(x)) if w is None else astype(line(w), np.float64)
-    scale = np.sqrt(np.square(table * weight[:, None]).sum(axis=0))
+    table = np.vander(x, deg + 1) * np.expand_dims(weight, 1)
+    scale = np.sqrt(np.sum(np.square(table), axis=0))
     rcond = len(x) * np.finfo(np.float64).eps if rcond is None else rcond
-    solution = np.linalg.pinv(table * weight[:, None] / scale, rcond) * weight / scale[:, None]
-    return solution @ astype(y, np.float64)
+    inverse = np.linalg.pinv(table / scale, rcond)
+    return (inverse * weight / np.expand_dims(scale, 1)) @ y

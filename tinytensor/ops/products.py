@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..broadcasting import sum_rows
-from ..core import Tensor, primitive
+from ..core import primitive
 from ..machine import one_thread, small_kernels
 from ..modes import state
 
@@ -91,7 +91,7 @@ def product(a: Any, b: Any, upright: bool = True) -> Any:
     """a (n, k) @ b (k, m), for b whose rows are in one piece, and a's, or its columns if it is not upright."""
     (n, k), m = a.shape, b.shape[1]
     count = pieces(n, k, m, limit(m, upright))
-    if count == 1 or isinstance(a, Tensor) or isinstance(b, Tensor):
+    if count == 1:
         return a @ b
     if type(b) is np.ndarray and b.ctypes.data % LINE:  # subtle: with numbers across lines they take half as long again
         b = lined_up(b)
@@ -144,7 +144,7 @@ def times_transposed(x: Any, weight: Any) -> Any:
     are.
     """
     (n, k), m = x.shape, len(weight)
-    if (n * m <= FEW and n * m * k <= SMALL) or isinstance(x, Tensor) or isinstance(weight, Tensor):
+    if n * m <= FEW and n * m * k <= SMALL:
         return x @ weight.T
     if weight.dtype == np.float32 and (count := strips(n, k, m, (64 if one_thread() else 4) * SMALL)):
         return (x.reshape(count, n // count, k) @ weight.T).reshape(n, m)

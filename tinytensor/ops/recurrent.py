@@ -74,7 +74,7 @@ def rnn_by_steps(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any
 
 @once
 def rnn_back(g: Any, y: Any, weight: Any, h: Any, nonlinearity: str) -> Any:
-    slope = y > 0 if nonlinearity == "relu" else 1 - y * y
+    slope = ~(y <= 0) if nonlinearity == "relu" else 1 - y * y
     back: Any = 0
     found = []
     for t in reversed(range(len(y))):

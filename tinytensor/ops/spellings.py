@@ -69,7 +69,7 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
     """
     left, right = (range(-axes, 0), range(axes)) if isinstance(axes, int) else axes
     (a, rows), (b, columns) = joined(x1, left), joined(x2, right)
-    return (a @ b.mT).reshape(*rows, *columns)
+    return (a @ b.mT).reshape((*rows, *columns))
 
 
 def joined(x: Any, axes: Any) -> tuple[Any, list[int]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import operand
-from ..compose import arrays_of, composed, observed
+from ..compose import arrays_of, composed
 from ..core import S, Tensor
 from .index import scatter
 from .masked import flag
@@ -202,4 +202,40 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     return counts, edges
 
 
-observed(np.histogram2d, np.histogramdd)
+@composed(np.histogramdd, samples=(S((7, 2), 3), S([(7,), (7,)], [2, 3], density=True)))
+def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """The counts of points (N, D), or of D coordinates (N,), in D-dimensional bins, and a list of their edges.
+
+    Gradients flow to the sample through the edges, as in `histogram`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.histogramdd(tt.tensor([[0.0, 0.0], [1.0, 4.0]]), bins=1)[1]
+    [tensor([0., 1.]), tensor([0., 4.])]
+    """
+    columns = list(np.moveaxis(sample, -1, 0)) if hasattr(sample, "ndim") else list(sample)
+    sizes = [bins] * len(columns) if np.ndim(bins) == 0 else bins
+    ranges = [None] * len(columns) if range is None else range
+    edges = [histogram_bin_edges(*given) for given in zip(columns, sizes, ranges, strict=True)]
+    counts = np.histogramdd([arrays_of(c) for c in columns], arrays_of(edges), weights=weights)[0]
+    if density:
+        counts = counts / np.add.reduce(counts, axis=None)
+        for i, e in enumerate(edges):
+            counts = counts / (e[1:] - e[:-1]).reshape([-1 if i == k else 1 for k, _ in enumerate(edges)])
+    return counts, edges
+
+
+@composed(np.histogram2d, "x y", samples=(S((7,), (7,), 3),))
+def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """The counts of points (x, y) in rectangles, and the edges of these along x and along y; see `histogramdd`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.histogram2d(tt.tensor([0.0, 1.0]), tt.tensor([0.0, 4.0]), bins=1)
+    (tensor([[2.]], dtype=float64), tensor([0., 1.]), tensor([0., 4.]))
+    """
+    bins = bins if np.ndim(bins) == 0 or len(bins) == 2 else [bins[0] if len(bins) == 1 else bins] * 2
+    counts, edges = histogramdd([x, y], bins, range, density, weights)
+    return counts, *edges

@@ -65,7 +65,7 @@ def count_windows(size: int, window: Any, stride: Any, dilation: Any) -> int:
     """How many windows there are in so many elements."""
     if any(not isinstance(n, int | np.integer) or n < 1 for n in (window, stride, dilation)):
         raise ValueError(f"sliding_window_view: window_shape={window!r}, stride={stride!r} and dilation={dilation!r} "
-                         f"came; expected integers of 1 or more")
+                         f"came; expected integers of 1 or more; give all three so")
     span = dilation * (window - 1) + 1
     if span > size:
         raise ValueError(f"sliding_window_view: windows that span {span} elements came for an axis of {size}; expected "

@@ -47,18 +47,23 @@ def check_share(name: str, value: Any) -> None:
         raise ValueError(f"{name} is {value!r}: below 1 is expected, the share that a running mean keeps of itself")
 
 
+def has_grad(x: Any) -> bool:
+    """Whether x has a place for a gradient; a Tensor that is no leaf would warn if it was read."""
+    return hasattr(type(x), "grad") or hasattr(x, "grad")
+
+
 def unique_parameters(params: Any) -> dict[int, Any]:
     """What is listed, each once, by identity; a TypeError if it is no list, or holds what is no parameter."""
     unique = {id(p): p for p in listed(params)}
     for p in unique.values():
-        if not hasattr(getattr(p, "data", None), "dtype") or not hasattr(p, "grad"):
+        if not hasattr(getattr(p, "data", None), "dtype") or not has_grad(p):
             raise TypeError(f"a {type(p).__name__} is no parameter: data and grad are expected; pass Tensors")
     return unique
 
 
 def listed(params: Any) -> list[Any]:
     """The items in their order; a TypeError or ValueError if there is none to rely on."""
-    if isinstance(params, (str, set, frozenset, Mapping, np.ndarray)) or hasattr(params, "grad"):
+    if isinstance(params, (str, set, frozenset, Mapping, np.ndarray)) or has_grad(params):
         raise TypeError(f"params is of type {type(params).__name__}: a list is expected, in order; write [p, q]")
     if not (items := list(params)):
         raise ValueError("there are no parameters: at least one is expected; was a generator used up before?")

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .check import Array, check_rate, unique_parameters
+from .check import Array, check_rate, has_grad, unique_parameters
 
 
 def gradients(params: Any) -> list[Array]:
     """Those that are there; a parameter alone may stand for a list of it."""
-    ps = unique_parameters([params] if hasattr(params, "grad") else params).values()
+    ps = unique_parameters([params] if has_grad(params) else params).values()
     return [p.grad for p in ps if p.grad is not None and p.grad.size]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..autograd import grad
 from ..core import NUMPY, Sample, Tensor
 from ..define import NAMESPACES
-from .subjects import FROM_NUMPY, REFUSALS, Function, Subject, filled, flat, leaves, total
+from .subjects import REFUSALS, Function, Subject, filled, flat, leaves, total
 
 YES, NO, WRONG = "✓", "–", "✗"
 DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "f2", ">f4", ">f8")
@@ -43,7 +43,7 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
     numpy = theirs(subject, sample)
     try:
         expected = subject.call(numpy, args, sample.params)
-    except FROM_NUMPY as error:
+    except Exception as error:
         expected = error
     wrapped = leaves(args)
     try:
@@ -52,7 +52,7 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
         xs = [x for x in flat(wrapped) if x.needs]
         found = grad(s, xs, allow_unused=True) if s is not None else ()
     except Exception as error:
-        if isinstance(error, REFUSALS) and isinstance(expected, Exception):
+        if isinstance(expected, Exception) and isinstance(error, (*REFUSALS, type(expected))):
             return (NO, "") if spoken(error) else (WRONG, f"a bare {type(error).__name__}: {error}")
         return WRONG, f"{type(error).__name__}: {error}"
     if isinstance(expected, Exception):
@@ -168,11 +168,13 @@ def stepped(subject: Subject, sample: Sample, point: list[Any]) -> tuple[Functio
     """A step of the arrays of one call alone, that gives its value and gradient; and what picks them."""
     where = [i for i, x in enumerate(point) if next(flat(x, np.ndarray), None) is not None]
 
+    def nested(x: Any) -> Any:
+        return [nested(part) for part in x] if isinstance(x, list) else Tensor(x, requires_grad=x.dtype.kind == "f")
+
     def step(*arrays: Any) -> Any:
         args = list(point)
         for i, x in zip(where, arrays, strict=True):
-            args[i] = [Tensor(part, requires_grad=True) for part in x] if isinstance(x, list) else Tensor(
-                x, requires_grad=x.dtype.kind == "f")
+            args[i] = nested(x)
         y = subject.call(subject.function, args, sample.params)
         s = total([p * p for p in flat(y) if p.needs])  # so that its gradient is no constant
         found = grad(s, [x for x in flat(args) if x.needs], allow_unused=True) if s is not None else ()

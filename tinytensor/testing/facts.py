@@ -164,11 +164,11 @@ def nan(subject: Subject) -> str:
             point = filled(sample, subject.domain)
             if not isinstance(point[i], np.ndarray):
                 continue
-            usual = gradient_at(subject, sample, point)[1]
+            usual = gradient_at(subject, sample, point, weigh=True)[1]
             k = sum(1 for a in flat(point[:i], np.ndarray) if a.dtype.kind == "f")
             point[i].flat[0] = np.nan
             try:
-                y, found = gradient_at(subject, sample, point)
+                y, found = gradient_at(subject, sample, point, weigh=True)
             except REFUSALS:
                 continue
             if k < len(found) and usual[k].any():

@@ -75,7 +75,7 @@ LEGEND = """\
 | column | what was checked |
 | --- | --- |
 | orders | gradients of these orders agree with differences of the order below, on every sample of the function |
-| float32 | values, gradients and second gradients of float32 inputs are float32 |
+| float32 | values, gradients and second gradients of float32 inputs are float32; or what NumPy's function gives |
 | broadcasts | two inputs of different shapes broadcast, and each gradient is summed back to its input's shape |
 | 0-d, empty | inputs without axes; inputs with an axis of size 0: as NumPy's function, and gradients fit |
 | dtypes | bools, integers of 8 to 64 bits, float16 and big-endian numbers: values and dtypes are NumPy's |

@@ -84,7 +84,9 @@ def float32_kept(subject: Subject) -> str:
     for sample in subject.samples:
         args = leaves(filled(sample, subject.domain, np.float32))
         xs = [x for x in flat(args) if x.needs]
-        y = subject.call(subject.function, args, sample.params)
+        narrow = {k: v.astype(np.float32) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v
+                  for k, v in sample.params.items()}
+        y = subject.call(subject.function, args, narrow)
         parts = [p for p in flat(y) if p.dtype.kind == "f"]
         if "dtype" in sample.params or not parts or not xs:
             continue

@@ -84,7 +84,9 @@ def float32_kept(subject: Subject) -> str:
     for sample in subject.samples:
         args = leaves(filled(sample, subject.domain, np.float32))
         xs = [x for x in flat(args) if x.needs]
-        y = subject.call(subject.function, args, sample.params)
+        narrow = {k: v.astype(np.float32) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v
+                  for k, v in sample.params.items()}
+        y = subject.call(subject.function, args, narrow)
         parts = [p for p in flat(y) if p.dtype.kind == "f"]
         if "dtype" in sample.params or not parts or not xs:
             continue
@@ -164,11 +166,11 @@ def nan(subject: Subject) -> str:
             point = filled(sample, subject.domain)
             if not isinstance(point[i], np.ndarray):
                 continue
-            usual = gradient_at(subject, sample, point)[1]
+            usual = gradient_at(subject, sample, point, weigh=True)[1]
             k = sum(1 for a in flat(point[:i], np.ndarray) if a.dtype.kind == "f")
             point[i].flat[0] = np.nan
             try:
-                y, found = gradient_at(subject, sample, point)
+                y, found = gradient_at(subject, sample, point, weigh=True)
             except REFUSALS:
                 continue
             if k < len(found) and usual[k].any():

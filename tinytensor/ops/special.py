@@ -43,7 +43,7 @@ def raised(a: Any, b: Any) -> Any:
         return np.power(a, b)
     if b == 2 or b == 3:
         return a * a if b == 2 else a * a * a
-    return np.sqrt(a) if b == 0.5 else 1 / a if b == -1 else np.ones_like(a) if b == 0 else np.positive(a)
+    return np.sqrt(a) if b == 0.5 else 1 / a if b == -1 else np.ones_like(a) * 1 if b == 0 else a * 1
 
 
 def slope(a: Any, b: Any) -> Any:

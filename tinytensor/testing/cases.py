@@ -39,7 +39,7 @@ class Case(NamedTuple):
         y = self.call(sample, *args)
         if not isinstance(y, tuple | list):
             return y
-        parts = [PUBLIC["reshape"](part, -1) for part in y if data(part).dtype.kind == "f"]
+        parts = [PUBLIC["reshape"](part, -1) for part in flattened(y) if data(part).dtype.kind == "f"]
         return PUBLIC["concatenate"](parts) if parts else y[0] if y else np.zeros(0)
 
     def leaves(self, args: Sequence[Any]) -> list[Any]:
@@ -124,8 +124,6 @@ def by_numpy(function: Function, op: Op, *args: Any, **params: Any) -> Any:
     """A call of NumPy's own function, which may have other defaults."""
     if function.__name__ == "reduce":  # subtle: along the first axis, unless told
         params = {"axis": None, **params}
-    elif function is np.clip:
-        params = {"a_min": None, "a_max": None, **params}
     elif function is np.astype:
         return function(*args, *params.values())
     return function(args, **params) if isinstance(op.rules, Every) else function(*args, **params)
@@ -136,7 +134,7 @@ def by_numpy(function: Function, op: Op, *args: Any, **params: Any) -> Any:
 
 def flattened(args: Sequence[Any]) -> list[Any]:
     """The arguments one by one, those in lists too."""
-    return [part for x in args for part in (flattened(x) if isinstance(x, list) else [x])]
+    return [part for x in args for part in (flattened(x) if isinstance(x, tuple | list) else [x])]
 
 
 def refilled(args: Sequence[Any], flat: Sequence[Any]) -> list[Any]:

@@ -126,8 +126,7 @@ def check_values(case: Case, sample: Sample) -> None:
         plain, y = case.call(sample, *args), case.call(sample, *given)
         assert not tensors([plain]), "arrays in gave a Tensor"
         if tensors(given):
-            parts = y if isinstance(y, tuple | list) else [y]
-            assert all(type(part) is Tensor and type(part.data) is np.ndarray for part in parts)
+            assert all(type(part) is Tensor and type(part.data) is np.ndarray for part in flattened([y]))
         same(y, plain)
         for reference in case.references:
             expected = reference(*args, **sample.params)

@@ -24,7 +24,7 @@ def check_special(case: Case, sample: Sample) -> None:
             same(case.call(sample, *case.leaves(args)), z)
         y = case.flat(sample, *case.leaves(args))
         if isinstance(y, Tensor) and y.needs and y.dtype == np.float64 and (
-                case.op.broadcasts or isinstance(case.op.forward, np.ufunc) or np.isfinite(y.data).all()):
+                (isinstance(args[0], np.ndarray) and y.shape == args[0].shape) or np.isfinite(y.data).all()):
             check_sides(case, sample, args)
 
 

@@ -124,8 +124,6 @@ def by_numpy(function: Function, op: Op, *args: Any, **params: Any) -> Any:
     """A call of NumPy's own function, which may have other defaults."""
     if function.__name__ == "reduce":  # subtle: along the first axis, unless told
         params = {"axis": None, **params}
-    elif function is np.clip:
-        params = {"a_min": None, "a_max": None, **params}
     elif function is np.astype:
         return function(*args, *params.values())
     return function(args, **params) if isinstance(op.rules, Every) else function(*args, **params)

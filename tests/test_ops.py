@@ -208,11 +208,13 @@ def same(mine: Any, numpy: Any, exact: bool = False) -> None:
 
 X, V, M = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -2.5]]), np.array([3.0, 1.0, 2.0]), np.arange(6.0).reshape(3, 2)
 UNLIKE = {  # checks that an op can not pass, and why
-    **{f"i0-{i}-float32": "it is differentiated in float64, for its digits" for i in range(3)},
     "linspace-2-dtypes": "one array in another byte order, beside a number: NumPy keeps that order",
     "histogramdd-1-special": "as median, below: the edges are extremes, which equal elements share",
     "overlap_add-shapes": "it refuses windows that an axis of that size does not have",
     "pad-9-special": "as median, below, of which it makes the border",
+    "tril-shapes": "a vector is refused, where NumPy makes a matrix of it",
+    "triu-shapes": "as tril",
+    **{f"divmod-{i}-special": "0 divided by 0 is nan, where nothing holds" for i in range(2)},
     "partition-2-special": "of equal elements any may stand at a place: the gradient goes to the one that does",
     "intersect1d-0-special": "the gradient goes to the first of equal elements, without which the others are left",
     **{f"{name}-{i}-special": "of equal elements those in the middle have the gradient; alone, none of them counts"

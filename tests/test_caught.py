@@ -111,7 +111,6 @@ def test_a_layer_norm_over_all_axes() -> None:
     (lambda: tt.batch_norm(leaf(2, 3), leaf(3), leaf(4)), "batch_norm"),
     (lambda: tt.layer_norm(leaf(2, 3), leaf(3), leaf(4)), "layer_norm"),
     (lambda: tt.gelu(leaf(3), approximate="erf"), "gelu"),
-    (lambda: tt.take_along_axis(leaf(3), np.array([0]), None), "take_along_axis"),
     (lambda: tt.cross_entropy(leaf(), np.array(0)), "cross_entropy"),
     (lambda: tt.cross_entropy(leaf(2, 3), np.array([0.0, 1.0])), "cross_entropy"),
     (lambda: tt.embedding(leaf(5, 2), [0.0, 1.0]), "embedding"),
@@ -140,16 +139,14 @@ def test_indices_in_a_list() -> None:
     assert table[[]].shape == (0, 2)
 
 
-@pytest.mark.parametrize("classes", [3, 200])
-@pytest.mark.parametrize("rows", [1, 2, MANY, MANY + 1])
+@pytest.mark.parametrize("rows, classes", [(1, 3), (2, 200), (MANY, 3), (MANY + 1, 3)])
 def test_cross_entropy_of_many_rows(rows: int, classes: int) -> None:
-    if rows * classes < 10**5 or classes == 3:
-        both_ways("cross_entropy", leaf(rows, classes), R.integers(0, classes, rows))
-
-
-def test_equal_elements_keep_their_order() -> None:
-    x = R.integers(0, 3, 1000).astype(np.float64)
-    np.testing.assert_array_equal(tt.argsort(Tensor(x)).data, np.argsort(x, kind="stable"))
+    z, targets = leaf(rows, classes), R.integers(0, classes, rows)
+    e = np.exp(z.data)
+    p, observed = e / e.sum(1, keepdims=True), np.eye(classes)[targets]
+    loss = tt.cross_entropy(z, targets)
+    np.testing.assert_allclose(loss.item(), -np.log(p[observed == 1]).mean(), rtol=1e-12)
+    np.testing.assert_allclose(tt.grad(loss, z).data, (p - observed) / rows, rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64])
@@ -288,16 +285,16 @@ def test_inputs_by_keyword() -> None:
     """By our names and by NumPy's, with the optional ones too."""
     x, weight, bias = leaf(2, 3), leaf(4, 3), leaf(4)
     assert tt.linear(x, weight=weight, bias=bias).tolist() == tt.linear(x, weight, bias).tolist()
-    assert tt.sum(x=x, axis=0).tolist() == np.sum(a=x, axis=0).tolist() == x.data.sum(0).tolist()
+    assert tt.sum(a=x, axis=0).tolist() == np.sum(a=x, axis=0).tolist() == x.data.sum(0).tolist()
     assert np.flip(m=x).tolist() == x.data[::-1, ::-1].tolist()
     assert tt.concatenate([x, x], np.int64(1)).shape == (2, 6)
 
 
 @pytest.mark.parametrize("f, text", [
-    (lambda x: tt.cumsum(x, 0, 1), "cumsum: 2 parameters came by position, but 1 can; expected cumsum(x, "),
-    (lambda x: tt.cumsum(x, 0, axis=0), "cumsum: parameter 'axis' came twice; expected cumsum(x, "),
-    (lambda x: tt.cumsum(x, colour=0), "cumsum: there is no parameter 'colour'; expected cumsum(x, "),
-    (lambda x: tt.cumsum(x, dim=0), "cumsum: there is no parameter 'dim'; it is 'axis' here; expected cumsum(x, "),
+    (lambda x: tt.softmax(x, 0, 1), "softmax: 2 parameters came by position, but 1 can; expected softmax(x, "),
+    (lambda x: tt.softmax(x, 0, axis=0), "softmax: parameter 'axis' came twice; expected softmax(x, "),
+    (lambda x: tt.softmax(x, colour=0), "softmax: there is no parameter 'colour'; expected softmax(x, "),
+    (lambda x: tt.softmax(x, dim=0), "softmax: there is no parameter 'dim'; it is 'axis' here; expected softmax(x, "),
     (lambda x: tt.swapaxes(x, 0), "swapaxes: parameter 'axis2' is missing; expected swapaxes(x, axis1, axis2)"),
     (lambda x: tt.linear(x), "linear: input weight is missing; expected linear(x, weight, bias=None)"),
     (lambda x: tt.stack(5.0), "stack: float came in the place of a sequence of arrays; expected stack("),

@@ -195,7 +195,8 @@ def references(op: Op) -> list[Any]:
 def apart(function: Any, x: Any, window_shape: int, axis: Any = None, stride: int = 1, dilation: int = 1) -> Any:
     """NumPy's windows, thinned out: it knows no stride and no dilation."""
     windows = function(x, dilation * (window_shape - 1) + 1, axis=axis)
-    return windows[(*[slice(None)] * ((axis or 0) % x.ndim), slice(None, None, stride), ..., slice(None, None, dilation))]
+    before = [slice(None)] * ((axis or 0) % x.ndim)
+    return windows[(*before, slice(None, None, stride), ..., slice(None, None, dilation))]
 
 
 def same(mine: Any, numpy: Any, exact: bool = False) -> None:
@@ -208,16 +209,14 @@ def same(mine: Any, numpy: Any, exact: bool = False) -> None:
 
 X, V, M = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -2.5]]), np.array([3.0, 1.0, 2.0]), np.arange(6.0).reshape(3, 2)
 UNLIKE = {  # checks that an op can not pass, and why
-    **{f"i0-{i}-float32": "it is differentiated in float64, for its digits" for i in range(3)},
-    "linspace-2-dtypes": "one array in another byte order, beside a number: NumPy keeps that order",
     "histogramdd-1-special": "as median, below: the edges are extremes, which equal elements share",
     "overlap_add-shapes": "it refuses windows that an axis of that size does not have",
-    "pad-13-float32": "its border is computed in float64, from Python's numbers",
     "pad-9-special": "as median, below, of which it makes the border",
     "partition-2-special": "of equal elements any may stand at a place: the gradient goes to the one that does",
     "intersect1d-0-special": "the gradient goes to the first of equal elements, without which the others are left",
     **{f"{name}-{i}-special": "of equal elements those in the middle have the gradient; alone, none of them counts"
-       for name in ("median", "nanmedian", "quantile", "percentile", "nanquantile", "nanpercentile") for i in range(9)},
+       for name, n in {"median": 6, "nanmedian": 2, "quantile": 5, "percentile": 5, "nanquantile": 5,
+                       "nanpercentile": 1}.items() for i in range(n)},
 }
 CASES = [*OPS, *(made.function for made in MADE_OF_OPS.values())]
 
@@ -239,10 +238,12 @@ def test_op(check: Any) -> None:
     check()
 
 
-@pytest.mark.parametrize("check", [check for check in CHECKS if str(check) in UNLIKE], ids=str)
-def test_what_can_not_pass_does_not(check: Any) -> None:
-    with pytest.raises((AssertionError, ValueError)):
-        check()
+def test_what_can_not_pass_does_not() -> None:
+    for check in CHECKS:
+        if str(check) in UNLIKE:
+            with pytest.raises((AssertionError, ValueError)):
+                check()
+    assert UNLIKE.keys() <= {str(check) for check in CHECKS}
 
 
 def test_the_reduce_of_a_ufunc_goes_along_the_first_axis() -> None:

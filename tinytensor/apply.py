@@ -174,6 +174,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
                     continue
             elif type(x) in NUMBERS:
                 arrays.append(x)
+                others = others or x is None
             else:
                 arrays.append(x if type(x) is ndarray else operand(x, args, rule is None))
                 others = True

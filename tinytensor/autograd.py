@@ -31,7 +31,9 @@ def fit(g: Any, x: Tensor, node: Tensor) -> Any:
     if g.shape != shape and node.op is not None and node.op.broadcasts:
         g = unbroadcast(g, shape)
     if g.dtype != dtype and (node.data.dtype != dtype or g.dtype == dtype.newbyteorder("=")):
-        g = g.astype(dtype)  # subtle: what NumPy computes has the machine's byte order, whatever that of its input
+        # subtle: what NumPy computes has the machine's byte order, whatever that of its input; a scalar has no other
+        scalar = isinstance(g, np.generic) and not isinstance(g, TracerBase)
+        g = np.array(g, dtype) if scalar else g.astype(dtype)
     if g.shape != shape or g.dtype != dtype:
         raise RuntimeError(f"{rule_of(x, node)} gave a gradient of shape {g.shape} and dtype {g.dtype}; "
                            f"expected {shape} and {dtype}, those of the input; mend the rule")

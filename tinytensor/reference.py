@@ -57,11 +57,13 @@ DIFFERENCES = {  # on purpose: the conventions at kinks, jumps and ends, and whe
     "minimum": "ties split evenly, as PyTorch and JAX",
     "fmax": "ties split evenly; PyTorch's fmax gives all to the first",
     "fmin": "ties split evenly; PyTorch's fmin gives all to the first",
+    "median": "of an even number the two in the middle share; torch.median takes the lower one",
     "norm": "0 at the zero vector, as PyTorch; JAX gives nan",
     "power": "0 ** 0 has the gradients 0 and 0; a negative base has nan for the exponent",
     "prod": "exact with zeros, by no division",
     "relu": "0 at 0, as PyTorch",
     "remainder": "PyTorch's remainder too; at jumps the one-sided value",
+    "quantile": "ties: the one that a stable sort puts there",
     "std": "ddof=0, as NumPy, where PyTorch divides by n - 1; 0 for constants, as PyTorch",
     "var": "ddof=0, as NumPy, where PyTorch divides by n - 1",
     "where": "the branch not taken gets exactly 0, but nan times 0 behind it is nan, as in PyTorch",
@@ -73,7 +75,7 @@ LEGEND = """\
 | column | what was checked |
 | --- | --- |
 | orders | gradients of these orders agree with differences of the order below, on every sample of the function |
-| float32 | values, gradients and second gradients of float32 inputs are float32 |
+| float32 | values, gradients and second gradients of float32 inputs are float32; or what NumPy's function gives |
 | broadcasts | two inputs of different shapes broadcast, and each gradient is summed back to its input's shape |
 | 0-d, empty | inputs without axes; inputs with an axis of size 0: as NumPy's function, and gradients fit |
 | dtypes | bools, integers of 8 to 64 bits, float16 and big-endian numbers: values and dtypes are NumPy's |

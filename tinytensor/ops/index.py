@@ -74,7 +74,8 @@ def one_hot_table(rows: int, dtype: Any) -> Array:
     return table
 
 
-@op(lambda g, y, x, *, index, shape: take(g, index, 0) if rows_alone(index) else g[index], analytic=True, broadcasts=True, samples=(
+@op(lambda g, y, x, *, index, shape: take(g, index, 0) if rows_alone(index) else g[index], broadcasts=True,
+    analytic=True, samples=(
     S((4,), index=1, shape=(3, 4)), S((3, 2), index=(slice(None), slice(1, 3)), shape=(3, 4)),
     S((3, 4), index=np.array([2, 0, 2]), shape=(3, 4)), S((5, 2), index=np.array([1, 199, 1, 0, -1]), shape=(200, 2)),
     S((2, 3), index=(np.array([0, 0]), slice(0, 3)), shape=(2, 4))))

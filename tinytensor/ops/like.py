@@ -82,7 +82,7 @@ def floating(*bounds: Any) -> Any:
     return np.result_type(np.float32, *[x.dtype for x in bounds if hasattr(x, "dtype")])
 
 
-@composed(np.linspace, "start stop", samples=(S((), ()), S((2,), (3, 1), num=4), S((2,), 1.0, num=3, axis=-1),
+@composed(np.linspace, "start stop", samples=(S((), ()), S((2,), (3, 1), num=4), S((2,), (), num=3, axis=-1),
                                               S((), (), num=4, endpoint=False), S((), (), num=1), S((), (), num=0)))
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
              axis: int = 0) -> Any:

@@ -36,8 +36,7 @@ def counted(x: Any, axis: Any, where: Any) -> Any:
     """How many elements count, with axes of size 1 where they were counted."""
     if where is True:
         return x.size // (np.add.reduce(arrays_of(x), axis=axis).size or 1)
-    return np.add.reduce(np.broadcast_to(where, x.shape), axis=axis, dtype=x.dtype.newbyteorder("="),
-                         keepdims=True)
+    return np.add.reduce(np.broadcast_to(where, x.shape), axis=axis, dtype=x.dtype.type, keepdims=True)
 
 
 def total(x: Any, axis: Any, keepdims: Any, where: Any) -> Any:

@@ -64,7 +64,7 @@ def pad__(array: Any, pad_width: Any, mode: str = "constant", *, stat_length: An
     if not isinstance(mode, str):
         raise TypeError("pad: mode is a function, which writes into arrays, so no gradient flows through it; expected "
                         "the name of a mode; put the border there with tt.concatenate")
-    ends, lengths = paired(end_values, array), paired(stat_length, array)
+    ends, lengths = paired(end_values, array), np.broadcast_to(stat_length, (array.ndim, 2))
     for axis, (before, after) in enumerate(widths(pad_width, array.ndim)):
         if mode in MODES:
             array = beside(array, axis, before, after, lengths[axis], MODES[mode])
@@ -76,8 +76,8 @@ def pad__(array: Any, pad_width: Any, mode: str = "constant", *, stat_length: An
 
 
 def paired(values: Any, x: Any) -> Any:
-    """Values before and after each axis, from any of NumPy's ways to write them."""
-    return np.broadcast_to(stacked(values), (x.ndim, 2))
+    """Values before and after each axis, from any of NumPy's ways to write them, as the array's dtype."""
+    return np.broadcast_to(stacked(values), (x.ndim, 2)).astype(x.dtype)
 
 
 def along(x: Any, axis: int, start: int | None, stop: int | None) -> Any:

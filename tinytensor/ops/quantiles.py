@@ -115,7 +115,7 @@ def quantiles(numpy: Any, a: Any, q: Any, axis: Any, method: str, keepdims: Any,
 ODD_EVEN = (S((5,)), S((4,)), S((3, 4)), S((3, 4), axis=0), S((2, 3, 2), axis=(0, -1)),
             S((4, 3), axis=1, keepdims=True))
 MISSING = (*ODD_EVEN[:2], S(NAN), S(NAN, axis=1), S(NAN, axis=0, keepdims=True))
-RANKS = (S((5,), 0.3), S((3, 4), np.array([0.1, 0.5]), axis=0), S((4, 3), 0.7, axis=1, keepdims=True),
+RANKS = (S((5,), 0.3), S((3, 4), np.array([0.1, 0.6]), axis=0), S((4, 3), 0.7, axis=1, keepdims=True),
          S((4, 3), 0.7, axis=0, method="hazen"), S((5,), 0.4, method="inverted_cdf"))
 
 

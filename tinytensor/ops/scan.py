@@ -83,9 +83,8 @@ def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, out
     >>> tt.cumulative_sum(tt.tensor([1.0, 2.0, 3.0]), include_initial=True)
     tensor([0., 1., 3., 6.])
     """
-    x = x if x.ndim else x.reshape(1)  # as NumPy does
-    axis = (axis or 0) % x.ndim
-    y = np.cumsum(cast(x, dtype), axis)
+    x, axis = along(cast(x, dtype), axis)
+    y, axis = np.cumsum(x, axis), axis % x.ndim
     return begun(y, axis, 0) if include_initial else y
 
 
@@ -101,7 +100,6 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, ou
     >>> tt.cumulative_prod(tt.tensor([1.0, 2.0, 3.0]), include_initial=True)
     tensor([1., 1., 2., 6.])
     """
-    x = x if x.ndim else x.reshape(1)  # as NumPy does
-    axis = (axis or 0) % x.ndim
-    y = scanned(np.multiply, cast(x, dtype), axis)
+    x, axis = along(cast(x, dtype), axis)
+    y, axis = scanned(np.multiply, x, axis), axis % x.ndim
     return begun(y, axis, 1) if include_initial else y

@@ -214,8 +214,9 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = N
     >>> tt.histogramdd(tt.tensor([[0.0, 0.0], [1.0, 4.0]]), bins=1)[1]
     [tensor([0., 1.]), tensor([0., 4.])]
     """
-    columns = list(np.moveaxis(sample, -1, 0)) if hasattr(sample, "ndim") and sample.ndim == 2 else [sample.reshape(-1)] if hasattr(
-        sample, "ndim") else list(sample)
+    if hasattr(sample, "ndim"):
+        sample = np.moveaxis(sample.reshape(-1, 1) if sample.ndim < 2 else sample, -1, 0)
+    columns = list(sample)
     sizes = [bins] * len(columns) if np.ndim(bins) == 0 else bins
     ranges = [None] * len(columns) if range is None else range
     edges = [histogram_bin_edges(*given) for given in zip(columns, sizes, ranges, strict=True)]

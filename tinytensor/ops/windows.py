@@ -14,8 +14,9 @@ from ..dispatch import plain
 
 @op(lambda g, y, x, *, window_shape, axis, stride, dilation:
         overlap_add(g, x.shape[axis], axis % x.ndim, stride=stride, dilation=dilation), analytic=True,
-    samples=(S((5,), window_shape=2), S((2, 3), window_shape=3, axis=1), S((6, 2), window_shape=2, axis=0, stride=2),
-             S((2, 7, 2), window_shape=3, axis=1, dilation=2), S((9,), window_shape=2, stride=3, dilation=4)))
+    samples=(S((5,), window_shape=2, axis=0), S((2, 3), window_shape=3, axis=1),
+             S((6, 2), window_shape=2, axis=0, stride=2), S((2, 7, 2), window_shape=3, axis=1, dilation=2),
+             S((9,), window_shape=2, axis=0, stride=3, dilation=4)))
 def sliding_window_view_(x: Any, window_shape: int, axis: int = 0, *, stride: int = 1, dilation: int = 1) -> Any:
     """Every window of so many elements along one axis, as a last axis of its own."""
     return windowed(x, window_shape, axis, stride, dilation)
@@ -85,7 +86,10 @@ def overlap_add(x: Any, size: int, axis: int = -1, *, stride: int = 1, dilation:
     >>> tt.overlap_add(tt.ones(3, 2), 4)
     tensor([1., 2., 2., 1.])
     """
-    axis %= max(x.ndim - 1, 1)
+    if x.ndim < 2:
+        raise ValueError(f"overlap_add: x of shape {x.shape} came; expected two axes or more, windows and their "
+                         f"elements; add an axis of 1")
+    axis %= x.ndim - 1
     windows = count_windows(size, x.shape[-1], stride, dilation)
     if windows != x.shape[axis]:
         raise ValueError(f"overlap_add: {x.shape[axis]} windows along axis {axis} of x came; expected {windows}, which "

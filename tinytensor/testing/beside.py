@@ -117,7 +117,7 @@ def broadcasting(subject: Subject, complaints: list[str]) -> str:
     for sample in subject.samples:
         if sum(isinstance(x, tuple) for x in sample.inputs) != 2 or sample.params:
             continue
-        shapes = iter(((2, 1, 3), (4, 1)))
+        shapes = iter(((2, 1, 3), (2, 4, 1)))
         wide = Sample(tuple(next(shapes) if isinstance(x, tuple) else x for x in sample.inputs), sample.params)
         apart = [i for i, x in enumerate(sample.inputs) if isinstance(x, tuple)]
         args = leaves(filled(wide, subject.domain))

@@ -19,13 +19,25 @@ Function = Callable[..., Any]
 REFUSALS = (ValueError, TypeError, IndexError, OverflowError)  # AxisError and LinAlgError are ValueErrors
 
 M, V = (2, 3), (3,)
+YES_NO, WHOLE = np.array([True, False]), np.array([2, 0, 1])
 CALLS: dict[str, tuple[Sample, ...]] = {  # of functions that have no samples of their own
     "ravel": (S(M),), "sort": (S(M), S(M, 0)), "cumprod": (S(M, 1), S(V)), "split": (S(M, 3, 1), S(V, [1])),
     "dot": (S(V, V), S(M, V)), "outer": (S(V, V),), "vecdot": (S(M, V),), "matvec": (S(M, V),),
     "vecmat": (S(V, (3, 2)),), "einsum": (S("ij,jk", M, (3, 2)), S("ij->j", M)),
+    "array_split": (S(M, 2, 1), S(V, [1])), "hsplit": (S(M, 3),), "vsplit": (S(M, 2),), "dsplit": (S((1, 2, 2), 2),),
+    "compress": (S(YES_NO, M, 0), S(YES_NO, M)), "extract": (S(np.array([True, False, True]), V),),
+    "apply_along_axis": (S(np.cumsum, 1, M), S(np.mean, 0, M)), "apply_over_axes": (S(np.sum, M, 1),),
+    "piecewise": (S(V, [np.array([True, False, True])], [np.exp, np.negative]),),
+    "linalg.matmul": (S(M, (3, 2)),), "linalg.norm": (S(M), S(M, axis=1), S((2, 2), ord=1)),
     "linalg.eigvals": (S(np.array([[3.0, 1.0], [0.5, -2.0]])),),
+    "np.can_cast": (S(WHOLE.dtype, np.float64),), "np.diag_indices_from": (S((2, 2)),),
+    "np.digitize": (S(V, np.array([0.0, 1.0])),), "np.einsum_path": (S("ij,jk", M, (3, 2)),),
+    "np.ravel_multi_index": (S([WHOLE, WHOLE], np.array([3, 3])),), "np.unravel_index": (S(WHOLE, np.array([3, 3])),),
+    "np.unpackbits": (S(WHOLE.astype(np.uint8)),),
 }
-MADE = frozenset(("tensor", "zeros", "ones", "full", "eye", "arange", "rand", "randn", "randint"))  # take no Tensor
+UNCALLED = ("np.save", "np.savetxt", "np.savez", "np.savez_compressed")  # they write files
+MADE = frozenset(("tensor", "zeros", "ones", "full", "eye", "arange", "rand", "randn", "randint", "empty", "identity",
+                  "tri"))  # they take no Tensor
 
 
 # --- what is checked ---
@@ -51,7 +63,7 @@ def subject(name: str) -> Subject:
     if name in OBSERVED:
         function = OBSERVED[name]
         numpy = tuple(key for key, answer in NUMPY.items() if stands_for(answer, function))
-        return Subject(name, function, numpy, observable(numpy[0]), (REAL,))
+        return Subject(name, function, numpy, CALLS.get(name) or observable(numpy[0] if numpy else function), (REAL,))
     namespace, _, short = name.rpartition(".")
     function = NAMESPACES[namespace][short]
     numpy = tuple(key for key, answer in NUMPY.items() if stands_for(answer, function))

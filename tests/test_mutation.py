@@ -151,7 +151,8 @@ MUTANTS = {  # which file and function, what stands there, what is put in its pl
         {"stretched axis", "used along two paths"}),
     "forget to un-broadcast": (autograd, "fit", "g = unbroadcast(g, shape)", "pass", {"lead axis", "stretched axis"}),
     "forget to un-promote": (
-        autograd, "fit", "node.data.dtype != dtype or g.dtype == dtype.newbyteorder(\"=\")", "False", {"another dtype"}),
+        autograd, "fit", "(node.data.dtype != dtype or g.dtype == dtype.newbyteorder(\"=\"))", "False",
+        {"another dtype"}),
     "wait for one use of two": (order, "uses", "times[x] += 1", "pass", {"used at two depths"}),
     "forget the middle of the way": (order, "between", "on_the_way += fresh", "pass", set(USES)),
 }

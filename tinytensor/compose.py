@@ -99,6 +99,10 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             y = numpy(*bound.args, **bound.kwargs)
         except FAULTS as error:
             raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:  # the compiler's refusal of a step
+                raise
+            raise RuntimeError(f"{full}: {error}; expected inputs that fit; see help({full})") from None
         if not tensors:
             return y
         arrays = [x for x in given.values() if isinstance(x, ndarray)] if watching else []
@@ -107,7 +111,10 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         given.update(whole)
         # what there is to say NumPy has said
         with np.errstate(all="ignore"), state.anomaly.inside() if state.anomaly else nullcontext():
-            z = composition(*bound.args, **bound.kwargs, **({"value": y} if values else NO_PARAMS))
+            if any(x.needs and x.data.size for x in tensors) and (isinstance(y, SEQUENCE) or y.size):
+                z = composition(*bound.args, **bound.kwargs, **({"value": y} if values else NO_PARAMS))
+            else:  # no element has a gradient
+                z = following(y, tensors)
             result = adopted(full, y, z, tensors)
         return told(result, shell, arrays)
 
@@ -215,6 +222,16 @@ def arrays_of(x: Any) -> Any:
 
 
 # --- arrays from NumPy, Tensors out ---
+
+
+def following(y: Any, tensors: Sequence[Tensor]) -> Any:
+    """NumPy's results as outputs of Tensors without elements, so that a backward pass gets there."""
+    if isinstance(y, SEQUENCE):
+        return apart(y, [following(part, tensors) for part in y])
+    for x in tensors:
+        if x.needs:
+            y = PUBLIC["add"](y, PUBLIC["astype"](PUBLIC["sum"](x), y.dtype if y.dtype.kind == "f" else x.dtype))
+    return y
 
 
 def floating(y: Any) -> bool:

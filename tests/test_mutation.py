@@ -150,7 +150,8 @@ MUTANTS = {  # which file and function, what stands there, what is put in its pl
         "g[tuple(slice(0, 1) if i in axes else slice(None) for i in range(g.ndim))].reshape(shape)",
         {"stretched axis", "used along two paths"}),
     "forget to un-broadcast": (autograd, "fit", "g = unbroadcast(g, shape)", "pass", {"lead axis", "stretched axis"}),
-    "forget to un-promote": (autograd, "fit", "g = g.astype(dtype)", "pass", {"another dtype"}),
+    "forget to un-promote": (
+        autograd, "fit", "node.data.dtype != dtype or g.dtype == dtype.newbyteorder(\"=\")", "False", {"another dtype"}),
     "wait for one use of two": (order, "uses", "times[x] += 1", "pass", {"used at two depths"}),
     "forget the middle of the way": (order, "between", "on_the_way += fresh", "pass", set(USES)),
 }

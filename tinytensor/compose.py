@@ -20,7 +20,7 @@ from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
 from .modes import paused, state, watched, watching
 
-ARRAYS = frozenset("a x y m v p f ary arr xp fp weights".split())  # inputs that are one array
+ARRAYS = frozenset(("a", "x", "y", "m", "v", "p", "f", "ary", "arr", "xp", "fp", "weights"))  # each is one array
 WEAK = frozenset(("q",))  # where NumPy itself lets a Python number take the dtype of the arrays beside it
 
 

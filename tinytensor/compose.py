@@ -20,6 +20,7 @@ from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
 from .modes import paused, state, watched, watching
 
+ARRAYS = frozenset(("a", "x", "y", "m", "v", "p", "f", "ary", "arr", "xp", "fp", "weights"))  # each is one array
 WEAK = frozenset(("q",))  # where NumPy itself lets a Python number take the dtype of the arrays beside it
 
 
@@ -90,7 +91,7 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         except OverflowError as error:
             raise explained(shell, error, []) from None
         recorded = any(x.needs for x in tensors) and (not paused or state.recording)
-        whole = dict(given) if recorded else NO_PARAMS
+        whole = {key: joined(x) if key in ARRAYS else x for key, x in given.items()} if recorded else NO_PARAMS
         for key, x in given.items():
             given[key] = arrays_of(x)
         if tensors:
@@ -210,6 +211,11 @@ def typed(x: Any, dtype: Any) -> Any:
 def holds_arrays(x: Any) -> bool:
     """Whether an array stands somewhere in nested sequences."""
     return any(map(holds_arrays, x)) if isinstance(x, SEQUENCE) else hasattr(x, "dtype")
+
+
+def joined(x: Any) -> Any:
+    """Nested sequences of arrays as the array that NumPy makes of them."""
+    return PUBLIC["stack"]([joined(part) for part in x]) if isinstance(x, SEQUENCE) and holds_arrays(x) else x
 
 
 def arrays_of(x: Any) -> Any:

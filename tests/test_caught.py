@@ -342,3 +342,10 @@ def test_no_grad_passes_arguments_on() -> None:
         return x * by + plus
 
     assert not recorded(y := scaled(leaf(2), 2.0, plus=1.0)) and y.shape == (2,)
+
+
+def test_attention_of_no_places() -> None:
+    x = leaf(2, 0, 6)
+    assert tt.grad(tt.attention(x, heads=2), x, np.ones((2, 0, 2))).shape == (2, 0, 6)
+    with pytest.raises(ValueError, match=r"^attention: qkv of shape \(2, 3, 0\) came for 1 heads"):
+        tt.attention(leaf(2, 3, 0))

@@ -291,6 +291,15 @@ def test_python_numbers_and_lists_of_them_do_not_promote() -> None:
         assert y.dtype == np.float32
 
 
+def test_lists_of_tensors_are_the_array_that_they_make() -> None:
+    x, v = Tensor(X, requires_grad=True), Tensor(V, requires_grad=True)
+    for f in (tt.median, tt.diff, tt.cumprod, tt.nansum, tt.ptp, tt.cov, lambda x: tt.average(x, weights=x)):
+        y = f([x[0], v])
+        np.testing.assert_array_equal(y.data, f(np.stack([X[0], V])))
+        assert tt.grad(y.sum(), v).shape == v.shape
+    assert np.add.reduceat(v, []).shape == (0,)
+
+
 def test_median_leaves_its_input_alone() -> None:
     x = Tensor(X.copy(), requires_grad=True)
     np.median(x, axis=1, overwrite_input=True)

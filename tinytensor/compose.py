@@ -20,6 +20,7 @@ from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
 from .modes import paused, state, watched, watching
 
+ARRAYS = frozenset(("a", "x", "y", "m", "v", "p", "f", "ary", "arr", "xp", "fp", "weights"))  # each is one array
 WEAK = frozenset(("q",))  # where NumPy itself lets a Python number take the dtype of the arrays beside it
 
 
@@ -90,7 +91,7 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         except OverflowError as error:
             raise explained(shell, error, []) from None
         recorded = any(x.needs for x in tensors) and (not paused or state.recording)
-        whole = dict(given) if recorded else NO_PARAMS
+        whole = {key: joined(x) if key in ARRAYS else x for key, x in given.items()} if recorded else NO_PARAMS
         for key, x in given.items():
             given[key] = arrays_of(x)
         if tensors:
@@ -99,6 +100,10 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             y = numpy(*bound.args, **bound.kwargs)
         except FAULTS as error:
             raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:  # the compiler's refusal of a step
+                raise
+            raise RuntimeError(f"{full}: {error}; expected inputs that fit; see help({full})") from None
         if not tensors:
             return y
         arrays = [x for x in given.values() if isinstance(x, ndarray)] if watching else []
@@ -107,7 +112,10 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         given.update(whole)
         # what there is to say NumPy has said
         with np.errstate(all="ignore"), state.anomaly.inside() if state.anomaly else nullcontext():
-            z = composition(*bound.args, **bound.kwargs, **({"value": y} if values else NO_PARAMS))
+            if any(x.needs and x.data.size for x in tensors) and (isinstance(y, SEQUENCE) or y.size):
+                z = composition(*bound.args, **bound.kwargs, **({"value": y} if values else NO_PARAMS))
+            else:  # no element has a gradient
+                z = following(y, tensors)
             result = adopted(full, y, z, tensors)
         return told(result, shell, arrays)
 
@@ -205,6 +213,11 @@ def holds_arrays(x: Any) -> bool:
     return any(map(holds_arrays, x)) if isinstance(x, SEQUENCE) else hasattr(x, "dtype")
 
 
+def joined(x: Any) -> Any:
+    """Nested sequences of arrays as the array that NumPy makes of them."""
+    return PUBLIC["stack"]([joined(part) for part in x]) if isinstance(x, SEQUENCE) and holds_arrays(x) else x
+
+
 def arrays_of(x: Any) -> Any:
     """The same, with arrays in the place of Tensors."""
     if isinstance(x, Tensor):
@@ -215,6 +228,16 @@ def arrays_of(x: Any) -> Any:
 
 
 # --- arrays from NumPy, Tensors out ---
+
+
+def following(y: Any, tensors: Sequence[Tensor]) -> Any:
+    """NumPy's results as outputs of Tensors without elements, so that a backward pass gets there."""
+    if isinstance(y, SEQUENCE):
+        return apart(y, [following(part, tensors) for part in y])
+    for x in tensors:
+        if x.needs:
+            y = PUBLIC["add"](y, PUBLIC["astype"](PUBLIC["sum"](x), y.dtype if y.dtype.kind == "f" else x.dtype))
+    return y
 
 
 def floating(y: Any) -> bool:

@@ -119,7 +119,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     if len(conditions) != len(funclist):
         raise ValueError(f"piecewise: {len(funclist)} functions came with {len(conditions)} conditions; expected "
                          f"{len(conditions)}, or one more for where none holds")
-    origin, parts, start = np.zeros(x.shape, np.int64), [np.zeros(1, x.dtype)], 1
+    origin, parts, start = np.zeros(x.shape, np.int64), [np.zeros(1, x.dtype), np.reshape(x, -1)[:0]], 1
     for condition, f in zip(conditions, funclist, strict=True):
         some = x[condition]
         if some.size:

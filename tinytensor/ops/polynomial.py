@@ -151,6 +151,8 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     >>> tt.polyint(tt.tensor([2.0, 2.0]))
     tensor([1., 2., 0.], dtype=float64)
     """
+    if not m:
+        return p
     p = line(p)
     k = np.zeros(m, p.dtype) if k is None else line(k)
     for i in range(m):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import operand
-from ..compose import arrays_of, composed
+from ..compose import arrays_of, composed, following
 from ..core import S, Tensor
 from .masked import flag
 from .nan import NAN
@@ -38,9 +38,6 @@ def at_rank(rank: Callable[[Any], Any], a: Any, axis: Any, keepdims: Any, q: Any
     """
     rows, _, _ = last(a, axis)
     n, dims = rows.shape[-1], np.ndim(arrays_of(q))
-    if not n:
-        y = np.add.reduce(rows, axis=-1) + np.zeros((*np.shape(arrays_of(q)), *(1,) * (rows.ndim - 1)), rows.dtype)
-        return back(y, a, axis, keepdims, dims)
     values = arrays_of(rows)
     order = np.argsort(values, axis=-1, kind="stable")
     ranks, nothing = np.argsort(order, axis=-1, kind="stable").astype(np.float64), np.isnan(values)
@@ -95,8 +92,11 @@ def weights_of(a: Any, axis: Any, weights: Any) -> Any:
     return last(whole, axis)[0]
 
 
-def quantiles(numpy: Any, a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any, percent: float = 1,
-              nans: bool = False) -> Any:
+def quantiles(numpy: Any, value: Any, a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any,
+              percent: float = 1, nans: bool = False) -> Any:
+    """What the four functions share; `value` is what NumPy has computed."""
+    if not a.size:
+        return following(value, [0 * x for x in (a, q) if isinstance(x, Tensor) and x.needs])
     if nans and np.ndim(arrays_of(q)) > 1:  # subtle: NumPy leaves the further axes of q at the end here
         raise ValueError(f"{numpy.__name__}: q of shape {np.shape(arrays_of(q))} was got with a tensor that requires "
                          f"grad; expected a number or one axis; flatten q, and reshape the result")
@@ -147,7 +147,7 @@ def nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool 
 
 @composed(np.quantile, "a q", samples=RANKS)
 def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-             method: str = "linear", keepdims: Any = False, *, weights: Any = None) -> Any:
+             method: str = "linear", keepdims: Any = False, *, weights: Any = None, value: Any) -> Any:
     """The value below which the share q of the elements along the axes lies.
 
     A gradient flows to the two elements that the value lies between, and to q where the method interpolates; weights
@@ -159,12 +159,12 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
     >>> tt.quantile(tt.tensor([1.0, 2.0, 4.0]), 0.75)
     tensor(3.)
     """
-    return quantiles(np.quantile, a, q, axis, method, keepdims, weights)
+    return quantiles(np.quantile, value, a, q, axis, method, keepdims, weights)
 
 
 @composed(np.percentile, "a q", samples=tuple(S(s.inputs[0], 100 * s.inputs[1], **s.params) for s in RANKS))
 def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-               method: str = "linear", keepdims: Any = False, *, weights: Any = None) -> Any:
+               method: str = "linear", keepdims: Any = False, *, weights: Any = None, value: Any) -> Any:
     """The value below which q percent of the elements along the axes lie, as `quantile`.
 
     Examples
@@ -173,12 +173,12 @@ def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_inp
     >>> tt.percentile(tt.tensor([1.0, 2.0, 4.0]), 75)
     tensor(3.)
     """
-    return quantiles(np.percentile, a, q, axis, method, keepdims, weights, percent=100)
+    return quantiles(np.percentile, value, a, q, axis, method, keepdims, weights, percent=100)
 
 
 @composed(np.nanquantile, "a q", samples=(*RANKS, S(NAN, 0.4, axis=1)))
 def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-                method: str = "linear", keepdims: Any = False, *, weights: Any = None) -> Any:
+                method: str = "linear", keepdims: Any = False, *, weights: Any = None, value: Any) -> Any:
     """The `quantile` of all that is not nan; nan where all are.
 
     Examples
@@ -187,12 +187,12 @@ def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_in
     >>> tt.nanquantile(tt.tensor([1.0, np.nan, 2.0, 4.0]), 0.75)
     tensor(3.)
     """
-    return quantiles(np.nanquantile, a, q, axis, method, keepdims, weights, nans=True)
+    return quantiles(np.nanquantile, value, a, q, axis, method, keepdims, weights, nans=True)
 
 
 @composed(np.nanpercentile, "a q", samples=(S((5,), 30.0), S(NAN, 40.0, axis=1)))
 def nanpercentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-                  method: str = "linear", keepdims: Any = False, *, weights: Any = None) -> Any:
+                  method: str = "linear", keepdims: Any = False, *, weights: Any = None, value: Any) -> Any:
     """The `percentile` of all that is not nan; nan where all are.
 
     Examples
@@ -201,4 +201,4 @@ def nanpercentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_
     >>> tt.nanpercentile(tt.tensor([1.0, np.nan, 2.0, 4.0]), 75)
     tensor(3.)
     """
-    return quantiles(np.nanpercentile, a, q, axis, method, keepdims, weights, percent=100, nans=True)
+    return quantiles(np.nanpercentile, value, a, q, axis, method, keepdims, weights, percent=100, nans=True)

@@ -150,7 +150,7 @@ def reducing_at(ufunc: np.ufunc) -> Function:
     def composition(array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: None = None) -> Any:
         rows = np.swapaxes(cast(array, dtype), 0, axis)
         starts = np.asarray(indices).tolist()
-        stops = [*starts[1:], rows.shape[0]]
+        stops = [*starts[1:], rows.shape[0]][: len(starts)]
         parts = [folded(ufunc, rows[i : max(j, i + 1)]) for i, j in zip(starts, stops, strict=True)]
         return np.swapaxes(np.stack(parts), 0, axis) if parts else np.swapaxes(rows[:0], 0, axis)
 

@@ -107,18 +107,28 @@ def test_a_layer_norm_over_all_axes() -> None:
     both_ways("layer_norm", leaf(9, 4), leaf(4), leaf(4))  # more rows than an outer product is broadcast for
 
 
-@pytest.mark.parametrize("f, name", [
-    (lambda: tt.batch_norm(leaf(2, 3), leaf(3), leaf(4)), "batch_norm"),
-    (lambda: tt.layer_norm(leaf(2, 3), leaf(3), leaf(4)), "layer_norm"),
-    (lambda: tt.gelu(leaf(3), approximate="erf"), "gelu"),
-    (lambda: tt.cross_entropy(leaf(), np.array(0)), "cross_entropy"),
-    (lambda: tt.cross_entropy(leaf(2, 3), np.array([0.0, 1.0])), "cross_entropy"),
-    (lambda: tt.embedding(leaf(5, 2), [0.0, 1.0]), "embedding"),
+@pytest.mark.parametrize("f, text", [
+    (lambda: tt.batch_norm(leaf(2, 3), leaf(3), leaf(4)), r"batch_norm: bias of shape \(4,\)"),
+    (lambda: tt.layer_norm(leaf(2, 3), leaf(3), leaf(4)), r"layer_norm: bias of shape \(4,\)"),
+    (lambda: tt.gelu(leaf(3), approximate="erf"), "gelu: approximate 'erf' came"),
+    (lambda: tt.linear(leaf(2, 3), leaf(4, 2)), r"linear: x of shape \(2, 3\) and weight of shape \(4, 2\): the last"),
+    (lambda: tt.linear(leaf(2, 3), leaf(4, 3), leaf(3)), r"linear: bias of shape \(3,\) for a weight"),
+    (lambda: tt.cross_entropy(leaf(), np.array(0)), r"cross_entropy: logits of shape \(\) and targets"),
+    (lambda: tt.cross_entropy(leaf(2, 3), np.array([0])), r"cross_entropy: logits of shape \(2, 3\) and targets"),
+    (lambda: tt.cross_entropy(leaf(2, 3), np.array([0.0, 1.0])), "cross_entropy: targets of dtype float64"),
+    (lambda: tt.embedding(leaf(5, 2), np.array([0.0, 1.0])), "embedding: indices of dtype float64"),
     (lambda: tt.embedding(leaf(5, 2), [7, 1, -2]), "embedding: index 7 came"),
+    (lambda: tt.embedding(leaf(5, 2, 2), np.array([0])), r"embedding: a weight of shape \(5, 2, 2\) came"),
 ])
-def test_refusals_name_the_function(f: Callable[[], Any], name: str) -> None:
-    with pytest.raises((ValueError, TypeError, IndexError), match=f"^{name}"):
+def test_refusals_say_what_came(f: Callable[[], Any], text: str) -> None:
+    with pytest.raises((ValueError, TypeError, IndexError), match=f"^{text}"):
         f()
+
+
+@pytest.mark.parametrize("f", [tt.layer_norm, tt.rms_norm])
+def test_norms_of_no_channels(f: Any) -> None:
+    x = leaf(2, 0)
+    assert tt.grad(f(x, leaf(0)), x, np.ones((2, 0))).shape == (2, 0)
 
 
 # --- classes, indices ---

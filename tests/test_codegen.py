@@ -88,7 +88,7 @@ class Colour(enum.IntEnum):
 
 
 @pytest.mark.parametrize("x", [Colour.RED, np.add, object(), np.dtype([("a", "f4")]), [object()], enum.Enum,
-                               type("Own", (float,), {})(1.0), bytearray(b"a")], ids=repr)
+                               type("Own", (float,), {})(1.0), bytearray(b"a")], ids=lambda x: type(x).__name__)
 def test_what_has_no_literal_is_given_to_the_source(x: Any) -> None:
     assert literal(x) == ""
 

@@ -185,7 +185,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
             arrays, y = again(op, error, arrays, params)
         if not tensors:
             return y[0] if type(y) is tuple else y
-        if others and (type(y) is not ndarray or y.dtype.kind not in REAL_KINDS):
+        if others and (y[0] if type(y) is tuple else y).dtype.kind not in REAL_KINDS:
             for x in (*arrays, y):
                 check_real(x)
         return record(op, y, inputs, arrays, params, needs)
@@ -245,7 +245,8 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
             given, rest = args[:arity], args[arity:]
             if len(given) < arity:
                 given += tuple(missing(argument, kwargs) for argument in inputs[len(given) :])
-            if spread and rest and rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]):
+            if spread and rest and (type(rest[0]) is int or (
+                    rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]))):
                 rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
         if alone and len(rest) == 1 and not kwargs:  # the usual call, a third of a microsecond sooner
             return given, {**defaults, by_position[0]: checked(by_position[0], rest[0])}

@@ -40,6 +40,11 @@ def fit(g: Any, x: Tensor, node: Tensor) -> Any:
     return g
 
 
+def ordered(g: Any, x: Tensor) -> Any:
+    """The gradient of `x` in its byte order; subtle: gradients that NumPy has added up have the machine's."""
+    return g if g.dtype == x.data.dtype else g.astype(x.data.dtype)
+
+
 def rule_of(x: Tensor, node: Tensor) -> str:
     """The name, for error messages, of the rule that makes the gradient of `x`, an input of `node`."""
     i = next(i for i, input in enumerate(node.inputs) if input is x)
@@ -76,23 +81,19 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
         node = ready.pop()
         g, op, params = coming.pop(node), node.op, node.params
         if node.hooks:
-            g = hooked(node, g)
+            g = hooked(node, ordered(g, node))
         if node in wanted:
-            arrived[node] = g
+            arrived[node] = ordered(g, node)
         args = (g, node, *operands(node)) if create_graph else (g, node.data, *node.saved)
         for x, rule in zip(node.inputs, op.rules):  # type: ignore[union-attr]  # noqa: B905 (a variadic op has no end)
             if x is not None and (needed is None or x in needed):
                 gx = rule(*args, **params)
                 like = x.data
-                if gx.dtype is not like.dtype or gx.shape != like.shape:
+                if gx.dtype is not like.dtype or gx.shape != like.shape or watch:
                     gx = fit(gx, x, node)
-                if watch:
-                    watch.examine(gx, g, x, node, rule_of(x, node))
-                if x in coming:
-                    gx = coming[x] + gx
-                    if gx.dtype is not like.dtype:
-                        gx = fit(gx, x, node)
-                coming[x] = gx
+                    if watch:
+                        watch.examine(gx, g, x, node, rule_of(x, node))
+                coming[x] = coming[x] + gx if x in coming else gx
                 if x.op is not None:
                     waiting[x] -= 1
                     if not waiting[x]:
@@ -101,6 +102,8 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
             node.op = RELEASED
             node.inputs, node.saved, node.params = (), (), NO_PARAMS
     for leaf, g in coming.items():
+        if g.dtype is not leaf.data.dtype:
+            coming[leaf] = g = ordered(g, leaf)
         if leaf.hooks and hooks:
             coming[leaf] = hooked(leaf, g)
     if not wanted:

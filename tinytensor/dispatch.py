@@ -32,7 +32,10 @@ def plain(key: str, value: Any) -> Any:
     if kind in SIMPLE:
         return value
     if kind is tuple or kind is list:
-        if all(type(v) in SIMPLE or type(v) is ndarray for v in value):
+        for v in value:
+            if type(v) not in SIMPLE and type(v) is not ndarray:
+                break
+        else:
             return value
         return kind([v if type(v) is ndarray else plain(key, v) for v in value])
     if isinstance(value, Tensor):

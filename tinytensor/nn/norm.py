@@ -92,7 +92,7 @@ class BatchNorm1d(Module):
         own = self.weight if self.weight is not None else self.running_mean
         if own is not None and getattr(x, "dtype", None) != own.data.dtype:
             raise dtype_error("batch_norm", x, own)
-        shape = np.shape(x)
+        shape = x.shape if hasattr(x, "shape") else np.shape(x)
         if len(shape) < 2 or shape[self.axis] != self.num_features:
             raise self._misfit(shape)
         mean, var, observe = None, None, None

@@ -158,8 +158,10 @@ for function in (linspace, logspace, geomspace):
 
 # --- what NumPy may ask of a Tensor without a gradient: answered from its array ---
 
-observed(np.shape, np.ndim, np.size, np.allclose, np.isclose, np.array_equal, np.array_equiv, np.result_type,
+observed(np.allclose, np.isclose, np.array_equal, np.array_equiv, np.result_type,
          np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.isneginf, np.isposinf, np.may_share_memory,
          np.shares_memory, np.can_cast, np.min_scalar_type, np.common_type)
-for function in (np.array_repr, np.array_str, np.array2string, np.save, np.savez, np.savez_compressed, np.savetxt):
+for function in (np.size, np.array_repr, np.array_str, np.array2string, np.save, np.savez, np.savez_compressed,
+                 np.savetxt):
     NUMPY[function] = observing(function)  # what `tinytensor` has no need to offer
+NUMPY |= {np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim}  # so that they are fast

@@ -185,9 +185,11 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
             arrays, y = again(op, error, arrays, params)
         if not tensors:
             return y[0] if type(y) is tuple else y
-        if others and (y[0] if type(y) is tuple else y).dtype.kind not in REAL_KINDS:
-            for x in (*arrays, y):
-                check_real(x)
+        if others:
+            out = y[0] if type(y) is tuple else y
+            if not hasattr(out, "dtype") or out.dtype.kind not in REAL_KINDS:
+                for x in (*arrays, out):
+                    check_real(x)
         return record(op, y, inputs, arrays, params, needs)
 
     return apply

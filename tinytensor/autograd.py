@@ -31,9 +31,7 @@ def fit(g: Any, x: Tensor, node: Tensor) -> Any:
     if g.shape != shape and node.op is not None and node.op.broadcasts:
         g = unbroadcast(g, shape)
     if g.dtype != dtype and (node.data.dtype != dtype or g.dtype == dtype.newbyteorder("=")):
-        # subtle: what NumPy computes has the machine's byte order, whatever that of its input; a scalar has no other
-        scalar = isinstance(g, np.generic) and not isinstance(g, TracerBase)
-        g = np.array(g, dtype) if scalar else g.astype(dtype)
+        g = ordered(g, x)
     if g.shape != shape or g.dtype != dtype:
         raise RuntimeError(f"{rule_of(x, node)} gave a gradient of shape {g.shape} and dtype {g.dtype}; "
                            f"expected {shape} and {dtype}, those of the input; mend the rule")
@@ -41,8 +39,12 @@ def fit(g: Any, x: Tensor, node: Tensor) -> Any:
 
 
 def ordered(g: Any, x: Tensor) -> Any:
-    """The gradient of `x` in its byte order; subtle: gradients that NumPy has added up have the machine's."""
-    return g if g.dtype == x.data.dtype else g.astype(x.data.dtype)
+    """The gradient of `x` in its dtype and byte order; subtle: what NumPy computes has the machine's byte order."""
+    dtype = x.data.dtype
+    if g.dtype == dtype:
+        return g
+    scalar = isinstance(g, np.generic) and not isinstance(g, TracerBase)  # which has no other byte order
+    return np.array(g, dtype) if scalar else g.astype(dtype)
 
 
 def rule_of(x: Tensor, node: Tensor) -> str:

@@ -2,11 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import ops  # noqa: F401 (they offer what stands here)
 from .define import NAMESPACES
 
 if TYPE_CHECKING:
     def __getattr__(name: str) -> Any: ...
 
-globals().update(NAMESPACES["linalg"])
-__all__ = sorted(NAMESPACES["linalg"])
+OFFERED = {name: function for name, function in NAMESPACES["linalg"].items() if hasattr(np.linalg, name)}
+globals().update(OFFERED)
+__all__ = sorted(OFFERED)

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor import autograd
 from tinytensor.broadcasting import MANY, ones, unit
 from tinytensor.core import NUMPY, REGISTRY, Tensor
-from tinytensor.modes import recording
+from tinytensor.modes import recording, state
 from tinytensor.ops.attention import future, spans
 from tinytensor.ops.fused import starts
 from tinytensor.ops.index import one_hot_table
@@ -359,3 +360,108 @@ def test_attention_of_no_places() -> None:
     assert tt.grad(tt.attention(x, heads=2), x, np.ones((2, 0, 2))).shape == (2, 0, 6)
     with pytest.raises(ValueError, match=r"^attention: qkv of shape \(2, 3, 0\) came for 1 heads"):
         tt.attention(leaf(2, 3, 0))
+
+
+# --- the pass ---
+
+
+@pytest.mark.parametrize("shape", [(3,), ()])
+@pytest.mark.parametrize("f", [lambda x: x[...], lambda x: x[...] + x[...], lambda x: x.sum(), lambda x: x * 2.0 + x])
+def test_gradients_of_the_other_byte_order(f: Callable[[Any], Any], shape: tuple[int, ...]) -> None:
+    """What reaches the leaf once, and what is a sum, which NumPy makes in the machine's order."""
+    x, z = leaf(*shape, dtype=">f8"), leaf(*shape)
+    g, expected = (tt.grad(f(t), t, np.ones(f(t).shape)) for t in (x, z))
+    assert g.dtype.str == ">f8" and g.tolist() == expected.tolist()
+
+
+def test_an_output_that_does_not_lead_to_what_is_asked_for_keeps_its_graph() -> None:
+    x, other = leaf(2), leaf(2)
+    z = (other * other).sum()
+    tt.grad([(x * x).sum(), z], x)
+    z.backward()
+    np.testing.assert_allclose(other.grad, 2 * other.data)
+
+
+def test_what_passes_are_asked_for_and_given_is_checked() -> None:
+    x = leaf(2)
+    y, z = (x * x).sum(), x.sum()
+    for f, text in [
+        (lambda: tt.grad([y, z], x, np.ones(2)), "grad: 2 outputs, but gradient= has a ndarray"),
+        (lambda: tt.grad([y, z], x, [None], allow_unused=True), "grad: 2 outputs, but gradient= has 1"),
+        (lambda: tt.grad([y, 3.0], x, allow_unused=True), "grad: the output does not require grad"),
+        (lambda: tt.grad([y, 3.0], x), "grad: the output does not require grad"),
+        (lambda: tt.grad(y, [x, 3.0]), "grad: number 1 of xs does not require grad"),
+        (lambda: x.detach().sum().backward(), "backward: the output does not require grad"),
+        (lambda: y.backward(inputs=[3.0]), "backward: number 0 of inputs does not require grad"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{text}"):
+            f()
+
+
+def test_gradients_are_arrays_of_their_own() -> None:
+    """Also where the pass began with a Tensor, and where one array comes to two leaves."""
+    a, b = leaf(2), leaf(2)
+    np.exp(a + b).backward(Tensor(np.ones(2)))
+    assert type(a.grad) is np.ndarray and not np.shares_memory(a.grad, b.grad)
+
+
+def test_leaves_are_added_to_under_the_lock() -> None:
+    x = leaf(2)
+    with autograd.accumulating:
+        thread = threading.Thread(target=(x * x).sum().backward)
+        thread.start()
+        thread.join(0.05)
+        assert thread.is_alive() and x.grad is None
+    thread.join()
+    np.testing.assert_allclose(x.grad, 2 * x.data)
+
+
+def test_a_pass_is_told_by_leaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, found = leaf(2), {}
+    monkeypatch.setattr(state, "gradients", found.update)
+    tt.grad((y := x * 2.0).sum(), [x, y], create_graph=True)
+    tt.grad((y := x * 2.0).sum(), y)
+    assert not found
+    tt.grad((x * 2.0).sum(), x)
+    assert found[x].tolist() == [2, 2]
+    (x * 3.0).sum().backward()
+    assert found[x].tolist() == [3, 3]
+
+
+def test_a_compiled_pass_adds_to_a_gradient_that_was_there() -> None:
+    x = leaf(2)
+
+    @tt.compile
+    def step(v: Any) -> Any:
+        x.grad = np.ones(2)
+        for _ in range(2):
+            (x * v).sum().backward()
+        g, x.grad = x.grad, None
+        return g
+
+    for k in 2.0, 3.0, 4.0:
+        np.testing.assert_array_equal(step(np.full(2, k)), np.full(2, 1 + 2 * k))
+
+
+def test_nothing_asked_for_leaves_the_graph() -> None:
+    x = leaf(2)
+    y = (x * x).sum()
+    assert tt.grad(y, []) == ()
+    y.backward()
+
+
+def test_a_node_of_many_ways_is_visited_once() -> None:
+    """There are 2**40 ways to the leaf."""
+    x = y = leaf()
+    for _ in range(40):
+        y = y + y
+    assert tt.grad(y, x, create_graph=True).item() == 2.0**40
+
+
+def test_what_another_pass_released_is_not_unused() -> None:
+    x = leaf(2)
+    h = x * x
+    y, z = h.sum(), h.sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="^backward: this graph was released"):
+        tt.grad(z, x, allow_unused=True)

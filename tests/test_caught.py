@@ -3,6 +3,7 @@
 They stand apart since they hold corners that no reader would look for: blocks, caches, long inputs, mixed dtypes.
 """
 
+import asyncio
 import copy
 import math
 import operator
@@ -15,7 +16,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import autograd
-from tinytensor.broadcasting import MANY, ones, unit
+from tinytensor.broadcasting import BLOCK, MANY, ones, sum_rows, unbroadcast, unit
 from tinytensor.core import NUMPY, REGISTRY, Tensor
 from tinytensor.modes import recording, state
 from tinytensor.ops.attention import future, spans
@@ -352,7 +353,8 @@ def test_no_grad_passes_arguments_on() -> None:
     def scaled(x: Any, by: float, *, plus: float = 0.0) -> Any:
         return x * by + plus
 
-    assert not recorded(y := scaled(leaf(2), 2.0, plus=1.0)) and y.shape == (2,)
+    x = leaf(2)
+    assert not recorded(y := scaled(x, 2.0, plus=1.0)) and y.tolist() == (x.data * 2 + 1).tolist()
 
 
 def test_attention_of_no_places() -> None:
@@ -465,3 +467,80 @@ def test_what_another_pass_released_is_not_unused() -> None:
     y.backward()
     with pytest.raises(RuntimeError, match="^backward: this graph was released"):
         tt.grad(z, x, allow_unused=True)
+
+
+@pytest.mark.parametrize("n, workers, rows", [
+    (2 * BLOCK, 1, 1), (2 * BLOCK + 1, 1, 3), (4 * BLOCK, 1, 2), (2 * BLOCK + 1, 2, 1), (MANY, 2, 1), (MANY + 1, 2, 0)])
+def test_many_rows_are_summed_in_blocks(n: int, workers: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By as many cached rows of ones; by one product, where workers share it."""
+    g = R.uniform(0, 1, (n, 2)).astype(np.float32)
+    monkeypatch.setattr(state, "workers", workers)
+    ones.cache_clear()
+    y = sum_rows(g, 0.5)
+    assert y.dtype == np.float32 and ones.cache_info().currsize == rows
+    np.testing.assert_allclose(y, 0.5 * g.sum(0, dtype=np.float64), rtol=1e-5)
+
+
+@pytest.mark.parametrize("wide, narrow", [
+    ((3, 2, 4), (2, 1)), ((3, 2, 4), (2, 4)), ((3, 2, 4), (1, 1, 4)), ((2, 0, 3), (0, 3)), ((0, 3), (3,)), ((2, 3), ()),
+    ((2, 3), (1, 3)), ((2, 3), (2, 3)), ((2, 3), (1,))])
+def test_sums_over_what_was_broadcast(wide: tuple[int, ...], narrow: tuple[int, ...]) -> None:
+    g, size = R.uniform(-1, 1, wide), math.prod(narrow)
+    to = np.broadcast_to(np.arange(size).reshape(narrow), wide)
+    expected = np.bincount(to.ravel(), g.ravel(), size).reshape(narrow)
+    np.testing.assert_allclose(unbroadcast(g, narrow), expected.astype(float), strict=True)
+
+
+# --- hooks and blocks ---
+
+
+def test_gradients_that_are_retained() -> None:
+    """A leaf's are kept anyway; two calls are one; a recorded pass leaves values."""
+    x = leaf(2)
+    x.retain_grad()
+    y = x * x
+    for _ in range(2):
+        y.retain_grad()
+    assert x.hooks is None and len(y.hooks or ()) == 1
+    tt.grad((y * y).sum(), x, create_graph=True)
+    assert type(y.grad) is np.ndarray and y.grad.tolist() == (2 * y.data).tolist()
+
+
+@pytest.mark.parametrize("block", [tt.no_grad, tt.enable_grad])
+def test_blocks_decorate_functions(block: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{block.__name__}: it decorates 3; .* `with tt.{block.__name__}"):
+        block(3)
+
+
+def test_generators_and_async_functions_take_what_is_passed_and_thrown() -> None:
+    @tt.no_grad
+    def steps(n: int, *, by: int) -> Any:
+        yield n * by
+
+    @tt.no_grad
+    async def wait(n: int, *, by: int) -> int:
+        return n * by
+
+    @tt.no_grad
+    async def stream(n: int, *, by: int) -> Any:
+        try:
+            yield n * by
+        except KeyError:
+            yield "thrown"
+
+    async def use() -> list[Any]:
+        several = stream(2, by=3)
+        return [await wait(2, by=3), await anext(several), await several.athrow(KeyError())]
+
+    assert list(steps(2, by=3)) == [6]
+    assert asyncio.run(use()) == [6, 6, "thrown"]
+
+
+def test_updates_in_place_where_ops_are_recorded_again() -> None:
+    p = leaf(2)
+    with tt.no_grad():
+        with tt.enable_grad(), pytest.raises(TypeError, match="^-=: the tensor on the left is a leaf"):
+            p -= 1.0
+        p.data.flags.writeable = False
+        with pytest.raises(ValueError, match="^output array is read-only"):
+            p -= 1.0

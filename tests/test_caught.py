@@ -7,6 +7,7 @@ import asyncio
 import copy
 import math
 import operator
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -544,3 +545,11 @@ def test_updates_in_place_where_ops_are_recorded_again() -> None:
         p.data.flags.writeable = False
         with pytest.raises(ValueError, match="^output array is read-only"):
             p -= 1.0
+
+
+@pytest.mark.parametrize("name, symbol", [("iadd", "+"), ("isub", "-"), ("imul", "*"), ("itruediv", "/"),
+                                          ("ifloordiv", "//"), ("imod", "%"), ("ipow", "**"), ("imatmul", "@")])
+def test_what_is_refused_in_place_is_named(name: str, symbol: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"p {symbol}= ...`")) as error:
+        getattr(operator, name)(leaf(2), np.ones(2))
+    assert str(error.value).startswith(f"{symbol}=: the tensor on the left")

@@ -18,7 +18,7 @@ import pytest
 import tinytensor as tt
 from tinytensor import autograd
 from tinytensor.broadcasting import BLOCK, MANY, ones, sum_rows, unbroadcast, unit
-from tinytensor.core import NUMPY, REGISTRY, Tensor
+from tinytensor.core import NUMPY, REGISTRY, Tensor, as_array
 from tinytensor.modes import recording, state
 from tinytensor.ops.attention import future, spans
 from tinytensor.ops.fused import starts
@@ -553,3 +553,86 @@ def test_what_is_refused_in_place_is_named(name: str, symbol: str) -> None:
     with pytest.raises(TypeError, match=re.escape(f"p {symbol}= ...`")) as error:
         getattr(operator, name)(leaf(2), np.ones(2))
     assert str(error.value).startswith(f"{symbol}=: the tensor on the left")
+
+
+# --- what a tensor says of itself ---
+
+
+def test_what_has_no_gradient_can_be_told_to_take_none() -> None:
+    x = tt.tensor([1, 2])
+    x.requires_grad = False
+    with pytest.raises(TypeError, match="^requires_grad: dtype int64 has no gradients"):
+        x.requires_grad = True
+    with pytest.raises(ValueError, match="^requires_grad: this tensor is the output of multiply"):
+        (leaf(2) * 2.0).requires_grad = False
+
+
+def test_a_warning_of_no_gradient_is_at_the_users_line() -> None:
+    y = leaf(2) * 2.0
+    with pytest.warns(UserWarning, match="^grad: this tensor is the output of multiply") as seen:
+        assert y.grad is None
+    assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize("x, text", [
+    (tt.tensor([1.0, 2.5]), "tensor([1. , 2.5])"), (tt.tensor(1 / 3), "tensor(0.3333)"),
+    (tt.tensor([[1], [2]]), "tensor([[1],\n        [2]])"), (tt.tensor([True]), "tensor([ True])"),
+    (Tensor(np.ones(1)), "tensor([1.], dtype=float64)"), (Tensor(np.ones(1, np.int8)), "tensor([1], dtype=int8)"),
+    (tt.tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
+    (tt.tensor([1.0], requires_grad=True) * 2, "tensor([2.], op=multiply)")], ids=repr)
+def test_tensors_are_printed(x: Tensor, text: str) -> None:
+    assert repr(x) == str(x) == f"{x}" == text
+
+
+def test_numbers_out_of_tensors() -> None:
+    x = tt.tensor([[1.5, 2.5]])
+    assert x.item(1) == x.item(0, 1) == 2.5 and f"{x[0, 1]:.2f}" == "2.50" and len(x) == 1
+    assert [row.tolist() for row in x] == [[1.5, 2.5]]
+    with pytest.raises(ValueError, match=r"^item: a tensor of shape \(1, 2\) has 2 elements"):
+        x.item()
+    with pytest.raises(TypeError, match="^iteration over a 0-d tensor"):
+        iter(x[0, 0])
+    with pytest.raises(TypeError, match=r"^x\[i\] = v would overwrite"):
+        x[0] = 1.0
+    copied = copy.deepcopy(x)
+    copied.data[...] = 0
+    assert x.tolist() == [[1.5, 2.5]] and not np.shares_memory(np.array(x, copy=True), x.data)
+    assert x.__array__(np.float64).dtype == np.float64 and np.shares_memory(x.numpy(), x.data)
+    assert np.shares_memory(x.detach().data, x.data)
+
+
+# --- what becomes an array ---
+
+
+def test_dtypes_of_what_is_read() -> None:
+    f32, f64, i64 = np.float32, np.float64, np.int64
+    for x, how, dtype in [
+        ([1.0, 2.0], {}, f32), ([1, 2], {}, i64), ([1, 2.0], {}, f32), (1.0, {}, f32), (range(3), {}, i64),
+        ([np.float64(1), 2], {}, f64), ([[1.0], np.ones(1)], {}, f64), (np.ones(2), {}, f64), ([True], {}, bool),
+        ([1, 2], {"dtype": f64}, f64), (np.ones(2), {"dtype": f32}, f32), ([1.0], {"beside": f64}, f64),
+        ([1], {"beside": f64}, f64), (np.ones(1, f32), {"beside": f64}, f32), ([True], {"beside": f64}, bool),
+        (tt.tensor([1.0]), {}, f32), (np.ones(2, np.float16), {}, np.float16), ((np.float32(1), 2.0), {}, f32),
+    ]:
+        y = as_array(x, **how)
+        assert y.dtype == dtype and y.tolist() == np.asarray(getattr(x, "data", x)).tolist(), (x, how)
+
+
+def test_copies_of_what_is_read() -> None:
+    a = np.ones(2)
+    assert as_array(a) is a and as_array(Tensor(a)) is a and as_array(a, np.float64) is a
+    for x in a, Tensor(a):
+        assert not np.shares_memory(as_array(x, copy=True), a)
+        assert not np.shares_memory(as_array(x, np.float64, copy=True), a)
+
+
+@pytest.mark.parametrize("f, error, text", [
+    (lambda: as_array([1], np.complex64), TypeError, "got dtype complex64; expected one of real numbers"),
+    (lambda: as_array([1j]), TypeError, "list gave dtype complex128; expected real numbers"),
+    (lambda: as_array("a"), TypeError, "str gave dtype <U1"),
+    (lambda: as_array([[1], [1, 2]]), ValueError, "setting an array element .*; expected numbers, in an array"),
+    (lambda: as_array([300], np.uint8), OverflowError, "Python integer 300 .*; expected numbers that the dtype"),
+    (lambda: as_array(np.ma.ones(2)), TypeError, "got a masked array"),
+])
+def test_what_can_not_be_read(f: Callable[[], Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=f"^tensor: {text}"):
+        f()

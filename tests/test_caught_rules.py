@@ -25,7 +25,7 @@ def leaf(*shape: int, dtype: Any = np.float64) -> Tensor:
 @pytest.mark.parametrize("key, value, expected", [
     ("axis", np.int64(1), 1), ("axis", np.array(1), 1), ("axis", np.array([0, 1]), (0, 1)), ("axis", [np.int8(1)], [1]),
     ("axis", (np.int8(1), 0), (1, 0)), ("axis", tt.tensor([0, 1]), (0, 1)), ("axis", tt.tensor(1), 1),
-    ("ddof", np.array(1.5), 1.5), ("ddof", np.float32(0.5), 0.5), ("flag", np.True_, True), ("flag", np.array(True), True),
+    ("ddof", np.array(1.5), 1.5), ("ddof", np.float64(1.5), 1.5), ("ddof", np.float32(0.5), 0.5), ("flag", np.True_, True), ("flag", np.array(True), True),
     ("axis", ((np.int8(1), 2), [np.int16(3)]), ((1, 2), [3])), ("axis", None, None), ("axis", "x", "x"),
 ])
 def test_parameters_are_plain(key: str, value: Any, expected: Any) -> None:
@@ -37,7 +37,7 @@ def test_parameters_are_plain(key: str, value: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize("key, value", [("index", np.array(1)), ("values", np.array([1, 2])), ("x", np.complex64(1)),
                                         ("x", np.longdouble(1)), ("x", np.array("a")), ("axis", (1, 2)), ("axis", [1]),
-                                        ("axis", (1, np.array([2]))), ("axis", (slice(1), None, ..., int))])
+                                        ("axis", (1, np.array([2]))), ("axis", range(2)), ("axis", (slice(1), None, ..., int))])
 def test_parameters_that_are_plain_stay_the_same_object(key: str, value: Any) -> None:
     assert plain(key, value) is value
 
@@ -47,6 +47,12 @@ def test_parameters_of_a_mixed_sequence_keep_arrays() -> None:
     assert plain("axis", [np.int8(1), a])[1] is a and plain("x", tt.tensor([1, 2])).dtype == np.int64
     with pytest.raises(TypeError, match=r"^parameter 'q' is a tensor that requires grad.*give q.detach\(\)"):
         plain("q", leaf(2))
+
+
+@pytest.mark.parametrize("key", "shape newshape new_shape axes axis reps shift source destination dims ord "
+                                "window_shape".split())
+def test_arrays_of_sizes_are_tuples(key: str) -> None:
+    assert plain(key, np.array([2, 1])) == (2, 1)
 
 
 # --- names ---
@@ -92,12 +98,8 @@ def test_calls_are_read_as_numpy_reads_them(args: Any, kwargs: Any, expected: An
     assert answer.__name__ == "mine" and getattr(answer, "__wrapped__") is mine
 
 
-def test_calls_that_numpy_refuses() -> None:
+def test_calls_that_can_not_be_answered() -> None:
     answer = answering(mine, theirs)
-    with pytest.raises(TypeError, match=r"theirs: 6 arguments came; expected 5 at most; see its signature \(a: "):
-        answer(1, 2, None, False, True, 6)
-    with pytest.raises(TypeError, match=r"theirs: parameter 'keepdims' came twice; expected it once"):
-        answer(1, 2, None, False, keepdims=True)
     with pytest.raises(TypeError, match="out"):
         answer(1, 2, "somewhere")
     with pytest.raises(TypeError, match="where"):
@@ -108,6 +110,34 @@ def test_answers_to_functions_of_many_arguments() -> None:
     assert answering(spread, many)(1, 2, 3) == (1, (2, 3)) and answering(spread, many)(1) == (1, ())
     assert answering(alone, theirs)(1, 2) == (1, 2), "by position in NumPy, by keyword here"
     assert answering(alone, theirs)(1, 2, None) == (1, 2)
+    assert answering(mine, 5)(*range(3)) == (0, 1, 2)  # type: ignore[arg-type]
+
+
+def test_inputs_have_their_positions_whatever_they_are_called() -> None:
+    def ours(x: Any, y: Any, axis: Any = 0, **names: Any) -> Any:
+        return x, y, axis, names
+
+    setattr(ours, "arity", 2)
+    answer = answering(ours, lambda a, b, axis=0, out=None: None)
+    assert answer(1, 2, 3) == answer(1, 2, 3, None) == (1, 2, 3, {})
+
+    def op(x: Any = 5, **names: Any) -> Any:
+        return x, names
+
+    setattr(op, "arity", 1)
+    assert answering(op, theirs)(out=None, a=1) == (5, {"a": 1}), "an op translates its own inputs"
+    assert answering(lambda x, a=5: (x, a), theirs)(out=None, a=1, x=2) == (2, 1)
+    assert answering(lambda x, keepdims=False, axis=None: (x, keepdims, axis), theirs)(1, 2) == (1, False, 2)
+
+
+def test_what_is_numpys_default_may_not_be_ours() -> None:
+    answer = answering(lambda x, axis=1: (x, axis), theirs)
+    assert answer(1, axis=None, out=None) == (1, None) and answer(1, out=None) == (1, 1)
+
+
+def test_a_reduction_with_options_is_the_op() -> None:
+    assert np.add.reduce(leaf(2), keepdims=True).op.name == "sum" == np.sum(leaf(2), keepdims=True).op.name
+    assert np.exp(leaf(2), dtype=np.float64).op.name == "exp"
 
 
 def test_full_names() -> None:
@@ -146,3 +176,163 @@ def test_out_is_refused() -> None:
     assert np.add.reduce(x, out=None).tolist() == x.data.sum()
     assert np.add(x, 1.0, dtype=np.float32).dtype == np.float32
     assert np.multiply.outer(x, out).shape == (2, 2) and np.subtract.reduce(x).item() == x.data[0] - x.data[1]
+
+
+# --- compositions ---
+
+
+class Pair(NamedTuple):
+    """As NumPy's named tuples of results."""
+
+    first: Any
+    second: Any
+
+
+def test_arrays_in_nested_sequences() -> None:
+    x, y = leaf(2), np.ones(2, np.float32)
+    tensors: list[Tensor] = []
+    dtypes: list[Any] = []
+    collect([x, (y, [x]), 1.0], tensors, dtypes)
+    assert all(t is x for t in tensors) and len(tensors) == 2 and dtypes == [x.dtype, y.dtype, x.dtype]
+    collect([x, y], tensors)
+    assert len(tensors) == 3 and len(dtypes) == 3
+    assert holds_arrays([1, (2, y)]) and not holds_arrays([1, (2, 3)]) and holds_arrays(x) and not holds_arrays([])
+
+
+@pytest.mark.parametrize("x, dtype, expected", [
+    (1.5, None, None), (1.5, np.float64, np.float64), (1, np.float32, np.float32), ([1.0, 2], np.float64, np.float64),
+    ([], np.float32, None), ([1, 2], None, np.int64), ((1.0, 2.0), None, np.float32),
+    (np.ones(2, np.float16), np.float64, np.float16)])
+def test_numbers_take_the_dtype_beside_them(x: Any, dtype: Any, expected: Any) -> None:
+    found = typed(x, dtype and np.dtype(dtype))
+    assert (found is x) if expected is None else found.dtype == expected
+
+
+def test_numbers_beside_arrays_in_a_list() -> None:
+    y = leaf(2)
+    found = typed([y, [1.0, y]], y.dtype)
+    assert type(found) is list and found[0] is y and type(found[1]) is list and found[1][0].dtype == np.float64
+    assert type(typed((y, 1.0), y.dtype)) is tuple
+
+
+def test_results_keep_their_kind() -> None:
+    y = np.ones(2)
+    assert apart(Pair(1, 2), [3, 4]) == Pair(3, 4) and apart([1], [2]) == [2] and apart((1,), [2]) == (2,)
+    found = held(Pair(y, [np.float32(1), "text"]))
+    assert type(found) is Pair and type(found.first) is Tensor and not found.first.needs
+    assert type(found.second[0]) is Tensor and found.second[0].dtype == np.float32 and found.second[1] == "text"
+    with pytest.raises(TypeError, match="complex"):
+        held(np.ones(2) * 1j)
+
+
+def made(numpy: Any, composition: Any, inputs: str = "") -> Any:
+    return differentiated("made", numpy, composition, inputs)
+
+
+def twice(a: Any, k: Any = 2.0) -> Any:
+    return a * k
+
+
+def test_a_composition_is_called_where_a_gradient_is_wanted() -> None:
+    calls: list[Any] = []
+
+    def composition(a: Any, k: Any = 2.0) -> Any:
+        calls.append(a)
+        return a * k
+
+    f = made(twice, composition)
+    x = leaf(2)
+    assert type(f(x.data)) is np.ndarray and not f(x.detach()).needs and not f(Tensor(np.arange(2))).needs
+    with tt.no_grad():
+        y = f(x)
+        assert type(y) is Tensor and not y.needs
+    assert not calls
+    assert tt.grad(f(x, 3.0).sum(), x).tolist() == [3, 3] and len(calls) == 1 and calls[0] is x
+    empty = f(leaf(0))
+    assert len(calls) == 1 and empty.needs and empty.shape == (0,)
+    assert f.__name__ == f.__qualname__ == "made"
+    assert str(inspect.signature(f)) == "(a, k=2.0)"
+
+
+def test_a_composition_that_reads_numpys_value() -> None:
+    def half(a: Any) -> Any:
+        return a / 2
+
+    def composition(a: Any, *, value: Any) -> Any:
+        assert type(value) is np.ndarray
+        return a * (value / a.data)
+
+    f, x = made(half, composition), leaf(2)
+    np.testing.assert_allclose(tt.grad(f(x).sum(), x).data, 0.5)
+    assert "value" not in inspect.signature(f).parameters
+
+
+def test_values_are_numpys_to_the_bit() -> None:
+    x = leaf(3)
+    y = made(lambda a: a + 0.25, lambda a: a + 0.5)(x)
+    assert y.tolist() == (x.data + 0.25).tolist() and y.needs
+    narrow = made(lambda a: (a * 2).astype(np.float32), lambda a: a * 2)(x)
+    assert narrow.dtype == np.float32 and tt.grad(narrow.sum(), x).dtype == np.float64
+    assert made(lambda a: a, lambda a: a)(x) is x
+    assert not made(lambda a: a > 0, lambda a: a)(x).needs
+    first, second = made(lambda a: (a, a > 0), lambda a: (a * 1.0, a > 0))(x)
+    assert first.needs and not second.needs
+    with pytest.raises(RuntimeError, match=r"^made: its composition gave shape \(3, 1\); expected \(3,\)"):
+        made(lambda a: a, lambda a: a[:, None])(x)
+    assert adopted("made", x.data, x.data, [x]).needs is False
+
+
+def test_inputs_of_a_composition() -> None:
+    f = made(lambda a, b=1.0, q=0.0: a * b + q, lambda a, b=1.0, q=0.0: a * b + q, "a b")
+    x, narrow = leaf(2), leaf(2, dtype=np.float32)
+    assert [g.tolist() for g in tt.grad(f(x, x).sum(), [x])] == [(2 * x.data).tolist()]
+    assert f(narrow, 2.5).dtype == np.float32 and f(narrow, [1.5, 2.5]).dtype == np.float32
+    assert f(x, [1.1, 2.0]).tolist() == (x.data * [1.1, 2.0]).tolist(), "lists beside float64 are float64"
+    with pytest.raises(TypeError, match=r"^made: parameter 'q' is a tensor that requires grad.*; expected made\(a, b=1"):
+        f(x, 1.0, leaf())
+    assert f(x, q=tt.tensor(1.0)).tolist() == (x.data + 1).tolist()
+    with pytest.raises(TypeError, match=r"^made: got an unexpected keyword argument 'dim'; it is 'axis'.*|^made: .*dim"):
+        f(x, dim=1)
+
+
+def test_what_would_write_is_refused_or_kept_from_it() -> None:
+    x = leaf(4)
+    before = x.data.copy()
+    with pytest.raises(TypeError, match=r"^median: out= would lose the gradient; write y = median\(...\) without out"):
+        np.median(x, out=np.ones(()))
+    np.median(x, overwrite_input=True)
+    assert x.data.tolist() == before.tolist()
+    assert np.median(x, out=None).needs
+
+
+def test_numpys_errors_are_in_the_functions_name() -> None:
+    def failing(error: BaseException) -> Any:
+        def numpy(a: Any) -> Any:
+            raise error
+
+        return made(numpy, lambda a: a)
+
+    with pytest.raises(RuntimeError, match=r"^made: odd; expected inputs that fit; see help\(made\)"):
+        failing(RuntimeError("odd"))(leaf(2))
+    with pytest.raises(tt.CompileError, match="^its own words"):
+        failing(tt.CompileError("its own words"))(leaf(2))
+    for error in ValueError, TypeError, IndexError, np.linalg.LinAlgError:
+        with pytest.raises(error, match="^made: odd"):
+            failing(error("odd"))(leaf(2))
+
+
+def test_functions_without_a_derivative() -> None:
+    x = leaf(4)
+    assert type(np.argwhere(x)) is Tensor and type(OBSERVED["np.searchsorted"](x.data, 1.0)) is not Tensor
+    assert np.searchsorted(np.sort(x.data), x).tolist() == np.searchsorted(np.sort(x.data), x.data).tolist()
+    assert np.searchsorted(a=x.data, v=x, side="right").dtype == np.int64
+    with pytest.raises(ValueError, match="^digitize: bins must be monotonic"):
+        np.digitize(x, np.array([1.0, 3.0, 2.0]))
+    assert "It has no derivative." in (OBSERVED["np.searchsorted"].__doc__ or "")
+    assert list(inspect.signature(OBSERVED["np.searchsorted"]).parameters)[:2] == ["a", "v"]
+
+
+def test_records_of_compositions() -> None:
+    assert COMPOSED["diff"].numpy is np.diff and COMPOSED["diff"].inputs and COMPOSED["linalg.svd"].name == "linalg.svd"
+    assert public("linalg.svd") is NAMESPACES["linalg"]["svd"] and public("diff") is tt.diff
+    assert tt.divmod is COMPOSED["divmod"].function and tt.divmod.__name__ == tt.divmod.__qualname__ == "divmod"

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor import define
 from tinytensor.compose import COMPOSED, OBSERVED, adopted, apart, collect, differentiated, held, holds_arrays, typed
-from tinytensor.core import NUMPY, Tensor
-from tinytensor.define import NAMESPACES, public
+from tinytensor.core import NUMPY, REGISTRY, Tensor
+from tinytensor.define import NAMESPACES, Every, as_called, ours, public
 from tinytensor.dispatch import NEAREST, answering, full_name, parameters_of, plain, spelled, unknown
 
 R = np.random.default_rng(0)
@@ -416,3 +417,53 @@ def test_records_of_compositions() -> None:
     assert COMPOSED["diff"].numpy is np.diff and COMPOSED["diff"].inputs and COMPOSED["linalg.svd"].name == "linalg.svd"
     assert public("linalg.svd") is NAMESPACES["linalg"]["svd"] and public("diff") is tt.diff
     assert tt.divmod is COMPOSED["divmod"].function and tt.divmod.__name__ == tt.divmod.__qualname__ == "divmod"
+
+
+# --- definitions ---
+
+
+def test_what_a_users_op_needs_is_there() -> None:
+    assert sorted(define.__all__) == ["Domain", "NONZERO", "POSITIVE", "REAL", "S", "expose", "op", "row"]
+    assert all(hasattr(define, name) for name in define.__all__)
+
+    @define.expose()
+    def of_my_own_(x: Any) -> Any:
+        return x
+
+    assert of_my_own_.__name__ == of_my_own_.__qualname__ == "of_my_own" and not hasattr(Tensor, "of_my_own")
+    assert not ours(of_my_own_) and ours(tt.exp) and "of_my_own" not in NAMESPACES[""]
+
+
+def test_methods_are_those_that_say_so() -> None:
+    mine = set(NAMESPACES[""]) | {name for names in NAMESPACES.values() for name in names}
+    none = {"median", "argwhere", "einsum", "compress_", "piecewise", "vecdot", "pad", "diff", "where", "concatenate",
+            "stack", "isin", "digitize", "linspace", "array_split", "svd", "det", "interp", "one_hot", "linear"}
+    assert none & mine > {"median", "pad"} and not [name for name in none if hasattr(Tensor, name)]
+    assert all(hasattr(Tensor, name) for name in ("split", "flatten", "ravel", "argmax", "searchsorted", "trace"))
+    assert tt.concat is tt.concatenate and tt.pow is tt.power and tt.abs is tt.absolute
+
+
+def test_reduce_goes_along_the_first_axis() -> None:
+    x = leaf(2, 3)
+    assert np.add.reduce(x).shape == (3,) and np.sum(x).shape == () and np.add.reduce(x, 1, None).shape == (2,)
+    assert np.maximum.reduce(x, axis=None).shape == ()
+
+
+def kinds(f: Any) -> list[str]:
+    return [f"{'*' if p.kind is p.VAR_POSITIONAL else '=' if p.kind is p.KEYWORD_ONLY else ''}{p.name}"
+            for p in inspect.signature(f).parameters.values()]
+
+
+def test_signatures_are_those_of_a_call() -> None:
+    assert kinds(tt.reshape) == ["x", "*shape", "=order", "=copy"] and kinds(tt.transpose) == ["x", "*axes"]
+    assert kinds(tt.concatenate) == ["arrays", "axis", "dtype", "casting"] and kinds(tt.exp) == ["x"]
+    assert kinds(tt.softmax) == ["x", "axis"] and kinds(tt.add) == ["a", "b"]
+    assert [p.default for p in as_called(lambda x, *, k=3, m=4: None, False).parameters.values()][1:] == [3, 4]
+    assert [kind.name for kind in (p.kind for p in as_called(lambda x, *, k=3: None, False).parameters.values())] == [
+        "POSITIONAL_OR_KEYWORD"] * 2
+
+
+def test_a_rule_for_every_input() -> None:
+    rules = Every(lambda g, y, i, *inputs: (g, i))
+    assert [rule(1, None) for rule, _ in zip(rules, range(3), strict=False)] == [(1, 0), (1, 1), (1, 2)]
+    assert len(rules) == 1 and REGISTRY["stack"].rules[5] is not None

@@ -467,3 +467,42 @@ def test_a_rule_for_every_input() -> None:
     rules = Every(lambda g, y, i, *inputs: (g, i))
     assert [rule(1, None) for rule, _ in zip(rules, range(3), strict=False)] == [(1, 0), (1, 1), (1, 2)]
     assert len(rules) == 1 and REGISTRY["stack"].rules[5] is not None
+
+
+def test_records_of_ops() -> None:
+    power, stack, halving = REGISTRY["power"], REGISTRY["stack"], REGISTRY["prod"]
+    assert power.broadcasts and power.analytic and len(power.domain) == 2 and len(power.samples) > 5
+    assert not stack.broadcasts and not REGISTRY["max"].analytic and power.definition is None and halving.definition
+    assert (tt.linear.arity, tt.power.arity, tt.stack.arity) == (3, 2, 1)  # type: ignore[attr-defined]
+    assert tt.sum.__name__ == tt.sum.__qualname__ == "sum" and "The sum" in (tt.sum.__doc__ or "")
+    assert kinds(tt.sum) == ["a", "axis", "dtype", "out", "keepdims", "initial", "where"]
+    assert NUMPY[np.sum] is tt.sum, "it has NumPy's parameters"
+
+
+# --- powers, sinc ---
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_powers_are_products(dtype: Any) -> None:
+    a = R.uniform(0.1, 5, 50).astype(dtype)
+    for b, expected in {-1: 1 / a, 0: a / a, 0.5: np.sqrt(a), 1: a, 2: a * a, 3: a * a * a, 2.5: a**2.5}.items():
+        y = tt.power(a, b)
+        assert y.dtype == dtype and y.tolist() == expected.tolist() and y is not a
+    assert tt.power(3, 2) == 9 and tt.power(np.array([2, 3]), 3).tolist() == [8, 27]
+
+
+def test_slopes_of_powers_at_special_points() -> None:
+    a = Tensor(np.array([0.0, 0.0, np.inf, 2.0, 3.0]), requires_grad=True)
+    for kind in np.int64, np.uint8, np.float64:
+        b = np.array([0, 1, 0, 1, 2]).astype(kind)
+        expected = [0, 1, 0 if kind is not np.float64 else np.nan, 1, 6]
+        found = tt.grad(np.power(a, b), a, np.ones(5)).data
+        np.testing.assert_array_equal(found[[0, 1, 3, 4]], np.array(expected)[[0, 1, 3, 4]])
+        assert kind is np.float64 or found[2] == 0
+    assert tt.grad(np.power(a, np.array([True, False] * 2 + [True])), a, np.ones(5)).tolist() == [1, 0, 1, 0, 1]
+
+
+def test_slopes_of_sinc_far_away() -> None:
+    x = Tensor(np.array([50.5, -50.5, 0.0]), requires_grad=True)
+    np.testing.assert_allclose(tt.grad(np.sinc(x), x, np.ones(3)).data,
+                               [-1 / np.pi / 50.5**2, 1 / np.pi / 50.5**2, 0], rtol=1e-12, atol=1e-15)

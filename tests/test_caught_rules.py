@@ -1,6 +1,7 @@
 """What mutants of the dispatch and of the rules changed and no other test saw: each test here caught some."""
 
 import inspect
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from tinytensor.compose import COMPOSED, OBSERVED, adopted, apart, collect, diff
 from tinytensor.core import NUMPY, REGISTRY, Tensor
 from tinytensor.define import NAMESPACES, Every, as_called, ours, public
 from tinytensor.dispatch import NEAREST, answering, full_name, parameters_of, plain, spelled, unknown
+from tinytensor.testing import gradcheck
 
 R = np.random.default_rng(0)
 
@@ -506,3 +508,149 @@ def test_slopes_of_sinc_far_away() -> None:
     x = Tensor(np.array([50.5, -50.5, 0.0]), requires_grad=True)
     np.testing.assert_allclose(tt.grad(np.sinc(x), x, np.ones(3)).data,
                                [-1 / np.pi / 50.5**2, 1 / np.pi / 50.5**2, 0], rtol=1e-12, atol=1e-15)
+
+
+# --- indices ---
+
+
+def test_indices_that_are_refused() -> None:
+    x = leaf(3, 2)
+    for index in "a", 1.0, [1.5], (0, [0.5]):
+        with pytest.raises(IndexError, match=r"^getitem: an index of dtype .* came; expected integers, booleans or sl"):
+            x[index]
+    with pytest.raises(TypeError, match=r"^take: indices of dtype bool came; expected integers; for a mask write"):
+        np.take(x, np.array([True]))
+    with pytest.raises(ValueError, match=r"^take: mode='odd' came; expected 'raise', 'wrap' or 'clip'"):
+        np.take(x, [0], mode="odd")  # type: ignore[call-overload]
+    with pytest.raises(IndexError, match=r"^take: 1 indices came for an axis without elements"):
+        np.take(leaf(0, 2), [0], axis=0, mode="wrap")
+    assert np.take(leaf(0, 2), np.zeros(0, int), axis=0, mode="wrap").shape == (0, 2)
+    assert x[[]].shape == (0, 2) and x[(None, True, ...)].shape == (1, 1, 3, 2) and x[np.int64(1)].shape == (2,)
+
+
+TABLES = [(1, 3), (4, 1), (128, 3), (129, 3), (300, 1)]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("n, width", TABLES)
+def test_scatter_adds_what_is_picked_twice(n: int, width: int, dtype: Any) -> None:
+    for rows in np.array([0, n - 1, -1, 0]), np.array([[0, n - 1]], np.uint8 if n < 256 else np.uint16), np.array([-n]):
+        x = R.integers(1, 9, (*rows.shape, width)).astype(dtype)
+        z = np.zeros((n, width), dtype)
+        np.add.at(z, rows, x)
+        y = tt.scatter(x, rows, (n, width))
+        assert y.dtype == dtype and y.tolist() == z.tolist()
+    for rows in np.array([n]), np.array([-n - 1]):
+        with pytest.raises(IndexError):
+            tt.scatter(np.ones((1, width), dtype), rows, (n, width))
+
+
+@pytest.mark.parametrize("n, width", TABLES)
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_a_row_that_is_not_finite_touches_no_other(n: int, width: int, bad: float) -> None:
+    x = np.ones((3, width))
+    x[1] = bad
+    with np.errstate(invalid="ignore"):
+        y = tt.scatter(x, np.array([0, n - 1, 0]), (n, width))
+    assert n == 1 or (y[0].tolist() == [2] * width and not np.isfinite(y[-1]).any())
+    assert not y[1:-1].any()
+
+
+@pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
+@pytest.mark.parametrize("axis", [None, 0, 1, -1, 2])
+def test_take_is_numpys_and_gives_back(axis: Any, mode: Any) -> None:
+    x = leaf(2, 3, 4)
+    indices = np.array([1, 0, -1, 1]) if mode == "raise" else np.array([-30, 1, 31, 1])
+    y = np.take(x, indices, axis, mode=mode)
+    assert y.tolist() == np.take(x.data, indices, axis, mode=mode).tolist()
+    g = R.integers(1, 9, y.shape).astype(float)
+    picked = np.take(np.arange(24).reshape(2, 3, 4), indices, axis, mode=mode)
+    assert tt.grad(y, x, g).ravel().tolist() == np.bincount(picked.ravel(), g.ravel(), 24).tolist()
+
+
+def test_take_from_a_number() -> None:
+    x = leaf()
+    for axis in None, 0, -1:
+        assert tt.grad(np.take(x, [0, 0], axis), x, np.ones(2)).tolist() == 2
+    assert np.take(x, [5], mode="clip").tolist() == [x.item()]
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, None])
+def test_take_along_axis_gives_back(axis: Any) -> None:
+    x = leaf(2, 3, 2)
+    indices = np.array([3, 3, 0]) if axis is None else R.integers(-2, 2, (2, 3, 2))
+    y = np.take_along_axis(x, indices, axis)
+    assert y.tolist() == np.take_along_axis(x.data, indices, axis).tolist()
+    picked = np.take_along_axis(np.arange(12).reshape(2, 3, 2), indices, axis)
+    g = R.integers(1, 9, y.shape).astype(float)
+    assert tt.grad(y, x, g).ravel().tolist() == np.bincount(picked.ravel(), g.ravel(), 12).tolist()
+
+
+# --- reductions ---
+
+
+def test_ddof_has_one_name_at_a_time() -> None:
+    for name in "var", "std":
+        with pytest.raises(ValueError, match=f"^{name}: ddof=1 and correction=1 were got; expected one of them"):
+            getattr(tt, name)(leaf(3), ddof=1, correction=1)
+        assert getattr(tt, name)(leaf(3), correction=0).shape == getattr(tt, name)(leaf(3), ddof=0, correction=1).shape
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 2), (-1, 1), ()])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "std", "max", "min", "prod", "logsumexp"])
+def test_reductions_of_every_axis(name: str, keepdims: bool, axis: Any) -> None:
+    if name in ("std", "logsumexp") and axis == ():
+        return
+    f, x = getattr(tt, name), leaf(2, 3, 2)
+    y = f(x, axis=axis, keepdims=keepdims)
+    expected = (np.log(np.exp(x.data).sum(axis, keepdims=keepdims)) if name == "logsumexp" else
+                getattr(np, name)(x.data, axis=axis, keepdims=keepdims))
+    np.testing.assert_allclose(y.data, expected, rtol=1e-12)
+    assert gradcheck(lambda x: f(x, axis=axis, keepdims=keepdims), x.data, order=2)
+
+
+def test_extremes_of_ties_and_nans() -> None:
+    x = Tensor(np.array([[1.0, 3, 3], [np.nan, 2, 5]]), requires_grad=True)
+    for f, rows in (tt.max, [[0, 0.5, 0.5], [1, 0, 0]]), (tt.min, [[1, 0, 0], [1, 0, 0]]):
+        assert tt.grad(f(x, axis=1), x, np.ones(2)).tolist() == rows
+        assert tt.grad(f(x), x).tolist() == [[0, 0, 0], [1, 0, 0]]
+        assert tt.grad(f(x, axis=1), x, np.ones(2), create_graph=True).tolist() == rows
+
+
+def test_logsumexp_of_what_is_not_finite() -> None:
+    rows = np.array([[np.inf, 0.0], [-np.inf, -np.inf], [-np.inf, 3.0], [1e4, 1e4]])
+    x = Tensor(rows, requires_grad=True)
+    with np.errstate(divide="ignore"):
+        y = tt.logsumexp(x, axis=1)
+    assert y.tolist() == [np.inf, -np.inf, 3, 1e4 + np.log(2)]
+    assert tt.grad(y, x, np.ones(4)).tolist() == [[1, 0], [0.5, 0.5], [0, 1], [0.5, 0.5]]
+    for shape, axis in ((0, 2), 0), ((2, 0), 1), ((0,), None):
+        assert np.all(np.isneginf(tt.logsumexp(np.ones(shape), axis=axis)))
+    assert tt.logsumexp(np.ones((2, 0)), axis=1, keepdims=True).shape == (2, 1)
+
+
+def test_users_may_answer_for_what_has_no_answer() -> None:
+    def mine_(x: Any) -> Any:
+        return x
+
+    define.refuse_taken(mine_, "mine_", True, (np.roots,), ())
+    for answer, taken in (answering(mine_, np.roots), False), (answering(tt.exp, np.roots), True):
+        NUMPY[np.roots] = answer
+        try:
+            with pytest.raises(ValueError, match="^define: roots of NumPy") if taken else nullcontext():
+                define.refuse_taken(mine_, "mine_", True, (np.roots,), ())
+        finally:
+            del NUMPY[np.roots]
+
+
+@pytest.mark.parametrize("name", ["max", "min", "sum", "mean", "var", "std", "prod"])
+def test_slopes_of_reductions_compile(name: str) -> None:
+    def slope(x: Any) -> Any:
+        x = tt.tensor(x, requires_grad=True)
+        return tt.grad(getattr(tt, name)(x), x)
+
+    x = R.uniform(0.1, 0.9, (2, 3))
+    step = tt.compile(slope)
+    for _ in range(3):
+        assert step(x).tolist() == slope(x).tolist()

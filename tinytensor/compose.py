@@ -234,9 +234,9 @@ def following(y: Any, tensors: Sequence[Tensor]) -> Any:
     """NumPy's results as outputs of Tensors without elements, so that a backward pass gets there."""
     if isinstance(y, SEQUENCE):
         return apart(y, [following(part, tensors) for part in y])
-    for x in tensors:
+    for x in tensors if floating(y) else ():
         if x.needs:
-            y = PUBLIC["add"](y, PUBLIC["astype"](PUBLIC["sum"](x), y.dtype if y.dtype.kind == "f" else x.dtype))
+            y = PUBLIC["add"](y, PUBLIC["astype"](PUBLIC["sum"](x), y.dtype))
     return y
 
 

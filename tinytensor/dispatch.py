@@ -6,6 +6,7 @@ It computes nothing, and knows no op.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from functools import cache
 from types import EllipsisType, NoneType
@@ -71,20 +72,23 @@ def spelled(numpy: Function | None, ours: Function, inputs: int) -> dict[str, st
     """What NumPy calls the first inputs of a function, where we call them something else."""
     theirs = parameters_of(numpy) if callable(numpy) else {}
     names = [p.name for p in parameters_of(ours).values()][:inputs]
-    return {a: b for a, b in zip(theirs, names) if a != b and a not in names}  # noqa: B905 (ours alone are counted)
+    return {a: b for a, b in zip(theirs, names) if a not in names}  # noqa: B905 (ours alone are counted)
 
 
 def answering(ours: Function, numpy: Function) -> Function:
-    """`ours`, called as NumPy's function is: by its positions and names, and with its defaults written out."""
+    """`ours`, called as NumPy's function is: by its positions and names, and with its defaults written out.
+
+    Calls that do not fit NumPy's signature do not get here: NumPy refuses them before it asks a Tensor.
+    """
     known: list[tuple[int, frozenset[str]]] = []  # how many positions agree, and our names; found at the first call
 
     def look() -> tuple[int, frozenset[str]]:
         theirs, mine = list(parameters_of(numpy).values()), list(parameters_of(ours).values())
         inputs = getattr(ours, "arity", 1)
-        agree = next((i for i, p in enumerate(theirs) if p.kind is p.VAR_POSITIONAL or (i >= inputs and (
-            i >= len(mine) or mine[i].name != p.name or mine[i].kind is p.KEYWORD_ONLY))), len(theirs))
+        agree = next((i for i, p in enumerate(theirs) if i >= inputs and (
+            i >= len(mine) or mine[i].name != p.name or mine[i].kind is p.KEYWORD_ONLY)), len(theirs))
         if any(p.kind is p.VAR_POSITIONAL for p in theirs) or not theirs:
-            agree = 10**9
+            agree = sys.maxsize
         known.append((agree, frozenset(p.name for p in mine)))
         return known[0]
 
@@ -94,11 +98,6 @@ def answering(ours: Function, numpy: Function) -> Function:
             return ours(*args, **kwargs)
         theirs = list(parameters_of(numpy).values())
         given = {p.name: x for p, x in zip(theirs[agree:], args[agree:])}  # noqa: B905 (fewer may come)
-        if len(args) > len(theirs) and agree < 10**9:
-            raise TypeError(f"{full_name(numpy)}: {len(args)} arguments came; expected {len(theirs)} at most; see its "
-                            f"signature {inspect.signature(numpy)}")
-        for key in given.keys() & kwargs.keys():
-            raise TypeError(f"{full_name(numpy)}: parameter {key!r} came twice; expected it once, by position or name")
         given |= kwargs
         defaults = {p.name: p.default for p in theirs}
         given = {k: x for k, x in given.items() if k in names or x is not defaults.get(k, answer)}
@@ -129,10 +128,8 @@ def __array_ufunc__(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **
             name = ufunc.__name__
             raise TypeError(f"np.{name}: out= (or `array {name}= tensor`, in-place) would lose the gradient; write "
                             f"y = np.{name}(...) without out")
-        if method in NUMPY and (answer is None or method == "__call__"):
+        if answer is None or method == "__call__":
             return NUMPY[method](ufunc, answer, *inputs, **kwargs)
-        if answer is None:
-            raise unknown(ufunc, method)
     return answer(*inputs, **kwargs)
 
 

@@ -133,18 +133,20 @@ def sum_one_hot(hot: Any, x: Any, out: Any = None) -> Any:
 @primitive
 def sum_elements(x: Any, rows: Any, n: int) -> Any:
     """`scatter_rows` for rows of one element, added up in float64."""
-    rows = np.where(rows < 0, rows + n, rows)
-    if x.dtype.itemsize > 8 or rows.max() >= n or rows.min() < 0:
-        return put_into_zeros(x, rows, (n,))
-    return np.bincount(rows, x, n).astype(x.dtype)
+    wrapped = np.where(rows < 0, rows + n, rows)
+    if x.dtype.itemsize > 8 or wrapped.max() >= n or wrapped.min() < 0:
+        return put_into_zeros(x, rows, (n,))  # subtle: not the wrapped ones, which NumPy would wrap once more
+    return np.bincount(wrapped, x, n).astype(x.dtype)
 
 
 @primitive
 def sum_sorted(x: Any, rows: Any, n: int) -> Any:
     """`scatter_rows` for many rows: those of x in the order of the rows they belong to, then summed run by run."""
-    rows = np.where(rows < 0, rows + n, rows)
-    order = np.argsort(rows, kind="stable")
-    rows = rows[order]
+    wrapped = np.where(rows < 0, rows + n, rows)
+    order = np.argsort(wrapped, kind="stable")
+    if wrapped[order[0]] < 0:
+        return put_into_zeros(x, rows, (n, x.shape[1]))  # NumPy's error
+    rows = wrapped[order]
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
     z = np.zeros((n, x.shape[1]), x.dtype)
     z[rows[starts]] = np.add.reduceat(x[order], starts, axis=0)

@@ -18,7 +18,7 @@ import pytest
 import tinytensor as tt
 from tinytensor import autograd
 from tinytensor.broadcasting import BLOCK, MANY, ones, sum_rows, unbroadcast, unit
-from tinytensor.core import NUMPY, REGISTRY, Tensor, as_array
+from tinytensor.core import NUMPY, REGISTRY, Tensor, as_array, first_tracer
 from tinytensor.modes import recording, state
 from tinytensor.ops.attention import future, spans
 from tinytensor.ops.fused import starts
@@ -369,10 +369,12 @@ def test_attention_of_no_places() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3,), ()])
-@pytest.mark.parametrize("f", [lambda x: x[...], lambda x: x[...] + x[...], lambda x: x.sum(), lambda x: x * 2.0 + x])
+@pytest.mark.parametrize("f", [lambda x: x[...], lambda x: x[...] + x[...], lambda x: x.sum(), lambda x: x * 2.0 + x,
+                               lambda x: (y := x.reshape(-1)) * y])
 def test_gradients_of_the_other_byte_order(f: Callable[[Any], Any], shape: tuple[int, ...]) -> None:
     """What reaches the leaf once, and what is a sum, which NumPy makes in the machine's order."""
-    x, z = leaf(*shape, dtype=">f8"), leaf(*shape)
+    z = leaf(*shape)
+    x = Tensor(z.data.astype(">f8"), requires_grad=True)
     g, expected = (tt.grad(f(t), t, np.ones(f(t).shape)) for t in (x, z))
     assert g.dtype.str == ">f8" and g.tolist() == expected.tolist()
 
@@ -413,7 +415,7 @@ def test_leaves_are_added_to_under_the_lock() -> None:
     with autograd.accumulating:
         thread = threading.Thread(target=(x * x).sum().backward)
         thread.start()
-        thread.join(0.05)
+        thread.join(0.2)
         assert thread.is_alive() and x.grad is None
     thread.join()
     np.testing.assert_allclose(x.grad, 2 * x.data)
@@ -553,6 +555,7 @@ def test_what_is_refused_in_place_is_named(name: str, symbol: str) -> None:
     with pytest.raises(TypeError, match=re.escape(f"p {symbol}= ...`")) as error:
         getattr(operator, name)(leaf(2), np.ones(2))
     assert str(error.value).startswith(f"{symbol}=: the tensor on the left")
+    assert getattr(Tensor, f"__{name}__").__name__ == f"__{name}__"
 
 
 # --- what a tensor says of itself ---
@@ -625,6 +628,39 @@ def test_copies_of_what_is_read() -> None:
         assert not np.shares_memory(as_array(x, np.float64, copy=True), a)
 
 
+class Exported:
+    """An array of a library that knows dlpack alone."""
+
+    array = np.arange(3, dtype=np.float32)
+
+    def __dlpack__(self, **how: Any) -> Any:
+        return self.array.__dlpack__(**how)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+
+class Readable(Exported):
+    """One that says by itself what NumPy reads."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.ones(2, np.float16)
+
+
+class Unreadable:
+    """What refuses to be an array."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise RuntimeError("no array")
+
+
+def test_other_libraries_arrays_are_read() -> None:
+    assert np.shares_memory(as_array(Exported()), Exported.array)
+    assert as_array(Readable()).dtype == np.float16
+    assert type(as_array(np.ones(2).view(np.recarray))) is np.ndarray
+    assert as_array([1], np.uint8).dtype == np.uint8
+
+
 @pytest.mark.parametrize("f, error, text", [
     (lambda: as_array([1], np.complex64), TypeError, "got dtype complex64; expected one of real numbers"),
     (lambda: as_array([1j]), TypeError, "list gave dtype complex128; expected real numbers"),
@@ -632,7 +668,52 @@ def test_copies_of_what_is_read() -> None:
     (lambda: as_array([[1], [1, 2]]), ValueError, "setting an array element .*; expected numbers, in an array"),
     (lambda: as_array([300], np.uint8), OverflowError, "Python integer 300 .*; expected numbers that the dtype"),
     (lambda: as_array(np.ma.ones(2)), TypeError, "got a masked array"),
+    (lambda: as_array(Unreadable()), TypeError, "Unreadable: no array; expected what NumPy reads"),
 ])
 def test_what_can_not_be_read(f: Callable[[], Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=f"^tensor: {text}"):
         f()
+
+
+def test_tracers_are_found_in_what_is_nested() -> None:
+    @tt.compile
+    def step(x: Any) -> Any:
+        nested = x, [1, x], (1, (2, x)), slice(x), slice(0, x), slice(0, 1, x), [slice(x)], (x, 1)
+        return x * all(first_tracer(a) is x for a in nested)
+
+    assert step(np.ones(1)).tolist() == [1]
+    assert first_tracer((1, [2], slice(3), np.ones(1))) is None
+
+
+def test_a_compiled_gradient_of_a_narrower_dtype() -> None:
+    """Of no axes, so that a number of the trace is converted."""
+    w = leaf(dtype=np.float32)
+    step = tt.compile(lambda v: tt.grad((w * v).sum(), w))
+    for k in 2.0, 3.0:
+        g = step(np.full(2, k))
+        assert g.dtype == np.float32 and g.item() == 2 * k
+
+
+def test_arrays_of_a_trace_are_read() -> None:
+    """Lists in which they are become arrays; a dtype and a copy are the trace's."""
+    @tt.compile
+    def step(x: Any) -> Any:
+        y = as_array(x, copy=True)
+        return (as_array([x, x]), as_array(Tensor(x)), as_array([x, 2 * x], np.float32), as_array(x, np.float32), y,
+                as_array(x) is x, y is x)
+
+    for k in 2.0, 3.0:
+        x = np.full(2, k)
+        listed, same, narrow, single, copied, shared, kept = step(x)
+        np.testing.assert_array_equal(listed, np.array([x, x]), strict=True)
+        np.testing.assert_array_equal(narrow, np.array([x, 2 * x], np.float32), strict=True)
+        np.testing.assert_array_equal(single, x.astype(np.float32), strict=True)
+        for y in same, copied:
+            np.testing.assert_array_equal(y, x, strict=True)
+        assert shared and not kept
+
+
+@pytest.mark.parametrize("f", [np.exp, lambda x: x * 2.0, lambda x: x * x, np.sum, lambda x: tt.where(True, x, x)])
+def test_values_without_axes_are_arrays(f: Callable[[Any], Any]) -> None:
+    for x in leaf(), Tensor(np.ones(())):
+        assert type(f(x).data) is np.ndarray

@@ -3,6 +3,7 @@
 They stand apart since they hold corners that no reader would look for: blocks, caches, long inputs, mixed dtypes.
 """
 
+import array
 import asyncio
 import copy
 import math
@@ -614,7 +615,9 @@ def test_dtypes_of_what_is_read() -> None:
         ([np.float64(1), 2], {}, f64), ([[1.0], np.ones(1)], {}, f64), (np.ones(2), {}, f64), ([True], {}, bool),
         ([1, 2], {"dtype": f64}, f64), (np.ones(2), {"dtype": f32}, f32), ([1.0], {"beside": f64}, f64),
         ([1], {"beside": f64}, f64), (np.ones(1, f32), {"beside": f64}, f32), ([True], {"beside": f64}, bool),
-        (tt.tensor([1.0]), {}, f32), (np.ones(2, np.float16), {}, np.float16), ((np.float32(1), 2.0), {}, f32),
+        (tt.tensor([1.0]), {}, f32), ([1.0], {"dtype": np.float16}, np.float16), ([f32(1), 2.0], {"beside": f64}, f32),
+        ([np.int8(1), 2], {"beside": f64}, i64), ([array.array("d", [1.0])], {}, f64),
+        (np.ones(2, np.float16), {}, np.float16), ((np.float32(1), 2.0), {}, f32),
     ]:
         y = as_array(x, **how)
         assert y.dtype == dtype and y.tolist() == np.asarray(getattr(x, "data", x)).tolist(), (x, how)
@@ -664,9 +667,11 @@ def test_other_libraries_arrays_are_read() -> None:
 @pytest.mark.parametrize("f, error, text", [
     (lambda: as_array([1], np.complex64), TypeError, "got dtype complex64; expected one of real numbers"),
     (lambda: as_array([1j]), TypeError, "list gave dtype complex128; expected real numbers"),
+    (lambda: as_array(np.array([1j])), TypeError, "ndarray gave dtype complex128"),
     (lambda: as_array("a"), TypeError, "str gave dtype <U1"),
     (lambda: as_array([[1], [1, 2]]), ValueError, "setting an array element .*; expected numbers, in an array"),
     (lambda: as_array([300], np.uint8), OverflowError, "Python integer 300 .*; expected numbers that the dtype"),
+    (lambda: as_array([2**63], np.int64), OverflowError, "Python int.* too large"),
     (lambda: as_array(np.ma.ones(2)), TypeError, "got a masked array"),
     (lambda: as_array(Unreadable()), TypeError, "Unreadable: no array; expected what NumPy reads"),
 ])
@@ -698,18 +703,19 @@ def test_arrays_of_a_trace_are_read() -> None:
     """Lists in which they are become arrays; a dtype and a copy are the trace's."""
     @tt.compile
     def step(x: Any) -> Any:
-        y = as_array(x, copy=True)
-        return (as_array([x, x]), as_array(Tensor(x)), as_array([x, 2 * x], np.float32), as_array(x, np.float32), y,
-                as_array(x) is x, y is x)
+        narrow = as_array(x, np.float32)
+        y = as_array(narrow, copy=True)
+        return (as_array([x, x]) * 1.0, as_array(Tensor(x)), as_array([x, 2 * x], np.float32), narrow, y,
+                as_array(x) is x, y is narrow)
 
     for k in 2.0, 3.0:
         x = np.full(2, k)
         listed, same, narrow, single, copied, shared, kept = step(x)
         np.testing.assert_array_equal(listed, np.array([x, x]), strict=True)
         np.testing.assert_array_equal(narrow, np.array([x, 2 * x], np.float32), strict=True)
-        np.testing.assert_array_equal(single, x.astype(np.float32), strict=True)
-        for y in same, copied:
-            np.testing.assert_array_equal(y, x, strict=True)
+        for y in single, copied:
+            np.testing.assert_array_equal(y, x.astype(np.float32), strict=True)
+        np.testing.assert_array_equal(same, x, strict=True)
         assert shared and not kept
 
 
@@ -717,3 +723,38 @@ def test_arrays_of_a_trace_are_read() -> None:
 def test_values_without_axes_are_arrays(f: Callable[[Any], Any]) -> None:
     for x in leaf(), Tensor(np.ones(())):
         assert type(f(x).data) is np.ndarray
+
+
+# --- what ops are given ---
+
+
+def test_operands_beside_tensors() -> None:
+    """Lists take the floating dtype beside them, whatever integers stand there too; what is not real is refused."""
+    x, whole, listed = leaf(2, dtype=np.float16), np.array([1, 2]), [1.0, 2.0]
+    assert (x + listed).dtype == (listed + x).dtype == tt.maximum(x, [1, 2]).dtype == np.float16
+    assert tt.where([True, False], x, [0.5, 1.0]).dtype == np.float16
+    assert tt.add(whole, [0.5, 1.0]).dtype == np.float64 and tt.subtract([3.0, 1.0], whole).tolist() == [2, -1]
+    for wrong, text in [(np.array([1j, 2]), "a complex number met"), (np.complex64(1), "a complex number met"),
+                        (1j, "a complex number met"),
+                        (np.array(["2020"], "M8[Y]"), r"values of dtype datetime64\[Y\]")]:
+        for f in (lambda w: x + w, lambda w: w + x):
+            with pytest.raises(TypeError, match=text):
+                f(wrong)
+
+
+@pytest.mark.parametrize("f, error, text", [
+    (lambda: tt.exp("a"), TypeError, ""), (lambda: tt.add("a", "b"), TypeError, ""),
+    (lambda: tt.add(np.ones(2), np.ones(3)), ValueError, r"add: shapes \(2,\) and \(3,\) do not broadcast"),
+    (lambda: tt.negative(np.ones(2, bool)), TypeError, "negative: "),
+])
+def test_arrays_alone_are_refused_in_the_same_words(f: Callable[[], Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=f"^{text}"):
+        f()
+
+
+def test_sizes_one_by_one_or_in_a_sequence() -> None:
+    x = leaf(2, 3)
+    for how in (3, 2), ((3, 2),), ([3, 2],), (np.int64(3), np.int64(2)), (np.array([3, 2]),), (-1, 2):
+        np.testing.assert_array_equal(x.reshape(*how).data, x.data.reshape(3, 2), strict=True)
+    assert tt.reshape(x, -1, "F").tolist() == np.reshape(x.data, -1, "F").tolist()
+    assert x.transpose().shape == x.transpose(None).shape == x.transpose(1, 0).shape == (3, 2)

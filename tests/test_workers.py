@@ -526,15 +526,19 @@ def test_what_is_drawn_for_each_row_does_not_hide_the_rest():
         dropped(plain, len)
 
 
-def test_gradients_that_are_given_back_are_complete():
+@pytest.mark.parametrize("function", [False, True], ids=["backward", "grad"])
+def test_gradients_that_are_given_back_are_complete(function):
     def given(workers):
         model = nn.Linear(40, 30, rng=1)
         opt = optim.SGD(model.parameters(), lr=0.1)
 
         def step(x, y):
-            loss = tt.cross_entropy(model(x), y)
+            loss = (model(x) ** 2).sum() * 0.01 if function else tt.cross_entropy(model(x), y)
             opt.zero_grad()
-            loss.backward()
+            if function:  # of a sum, that is: the gradients by several workers add up
+                model.weight.grad, model.bias.grad = (g.data for g in tt.grad(loss, [model.weight, model.bias]))
+            else:
+                loss.backward()
             opt.step()
             return model.weight.grad, model.bias.grad
 

@@ -515,7 +515,7 @@ def test_slopes_of_sinc_far_away() -> None:
 
 def test_indices_that_are_refused() -> None:
     x = leaf(3, 2)
-    for index in "a", 1.0, [1.5], (0, [0.5]):
+    for index in "a", "", 1.0, [1.5], (0, [0.5]):
         with pytest.raises(IndexError, match=r"^getitem: an index of dtype .* came; expected integers, booleans or sl"):
             x[index]
     with pytest.raises(TypeError, match=r"^take: indices of dtype bool came; expected integers; for a mask write"):
@@ -525,6 +525,7 @@ def test_indices_that_are_refused() -> None:
     with pytest.raises(IndexError, match=r"^take: 1 indices came for an axis without elements"):
         np.take(leaf(0, 2), [0], axis=0, mode="wrap")
     assert np.take(leaf(0, 2), np.zeros(0, int), axis=0, mode="wrap").shape == (0, 2)
+    assert x[[True, False, True]].tolist() == x.data[[0, 2]].tolist()
     assert x[[]].shape == (0, 2) and x[(None, True, ...)].shape == (1, 1, 3, 2) and x[np.int64(1)].shape == (2,)
 
 

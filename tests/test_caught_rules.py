@@ -9,7 +9,18 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import define
-from tinytensor.compose import COMPOSED, OBSERVED, adopted, apart, collect, differentiated, held, holds_arrays, typed
+from tinytensor.compose import (
+    COMPOSED,
+    OBSERVED,
+    adopted,
+    apart,
+    collect,
+    differentiated,
+    held,
+    holds_arrays,
+    observing,
+    typed,
+)
 from tinytensor.core import NUMPY, REGISTRY, Tensor
 from tinytensor.define import NAMESPACES, Every, as_called, ours, public
 from tinytensor.dispatch import NEAREST, answering, full_name, parameters_of, plain, spelled, unknown
@@ -569,6 +580,14 @@ def test_take_is_numpys_and_gives_back(axis: Any, mode: Any) -> None:
     assert tt.grad(y, x, g).ravel().tolist() == np.bincount(picked.ravel(), g.ravel(), 24).tolist()
 
 
+def test_scatter_adds_integers_exactly() -> None:
+    x = np.array([2**60 + 1, 1, 2**53 + 1])
+    assert tt.scatter(x, np.array([0, 0, 2]), (3,)).tolist() == [2**60 + 2, 0, 2**53 + 1]
+    assert tt.scatter(np.ones(2), np.array([True, False, True]), (3,)).tolist() == [1, 0, 1]
+    assert tt.scatter(np.ones((2, 2)), (slice(None), np.array([0, 0])), (2, 2)).tolist() == [[2, 0], [2, 0]]
+    assert tt.scatter(np.ones(2), np.array(1), (3, 2)).tolist() == [[0, 0], [1, 1], [0, 0]]
+
+
 def test_take_from_a_number() -> None:
     x = leaf()
     for axis in None, 0, -1:
@@ -655,3 +674,66 @@ def test_slopes_of_reductions_compile(name: str) -> None:
     step = tt.compile(slope)
     for _ in range(3):
         assert step(x).tolist() == slope(x).tolist()
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "std", "max", "min", "prod", "logsumexp", "any", "argmax"])
+def test_reductions_of_a_number_along_an_axis(name: str) -> None:
+    x, f = leaf(), getattr(tt, name)
+    for axis in (None,) if name in ("mean", "var", "std") else (0, -1, None):  # to NumPy, it has none for these
+        y = f(x, axis=axis)
+        assert y.shape == () and f(x.data, axis=axis) == y.item()
+        if y.needs:
+            expected = 0 if name in ("var", "std") else 1
+            assert tt.grad(f(x, axis=axis), x).tolist() == expected
+            assert tt.grad(f(x, axis=axis), x, create_graph=True).tolist() == expected
+
+
+def test_softmaxes_of_nothing() -> None:
+    for shape, axis in ((0, 2), 0), ((2, 0), 1), ((0, 3), 1):
+        for f in tt.softmax, tt.log_softmax, tt.logsumexp:
+            x = leaf(*shape)
+            y = f(x, axis=axis)
+            assert tt.grad(y, x, np.ones(y.shape)).shape == shape and (f is tt.logsumexp or y.shape == shape)
+
+
+def test_flags_of_reductions_without_a_derivative() -> None:
+    x = np.arange(6).reshape(2, 3)
+    for name in "any", "all", "argmax", "argmin":
+        for how in {"axis": 1, "keepdims": True}, {"axis": 0}, {}:
+            f = REGISTRY[name].forward
+            assert f(x, **how).tolist() == getattr(np, name)(x, **how).tolist()
+    for name in "var", "std":
+        assert REGISTRY[name].forward(x, 1, keepdims=True).shape == (2, 1)
+        with pytest.raises(ValueError, match=f"^{name}: ddof=1 and"):
+            REGISTRY[name].forward(x, ddof=1, correction=1)
+
+
+def test_docs_and_names_of_compositions() -> None:
+    assert (tt.diff.__doc__ or "").startswith(COMPOSED["diff"].function.__wrapped__.__doc__)  # type: ignore[attr-defined]
+    assert tt.diff.__module__.startswith("tinytensor.ops") and tt.linalg.svd.__name__ == "svd"
+    assert sorted(NAMESPACES) == ["", "linalg"] and OBSERVED["np.searchsorted"].__name__ == "searchsorted"
+    doc = OBSERVED["np.searchsorted"].__doc__ or ""
+    assert doc == ("Find indices where elements should be inserted to maintain order.\n\n"
+                   "NumPy's `searchsorted`. It has no derivative.")
+
+
+def test_docs_of_functions_without_a_derivative() -> None:
+    def function(x: Any) -> Any:
+        """function(x)
+
+        What it does,
+        in two lines.
+
+        More.
+        """
+        return x
+
+    before = set(OBSERVED)
+    try:
+        assert (observing(function).__doc__ or "").startswith("What it does, in two lines.\n\nNumPy's `function`. ")
+        function.__doc__ = None
+        assert (observing(function).__doc__ or "").startswith("\n\nNumPy's `function`. It has no derivative.")
+        assert observing(function).__name__ == observing(function).__qualname__ == "function"
+    finally:
+        for name in set(OBSERVED) - before:
+            del OBSERVED[name]

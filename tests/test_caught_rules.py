@@ -552,9 +552,13 @@ def test_scatter_adds_what_is_picked_twice(n: int, width: int, dtype: Any) -> No
         np.add.at(z, rows, x)
         y = tt.scatter(x, rows, (n, width))
         assert y.dtype == dtype and y.tolist() == z.tolist()
-    for rows in np.array([n]), np.array([-n - 1]):
-        with pytest.raises(IndexError):
-            tt.scatter(np.ones((1, width), dtype), rows, (n, width))
+    for rows in np.array([-1, 0, -1], np.int8), np.array([0, n - 1], np.uint64):
+        z = np.zeros((n, width), dtype)
+        np.add.at(z, rows.astype(int), np.ones((rows.size, width), dtype))
+        assert tt.scatter(np.ones((rows.size, width), dtype), rows, (n, width)).tolist() == z.tolist()
+    for rows in np.array([0, n]), np.array([0, -n - 1]):
+        with pytest.raises(IndexError, match="out of bounds"):
+            tt.scatter(np.ones((2, width), dtype), rows, (n, width))
 
 
 @pytest.mark.parametrize("n, width", TABLES)
@@ -592,7 +596,13 @@ def test_take_from_a_number() -> None:
     x = leaf()
     for axis in None, 0, -1:
         assert tt.grad(np.take(x, [0, 0], axis), x, np.ones(2)).tolist() == 2
-    assert np.take(x, [5], mode="clip").tolist() == [x.item()]
+    assert np.take(x, [5], mode="clip").tolist() == np.take(x, [5], 0, mode="clip").tolist() == [x.item()]
+    with pytest.raises(TypeError, match=r"^take_along_axis: indices of dtype bool came; expected integers"):
+        np.take_along_axis(leaf(2), np.array([True]), 0)
+
+
+def test_transposes_of_matrices() -> None:
+    assert leaf(2, 3, 4).mT.shape == (2, 4, 3) and leaf(2, 3).mT.shape == (3, 2)
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1, None])
@@ -655,6 +665,10 @@ def test_users_may_answer_for_what_has_no_answer() -> None:
         return x
 
     define.refuse_taken(mine_, "mine_", True, (np.roots,), ())
+    for name, method, aliases in ("exp", False, ()), ("shape", True, ()), ("mine_", False, ("exp",)):
+        with pytest.raises(ValueError, match="^define: the name .* is taken by a function of tinytensor"):
+            define.refuse_taken(mine_, name, method, (), aliases)
+    define.refuse_taken(mine_, "shape", False, (), ())
     for answer, taken in (answering(mine_, np.roots), False), (answering(tt.exp, np.roots), True):
         NUMPY[np.roots] = answer
         try:
@@ -662,6 +676,18 @@ def test_users_may_answer_for_what_has_no_answer() -> None:
                 define.refuse_taken(mine_, "mine_", True, (np.roots,), ())
         finally:
             del NUMPY[np.roots]
+
+
+@pytest.mark.parametrize("n, width", TABLES)
+def test_slopes_of_picked_rows_compile(n: int, width: int) -> None:
+    def slope(table: Any, rows: Any) -> Any:
+        table = tt.tensor(table, requires_grad=True)
+        return tt.grad((tt.take(table, rows, 0) ** 2).sum(), table), tt.grad((table[rows] ** 2).sum(), table)
+
+    table, step = R.uniform(0.1, 0.9, (n, width)), tt.compile(slope)
+    for last in 0, n - 1, -1:
+        for a, b in zip(step(table, np.array([0, last, 0])), slope(table, np.array([0, last, 0])), strict=True):
+            np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["max", "min", "sum", "mean", "var", "std", "prod"])

@@ -144,7 +144,8 @@ def by_function(tests: Tests, todo: list[Mutant], files: dict[str, Path], report
         report.add(mutant, result, f"({len(names)} tests)")
     favourites = sorted({n for kept in killers.values() for n in kept}, key=base.seconds.__getitem__)
     of_files = base.ordered(set().union(*(names for (file, _), names in base.by_code.items())))
-    return later, [*favourites, *(n for n in of_files if n not in favourites)], base.seconds, report
+    elsewhere = sorted(base.seconds.keys() - of_files, key=base.seconds.__getitem__)  # they may see a name, a method
+    return later, [*favourites, *(n for n in [*of_files, *elsewhere] if n not in favourites)], base.seconds, report
 
 
 def main(arguments: list[str]) -> int:

@@ -9,7 +9,18 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import define
-from tinytensor.compose import COMPOSED, OBSERVED, adopted, apart, collect, differentiated, held, holds_arrays, typed
+from tinytensor.compose import (
+    COMPOSED,
+    OBSERVED,
+    adopted,
+    apart,
+    collect,
+    differentiated,
+    held,
+    holds_arrays,
+    observing,
+    typed,
+)
 from tinytensor.core import NUMPY, REGISTRY, Tensor
 from tinytensor.define import NAMESPACES, Every, as_called, ours, public
 from tinytensor.dispatch import NEAREST, answering, full_name, parameters_of, plain, spelled, unknown
@@ -515,7 +526,7 @@ def test_slopes_of_sinc_far_away() -> None:
 
 def test_indices_that_are_refused() -> None:
     x = leaf(3, 2)
-    for index in "a", 1.0, [1.5], (0, [0.5]):
+    for index in "a", "", 1.0, [1.5], (0, [0.5]):
         with pytest.raises(IndexError, match=r"^getitem: an index of dtype .* came; expected integers, booleans or sl"):
             x[index]
     with pytest.raises(TypeError, match=r"^take: indices of dtype bool came; expected integers; for a mask write"):
@@ -525,6 +536,7 @@ def test_indices_that_are_refused() -> None:
     with pytest.raises(IndexError, match=r"^take: 1 indices came for an axis without elements"):
         np.take(leaf(0, 2), [0], axis=0, mode="wrap")
     assert np.take(leaf(0, 2), np.zeros(0, int), axis=0, mode="wrap").shape == (0, 2)
+    assert x[[True, False, True]].tolist() == x.data[[0, 2]].tolist()
     assert x[[]].shape == (0, 2) and x[(None, True, ...)].shape == (1, 1, 3, 2) and x[np.int64(1)].shape == (2,)
 
 
@@ -540,9 +552,13 @@ def test_scatter_adds_what_is_picked_twice(n: int, width: int, dtype: Any) -> No
         np.add.at(z, rows, x)
         y = tt.scatter(x, rows, (n, width))
         assert y.dtype == dtype and y.tolist() == z.tolist()
-    for rows in np.array([n]), np.array([-n - 1]):
-        with pytest.raises(IndexError):
-            tt.scatter(np.ones((1, width), dtype), rows, (n, width))
+    for rows in np.array([-1, 0, -1], np.int8), np.array([0, n - 1], np.uint64):
+        z = np.zeros((n, width), dtype)
+        np.add.at(z, rows.astype(int), np.ones((rows.size, width), dtype))
+        assert tt.scatter(np.ones((rows.size, width), dtype), rows, (n, width)).tolist() == z.tolist()
+    for rows in np.array([0, n]), np.array([0, -n - 1]):
+        with pytest.raises(IndexError, match="out of bounds"):
+            tt.scatter(np.ones((2, width), dtype), rows, (n, width))
 
 
 @pytest.mark.parametrize("n, width", TABLES)
@@ -568,11 +584,25 @@ def test_take_is_numpys_and_gives_back(axis: Any, mode: Any) -> None:
     assert tt.grad(y, x, g).ravel().tolist() == np.bincount(picked.ravel(), g.ravel(), 24).tolist()
 
 
+def test_scatter_adds_integers_exactly() -> None:
+    x = np.array([2**60 + 1, 1, 2**53 + 1])
+    assert tt.scatter(x, np.array([0, 0, 2]), (3,)).tolist() == [2**60 + 2, 0, 2**53 + 1]
+    assert tt.scatter(np.ones(2), np.array([True, False, True]), (3,)).tolist() == [1, 0, 1]
+    assert tt.scatter(np.ones((2, 2)), (slice(None), np.array([0, 0])), (2, 2)).tolist() == [[2, 0], [2, 0]]
+    assert tt.scatter(np.ones(2), np.array(1), (3, 2)).tolist() == [[0, 0], [1, 1], [0, 0]]
+
+
 def test_take_from_a_number() -> None:
     x = leaf()
     for axis in None, 0, -1:
         assert tt.grad(np.take(x, [0, 0], axis), x, np.ones(2)).tolist() == 2
-    assert np.take(x, [5], mode="clip").tolist() == [x.item()]
+    assert np.take(x, [5], mode="clip").tolist() == np.take(x, [5], 0, mode="clip").tolist() == [x.item()]
+    with pytest.raises(TypeError, match=r"^take_along_axis: indices of dtype bool came; expected integers"):
+        np.take_along_axis(leaf(2), np.array([True]), 0)
+
+
+def test_transposes_of_matrices() -> None:
+    assert leaf(2, 3, 4).mT.shape == (2, 4, 3) and leaf(2, 3).mT.shape == (3, 2)
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1, None])
@@ -635,6 +665,10 @@ def test_users_may_answer_for_what_has_no_answer() -> None:
         return x
 
     define.refuse_taken(mine_, "mine_", True, (np.roots,), ())
+    for name, method, aliases in ("exp", False, ()), ("shape", True, ()), ("mine_", False, ("exp",)):
+        with pytest.raises(ValueError, match="^define: the name .* is taken by a function of tinytensor"):
+            define.refuse_taken(mine_, name, method, (), aliases)
+    define.refuse_taken(mine_, "shape", False, (), ())
     for answer, taken in (answering(mine_, np.roots), False), (answering(tt.exp, np.roots), True):
         NUMPY[np.roots] = answer
         try:
@@ -642,6 +676,18 @@ def test_users_may_answer_for_what_has_no_answer() -> None:
                 define.refuse_taken(mine_, "mine_", True, (np.roots,), ())
         finally:
             del NUMPY[np.roots]
+
+
+@pytest.mark.parametrize("n, width", TABLES)
+def test_slopes_of_picked_rows_compile(n: int, width: int) -> None:
+    def slope(table: Any, rows: Any) -> Any:
+        table = tt.tensor(table, requires_grad=True)
+        return tt.grad((tt.take(table, rows, 0) ** 2).sum(), table), tt.grad((table[rows] ** 2).sum(), table)
+
+    table, step = R.uniform(0.1, 0.9, (n, width)), tt.compile(slope)
+    for last in 0, n - 1, -1:
+        for a, b in zip(step(table, np.array([0, last, 0])), slope(table, np.array([0, last, 0])), strict=True):
+            np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["max", "min", "sum", "mean", "var", "std", "prod"])
@@ -654,3 +700,66 @@ def test_slopes_of_reductions_compile(name: str) -> None:
     step = tt.compile(slope)
     for _ in range(3):
         assert step(x).tolist() == slope(x).tolist()
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "std", "max", "min", "prod", "logsumexp", "any", "argmax"])
+def test_reductions_of_a_number_along_an_axis(name: str) -> None:
+    x, f = leaf(), getattr(tt, name)
+    for axis in (None,) if name in ("mean", "var", "std") else (0, -1, None):  # to NumPy, it has none for these
+        y = f(x, axis=axis)
+        assert y.shape == () and f(x.data, axis=axis) == y.item()
+        if y.needs:
+            expected = 0 if name in ("var", "std") else 1
+            assert tt.grad(f(x, axis=axis), x).tolist() == expected
+            assert tt.grad(f(x, axis=axis), x, create_graph=True).tolist() == expected
+
+
+def test_softmaxes_of_nothing() -> None:
+    for shape, axis in ((0, 2), 0), ((2, 0), 1), ((0, 3), 1):
+        for f in tt.softmax, tt.log_softmax, tt.logsumexp:
+            x = leaf(*shape)
+            y = f(x, axis=axis)
+            assert tt.grad(y, x, np.ones(y.shape)).shape == shape and (f is tt.logsumexp or y.shape == shape)
+
+
+def test_flags_of_reductions_without_a_derivative() -> None:
+    x = np.arange(6).reshape(2, 3)
+    for name in "any", "all", "argmax", "argmin":
+        for how in {"axis": 1, "keepdims": True}, {"axis": 0}, {}:
+            f = REGISTRY[name].forward
+            assert f(x, **how).tolist() == getattr(np, name)(x, **how).tolist()
+    for name in "var", "std":
+        assert REGISTRY[name].forward(x, 1, keepdims=True).shape == (2, 1)
+        with pytest.raises(ValueError, match=f"^{name}: ddof=1 and"):
+            REGISTRY[name].forward(x, ddof=1, correction=1)
+
+
+def test_docs_and_names_of_compositions() -> None:
+    assert (tt.diff.__doc__ or "").startswith(COMPOSED["diff"].function.__wrapped__.__doc__)  # type: ignore[attr-defined]
+    assert tt.diff.__module__.startswith("tinytensor.ops") and tt.linalg.svd.__name__ == "svd"
+    assert sorted(NAMESPACES) == ["", "linalg"] and OBSERVED["np.searchsorted"].__name__ == "searchsorted"
+    doc = OBSERVED["np.searchsorted"].__doc__ or ""
+    assert doc == ("Find indices where elements should be inserted to maintain order.\n\n"
+                   "NumPy's `searchsorted`. It has no derivative.")
+
+
+def test_docs_of_functions_without_a_derivative() -> None:
+    def function(x: Any) -> Any:
+        """function(x)
+
+        What it does,
+        in two lines.
+
+        More.
+        """
+        return x
+
+    before = set(OBSERVED)
+    try:
+        assert (observing(function).__doc__ or "").startswith("What it does, in two lines.\n\nNumPy's `function`. ")
+        function.__doc__ = None
+        assert (observing(function).__doc__ or "").startswith("\n\nNumPy's `function`. It has no derivative.")
+        assert observing(function).__name__ == observing(function).__qualname__ == "function"
+    finally:
+        for name in set(OBSERVED) - before:
+            del OBSERVED[name]

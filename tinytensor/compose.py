@@ -32,7 +32,7 @@ class Composed(NamedTuple):
     numpy: Function
     samples: Sequence[Sample]
     domain: tuple[Domain, ...]
-    inputs: str = ""  # the parameters that gradients flow to; the first one if empty
+    inputs: str  # the parameters that gradients flow to; the first one if empty
 
 
 COMPOSED: dict[str, Composed] = {}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..compose import arrays_of, composed
-from ..core import S
+from ..core import S, Tensor
 from .masked import NOTHING
 from .windows import sliding_window_view
 
@@ -176,9 +176,12 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     points, at, n = arrays_of(xp), arrays_of(x), xp.shape[0]
     i = np.clip(np.searchsorted(points, at, side="right") - 1, 0, max(n - 2, 0))
     j = np.minimum(i + 1, n - 1)
-    a, b = np.take(xp, i), np.take(fp, i)
+    a, b, c = np.take(xp, i), np.take(fp, i), np.take(fp, j)
     width = np.take(xp, j) - a
-    y = b + (x - a) * ((np.take(fp, j) - b) / np.where(arrays_of(width) == 0, 1, width))
+    share = (x - a) / np.where(arrays_of(width) == 0, 1, width)
+    if not isinstance(share, Tensor):  # subtle: a point whose share is 0 is left out, for 0 * inf is nan
+        b, c = np.where(share == 1, 0, b), np.where(share == 0, 0, c)
+    y = b * (1 - share) + c * share
     y = np.where(at < points[0], fp[0] if left is None else left, y)
     return np.where(at > points[-1], fp[-1] if right is None else right, y)
 

@@ -46,6 +46,13 @@ def test_an_infinite_gradient_stays_with_its_elements(call, want):
     assert np.array_equal(slope(call, [1.0, 2, 3, 4], np.inf), want)
 
 
+def test_interp_compiles_where_x_is_traced():
+    step = tt.value_and_grad(lambda x: (np.interp(x, [0.0, 1, 3], [0.0, 1, 4]) ** 2).sum())
+    fast = tt.compile(step)
+    for x in (X, X / 3, X / 2):
+        assert np.array_equal(fast(tt.tensor(x))[1].data, step(tt.tensor(x))[1].data)
+
+
 @pytest.mark.parametrize("call", [
     lambda: leaf([]) + None, lambda: None * leaf([]), lambda: np.multiply(None, leaf([1.0])), lambda: len(leaf(1.0)),
     lambda: leaf([1.0, 2])[MASKED], lambda: leaf(X)[:, MASKED], lambda: np.take(leaf([1.0, 2]), MASKED),

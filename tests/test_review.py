@@ -33,6 +33,13 @@ def test_an_axis_in_every_form_that_numpy_takes(call):
     assert np.array_equal(y.data, call(X))
 
 
+@pytest.mark.parametrize("shift", [True, 10**20, (True, 2)])
+def test_roll_by_what_numpy_takes(shift):
+    axis = (0, 0) if isinstance(shift, tuple) else None
+    assert np.array_equal(slope(lambda x: np.roll(x, shift, axis) * np.arange(3), np.ones(3)),
+                          np.roll(np.arange(3), -3 if axis else -(shift % 3)))
+
+
 def test_percentile_of_one_value_with_its_weight():
     assert slope(lambda x: np.percentile(x, 50, method="inverted_cdf", weights=1.0), 2.0) == 1
 
@@ -57,6 +64,8 @@ def test_interp_compiles_where_x_is_traced():
     lambda: leaf([]) + None, lambda: None * leaf([]), lambda: np.multiply(None, leaf([1.0])), lambda: len(leaf(1.0)),
     lambda: leaf([1.0, 2])[MASKED], lambda: leaf(X)[:, MASKED], lambda: np.take(leaf([1.0, 2]), MASKED),
     lambda: tt.tensor([MASKED, MASKED]), lambda: leaf([1.0, 2]) + [MASKED][0], lambda: tt.tensor([[MASKED]]),
+    lambda: np.split(leaf(X), None), lambda: np.split(leaf(X), 1, 5), lambda: np.split(leaf(1.0), 1),
+    lambda: np.split(leaf(X), "a"), lambda: np.hsplit(leaf(X), np.nan), lambda: np.array_split(leaf(X), [[1], [1, 2]]),
     lambda: np.einsum("ii->i", leaf(np.zeros((0, 3)))), lambda: np.einsum("ii", leaf(np.zeros((3, 0))))])
 def test_what_has_no_meaning_is_refused_with_advice(call):
     with pytest.raises((TypeError, ValueError), match="expected.*;"):

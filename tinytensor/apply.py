@@ -51,6 +51,8 @@ def partner(x: Any, tensor: Tensor) -> Any:
     if type(x) is float or type(x) is int or (type(x) is ndarray and x.dtype.kind in REAL_KINDS):
         return x
     x = operand(x, (tensor,))
+    if x is None:  # subtle: an array without elements would take it, and be one of objects
+        raise TypeError("None met a Tensor; expected a number or an array; leave it out, or give its value")
     check_real(x)
     return x
 

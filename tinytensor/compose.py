@@ -110,6 +110,8 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         if not (recorded and floating(y)):
             return told(held(y), shell, arrays)
         given.update(whole)
+        if "axis" in given:
+            given["axis"] = axis_of(given["axis"])
         # what there is to say NumPy has said
         with np.errstate(all="ignore"), state.anomaly.inside() if state.anomaly else nullcontext():
             if any(x.needs and x.data.size for x in tensors) and (isinstance(y, SEQUENCE) or y.size):
@@ -123,6 +125,13 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
     setattr(apply, "__signature__", signature)
     apply.__name__ = apply.__qualname__ = full.rpartition(".")[2]
     return apply
+
+
+def axis_of(axis: Any) -> Any:
+    """An axis that NumPy has taken as compositions read it: an integer, None, or a tuple of more or fewer than one."""
+    if isinstance(axis, SEQUENCE):
+        return axis_of(axis[0]) if len(axis) == 1 else tuple(axis)
+    return int(axis) if isinstance(axis, bool) else axis
 
 
 def protect(name: str, given: dict[str, Any]) -> None:

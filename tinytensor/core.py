@@ -249,6 +249,8 @@ class Tensor(Methods):
         return int(self.item())
 
     def __len__(self) -> int:
+        if self.data.ndim == 0:
+            raise TypeError("len: got a 0-d tensor; expected one axis or more; use .size, or .item() for the number")
         return len(self.data)
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -377,6 +379,10 @@ def foreign(x: Any) -> Any:
             raise TypeError("tensor: got a masked array, whose mask would be lost; expected an array; write "
                             "x.filled(value), and tt.where(~x.mask, ..., 0) for what is masked")
         return x.view(ndarray)
+    if isinstance(x, list | tuple) and not PYTHONS.issuperset(map(type, x)):
+        for part in x:
+            if isinstance(part, list | tuple | np.ma.MaskedArray):
+                foreign(part)  # refuses a mask that stands inside
     if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
         return np.from_dlpack(x)
     return x

@@ -19,7 +19,7 @@ import numpy as np
 
 from .apply import PUBLIC, binary, binder, general, unary
 from .core import NONZERO, NUMPY, POSITIVE, REAL, REGISTRY, Domain, Op, Rule, S, Sample, Tensor
-from .dispatch import Function, answering
+from .dispatch import Function, answering, parameters_of
 
 __all__ = ["NONZERO", "POSITIVE", "REAL", "Domain", "S", "expose", "op", "row"]  # all that a user's op needs
 
@@ -62,13 +62,27 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
         if mine:
             NAMESPACES.setdefault(namespace, {})[key] = function
         if method:
-            setattr(Tensor, key, function)
+            setattr(Tensor, key, as_method(function, key, numpy))
     for key in numpy:
         if isinstance(key, tuple):
             NUMPY[key] = reducing(function)
         else:
             NUMPY[key] = function if isinstance(key, np.ufunc) else answering(function, key)
     return function
+
+
+def as_method(function: Function, name: str, numpy: Sequence[Any]) -> Function:
+    """The function as a method: where ndarray's takes more by position, such as ``out=None``, it is called as that."""
+    theirs = getattr(np.ndarray, name, None)
+    if theirs is None or not any(getattr(key, "__name__", "") == name for key in numpy):
+        return function
+    ours, more = (sum(p.kind is p.POSITIONAL_OR_KEYWORD or p.kind is p.POSITIONAL_ONLY for p in
+                      parameters_of(f).values()) for f in (function, theirs))
+    if ours >= more or hasattr(function, "wider"):
+        return function
+    method = answering(function, next(key for key in numpy if getattr(key, "__name__", "") == name))
+    method.__doc__, method.__module__, method.__qualname__ = function.__doc__, function.__module__, name
+    return method
 
 
 def refuse_taken(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str]) -> None:

@@ -46,6 +46,9 @@ class Point:
 
     def __init__(self, name: str, f: Function, args: Sequence[Any], kwargs: dict[str, Any], argnums: Any,
                  has_aux: bool = False, create_graph: bool | None = None) -> None:
+        if not callable(f):
+            raise TypeError(f"{name}: got {described(f)}; expected a function of arrays; pass it uncalled: f, not f(x)")
+        argnums = argnums.item() if isinstance(argnums, np.generic) else argnums
         self.name, self.argnums, self.xs = name, argnums, list[Tensor]()
         self.again = create_graph or False
         if create_graph is None:
@@ -129,7 +132,8 @@ def needs(x: Any) -> bool:
 
 def positions(name: str, argnums: Any, n: int) -> list[int]:
     """The positions of the arguments that are differentiated."""
-    found = [argnums] if isinstance(argnums, int) else list(argnums)
+    found = list(argnums) if np.iterable(argnums) else [argnums]
+    found = [i.item() if isinstance(i, np.generic) else i for i in found]
     if not found or not all(type(i) is int and -n <= i < n for i in found) or len({i % n for i in found}) < len(found):
         raise ValueError(f"{name}: argnums={argnums!r} for {n} positional arguments; expected positions from 0 to "
                          f"{n - 1}, each once; arguments by keyword are not differentiated")

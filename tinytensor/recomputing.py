@@ -241,6 +241,9 @@ def recompute(f: Function, *args: Any, **kwargs: Any) -> Any:
     >>> x.grad.round(3)
     array([3.756, 3.644], dtype=float32)
     """
+    if not callable(f):
+        raise TypeError(f"recompute: got {type(f).__name__}; expected a function or a Module; pass it uncalled, and "
+                        f"its arguments after it: tt.recompute(f, x)")
     if not state.recording or any(trace.thread == get_ident() for trace in tracing):  # a program keeps what it likes
         return f(*args, **kwargs)
     return Call(f, args, kwargs).first()

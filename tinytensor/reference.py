@@ -149,7 +149,9 @@ def called(name: str) -> str:
     """How it is called: its name, its other names, and whether it is a method."""
     function, short = function_of(name), name.rpartition(".")[2]
     others = [f"`{other}`" for other, f in PUBLIC.items() if f is function and other != short]
-    method = f" `x.{short}()`" if getattr(Tensor, short, None) is function else ""
+    attribute = getattr(Tensor, short, None)
+    found = function in (attribute, getattr(attribute, "__wrapped__", None))
+    method = f" `x.{short}()`" if found else ""
     return f"`{name.removeprefix('np.')}`" + "".join(f" {other}" for other in others) + method
 
 

@@ -160,7 +160,8 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     if not math.prod(lead):
         raise ValueError(f"apply_along_axis: shape {arr.shape} has no vectors along axis {axis}; expected one or more, "
                          f"to see what the function gives")
-    results = stacked([func1d(vectors[i], *args, **kwargs) for i in np.ndindex(lead)])
+    results = [func1d(vectors[i], *args, **kwargs) for i in np.ndindex(lead)]
+    results = stacked([np.float64(y) if type(y) is float and arr.dtype == np.float64 else y for y in results])
     inner = results.shape[1:]
     k = len(inner)
     return np.moveaxis(np.reshape(results, (*lead, *inner)), range(-k, 0), range(axis, axis + k))

@@ -126,7 +126,20 @@ def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str =
                 raise TypeError(f"einsum: got dtype={np.dtype(dtype)} for an operand of {np.result_type(x)}; expected "
                                 f"one that it can be cast to by casting={casting!r}; pass another casting")
         arrays = [np.astype(x if hasattr(x, "dtype") else as_array(x), dtype) for x in arrays]
+    if any(0 in np.shape(x) for x in arrays):
+        check_empty(subscripts, [np.shape(x) for x in arrays])
     return contract(*arrays, subscripts=subscripts, optimize=optimize, order=order)
+
+
+def check_empty(subscripts: str, shapes: list[tuple[int, ...]]) -> None:
+    """Refuse a letter for axes of size 0 and of another: of a diagonal NumPy would read memory that is not there."""
+    terms, _ = letters(subscripts, [len(shape) for shape in shapes])
+    for term, shape in zip(terms, shapes, strict=True):
+        sizes: dict[str, int] = {}
+        for c, n in zip(term, shape):  # noqa: B905 (too many letters are NumPy's to refuse)
+            if n != sizes.setdefault(c, n) and 0 in (n, sizes[c]):
+                raise ValueError(f"einsum: {subscripts!r} for shape {shape} names axes of sizes {sizes[c]} and {n} by "
+                                 f"one letter; expected one size; take the part of equal sizes first")
 
 
 observed(np.einsum_path)

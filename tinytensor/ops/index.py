@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..apply import operand
-from ..core import Array, S, Tensor, primitive, tracing
+from ..core import Array, S, Tensor, foreign, primitive, tracing
 from ..define import op
 
 DEFAULT = np.dtype(object)
@@ -25,7 +25,7 @@ def plain(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple([plain(i) for i in index])
     if index is None or index is Ellipsis or isinstance(index, int | slice | np.ndarray | np.generic):
-        return index
+        return foreign(index) if isinstance(index, np.ma.MaskedArray) else index
     if isinstance(index, list) and not index:
         return np.zeros(0, np.int64)
     index = index if isinstance(index, str) else operand(index)

@@ -250,12 +250,20 @@ def cut(name: str, x: Any, where: Any, axis: int, even: bool = True, axes: int =
     x, where = operand(x) if not isinstance(x, Tensor) else x, where.data if isinstance(where, Tensor) else where
     if np.ndim(x) < axes:
         raise ValueError(f"{name}: shape {np.shape(x)} came; expected {axes} axes or more; reshape it first")
-    axis = normalize_axis_index(operator.index(axis), x.ndim, name)
+    try:
+        axis = normalize_axis_index(operator.index(axis), np.ndim(x))
+    except (TypeError, ValueError) as error:  # an AxisError is a ValueError
+        raise type(error)(f"{name}: {error}; expected the number of an axis of shape {np.shape(x)}; an axis is from "
+                          f"-ndim to ndim - 1") from None
     size = x.shape[axis]
-    if np.ndim(where):
+    if np.iterable(where) and not isinstance(where, str | dict):
         cuts = [0, *whole(name, where), size]
     else:
-        n = int(where)
+        try:
+            n = int(where)
+        except (TypeError, ValueError, OverflowError):
+            raise TypeError(f"{name}: got {where!r} for the parts; expected how many, or a list of the indices to cut "
+                            f"at; give integers") from None
         if n < 1 or (even and size % where):
             raise ValueError(f"{name}: {size} elements along axis {axis} do not divide into {where} "
                              f"{'equal ' * even}parts; give {'a divisor' if even else '1 or more'}, or a list of the "
@@ -269,7 +277,7 @@ def whole(name: str, numbers: Any) -> list[int]:
     try:
         return [operator.index(n) for n in numbers]
     except TypeError as error:
-        raise TypeError(f"{name}: {error}; expected a list of the indices to cut at, which are integers") from None
+        raise TypeError(f"{name}: {error}; expected a list of the indices to cut at; give integers") from None
 
 
 @composed(np.unstack, samples=(S((2, 3)), S((2, 3, 2), axis=1)))

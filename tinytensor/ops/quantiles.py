@@ -50,10 +50,12 @@ def at_rank(rank: Callable[[Any], Any], a: Any, axis: Any, keepdims: Any, q: Any
     ordered = np.take_along_axis(rows, order, axis=-1)
     below, above = picked(ordered, low, dims), picked(ordered, np.minimum(low + 1, n - 1), dims)
     share: Any = (place - low).astype(rows.dtype)
-    if growth is not None:
-        step = q - arrays_of(q)  # 0, but a gradient flows through it
-        slope = np.where(place > 0, growth, 0).astype(rows.dtype)  # below the first element nothing changes
-        share = share + slope * np.reshape(step, (*step.shape, *(1,) * (rows.ndim - 1)))
+    if growth is None:  # subtle: an element whose share is 0 is left out, for 0 * inf is nan
+        y = np.where(share == 1, 0, below) * (1 - share) + np.where(share == 0, 0, above) * share
+        return back(y, a, axis, keepdims, dims)
+    step = q - arrays_of(q)  # 0, but a gradient flows through it
+    slope = np.where(place > 0, growth, 0).astype(rows.dtype)  # below the first element nothing changes
+    share = share + slope * np.reshape(step, (*step.shape, *(1,) * (rows.ndim - 1)))
     return back(below + kept_apart(above - below) * share, a, axis, keepdims, dims)
 
 
@@ -83,7 +85,7 @@ def weights_of(a: Any, axis: Any, weights: Any) -> Any:
     """The weights in the shape of the rows that `last` makes of a; one for each place along the axes is enough."""
     if weights is None:
         return None
-    weights = operand(weights)
+    weights = np.asarray(operand(weights))
     if weights.shape == a.shape:
         return last(weights, axis)[0]
     axes = [i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]

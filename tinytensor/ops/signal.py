@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..compose import arrays_of, composed
-from ..core import S
+from ..core import S, Tensor
+from .index import take  # subtle: np.take does not see that the indices of an array are traced
 from .masked import NOTHING
 from .windows import sliding_window_view
 
@@ -171,14 +172,17 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         period = abs(period)
         x, xp, left, right = np.remainder(x, period), np.remainder(xp, period), None, None
         order = np.argsort(arrays_of(xp), kind="stable")
-        xp, fp = np.take(xp, order), np.take(fp, order)
+        xp, fp = take(xp, order), take(fp, order)
         xp, fp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period]), np.concatenate([fp[-1:], fp, fp[:1]])
     points, at, n = arrays_of(xp), arrays_of(x), xp.shape[0]
     i = np.clip(np.searchsorted(points, at, side="right") - 1, 0, max(n - 2, 0))
     j = np.minimum(i + 1, n - 1)
-    a, b = np.take(xp, i), np.take(fp, i)
-    width = np.take(xp, j) - a
-    y = b + (x - a) * ((np.take(fp, j) - b) / np.where(arrays_of(width) == 0, 1, width))
+    a, b, c = take(xp, i), take(fp, i), take(fp, j)
+    width = take(xp, j) - a
+    share = (x - a) / np.where(arrays_of(width) == 0, 1, width)
+    if not isinstance(share, Tensor):  # subtle: a point whose share is 0 is left out, for 0 * inf is nan
+        b, c = np.where(share == 1, 0, b), np.where(share == 0, 0, c)
+    y = b * (1 - share) + c * share
     y = np.where(at < points[0], fp[0] if left is None else left, y)
     return np.where(at > points[-1], fp[-1] if right is None else right, y)
 

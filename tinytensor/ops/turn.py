@@ -67,7 +67,7 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     return np.rot90(m, k, axes)
 
 
-@op(lambda g, y, a, *, shift, axis: np.roll(g, np.negative(shift).tolist(), axis), numpy=(np.roll,), analytic=True,
+@op(lambda g, y, a, *, shift, axis: np.roll(g, opposite(shift), axis), numpy=(np.roll,), analytic=True,
     samples=(S((2, 3), shift=2), S((2, 3), shift=-1, axis=1), S((2, 3), shift=(1, 2), axis=(0, 1)), S((), shift=1)))
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """The elements moved on along the axes, those at the end to the front; of the flattened input if axis is None.
@@ -79,6 +79,11 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     tensor([3, 0, 1, 2])
     """
     return np.roll(a, shift, axis)
+
+
+def opposite(shift: Any) -> Any:
+    """The shift that takes another back, in Python's integers: of any size, and of booleans too."""
+    return [-n for n in shift] if isinstance(shift, tuple | list) else -shift
 
 
 @op(lambda g, y, x, *, axes: np.fft.ifftshift(g, axes), numpy=(np.fft.fftshift,), analytic=True,

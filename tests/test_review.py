@@ -92,3 +92,10 @@ def test_argnums_of_numpy(argnums):
     ("diagonal", (1, 0, 1)), ("trace", (0, 1, 0, None, None)), ("var", (0, None, None, 1)), ("argmax", (0, None))])
 def test_methods_take_the_positions_of_ndarray(name, args):
     assert np.array_equal(getattr(leaf(X), name)(*args).data, getattr(X, name)(*args))
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 1), (200, 3), (200, 1), (4, 0), (200, 0), (0, 3)])
+def test_a_table_of_which_no_row_is_taken_has_a_gradient_of_zeros(shape: Any) -> None:
+    table = tt.tensor(np.ones(shape), requires_grad=True)
+    tt.embedding(table, np.zeros(0, np.int64)).sum().backward()
+    assert table.grad.shape == shape and not table.grad.any()

@@ -109,6 +109,8 @@ def put_into_zeros(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
 def scatter_rows(x: Any, rows: Any, n: int) -> Any:
     """The sum, for each of n rows, of the rows of x that belong to it."""
     rows = rows if rows.dtype == np.int64 else rows.astype(np.int64)
+    if not rows.size:
+        return np.zeros((n, x.shape[1]), x.dtype)
     if x.shape[1] == 1:
         return sum_elements(x.reshape(-1), rows, n).reshape(n, 1)
     if n > FEW_ROWS:

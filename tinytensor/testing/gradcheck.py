@@ -97,7 +97,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float =
         raise ValueError(f"gradcheck: order={order!r} came; expected 1, or 2 for the gradient's gradient too")
     if hasattr(f, "named_parameters"):
         f = copy.deepcopy(f).astype(np.float64)  # type: ignore[attr-defined]
-    args = [promoted(x) for x in inputs]
+    args = [leaf_of(x) for x in inputs]
     try:
         return agrees(f, args, order, rtol, step, seed)
     except (AssertionError, RuntimeError) as error:
@@ -155,12 +155,12 @@ def second_order(f: Callable[..., Any], args: list[Any], leaves: Leaves, w: Tens
     verify("second gradient", terms, everything, found, rtol, step, rng)
 
 
-def promoted(x: Any) -> Any:
-    """An input as `gradcheck` gives it to f: a float64 leaf of its own, or the constant that it is."""
+def leaf_of(x: Any, dtype: Any = np.float64) -> Any:
+    """An input as a check gives it to f: a leaf of its own in the dtype of the check, or the constant that it is."""
     if isinstance(x, Tensor):
-        return Tensor(x.data.astype(np.float64), x.needs) if x.dtype.kind == "f" else x
+        return Tensor(x.data.astype(dtype), x.needs) if x.dtype.kind == "f" else x
     if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":
-        return Tensor(np.array(x, np.float64), requires_grad=True)
+        return Tensor(np.array(x, dtype), requires_grad=True)
     return x
 
 

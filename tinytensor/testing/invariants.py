@@ -17,7 +17,7 @@ import numpy as np
 
 from ..autograd import grad
 from ..core import RELEASED, Tensor
-from .gradcheck import from_outside, in_order
+from .gradcheck import from_outside, in_order, leaf_of
 from .lines import Line, Watch, lines_of
 
 FLOAT32 = np.dtype(np.float32)
@@ -55,7 +55,7 @@ def assert_float32_kept(f: Callable[..., Any], *inputs: Any) -> bool:
     """
     if hasattr(f, "named_parameters"):
         f = copy.deepcopy(f).astype(np.float32)  # type: ignore[attr-defined]
-    args = [single(x) for x in inputs]
+    args = [leaf_of(x, np.float32) for x in inputs]
     given, lines = lines_of(lambda: f(*args))
     outputs = given if isinstance(given, tuple | list) else [given]
     for y in outputs:
@@ -79,15 +79,6 @@ def assert_float32_kept(f: Callable[..., Any], *inputs: Any) -> bool:
         for slope in found:
             keeps(slope, lines, " in a rule")
     return True
-
-
-def single(x: Any) -> Any:
-    """An input as a float32 leaf, or the constant that it is."""
-    if isinstance(x, Tensor):
-        return Tensor(x.data.astype(np.float32), x.needs) if x.dtype.kind == "f" else x
-    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":
-        return Tensor(np.array(x, np.float32), requires_grad=True)
-    return x
 
 
 def keeps(y: Tensor, lines: dict[Tensor, Line | None], where: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..apply import operand
-from ..core import Array, S, Tensor, foreign, primitive, tracing
+from ..core import Array, S, Tensor, foreign, primitive
 from ..define import op
 
 DEFAULT = np.dtype(object)
@@ -116,7 +116,7 @@ def scatter_rows(x: Any, rows: Any, n: int) -> Any:
     if n > FEW_ROWS:
         return sum_sorted(x, rows, n)
     table = one_hot_table(n, x.dtype)
-    return sum_one_hot((gathered(table, rows, 0) if tracing else table.take(rows, 0)).T, x)
+    return sum_one_hot(gathered(table, rows, 0).T, x)
 
 
 @primitive

@@ -103,8 +103,8 @@ def result_dtype(*xs: Any) -> Any:
     with_axes = without = number = None
     for x in xs:
         kind = type(x)
-        if kind is bool or kind is int or kind is float:
-            d = PYTHONS[kind].numpy if kind is not float else default[0].numpy
+        if kind is bool or kind is int or kind is float or isinstance(x, float):  # as what stands for one in a trace
+            d = PYTHONS[kind].numpy if kind is bool or kind is int else default[0].numpy
             number = d if number is None or RANK[d.kind] > RANK[number.kind] else number
         elif x.ndim:
             with_axes = x.dtype if with_axes is None else promoted(with_axes, x.dtype)

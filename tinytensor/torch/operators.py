@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..core import Tensor as Node
+from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import offer
 from .tensor import Tensor, clock, new, wrap
@@ -47,7 +48,7 @@ def operand(name: str, x: Any) -> Any:
     """The node or number of an operand."""
     if isinstance(x, Tensor):
         return x.node
-    if type(x) in NUMBERS:
+    if type(x) in NUMBERS or isinstance(x, TracerBase):
         return x
     if isinstance(x, np.generic):
         return x.item()
@@ -188,7 +189,7 @@ def infix(name: str, function: Function, slow: Function, reflected: bool = False
         a = self.node
         if a.data.dtype.kind == "f":
             kind = type(other)
-            if kind is float or kind is int:
+            if kind is float or kind is int or issubclass(kind, TracerBase):  # a tracer stands for a float
                 b = other
             elif isinstance(other, Tensor) and other.node.data.dtype is a.data.dtype:
                 b = other.node
@@ -201,7 +202,7 @@ def infix(name: str, function: Function, slow: Function, reflected: bool = False
         return general(self, other)
 
     def general(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, Tensor | np.ndarray | np.generic) and type(other) not in NUMBERS:
+        if not isinstance(other, Tensor | np.ndarray | np.generic | TracerBase) and type(other) not in NUMBERS:
             return NotImplemented
         return slow(other, self) if reflected else slow(self, other)
 

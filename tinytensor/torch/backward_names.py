@@ -34,10 +34,9 @@ def product(params: Params, shapes: Shapes) -> str:
 
 
 def linear(params: Params, shapes: Shapes) -> str:
-    x, weight, bias = (ndim(shapes, i) for i in range(3))
-    if bias is None:
-        return product(params, [shapes[0], None if weight is None else (shapes[1] or ())[::-1]])
-    return "Addmm0" if x == 2 else "View0"
+    if ndim(shapes, 2) is None:  # no bias
+        return product(params, shapes)
+    return "Addmm0" if ndim(shapes, 0) == 2 else "View0"
 
 
 def inner(params: Params, shapes: Shapes) -> str:
@@ -90,12 +89,12 @@ def take(params: Params, shapes: Shapes) -> str:
 
 
 def norm(params: Params, shapes: Shapes) -> str:
-    """Of vectors; that of matrices is the largest or the sum of other values."""
+    """Of vectors, or of matrices: the sum, or one end, of the singular values or of sums along an axis."""
     order, axis = params.get("ord"), params.get("axis")
-    if order is None or isinstance(axis, int) or (axis is None and ndim(shapes, 0) == 1):
+    matrix = isinstance(axis, tuple) if axis is not None else ndim(shapes, 0) == 2
+    if order is None or order == "fro" or not matrix:
         return "LinalgVectorNorm0"
-    return {"fro": "LinalgVectorNorm0", "nuc": "Sum1"}.get(order, "Amin0" if order < 0 else "Amax0") if isinstance(
-        order, str) or order < 0 or order > 0 else "LinalgVectorNorm0"
+    return "Sum1" if order == "nuc" else "Amin0" if order < 0 else "Amax0"
 
 
 # --- indexing ---

@@ -100,11 +100,12 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
 def number_style(shown: Array) -> tuple[Callable[[Any], str], int]:
     """How to write each of these numbers, and how many characters one takes."""
     write: Callable[[Any], str]
+    parts: list[Array]
     if shown.dtype.kind == "f":
         usual = shown[np.isfinite(shown) & (shown != 0)].astype(np.float64)
-        write, parts = float_style(usual), (usual[usual > 0], usual[usual < 0])
+        write, parts = float_style(usual), [usual[usual > 0], usual[usual < 0]]
     else:
-        write, parts = str, (shown,)
+        write, parts = str, [shown]
     # A number gets longer with its size or its exponent, so the longest is at an end: of either sign, with floats.
     ends = [end(part).item() for part in parts if part.size for end in (np.min, np.max)]
     width = max([1, *(len(write(value)) for value in ends)])

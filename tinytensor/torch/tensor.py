@@ -6,16 +6,16 @@ Functions and most methods are attached by the families (`offer.py`); writes in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .. import autograd
-from ..core import NO_PARAMS, TracerBase
+from ..core import TracerBase
 from ..core import Tensor as Node
 from .dtypes import CPU, OF, Size, default, dtype, numpy_dtype, of, on_cpu, shape_of
-from .printing import backward_name, tensor_text
+from .backward_names import backward_name
+from .printing import tensor_text
 
 new = object.__new__
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
@@ -129,8 +129,9 @@ class Tensor:
     def backward_name(self) -> str:
         """What PyTorch calls the node that made this tensor."""
         node: Any = self.node
-        return getattr(self, "note", None) or backward_name(node.op.name, node.params, [a.shape if hasattr(
-            a, "shape") else () for a in node.saved], node.data.shape)
+        return getattr(self, "note", None) or backward_name(
+            node.op.name, node.params, [getattr(a, "shape", None) for a in node.saved],
+            copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
 
     @property
     def data(self) -> Tensor:
@@ -238,6 +239,13 @@ class Tensor:
         return rebuilt, (type(self), self.node.data, self.node.needs and self.node.op is None)
 
     def __setstate__(self, state: Any) -> None: ...
+
+
+def owner(a: Any) -> Any:
+    """The array whose memory an array shows."""
+    while type(a.base) is np.ndarray:
+        a = a.base
+    return a
 
 
 class GradFn:

@@ -21,7 +21,7 @@ from ..core import tracing
 from ..modes import paused, state
 from ..ops import index_put, positive
 from .dtypes import RANK, of
-from .tensor import Tensor, clock, wrap
+from .tensor import Tensor, clock, owner, wrap
 
 # --- which arrays were written into, and when ---
 
@@ -37,13 +37,6 @@ class Writes:
 
 
 written: dict[int, Writes] = {}
-
-
-def owner(a: Any) -> Any:
-    """The array whose memory an array shows."""
-    while type(a.base) is ndarray:
-        a = a.base
-    return a
 
 
 def note(a: Any) -> None:

@@ -6,7 +6,7 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 from importlib import import_module
 from typing import Any
 
-from . import creation, gradients, index, operators
+from . import creation, cuda, gradients, index, operators, order, random, reduce, return_types
 from .dtypes import (
     DTYPES,
     Size,
@@ -24,6 +24,8 @@ from .dtypes import ALIASES as _ALIASES
 from .gradients import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .importing import install, uninstall
 from .offer import FUNCTIONS
+from .printing import set_printoptions
+from .random import Generator, default_generator
 from .tensor import Tensor
 
 globals().update(FUNCTIONS, **DTYPES)

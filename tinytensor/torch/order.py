@@ -37,7 +37,9 @@ def taken(kind: Any, input: Tensor, x: Any, places: Any, axis: int) -> Any:
     values, where = ops.take_along_axis(x, places, axis), places
     if not input.node.data.ndim:
         values, where = ops.reshape(values, ()), where.reshape(())
-    return kind((wrap(values), of_array(np.ascontiguousarray(where) if where.ndim else where)))
+    found = wrap(values)
+    found.note = f"{kind.__name__.capitalize()}Backward0"
+    return kind((found, of_array(np.ascontiguousarray(where) if where.ndim else where)))
 
 
 @offer(method=True, note="Sort")

@@ -133,7 +133,8 @@ class Tensor(Methods):
     # NumPy's protocols, by which np.exp(x) gets here, are attached by `dispatch.py`.
     # needs: does a gradient flow here?  op, inputs, saved, params: how it was made; inputs that need no gradient
     # stand as None, and `saved` holds the array of every input, as the rules see them.
-    __slots__ = ("__weakref__", "_grad", "data", "hooks", "inputs", "needs", "op", "params", "saved")
+    # stamp: when it was made, for tinytensor.torch, which writes into tensors; else it is not set.
+    __slots__ = ("__weakref__", "_grad", "data", "hooks", "inputs", "needs", "op", "params", "saved", "stamp")
 
     data: Any
     _grad: Any
@@ -143,6 +144,7 @@ class Tensor(Methods):
     inputs: tuple[Tensor | None, ...]
     saved: tuple[Any, ...]
     params: Params
+    stamp: int
 
     __array_priority__ = 1000
     __hash__ = object.__hash__  # subtle: `==` is elementwise, so without this line Python would drop the hash

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..apply import operand
+from ..broadcasting import unbroadcast
 from ..core import Array, S, Tensor, foreign, primitive
 from ..define import op
 
@@ -93,6 +94,41 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
         z = scatter_rows(x.reshape(index.size, -1), index.reshape(-1), shape[0])
         return z if len(shape) == 2 else z.reshape(shape)
     return put_into_zeros(x, index, shape)
+
+
+@op(lambda g, y, x, v, *, index: unwritten(g, index), lambda g, y, x, v, *, index: written_there(g, index, np.shape(v)),
+    analytic=True, samples=(
+    S((3, 4), (4,), index=1), S((3, 4), (3, 2), index=(slice(None), slice(1, 3))), S((3, 4), (), index=Ellipsis),
+    S((3, 4), (2, 4), index=np.array([2, 0])), S((3, 4), (2,), index=(np.array([0, 2]), np.array([3, 3]))),
+    S((3, 4), (1, 4), index=np.array([True, False, True])), S((5,), (1, 2), index=slice(None, None, 3))))
+def index_put(x: Any, v: Any, index: Any) -> Any:
+    """A copy of x in which the elements at ``[index]`` are v, which broadcasts; of a repeated index the last counts.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.index_put(tt.zeros(2, 3), tt.tensor([1.0, 2.0]), (slice(None), 1))
+    tensor([[0., 1., 0.],
+            [0., 2., 0.]])
+    """
+    index = plain(index)
+    z = np.array(x)
+    z[index] = v
+    return z
+
+
+def unwritten(g: Any, index: Any) -> Any:
+    """The gradient of what was not written over: g with zeros at the index."""
+    mask = np.zeros(g.shape, bool)
+    mask[plain(index)] = True
+    return np.where(mask, 0, g)
+
+
+def written_there(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """The gradient of what was written at the index, of this shape; it may have axes of 1 more than the place."""
+    g = g[plain(index)]
+    fitting = shape[max(len(shape) - g.ndim, 0) :]
+    return (g if g.shape == fitting else unbroadcast(g, fitting)).reshape(shape)
 
 
 @primitive

@@ -1,0 +1,45 @@
+"""PyTorch's names, with PyTorch's meaning, on tinytensor: ``import tinytensor.torch as torch``.
+
+The public names; nothing is defined here. What `torch` itself offers is listed by `offer`, at each function.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from . import creation, cuda, gradients, index, operators, order, random, reduce, return_types
+from .dtypes import (
+    DTYPES,
+    Size,
+    can_cast,
+    device,
+    dtype,
+    finfo,
+    get_default_dtype,
+    iinfo,
+    promote_types,
+    result_type,
+    set_default_dtype,
+)
+from .dtypes import ALIASES as _ALIASES
+from .gradients import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .importing import install, uninstall
+from .offer import FUNCTIONS
+from .printing import set_printoptions
+from .random import Generator, default_generator
+from .tensor import Tensor
+
+globals().update(FUNCTIONS, **DTYPES)
+globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
+strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
+
+LATER = ("autograd", "func", "linalg", "nn", "optim", "special", "testing", "utils")  # loaded when first named
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATER:
+        return import_module(f"{__name__}.{name}")
+    if name == "compile":
+        import_module(f"{__name__}.compiling")
+        globals()[name] = FUNCTIONS[name]
+        return FUNCTIONS[name]
+    raise AttributeError(f"module 'torch' has no attribute {name!r}")

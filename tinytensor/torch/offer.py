@@ -1,0 +1,113 @@
+"""How a function of PyTorch's is offered: as `torch.name`, as a method, and in place as `name_`, from one definition.
+
+It knows no function.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from .dtypes import on_cpu
+from .tensor import Tensor
+from .writing import assign
+
+F = TypeVar("F", bound=Callable[..., Any])
+FUNCTIONS: dict[str, Callable[..., Any]] = {}  # what `torch` offers, by name
+SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other", "axes": "dims"}
+WITHOUT_EFFECT = {"memory_format", "layout", "non_blocking", "pin_memory"}  # accepted: they change no value
+
+
+def offer(*names: str, function: bool = True, method: bool = False, in_place: bool = False,
+          into: dict[str, Callable[..., Any]] = FUNCTIONS, note: str = "") -> Callable[[F], F]:
+    """Offer a function under its name, or under these names.
+
+    Parameters
+    ----------
+    function, method : bool
+        Whether it is one of `torch`, and a method of Tensor.
+    in_place : bool
+        Whether the method ``name_`` writes its result into its first argument.
+    into : dict
+        Where functions are listed: those of another module, such as `torch.linalg`, elsewhere.
+    note : str
+        PyTorch's name of the node, without "Backward0", where the last op does not give it.
+    """
+
+    def define(f: F) -> F:
+        own = names or (f.__name__.rstrip("_"),)
+        call = called(f, own[0], note)
+        for name in own:
+            if function:
+                into[name] = call
+            if method:
+                setattr(Tensor, name, call)
+            if in_place:
+                setattr(Tensor, f"{name}_", written(f, name))
+        return call  # type: ignore[return-value]
+
+    return define
+
+
+def called(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., Any]:
+    """The function, with NumPy's spelling of its keywords too; what it does not know is refused with a sentence."""
+    known = frozenset(inspect.signature(f).parameters)
+    anything = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(f).parameters.values())
+
+    @wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and not anything and not kwargs.keys() <= known:
+            kwargs = spelled(name, known, kwargs)
+        y = f(*args, **kwargs)
+        if note and type(y) is Tensor and y.node.op is not None:
+            y.note = f"{note}Backward0"
+        return y
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def spelled(name: str, known: frozenset[str], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Keywords as the function calls them."""
+    found: dict[str, Any] = {}
+    for key, value in kwargs.items():
+        if key in known:
+            found[key] = value
+        elif SPELLINGS.get(key) in known and SPELLINGS[key] not in kwargs:
+            found[SPELLINGS[key]] = value
+        elif key == "device":
+            on_cpu(value)
+        elif key == "out":
+            if value is not None:
+                raise TypeError(f"{name}: got out=; expected none, for results are new tensors here; write "
+                                f"out.copy_(torch.{name}(...))")
+        elif key not in WITHOUT_EFFECT:
+            raise TypeError(f"{name}: got an unexpected keyword argument {key!r}; expected some of "
+                            f"{', '.join(sorted(known))}; leave it out, or see help(torch.{name})")
+    return found
+
+
+def written(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The method that writes what the function gives into its first argument."""
+    known = frozenset(inspect.signature(f).parameters)
+
+    def write(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if kwargs and not kwargs.keys() <= known:
+            kwargs = spelled(f"{name}_", known, kwargs)
+        others = [x.node for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+        return assign(f"{name}_", self, lambda node: f(faced(self, node), *args, **kwargs).node, *others)
+
+    write.__name__ = write.__qualname__ = f"{name}_"
+    write.__doc__ = f"As `torch.{name}`, in place."
+    return write
+
+
+def faced(x: Tensor, node: Any) -> Tensor:
+    """A tensor that is x, but for its node."""
+    if node is x.node:
+        return x
+    t: Tensor = object.__new__(Tensor)
+    t.node = node
+    return t

@@ -1,0 +1,313 @@
+"""Reductions: sums, means, extremes, truth, norms, along `dim` or over all elements."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import linalg, ops
+from ..core import Tensor as Node
+from . import return_types
+from .dtypes import default, numpy_dtype, of
+from .offer import offer
+from .operators import as_dtype, binary
+from .tensor import Tensor, as_node, wrap
+
+
+def axes(name: str, x: Any, dim: Any) -> Any:
+    """The axes that a `dim` means: None for all of them; a tensor without axes has one to name."""
+    if dim is None:
+        return None
+    n = max(x.data.ndim, 1)
+    given = tuple(dim) if isinstance(dim, tuple | list) else (dim,)
+    found = []
+    for d in given:
+        if not hasattr(d, "__index__"):
+            raise TypeError(f"{name}: got dim={dim!r}; expected integers; see help(torch.{name})")
+        d = d.__index__()
+        if not -n <= d < n:
+            raise IndexError(f"{name}: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got "
+                             f"{d}); count from 0, or from -1 backwards")
+        found.append(d % n)
+    if len({*found}) < len(found):
+        raise RuntimeError(f"{name}: got dim={given}, where one appears multiple times; expected each once; leave one "
+                           f"out")
+    if not x.data.ndim:
+        return None
+    return found[0] if not isinstance(dim, tuple | list) else tuple(found)
+
+
+def one_axis(name: str, x: Any, dim: Any) -> int | None:
+    """The axis that a `dim` means, where one is expected; None for a tensor without axes."""
+    if isinstance(dim, tuple | list) or dim is None or isinstance(dim, bool):
+        raise TypeError(f"{name}: got dim={dim!r}; expected one integer; give one axis")
+    return axes(name, x, dim)  # type: ignore[no-any-return]
+
+
+def keeps(x: Any, keepdim: bool) -> bool:
+    """Whether reduced axes stay; a tensor without axes has none."""
+    return bool(keepdim and x.data.ndim)
+
+
+def some(name: str, x: Any, axis: Any) -> None:
+    """Refuse to pick an element where there is none."""
+    shape = x.data.shape
+    if not x.data.size and (axis is None or not shape[axis]):
+        raise (IndexError if axis is not None else RuntimeError)(
+            f"{name}: Expected reduction dim {'to be specified for input.numel() == 0' if axis is None else axis} "
+            f"with one element or more; got a tensor of shape {[*shape]}; give it elements")
+
+
+# --- sums and means ---
+
+
+def summed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that adds or multiplies: integers and booleans become int64."""
+    def reduce(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        x = as_node(input)
+        axis = axes(name, x, dim)
+        if dtype is not None:
+            x = as_dtype(x, numpy_dtype(dtype))
+        elif x.data.dtype.kind != "f":
+            x = as_dtype(x, np.dtype(np.int64))
+        return wrap(function(x, None if axis == () else axis, keepdims=keeps(x, keepdim)))
+
+    reduce.__name__ = name
+    reduce.__doc__ = f"The {name} of all elements, or along `dim`; of integers and booleans an int64."
+    return reduce
+
+
+offer("sum", method=True)(summed("sum", ops.sum))
+offer("nansum", method=True)(summed("nansum", ops.nansum))
+
+
+@offer(method=True)
+def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The product of all elements, or along `dim`; of integers and booleans an int64."""
+    x = as_node(input)
+    axis = None if dim is None else one_axis("prod", x, dim)
+    x = as_dtype(x, numpy_dtype(dtype, x.data.dtype if x.data.dtype.kind == "f" else np.dtype(np.int64)))
+    return wrap(ops.prod(x, axis, keepdims=keeps(x, keepdim)))
+
+
+def floating(name: str, x: Any, dtype: Any = None) -> Any:
+    """A node of floating dtype; integers are refused, as they have no mean."""
+    x = as_dtype(x, numpy_dtype(dtype, x.data.dtype))
+    if x.data.dtype.kind != "f":
+        raise RuntimeError(f"{name}: could not infer output dtype: input dtype must be floating point; got "
+                           f"{of(x.data.dtype).name}; convert first: x.float().{name}()")
+    return x
+
+
+def averaged(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A mean; of nothing it is nan."""
+    def reduce(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        x = floating(name, as_node(input), dtype)
+        axis = axes(name, x, dim)
+        with warnings.catch_warnings() if not x.data.size or name != "mean" else np.errstate():
+            if not x.data.size or name != "mean":
+                warnings.simplefilter("ignore", RuntimeWarning)
+            return wrap(function(x, None if axis == () else axis, keepdims=keeps(x, keepdim)))
+
+    reduce.__name__ = name
+    reduce.__doc__ = f"The {name} of all elements, or along `dim`; floating dtypes only."
+    return reduce
+
+
+offer("mean", method=True)(averaged("mean", ops.mean))
+offer("nanmean", method=True)(averaged("nanmean", ops.nanmean))
+
+
+def spread(name: str, function: Callable[..., Any], input: Any, dim: Any, unbiased: Any, keepdim: bool,
+           correction: Any) -> Any:
+    """A variance or standard deviation: unbiased, unless it is said otherwise."""
+    x = floating(name, as_node(input))
+    if isinstance(dim, bool):  # x.std(False)
+        dim, unbiased = None, dim
+    if unbiased is not None and correction is not None:
+        raise TypeError(f"{name}: got both unbiased and correction; expected one of them; leave unbiased out")
+    correction = correction if correction is not None else 1 if unbiased is None or unbiased else 0
+    axis = axes(name, x, dim)
+    axis = None if axis == () else axis
+    shape = x.data.shape
+    n = x.data.size if axis is None else int(np.prod([shape[a] for a in np.atleast_1d(axis)]))
+    if n - correction <= 0:
+        warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction "
+                      f"factor (input numel divided by output numel).", stacklevel=4)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return wrap(function(x, axis, correction=correction, keepdims=keeps(x, keepdim)))
+
+
+@offer(method=True, note="Std")
+def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+    """The standard deviation, with Bessel's correction unless ``unbiased=False`` or `correction` says otherwise."""
+    return spread("std", ops.std, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+
+
+@offer(method=True, note="Var")
+def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+    """The variance, with Bessel's correction unless ``unbiased=False`` or `correction` says otherwise."""
+    return spread("var", ops.var, input, dim, unbiased, keepdim, correction)  # type: ignore[no-any-return]
+
+
+@offer()
+def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+             correction: Any = None) -> tuple[Tensor, Tensor]:
+    """The standard deviation and the mean."""
+    mean = averaged("mean", ops.mean)(input, None if isinstance(dim, bool) else dim, keepdim)
+    return spread("std", ops.std, input, dim, unbiased, keepdim, correction), mean
+
+
+@offer()
+def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+             correction: Any = None) -> tuple[Tensor, Tensor]:
+    """The variance and the mean."""
+    mean = averaged("mean", ops.mean)(input, None if isinstance(dim, bool) else dim, keepdim)
+    return spread("var", ops.var, input, dim, unbiased, keepdim, correction), mean
+
+
+@offer(method=True)
+def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Tensor:
+    """``log(sum(exp(x)))`` along `dim`, without overflow."""
+    x = as_node(input)
+    x = as_dtype(x, x.data.dtype if x.data.dtype.kind == "f" else default[0].numpy)
+    axis = axes("logsumexp", x, dim)
+    return wrap(ops.logsumexp(x, None if axis == () else axis, keepdims=keeps(x, keepdim)))
+
+
+# --- extremes ---
+
+
+def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pairwise: Callable[..., Any],
+            kind: Any) -> Callable[..., Any]:
+    """`max` or `min`: of all elements, along `dim` with the places, or of two tensors."""
+    def reduce(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        if other is not None or isinstance(dim, Tensor):
+            return pairwise(input, dim if other is None else other)
+        x = input.node
+        if dim is None:
+            some(name, x, None)
+            return wrap(whole(x))
+        axis = one_axis(name, x, dim)
+        some(name, x, axis)
+        return picked(kind, x, where(x, axis, keepdims=True) if axis is not None else Node(np.array(0)), axis, keepdim)
+
+    reduce.__name__ = name
+    reduce.__doc__ = (f"The {name}imum of all elements; with `dim` the {name}ima along it and where they are; with a "
+                      f"second tensor, elementwise.")
+    return reduce
+
+
+def picked(kind: Any, x: Any, places: Any, axis: int | None, keepdim: bool) -> Any:
+    """The elements at one place of each line, and the places; gradients go there."""
+    if axis is None:
+        values, places = ops.reshape(x, ()), Node(np.array(0))
+    else:
+        values = ops.take_along_axis(x, places.data, axis)
+        if not keepdim:
+            values, places = ops.squeeze(values, axis), ops.squeeze(places, axis)
+    found = wrap(values)
+    found.note = f"{kind.__name__.capitalize()}Backward0"
+    return kind((found, wrap(places)))
+
+
+maximum = offer("maximum", method=True)(binary("maximum", ops.maximum))
+minimum = offer("minimum", method=True)(binary("minimum", ops.minimum))
+offer("max", method=True)(extreme("max", ops.max, ops.argmax, maximum, return_types.max))
+offer("min", method=True)(extreme("min", ops.min, ops.argmin, minimum, return_types.min))
+
+
+def largest(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def reduce(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+        x = input.node
+        axis = axes(name, x, dim)
+        axis = None if axis == () else axis
+        for a in (None,) if axis is None else axis if isinstance(axis, tuple) else (axis,):
+            some(name, x, a)
+        return wrap(function(x, axis, keepdims=keeps(x, keepdim)))
+
+    reduce.__name__ = name
+    reduce.__doc__ = f"The {name[1:]}imum along `dim`, one axis or several; the gradient of ties is split evenly."
+    return reduce
+
+
+amax = offer("amax", method=True)(largest("amax", ops.max))
+amin = offer("amin", method=True)(largest("amin", ops.min))
+
+
+@offer(method=True)
+def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
+    """The minimum and the maximum."""
+    dim = () if dim is None else dim
+    return return_types.aminmax((amin(input, dim, keepdim), amax(input, dim, keepdim)))
+
+
+def place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def reduce(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        x = input.node
+        if x.data.dtype == np.bool_:
+            raise RuntimeError(f"{name}: not implemented for 'Bool'; expected numbers; write x.int().{name}()")
+        axis = None if dim is None else one_axis(name, x, dim)
+        some(name, x, axis)
+        if dim is None and keepdim:
+            return wrap(ops.reshape(function(x), (1,) * x.data.ndim))
+        return wrap(function(x, axis, keepdims=keeps(x, keepdim)))
+
+    reduce.__name__ = name
+    reduce.__doc__ = f"Where the {name[3:]}imum is: the first place of several, along `dim` or in the flattened input."
+    return reduce
+
+
+argmax = offer("argmax", method=True)(place("argmax", ops.argmax))
+argmin = offer("argmin", method=True)(place("argmin", ops.argmin))
+
+
+# --- truth and counts ---
+
+
+def truth(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def reduce(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        x = input.node
+        axis = axes(name, x, dim)
+        y = function(x, axis, keepdims=keeps(x, keepdim))
+        return wrap(y if x.data.dtype != np.uint8 else y.astype(np.uint8))
+
+    reduce.__name__ = name
+    reduce.__doc__ = f"Whether {name} element{'s are' if name == 'all' else ' is'} true, along `dim` or of the whole."
+    return reduce
+
+
+offer("all", method=True)(truth("all", ops.all))
+offer("any", method=True)(truth("any", ops.any))
+
+
+@offer(method=True)
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements are not zero."""
+    x = input.node
+    return wrap(Node(np.asarray(np.count_nonzero(x.data, axis=axes("count_nonzero", x, dim)))))
+
+
+# --- norms ---
+
+
+@offer(method=True, note="LinalgVectorNorm")
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The norm of the vector of all elements, or along `dim`: p is 2 or "fro", a number, inf, or "nuc" of matrices."""
+    x = floating("norm", as_node(input), dtype)
+    axis = axes("norm", x, dim)
+    if p == "nuc":
+        axis = tuple(range(x.data.ndim)) if axis is None else axis
+        return wrap(linalg.norm(x, "nuc", axis, keeps(x, keepdim)))
+    order = 2 if p in ("fro", None) else p
+    return wrap(linalg.vector_norm(x, axis=None if axis == () else axis, keepdims=keeps(x, keepdim), ord=order))
+
+
+@offer(method=True)
+def dist(input: Tensor, other: Tensor, p: Any = 2) -> Tensor:
+    """The p-norm of the difference."""
+    return norm(input - other, p)

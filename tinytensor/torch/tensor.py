@@ -1,0 +1,296 @@
+"""Tensor: PyTorch's face of one tensor of the engine, which is its `node`.
+
+The engine's tensors speak NumPy, and its rules count on that; what PyTorch means by a name stands on this class alone.
+Functions and most methods are attached by the families (`offer.py`); writes in place are `writing.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core import TracerBase
+from ..core import Tensor as Node
+from .dtypes import CPU, OF, Size, default, dtype, numpy_dtype, of, on_cpu, shape_of
+from .backward_names import backward_name
+from .printing import tensor_text
+
+new = object.__new__
+clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
+
+
+class Tensor:
+    """A tensor with PyTorch's names and meanings; `torch.tensor` makes one of Python's numbers.
+
+    Examples
+    --------
+    >>> import tinytensor.torch as torch
+    >>> x = torch.tensor([[1.0, 2.0]], requires_grad=True)
+    >>> x.view(-1).std()
+    tensor(0.7071, grad_fn=<StdBackward0>)
+    """
+
+    # base: what this tensor is a view of; views: weak references to those of this one; note: the name of its grad_fn,
+    # where that is not its op's. All three are unset on most tensors.
+    __slots__ = ("__weakref__", "base", "node", "note", "views")
+
+    node: Node
+    base: Tensor
+    note: str
+    views: list[Any]
+
+    __array_priority__ = 1000
+    __hash__ = object.__hash__
+
+    def __new__(cls, *given: Any, device: Any = None) -> Tensor:
+        on_cpu(device)
+        if len(given) == 1 and isinstance(given[0], Tensor):
+            return wrap(given[0].detach().node)
+        if len(given) == 1 and not hasattr(given[0], "__index__") and type(given[0]) is not Size:
+            return wrap(Node(np.array(given[0], default[0].numpy)))
+        return wrap(Node(np.zeros(shape_of(given) if given else (0,), default[0].numpy)))
+
+    # --- what it says of itself ---
+
+    @property
+    def shape(self) -> Size:
+        return Size(self.node.data.shape)
+
+    @property
+    def dtype(self) -> dtype:
+        d = self.node.data.dtype
+        return OF.get(d) or of(d)
+
+    @property
+    def ndim(self) -> int:
+        return self.node.data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def device(self) -> Any:
+        return CPU
+
+    @property
+    def itemsize(self) -> int:
+        return self.node.data.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        return self.node.data.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user, or needs no gradient."""
+        return self.node.op is None
+
+    # --- gradients ---
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.node.needs
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        node = self.node
+        if node.op is not None and not on:
+            raise RuntimeError("requires_grad: you can only change requires_grad flags of leaf variables; got the "
+                               f"output of {node.op.name}; use x.detach() for values without a gradient")
+        if node.op is None:
+            if on and node.data.dtype.kind != "f":
+                raise RuntimeError(f"requires_grad: only tensors of floating point dtype can require gradients; got "
+                                   f"{self.dtype}; convert first: x.float()")
+            node.needs = bool(on)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """What `backward()` has left here, or None."""
+        g = self.node._grad if self.node.op is None or self.node.hooks else None
+        return None if g is None else wrap(g if isinstance(g, Node) else Node(g))
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad: got a {type(value).__name__}; expected a tensor, or None; write "
+                                f"torch.tensor(value)")
+            data = value.node.data
+            if data.shape != self.node.data.shape or data.dtype != self.node.data.dtype:
+                raise RuntimeError(f"grad: got {value.dtype} of shape {[*data.shape]}; expected {self.dtype} of shape "
+                                   f"{[*self.node.data.shape]}, as the tensor's; reshape or convert it first")
+            value = data if not value.node.needs else value.node
+        self.node._grad = value
+
+    @property
+    def grad_fn(self) -> Any:
+        """What made this tensor, where a gradient flows through it; else None."""
+        return None if self.node.op is None else GradFn(self.backward_name())
+
+    def backward_name(self) -> str:
+        """What PyTorch calls the node that made this tensor."""
+        node: Any = self.node
+        return getattr(self, "note", None) or backward_name(
+            node.op.name, node.params, [getattr(a, "shape", None) for a in node.saved],
+            copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
+
+    @property
+    def data(self) -> Tensor:
+        """The values, as a tensor that shares memory and records nothing."""
+        return wrap(Node(self.node.data))
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self.node.data = value.node.data
+
+    def detach(self) -> Tensor:
+        """The values, as a tensor that shares memory and takes no gradient."""
+        return wrap(Node(self.node.data))
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Let gradients flow to this leaf, or no longer."""
+        self.requires_grad = requires_grad
+        return self
+
+    # --- out of the graph ---
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        data = self.node.data
+        if data.size != 1:
+            raise RuntimeError(f"item: a Tensor with {data.size} elements cannot be converted to Scalar; expected one "
+                               f"element; reduce it first, or use x.tolist()")
+        return data.item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python's numbers; of a tensor without axes, the number."""
+        return self.node.data.tolist()
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """The values as an array that shares memory; `force` also of a tensor that requires grad."""
+        if self.node.needs and not force:
+            raise RuntimeError("numpy: can't call numpy() on Tensor that requires grad; expected one that needs none; "
+                               "use tensor.detach().numpy() instead")
+        return self.node.data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        data = self.node.data
+        if data.size != 1:
+            raise RuntimeError(f"bool: Boolean value of Tensor with {data.size} values is ambiguous; expected one "
+                               f"element; use x.any() or x.all()")
+        return bool(data.item() if not isinstance(data, TracerBase) else data)
+
+    def __index__(self) -> int:
+        data = self.node.data
+        if data.size != 1 or data.dtype.kind not in "iub":
+            raise TypeError(f"index: only integer tensors of a single element can be converted to an index; got "
+                            f"{self.dtype} of shape {[*data.shape]}; convert with x.long() or x.item()")
+        return int(data.item())
+
+    def __len__(self) -> int:
+        if not self.node.data.ndim:
+            raise TypeError("len: len() of a 0-d tensor; expected one axis or more; use x.item() for the number")
+        return len(self.node.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.node.data.ndim:
+            raise TypeError("iter: iteration over a 0-d tensor; expected one axis or more; use x.item() for the number")
+        return (self[i] for i in range(len(self.node.data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self.node.data == (value.node.data if isinstance(value, Tensor) else value)))
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        node = self.node
+        if isinstance(node.data, TracerBase):
+            return f"tensor({node.data!r})"
+        fn = None if node.op is None else self.backward_name()
+        return tensor_text(node.data, grad_fn=fn, requires_grad=node.needs, dtype_name=self.dtype.name,
+                           default_dtype_name=default[0].name)
+
+    def __format__(self, spec: str) -> str:
+        if self.node.data.ndim:
+            if spec:
+                raise TypeError(f"format: unsupported format string {spec!r} passed to a tensor of shape "
+                                f"{[*self.node.data.shape]}; expected no axes; write f'{{x.item():{spec}}}' of one element")
+            return repr(self)
+        return format(self.node.data.item(), spec) if spec or not self.node.needs else repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if id(self) not in memo:
+            if self.node.op is not None:
+                raise RuntimeError("deepcopy: only Tensors created explicitly by the user (graph leaves) support the "
+                                   "deepcopy protocol; got the output of an op; copy x.detach().clone()")
+            other = new(type(self))
+            other.node = node = Node(self.node.data.copy(), self.node.needs)
+            node._grad = None if self.node._grad is None else np.array(self.node._grad)
+            memo[id(self)] = other
+        return memo[id(self)]  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> Any:
+        return rebuilt, (type(self), self.node.data, self.node.needs and self.node.op is None)
+
+    def __setstate__(self, state: Any) -> None: ...
+
+
+def owner(a: Any) -> Any:
+    """The array whose memory an array shows."""
+    while type(a.base) is np.ndarray:
+        a = a.base
+    return a
+
+
+class GradFn:
+    """The name of what made a tensor, as PyTorch prints it."""
+
+    def __init__(self, name: str) -> None:
+        self.called = name
+
+    def name(self) -> str:
+        return self.called
+
+    def __repr__(self) -> str:
+        return f"<{self.called}>"
+
+
+def wrap(node: Any) -> Tensor:
+    """PyTorch's face of a tensor of the engine."""
+    t: Tensor = new(Tensor)
+    t.node = node
+    node.stamp = clock[0]
+    return t
+
+
+def of_array(a: Any) -> Tensor:
+    """A tensor of an array, which it shares."""
+    return wrap(Node(a))
+
+
+def unwrap(x: Any) -> Any:
+    """The engine's tensor of one of PyTorch's; anything else as it is."""
+    return x.node if isinstance(x, Tensor) else x
+
+
+def rebuilt(cls: type[Tensor], data: Any, requires_grad: bool) -> Tensor:
+    """A tensor from what was pickled or copied."""
+    t = new(cls)
+    t.node = Node(data.copy(), requires_grad)
+    return t  # type: ignore[no-any-return]
+
+
+def as_node(x: Any, what: str = "input") -> Any:
+    """The engine's tensor of an argument that must be a tensor; Python's numbers, too, for functions of numbers."""
+    if isinstance(x, Tensor):
+        return x.node
+    if isinstance(x, bool | int | float):
+        d = default[0].numpy if isinstance(x, float) else np.int64 if not isinstance(x, bool) else np.bool_
+        return Node(np.array(x, d))
+    raise TypeError(f"{what}: got a {type(x).__name__}; expected a tensor; write torch.tensor(...) around it")

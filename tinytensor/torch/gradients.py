@@ -23,6 +23,8 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
     """Add the gradient of this tensor to `grad` of every leaf that it depends on."""
     node = self.node
     check(node)
+    if node.op is not None and node.op is not RELEASED:
+        self.note = self.backward_name()
     keep = create_graph if retain_graph is None else retain_graph
     wanted = None if inputs is None else [unwrap(x) for x in ([inputs] if isinstance(inputs, Tensor) else inputs)]
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import TracerBase
+from ..core import RELEASED, TracerBase
 from ..core import Tensor as Node
 from .dtypes import CPU, OF, Size, default, dtype, numpy_dtype, of, on_cpu, shape_of
 from .backward_names import backward_name
@@ -129,9 +129,12 @@ class Tensor:
     def backward_name(self) -> str:
         """What PyTorch calls the node that made this tensor."""
         node: Any = self.node
-        return getattr(self, "note", None) or backward_name(
-            node.op.name, node.params, [getattr(a, "shape", None) for a in node.saved],
-            copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
+        if hasattr(self, "note"):
+            return self.note
+        if node.op is RELEASED:
+            return backward_name(node.params["op"].name)
+        return backward_name(node.op.name, node.params, [getattr(a, "shape", None) for a in node.saved],
+                             copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
 
     @property
     def data(self) -> Tensor:

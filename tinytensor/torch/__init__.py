@@ -6,7 +6,7 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 from importlib import import_module
 from typing import Any
 
-from . import creation, cuda, gradients, index, operators, order, random, reduce, return_types
+from . import creation, cuda, gradients, index, linalg, operators, order, random, reduce, return_types
 from .dtypes import (
     DTYPES,
     Size,
@@ -32,7 +32,7 @@ globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
-LATER = ("autograd", "func", "linalg", "nn", "optim", "special", "testing", "utils")  # loaded when first named
+LATER = ("autograd", "func", "nn", "optim", "special", "testing", "utils")  # loaded when first named
 
 
 def __getattr__(name: str) -> Any:

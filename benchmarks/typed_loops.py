@@ -227,7 +227,7 @@ def gpt(torch: Any, compiled: bool = False) -> Step:
             self.dropout = nn.Dropout(dropout)
 
         def forward(self, x: Any) -> Any:
-            B, T, C = x.shape
+            _, T, C = x.shape
             k, q = self.key(x), self.query(x)
             wei = q @ k.transpose(-2, -1) * C**-0.5
             wei = wei.masked_fill(self.tril[:T, :T] == 0, float("-inf"))

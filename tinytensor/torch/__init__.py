@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from . import creation, cuda, gradients, index, linalg, operators, order, random, reduce, return_types
+from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
     Size,
@@ -20,7 +21,6 @@ from .dtypes import (
     result_type,
     set_default_dtype,
 )
-from .dtypes import ALIASES as _ALIASES
 from .gradients import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .importing import install, uninstall
 from .offer import FUNCTIONS

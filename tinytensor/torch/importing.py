@@ -71,7 +71,7 @@ def install() -> None:
     for name, module in own().items():
         sys.modules[f"torch.{name}"] = module
     if GUARD not in sys.meta_path:
-        sys.meta_path.insert(0, GUARD)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, GUARD)
 
 
 def uninstall() -> None:

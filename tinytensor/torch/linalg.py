@@ -67,8 +67,8 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The product of two vectors of one size."""
     a, b = nodes("dot", input, tensor)
     if a.data.ndim != 1 or b.data.ndim != 1 or a.data.size != b.data.size:
-        raise RuntimeError(f"dot: 1D tensors of one size expected, but got {[*a.data.shape]} and {[*b.data.shape]}; use "
-                           f"matmul for matrices")
+        raise RuntimeError(f"dot: 1D tensors of one size expected, but got {[*a.data.shape]} and {[*b.data.shape]}; "
+                           f"use matmul for matrices")
     return wrap(ops.matmul(a, b))
 
 
@@ -96,7 +96,7 @@ def added(name: str, multiply: Callable[..., Tensor], collect: bool = False) -> 
         y = y if alpha == 1 else y * alpha
         if beta == 0:  # subtle: nan in the input does not count then
             return wrap(ops.add(y.node, np.zeros(np.broadcast_shapes(input.shape, y.shape), y.node.data.dtype)))
-        return (input if beta == 1 else input * beta) + y
+        return wrap(ops.add(*pair(name, input if beta == 1 else input * beta, y)))
 
     compute.__name__ = name
     compute.__doc__ = "``beta * input + alpha * product`` of the other two."
@@ -151,7 +151,7 @@ def cross_(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         dim = next((i for i, n in enumerate(shape) if n == 3), -1)
     if not shape or shape[dim] != 3:
         raise RuntimeError(f"cross: inputs dimension {dim} must have length 3; got shape {[*shape]}; name another dim")
-    return wrap(ops.cross(*[ops.broadcast_to(x, shape) for x in (a, b)], axis=dim))
+    return wrap(ops.cross(ops.broadcast_to(a, shape), ops.broadcast_to(b, shape), axis=dim))
 
 
 @offer(method=True)
@@ -309,7 +309,8 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     """The X that makes ``A @ X - B`` least in squares; with residuals, rank and singular values."""
     a, b = nodes("lstsq", A, B)
     if a.data.ndim != 2:
-        raise RuntimeError(f"linalg.lstsq: got a stack of shape {[*a.data.shape]}; expected one matrix; solve one by one")
+        raise RuntimeError(f"linalg.lstsq: got a stack of shape {[*a.data.shape]}; expected one matrix; solve one "
+                           f"by one")
     x, residuals, rank, s = linalg.lstsq(a, b, rcond)
     return return_types.linalg_lstsq(y if isinstance(y, Tensor) else wrap(y) if isinstance(y, Node) else of_array(
         np.asarray(y)) for y in (x, residuals, rank, s))
@@ -346,7 +347,8 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
 
 
 @offer("matrix_norm", into=LINALG)
-def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,
+                dtype: Any = None) -> Tensor:
     """The norm of matrices, which stand in two axes."""
     node = as_dtype(floating("matrix_norm", A), numpy_dtype(dtype, A.node.data.dtype))
     return wrap(linalg.norm(node, ord, axes("matrix_norm", node, tuple(dim)), keepdim))

@@ -54,7 +54,8 @@ def offer(*names: str, function: bool = True, method: bool = False, in_place: bo
 def keywords(f: Callable[..., Any]) -> tuple[frozenset[str], bool]:
     """The names of a function's parameters, and whether it takes any other keyword; quicker than its signature."""
     code = f.__code__
-    return frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]), bool(code.co_flags & CO_VARKEYWORDS)
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return frozenset(names), bool(code.co_flags & CO_VARKEYWORDS)
 
 
 def called(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., Any]:

@@ -38,7 +38,7 @@ def promoted(a: Any, b: Any, least: Any = None) -> tuple[Any, Any]:
 def as_dtype(x: Any, dtype: Any) -> Any:
     """A node of this dtype; a number that fits it stays a number."""
     if isinstance(x, Node):
-        return x if x.data.dtype is dtype or x.data.dtype == dtype else x.astype(dtype)  # type: ignore[attr-defined]
+        return x if x.data.dtype is dtype or x.data.dtype == dtype else x.astype(dtype)
     if dtype.kind == "f" or (dtype.kind in "iu" and np.iinfo(dtype).min <= x <= np.iinfo(dtype).max):
         return x
     return Node(np.array(x).astype(dtype))
@@ -214,7 +214,7 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
     """The method for ``x += y``: a plain write where no gradient flows, else as PyTorch, in the graph."""
     def operate(self: Tensor, other: Any) -> Any:
         a, b = self.node, operand(name, other)
-        if not a.needs and not (isinstance(b, Node) and b.needs) or not records(a, b):
+        if (not a.needs and not (isinstance(b, Node) and b.needs)) or not records(a, b):
             array, value = a.data, b.data if isinstance(b, Node) else b
             if array.dtype.kind == "f" and (type(value) in NUMBERS or value.dtype is array.dtype):
                 if type(value) not in NUMBERS and value.ndim > array.ndim:

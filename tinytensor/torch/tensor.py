@@ -7,14 +7,14 @@ Functions and most methods are attached by the families (`offer.py`); writes in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import RELEASED, TracerBase
 from ..core import Tensor as Node
-from .dtypes import CPU, OF, Size, default, dtype, numpy_dtype, of, on_cpu, shape_of
 from .backward_names import backward_name
+from .dtypes import CPU, OF, Size, default, dtype, of, on_cpu, shape_of
 from .printing import tensor_text
 
 new = object.__new__
@@ -40,6 +40,12 @@ class Tensor:
     base: Tensor
     note: str
     views: list[Any]
+
+    if TYPE_CHECKING:  # methods and operators are attached by the families
+        def __getattr__(self, name: str) -> Any: ...
+        def operate(self, *others: Any) -> Any: ...
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = operate
+        __pow__ = __matmul__ = __getitem__ = __gt__ = __lt__ = __ge__ = __le__ = __invert__ = __and__ = operate
 
     __array_priority__ = 1000
     __hash__ = object.__hash__
@@ -223,7 +229,8 @@ class Tensor:
         if self.node.data.ndim:
             if spec:
                 raise TypeError(f"format: unsupported format string {spec!r} passed to a tensor of shape "
-                                f"{[*self.node.data.shape]}; expected no axes; write f'{{x.item():{spec}}}' of one element")
+                                f"{[*self.node.data.shape]}; expected no axes; write f'{{x.item():{spec}}}' of one "
+                                f"element")
             return repr(self)
         return format(self.node.data.item(), spec) if spec or not self.node.needs else repr(self)
 
@@ -286,7 +293,7 @@ def rebuilt(cls: type[Tensor], data: Any, requires_grad: bool) -> Tensor:
     """A tensor from what was pickled or copied."""
     t = new(cls)
     t.node = Node(data.copy(), requires_grad)
-    return t  # type: ignore[no-any-return]
+    return t
 
 
 def as_node(x: Any, what: str = "input") -> Any:

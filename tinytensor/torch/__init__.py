@@ -6,7 +6,22 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 from importlib import import_module
 from typing import Any
 
-from . import creation, cuda, gradients, index, linalg, operators, order, random, reduce, return_types
+from . import (
+    casting,
+    creation,
+    cuda,
+    elementwise,
+    gradients,
+    index,
+    limits,
+    linalg,
+    operators,
+    order,
+    random,
+    reduce,
+    return_types,
+    special,
+)
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
@@ -32,7 +47,7 @@ globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
-LATER = ("autograd", "func", "nn", "optim", "special", "testing", "utils")  # loaded when first named
+LATER = ("autograd", "func", "nn", "optim", "testing", "utils")  # loaded when first named
 
 
 def __getattr__(name: str) -> Any:

@@ -12,13 +12,13 @@ import numpy as np
 
 from .. import ops
 from ..core import Tensor as Node
-from . import creation
+from . import creation, limits, special  # noqa: F401 (their methods)
 from .dtypes import ALIASES, DTYPES, Size, numpy_dtype, of, on_cpu
 from .dtypes import dtype as Dtype
-from .elementwise import given, imag, kept, quiet
-from .offer import offer
-from .operators import NUMBERS
-from .tensor import Tensor, as_node, new, of_array, owner, wrap
+from .elementwise import given, imag, kept
+from .offer import FUNCTIONS, offer
+from .operators import quiet
+from .tensor import Tensor, as_node, of_array, owner, wrap
 from .writing import assign, version, write
 
 # --- dtypes ---
@@ -131,10 +131,7 @@ def contiguous(self: Tensor) -> Tensor:
     return y
 
 
-@offer(method=True)
-def detach(input: Tensor) -> Tensor:
-    """The values, as a tensor that shares memory and takes no gradient."""
-    return Tensor.detach(input)
+offer("detach")(Tensor.detach)
 
 
 @offer("detach_", method=True)
@@ -330,3 +327,11 @@ setattr(Tensor, "layout", "torch.strided")
 setattr(Tensor, "_version", property(version))
 setattr(Tensor, "real", property(lambda self: self))
 setattr(Tensor, "imag", property(imag))
+
+# --- methods that write in place, which `torch` has as functions too ---
+
+for name in """abs acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil clamp clamp_max
+clamp_min clip conj_physical cos cosh deg2rad erf erfc exp exp2 expm1 fix floor frac gcd i0 lcm ldexp log log10 log1p
+log2 logit nan_to_num neg negative rad2deg reciprocal relu round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc
+xlogy""".split():
+    FUNCTIONS[f"{name}_"] = getattr(Tensor, f"{name}_")

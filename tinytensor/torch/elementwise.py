@@ -19,7 +19,7 @@ from ..core import Tensor as Node
 from . import return_types
 from .dtypes import default, of
 from .offer import offer
-from .operators import NUMBERS, as_dtype, check_divisor, pair, sub
+from .operators import NUMBERS, as_dtype, check_divisor, pair, quiet, sub
 from .tensor import Tensor, of_array, wrap
 
 Function = Callable[..., Any]
@@ -76,17 +76,18 @@ def floating(name: str, function: Function) -> Function:
     return compute
 
 
-def quiet(function: Function) -> Function:
-    """The function without NumPy's warnings: PyTorch's log(0) is -inf, and no more is said."""
-    return np.errstate(all="ignore")(function)
-
-
 @quiet
 def rsqrt(x: Any) -> Any:
     return ops.reciprocal(ops.sqrt(x))
 
 
-for names in ("tanh", "sigmoid", "erf", "atan arctan", "asinh arcsinh", "deg2rad", "rad2deg", "sinc", "i0"):
+def erf(x: Any) -> Any:
+    """The engine's, whose powers float16 does not hold."""
+    return ops.erf(x.astype(np.float32)).astype(np.float16) if x.data.dtype == np.float16 else ops.erf(x)
+
+
+offer(method=True, in_place=True, note="Erf")(floating("erf", erf))
+for names in ("tanh", "sigmoid", "atan arctan", "asinh arcsinh", "deg2rad", "rad2deg"):
     first, *aliases = names.split()
     offer(first, *aliases, method=True, in_place=True)(floating(first, getattr(ops, aliases[0] if aliases else first)))
 
@@ -96,7 +97,8 @@ for names in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "
     offer(first, *aliases, method=True, in_place=True)(
         floating(first, quiet(getattr(ops, aliases[0] if aliases else first))))
 
-offer(method=True, in_place=True, note="Rsqrt")(floating("rsqrt", rsqrt))
+for name, function in (("rsqrt", rsqrt), ("sinc", quiet(ops.sinc)), ("i0", quiet(ops.i0))):
+    offer(name, method=True, in_place=True, note=name.title())(floating(name, function))
 
 
 logit_of = own("logit", lambda p: np.log(p / (1 - p)),
@@ -143,7 +145,7 @@ for names in ("floor", "ceil", "trunc fix"):
     offer(first, *aliases, method=True, in_place=True)(rounding(first, getattr(ops, first)))
 
 
-@offer("round", method=True, in_place=True, note="Round")
+@offer("round", method=True, in_place=True)
 def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest whole number, the even one of two; `decimals` keeps so many digits behind the point.
 
@@ -163,6 +165,7 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
 
 
 @offer(method=True, in_place=True, note="Frac")
+@quiet
 def frac(input: Tensor) -> Tensor:
     """The part behind the point, with the number's sign."""
     x = given("frac", input)
@@ -187,6 +190,7 @@ for name in ("sign", "sgn"):
 
 
 @offer(method=True, in_place=True)
+@quiet
 def square(input: Tensor) -> Tensor:
     """``input ** 2``."""
     x = given("square", input)
@@ -208,7 +212,7 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-@offer("conj", "resolve_conj", "resolve_neg", method=True)
+@offer("conj", "conj_physical", "resolve_conj", "resolve_neg", method=True)
 @offer("real")
 def real(input: Tensor) -> Tensor:
     """The tensor itself, which is real."""
@@ -216,10 +220,7 @@ def real(input: Tensor) -> Tensor:
     return input
 
 
-@offer(method=True, in_place=True)
-def conj_physical(input: Tensor) -> Tensor:
-    """A copy: the tensor is real."""
-    return wrap(kept(given("conj_physical", input)))
+setattr(Tensor, "conj_physical_", real)
 
 
 @offer()
@@ -355,15 +356,14 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     if a.data.dtype != b.data.dtype:
         raise RuntimeError(f"heaviside: not implemented for tensors with different dtypes; got {input.dtype} and "
                            f"{values.dtype}; expected one dtype; convert one: values.to(input.dtype)")
-    one, none = np.ones((), a.data.dtype), np.zeros((), a.data.dtype)
-    y = np.where(a.data == 0, b.data, np.where(a.data > 0, one, np.where(a.data < 0, none, a.data)))
-    return of_array(np.asarray(y))
+    return of_array(np.asarray(np.where(a.data == 0, b.data, a.data > 0)))
 
 
-@offer(method=True, in_place=True, note="Mul")
+@offer(method=True, in_place=True, note="Ldexp")
+@quiet
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """``input * 2**other``."""
-    a, b = pair("ldexp", input, wrap(quiet(ops.exp2)(floats("ldexp", other))))
+    a, b = pair("ldexp", input, wrap(ops.exp2(floats("ldexp", other))))
     return wrap(ops.multiply(a, b))
 
 
@@ -379,7 +379,18 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     return wrap(ops.power(a, b))
 
 
-@offer()
+def float_power_(self: Tensor, exponent: Any) -> Tensor:
+    """As `torch.float_power`, in place; the tensor must be float64."""
+    if self.node.data.dtype != np.float64:
+        raise RuntimeError(f"float_power_: got {self.dtype}; expected torch.float64, the dtype of the result; convert "
+                           f"first: x.double()")
+    return Tensor.pow_(self, exponent)  # type: ignore[no-any-return,attr-defined]
+
+
+offer("float_power_", function=False, method=True)(float_power_)
+
+
+@offer(note="Rsub")
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """``other - alpha * input``."""
     return sub(other, input, alpha=alpha)

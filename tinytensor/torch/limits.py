@@ -11,9 +11,9 @@ from ..apply import binder, general
 from ..core import Op, S
 from ..core import Tensor as Node
 from .dtypes import numpy_dtype, of, result_dtype
-from .elementwise import given, quiet, refuse
+from .elementwise import given, refuse
 from .offer import offer
-from .operators import NUMBERS, as_dtype, operand, pair
+from .operators import as_dtype, operand, quiet
 from .order import isclose
 from .reduce import one_axis
 from .tensor import Tensor, of_array, wrap
@@ -139,13 +139,24 @@ def of_one_dtype(name: str, x: Any, **others: Any) -> None:
 
 
 @offer(method=True, in_place=True, note="Lerp")
+@quiet
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """``input + weight * (end - input)``: from one tensor to another."""
+    """``input + weight * (end - input)``: from one tensor to another, and there exactly."""
     x, z = given("lerp", input), given("lerp", end, "end")
     w = operand("lerp", weight)
     refuse("lerp", x, "biu")
     of_one_dtype("lerp", x, end=z, weight=w)
-    return wrap(ops.add(x, ops.multiply(ops.subtract(z, x), w)))
+    way = ops.subtract(z, x)
+
+    def from_input() -> Any:
+        return ops.add(x, ops.multiply(way, w))
+
+    def from_end() -> Any:
+        return ops.subtract(z, ops.multiply(way, ops.subtract(1, w)))
+
+    if not isinstance(w, Node):
+        return wrap(from_input() if abs(w) < 0.5 else from_end())
+    return wrap(ops.where(ops.less(ops.absolute(w), 0.5), from_input(), from_end()))
 
 
 def three(name: str, input: Any, tensor1: Any, tensor2: Any) -> list[Any]:
@@ -156,6 +167,7 @@ def three(name: str, input: Any, tensor1: Any, tensor2: Any) -> list[Any]:
 
 
 @offer(method=True, in_place=True, note="Addcmul")
+@quiet
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
     x, a, b = three("addcmul", input, tensor1, tensor2)

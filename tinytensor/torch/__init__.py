@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from . import (
+    asking,
     casting,
     creation,
     cuda,

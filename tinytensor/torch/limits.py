@@ -138,25 +138,24 @@ def of_one_dtype(name: str, x: Any, **others: Any) -> None:
                                f"{of(other.data.dtype)}; convert it: {key}.to(input.dtype)")
 
 
-@offer(method=True, in_place=True, note="Lerp")
-@quiet
+def mixed(x: Any, z: Any, w: Any) -> Any:
+    way = z - x
+    return np.where(np.abs(w) < 0.5, x + way * w, z - way * (1 - w))  # so that it ends at z
+
+
+LERP = Op("lerp", mixed, (lambda g, y, x, z, w: g * (1 - w), lambda g, y, x, z, w: g * w,
+                          lambda g, y, x, z, w: g * (z - x)), broadcasts=True, samples=(S((2, 3), (2, 3), (2, 3)),))
+lerped = quiet(general(LERP, *binder("lerp", mixed, 3)))
+
+
+@offer(method=True, in_place=True)
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """``input + weight * (end - input)``: from one tensor to another, and there exactly."""
+    """``input + weight * (end - input)``: from one tensor to another."""
     x, z = given("lerp", input), given("lerp", end, "end")
     w = operand("lerp", weight)
     refuse("lerp", x, "biu")
     of_one_dtype("lerp", x, end=z, weight=w)
-    way = ops.subtract(z, x)
-
-    def from_input() -> Any:
-        return ops.add(x, ops.multiply(way, w))
-
-    def from_end() -> Any:
-        return ops.subtract(z, ops.multiply(way, ops.subtract(1, w)))
-
-    if not isinstance(w, Node):
-        return wrap(from_input() if abs(w) < 0.5 else from_end())
-    return wrap(ops.where(ops.less(ops.absolute(w), 0.5), from_input(), from_end()))
+    return wrap(lerped(x, z, w))
 
 
 def three(name: str, input: Any, tensor1: Any, tensor2: Any) -> list[Any]:

@@ -15,9 +15,10 @@ from .. import ops
 from ..core import Tensor as Node
 from ..ops.activation import FAR, by_cody, polynomial
 from .dtypes import default
-from .elementwise import Function, floating, floats, of_two, own
+from .elementwise import Function, floating, floats, own
 from .offer import FUNCTIONS, offer
 from .operators import quiet
+from .pairwise import of_two
 from .tensor import Tensor, wrap
 
 SPECIAL: dict[str, Callable[..., Any]] = {}
@@ -62,7 +63,7 @@ def scaled_complement(x: Any) -> Any:
 
 
 def solved(inside: Any, rest: Any) -> Any:
-    """The y for which erf(y) is `inside` and erfc(y) is `rest`, which is 1 - inside, from 0 to 1, both to the last digit.
+    """The y for which erf(y) is `inside` and erfc(y) is `rest`, which is 1 - inside; both are exact, from 0 to 1.
 
     Winitzki's formula; from there Halley's steps to erf, or, in the tail, Newton's to the logarithm of erfc.
     """
@@ -235,10 +236,9 @@ def both(name: str, function: Function) -> Function:
 
 # --- Bessel ---
 
+COSINES = np.cos((np.arange(64) + 0.5) * math.pi / 128)
 i1_of = own("i1", in_float64(lambda x: np.mean(np.sinh(x[..., None] * COSINES) * COSINES, -1)),
             lambda g, y, x: g * np.where(x == 0, 0.5, np.i0(x) - y / np.where(x == 0, 1, x)))
-COSINES = np.cos((np.arange(64) + 0.5) * math.pi / 128)
-
 
 # --- the table ---
 

@@ -178,8 +178,8 @@ def zero_(input: Tensor) -> Tensor:
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Every element becomes the value, a number or a tensor of one element and no axes."""
     if isinstance(value, Tensor) and value.node.data.ndim:
-        raise RuntimeError(f"fill_: only supports 0-dimension value tensor but got tensor with {value.ndim} "
-                           f"dimensions; write copy_ for tensors with axes")
+        raise RuntimeError(f"fill_: expected a value without axes, but got a tensor with {value.ndim} dimensions; "
+                           f"write copy_ for tensors with axes")
     return filled("fill_", input, value)
 
 

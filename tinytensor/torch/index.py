@@ -63,7 +63,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     try:
         if view:
             return as_view(self, ops.getitem(node, found))
-        if type(found) is np.ndarray and found.dtype == np.int64:
+        if type(found) is not tuple and getattr(found, "dtype", None) == np.int64:
             return wrap(ops.take(node, found, 0))
         return wrap(ops.getitem(node, found))
     except IndexError as error:

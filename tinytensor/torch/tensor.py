@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import RELEASED, TracerBase
+from ..core import NO_PARAMS, RELEASED, TracerBase
 from ..core import Tensor as Node
 from .backward_names import backward_name
 from .dtypes import CPU, OF, Size, default, dtype, of, on_cpu, shape_of
@@ -112,7 +112,7 @@ class Tensor:
     def grad(self) -> Tensor | None:
         """What `backward()` has left here, or None."""
         g = self.node._grad if self.node.op is None or self.node.hooks else None
-        return None if g is None else wrap(g if isinstance(g, Node) else Node(g))
+        return None if g is None else wrap(g) if isinstance(g, Node) else of_array(g)
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -145,7 +145,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The values, as a tensor that shares memory and records nothing."""
-        return wrap(Node(self.node.data))
+        return of_array(self.node.data)
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -153,7 +153,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The values, as a tensor that shares memory and takes no gradient."""
-        return wrap(Node(self.node.data))
+        return of_array(self.node.data)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Let gradients flow to this leaf, or no longer."""
@@ -280,8 +280,13 @@ def wrap(node: Any) -> Tensor:
 
 
 def of_array(a: Any) -> Tensor:
-    """A tensor of an array, which it shares."""
-    return wrap(Node(a))
+    """A tensor of an array, which it shares; quicker than the engine's own way, which looks at what it is given."""
+    node = new(Node)
+    node.data, node._grad, node.hooks, node.needs, node.op = a, None, None, False, None
+    node.inputs, node.saved, node.params, node.stamp = (), (), NO_PARAMS, clock[0]
+    t: Tensor = new(Tensor)
+    t.node = node
+    return t
 
 
 def unwrap(x: Any) -> Any:

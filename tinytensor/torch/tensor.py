@@ -47,6 +47,7 @@ class Tensor:
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = operate
         __pow__ = __matmul__ = __getitem__ = __gt__ = __lt__ = __ge__ = __le__ = __invert__ = __and__ = operate
 
+    _compared = ("node",)  # what of it a compiled program depends on; the rest says how it is told, and who shows it
     __array_priority__ = 1000
     __hash__ = object.__hash__
 

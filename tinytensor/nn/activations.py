@@ -1,6 +1,6 @@
-"""Activations as functions, with PyTorch's names, parameters and gradients at kinks: each composed of a few ops.
+"""Activations as functions, with PyTorch's names, parameters and gradients at kinks: each a few ops.
 
-It holds no rule of calculus. relu, gelu, silu, sigmoid and tanh are ops themselves; `nonlinear.py` has modules of these.
+It holds no rule of calculus. relu, gelu, silu, sigmoid and tanh are ops themselves; `nonlinear.py` has the modules.
 """
 
 from __future__ import annotations
@@ -335,6 +335,6 @@ def softmin(x: Any, axis: int = -1) -> Any:
     >>> import tinytensor as tt
     >>> from tinytensor.nn import functional as F
     >>> F.softmin(tt.tensor([0.0, 100.0]))
-    tensor([1.0000e+00, 3.7835e-44])
+    tensor([1.0e+00, 3.8e-44])
     """
     return softmax(-numbers("softmin", x), axis)

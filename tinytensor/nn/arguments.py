@@ -47,8 +47,8 @@ def batched(name: str, x: Any, n: int, channels: int | None = None) -> tuple[Any
     letters = ("L", "H, W")[n - 1]
     wanted = "C" if channels is None else str(channels)
     if x.ndim not in (n + 1, n + 2) or (channels is not None and x.shape[-n - 1] != channels):
-        raise ValueError(f"{name}: got x of shape {x.shape}; expected (N, {wanted}, {letters}) or ({wanted}, {letters}), "
-                         f"channels before positions; move the channels: np.moveaxis(x, -1, 1)")
+        raise ValueError(f"{name}: got x of shape {x.shape}; expected (N, {wanted}, {letters}) or ({wanted}, "
+                         f"{letters}), channels before positions; move the channels: np.moveaxis(x, -1, 1)")
     return (x[None], True) if x.ndim == n + 1 else (x, False)
 
 
@@ -59,8 +59,8 @@ def counted(name: str, x: Any, kernel: Sizes, stride: Sizes, padding: Any, dilat
     for length, k, s, (a, b), d in zip(x.shape[-len(kernel) :], kernel, stride, padding, dilation, strict=True):
         span = d * (k - 1) + 1
         if length + a + b < span:
-            raise ValueError(f"{name}: got x of shape {x.shape}; expected {span - a - b} positions and up along each of "
-                             f"the last axes, as a window spans {span}; give larger inputs, or more padding")
+            raise ValueError(f"{name}: got x of shape {x.shape}; expected {span - a - b} positions and up along each "
+                             f"of the last axes, as a window spans {span}; give larger inputs, or more padding")
         n = (length + a + b - span) // s + 1
         if ceil_mode and (length + a + b - span) % s and n * s < length + a:  # one more, if it begins before the end
             n += 1

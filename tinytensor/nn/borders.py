@@ -61,17 +61,23 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
     pairs = [(0, 0)] * (x.ndim - n) + [(widths[2 * i], widths[2 * i + 1]) for i in reversed(range(n))]
     for (before, after), length in zip(pairs, x.shape, strict=True):
         most = {"reflect": length - 1, "circular": length}.get(mode, max(before, after))
-        if max(before, after) > max(most, 0) or before + after + length < 0 or (mode == "replicate" and not length):
+        if max(before, after) > max(most, 0) or before + after + length < 0 or (
+                mode == "replicate" and not length and (before or after)):
             raise ValueError(f"pad: got widths {before} and {after} for an axis of {length}, mode={mode!r}; expected "
                              f"{max(most, 0)} at most, and no more cut off than there is; give smaller widths")
-    if any(width < 0 for pair in pairs for width in pair):
-        x = x[tuple([slice(max(0, -a), length + min(0, b)) for (a, b), length in zip(pairs, x.shape, strict=True)])]
-        pairs = [(max(a, 0), max(b, 0)) for a, b in pairs]
-    if not any(map(any, pairs)):
+    more = tuple([(max(a, 0), max(b, 0)) for a, b in pairs])
+    if mode == "circular":  # what is cut off does not come back at the other end
+        x = cut(x, pairs)
+    if any(map(any, more)):
+        x = pad_all(x, more, constant_values=value or 0) if mode == "constant" else pad_all(x, more, MODES[mode])
+    return x if mode == "circular" else cut(x, pairs)
+
+
+def cut(x: Any, pairs: Any) -> Any:
+    """x without what negative widths cut off."""
+    if all(width >= 0 for pair in pairs for width in pair):
         return x
-    if mode == "constant":
-        return pad_all(x, tuple(pairs), constant_values=value or 0)
-    return pad_all(x, tuple(pairs), MODES[mode])
+    return x[tuple([slice(max(0, -a), n + min(0, b)) for (a, b), n in zip(pairs, x.shape, strict=True)])]
 
 
 def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> Any:
@@ -96,8 +102,8 @@ def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = 
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     n = x.ndim - 2
     if mode != "nearest":
-        raise ValueError(f"interpolate: got mode={mode!r}; expected 'nearest', the only one here; weigh neighbours with "
-                         f"a matrix for others")
+        raise ValueError(f"interpolate: got mode={mode!r}; expected 'nearest', the only one here; weigh neighbours "
+                         f"with a matrix for others")
     if n < 1 or (size is None) is (scale_factor is None):
         raise ValueError(f"interpolate: got x of shape {x.shape}, size={size!r} and scale_factor={scale_factor!r}; "
                          f"expected (N, C, L) or more axes, and one of the two; give size, the new sizes")

@@ -38,10 +38,11 @@ class Convolution(Module):
         self.groups, self.padding_mode = size(name, "groups", groups), padding_mode
         for what, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
             if channels % self.groups:
-                raise ValueError(f"{name}: got {what}={channels} and groups={groups}; expected a multiple of the groups; "
-                                 f"change one of them")
+                raise ValueError(f"{name}: got {what}={channels} and groups={groups}; expected a multiple of the "
+                                 f"groups; change one of them")
         if padding_mode not in ("zeros", *MODES):
-            raise ValueError(f"{name}: got padding_mode={padding_mode!r}; expected 'zeros', {', '.join(map(repr, MODES))}")
+            raise ValueError(f"{name}: got padding_mode={padding_mode!r}; expected 'zeros', "
+                             f"{', '.join(map(repr, MODES))}; 'zeros' is usual")
         self.borders = C.borders(name, self.padding, self.kernel_size, self.stride, self.dilation)
         rng = as_generator(rng)
         first, second = self.out_channels, self.in_channels // self.groups
@@ -177,8 +178,8 @@ class ConvTranspose1d(Convolution):
                  padding_mode: str = "zeros", dtype: Any = np.float32, rng: init.Rng = None) -> None:
         name = type(self).__name__
         if padding_mode != "zeros" or isinstance(padding, str):
-            raise ValueError(f"{name}: got padding={padding!r} and padding_mode={padding_mode!r}; expected integers and "
-                             f"'zeros', for padding is cut off here; leave padding_mode out")
+            raise ValueError(f"{name}: got padding={padding!r} and padding_mode={padding_mode!r}; expected integers "
+                             f"and 'zeros', for padding is cut off here; leave padding_mode out")
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
                          dtype, rng)
         self.output_padding = per_axis(name, "output_padding", output_padding, self.axes, least=0)

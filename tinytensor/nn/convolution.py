@@ -31,7 +31,8 @@ def borders(name: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: Siz
         spans = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         return [(span // 2, span - span // 2) for span in spans]
     if isinstance(padding, str):
-        raise ValueError(f"{name}: got padding={padding!r}; expected 'same', 'valid' or integers")
+        raise ValueError(f"{name}: got padding={padding!r}; expected 'same', 'valid' or integers; "
+                         f"give how many zeros stand on each side")
     return [(p, p) for p in per_axis(name, "padding", padding, len(kernel), least=0)]
 
 
@@ -44,8 +45,8 @@ def checked(name: str, x: Any, weight: Any, bias: Any, n: int, groups: int, tran
         raise ValueError(f"{name}: got a weight of shape {weight.shape}; expected {n + 2} axes, channels and a kernel "
                          f"of {n}; reshape it")
     if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1 or weight.shape[0] % groups:
-        raise ValueError(f"{name}: got groups={groups!r} for a weight of shape {weight.shape}; expected an integer of 1 "
-                         f"or more that divides {weight.shape[0]}")
+        raise ValueError(f"{name}: got groups={groups!r} for a weight of shape {weight.shape}; expected an integer of "
+                         f"1 or more that divides {weight.shape[0]}")
     outputs = weight.shape[1] * groups if transposed else weight.shape[0]
     if bias is not None:
         bias = bias if isinstance(bias, Tensor | np.ndarray) else as_array(bias)
@@ -248,7 +249,7 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
 
 
 def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """Columns of windows added up where they overlap: the adjoint of `unfold`, (N, C * kh * kw, windows) -> (N, C, H, W).
+    """Columns of windows (N, C * kh * kw, windows) added up where they overlap, (N, C, H, W): the adjoint of `unfold`.
 
     Examples
     --------

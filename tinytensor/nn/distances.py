@@ -42,10 +42,10 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Any
     a, b = numbers("cosine_similarity", x1), numbers("cosine_similarity", x2)
     n = max(a.ndim, b.ndim)
     if not -n <= axis < n:
-        raise IndexError(f"cosine_similarity: got axis={axis} for shapes {a.shape} and {b.shape}; expected one of their "
-                         f"{n} axes; give -1 for the last")
-    axis = axis % n - n
-    a, b = (x if x.ndim >= -axis else x[(None,) * (-axis - x.ndim)] for x in (a, b))
+        raise IndexError(f"cosine_similarity: got axis={axis} for shapes {a.shape} and {b.shape}; expected one of "
+                         f"their {n} axes; give -1 for the last")
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    a, b = (x if x.shape == shape else np.broadcast_to(x, shape) for x in (a, b))
     c, d = (np.clip(np.linalg.vector_norm(x, axis=axis, keepdims=True), eps, None) for x in (a, b))
     return ((a / c) * (b / d)).sum(axis)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
 from ..core import Tensor, as_array
+from ..ops.norm import batch_norm as normalised
+from ..ops.norm import layer_norm
 from .arguments import dtype_error, size
 from .module import Module, Parameter
 from .norm import BatchNorm1d
@@ -59,14 +60,14 @@ def batch_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight
             raise ValueError("batch_norm: got no running statistics outside of training; expected running_mean and "
                              "running_var; give both, or training=True")
         mean, var = (as_array(a) for a in (running_mean, running_var))
-        return ops.norm.batch_norm(x, weight, bias, mean, var, 1, eps)
+        return normalised(x, weight, bias, mean, var, 1, eps)
 
     def observe(mean: Any, var: Any, n: int) -> None:
         for running, value in ((running_mean, mean), (running_var, var * (n / (n - 1)))):
             if running is not None:
                 moved(running, value, momentum)
 
-    return ops.norm.batch_norm(x, weight, bias, None, None, 1, eps, 0, observe)
+    return normalised(x, weight, bias, None, None, 1, eps, 0, observe)
 
 
 class BatchNorm2d(BatchNorm1d):
@@ -114,11 +115,11 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
-        raise ValueError(f"group_norm: got x of shape {x.shape} and num_groups={num_groups}; expected (N, C, ...), with "
-                         f"C a multiple of the groups; change the groups, or add a batch axis: x[None]")
+        raise ValueError(f"group_norm: got x of shape {x.shape} and num_groups={num_groups}; expected (N, C, ...), "
+                         f"with C a multiple of the groups; change the groups, or add a batch axis: x[None]")
     shape = x.shape
     depth = x.size // max(1, shape[0] * num_groups)
-    y = ops.layer_norm(x.reshape((shape[0], num_groups, depth)), None, None, 1, eps).reshape(shape)
+    y = layer_norm(x.reshape((shape[0], num_groups, depth)), None, None, 1, eps).reshape(shape)
     return per_channel(y, weight, bias)
 
 
@@ -130,8 +131,8 @@ class GroupNorm(Module):
     num_groups, num_channels : int
     eps : float
         Added to the variance, which is the biased one.
-    affine : bool
-        Whether there are a `weight`, at first ones, and a `bias`, at first zeros.
+    affine, bias : bool
+        Whether there are a `weight`, at first ones, and a `bias`, at first zeros; without the first, there is none.
     dtype : dtype
         float32 or float64.
 
@@ -147,7 +148,7 @@ class GroupNorm(Module):
     bias: Parameter | None
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *,
-                 dtype: Any = np.float32) -> None:
+                 bias: bool = True, dtype: Any = np.float32) -> None:
         super().__init__()
         self.num_groups = size("GroupNorm", "num_groups", num_groups)
         self.num_channels, self.eps = size("GroupNorm", "num_channels", num_channels), eps
@@ -155,7 +156,7 @@ class GroupNorm(Module):
             raise ValueError(f"GroupNorm: got num_groups={num_groups} and num_channels={num_channels}; expected a "
                              f"multiple of the groups; change one of them")
         self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine and bias else None
 
     def forward(self, x: Any) -> Any:
         if self.weight is not None and getattr(x, "dtype", None) != self.weight.data.dtype:
@@ -171,7 +172,7 @@ class GroupNorm(Module):
 
 def instance_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
                   use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> Any:
-    """Each channel of each sample normalised over the other axes (Ulyanov et al. 2016); parameters as `batch_norm`'s.
+    """Each channel of each sample normalised over the other axes (Ulyanov et al. 2016); parameters as in `batch_norm`.
 
     Examples
     --------
@@ -194,7 +195,8 @@ def instance_norm(x: Any, running_mean: Any = None, running_var: Any = None, wei
             if running is not None:
                 moved(running, value.reshape((samples, channels)).mean(0), momentum)
 
-    y = ops.norm.batch_norm(x.reshape((1, samples * channels, *x.shape[2:])), None, None, None, None, 1, eps, 0, observe)
+    joined = x.reshape((1, samples * channels, *x.shape[2:]))
+    y = normalised(joined, None, None, None, None, 1, eps, 0, observe)
     return per_channel(y.reshape(x.shape), weight, bias)
 
 
@@ -209,8 +211,8 @@ class InstanceNorm1d(Module):
         Added to the variance, which is the biased one.
     momentum : float
         The weight of a batch's statistics in the running ones.
-    affine : bool
-        Whether there are a `weight`, at first ones, and a `bias`, at first zeros.
+    affine, bias : bool
+        Whether there are a `weight`, at first ones, and a `bias`, at first zeros; without the first, there is none.
     track_running_stats : bool
         Whether running statistics are kept, which normalise in `eval()`.
     dtype : dtype
@@ -232,11 +234,12 @@ class InstanceNorm1d(Module):
     running_var: Any
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, *, dtype: Any = np.float32) -> None:
+                 track_running_stats: bool = False, *, bias: bool = True, dtype: Any = np.float32) -> None:
         super().__init__()
-        self.num_features, self.eps, self.momentum = size(type(self).__name__, "num_features", num_features), eps, momentum
+        self.num_features = size(type(self).__name__, "num_features", num_features)
+        self.eps, self.momentum = eps, momentum
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, dtype)) if affine and bias else None
         self.register_buffer("running_mean", np.zeros(num_features, dtype) if track_running_stats else None)
         self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.array(0) if track_running_stats else None)

@@ -24,11 +24,11 @@ __all__ = ["binary_cross_entropy", "cosine_embedding_loss", "gaussian_nll_loss",
            "poisson_nll_loss", "soft_margin_loss", "triplet_margin_loss"]
 
 
-def signs(name: str, target: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Targets of 1 and -1 in the dtype of what they judge, once their shape has been found to be the one expected."""
+def answers(name: str, target: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Targets in the dtype of what they judge, once their shape has been found to be the one expected."""
     y = target if isinstance(target, Tensor | np.ndarray) else as_array(target)
     if y.shape != shape:
-        raise ValueError(f"{name}: got targets of shape {y.shape}; expected {shape}, 1 or -1 for each; reshape them")
+        raise ValueError(f"{name}: got targets of shape {y.shape}; expected {shape}, one for each; reshape them")
     return y if y.dtype == dtype else y.astype(dtype)
 
 
@@ -61,8 +61,8 @@ def binary_cross_entropy(input: Any, target: Any, reduction: str = "mean", *, we
     name = "binary_cross_entropy"
     x, y = paired(name, input, target)
     if not between(x, 0, 1):
-        raise ValueError(f"{name}: got an input outside of 0 to 1; expected probabilities; put a sigmoid before, or use "
-                         f"binary_cross_entropy_with_logits")
+        raise ValueError(f"{name}: got an input outside of 0 to 1; expected probabilities; put a sigmoid before, or "
+                         f"use binary_cross_entropy_with_logits")
     losses = bernoulli_cross_entropy(x, y)
     if weight is not None:
         losses = losses * as_array(weight).astype(x.dtype)
@@ -80,8 +80,8 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     tensor([  0.6931, 100.    ])
     """
     x = numbers("soft_margin_loss", input)
-    return reduced("soft_margin_loss", np.logaddexp(-signs("soft_margin_loss", target, x.shape, x.dtype) * x, 0),
-                   reduction)
+    y = answers("soft_margin_loss", target, x.shape, x.dtype)
+    return reduced("soft_margin_loss", np.logaddexp(-y * x, 0), reduction)
 
 
 def multilabel_soft_margin_loss(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None) -> Any:
@@ -94,8 +94,8 @@ def multilabel_soft_margin_loss(input: Any, target: Any, reduction: str = "mean"
     >>> F.multilabel_soft_margin_loss(tt.zeros(2, 3), tt.ones(2, 3))
     tensor(0.6931)
     """
-    name = "multilabel_soft_margin_loss"
-    x, y = paired(name, input, target)
+    name, x = "multilabel_soft_margin_loss", numbers("multilabel_soft_margin_loss", input)
+    y = answers(name, target, x.shape, x.dtype)
     losses = -(y * logsigmoid(x) + (1 - y) * logsigmoid(-x))
     if weight is not None:
         losses = losses * as_array(weight).astype(x.dtype)
@@ -139,7 +139,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
     Parameters
     ----------
     input, target : any shape, floating
-    var : the same shape, or with a last axis of 1 or none; or a number
+    var : what broadcasts to that shape, or lacks the last axis; or a number
         Not below 0; what is below `eps` counts as that.
     full : bool
         Whether the constant term is added.
@@ -156,9 +156,9 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
     v = as_array(np.full(x.shape, var, x.dtype)) if isinstance(var, int | float) else numbers(name, var)
     if v.shape == x.shape[:-1] and v.shape != x.shape:
         v = v[..., None]
-    if v.shape not in (x.shape, (*x.shape[:-1], 1)):
-        raise ValueError(f"{name}: got var of shape {v.shape} for an input of shape {x.shape}; expected that shape, or "
-                         f"one variance for each row; reshape it")
+    if v.ndim > x.ndim or any(a not in (1, b) for a, b in zip(v.shape[::-1], x.shape[::-1], strict=False)):
+        raise ValueError(f"{name}: got var of shape {v.shape} for an input of shape {x.shape}; expected what "
+                         f"broadcasts to that, or one variance for each row; reshape it")
     if not between(v, 0, math.inf):
         raise ValueError(f"{name}: got a variance below 0; expected 0 or more; give its square, or exp of it")
     lift = np.clip(eps - (v.detach() if isinstance(v, Tensor) else v), 0, None)  # takes no gradient, as in PyTorch
@@ -187,7 +187,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     tensor([0., 2.])
     """
     a, b = paired("margin_ranking_loss", input1, input2)
-    y = signs("margin_ranking_loss", target, a.shape, a.dtype)
+    y = answers("margin_ranking_loss", target, a.shape, a.dtype)
     return reduced("margin_ranking_loss", above(margin - y * (a - b)), reduction)
 
 
@@ -202,7 +202,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     tensor([0.25, 0.75])
     """
     x = numbers("hinge_embedding_loss", input)
-    y = signs("hinge_embedding_loss", target, x.shape, x.dtype)
+    y = answers("hinge_embedding_loss", target, x.shape, x.dtype)
     losses = np.where(y != 1, above(margin - x), 0) + np.where(y != -1, x, 0)
     return reduced("hinge_embedding_loss", losses, reduction)
 
@@ -222,7 +222,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     a, b = paired(name, input1, input2)
     if a.ndim not in (1, 2):
         raise ValueError(f"{name}: got inputs of shape {a.shape}; expected (N, D) or (D,); join the other axes")
-    y = signs(name, target, a.shape[:-1], a.dtype)
+    y = answers(name, target, a.shape[:-1], a.dtype)
     cosine = (a * b).sum(-1) / np.sqrt(((a * a).sum(-1) + eps) * ((b * b).sum(-1) + eps))
     losses = np.where(y == 1, 1 - cosine, 0) + np.where(y == -1, above(cosine - margin), 0)
     return reduced(name, losses, reduction)

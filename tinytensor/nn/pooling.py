@@ -1,10 +1,11 @@
 """Poolings as functions and modules, with PyTorch's names: the largest or the mean of every window.
 
-Windows slide along the last axis (1d) or the last two (2d); indices of the largest are not given, so nothing unpools.
+Windows slide along the last axis (1d) or the last two (2d); nothing unpools.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,21 @@ import numpy as np
 from ..core import Tensor, as_array
 from ..ops.join import concatenate, stack
 from ..ops.padding import pad
-from ..ops.pooling import max_pool
+from ..ops.pooling import max_pool, pool_index
 from .arguments import Sizes, batched, counted, per_axis
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
            "avg_pool2d", "max_pool1d", "max_pool2d"]
 
 
-def prepared(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding: Any) -> tuple[Any, Sizes, Sizes, Sizes]:
+def prepared(name: str, x: Any, n: int, kernel_size: Any, stride: Any,
+             padding: Any) -> tuple[Any, Sizes, Sizes, Sizes]:
     """The input, and the sizes of windows, their distances and the padding, for each axis."""
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.ndim not in (n + 1, n + 2):
         batched(name, x, n)
     kernel = per_axis(name, "kernel_size", kernel_size, n)
-    strides = kernel if stride is None else per_axis(name, "stride", stride, n)
+    strides = kernel if stride is None or stride == () else per_axis(name, "stride", stride, n)
     pads = per_axis(name, "padding", padding, n, least=0)
     if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
         raise ValueError(f"{name}: got padding={padding!r} and kernel_size={kernel_size!r}; expected half the kernel at "
@@ -48,19 +50,34 @@ def fitted(length: int, n: int, k: int, s: int, d: int, p: int) -> tuple[int, in
 # --- the largest ---
 
 
+def located(which: Any, kernel: Sizes, first: list[Any], apart: Sizes, lengths: Sizes) -> Any:
+    """Where in the flattened last axes, of these lengths, the elements stand whose places in windows are told."""
+    n, flat, which = len(kernel), 0, which.astype(np.int64)
+    for i in reversed(range(n)):  # the first elements of windows, and places in them, one axis after the other
+        place, which = which % kernel[i], which // kernel[i]
+        start = np.reshape(first[i], (-1,) + (1,) * (n - 1 - i))
+        flat = flat + (place * apart[i] + start) * math.prod(lengths[i + 1 :])
+    return flat
+
+
 def largest_of(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-               ceil_mode: bool) -> Any:
+               ceil_mode: bool, return_indices: bool) -> Any:
     x, kernel, strides, pads = prepared(name, x, n, kernel_size, stride, padding)
     apart = per_axis(name, "dilation", dilation, n)
     windows = counted(name, x, kernel, strides, [(p, p) for p in pads], apart, ceil_mode)
     borders = [fitted(*sizes) for sizes in zip(x.shape[-n:], windows, kernel, strides, apart, pads, strict=True)]
-    least = -np.inf if x.dtype.kind == "f" else int(np.iinfo(x.dtype).min)
-    x = bordered(x, borders, least)
-    return max_pool(x, kernel=kernel, stride=strides, dilation=apart, windows=windows)
+    least = -math.inf if x.dtype.kind == "f" else int(np.iinfo(x.dtype).min)
+    sliding: dict[str, Any] = {"kernel": kernel, "stride": strides, "dilation": apart, "windows": windows}
+    whole = bordered(x, borders, least)
+    y = max_pool(whole, **sliding)
+    if not return_indices:
+        return y
+    first = [np.arange(m) * s - p for m, s, p in zip(windows, strides, pads, strict=True)]
+    return y, located(pool_index(y, whole, **sliding), kernel, first, apart, x.shape[-n:])
 
 
 def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-               ceil_mode: bool = False) -> Any:
+               ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """The largest element of every window along the last axis; parameters as in `max_pool2d`.
 
     Examples
@@ -70,11 +87,11 @@ def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
     >>> F.max_pool1d(tt.tensor([[1.0, 5.0, 2.0, 3.0]]), 2)
     tensor([[5., 3.]])
     """
-    return largest_of("max_pool1d", x, 1, kernel_size, stride, padding, dilation, ceil_mode)
+    return largest_of("max_pool1d", x, 1, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-               ceil_mode: bool = False) -> Any:
+               ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """The largest element of every window over the last two axes. The first of equals gets the gradient.
 
     Parameters
@@ -90,6 +107,8 @@ def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
         How far apart the elements of a window are.
     ceil_mode : bool
         Whether there is a last window for elements that are too few to fill one.
+    return_indices : bool
+        Whether it is also told where each largest element stands, in the flattened last axes.
 
     Raises
     ------
@@ -102,9 +121,9 @@ def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
     >>> from tinytensor.nn import functional as F
     >>> F.max_pool2d(tt.arange(16).reshape(1, 4, 4), 2)
     tensor([[[ 5,  7],
-            [13, 15]]])
+             [13, 15]]])
     """
-    return largest_of("max_pool2d", x, 2, kernel_size, stride, padding, dilation, ceil_mode)
+    return largest_of("max_pool2d", x, 2, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 # --- the mean ---
@@ -186,7 +205,7 @@ def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, c
     >>> from tinytensor.nn import functional as F
     >>> F.avg_pool2d(tt.arange(16.0).reshape(1, 4, 4), 2)
     tensor([[[ 2.5,  4.5],
-            [10.5, 12.5]]])
+             [10.5, 12.5]]])
     """
     return mean_of("avg_pool2d", x, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -223,22 +242,26 @@ def mean_to(name: str, x: Any, output_size: Any, n: int) -> Any:
     return x
 
 
-def largest_to(name: str, x: Any, output_size: Any, n: int) -> Any:
+def largest_to(name: str, x: Any, output_size: Any, n: int, return_indices: bool) -> Any:
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     sizes, lengths, ones = output_sizes(name, x, output_size, n), x.shape[-n:], (1,) * n
     if not any(length % m for length, m in zip(lengths, sizes, strict=True)):
-        kernel = tuple(length // m for length, m in zip(lengths, sizes, strict=True))
-        return max_pool(x, kernel=kernel, stride=kernel, dilation=ones, windows=sizes)
+        kernel = tuple([length // m for length, m in zip(lengths, sizes, strict=True)])
+        return largest_of(name, x, n, kernel, kernel, 0, 1, False, return_indices)
 
-    def joined(found: Sizes | tuple[slice, ...]) -> Any:
+    def joined(found: tuple[slice, ...], indices: bool) -> Any:
         """The outputs of the windows that these first axes have, joined along the axes that are left."""
-        if len(found) == n:
-            window = x[(..., *found)]
-            return max_pool(window, kernel=window.shape[-n:], stride=ones, dilation=ones, windows=ones)
         axis = len(found)
-        return concatenate([joined((*found, span)) for span in spans(lengths[axis], sizes[axis])], axis - n)
+        if axis < n:
+            return concatenate([joined((*found, span), indices) for span in spans(lengths[axis], sizes[axis])], axis - n)
+        window = x[(..., *found)]
+        sliding: dict[str, Any] = {"kernel": window.shape[-n:], "stride": ones, "dilation": ones, "windows": ones}
+        y = max_pool(window, **sliding)
+        if not indices:
+            return y
+        return located(pool_index(y, window, **sliding), window.shape[-n:], [s.start for s in found], ones, lengths)
 
-    return joined(())
+    return (joined((), False), joined((), True)) if return_indices else joined((), False)
 
 
 def adaptive_avg_pool1d(x: Any, output_size: Any) -> Any:
@@ -267,11 +290,11 @@ def adaptive_avg_pool2d(x: Any, output_size: Any) -> Any:
     return mean_to("adaptive_avg_pool2d", x, output_size, 2)
 
 
-def adaptive_max_pool1d(x: Any, output_size: Any) -> Any:
+def adaptive_max_pool1d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     """The largest elements of as many windows as are wanted along the last axis; see `adaptive_avg_pool1d`."""
-    return largest_to("adaptive_max_pool1d", x, output_size, 1)
+    return largest_to("adaptive_max_pool1d", x, output_size, 1, return_indices)
 
 
-def adaptive_max_pool2d(x: Any, output_size: Any) -> Any:
+def adaptive_max_pool2d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     """The largest elements of as many windows as are wanted over the last two axes; see `adaptive_avg_pool2d`."""
-    return largest_to("adaptive_max_pool2d", x, output_size, 2)
+    return largest_to("adaptive_max_pool2d", x, output_size, 2, return_indices)

@@ -47,7 +47,8 @@ def patches_added(x: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: S
 
 @op(lambda g, y, x, *, kernel, stride, dilation, windows: add_patches(
         g, size=x.shape[-len(kernel) :], kernel=kernel, stride=stride, dilation=dilation, windows=windows),
-    analytic=True, samples=(S((1, 2, 4, 5), **SLIDING), S((2, 5), kernel=(3,), stride=(1,), dilation=(2,), windows=(1,))))
+    analytic=True,
+    samples=(S((1, 2, 4, 5), **SLIDING), S((2, 5), kernel=(3,), stride=(1,), dilation=(2,), windows=(1,))))
 def extract_patches(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
     """Every window over the last axes, of which there are so many along each: (..., *kernel, *windows), a copy.
 

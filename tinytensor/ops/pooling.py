@@ -49,7 +49,8 @@ def picked_in_windows(x: Any, which: Any, kernel: Sizes, stride: Sizes, dilation
 
 
 @primitive
-def placed_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+def placed_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
+                      windows: Sizes) -> Any:
     z = np.zeros((*g.shape[: -len(size)], *size), g.dtype)
     for number, (_, part) in enumerate(parts(kernel, stride, dilation, windows)):
         z[part] += np.where(which == number, g, 0)

@@ -30,8 +30,8 @@ def prepared(name: str, x: Any, n: int, kernel_size: Any, stride: Any,
     strides = kernel if stride is None or stride == () else per_axis(name, "stride", stride, n)
     pads = per_axis(name, "padding", padding, n, least=0)
     if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
-        raise ValueError(f"{name}: got padding={padding!r} and kernel_size={kernel_size!r}; expected half the kernel at "
-                         f"most, or windows would hold padding alone; pad first: F.pad(x, ...)")
+        raise ValueError(f"{name}: got padding={padding!r} and kernel_size={kernel_size!r}; expected half the kernel "
+                         f"at most, or windows would hold padding alone; pad first: F.pad(x, ...)")
     return x, kernel, strides, pads
 
 
@@ -253,7 +253,8 @@ def largest_to(name: str, x: Any, output_size: Any, n: int, return_indices: bool
         """The outputs of the windows that these first axes have, joined along the axes that are left."""
         axis = len(found)
         if axis < n:
-            return concatenate([joined((*found, span), indices) for span in spans(lengths[axis], sizes[axis])], axis - n)
+            inner = [joined((*found, span), indices) for span in spans(lengths[axis], sizes[axis])]
+            return concatenate(inner, axis - n)
         window = x[(..., *found)]
         sliding: dict[str, Any] = {"kernel": window.shape[-n:], "stride": ones, "dilation": ones, "windows": ones}
         y = max_pool(window, **sliding)

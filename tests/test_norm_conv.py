@@ -440,8 +440,8 @@ def test_conv1d_refuses():
         "Conv1d: conv1d: got x of shape (2, 4, 9); expected (N, 3, L) or (3, L), channels before positions; move the "
         "channels: np.moveaxis(x, -1, 1)")
     assert message(ValueError, layer, values(2, 3, 4)) == (
-        "Conv1d: conv1d: got x of shape (2, 3, 4); expected 5 positions and up along each of the last axes, as a window "
-        "spans 5; give larger inputs, or more padding")
+        "Conv1d: conv1d: got x of shape (2, 3, 4); expected 5 positions and up along each of the last axes, as a "
+        "window spans 5; give larger inputs, or more padding")
     assert "expected (N, 3, L)" in message(ValueError, layer, values(2, 9))
     assert "dtype float64 came" in message(TypeError, layer, values(2, 3, 9, dtype=np.float64))
     assert "padding is -1; expected 0 or more" in message(ValueError, nn.Conv1d, 3, 4, 3, padding=-1)

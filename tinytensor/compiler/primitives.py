@@ -537,6 +537,7 @@ ENGINE: dict[str, dict[str, Any]] = {
     "first_largest": {"unbuffered": always},
     "picked_in_windows": {"unbuffered": always, "linear": "first"},
     "placed_in_windows": {"unbuffered": always, "linear": "first"},
+    "summed_in_windows": {"unbuffered": always, "linear": "first"},
     "turned_by_blocks": {"kind": "copy", "out": always, "unbuffered": always},
 }
 KNOWN: dict[Target, Primitive] = {}

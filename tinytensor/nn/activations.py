@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..ops.activation import leaky_relu as leaky
 from ..ops.elementwise import sigmoid
 from ..ops.fused import softmax
 
@@ -42,8 +43,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     >>> F.leaky_relu(tt.tensor([-1.0, 0.0, 2.0]), 0.1)
     tensor([-0.1,  0. ,  2. ])
     """
-    x = numbers("leaky_relu", x)
-    return np.where(x > 0, x, x * negative_slope)
+    return leaky(numbers("leaky_relu", x), negative_slope)
 
 
 def prelu(x: Any, weight: Any) -> Any:

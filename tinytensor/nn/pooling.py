@@ -13,7 +13,7 @@ import numpy as np
 from ..core import Tensor, as_array
 from ..ops.join import concatenate, stack
 from ..ops.padding import pad
-from ..ops.pooling import max_pool, pool_index
+from ..ops.pooling import max_pool, pool_index, sum_pool
 from .arguments import Sizes, batched, counted, per_axis
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
@@ -130,15 +130,12 @@ def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
 
 
 def added(x: Any, axis: int, k: int, s: int, n: int) -> Any:
-    """The sum of each of n windows of k elements along an axis: of the first elements, the second, ..."""
-    if k == s and x.shape[axis] == k * n:
-        axis %= x.ndim
-        return x.reshape((*x.shape[:axis], n, k, *x.shape[axis + 1 :])).sum(axis + 1)
-    rest = (slice(None),) * (-1 - axis)
-    total = x[(..., slice(0, (n - 1) * s + 1, s), *rest)]
-    for i in range(1, k):
-        total = total + x[(..., slice(i, i + (n - 1) * s + 1, s), *rest)]
-    return total
+    """The sum of each of n windows of k elements along one of the last two axes."""
+    if k == 1 == s:
+        return x
+    if axis == -1:
+        return sum_pool(x, kernel=(k,), stride=(s,), windows=(n,))
+    return sum_pool(x, kernel=(k, 1), stride=(s, 1), windows=(n, x.shape[-1]))
 
 
 def sizes_of_windows(length: int, n: int, k: int, s: int, p: int, count_include_pad: bool) -> Any:
@@ -231,12 +228,15 @@ def spans(length: int, n: int) -> list[slice]:
 
 def mean_to(name: str, x: Any, output_size: Any, n: int) -> Any:
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
-    for axis, m in zip(range(-n, 0), output_sizes(name, x, output_size, n), strict=True):
+    sizes = output_sizes(name, x, output_size, n)
+    if sizes == (1,) * n:
+        return x.mean(tuple(range(-n, 0)), keepdims=True)
+    for axis, m in zip(range(-n, 0), sizes, strict=True):
         length, rest = x.shape[axis], (slice(None),) * (-1 - axis)
         if m == 1:
             x = x.mean(axis, keepdims=True)
         elif length % m == 0:
-            x = added(x, axis, length // m, length // m, m) * (m / length) if length != m else x
+            x = x if length == m else added(x, axis, length // m, length // m, m) * (m / length)
         else:
             x = stack([x[(..., span, *rest)].mean(axis) for span in spans(length, m)], axis)
     return x

@@ -15,6 +15,7 @@ from ..core import S, primitive
 from ..define import op
 
 Sizes = tuple[int, ...]
+CACHE = 2**18  # bytes of a sum that are written again and again before the next ones are
 SLIDING: dict[str, Any] = {"kernel": (2, 2), "stride": (2, 1), "dilation": (1, 2), "windows": (2, 3)}
 
 
@@ -40,8 +41,12 @@ def in_patches(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: S
 def patches_added(x: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
     n = len(kernel)
     z = np.zeros((*x.shape[: -2 * n], *size), x.dtype)
-    for place, part in parts(kernel, stride, dilation, windows):
-        z[part] += x[(..., *place, *(slice(None),) * n)]
+    steps = [(part, (..., *place, *(slice(None),) * n)) for place, part in parts(kernel, stride, dilation, windows)]
+    apart = z.ndim > n and z.nbytes > CACHE
+    some = max(1, CACHE * len(z) // z.nbytes) if apart else 0  # as many of the first axis as stay in the cache meanwhile
+    for whole, from_ in [(z[i : i + some], x[i : i + some]) for i in range(0, len(z), some)] if apart else [(z, x)]:
+        for part, place in steps:
+            whole[part] += from_[place]
     return z
 
 

@@ -1,4 +1,4 @@
-"""The largest element of every window over the last axes, with PyTorch's gradient: the first of equals gets all of it.
+"""The largest element and the sum of every window over the last axes; of equals, the first gets all of the gradient.
 
 `nn/pooling.py` has what users call; `tinytensor.max` splits a gradient among equals, as do all other ops.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import S, primitive
 from ..define import op
-from .patches import SLIDING, Sizes, parts
+from .patches import SLIDING, Sizes, add_patches, parts
 
 WHICH = np.array([[[[0, 1, 2], [3, 3, 0]]]])
 
@@ -29,15 +29,13 @@ def largest(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Size
 @primitive
 def first_largest(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
     which = np.zeros(y.shape, np.uint8 if math.prod(kernel) <= 256 else np.int64)
+    nan = bool((y != y).any())  # it is larger than all, and equal to nothing
     for number, (_, part) in reversed(list(enumerate(parts(kernel, stride, dilation, windows)))):
-        np.copyto(which, number, where=found(x[part], y))
+        found = x[part] == y
+        if nan:
+            found |= x[part] != x[part]
+        np.copyto(which, number, where=found)
     return which
-
-
-def found(part: Any, y: Any) -> Any:
-    """Where the largest is; a nan is larger than all."""
-    same = part == y
-    return same if same.all() else same | (part != part)
 
 
 @primitive
@@ -52,9 +50,45 @@ def picked_in_windows(x: Any, which: Any, kernel: Sizes, stride: Sizes, dilation
 def placed_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
                       windows: Sizes) -> Any:
     z = np.zeros((*g.shape[: -len(size)], *size), g.dtype)
+    apart = all(s >= k and d == 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
     for number, (_, part) in enumerate(parts(kernel, stride, dilation, windows)):
-        z[part] += np.where(which == number, g, 0)
+        if apart:  # no element is in two windows
+            np.copyto(z[part], g, where=which == number)
+        else:
+            z[part] += np.where(which == number, g, 0)
     return z
+
+
+@primitive
+def summed_in_windows(x: Any, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
+    (_, first), *others = parts(kernel, stride, (1,) * len(kernel), windows)
+    y = x[first].copy()
+    for _, part in others:
+        y += x[part]
+    return y
+
+
+def spread(g: Any, size: Sizes, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
+    """g of each window given to all its elements, and added up where windows overlap."""
+    n = len(kernel)
+    lead = g.shape[:-n]
+    g = np.broadcast_to(g.reshape((*lead, *(1,) * n, *windows)), (*lead, *kernel, *windows))
+    return add_patches(g, size=size, kernel=kernel, stride=stride, dilation=(1,) * n, windows=windows)
+
+
+@op(lambda g, y, x, *, kernel, stride, windows: spread(g, x.shape[-len(kernel) :], kernel, stride, windows),
+    analytic=True, samples=(S((1, 2, 4, 5), kernel=(2, 3), stride=(2, 1), windows=(2, 3)),
+                            S((2, 5), kernel=(2,), stride=(2,), windows=(2,))))
+def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
+    """The sum of every window over the last axes, of which there are so many along each.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.sum_pool(tt.arange(6), kernel=(2,), stride=(2,), windows=(3,))
+    tensor([1, 5, 9])
+    """
+    return summed_in_windows(x, kernel, stride, windows)
 
 
 @op(None, None, samples=(S((1, 1, 2, 3), (1, 1, 4, 5), **SLIDING),))

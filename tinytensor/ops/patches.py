@@ -43,7 +43,7 @@ def patches_added(x: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: S
     z = np.zeros((*x.shape[: -2 * n], *size), x.dtype)
     steps = [(part, (..., *place, *(slice(None),) * n)) for place, part in parts(kernel, stride, dilation, windows)]
     apart = z.ndim > n and z.nbytes > CACHE
-    some = max(1, CACHE * len(z) // z.nbytes) if apart else 0  # as many of the first axis as stay in the cache meanwhile
+    some = max(1, CACHE * len(z) // z.nbytes) if apart else 0  # so many of the first axis stay in the cache
     for whole, from_ in [(z[i : i + some], x[i : i + some]) for i in range(0, len(z), some)] if apart else [(z, x)]:
         for part, place in steps:
             whole[part] += from_[place]

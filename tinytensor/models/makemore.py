@@ -14,8 +14,8 @@ import numpy as np
 
 from .. import nn
 from ..nn import functional as F
+from ..nn.arguments import size
 from ..nn.init import Rng
-from ..nn.layers import size
 from ..ops.padding import pad
 from ..random import as_generator
 

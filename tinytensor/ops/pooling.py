@@ -93,7 +93,14 @@ def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
 
 @op(None, None, samples=(S((1, 1, 2, 3), (1, 1, 4, 5), **SLIDING),))
 def pool_index(y: Any, x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """Which place of each window of x holds its largest element y, counted row by row: the first of equals."""
+    """Which place of each window of x holds its largest element y, counted row by row: the first of equals.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.pool_index([5, 3], [0, 5, 3, 3], kernel=(2,), stride=(2,), dilation=(1,), windows=(2,)).tolist()
+    [1, 0]
+    """
     return first_largest(y, x, kernel, stride, dilation, windows)
 
 
@@ -101,7 +108,14 @@ def pool_index(y: Any, x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes,
         g, which, size=x.shape[-len(kernel) :], kernel=kernel, stride=stride, dilation=dilation, windows=windows), None,
     samples=(S((1, 1, 4, 5), WHICH, **SLIDING),))
 def pool_gather(x: Any, which: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """The element of each window of x at the place that `which` says."""
+    """The element of each window of x at the place that `which` says.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.pool_gather(tt.arange(4), np.array([1, 0]), kernel=(2,), stride=(2,), dilation=(1,), windows=(2,))
+    tensor([1, 2])
+    """
     return picked_in_windows(x, which, kernel, stride, dilation, windows)
 
 
@@ -110,7 +124,14 @@ def pool_gather(x: Any, which: Any, *, kernel: Sizes, stride: Sizes, dilation: S
     samples=(S((1, 1, 2, 3), WHICH, size=(4, 5), **SLIDING),))
 def pool_scatter(x: Any, which: Any, *, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
                  windows: Sizes) -> Any:
-    """Each element added to the place of its window that `which` says, in zeros: the adjoint of `pool_gather`."""
+    """Each element added to the place of its window that `which` says, in zeros: the adjoint of `pool_gather`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.pool_scatter(tt.arange(2) + 1, np.array([1, 0]), size=(4,), kernel=(2,), stride=(2,), dilation=(1,), windows=(2,))
+    tensor([0, 1, 2, 0])
+    """
     return placed_in_windows(x, which, size, kernel, stride, dilation, windows)
 
 

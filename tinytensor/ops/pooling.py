@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import S, primitive
 from ..define import op
-from .patches import SLIDING, Sizes, add_patches, parts
+from .patches import SLIDING, Sizes, add_patches, fitting, parts
 
 WHICH = np.array([[[[0, 1, 2], [3, 3, 0]]]])
 
@@ -88,6 +88,7 @@ def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
     >>> tt.sum_pool(tt.arange(6), kernel=(2,), stride=(2,), windows=(3,))
     tensor([1, 5, 9])
     """
+    fitting("sum_pool", x.shape[-len(kernel) :], kernel, stride, (1,) * len(kernel), windows)
     return summed_in_windows(x, kernel, stride, windows)
 
 
@@ -101,6 +102,7 @@ def pool_index(y: Any, x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes,
     >>> tt.pool_index([5, 3], [0, 5, 3, 3], kernel=(2,), stride=(2,), dilation=(1,), windows=(2,)).tolist()
     [1, 0]
     """
+    fitting("pool_index", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
     return first_largest(y, x, kernel, stride, dilation, windows)
 
 
@@ -116,6 +118,7 @@ def pool_gather(x: Any, which: Any, *, kernel: Sizes, stride: Sizes, dilation: S
     >>> tt.pool_gather(tt.arange(4), np.array([1, 0]), kernel=(2,), stride=(2,), dilation=(1,), windows=(2,))
     tensor([1, 2])
     """
+    fitting("pool_gather", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
     return picked_in_windows(x, which, kernel, stride, dilation, windows)
 
 
@@ -129,9 +132,11 @@ def pool_scatter(x: Any, which: Any, *, size: Sizes, kernel: Sizes, stride: Size
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.pool_scatter(tt.arange(2) + 1, np.array([1, 0]), size=(4,), kernel=(2,), stride=(2,), dilation=(1,), windows=(2,))
+    >>> sliding = {"kernel": (2,), "stride": (2,), "dilation": (1,), "windows": (2,)}
+    >>> tt.pool_scatter(tt.arange(2) + 1, np.array([1, 0]), size=(4,), **sliding)
     tensor([0, 1, 2, 0])
     """
+    fitting("pool_scatter", size, kernel, stride, dilation, windows)
     return placed_in_windows(x, which, size, kernel, stride, dilation, windows)
 
 
@@ -149,4 +154,5 @@ def max_pool(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: 
     >>> tt.max_pool(tt.arange(6), kernel=(2,), stride=(2,), dilation=(1,), windows=(3,))
     tensor([1, 3, 5])
     """
+    fitting("max_pool", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
     return largest(x, kernel, stride, dilation, windows)

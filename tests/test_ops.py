@@ -211,7 +211,7 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
     "add_patches": patches_added,
     "max_pool": lambda x, **how: rows_of_patches(x, **how).max(0),
     "sum_pool": lambda x, **how: rows_of_patches(x, dilation=(1,) * len(how["kernel"]), **how).sum(0),
-    "pool_index": lambda y, x, **how: rows_of_patches(x, **how).argmax(0).astype(np.uint8),
+    "pool_index": lambda x, **how: rows_of_patches(x, **how).argmax(0).astype(np.uint8),
     "pool_gather": lambda x, which, **how: np.take_along_axis(rows_of_patches(x, **how), which[None], 0)[0],
     "pool_scatter": scattered_in_windows,
     "rnn": rnn,
@@ -252,8 +252,6 @@ X, V, M = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -2.5]]), np.array([3.0, 1.0, 2
 UNLIKE = {  # checks that an op can not pass, and why
     "histogramdd-1-special": "as median, below: the edges are extremes, which equal elements share",
     "overlap_add-shapes": "it refuses windows that an axis of that size does not have",
-    **{f"{name}-shapes": "it refuses windows that do not lie within axes of that size" for name in (
-        "extract_patches", "max_pool", "sum_pool")},
     **{f"bernoulli_cross_entropy-{i}-special": "PyTorch's gradient, which is 0 for a certainty that is right"
        for i in range(2)},
     "pad-9-special": "as median, below, of which it makes the border",

@@ -92,18 +92,18 @@ def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
     return summed_in_windows(x, kernel, stride, windows)
 
 
-@op(None, None, samples=(S((1, 1, 2, 3), (1, 1, 4, 5), **SLIDING),))
-def pool_index(y: Any, x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """Which place of each window of x holds its largest element y, counted row by row: the first of equals.
+@op(None, samples=(S((1, 1, 4, 5), **SLIDING),))
+def pool_index(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+    """Which place of each window of x holds its largest element, counted row by row: the first of equals.
 
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.pool_index([5, 3], [0, 5, 3, 3], kernel=(2,), stride=(2,), dilation=(1,), windows=(2,)).tolist()
+    >>> tt.pool_index([0, 5, 3, 3], kernel=(2,), stride=(2,), dilation=(1,), windows=(2,)).tolist()
     [1, 0]
     """
     fitting("pool_index", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
-    return first_largest(y, x, kernel, stride, dilation, windows)
+    return first_largest(largest(x, kernel, stride, dilation, windows), x, kernel, stride, dilation, windows)
 
 
 @op(lambda g, y, x, which, *, kernel, stride, dilation, windows: pool_scatter(
@@ -141,7 +141,7 @@ def pool_scatter(x: Any, which: Any, *, size: Sizes, kernel: Sizes, stride: Size
 
 
 @op(lambda g, y, x, *, kernel, stride, dilation, windows: pool_scatter(
-        g, pool_index(y, x, kernel=kernel, stride=stride, dilation=dilation, windows=windows),
+        g, pool_index(x, kernel=kernel, stride=stride, dilation=dilation, windows=windows),
         size=x.shape[-len(kernel) :], kernel=kernel, stride=stride, dilation=dilation, windows=windows),
     samples=(S((1, 2, 4, 5), **SLIDING),
              S((2, 5), kernel=(3,), stride=(1,), dilation=(2,), windows=(1,))))

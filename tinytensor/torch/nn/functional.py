@@ -1,0 +1,10 @@
+"""`torch.nn.functional`: layers, activations and losses as functions, with PyTorch's names, arguments and defaults.
+
+The public names; nothing is defined here, but in the families of `functions`.
+"""
+
+from .functions import activation, attention, comparing, dense, losses, norm
+from .functions.offered import FUNCTIONS as _FUNCTIONS
+
+globals().update(_FUNCTIONS)
+__all__ = sorted(_FUNCTIONS)

@@ -99,7 +99,8 @@ class Sequential(Row):
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
-        given = args[0] if len(args) == 1 and isinstance(args[0], OrderedDict) else {str(i): m for i, m in enumerate(args)}
+        named = len(args) == 1 and isinstance(args[0], OrderedDict)
+        given = args[0] if named else {str(i): module for i, module in enumerate(args)}
         for name, module in given.items():
             self.add_module(name, module)
 
@@ -235,6 +236,11 @@ class ModuleDict(Names):
         del self._modules[key]
 
 
+def as_parameter(value: Any) -> Any:
+    """A tensor as a parameter; what is none, as it is."""
+    return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
+
+
 def described(values: Iterable[tuple[Any, Any]]) -> str:
     """A line for each parameter: its dtype and its shape."""
     lines = []
@@ -277,8 +283,7 @@ class ParameterList(Module):
         return type(self)(list(self)[i]) if isinstance(i, slice) else getattr(self, self._name(i))
 
     def __setitem__(self, i: int, value: Any) -> None:
-        value = Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
-        setattr(self, self._name(i), value)
+        setattr(self, self._name(i), as_parameter(value))
 
     def __len__(self) -> int:
         return self._size
@@ -327,7 +332,7 @@ class ParameterDict(Names):
         if not isinstance(key, str):
             raise TypeError(f"ParameterDict: got a {type(key).__name__} as key; expected a string; write str(key)")
         self._keys[key] = None
-        setattr(self, key, Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value)
+        setattr(self, key, as_parameter(value))
 
     def __delitem__(self, key: str) -> None:
         del self._keys[key]
@@ -335,7 +340,7 @@ class ParameterDict(Names):
 
     def get(self, key: str, default: Any = None) -> Any:
         """What is under a name, or the default."""
-        return self[key] if key in self else default
+        return self._held().get(key, default)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """What is under a name; the default is set where nothing is."""

@@ -85,6 +85,10 @@ class MultiLabelSoftMarginLoss(Loss, function="multilabel_soft_margin_loss",
     """The mean over classes of `BCEWithLogitsLoss`."""
 
 
+class MultiLabelMarginLoss(Loss, function="multilabel_margin_loss", takes={**OLD, "reduction": "mean"}):
+    """The mean, over pairs of a target class and another, of max(0, 1 - (input[target] - input[other]))."""
+
+
 class CosineEmbeddingLoss(Loss, function="cosine_embedding_loss", takes={"margin": 0.0, **OLD, "reduction": "mean"}):
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1."""
 

@@ -3,8 +3,9 @@
 The public names; nothing is defined here, but in the families of `functions`.
 """
 
-from .functions import activation, attention, comparing, dense, losses, norm
+from .functions import activation, attention, comparing, conv, dense, losses, norm
 from .functions.offered import FUNCTIONS as _FUNCTIONS
 
+_FAMILIES = (activation, attention, comparing, conv, dense, losses, norm)  # each has listed its functions
 globals().update(_FUNCTIONS)
 __all__ = sorted(_FUNCTIONS)

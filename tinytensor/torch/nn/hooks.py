@@ -47,8 +47,8 @@ def called(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         found = hook(module, args, kwargs) if with_kwargs else hook(module, args)
         if found is not None and with_kwargs:
             if not isinstance(found, tuple) or len(found) != 2:
-                raise RuntimeError(f"forward_pre_hook: got {type(found).__name__} from a hook; expected None, or a pair "
-                                   f"(args, kwargs); return both")
+                raise RuntimeError(f"forward_pre_hook: got {type(found).__name__} from a hook; expected None, or a "
+                                   f"pair (args, kwargs); return both")
             args, kwargs = found
         elif found is not None:
             args = found if isinstance(found, tuple) else (found,)

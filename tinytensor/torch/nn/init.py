@@ -161,13 +161,13 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     """
     x, draw = array("trunc_normal_", tensor), rng(generator)
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of "
-                      "values may be incorrect.", stacklevel=2)
+        warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
+                      "of values may be incorrect.", stacklevel=2)
     inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
     if inside > 0.3:
         low, high = x.dtype.type(a), x.dtype.type(b)
         draw.normal_(x, mean, std)
-        while ((wrong := (x < low) | (x > high))).any():
+        while (wrong := (x < low) | (x > high)).any():
             np.copyto(x, draw.normal_(np.empty_like(x), mean, std), where=wrong)
         return filled(tensor)
     peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2

@@ -216,8 +216,8 @@ class Flatten(Module):
             return reshaped(input, (1,))
         for d in (self.start_dim, self.end_dim):
             if not -n <= d < n:
-                raise IndexError(f"flatten: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got "
-                                 f"{d}); got an input of shape {[*shape]}; add a batch axis: x.unsqueeze(0)")
+                raise IndexError(f"flatten: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but "
+                                 f"got {d}); got an input of shape {[*shape]}; add a batch axis: x.unsqueeze(0)")
         first, last = self.start_dim % n, self.end_dim % n
         if first > last:
             raise RuntimeError(f"flatten: start_dim cannot come after end_dim; got {self.start_dim} and {self.end_dim} "
@@ -234,8 +234,8 @@ class Unflatten(Module):
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
         if isinstance(dim, str) or not isinstance(unflattened_size, tuple | list):
-            raise TypeError(f"Unflatten: got dim={dim!r} and unflattened_size={unflattened_size!r}; expected an integer "
-                            f"and a tuple of integers, for names of axes are not here; give both")
+            raise TypeError(f"Unflatten: got dim={dim!r} and unflattened_size={unflattened_size!r}; expected an "
+                            f"integer and a tuple of integers, for names of axes are not here; give both")
         self.dim, self.unflattened_size = dim, unflattened_size
 
     def forward(self, input: Tensor) -> Tensor:
@@ -263,8 +263,8 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: dropout probability has to be between 0 and 1, but got {p}; expected "
-                         f"the part that is dropped; 0.1 is usual")
+            raise ValueError(f"{type(self).__name__}: dropout probability has to be between 0 and 1, but got {p}; "
+                         f"expected the part that is dropped; 0.1 is usual")
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Tensor) -> Tensor:

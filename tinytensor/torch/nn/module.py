@@ -59,8 +59,8 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass defines its own."""
-        raise NotImplementedError(f"{type(self).__name__}: module is missing the required \"forward\" function; expected "
-                                  f"one; define forward(self, x), or call the layers inside of it")
+        raise NotImplementedError(f"{type(self).__name__}: module is missing the required \"forward\" function; "
+                                  f"expected one; define forward(self, x), or call the layers inside of it")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -277,8 +277,8 @@ class Module:
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
         if name not in vars(module)[part]:
-            raise AttributeError(f"{type(module).__name__}: `{name}` of {target!r} is not among its {part[1:]}; expected "
-                                 f"one of {', '.join(vars(module)[part]) or 'none'}; check the path")
+            raise AttributeError(f"{type(module).__name__}: `{name}` of {target!r} is not among its {part[1:]}; "
+                                 f"expected one of {', '.join(vars(module)[part]) or 'none'}; check the path")
         return vars(module)[part][name]
 
     def get_parameter(self, target: str) -> Parameter:

@@ -131,8 +131,8 @@ class Running(Module):
         self.register_parameter("weight", filled(1, num_features, dtype, device) if affine else None)
         self.register_parameter("bias", filled(0, num_features, dtype, device) if affine and bias else None)
         kind = numpy_dtype(dtype, default[0].numpy)
-        for name, array in (("running_mean", np.zeros(num_features, kind)), ("running_var", np.ones(num_features, kind)),
-                            ("num_batches_tracked", np.array(0))):
+        zeros, ones = np.zeros(num_features, kind), np.ones(num_features, kind)
+        for name, array in (("running_mean", zeros), ("running_var", ones), ("num_batches_tracked", np.array(0))):
             self.register_buffer(name, of_array(array) if track_running_stats else None)
 
     def reset_running_stats(self) -> None:

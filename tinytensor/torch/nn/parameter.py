@@ -18,7 +18,8 @@ def required(name: str, data: Any) -> Any:
     if data is None:
         return np.zeros(0, np.float32)
     if not isinstance(data, Tensor):
-        raise TypeError(f"{name}: got a {type(data).__name__}; expected a tensor, or None; write torch.tensor(...) around it")
+        raise TypeError(f"{name}: got a {type(data).__name__}; expected a tensor, or None; write "
+                        f"torch.tensor(...) around it")
     return data.node.data
 
 
@@ -36,8 +37,8 @@ class Parameter(Tensor):
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         array = required("Parameter", data)
         if requires_grad and array.dtype.kind != "f":
-            raise RuntimeError(f"Parameter: only tensors of floating point dtype can require gradients; got {data.dtype}; "
-                               f"convert it: x.float(), or give requires_grad=False")
+            raise RuntimeError(f"Parameter: only tensors of floating point dtype can require gradients; got "
+                               f"{data.dtype}; convert it: x.float(), or give requires_grad=False")
         return made(cls, array, requires_grad)
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from ... import nn as engine
 from ..dtypes import default, numpy_dtype, on_cpu
 from ..tensor import Tensor, wrap

@@ -158,8 +158,8 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
             continue
         dtype = given.dtype if isinstance(given, Tensor) else given
         if not isinstance(dtype, dtype_class) or not dtype.is_floating_point:
-            raise TypeError(f"to: nn.Module.to only accepts floating point dtypes; got {given!r}; expected torch.float32 "
-                            f"or torch.float64, or a device; convert single tensors by x.to({given!r})")
+            raise TypeError(f"to: nn.Module.to only accepts floating point dtypes; got {given!r}; expected "
+                            f"torch.float32 or torch.float64, or a device; convert single tensors by x.to({given!r})")
         convert(self, dtype.numpy)
     return self
 

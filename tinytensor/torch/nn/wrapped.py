@@ -68,8 +68,9 @@ class Loss(Wrapped):
         super().__init__(*args, **kwargs)
         own = vars(self)
         if "size_average" in self.takes:
-            self.reduction = reduction_of(type(self).__name__, own.pop("size_average"), own.pop("reduce"),
-                                          self.reduction)
+            old = own.pop("size_average"), own.pop("reduce")
+            if old != (None, None):
+                self.reduction = reduction_of(type(self).__name__, *old, self.reduction)
         for name in self.buffers_of:
             if name in self.takes:
                 tensor = own.pop(name)

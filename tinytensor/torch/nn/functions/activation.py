@@ -79,7 +79,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return applied("selu", input, engine.selu, inplace)
 
 
-@function("Elu")
+@function("Celu")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`elu`, with a slope of 1 at 0 for every alpha."""
     return applied("celu", input, lambda x: engine.celu(x, alpha), inplace)
@@ -189,8 +189,8 @@ def along(name: str, input: Any, dim: int | None, dtype: Any) -> tuple[Any, int]
     if dtype is not None:
         x = as_dtype(x, numpy_dtype(dtype))
     if x.data.dtype.kind != "f":
-        raise RuntimeError(f'{name}: "{name}" not implemented for {input.dtype}; expected floats; convert it: x.float(), '
-                           f"or give dtype=")
+        raise RuntimeError(f'{name}: "{name}" not implemented for {input.dtype}; expected floats; convert it: '
+                           f"x.float(), or give dtype=")
     if dim is None:
         warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as "
                       f"an argument.", stacklevel=4)

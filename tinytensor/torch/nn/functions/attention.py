@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .... import ops
-from ....core import Tensor as Node
 from ....nn import functional as engine
 from ...tensor import Tensor, wrap
+from .losses import noted
 from .offered import alike, floating, function, node, optional
 
 
-@function("ScaledDotProductFlashAttentionForCpu")
+@function()
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
                                  dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
                                  enable_gqa: bool = False) -> Tensor:
@@ -40,10 +38,11 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         k, v = (x if x.data.shape[-3] == q.data.shape[-3] else
                 ops.repeat(x, q.data.shape[-3] // x.data.shape[-3], axis=-3) for x in (k, v))
     mask = optional(name, attn_mask, "attn_mask")
-    return wrap(engine.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal, scale))
+    y = engine.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal, scale)
+    return noted(y, "UnsafeView" if dropout_p or q.data.ndim != 4 else "ScaledDotProductFlashAttentionForCpu")
 
 
-@function("ConstantPadNd")
+@function()
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """The input with borders: ``pad`` has two widths for each axis, the last axis first; negative ones cut.
 
@@ -57,21 +56,15 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     if len(given) % 2 or len(given) > 2 * x.data.ndim:
         raise RuntimeError(f"pad: padding length must be divisible by 2 and at most twice the number of dimensions of "
                            f"the input; got {given} for shape {[*x.data.shape]}; give two widths for each axis")
-    pairs = [(0, 0)] * (x.data.ndim - len(given) // 2) + list(zip(given[::2], given[1::2], strict=True))[::-1]
     if mode not in ("constant", "reflect", "replicate", "circular"):
         raise NotImplementedError(f"pad: unrecognised padding mode {mode!r}; expected constant, reflect, replicate or "
                                   f"circular; leave it out for zeros")
-    if mode != "constant":
-        if value:
-            raise RuntimeError(f"pad: padding mode {mode!r} doesn't take in value argument; got {value!r}; leave it out")
-        return wrap(ops.pad(x, pairs, {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]))
-    if any(n < 0 for pair in pairs for n in pair):
-        x = x[tuple([slice(max(-a, 0), size - max(-b, 0)) for (a, b), size in zip(pairs, x.data.shape, strict=True)])]
-        pairs = [(max(a, 0), max(b, 0)) for a, b in pairs]
-    return wrap(ops.pad(x, pairs, constant_values=0 if value is None else value))
+    kind = {"constant": "ConstantPadNd", "circular": "torch::autograd::CopySlices", "reflect": "ReflectionPad{}D",
+            "replicate": "ReplicationPad{}D"}[mode].format(len(given) // 2)
+    return noted(engine.pad(x, given, mode, value), kind)
 
 
-@function()
+@function("PixelShuffle")
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(..., C * r * r, H, W) rearranged to (..., C, H * r, W * r)."""
     x, r = node("pixel_shuffle", input), int(upscale_factor)
@@ -85,14 +78,14 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     return wrap(y.reshape((*batch, c // (r * r), h * r, w * r)))
 
 
-@function()
+@function("PixelUnshuffle")
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(..., C, H * r, W * r) rearranged to (..., C * r * r, H, W)."""
     x, r = node("pixel_unshuffle", input), int(downscale_factor)
     *batch, c, h, w = x.data.shape
     if h % r or w % r:
-        raise RuntimeError(f"pixel_unshuffle: expects height and width to be divisible by downscale_factor; got {h} and "
-                           f"{w} for {r}; choose another")
+        raise RuntimeError(f"pixel_unshuffle: expects height and width to be divisible by downscale_factor; got {h} "
+                           f"and {w} for {r}; choose another")
     n = len(batch)
     y = x.reshape((*batch, c, h // r, r, w // r, r))
     y = y.transpose((*range(n), n, n + 2, n + 4, n + 1, n + 3))

@@ -5,27 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .... import ops
 from ....nn import functional as engine
-from ...operators import promoted
+from ...dtypes import default
+from ...operators import as_dtype
 from ...tensor import Tensor, wrap
-from .losses import reduced, reduction_of
+from .losses import noted, reduced, reduction_of
 from .offered import Misuse, both, floating, function, node, optional
+
+
+def floats(name: str, a: Any, b: Any, names: tuple[str, str] = ("x1", "x2")) -> tuple[Any, Any]:
+    """Two arguments in the dtype that they have together, integers as floats."""
+    x, y = both(name, a, b, names)
+    return (x, y) if x.data.dtype.kind == "f" else (as_dtype(x, default[0].numpy), as_dtype(y, default[0].numpy))
+
+
+def clamped(y: Any, reduction: str) -> Tensor:
+    """A loss that PyTorch clamps, before it is reduced."""
+    return noted(y, "ClampMin") if reduction == "none" else wrap(y)
 
 
 @function()
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along an axis."""
-    return wrap(engine.cosine_similarity(*both("cosine_similarity", x1, x2, ("x1", "x2")), dim, eps))
+    a, b = floats("cosine_similarity", x1, x2)
+    if not a.data.ndim and not b.data.ndim:
+        return wrap(engine.cosine_similarity(a.reshape(1), b.reshape(1), 0, eps))
+    return wrap(engine.cosine_similarity(a, b, dim, eps))
 
 
-@function()
+@function("NormBackward1")
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last axis."""
-    a, b = both("pairwise_distance", x1, x2, ("x1", "x2"))
-    return wrap(np.linalg.vector_norm(a - b + eps, axis=-1, keepdims=keepdim, ord=p))
+    return wrap(engine.pairwise_distance(*floats("pairwise_distance", x1, x2), p, eps, keepdim))
 
 
 @function()
@@ -33,13 +45,9 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
                         reduce: Any = None, reduction: str = "mean") -> Tensor:
     """max(0, -target * (input1 - input2) + margin): target 1 where the first should be larger, -1 where the second."""
     reduction = reduction_of("margin_ranking_loss", size_average, reduce, reduction)
-    a, b = both("margin_ranking_loss", input1, input2, ("input1", "input2"))
+    a, b = floats("margin_ranking_loss", input1, input2, ("input1", "input2"))
     y = node("margin_ranking_loss", target, "target")
-    if not a.data.ndim == b.data.ndim == y.data.ndim:
-        raise RuntimeError(f"margin_ranking_loss: all input tensors should have same dimension but got sizes: "
-                           f"{[*a.data.shape]}, {[*b.data.shape]}, {[*y.data.shape]}; reshape them")
-    a, y = promoted(a, y)
-    return wrap(reduced(ops.relu(-y * (a - b) + margin), reduction))
+    return clamped(engine.margin_ranking_loss(a, b, y, margin, reduction), reduction)
 
 
 @function()
@@ -47,30 +55,36 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
                          reduce: Any = None, reduction: str = "mean") -> Tensor:
     """The input where the target is 1, max(0, margin - input) where it is -1."""
     reduction = reduction_of("hinge_embedding_loss", size_average, reduce, reduction)
-    x, y = node("hinge_embedding_loss", input), node("hinge_embedding_loss", target, "target").data
-    far = ops.where(np.not_equal(y, 1), ops.relu(margin - x), 0)
-    return wrap(reduced(far + ops.where(np.not_equal(y, -1), x, 0), reduction))
+    x, y = floats("hinge_embedding_loss", input, target, ("input", "target"))
+    return wrap(engine.hinge_embedding_loss(x, y, margin, reduction))
 
 
-@function()
+@function("SoftMarginLoss")
 def soft_margin_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
                      reduction: str = "mean") -> Tensor:
     """log(1 + exp(-target * input)), where targets are 1 and -1."""
     reduction = reduction_of("soft_margin_loss", size_average, reduce, reduction)
-    x, y = both("soft_margin_loss", input, target)
-    return wrap(reduced(ops.logaddexp(-y * x, 0), reduction))
+    return wrap(engine.soft_margin_loss(*both("soft_margin_loss", input, target), reduction))
 
 
 @function()
 def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
                                 reduce: Any = None, reduction: str = "mean") -> Tensor:
     """The mean over classes, the last axis, of `binary_cross_entropy_with_logits`."""
-    reduction = reduction_of("multilabel_soft_margin_loss", size_average, reduce, reduction)
-    x, y = both("multilabel_soft_margin_loss", input, target)
-    losses = y * ops.logaddexp(-x, 0) + (1 - y) * ops.logaddexp(x, 0)
-    if weight is not None:
-        losses = losses * node("multilabel_soft_margin_loss", weight, "weight")
-    return wrap(reduced(losses.sum(-1) / x.data.shape[-1], reduction))
+    name = "multilabel_soft_margin_loss"
+    reduction = reduction_of(name, size_average, reduce, reduction)
+    y = engine.multilabel_soft_margin_loss(*both(name, input, target), reduction,
+                                           weight=optional(name, weight, "weight"))
+    return noted(y, "Div") if reduction == "none" else wrap(y)
+
+
+@function("MultilabelMarginLoss")
+def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
+                           reduction: str = "mean") -> Tensor:
+    """The mean, over pairs of a target class and another, of max(0, 1 - (input[target] - input[other]))."""
+    reduction = reduction_of("multilabel_margin_loss", size_average, reduce, reduction)
+    x, y = floating("multilabel_margin_loss", input), node("multilabel_margin_loss", target, "target")
+    return wrap(engine.multilabel_margin_loss(x, y, reduction))
 
 
 @function()
@@ -78,16 +92,9 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
                           reduce: Any = None, reduction: str = "mean") -> Tensor:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1."""
     reduction = reduction_of("cosine_embedding_loss", size_average, reduce, reduction)
-    a, b = both("cosine_embedding_loss", input1, input2, ("input1", "input2"))
-    y = node("cosine_embedding_loss", target, "target").data
-    if y.ndim + 1 != a.data.ndim or a.data.ndim not in (1, 2):
-        raise RuntimeError(f"cosine_embedding_loss: got inputs of shape {[*a.data.shape]} and a target of shape "
-                           f"{[*y.shape]}; expected (N, D) and (N,), or (D,) and (); reshape them")
-    eps = 1e-12
-    squares = (ops.square(a).sum(-1) + eps) * (ops.square(b).sum(-1) + eps)
-    cos = (a * b).sum(-1) / ops.sqrt(squares)
-    near, far = ops.where(np.equal(y, 1), 1 - cos, 0), ops.where(np.equal(y, -1), ops.relu(cos - margin), 0)
-    return wrap(reduced(near + far, reduction))
+    a, b = floats("cosine_embedding_loss", input1, input2, ("input1", "input2"))
+    y = node("cosine_embedding_loss", target, "target")
+    return wrap(engine.cosine_embedding_loss(a, b, y, margin, reduction))
 
 
 @function()
@@ -117,21 +124,17 @@ def margins(anchor: Any, positive: Any, negative: Any, distance: Any, margin: fl
     far = distance(anchor, negative).node
     if swap:
         far = ops.minimum(far, distance(positive, negative).node)
-    return wrap(reduced(ops.maximum(distance(anchor, positive).node - far + margin, 0), reduction))
+    return clamped(reduced(ops.clip(distance(anchor, positive).node - far + margin, 0, None), reduction), reduction)
 
 
-@function()
+@function("MultiMarginLoss")
 def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
                       size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Tensor:
     """The mean over the other classes of max(0, margin - input[target] + input)**p."""
-    reduction = reduction_of("multi_margin_loss", size_average, reduce, reduction)
-    x, y = floating("multi_margin_loss", input), node("multi_margin_loss", target, "target").data
-    if p not in (1, 2):
-        raise RuntimeError(f"multi_margin_loss: only p == 1 and p == 2 supported; got {p}; choose one of them")
-    w = optional("multi_margin_loss", weight, "weight")
-    at = y[..., None]
-    losses = ops.maximum(margin - ops.take_along_axis(x, at, -1) + x, 0) ** p
-    if w is not None:
-        losses = losses * ops.take(w, at, 0)
-    others = np.not_equal(at, np.arange(x.data.shape[-1]))
-    return wrap(reduced(ops.where(others, losses, 0).sum(-1) / x.data.shape[-1], reduction))
+    name = "multi_margin_loss"
+    reduction = reduction_of(name, size_average, reduce, reduction)
+    x, y, w = floating(name, input), node(name, target, "target"), optional(name, weight, "weight")
+    x = x if x.data.ndim else x.reshape(1)
+    if x.data.ndim == 1 and y.data.shape == (1,):
+        x = x.reshape(1, -1)
+    return wrap(engine.multi_margin_loss(x, y, p, margin, w, reduction))

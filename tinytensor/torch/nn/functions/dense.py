@@ -5,6 +5,7 @@ They hold no weights: `layers.py` has modules of them.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ....nn.dropout import dropout_mask
 from ...dtypes import of
 from ...tensor import Tensor, clock, new, wrap
 from ...writing import assign
-from .offered import Misuse, alike, floating, function, node, optional
+from .offered import Misuse, alike, function, node, optional
 
 engine_linear, engine_embedding = ops.linear, ops.embedding
 
@@ -54,7 +55,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 @function()
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """For each output k, ``input1 @ weight[k] @ input2``, and a bias: inputs (..., in1) and (..., in2)."""
-    a, b = floating("bilinear", input1, "input1"), floating("bilinear", input2, "input2")
+    a, b = node("bilinear", input1, "input1"), node("bilinear", input2, "input2")
     w, c = node("bilinear", weight, "weight"), optional("bilinear", bias, "bias")
     alike("bilinear", a, input2=b, weight=w, bias=c)
     if w.data.ndim != 3 or (a.data.shape[-1:], b.data.shape[-1:]) != (w.data.shape[1:2], w.data.shape[2:]):
@@ -87,8 +88,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
 def without_row(y: Any, indices: Any, padding_idx: int, rows: int) -> Any:
     """The rows taken from a table, through those of which number `padding_idx` no gradient flows."""
     if not -rows <= padding_idx < rows:
-        raise RuntimeError(f"embedding: got padding_idx={padding_idx}; expected it to be within num_embeddings, {rows}; "
-                           f"give the number of a row")
+        raise RuntimeError(f"embedding: got padding_idx={padding_idx}; expected it to be within num_embeddings, "
+                           f"{rows}; give the number of a row")
     return ops.where(np.not_equal(indices, padding_idx % rows)[..., None], y, y.data)
 
 
@@ -182,7 +183,11 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def by_channel(name: str, input: Any, p: float, training: bool, inplace: bool, axes: int) -> Tensor:
     """Dropout of whole channels, once it is clear which axes they have."""
     ndim = node(name, input).data.ndim
-    if ndim not in (axes + 1, axes + 2) or (axes == 2 and ndim == 3):  # PyTorch's guess there, (N, C, L), is to change
-        raise RuntimeError(f"{name}: got an input of shape {[*input.shape]}; expected {axes + 2} axes, (N, C, ...); add "
-                           f"the batch axis: x.unsqueeze(0)")
+    if axes == 2 and ndim == 3:
+        warnings.warn("dropout2d: Received a 3D input, which is taken as (N, C, L): channels are axis 1. To use a "
+                      "(C, H, W), add the batch axis: x.unsqueeze(0).", stacklevel=4)
+        return dropped(name, input, p, training, inplace, 1)
+    if ndim not in (axes + 1, axes + 2):
+        raise RuntimeError(f"{name}: got an input of shape {[*input.shape]}; expected {axes + 2} axes, (N, C, ...); "
+                           f"add the batch axis: x.unsqueeze(0)")
     return dropped(name, input, p, training, inplace, axes)

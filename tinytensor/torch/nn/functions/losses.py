@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from .... import ops
-from ....core import Tensor as Node
 from ....nn import functional as engine
 from ...dtypes import Size
 from ...operators import as_dtype
 from ...tensor import Tensor, wrap
-from .offered import Misuse, both, floating, function, node, optional
+from .offered import Misuse, both, called, floating, function, node, optional
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -64,6 +63,14 @@ def weighted(name: str, losses: Any, weight: Any, input: Any, reduction: str, by
     return wrap(losses.sum() / w.sum() if reduction == "mean" and by_weight else reduced(losses, reduction))
 
 
+def noted(y: Any, kind: str) -> Tensor:
+    """A tensor that says what PyTorch calls the node that made it."""
+    t = wrap(y)
+    if y.op is not None:
+        t.note = called(kind)
+    return t
+
+
 # --- of numbers ---
 
 
@@ -89,12 +96,13 @@ def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any
     return wrap(engine.l1_loss(x, y, reduction))
 
 
-@function("SmoothL1Loss")
+@function()
 def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
                    reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` divided by its delta, here `beta`; for beta 0 it is `l1_loss`."""
     reduction = reduction_of("smooth_l1_loss", size_average, reduce, reduction)
-    return wrap(engine.smooth_l1_loss(*together("smooth_l1_loss", input, target), reduction, beta))
+    y = engine.smooth_l1_loss(*together("smooth_l1_loss", input, target), reduction, beta)
+    return noted(y, "SmoothL1Loss") if beta else wrap(y)
 
 
 @function("HuberLoss")
@@ -157,7 +165,8 @@ def kl_div(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any 
     x, y = both("kl_div", input, target)
     if x.data.shape != y.data.shape:
         x, y = ops.broadcast_to(x, s := np.broadcast_shapes(x.data.shape, y.data.shape)), ops.broadcast_to(y, s)
-    return wrap(engine.kl_div(x, y, reduction, log_target))
+    y = engine.kl_div(x, y, reduction, log_target)
+    return noted(y, "Sub") if reduction == "none" and not log_target else wrap(y)
 
 
 @function("PoissonNllLoss")
@@ -167,17 +176,17 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
     """-log of the probability of counts, where their mean is exp(input), or the input if not `log_input`."""
     reduction = reduction_of("poisson_nll_loss", size_average, reduce, reduction)
     x, y = both("poisson_nll_loss", input, target)
-    return wrap(engine.poisson_nll_loss(x, y, reduction, log_input=log_input, full=full, eps=eps))
+    return wrap(engine.poisson_nll_loss(x, y, log_input, full, eps, reduction))
 
 
 @function()
 def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6,
                       reduction: str = "mean") -> Tensor:
-    """-log of the density of the target, normal around the input with a variance of `var`, or eps where that is more."""
+    """-log of the density of the target, normal around the input with a variance of `var`, of eps at least."""
     reduction = reduction_of("gaussian_nll_loss", None, None, reduction)
     x, y = both("gaussian_nll_loss", input, target)
-    v = Node(np.full_like(x.data, var)) if isinstance(var, float) else node("gaussian_nll_loss", var, "var")
-    return wrap(engine.gaussian_nll_loss(x, y, v, reduction, full=full, eps=eps))
+    v = var if isinstance(var, float | int) else node("gaussian_nll_loss", var, "var")
+    return wrap(engine.gaussian_nll_loss(x, y, v, full, eps, reduction))
 
 
 # --- of classes ---
@@ -192,20 +201,14 @@ def classes(name: str, input: Any, target: Any) -> tuple[Any, Any]:
         error = Misuse if batch or not shape else RuntimeError
         what = (f"expected input batch_size ({shape[0]}) to match target batch_size ({y.shape[0]})" if batch else
                 f"expected a target of shape {[*wanted]}")
-        raise error(f"{name}: {what}; got an input of shape {[*shape]} and a target of shape {[*y.shape]}; the input is "
-                    f"(N, C, ...), with classes along axis 1: reshape by x.view(-1, C)")
-    if y.dtype.kind not in "iu" or y.dtype.itemsize < 8 and y.dtype != np.uint8:
+        raise error(f"{name}: {what}; got an input of shape {[*shape]} and a target of shape {[*y.shape]}; the input "
+                    f"is (N, C, ...), with classes along axis 1: reshape by x.view(-1, C)")
+    if y.dtype.kind not in "iu" or (y.dtype.itemsize < 8 and y.dtype != np.uint8):
         raise RuntimeError(f"{name}: expected scalar type Long for the target; got {target.dtype}; convert it: "
                            f"target.long()")
     return x, y
 
 
-def noted(y: Any, *kinds: str) -> Tensor:
-    """A tensor that says what PyTorch calls the node that made it."""
-    t = wrap(y)
-    if y.op is not None:
-        t.note = f"{''.join(kinds)}Backward0"
-    return t
 
 
 @function()
@@ -255,7 +258,7 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
                                f"{[*y.data.shape]}; expected probabilities in the input's shape, or classes: "
                                f"target.long()")
         y = engine.cross_entropy(x, y, reduction, weight=w, label_smoothing=label_smoothing)
-        return noted(y, "Neg" if reduction == "none" else "Div")
+        return noted(y, "DivBackward1" if reduction == "mean" else "Neg")
     x, y = classes(name, input, target)
     if x.data.ndim == 2 and w is None and not label_smoothing:
         return noted(ops.cross_entropy(x, y, reduction, ignore_index), "NllLoss")

@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from .... import ops
+from ....nn import functional as engine
 from ...tensor import Tensor, wrap
 from ...writing import note
 from .offered import Misuse, alike, floating, function, optional
@@ -23,8 +22,8 @@ def sizes(name: str, x: Any, normalized_shape: Any) -> int:
     shape = normalized_shape if type(normalized_shape) is tuple else tuple(normalized_shape)
     if not shape or x.data.shape[-len(shape):] != shape:
         raise RuntimeError(f"{name}: given normalized_shape={[*shape]}, expected input with shape [*, "
-                           f"{', '.join(map(str, shape))}], but got input of size {[*x.data.shape]}; make the layer for "
-                           f"its size, or reshape the input")
+                           f"{', '.join(map(str, shape))}], but got input of size {[*x.data.shape]}; make the layer "
+                           f"for its size, or reshape the input")
     return len(shape)
 
 
@@ -95,18 +94,6 @@ def moved(a: Any, value: Any, momentum: Any, share: Any) -> None:
     note(a)
 
 
-def by_channel(y: Any, weight: Any, bias: Any) -> Any:
-    """y scaled and shifted, each channel (axis 1) by its own numbers."""
-    shape = (1, -1, *(1,) * (y.data.ndim - 2))
-    y = y if weight is None else y * weight.reshape(shape)
-    return y if bias is None else y + bias.reshape(shape)
-
-
-def standardised(x: Any, groups: tuple[int, ...], eps: float) -> Any:
-    """x with the values of each group, in a row behind these axes, normalised."""
-    return engine_layer_norm(x.reshape((*groups, -1)), None, None, 1, eps).reshape(x.data.shape)
-
-
 @function("NativeGroupNorm")
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
                eps: float = 1e-05) -> Tensor:
@@ -114,13 +101,10 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     x = floating("group_norm", input)
     w, b = optional("group_norm", weight, "weight"), optional("group_norm", bias, "bias")
     alike("group_norm", x, weight=w, bias=b)
-    if x.data.ndim < 2 or x.data.shape[1] % num_groups:
-        raise RuntimeError(f"group_norm: expected number of channels in input to be divisible by num_groups, but got "
-                           f"input of shape {[*x.data.shape]} and num_groups={num_groups}; choose a divisor")
-    if x.data.size == x.data.shape[0] * num_groups:
+    if x.data.size == num_groups:
         raise Misuse(f"group_norm: expected more than 1 value per channel when training, got input size "
                      f"{[*x.data.shape]} for {num_groups} groups; choose fewer groups")
-    return wrap(by_channel(standardised(x, (x.data.shape[0], num_groups), eps), w, b))
+    return wrap(engine.group_norm(x, num_groups, w, b, eps))
 
 
 @function("View")
@@ -129,19 +113,17 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
                   momentum: float = 0.1, eps: float = 1e-05) -> Tensor:
     """Each channel of each example normalised over its positions; running statistics are those of the batch's mean."""
     x = floating("instance_norm", input)
-    if not use_input_stats:
-        return normalised(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    places = math.prod(x.data.shape[2:])
-    if x.data.ndim < 3 or places < 2:
+    if use_input_stats and (x.data.ndim < 3 or math.prod(x.data.shape[2:]) < 2):
         raise Misuse(f"instance_norm: expected more than 1 spatial element when training, got input size "
                      f"{[*x.data.shape]}; use layer_norm or batch_norm for inputs without positions")
-    w, b = optional("instance_norm", weight, "weight"), optional("instance_norm", bias, "bias")
+    w, b, mean, var = (optional("instance_norm", t, what) for t, what in (
+        (weight, "weight"), (bias, "bias"), (running_mean, "running_mean"), (running_var, "running_var")))
     alike("instance_norm", x, weight=w, bias=b)
-    rows = x.data.reshape(*x.data.shape[:2], -1)
-    for running, value in ((running_mean, rows.mean(-1).mean(0)), (running_var, rows.var(-1, ddof=1).mean(0))):
-        if running is not None:
-            moved(running.node.data, value, momentum, momentum)
-    return wrap(by_channel(standardised(x, x.data.shape[:2], eps), w, b))
+    y = engine.instance_norm(x, mean, var, w, b, use_input_stats, momentum, eps)
+    for running in (mean, var):
+        if running is not None and use_input_stats:
+            note(running.data)
+    return wrap(y)
 
 
 @function("Div")
@@ -149,4 +131,6 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
     """The input divided by its norm along an axis, or by eps where that is larger."""
     x = floating("normalize", input)
     axis = tuple(dim) if isinstance(dim, list) else dim
-    return wrap(x / ops.maximum(np.linalg.vector_norm(x, axis=axis, keepdims=True, ord=p), eps))
+    if not x.data.ndim:
+        return wrap(x / ops.maximum(ops.absolute(x), eps))
+    return wrap(engine.normalize(x, p, axis, eps))

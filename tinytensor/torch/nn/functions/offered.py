@@ -38,13 +38,18 @@ def function(note: str = "") -> Callable[[F], F]:
             except ValueError as error:
                 raise named(error) from None
             if note and type(y) is Tensor and y.node.op is not None:
-                y.note = f"{note}Backward0"
+                y.note = called(note)
             return y
 
         FUNCTIONS[name] = call
         return call  # type: ignore[return-value]
 
     return define
+
+
+def called(kind: str) -> str:
+    """PyTorch's whole name of a node."""
+    return f"{kind}Backward0" if "Backward" not in kind and "::" not in kind else kind
 
 
 def named(error: ValueError) -> Exception:
@@ -73,8 +78,8 @@ def floating(name: str, x: Any, what: str = "input") -> Any:
     """The engine's tensor of an argument that must be of floats."""
     n = node(name, x, what)
     if n.data.dtype.kind != "f":
-        raise RuntimeError(f'{name}: "{name}" not implemented for {x.dtype}; got it as {what}; expected floats; convert '
-                           f"it: x.float()")
+        raise RuntimeError(f'{name}: "{name}" not implemented for {x.dtype}; got it as {what}; expected floats; '
+                           f"convert it: x.float()")
     return n
 
 

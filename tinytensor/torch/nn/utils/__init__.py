@@ -42,8 +42,8 @@ def total(arrays: list[Any], norm_type: float, error_if_nonfinite: bool) -> Any:
     norms = np.array([np.linalg.norm(a.reshape(-1), p) if a.size else 0 for a in arrays], arrays[0].dtype)
     found = np.asarray(np.linalg.norm(norms, p), arrays[0].dtype)
     if error_if_nonfinite and not np.isfinite(found):
-        raise RuntimeError(f"clip_grad_norm_: the total norm of order {p} for gradients from `parameters` is non-finite, "
-                           f"so it cannot be clipped; got {found.item()}; lower the learning rate, or give "
+        raise RuntimeError(f"clip_grad_norm_: the total norm of order {p} for gradients from `parameters` is "
+                           f"non-finite, so it cannot be clipped; got {found.item()}; lower the learning rate, or give "
                            f"error_if_nonfinite=False")
     return found
 
@@ -57,7 +57,7 @@ def get_total_norm(tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_n
 
 def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
                     foreach: bool | None = None) -> Tensor:
-    """Scale all gradients, in place, so that their norm, as of one vector, is at most `max_norm`; gives the norm before.
+    """Scale all gradients, in place, so that their norm, as of one vector, is at most `max_norm`; gives it as it was.
 
     Examples
     --------

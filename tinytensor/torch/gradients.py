@@ -22,7 +22,7 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
              inputs: Any = None) -> None:
     """Add the gradient of this tensor to `grad` of every leaf that it depends on."""
     node = self.node
-    check(node)
+    check(node, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
     wanted = None if inputs is None else [unwrap(x) for x in ([inputs] if isinstance(inputs, Tensor) else inputs)]
     try:
@@ -166,7 +166,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     given = grad_outputs if grad_outputs is None or isinstance(grad_outputs, list | tuple) else [grad_outputs]
     for y in ys:
-        check(y.node)
+        check(y.node, create_graph)
     unused = bool(allow_unused) or materialize_grads
     nodes = [x.node for x in xs]
     try:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from .dtypes import on_cpu
 from .tensor import Tensor
-from .writing import assign
+from .writing import apart, assign
 
 F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # what `torch` offers, by name
@@ -96,6 +96,7 @@ def written(f: Callable[..., Any], name: str) -> Callable[..., Any]:
     def write(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if kwargs and not kwargs.keys() <= known:
             kwargs = spelled(f"{name}_", known, kwargs)
+        args, kwargs = tuple([apart(self, x) for x in args]), {key: apart(self, x) for key, x in kwargs.items()}
         others = [x.node for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         return assign(f"{name}_", self, lambda node: f(faced(self, node), *args, **kwargs).node, *others)
 

@@ -137,10 +137,6 @@ class Tensor:
         """The values, as a tensor that shares memory and records nothing."""
         return wrap(Node(self.node.data))
 
-    @data.setter
-    def data(self, value: Tensor) -> None:
-        self.node.data = value.node.data
-
     def detach(self) -> Tensor:
         """The values, as a tensor that shares memory and takes no gradient."""
         return wrap(Node(self.node.data))
@@ -257,7 +253,8 @@ def wrap(node: Any) -> Tensor:
     """PyTorch's face of a tensor of the engine."""
     t: Tensor = new(Tensor)
     t.node = node
-    node.stamp = clock[0]
+    if node.op is None or not hasattr(node, "stamp"):  # subtle: the stamp of what was saved earlier stays
+        node.stamp = clock[0]
     return t
 
 

@@ -6,7 +6,20 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 from importlib import import_module
 from typing import Any
 
-from . import creation, gradients, index, operators
+from . import (
+    creation,
+    gathering,
+    gradients,
+    index,
+    joining,
+    operators,
+    order,
+    parts,
+    reduce,
+    selecting,
+    shape,
+    turning,
+)
 from .dtypes import (
     DTYPES,
     Size,

@@ -45,7 +45,7 @@ def offer(*names: str, function: bool = True, method: bool = False, in_place: bo
             if method:
                 setattr(Tensor, name, call)
             if in_place:
-                setattr(Tensor, f"{name}_", written(f, name))
+                setattr(Tensor, f"{name}_", written(f, name, note))
         return call  # type: ignore[return-value]
 
     return define
@@ -89,7 +89,7 @@ def spelled(name: str, known: frozenset[str], kwargs: dict[str, Any]) -> dict[st
     return found
 
 
-def written(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+def written(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., Any]:
     """The method that writes what the function gives into its first argument."""
     known = frozenset(inspect.signature(f).parameters)
 
@@ -98,7 +98,10 @@ def written(f: Callable[..., Any], name: str) -> Callable[..., Any]:
             kwargs = spelled(f"{name}_", known, kwargs)
         args, kwargs = tuple([apart(self, x) for x in args]), {key: apart(self, x) for key, x in kwargs.items()}
         others = [x.node for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
-        return assign(f"{name}_", self, lambda node: f(faced(self, node), *args, **kwargs).node, *others)
+        assign(f"{name}_", self, lambda node: f(faced(self, node), *args, **kwargs).node, *others)
+        if note and self.node.op is not None:
+            self.note = f"{note}Backward0"
+        return self
 
     write.__name__ = write.__qualname__ = f"{name}_"
     write.__doc__ = f"As `torch.{name}`, in place."

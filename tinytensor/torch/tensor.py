@@ -215,7 +215,8 @@ class Tensor:
         if self.node.data.ndim:
             if spec:
                 raise TypeError(f"format: unsupported format string {spec!r} passed to a tensor of shape "
-                                f"{[*self.node.data.shape]}; expected no axes; write f'{{x.item():{spec}}}' of one element")
+                                f"{[*self.node.data.shape]}; expected no axes; write f'{{x.item():{spec}}}' of one "
+                                f"element")
             return repr(self)
         return format(self.node.data.item(), spec) if spec or not self.node.needs else repr(self)
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from functools import cache
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..core import NO_PARAMS, Op, TracerBase, ndarray, new, refuse_traced, tracing
+from ..apply import PUBLIC
+from ..core import NO_PARAMS, Op, TracerBase, ndarray, new, tracing
 from ..core import Tensor as Node
 from ..modes import paused, state
+from ..modes import recording as recorded
 from ..ops import index_put, positive
 from .dtypes import RANK, of
 from .tensor import Tensor, clock, wrap
@@ -130,30 +133,47 @@ def changed(what: str, op: Op, a: Any) -> RuntimeError:
 def reads(op: Op, i: int, place: int, count: int) -> bool:
     """Whether the rule of input number `i` reads the input at a place, or, for -1, the output: found by trying.
 
-    The op's own samples are computed, and again with other values at that place; if any gradient differs, it reads.
+    The op's own samples are computed, and their rules again with other values at that place; if any gradient differs,
+    or the rule can't do with them, it reads.
     """
+    if op.forward is positive:  # what was written in place
+        return False
     tried, rng = 0, np.random.default_rng(0)
     for sample in op.samples:
-        arrays = [rng.uniform(0.3, 2, a) if isinstance(a, tuple) else a for a in sample.inputs]
-        arrays = list(arrays[0]) if len(arrays) == 1 and isinstance(arrays[0], list) else arrays
-        if max(i, place) >= len(arrays):
-            continue
         try:
-            params = sample.params
-            y = op.forward(*arrays, **params)
-            if type(y) is tuple:
-                y, params = y[0], {**params, "extras": y[1]}
-            g, rule = rng.uniform(1, 2, np.shape(y)), list(zip(range(len(arrays)), op.rules, strict=False))[i][1]
-            values = [y if place < 0 else arrays[place]]
-            values += [np.full_like(values[0], v) for v in (-1.5, 0, 0.4, 3, np.nan)]
-            found = [rule(g, v if place < 0 else y, *[v if n == place else a for n, a in enumerate(arrays)], **params)
-                     for v in values]
+            node = computed(op, sample, rng)
+            n = len(node.saved)
+            k, at = (i, place) if n == count else (0, place if place < 0 else int(place != i))  # of any number
+            if k >= n or at >= n or node.op is not op:
+                continue
+            rule = next(rule for m, rule in enumerate(op.rules) if m == k)
+            y, arrays, g = node.data, node.saved, rng.uniform(1, 2, node.data.shape)
+            old = y if at < 0 else arrays[at]
+            found = [rule(g, v if at < 0 else y, *[v if m == at else a for m, a in enumerate(arrays)], **node.params)
+                     for v in (old, *(np.full_like(old, v) for v in (-1.5, 0, 0.4, 3, np.nan)))]
         except Exception:
             return True
         tried += 1
         if any(not np.array_equal(found[0], other, equal_nan=True) for other in found[1:]):
             return True
     return not tried
+
+
+def computed(op: Op, sample: Any, rng: Any) -> Any:
+    """The node of one of an op's samples."""
+    def given(x: Any) -> Any:
+        if isinstance(x, list):
+            return [given(part) for part in x]
+        a = rng.uniform(0.3, 2, x) if isinstance(x, tuple) else np.asarray(x)
+        return Node(a, a.dtype.kind == "f")
+
+    with recorded(True), np.errstate(all="ignore"):
+        inputs = [given(x) for x in sample.inputs]
+        function = PUBLIC[op.name]
+        try:
+            return function(*inputs, **sample.params)
+        except TypeError:
+            return function(inputs, **sample.params)
 
 
 # --- views ---
@@ -177,8 +197,10 @@ def as_view(x: Tensor, node: Node) -> Tensor:
 
 def places(base: Any, view: Any) -> Any:
     """For each element of a view, its number among those of its base."""
-    if tracing:
-        refuse_traced("no_grad", "writes into memory that a view shows, where gradients flow")
+    for trace in tracing:
+        if trace.thread == get_ident():
+            raise trace.refusal("a tensor is written into that has views, or is one, where gradients flow",
+                                "writes into tensors without views", "write x = x + ... for a new tensor")
     numbers = np.empty_like(base, np.int64)
     numbers[...] = np.arange(base.size).reshape(base.shape)
     gaps = any(n > 1 and s * base.itemsize != z * numbers.itemsize
@@ -331,7 +353,8 @@ def in_memory(y: Any, array: Any) -> Any:
     t.data, t._grad, t.hooks, t.stamp = array, None, None, clock[0]
     t.needs = y.needs
     if y.needs:
-        t.op, t.inputs, t.saved, t.params = written_op("clone" if y.op is None else y.op.name), (y,), (y.data,), y.params
+        t.op = written_op("clone" if y.op is None else y.op.name)
+        t.inputs, t.saved, t.params = (y,), (y.data,), y.params
     else:
         t.op, t.inputs, t.saved, t.params = None, (), (), NO_PARAMS
     return t
@@ -340,6 +363,8 @@ def in_memory(y: Any, array: Any) -> Any:
 def become(x: Tensor, y: Any) -> None:
     """Let x have the graph of y, and its values in the memory of x."""
     base, array = getattr(x, "base", None), x.node.data
+    if hasattr(x, "note"):
+        del x.note
     if base is None:
         views = following(x)
         write(array, y.data)
@@ -352,8 +377,6 @@ def become(x: Tensor, y: Any) -> None:
     write(array, y.data)
     base.node = in_memory(flat.reshape(whole.shape), whole)
     renew(base, views)
-    if hasattr(x, "note"):
-        del x.note
 
 
 def set_data(x: Tensor, value: Tensor) -> None:

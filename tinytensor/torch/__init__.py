@@ -8,18 +8,23 @@ from typing import Any
 
 from . import (
     creation,
+    cuda,
     gathering,
     gradients,
     index,
     joining,
+    linalg,
     operators,
     order,
     parts,
+    random,
     reduce,
+    return_types,
     selecting,
     shape,
     turning,
 )
+from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
     Size,
@@ -33,17 +38,18 @@ from .dtypes import (
     result_type,
     set_default_dtype,
 )
-from .dtypes import ALIASES as _ALIASES
 from .gradients import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .importing import install, uninstall
 from .offer import FUNCTIONS
+from .printing import set_printoptions
+from .random import Generator, default_generator
 from .tensor import Tensor
 
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
-LATER = ("autograd", "func", "linalg", "nn", "optim", "special", "testing", "utils")  # loaded when first named
+LATER = ("autograd", "func", "nn", "optim", "special", "testing", "utils")  # loaded when first named
 
 
 def __getattr__(name: str) -> Any:

@@ -24,9 +24,9 @@ from .tensor import Tensor, as_node, of_array, wrap
 def places(name: str, index: Any, n: int | None, least: int = 0, vector: bool = False) -> Any:
     """The array of an index tensor, all within `least` and n."""
     if not isinstance(index, Tensor):
-        raise TypeError(f"{name}: got a {type(index).__name__} as the index; expected a tensor; write torch.tensor(...)")
+        raise TypeError(f"{name}: got a {type(index).__name__} as the index; expected a tensor; write torch.tensor(i)")
     i = index.node.data
-    if i.dtype not in (np.int64, np.int32):
+    if i.dtype not in (np.int64, np.int32) and i.size:
         raise RuntimeError(f"{name}: expected dtype int32/int64 for index; got {of(i.dtype)}; convert it: i.long()")
     if vector:
         if i.ndim > 1:
@@ -225,9 +225,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     """As `gather`, with an index that broadcasts; of the flattened input without `dim`."""
     x = input.node
     if dim is None:
-        return wrap(ops.take(ops.reshape(x, (-1,)), places("take_along_dim", indices, x.data.size).reshape(-1), 0))
+        return wrap(ops.take(ops.reshape(x, (-1,)), places("take_along_dim", indices, x.data.size, -x.data.size).reshape(-1), 0))
     axis = axis_at("take_along_dim", dim, x.data.ndim)
-    i = places("take_along_dim", indices, x.data.shape[axis] if x.data.ndim else 1)
+    n = x.data.shape[axis] if x.data.ndim else 1
+    i = places("take_along_dim", indices, n, -n)
     if i.ndim != x.data.ndim:
         raise RuntimeError(f"take_along_dim: input and indices should have the same number of dimensions, but got "
                            f"{x.data.ndim} and {i.ndim}; unsqueeze one")

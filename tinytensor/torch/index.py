@@ -31,6 +31,9 @@ def plain(i: Any) -> tuple[Any, bool]:
             i = list(i)
         if isinstance(i, list | tuple):
             i = listed(i)
+        if isinstance(i, float):
+            raise IndexError(f"index: only integers, slices, ellipsis, None and long or bool tensors are valid indices; "
+                             f"got {i}; convert with int(), divide with //")
         if not isinstance(i, np.ndarray):
             raise TypeError(f"index: got a {type(i).__name__}; expected integers, slices, lists or tensors; convert "
                             f"it: int(i), torch.tensor(i)")
@@ -64,18 +67,12 @@ def of_tensor(x: Tensor) -> tuple[Any, bool]:
 
 
 def listed(i: Any) -> Any:
-    """The array of a list of integers, booleans or tensors."""
-    if not i:
-        return np.zeros(0, np.int64)
-    parts = [listed(j) if isinstance(j, list | tuple | range) else plain(j)[0] for j in i]
-    if any(isinstance(part, slice | type(None) | type(Ellipsis)) for part in parts):
-        raise TypeError(f"index: got a list with slices or None, {i!r}; expected integers in it; write a tuple, "
-                        f"x[..., 0:2], without the square brackets around it")
-    try:
-        return np.array(parts)
-    except ValueError:
-        raise ValueError(f"index: got a list whose parts have different lengths, {i!r}; expected even ones; write a "
-                         f"tuple of indices for several axes") from None
+    """The array of a list of integers or booleans."""
+    if not all(isinstance(j, int | np.integer | np.bool_) for j in i):
+        raise IndexError(f"index: got a {type(i).__name__} with more than integers in it, {i!r}, of which PyTorch makes "
+                         f"an index for each axis, and will not in the future; expected integers; write x[i, j] for "
+                         f"several axes, x[torch.tensor(i)] for one")
+    return np.array(i) if i else np.zeros(0, np.int64)
 
 
 def indices(x: Tensor, index: Any) -> tuple[Any, Any]:
@@ -120,7 +117,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             node = ops.getitem(node, view)
             if copy is None:
                 return as_view(self, node)
-        if type(copy) is np.ndarray and copy.dtype == np.int64:
+        if type(copy) is not tuple and getattr(copy, "dtype", None) == np.int64:
             return wrap(ops.take(node, copy, 0))
         return wrap(ops.getitem(node, copy))
     except IndexError as error:
@@ -140,7 +137,7 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
     """Write a value at an index that `indices` gave."""
     node = x.node
     value = value.node if isinstance(value, Tensor) else value
-    if value is None or isinstance(value, str | list | tuple):
+    if value is None or isinstance(value, str | list | tuple | np.ndarray):
         raise TypeError(f"index: can't assign a {type(value).__name__} to a tensor; expected a tensor or a number; "
                         f"write torch.tensor(value)")
     try:

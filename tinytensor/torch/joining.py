@@ -122,8 +122,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Coordinates of a grid from those along its axes; `indexing` is "ij", which is meant by None, or "xy"."""
     xs = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
     if indexing not in (None, "ij", "xy"):
-        raise RuntimeError(f"meshgrid: indexing must be one of \"xy\" or \"ij\", but received: {indexing}; leave it out "
-                           f"for \"ij\"")
+        raise RuntimeError(f"meshgrid: indexing must be one of \"xy\" or \"ij\", but received: {indexing}; leave it "
+                           f"out for \"ij\"")
     if any(as_node(x, "meshgrid").data.ndim > 1 for x in xs):
         raise RuntimeError("meshgrid: Expected 0D or 1D tensors; got more axes; give vectors")
     if indexing == "xy" and len(xs) > 1:

@@ -38,7 +38,7 @@ def promoted(a: Any, b: Any, least: Any = None) -> tuple[Any, Any]:
 def as_dtype(x: Any, dtype: Any) -> Any:
     """A node of this dtype; a number that fits it stays a number."""
     if isinstance(x, Node):
-        return x if x.data.dtype is dtype or x.data.dtype == dtype else x.astype(dtype)  # type: ignore[attr-defined]
+        return x if x.data.dtype is dtype or x.data.dtype == dtype else x.astype(dtype)
     if dtype.kind == "f" or (dtype.kind in "iu" and np.iinfo(dtype).min <= x <= np.iinfo(dtype).max):
         return x
     return Node(np.array(x).astype(dtype))
@@ -216,15 +216,10 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
         a, b = self.node, operand(name, other)
         if not enters_graph(self, b):
             array, value = a.data, b.data if isinstance(b, Node) else b
-            if array.dtype.kind == "f" and (type(value) in NUMBERS or value.dtype is array.dtype):
-                if type(value) not in NUMBERS and value.ndim > array.ndim:
-                    fitting(name, self, np.broadcast_shapes(array.shape, value.shape), array.dtype)
-                if type(array) is np.ndarray:
-                    fitting(name, self, array.shape, array.dtype)
-                    ufunc(array, value, out=array)
-                    note(array)
-                else:
-                    array[...] = ufunc(array, value)
+            if array.dtype.kind == "f" and (type(value) in NUMBERS or (
+                    value.dtype is array.dtype and value.shape == array.shape)) and 0 not in array.strides:
+                ufunc(array, value, out=array)
+                note(array)
                 return self
         other = apart(self, other)
         return assign(name, self, lambda node: slow(wrap(node), other).node, b)

@@ -87,7 +87,7 @@ def cut(x: Tensor, axis: int, sizes: Sequence[int], name: str = "Split") -> tupl
     return tuple([sliced(x, axis, start, start + n, name) for start, n in zip(starts[:-1], sizes, strict=True)])
 
 
-@offer(method=True)
+@offer("split", "unsafe_split", method=True)
 def split(tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None) -> Any:
     """Pieces of a size, of which the last may be smaller; or pieces of the sizes in a list. Views, in a tuple.
 
@@ -110,7 +110,7 @@ def split(tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, s
     return cut(tensor, axis, sizes)
 
 
-@offer(method=True)
+@offer("split_with_sizes", "unsafe_split_with_sizes", method=True)
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> Any:
     """Pieces of these sizes, which add up to the axis."""
     shape, sizes = with_axes("split_with_sizes", input), shape_of((split_sizes,))
@@ -122,7 +122,7 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> Any:
     return cut(input, axis, sizes, "SplitWithSizes")
 
 
-@offer(method=True)
+@offer("chunk", "unsafe_chunk", method=True)
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> Any:
     """At most so many pieces of one size, of which the last may be smaller."""
     shape = with_axes("chunk", input)
@@ -208,7 +208,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     if size and not isinstance(node.data, TracerBase):
         windows = sliding_window_view(x.data, size, axis, writeable=x.data.flags.writeable)
         node.data = windows[(slice(None),) * axis + (slice(None, None, step),)]
-    return as_view(input, node)
+    return as_view(input, node if input.node.data.ndim else ops.reshape(node, (size,)))
 
 
 @offer(method=True, note="AsStrided")

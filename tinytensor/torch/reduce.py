@@ -205,11 +205,14 @@ def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pai
 def picked(kind: Any, x: Any, places: Any, axis: int | None, keepdim: bool) -> Any:
     """The elements at one place of each line, and the places; gradients go there."""
     if axis is None:
-        return kind((wrap(ops.reshape(x, ())), wrap(Node(np.array(0)))))
-    values = ops.take_along_axis(x, places.data, axis)
-    if not keepdim:
-        values, places = ops.squeeze(values, axis), ops.squeeze(places, axis)
-    return kind((wrap(values), wrap(places)))
+        values, places = ops.reshape(x, ()), Node(np.array(0))
+    else:
+        values = ops.take_along_axis(x, places.data, axis)
+        if not keepdim:
+            values, places = ops.squeeze(values, axis), ops.squeeze(places, axis)
+    found = wrap(values)
+    found.note = f"{kind.__name__.capitalize()}Backward0"
+    return kind((found, wrap(places)))
 
 
 maximum = offer("maximum", method=True)(binary("maximum", ops.maximum))

@@ -79,7 +79,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy in which slices along an axis are one value."""
     x, axis, i = along_axis("index_fill", input.node, dim, index)
-    return shaped(ops.index_put(x, one_value("index_fill", x, value), from_axis(axis, i)), input.node)
+    value = one_value("index_fill", x, value)
+    return shaped(ops.index_put(x, value, from_axis(axis, np.unique(i))), input.node)
 
 
 @offer(method=True, in_place=True, note="IndexReduce")

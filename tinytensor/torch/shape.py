@@ -42,13 +42,17 @@ def axes_at(name: str, dims: Any, n: int) -> list[int]:
     return found
 
 
-def sizes_of(name: str, sizes: Any, named: Any) -> tuple[int, ...]:
-    """Sizes that came one by one, in a tuple, or by name."""
-    if named is not None:
-        sizes = (named,)
+def sizes_of(name: str, sizes: tuple[Any, ...], named: dict[str, Any], *keys: str) -> tuple[int, ...]:
+    """Integers that came one by one, in a tuple, or by one of these names."""
+    for key in named:
+        if key in keys and not sizes:
+            sizes = (named[key],)
+        elif key != "memory_format":
+            raise TypeError(f"{name}: got an unexpected keyword argument {key!r}; expected {keys[0]}, once; leave it "
+                            f"out")
     if not sizes:
-        raise TypeError(f"{name}: got no sizes; expected some; write x.{name}(-1), for example")
-    return shape_of(tuple(sizes))
+        raise TypeError(f"{name}: got no {keys[0]}; expected integers; write x.{name}(-1), for example")
+    return shape_of(sizes)
 
 
 # --- another shape ---
@@ -77,7 +81,7 @@ def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
 
 
 @offer(function=False, method=True, note="View")
-def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Tensor:
+def view(input: Tensor, *sizes: Any, dtype: Any = None, **named: Any) -> Tensor:
     """The same memory in another shape, or read as another dtype; refused where it would have to be copied.
 
     Examples
@@ -92,7 +96,7 @@ def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Ten
     if dtype is not None or (len(sizes) == 1 and type(sizes[0]) is Dtype):
         return other_dtype(input, dtype or sizes[0])
     x = input.node
-    node = reshaped("view", x, sizes_of("view", sizes, size))
+    node = reshaped("view", x, sizes_of("view", sizes, named, "size", "shape"))
     a, b = x.data, node.data
     if type(a) is np.ndarray and a.size and owner(a) is not owner(b):
         raise RuntimeError(f"view: view size is not compatible with input tensor's size and stride (at least one "
@@ -119,14 +123,7 @@ def other_dtype(x: Tensor, wanted: dtype) -> Tensor:
 @offer(method=True, note="View")
 def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     """The same elements in another shape: a view where there can be one, else a copy."""
-    named.pop("memory_format", None)
-    given = named.pop("shape", None)
-    if named:
-        raise TypeError(f"reshape: got an unexpected keyword argument {next(iter(named))!r}; expected shape; leave it "
-                        f"out")
-    if given is None and not shape:
-        raise TypeError("reshape: got no shape; expected sizes; write x.reshape(-1), for example")
-    return as_view(input, reshaped("reshape", input.node, shape_of(shape if given is None else (given,))))
+    return as_view(input, reshaped("reshape", input.node, sizes_of("reshape", shape, named, "shape")))
 
 
 @offer(function=False, method=True)
@@ -181,7 +178,10 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 @offer(method=True, note="Squeeze")
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without axes of size 1: all of them, or those of the given that have it."""
-    return as_view(input, squeezed(input.node, dim))
+    y = as_view(input, squeezed(input.node, dim))
+    if dim is not None and y.node.op is not None:
+        y.note = f"SqueezeBackward{2 if isinstance(dim, tuple | list) else 1}"
+    return y
 
 
 def squeezed(x: Any, dim: Any) -> Node:
@@ -203,10 +203,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 @offer(method=True, note="Permute")
 def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The axes in another order."""
-    given = (named.pop("dims"),) if "dims" in named else dims
-    if named:
-        raise TypeError(f"permute: got an unexpected keyword argument {next(iter(named))!r}; expected dims")
-    order = shape_of(given)
+    order = sizes_of("permute", dims or ((),) * (not named), named, "dims", "axes")
     n = input.node.data.ndim
     if len(order) != n:
         raise RuntimeError(f"permute: number of dimensions in the tensor input does not match the length of the desired "
@@ -259,7 +256,7 @@ def reversed_axes(x: Tensor) -> Tensor:
 
 
 setattr(Tensor, "T", property(reversed_axes))
-setattr(Tensor, "H", property(t))
+setattr(Tensor, "H", property(lambda x: adjoint(x) if x.node.data.ndim == 2 else t(x)))
 setattr(Tensor, "mT", property(adjoint))
 setattr(Tensor, "mH", property(adjoint))
 
@@ -287,10 +284,9 @@ def stretched(name: str, x: Any, shape: tuple[int, ...]) -> Node:
 
 
 @offer(function=False, method=True, note="Expand")
-def expand(input: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
+def expand(input: Tensor, *sizes: Any, **named: Any) -> Tensor:
     """Axes of size 1 stretched, in front also new ones; a view. -1 leaves a size as it is."""
-    given = shape_of((size,)) if size is not None else shape_of(sizes)
-    return as_view(input, stretched("expand", input.node, given))
+    return as_view(input, stretched("expand", input.node, sizes_of("expand", sizes, named, "size", "shape")))
 
 
 @offer(function=False, method=True)
@@ -300,9 +296,10 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 @offer(method=True, note="Expand")
-def broadcast_to(input: Tensor, *size: Any) -> Tensor:
+def broadcast_to(input: Tensor, *size: Any, **named: Any) -> Tensor:
     """Stretched to a shape; a view."""
-    return as_view(input, stretched("broadcast_to", input.node, shape_of(size)))
+    return as_view(input, stretched("broadcast_to", input.node, sizes_of("broadcast_to", size, named, "size",
+                                                                                  "shape")))
 
 
 @offer()

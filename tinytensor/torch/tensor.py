@@ -6,16 +6,16 @@ Functions and most methods are attached by the families (`offer.py`); writes in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import autograd
-from ..core import NO_PARAMS, TracerBase
+from ..core import NO_PARAMS, RELEASED, TracerBase
 from ..core import Tensor as Node
-from .dtypes import CPU, OF, Size, default, dtype, numpy_dtype, of, on_cpu, shape_of
-from .printing import backward_name, tensor_text
+from .backward_names import backward_name
+from .dtypes import CPU, OF, Size, default, dtype, of, on_cpu, shape_of
+from .printing import tensor_text
 
 new = object.__new__
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
@@ -41,6 +41,13 @@ class Tensor:
     note: str
     views: list[Any]
 
+    if TYPE_CHECKING:  # methods and operators are attached by the families
+        def __getattr__(self, name: str) -> Any: ...
+        def operate(self, *others: Any) -> Any: ...
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = operate
+        __pow__ = __matmul__ = __getitem__ = __gt__ = __lt__ = __ge__ = __le__ = __invert__ = __and__ = operate
+
+    _compared = ("node",)  # what of it a compiled program depends on; the rest says how it is told, and who shows it
     __array_priority__ = 1000
     __hash__ = object.__hash__
 
@@ -106,7 +113,7 @@ class Tensor:
     def grad(self) -> Tensor | None:
         """What `backward()` has left here, or None."""
         g = self.node._grad if self.node.op is None or self.node.hooks else None
-        return None if g is None else wrap(g if isinstance(g, Node) else Node(g))
+        return None if g is None else wrap(g) if isinstance(g, Node) else of_array(g)
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -129,17 +136,21 @@ class Tensor:
     def backward_name(self) -> str:
         """What PyTorch calls the node that made this tensor."""
         node: Any = self.node
-        return getattr(self, "note", None) or backward_name(node.op.name, node.params, [a.shape if hasattr(
-            a, "shape") else () for a in node.saved], node.data.shape)
+        if hasattr(self, "note"):
+            return self.note
+        if node.op is RELEASED:
+            return backward_name(node.params["op"].name)
+        return backward_name(node.op.name, node.params, [getattr(a, "shape", None) for a in node.saved],
+                             copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
 
     @property
     def data(self) -> Tensor:
         """The values, as a tensor that shares memory and records nothing."""
-        return wrap(Node(self.node.data))
+        return of_array(self.node.data)
 
     def detach(self) -> Tensor:
         """The values, as a tensor that shares memory and takes no gradient."""
-        return wrap(Node(self.node.data))
+        return of_array(self.node.data)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Let gradients flow to this leaf, or no longer."""
@@ -237,6 +248,17 @@ class Tensor:
     def __setstate__(self, state: Any) -> None: ...
 
 
+def owner(a: Any) -> Any:
+    """The array whose memory an array shows."""
+    while (base := a.base) is not None:
+        if type(base) is not np.ndarray:
+            base = getattr(base, "base", None)  # subtle: `as_strided` puts an object of its own in between
+            if type(base) is not np.ndarray:
+                break
+        a = base
+    return a
+
+
 class GradFn:
     """The name of what made a tensor, as PyTorch prints it."""
 
@@ -260,8 +282,13 @@ def wrap(node: Any) -> Tensor:
 
 
 def of_array(a: Any) -> Tensor:
-    """A tensor of an array, which it shares."""
-    return wrap(Node(a))
+    """A tensor of an array, which it shares; quicker than the engine's own way, which looks at what it is given."""
+    node = new(Node)
+    node.data, node._grad, node.hooks, node.needs, node.op = a, None, None, False, None
+    node.inputs, node.saved, node.params, node.stamp = (), (), NO_PARAMS, clock[0]
+    t: Tensor = new(Tensor)
+    t.node = node
+    return t
 
 
 def unwrap(x: Any) -> Any:
@@ -273,7 +300,7 @@ def rebuilt(cls: type[Tensor], data: Any, requires_grad: bool) -> Tensor:
     """A tensor from what was pickled or copied."""
     t = new(cls)
     t.node = Node(data.copy(), requires_grad)
-    return t  # type: ignore[no-any-return]
+    return t
 
 
 def as_node(x: Any, what: str = "input") -> Any:

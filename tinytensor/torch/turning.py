@@ -11,7 +11,7 @@ from ..core import Tensor as Node
 from .dtypes import numpy_dtype, on_cpu, shape_of
 from .offer import offer
 from .parts import diagonal
-from .shape import axes_at, axis_at
+from .shape import axes_at, axis_at, sizes_of
 from .tensor import Tensor, of_array, wrap
 
 
@@ -21,9 +21,9 @@ def own(node: Any) -> Any:
 
 
 @offer(method=True, note="Flip")
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The order along the axes reversed."""
-    given = shape_of(dims)
+    given = sizes_of("flip", dims, named, "dims", "dim", "axis")
     axes = tuple(axes_at("flip", given, input.node.data.ndim))
     return wrap(own(ops.flip(input.node, axes if input.node.data.ndim else ())))
 
@@ -60,8 +60,8 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """Turned k times by 90 degrees, from the first axis towards the second."""
     n = input.node.data.ndim
     if len(dims) != 2 or n < 2:
-        raise RuntimeError(f"rot90: expected total rotation dims == 2, and as many axes or more, but got {len(dims)} and "
-                           f"{n}; give two axes")
+        raise RuntimeError(f"rot90: expected total rotation dims == 2, and as many axes or more, but got {len(dims)} "
+                           f"and {n}; give two axes")
     return wrap(own(ops.rot90(input.node, k, tuple(axes_at("rot90", tuple(dims), n)))))
 
 
@@ -69,9 +69,9 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
 
 
 @offer(function=False, method=True, note="Repeat")
-def repeat(input: Tensor, *repeats: Any) -> Tensor:
+def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
     """Tiles of the tensor: so many along each axis; axes may come in front."""
-    sizes = shape_of(repeats)
+    sizes = sizes_of("repeat", repeats, named, "repeats", "sizes")
     if len(sizes) < input.node.data.ndim or any(n < 0 for n in sizes):
         raise RuntimeError(f"repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions "
                            f"of tensor, and none negative; got {[*sizes]} for {[*input.node.data.shape]}; give one for "
@@ -80,9 +80,9 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
 
 
 @offer(method=True, note="Repeat")
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """As `repeat`; fewer numbers count for the last axes."""
-    return wrap(own(ops.tile(input.node, shape_of(dims))))
+    return wrap(own(ops.tile(input.node, sizes_of("tile", dims, named, "dims"))))
 
 
 @offer(method=True, note="IndexSelect")
@@ -149,7 +149,7 @@ triangle("tril_indices", lambda n, m, k: np.tril_indices(n, k, m))
 triangle("triu_indices", lambda n, m, k: np.triu_indices(n, k, m))
 
 
-@offer(method=True, note="Diag")
+@offer(method=True, note="DiagonalCopy")
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The matrix with a vector on its diagonal; of a matrix, a copy of the diagonal."""
     n = input.node.data.ndim

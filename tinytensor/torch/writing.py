@@ -23,7 +23,7 @@ from ..modes import paused, state
 from ..modes import recording as recorded
 from ..ops import index_put, positive
 from .dtypes import RANK, of
-from .tensor import Tensor, clock, wrap
+from .tensor import Tensor, clock, owner, wrap
 
 # --- which arrays were written into, and when ---
 
@@ -39,17 +39,6 @@ class Writes:
 
 
 written: dict[int, Writes] = {}
-
-
-def owner(a: Any) -> Any:
-    """The array whose memory an array shows."""
-    while (base := a.base) is not None:
-        if type(base) is not ndarray:
-            base = getattr(base, "base", None)  # subtle: `as_strided` puts an object of its own in between
-            if type(base) is not ndarray:
-                break
-        a = base
-    return a
 
 
 def note(a: Any) -> None:
@@ -331,11 +320,11 @@ def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) ->
 
 def write(array: Any, values: Any) -> None:
     """Write values into an array, and note it."""
-    if isinstance(array, TracerBase):
-        array[...] = values
-    else:
+    if type(array) is ndarray:
         np.copyto(array, values, casting="unsafe")
         note(array)
+    else:  # stands for an array, in a trace
+        array[...] = values
 
 
 @cache
@@ -381,8 +370,10 @@ def become(x: Tensor, y: Any) -> None:
 
 def set_data(x: Tensor, value: Tensor) -> None:
     """``x.data = value``: other memory, under the same tensor; what has saved the old values counts as written over."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"data: got a {type(value).__name__}; expected a tensor; write torch.tensor(...) around it")
     node = x.node
-    if type(node.data) is ndarray:
+    if type(node.data) is ndarray and node.data is not value.node.data:
         note(node.data)
     if node.op is None:
         node.data = value.node.data

@@ -1,0 +1,288 @@
+"""Random numbers by PyTorch's streams: generators, seeds, and tensors drawn from them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor as Node
+from ..core import TracerBase
+from ..random import Generator as Stream
+from ..random import default_generator as default_stream
+from .creation import made
+from .dtypes import CPU, default, numpy_dtype, on_cpu, shape_of
+from .offer import offer
+from .tensor import Tensor, as_node, of_array
+from .writing import records, refuse_leaf, write
+
+
+class Generator:
+    """A stream of random numbers, the one that PyTorch has on the cpu.
+
+    Examples
+    --------
+    >>> import tinytensor.torch as torch
+    >>> g = torch.Generator().manual_seed(2147483647)
+    >>> torch.rand(3, generator=g)
+    tensor([0.7081, 0.3542, 0.1054])
+    """
+
+    device = CPU
+
+    def __init__(self, device: Any = "cpu") -> None:
+        on_cpu(device)
+        self.stream = Stream()
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Go to the start of a seed's stream."""
+        self.stream.manual_seed(seed)
+        return self
+
+    def seed(self) -> int:
+        """Go to the start of a stream of a new seed, and give the seed."""
+        self.stream.manual_seed(seed := time.time_ns() % 2**63)
+        return seed
+
+    def initial_seed(self) -> int:
+        """The seed of the stream."""
+        return self.stream.initial_seed()
+
+    def get_state(self) -> Tensor:
+        """The place in the stream, as a tensor of bytes, which `set_state` takes."""
+        return of_array(packed(self.stream))
+
+    def set_state(self, new_state: Tensor) -> None:
+        """Go to the place that `get_state` gave."""
+        unpack(self.stream, new_state.node.data)
+
+    def clone_state(self) -> Generator:
+        """Another generator at the same place."""
+        other = Generator()
+        other.set_state(self.get_state())
+        return other
+
+
+def packed(stream: Stream) -> Any:
+    """The state of a stream as bytes."""
+    return np.concatenate([np.ascontiguousarray(a).reshape(-1).view(np.uint8) for a in stream.get_state().values()])
+
+
+def unpack(stream: Stream, data: Any) -> None:
+    """Put a stream where the bytes say."""
+    old, start, state = stream.get_state(), 0, {}
+    if data.dtype != np.uint8 or data.size != sum(a.nbytes for a in old.values()):
+        raise RuntimeError(f"set_state: expected what get_state gave, {sum(a.nbytes for a in old.values())} bytes; got "
+                           f"{data.size} of {data.dtype}; states of PyTorch itself are not read")
+    for name, a in old.items():
+        state[name] = data[start : start + a.nbytes].copy().view(a.dtype).reshape(a.shape)
+        start += a.nbytes
+    stream.set_state(state)
+
+
+class Default(Generator):
+    """What is drawn from without a generator; made on first use, for `numpy.random` loads slowly."""
+
+    def __init__(self) -> None: ...
+
+    @property
+    def stream(self) -> Stream:  # type: ignore[override]
+        return default_stream()
+
+
+default_generator = Default()
+
+
+def stream_of(generator: Any) -> Stream:
+    """The stream that a `generator=` means; None means that of `manual_seed`."""
+    if generator is None:
+        return default_generator.stream
+    if not isinstance(generator, Generator):
+        raise TypeError(f"generator: got a {type(generator).__name__}; expected a torch.Generator, or None; write "
+                        f"torch.Generator().manual_seed(seed)")
+    return generator.stream
+
+
+@offer()
+def manual_seed(seed: int) -> Generator:
+    """Seed what is drawn without a generator."""
+    return default_generator.manual_seed(seed)
+
+
+@offer()
+def seed() -> int:
+    """Seed what is drawn without a generator by the time, and give the seed."""
+    return default_generator.seed()
+
+
+@offer()
+def initial_seed() -> int:
+    """The seed of what is drawn without a generator."""
+    return default_generator.initial_seed()
+
+
+@offer()
+def get_rng_state() -> Tensor:
+    """The place in the stream of what is drawn without a generator."""
+    return default_generator.get_state()
+
+
+@offer()
+def set_rng_state(new_state: Tensor) -> None:
+    """Go to a place that `get_rng_state` gave."""
+    default_generator.set_state(new_state)
+
+
+@contextmanager
+def fork_rng(devices: Sequence[Any] = (), enabled: bool = True) -> Iterator[None]:
+    """Draw inside of the block as you like: afterwards the stream goes on where it was."""
+    kept = default_generator.get_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            default_generator.set_state(kept)
+
+
+# --- tensors of random numbers ---
+
+
+@offer()
+def rand(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
+         requires_grad: bool = False) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    return made(stream_of(generator).rand(shape_of(size), dtype=floats("rand", dtype)), requires_grad, device)
+
+
+@offer()
+def randn(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
+          requires_grad: bool = False) -> Tensor:
+    """Standard normal numbers."""
+    return made(stream_of(generator).randn(shape_of(size), dtype=floats("randn", dtype)), requires_grad, device)
+
+
+def floats(name: str, dtype: Any) -> Any:
+    """NumPy's floating dtype for a `dtype=`."""
+    d = numpy_dtype(dtype, default[0].numpy)
+    if d.kind != "f":
+        raise RuntimeError(f"{name}: got dtype={dtype}; expected a floating one; for integers there is torch.randint")
+    return d
+
+
+@offer()
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None,
+            device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Integers from low, or 0, to high - 1."""
+    if size is None:
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if size is None:
+        raise TypeError("randint: got no size; expected a tuple; write torch.randint(low, high, (n,))")
+    a = stream_of(generator).randint(int(low), int(high), shape_of((size,)))
+    return made(a.astype(numpy_dtype(dtype, np.dtype(np.int64)), copy=False), requires_grad, device)
+
+
+@offer()
+def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """A permutation of 0 ... n - 1."""
+    a = stream_of(generator).randperm(int(n))
+    return made(a.astype(numpy_dtype(dtype, np.dtype(np.int64)), copy=False), False, device)
+
+
+def like(name: str, function: Any) -> Any:
+    def draw(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+             generator: Any = None) -> Tensor:
+        dtype = input.dtype if dtype is None else dtype
+        return function(*args, input.shape, dtype=dtype, device=device,  # type: ignore[no-any-return]
+                        requires_grad=requires_grad, generator=generator)
+
+    draw.__name__ = name
+    draw.__doc__ = f"As `torch.{name.removesuffix('_like')}`, in the shape and dtype of a tensor."
+    return draw
+
+
+for name, function in (("rand_like", rand), ("randn_like", randn)):
+    offer(name)(like(name, function))
+
+
+@offer()
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None,
+                 requires_grad: bool = False) -> Tensor:
+    """Integers from low, or 0, to high - 1, in the shape and dtype of a tensor."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, dtype=input.dtype if dtype is None else dtype, device=device,
+                   requires_grad=requires_grad)
+
+
+@offer()
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None,
+           device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Normal numbers of a mean and a standard deviation, which may be tensors."""
+    stream = stream_of(generator)
+    if size is not None:
+        a = np.empty(shape_of((size,)), floats("normal", dtype))
+        return made(stream.normal_(a, float(mean), float(std)), requires_grad, device)
+    m, s = as_node(mean).data, as_node(std).data
+    z = stream.randn(np.broadcast_shapes(m.shape, s.shape), dtype=m.dtype if isinstance(mean, Tensor) else s.dtype)
+    return of_array(np.asarray(z * s + m, z.dtype))
+
+
+@offer(method=True)
+def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
+    """1 with the probability that the input, or p, says, else 0; in the dtype of the input."""
+    a = input.node.data
+    draws = stream_of(generator).bernoulli(a if p is None else float(p), *(() if p is None else (a.shape,)))
+    return of_array(np.asarray(draws).astype(a.dtype))
+
+
+@offer(method=True)
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
+    """Indices drawn in proportion to the weights in the input, one line of indices for each line of weights."""
+    if input.node.data.dtype.kind != "f":
+        raise RuntimeError(f"multinomial: only supports floating-point dtypes for input, got: {input.dtype}; convert "
+                           f"first: p.float()")
+    try:
+        return of_array(stream_of(generator).multinomial(input.node.data, int(num_samples), bool(replacement)))
+    except ValueError as error:
+        raise RuntimeError(str(error)) from None
+
+
+# --- filling a tensor ---
+
+
+def filler(name: str, fill: Any) -> None:
+    """Attach the method ``name_``, which fills a tensor in place."""
+    def method(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
+        if records(self.node):
+            refuse_leaf(self)
+        array = self.node.data
+        values = np.empty(array.shape, array.dtype) if array.flags.c_contiguous or isinstance(
+            array, TracerBase) else np.empty_like(array)
+        fill(stream_of(generator), values, *args, **kwargs)
+        write(array, values)
+        if self.node.op is not None:
+            self.node = Node(array)
+        return self
+
+    method.__name__ = method.__qualname__ = f"{name}_"
+    method.__doc__ = f"Fill with random numbers, in place: `{name}`."
+    setattr(Tensor, f"{name}_", method)
+
+
+def uniform(s: Stream, a: Any, from_: float = 0.0, to: float = 1.0, **kwargs: Any) -> None:
+    s.uniform_(a, float(kwargs.get("from", from_)), float(to))
+
+
+def bernoullis(s: Stream, a: Any, p: Any = 0.5) -> None:
+    p = p.node.data if isinstance(p, Tensor) else float(p)
+    a[...] = s.bernoulli(p, None if isinstance(p, np.ndarray) else a.shape)
+
+
+for name, fill in {"uniform": uniform, "normal": lambda s, a, mean=0.0, std=1.0: s.normal_(a, float(mean), float(std)),
+                   "exponential": lambda s, a, lambd=1.0: s.exponential_(a, float(lambd)),
+                   "bernoulli": bernoullis}.items():
+    filler(name, fill)

@@ -6,7 +6,24 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 from importlib import import_module
 from typing import Any
 
-from . import creation, cuda, gradients, index, linalg, operators, order, random, reduce, return_types
+from . import (
+    creation,
+    cuda,
+    gathering,
+    gradients,
+    index,
+    joining,
+    linalg,
+    operators,
+    order,
+    parts,
+    random,
+    reduce,
+    return_types,
+    selecting,
+    shape,
+    turning,
+)
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,

@@ -148,10 +148,6 @@ class Tensor:
         """The values, as a tensor that shares memory and records nothing."""
         return of_array(self.node.data)
 
-    @data.setter
-    def data(self, value: Tensor) -> None:
-        self.node.data = value.node.data
-
     def detach(self) -> Tensor:
         """The values, as a tensor that shares memory and takes no gradient."""
         return of_array(self.node.data)
@@ -254,8 +250,12 @@ class Tensor:
 
 def owner(a: Any) -> Any:
     """The array whose memory an array shows."""
-    while type(a.base) is np.ndarray:
-        a = a.base
+    while (base := a.base) is not None:
+        if type(base) is not np.ndarray:
+            base = getattr(base, "base", None)  # subtle: `as_strided` puts an object of its own in between
+            if type(base) is not np.ndarray:
+                break
+        a = base
     return a
 
 
@@ -276,7 +276,8 @@ def wrap(node: Any) -> Tensor:
     """PyTorch's face of a tensor of the engine."""
     t: Tensor = new(Tensor)
     t.node = node
-    node.stamp = clock[0]
+    if node.op is None or not hasattr(node, "stamp"):  # subtle: the stamp of what was saved earlier stays
+        node.stamp = clock[0]
     return t
 
 

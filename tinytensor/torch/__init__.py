@@ -7,12 +7,15 @@ from importlib import import_module
 from typing import Any
 
 from . import (
+    casting,
     creation,
     cuda,
+    elementwise,
     gathering,
     gradients,
     index,
     joining,
+    limits,
     linalg,
     operators,
     order,
@@ -22,6 +25,7 @@ from . import (
     return_types,
     selecting,
     shape,
+    special,
     turning,
 )
 from .dtypes import ALIASES as _ALIASES
@@ -49,7 +53,7 @@ globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
-LATER = ("autograd", "func", "nn", "optim", "special", "testing", "utils")  # loaded when first named
+LATER = ("autograd", "func", "nn", "optim", "testing", "utils")  # loaded when first named
 
 
 def __getattr__(name: str) -> Any:

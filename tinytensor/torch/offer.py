@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import CO_VARKEYWORDS
+from inspect import CO_VARKEYWORDS, unwrap
 from typing import Any, TypeVar
 
 from .dtypes import on_cpu
@@ -53,7 +53,7 @@ def offer(*names: str, function: bool = True, method: bool = False, in_place: bo
 
 def keywords(f: Callable[..., Any]) -> tuple[frozenset[str], bool]:
     """The names of a function's parameters, and whether it takes any other keyword; quicker than its signature."""
-    code = f.__code__
+    code = unwrap(f).__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return frozenset(names), bool(code.co_flags & CO_VARKEYWORDS)
 

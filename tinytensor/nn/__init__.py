@@ -1,5 +1,9 @@
 """Layers with PyTorch's names, layouts, defaults and first weights. The public names; nothing is defined here."""
 
+from typing import Any
+
+from ..names import Missing as _Missing
+from ..names import elsewhere as _elsewhere
 from . import functional, init
 from .attention import Block, CausalSelfAttention
 from .containers import ModuleList, Sequential
@@ -39,3 +43,7 @@ __all__ = ["GELU", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "BatchNorm1d", "Bl
            "Identity", "KLDivLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "LogSoftmax", "MSELoss", "Module",
            "ModuleList", "MultiheadAttention", "NLLLoss", "Parameter", "RMSNorm", "RNNCell", "ReLU", "Sequential",
            "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Tanh", "fold_batchnorm", "functional", "init"]
+
+
+def __getattr__(name: str) -> Any:
+    raise _Missing(_elsewhere, "nn", name, lambda: __all__)

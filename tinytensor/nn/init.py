@@ -8,11 +8,13 @@ PyTorch's bit for bit, float64 ones to rounding.
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..core import Array, Tensor
+from ..names import Missing as _Missing
+from ..names import elsewhere as _elsewhere
 from ..random import Generator, as_generator
 
 Rng = Generator | int | None
@@ -208,3 +210,7 @@ def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
             [0.1052]])
     """
     return normal_(p, 0.0, gain * math.sqrt(2.0 / float(sum(fans(p, "xavier_normal_").values()))), rng)
+
+
+def __getattr__(name: str) -> Any:
+    raise _Missing(_elsewhere, "init", name, lambda: globals())

@@ -6,12 +6,13 @@ It computes nothing itself: layers do, in `forward`. No devices, no backward hoo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ..core import Array, Tensor
 from ..hooks import Handle
+from ..names import Missing, elsewhere
 
 Hook = Callable[["Module", tuple[Any, ...], Any], Any]
 
@@ -123,6 +124,11 @@ class Module:
         return Handle(self._hooks, hook)
 
     # --- attributes ---
+
+    if not TYPE_CHECKING:  # a checker is to find what is not there
+
+        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+            raise Missing(elsewhere, "Module", name, lambda: dir(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         cls, own = type(self).__name__, vars(self)

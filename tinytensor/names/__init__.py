@@ -14,15 +14,17 @@ table is the text files beside this one, a file for each namespace; a line is a 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection
-from functools import cache
+from functools import cache, wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 HERE = Path(__file__).parent
+F = TypeVar("F", bound=Callable[..., Any])
 LAYER = "import tinytensor.torch as torch"
 
 
@@ -243,3 +245,41 @@ def near(name: str, names: Collection[str]) -> str:
         return ""
     found = import_module("difflib").get_close_matches(name, names, 1)
     return f"; the nearest is {found[0]!r}" if found else ""
+
+
+# --- and of a parameter ---
+
+
+def also_generator(function: F) -> F:
+    """Let a function's parameter `rng` be given by PyTorch's name for it, `generator`, too; both are an error.
+
+    Examples
+    --------
+    >>> @also_generator
+    ... def draw(n, rng=None):
+    ...     return n, rng
+    >>> draw(3, generator=42)
+    (3, 42)
+    """
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    rng = signature.parameters["rng"]
+    most = float("inf") if rng.kind is rng.KEYWORD_ONLY else parameters.index(rng)  # arguments that come before it
+    name = function.__qualname__.removesuffix(".__init__")
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if "generator" in kwargs:
+            generator = kwargs.pop("generator")
+            if generator is not None:
+                if kwargs.get("rng") is not None or len(args) > most:
+                    raise TypeError(f"{name}: got rng and generator; expected one of them, for they are two names of "
+                                    f"one parameter; leave one out")
+                kwargs["rng"] = generator
+        return function(*args, **kwargs)
+
+    more = inspect.Parameter("generator", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
+    at = len(parameters) - (parameters[-1].kind is more.VAR_KEYWORD)
+    known: Any = call
+    known.__signature__ = signature.replace(parameters=[*parameters[:at], more, *parameters[at:]])
+    return known  # type: ignore[no-any-return]

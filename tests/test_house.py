@@ -25,6 +25,7 @@ FLOORS = [
     {"nn"},
     {"models", "compiler", "testing"},
     {"checkpoint", "diagnostics", "reference"},
+    {"torch"},
 ]
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 ALONE = FLOORS[0]

@@ -172,6 +172,9 @@ tt.linalg.norm(v, 3); tt.linalg.cholesky(tt.eye(3) + 0 * z); tt.linalg.multi_dot
 F.silu(x); F.softmax(x, -1); F.log_softmax(x, -1); tt.logsumexp(x, 0); F.linear(x, w, v5); F.linear(x, w)
 F.linear(b, w, v5); F.linear(b, w); F.linear(v, w, v5); F.linear(v, w); F.cross_entropy(x, j)
 F.cross_entropy(x, j, reduction="sum"); F.cross_entropy(x, j, reduction="none"); F.embedding(j, x)
+tt.einsum("ij->ji", x); tt.einsum("ij->i", x); F.rms_norm(x, (4,)); F.dropout(x, 0.5); v.sum(0); s.sum(); s / x; x / s
+x // 2; x[::2]; x[i]; x[i, i]; x[:, i]; x[n, i]; x[n]; x[J]; b[n, :, i]; x[None, None]; x[0:10, :]; b[..., None, 1]
+q @ q.swapaxes(2, 3); q @ v; tt.clip(x, 0.0, x) | x.clamp(x * 0, x); F.cross_entropy(v, n); F.cross_entropy(q, K)
 F.layer_norm(x, (4,)); F.sigmoid(x)
 """
 
@@ -182,7 +185,7 @@ def names_space(library, functional, tensor, integers):
               "v5": (5,), "o": (1, 3, 1), "q": (2, 2, 3, 4)}
     space = {name: tensor(rng.uniform(0.1, 0.9, shape)) for name, shape in shapes.items()}
     return space | {"tt": library, "F": functional, "np": np, "i": integers([0, 1]), "j": integers([0, 1, 2]),
-                    "n": integers(1), "J": integers([[0, 1], [2, 1]])}
+                    "n": integers(1), "J": integers([[0, 1], [2, 1]]), "K": integers(np.ones((2, 3, 4), int).tolist())}
 
 
 @pytest.mark.peer

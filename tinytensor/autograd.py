@@ -15,7 +15,7 @@ import numpy as np
 
 from .broadcasting import unbroadcast, unit
 from .collectives import all_reduce_mean
-from .core import NO_PARAMS, RELEASED, Tensor, TracerBase, as_array, keep_grad, ndarray
+from .core import RELEASED, Tensor, TracerBase, as_array, keep_grad, ndarray
 from .hooks import hooked
 from .modes import recording, state
 from .order import between, expand, operands, uses
@@ -102,7 +102,7 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
                         ready.append(x)
         if release:
             node.op = RELEASED
-            node.inputs, node.saved, node.params = (), (), NO_PARAMS
+            node.inputs, node.saved, node.params = (), (), op.released  # type: ignore[union-attr]
     for leaf, g in coming.items():
         if g.dtype is not leaf.data.dtype:
             coming[leaf] = g = ordered(g, leaf)

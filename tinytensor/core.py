@@ -79,13 +79,14 @@ class Op:
         Whether `forward` takes complex numbers and is analytic there, so that the complex step may check it.
     """
 
-    __slots__ = ("analytic", "broadcasts", "definition", "domain", "forward", "name", "rules", "samples")
+    __slots__ = ("analytic", "broadcasts", "definition", "domain", "forward", "name", "released", "rules", "samples")
 
     def __init__(self, name: str, forward: Callable[..., Any], rules: Sequence[Any], *,
                  broadcasts: bool = False, domain: tuple[Domain, ...] = (REAL,), samples: Sequence[Sample] = (),
                  definition: Callable[..., Any] | None = None, analytic: bool = False) -> None:
         self.name, self.forward, self.rules, self.definition = name, forward, rules, definition
         self.broadcasts, self.domain, self.samples, self.analytic = broadcasts, domain, samples, analytic
+        self.released: Params = {"op": self}  # the params of a released node: all that is still known of it
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

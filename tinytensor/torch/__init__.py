@@ -6,7 +6,8 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 from importlib import import_module
 from typing import Any
 
-from . import creation, cuda, gradients, index, operators, order, random, reduce, return_types
+from . import creation, cuda, gradients, index, linalg, operators, order, random, reduce, return_types
+from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
     Size,
@@ -20,7 +21,6 @@ from .dtypes import (
     result_type,
     set_default_dtype,
 )
-from .dtypes import ALIASES as _ALIASES
 from .gradients import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .importing import install, uninstall
 from .offer import FUNCTIONS
@@ -32,7 +32,7 @@ globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
-LATER = ("autograd", "func", "linalg", "nn", "optim", "special", "testing", "utils")  # loaded when first named
+LATER = ("autograd", "func", "nn", "optim", "special", "testing", "utils")  # loaded when first named
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from . import install
+from .importing import install
 
 USAGE = "usage: python -m tinytensor.torch SCRIPT.py [arguments]"
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
         return 2
     if not any(name in os.environ for name in THREADS) and hasattr(os, "fork"):  # subtle: NumPy reads them as it loads
         os.environ.update(dict.fromkeys(THREADS, "1"))
-        os.execv(sys.executable, [sys.executable, *interpreter_options(), "-m", __spec__.parent, *arguments])
+        os.execv(sys.executable, [sys.executable, *interpreter_options(), "-m", __package__ or "", *arguments])
     install()
     sys.argv = arguments
     sys.path[0] = str(script.parent)
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 def interpreter_options() -> list[str]:
     """Python's own options, such as ``-W error``, for a new start of the same program."""
-    return [*(f"-W{w}" for w in sys.warnoptions), *(f"-X{k}={v}" if v is not True else f"-X{k}"
+    return [*(f"-W{w}" for w in sys.warnoptions), *(f"-X{k}" if v is True else f"-X{k}={v}"
                                                     for k, v in sys._xoptions.items())]
 
 

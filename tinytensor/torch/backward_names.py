@@ -97,6 +97,14 @@ def norm(params: Params, shapes: Shapes) -> str:
     return "Sum1" if order == "nuc" else "Amin0" if order < 0 else "Amax0"
 
 
+def contract(params: Params, shapes: Shapes) -> str:
+    """What einsum does: of one array it moves axes or sums some of them, of more it takes products."""
+    given, arrow, kept = params.get("subscripts", "").partition("->")
+    if len(shapes) != 1 or not arrow:
+        return "View0"
+    return "Permute0" if len(given) == len(kept) else "Sum1"
+
+
 # --- indexing ---
 
 
@@ -170,7 +178,7 @@ NAMES: dict[str, Name] = {
     "diag": lambda params, shapes: "DiagEmbed0" if ndim(shapes, 0) == 1 else "Diagonal0_copy",
     # linear algebra
     "matmul": product, "matmul_tn": product, "matvec": product, "vecmat": product, "dot": product, "inner": inner,
-    "outer": "Mul0", "kron": "UnsafeView0", "tensordot": "View0", "contract": "View0", "vecdot": "Sum1",
+    "outer": "Mul0", "kron": "UnsafeView0", "tensordot": "View0", "contract": contract, "vecdot": "Sum1",
     "linalg.cholesky": "LinalgCholeskyEx0", "linalg.inv": "LinalgInvEx0", "linalg.solve": "LinalgSolveEx0",
     "linalg.logabsdet": "LinalgSlogdet0", "linalg.multi_dot": "View0", "linalg.packed_eig": "LinalgEig0",
     "linalg.packed_eigh": "LinalgEigh0", "linalg.packed_qr": "LinalgQr0", "linalg.packed_svd": "LinalgSvd0",

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor as Node
 from .dtypes import default, numpy_dtype, of, on_cpu, shape_of
 from .offer import offer
 from .tensor import Tensor, of_array
@@ -36,7 +35,7 @@ def read(data: Any, dtype: Any = None) -> Any:
         raise TypeError(f"tensor: got {type(data).__name__} of dtype {array.dtype}; expected real numbers, or lists of "
                         f"them; convert it first")
     if wanted is None:
-        wanted = default[0].numpy if array.dtype.kind == "f" and not strong(data) or not array.size else array.dtype
+        wanted = default[0].numpy if (array.dtype.kind == "f" and not strong(data)) or not array.size else array.dtype
     return array.astype(wanted)
 
 

@@ -1,4 +1,4 @@
-"""PyTorch's dtypes, sizes and devices, the dtype of what is made of Python's numbers, and which dtype two have together.
+"""PyTorch's dtypes, sizes and devices, and the dtype of what is computed from two tensors or from Python's numbers.
 
 No tensor is known here.
 """

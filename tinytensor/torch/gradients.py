@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from .. import autograd
-from ..core import NO_PARAMS, RELEASED
+from ..core import RELEASED
 from ..core import Tensor as Node
 from ..hooks import Handle, register_hook, retain_grad
 from ..modes import paused, recording, state
 from .offer import offer
-from .tensor import Tensor, of_array, unwrap, wrap
+from .tensor import Tensor, unwrap, wrap
 from .writing import check
 
 deep = [False]  # whether a pass with create_graph=True has left gradients that have a graph of their own
@@ -23,6 +23,8 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
     """Add the gradient of this tensor to `grad` of every leaf that it depends on."""
     node = self.node
     check(node)
+    if node.op is not None and node.op is not RELEASED:
+        self.note = self.backward_name()
     keep = create_graph if retain_graph is None else retain_graph
     wanted = None if inputs is None else [unwrap(x) for x in ([inputs] if isinstance(inputs, Tensor) else inputs)]
     try:
@@ -167,11 +169,10 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     given = grad_outputs if grad_outputs is None or isinstance(grad_outputs, list | tuple) else [grad_outputs]
     for y in ys:
         check(y.node)
-    unused = bool(allow_unused) or materialize_grads
     nodes = [x.node for x in xs]
     try:
         found = autograd.grad([y.node for y in ys], nodes, None if given is None else [unwrap(g) for g in given],
                               create_graph=create_graph, retain_graph=retain_graph, allow_unused=True)
     except ValueError as error:
         raise RuntimeError(str(error)) from None
-    return tuple([wrap(g) for g in found]) if unused else tuple([wrap(g) for g in found])
+    return tuple([wrap(g) for g in found])

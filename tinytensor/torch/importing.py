@@ -5,7 +5,6 @@ The real PyTorch is never shadowed by accident: where it is imported already, `i
 
 from __future__ import annotations
 
-import importlib.abc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -18,7 +17,7 @@ MODULES = ("nn", "nn.functional", "nn.init", "nn.modules", "nn.parameter", "nn.u
            "cuda", "random", "return_types", "testing", "version", "backends", "types")
 
 
-class Guard(importlib.abc.MetaPathFinder):
+class Guard:
     """Refuses `import torch.name` where this package has no such module; else Python would search its folder."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..core import TracerBase
 from ..core import Tensor as Node
+from ..core import TracerBase
 from .dtypes import of
 from .tensor import Tensor, wrap
 from .writing import as_view, become, note, records, refuse_leaf
@@ -63,7 +63,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     try:
         if view:
             return as_view(self, ops.getitem(node, found))
-        if type(found) is np.ndarray and found.dtype == np.int64:
+        if type(found) is not tuple and getattr(found, "dtype", None) == np.int64:
             return wrap(ops.take(node, found, 0))
         return wrap(ops.getitem(node, found))
     except IndexError as error:
@@ -82,15 +82,14 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
             if not isinstance(value, Node):
                 value = np.asarray(value, node.data.dtype)
             elif value.data.dtype != node.data.dtype:
-                value = value.astype(node.data.dtype)  # type: ignore[attr-defined]
+                value = value.astype(node.data.dtype)
             become(self, ops.index_put(node, value, found))
         else:
             node.data[found] = array
             note(node.data)
     except ValueError as error:
-        if isinstance(error, RuntimeError):
-            raise
-        raise RuntimeError(f"index: {error}; expected a value that broadcasts to what x[index] shows; reshape it") from None
+        raise RuntimeError(f"index: {error}; expected a value that broadcasts to what x[index] shows; reshape "
+                           f"it") from None
 
 
 setattr(Tensor, "__getitem__", getitem)

@@ -14,7 +14,7 @@ from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import offer
 from .tensor import Tensor, clock, new, wrap
-from .writing import assign, fitting, note, records
+from .writing import assign, note, records
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))
@@ -38,7 +38,7 @@ def promoted(a: Any, b: Any, least: Any = None) -> tuple[Any, Any]:
 def as_dtype(x: Any, dtype: Any) -> Any:
     """A node of this dtype; a number that fits it stays a number."""
     if isinstance(x, Node):
-        return x if x.data.dtype is dtype or x.data.dtype == dtype else x.astype(dtype)  # type: ignore[attr-defined]
+        return x if x.data.dtype is dtype or x.data.dtype == dtype else x.astype(dtype)
     if dtype.kind == "f" or (dtype.kind in "iu" and np.iinfo(dtype).min <= x <= np.iinfo(dtype).max):
         return x
     return Node(np.array(x).astype(dtype))
@@ -214,17 +214,12 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
     """The method for ``x += y``: a plain write where no gradient flows, else as PyTorch, in the graph."""
     def operate(self: Tensor, other: Any) -> Any:
         a, b = self.node, operand(name, other)
-        if not a.needs and not (isinstance(b, Node) and b.needs) or not records(a, b):
+        if (not a.needs and not (isinstance(b, Node) and b.needs)) or not records(a, b):
             array, value = a.data, b.data if isinstance(b, Node) else b
-            if array.dtype.kind == "f" and (type(value) in NUMBERS or value.dtype is array.dtype):
-                if type(value) not in NUMBERS and value.ndim > array.ndim:
-                    fitting(name, self, np.broadcast_shapes(array.shape, value.shape), array.dtype)
-                if type(array) is np.ndarray:
-                    fitting(name, self, array.shape, array.dtype)
-                    ufunc(array, value, out=array)
-                    note(array)
-                else:
-                    array[...] = ufunc(array, value)
+            if array.dtype.kind == "f" and (type(value) in NUMBERS or (
+                    value.dtype is array.dtype and value.shape == array.shape)) and 0 not in array.strides:
+                ufunc(array, value, out=array)
+                note(array)
                 return self
         return assign(name, self, lambda node: slow(wrap(node), other).node, b)
 

@@ -67,8 +67,8 @@ def topk(input: Tensor, k: Any, dim: int = -1, largest: bool = True, sorted: boo
     x, axis = lined("topk", input, dim)
     k = int(k)
     if not 0 <= k <= x.data.shape[axis]:
-        raise RuntimeError(f"topk: selected index k out of range; got {k} for an axis of {x.data.shape[axis]}; expected "
-                           f"0 to that; write min(k, x.size(dim))")
+        raise RuntimeError(f"topk: selected index k out of range; got {k} for an axis of {x.data.shape[axis]}; "
+                           f"expected 0 to that; write min(k, x.size(dim))")
     places = order_of(x.data, axis, largest)[(slice(None),) * axis + (slice(k),)]
     return taken(return_types.topk, input, x, places, axis)
 
@@ -95,10 +95,8 @@ def middle(a: Any, axis: int, skip: bool) -> Any:
     ordered = np.argsort(a, axis=axis, kind="stable")
     nan = np.isnan(a) if a.dtype.kind == "f" else np.zeros(a.shape, bool)
     valid = a.shape[axis] - np.count_nonzero(nan, axis=axis, keepdims=True)
-    if skip:
-        rank = np.maximum(valid - 1, 0) // 2
-    else:
-        rank = np.where(valid < a.shape[axis], valid, (a.shape[axis] - 1) // 2)
+    n = a.shape[axis]
+    rank = np.maximum(valid - 1, 0) // 2 if skip else np.where(valid < n, valid, (n - 1) // 2)
     return np.take_along_axis(ordered, rank, axis)
 
 
@@ -189,7 +187,7 @@ def farthest(name: str, ufunc: Any, beats: Callable[..., Any]) -> Callable[..., 
     def scan(input: Tensor, dim: int) -> Any:
         x, axis = lined(name, input, dim)
         a = x.data
-        best = ufunc.accumulate(a, axis=axis) if a.dtype != np.bool_ else ufunc.accumulate(a.astype(np.uint8), axis=axis)
+        best = ufunc.accumulate(a.astype(np.uint8) if a.dtype == np.bool_ else a, axis=axis)
         here = (a == best) if a.dtype.kind != "f" else (a == best) | np.isnan(a)
         counter = np.arange(a.shape[axis]).reshape([-1 if i == axis else 1 for i in range(a.ndim)])
         places = np.maximum.accumulate(np.where(here, counter, 0), axis=axis)
@@ -223,7 +221,7 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     x = input.node
     if x.data.dtype == np.bool_:
         return wrap(ops.diff(x, n, axis, **ends))
-    return wrap(ops.diff(x, min(n, x.data.shape[axis]), axis, **ends))  # type: ignore[index]
+    return wrap(ops.diff(x, min(n, x.data.shape[axis]), axis, **ends))
 
 
 @offer("trapezoid", "trapz")
@@ -308,13 +306,13 @@ def searchsorted(sorted_sequence: Tensor, input: Any, *, out_int32: bool = False
     s, v = sorted_sequence.node.data, as_node(input).data
     if sorter is not None:
         s = np.take_along_axis(s, sorter.node.data, -1)
-    side = side or ("right" if right else "left")
+    side_: Any = side or ("right" if right else "left")
     if s.ndim == 1:
-        y = np.searchsorted(s, v, side)
+        y = np.searchsorted(s, v, side_)
     else:
         y = np.empty(v.shape, np.int64)
         for i in np.ndindex(s.shape[:-1]):
-            y[i] = np.searchsorted(s[i], v[i], side)
+            y[i] = np.searchsorted(s[i], v[i], side_)
     return of_array(np.asarray(y, np.int32 if out_int32 else np.int64))
 
 

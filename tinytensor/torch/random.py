@@ -83,8 +83,17 @@ def unpack(stream: Stream, data: Any) -> None:
     stream.set_state(state)
 
 
-default_generator = Generator.__new__(Generator)
-default_generator.stream = default_stream()
+class Default(Generator):
+    """What is drawn from without a generator; made on first use, for `numpy.random` loads slowly."""
+
+    def __init__(self) -> None: ...
+
+    @property
+    def stream(self) -> Stream:  # type: ignore[override]
+        return default_stream()
+
+
+default_generator = Default()
 
 
 def stream_of(generator: Any) -> Stream:

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..core import REGISTRY, Op, TracerBase, ndarray
+from ..core import Op, ndarray, tracing
 from ..core import Tensor as Node
-from ..core import tracing
 from ..modes import paused, state
 from ..ops import index_put, positive
 from .dtypes import RANK, of
@@ -166,7 +165,7 @@ def renew(base: Tensor) -> None:
     for ref in getattr(base, "views", ()):
         if (view := ref()) is not None:
             array = view.node.data
-            view.node = node = base.node.reshape(-1)[places(base.node.data, array)]  # type: ignore[attr-defined]
+            view.node = node = base.node.reshape(-1)[places(base.node.data, array)]
             node.data, node.stamp = array, clock[0]
 
 
@@ -196,7 +195,7 @@ def fitting(name: str, x: Tensor, shape: Any, dtype: Any) -> None:
     if shape != data.shape:
         raise RuntimeError(f"{name}: output with shape {[*data.shape]} doesn't match the broadcast shape {[*shape]}; "
                            f"expected a value that broadcasts to the tensor; reshape it, or write a new tensor")
-    if 0 in data.strides and any(n > 1 and not s for n, s in zip(data.shape, data.strides, strict=True)):
+    if 0 in data.strides and any(n > 1 and not s for n, s in zip(data.shape, data.strides)):  # noqa: B905 (are equal)
         raise RuntimeError(f"{name}: more than one element of the written-to tensor refers to a single memory "
                            f"location; expected a tensor of its own memory; clone() it before the write")
 
@@ -216,18 +215,18 @@ def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) ->
         write(array, y.data)
         return x
     if y.data.dtype != array.dtype:
-        y = y.astype(array.dtype)  # type: ignore[attr-defined]
+        y = y.astype(array.dtype)
     become(x, y if y.op is not None and y is not node and not any(y is n for n in others) else positive(y))
     return x
 
 
 def write(array: Any, values: Any) -> None:
     """Write values into an array, and note it."""
-    if isinstance(array, TracerBase):
-        array[...] = values
-    else:
+    if type(array) is ndarray:
         np.copyto(array, values, casting="unsafe")
         note(array)
+    else:  # stands for an array, in a trace
+        array[...] = values
 
 
 def become(x: Tensor, y: Any) -> None:
@@ -240,7 +239,7 @@ def become(x: Tensor, y: Any) -> None:
         return
     whole = base.node.data
     numbers = places(whole, array)
-    flat = index_put(base.node.reshape(-1), y, numbers)  # type: ignore[attr-defined]
+    flat = index_put(base.node.reshape(-1), y, numbers)
     write(array, y.data)
     node = flat.reshape(whole.shape)
     node.data, node.stamp, flat.stamp = whole, clock[0], clock[0]

@@ -6,14 +6,14 @@ The engine's optimiser keeps all parameters of a group in one flat vector: `p.da
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...core import Tensor as Node
-from ...optim.flat import Optimizer as Inner
 from ...modes import recording
+from ...optim.flat import Optimizer as Inner
 from ..tensor import Tensor, of_array
 from ..writing import note
 

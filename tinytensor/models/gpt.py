@@ -17,6 +17,7 @@ import numpy.typing as npt
 from .. import nn
 from ..core import Array
 from ..modes import no_grad
+from ..names import also_generator
 from ..nn.init import Rng
 from ..random import Generator, as_generator
 from ..text.sampling import check, draw
@@ -121,6 +122,7 @@ class GPT(nn.Module):
             raise ValueError(f"tokens of shape {shape} came; expected (B, T), with T from 1 to {room}, the context of "
                              f"this model{held}; give the last {self.context} of a longer text{', anew' * bool(seen)}")
 
+    @also_generator
     def generate(self, tokens: npt.ArrayLike, count: int, rng: Generator, temperature: float = 1.0,
                  top_k: int | None = None, top_p: float | None = None, cached: bool = True) -> Iterator[Array]:
         """Go on with texts, token by token: gives (B,) tokens as they are drawn, `count` times.

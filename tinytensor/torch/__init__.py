@@ -6,6 +6,9 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 from importlib import import_module
 from typing import Any
 
+from ..names import Missing as _Missing
+from ..names import refusal as _refusal
+
 from . import (
     casting,
     creation,
@@ -63,4 +66,4 @@ def __getattr__(name: str) -> Any:
         import_module(f"{__name__}.compiling")
         globals()[name] = FUNCTIONS[name]
         return FUNCTIONS[name]
-    raise AttributeError(f"module 'torch' has no attribute {name!r}")
+    raise _Missing(_refusal, "torch", name, globals)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core import NO_PARAMS, RELEASED, TracerBase
 from ..core import Tensor as Node
+from ..names import Missing, refusal
 from .backward_names import backward_name
 from .dtypes import CPU, OF, Size, default, dtype, of, on_cpu, shape_of
 from .printing import tensor_text
@@ -241,6 +242,10 @@ class Tensor:
             node._grad = None if self.node._grad is None else np.array(self.node._grad)
             memo[id(self)] = other
         return memo[id(self)]  # type: ignore[no-any-return]
+
+    if not TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            raise Missing(refusal, "Tensor", name, lambda: dir(type(self)))
 
     def __reduce__(self) -> Any:
         return rebuilt, (type(self), self.node.data, self.node.needs and self.node.op is None)

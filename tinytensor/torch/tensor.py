@@ -19,6 +19,7 @@ from .dtypes import CPU, OF, Size, default, dtype, of, on_cpu, shape_of
 from .printing import tensor_text
 
 new = object.__new__
+UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
 
@@ -245,6 +246,8 @@ class Tensor:
 
     if not TYPE_CHECKING:
         def __getattr__(self, name: str) -> Any:
+            if name in UNSET:
+                raise AttributeError(name)
             raise Missing(refusal, "Tensor", name, lambda: dir(type(self)))
 
     def __reduce__(self) -> Any:

@@ -134,6 +134,9 @@ class Hardshrink(Activation):
     def forward(self, x: Any) -> Any:
         return A.hardshrink(x, self.lambd)
 
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
 
 class Softshrink(Activation):
     """`functional.softshrink` as a module."""
@@ -145,6 +148,9 @@ class Softshrink(Activation):
 
     def forward(self, x: Any) -> Any:
         return A.softshrink(x, self.lambd)
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
 
 
 class ELU(Activation):

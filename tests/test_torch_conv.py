@@ -158,7 +158,7 @@ def test_errors_say_what_to_do():
 
 
 MODULES = ["activations", "arguments", "borders", "conv", "convolution", "criteria", "distances", "dropout",
-           "functional", "images", "margins", "nonlinear", "pooling", "pools"]
+           "functional", "images", "likelihoods", "margins", "nonlinear", "pooling", "pools", "smooth"]
 
 
 @pytest.mark.parametrize("name", MODULES)

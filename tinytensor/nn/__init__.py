@@ -1,5 +1,9 @@
 """Layers with PyTorch's names, layouts, defaults and first weights. The public names; nothing is defined here."""
 
+from typing import Any
+
+from ..names import Missing as _Missing
+from ..names import elsewhere as _elsewhere
 from . import functional, init
 from .attention import Block, CausalSelfAttention
 from .borders import (
@@ -104,3 +108,7 @@ __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Adaptive
            "ReplicationPad1d", "ReplicationPad2d", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss",
            "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
            "TripletMarginLoss", "Upsample", "ZeroPad1d", "ZeroPad2d", "fold_batchnorm", "functional", "init"]
+
+
+def __getattr__(name: str) -> Any:
+    raise _Missing(_elsewhere, "nn", name, lambda: __all__)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Array, Tensor, as_array
+from ..names import also_generator
 from ..random import Generator, as_generator
 from .module import Module
 
@@ -20,6 +21,7 @@ def probability(name: str, p: float) -> float:
     return p
 
 
+@also_generator
 def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng: Any = None) -> Array:
     """0 with probability p, else 1 / (1 - p): multiplied by it, values keep their mean.
 
@@ -57,6 +59,7 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
     return mask
 
 
+@also_generator
 def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Any:
     """x with each element set to 0 with probability p, the others divided by 1 - p (Srivastava et al. 2014).
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from .. import ops
 from ..core import Tensor, as_array
+from ..names import Missing as _Missing
+from ..names import elsewhere as _elsewhere
 from ..ops.activation import gelu, relu, silu
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.fused import check_range, linear, log_softmax, softmax
@@ -174,3 +176,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     n = num_classes if num_classes != -1 else int(i.max()) + 1 if i.size else 0
     check_range(i.astype(np.int64), n, "one_hot: index", f"{n} classes")
     return Tensor(np.equal(i[..., None], np.arange(n)).astype(dtype))
+
+
+def __getattr__(name: str) -> Any:
+    raise _Missing(_elsewhere, "functional", name, lambda: __all__)

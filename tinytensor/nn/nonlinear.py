@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from . import activations as A
-from .layers import Softmax, size
+from .arguments import size
+from .layers import Softmax
 from .module import Module, Parameter
 
 __all__ = ["CELU", "ELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
@@ -63,14 +64,13 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = np.float32) -> None:
         super().__init__()
-        self.num_parameters, self.init = size("PReLU", "num_parameters", num_parameters), init
-        self.weight = Parameter(np.full(self.num_parameters, init, dtype))
+        self.weight = Parameter(np.full(size("PReLU", "num_parameters", num_parameters), init, dtype))
 
     def forward(self, x: Any) -> Any:
         return A.prelu(x, self.weight)
 
     def extra_repr(self) -> str:
-        return f"num_parameters={self.num_parameters}"
+        return f"num_parameters={self.weight.size}"
 
 
 class Hardtanh(Activation):

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..ops.norm import batch_norm
 from . import functional as F
+from .arguments import dtype_error, size
 from .containers import Sequential
-from .layers import Linear, dtype_error, size
+from .layers import Linear
 from .module import Module, Parameter
 
 M = TypeVar("M", bound=Module)

@@ -73,7 +73,7 @@ def largest_of(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding
     if not return_indices:
         return y
     first = [np.arange(m) * s - p for m, s, p in zip(windows, strides, pads, strict=True)]
-    return y, located(pool_index(y, whole, **sliding), kernel, first, apart, x.shape[-n:])
+    return y, located(pool_index(whole, **sliding), kernel, first, apart, x.shape[-n:])
 
 
 def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
@@ -257,10 +257,9 @@ def largest_to(name: str, x: Any, output_size: Any, n: int, return_indices: bool
             return concatenate(inner, axis - n)
         window = x[(..., *found)]
         sliding: dict[str, Any] = {"kernel": window.shape[-n:], "stride": ones, "dilation": ones, "windows": ones}
-        y = max_pool(window, **sliding)
         if not indices:
-            return y
-        return located(pool_index(y, window, **sliding), window.shape[-n:], [s.start for s in found], ones, lengths)
+            return max_pool(window, **sliding)
+        return located(pool_index(window, **sliding), window.shape[-n:], [s.start for s in found], ones, lengths)
 
     return (joined((), False), joined((), True)) if return_indices else joined((), False)
 

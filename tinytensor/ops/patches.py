@@ -26,6 +26,16 @@ def parts(kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Iter
                              for k, s, d, n in zip(place, stride, dilation, windows, strict=True)])
 
 
+def fitting(name: str, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> None:
+    """Raise unless so many windows, one size for each of the last axes, lie within axes of this size."""
+    sizes = (kernel, stride, dilation, windows)
+    if any(len(given) != len(size) or min(given, default=1) < 1 for given in sizes) or any(
+            (n - 1) * s + (k - 1) * d >= m for m, k, s, d, n in zip(size, *sizes, strict=True)):
+        raise ValueError(f"{name}: got kernel={kernel}, stride={stride}, dilation={dilation} and windows={windows} for "
+                         f"last axes of {size}; expected integers of 1 or more, windows within these axes; "
+                         f"give fewer windows, or pad the input")
+
+
 @primitive
 def in_patches(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
     n = len(kernel)
@@ -43,7 +53,7 @@ def patches_added(x: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: S
     z = np.zeros((*x.shape[: -2 * n], *size), x.dtype)
     steps = [(part, (..., *place, *(slice(None),) * n)) for place, part in parts(kernel, stride, dilation, windows)]
     apart = z.ndim > n and z.nbytes > CACHE
-    some = max(1, CACHE * len(z) // z.nbytes) if apart else 0  # as many of the first axis as stay in the cache meanwhile
+    some = max(1, CACHE * len(z) // z.nbytes) if apart else 0  # so many of the first axis stay in the cache
     for whole, from_ in [(z[i : i + some], x[i : i + some]) for i in range(0, len(z), some)] if apart else [(z, x)]:
         for part, place in steps:
             whole[part] += from_[place]
@@ -64,6 +74,7 @@ def extract_patches(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, wi
     tensor([[0, 1, 2],
             [1, 2, 3]])
     """
+    fitting("extract_patches", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
     return in_patches(x, kernel, stride, dilation, windows)
 
 
@@ -80,4 +91,8 @@ def add_patches(x: Any, *, size: Sizes, kernel: Sizes, stride: Sizes, dilation: 
     >>> tt.add_patches(tt.ones(2, 3), size=(4,), kernel=(2,), stride=(1,), dilation=(1,), windows=(3,))
     tensor([1., 2., 2., 1.])
     """
+    fitting("add_patches", size, kernel, stride, dilation, windows)
+    if x.shape[-2 * len(kernel) :] != (*kernel, *windows):
+        raise ValueError(f"add_patches: got x of shape {x.shape}; expected (..., {', '.join(map(str, kernel))}, "
+                         f"{', '.join(map(str, windows))}), as extract_patches gives; give it these axes")
     return patches_added(x, size, kernel, stride, dilation, windows)

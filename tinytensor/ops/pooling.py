@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import S, primitive
 from ..define import op
-from .patches import SLIDING, Sizes, add_patches, parts
+from .patches import SLIDING, Sizes, add_patches, fitting, parts
 
 WHICH = np.array([[[[0, 1, 2], [3, 3, 0]]]])
 
@@ -88,20 +88,37 @@ def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
     >>> tt.sum_pool(tt.arange(6), kernel=(2,), stride=(2,), windows=(3,))
     tensor([1, 5, 9])
     """
+    fitting("sum_pool", x.shape[-len(kernel) :], kernel, stride, (1,) * len(kernel), windows)
     return summed_in_windows(x, kernel, stride, windows)
 
 
-@op(None, None, samples=(S((1, 1, 2, 3), (1, 1, 4, 5), **SLIDING),))
-def pool_index(y: Any, x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """Which place of each window of x holds its largest element y, counted row by row: the first of equals."""
-    return first_largest(y, x, kernel, stride, dilation, windows)
+@op(None, samples=(S((1, 1, 4, 5), **SLIDING),))
+def pool_index(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+    """Which place of each window of x holds its largest element, counted row by row: the first of equals.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.pool_index([0, 5, 3, 3], kernel=(2,), stride=(2,), dilation=(1,), windows=(2,)).tolist()
+    [1, 0]
+    """
+    fitting("pool_index", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
+    return first_largest(largest(x, kernel, stride, dilation, windows), x, kernel, stride, dilation, windows)
 
 
 @op(lambda g, y, x, which, *, kernel, stride, dilation, windows: pool_scatter(
         g, which, size=x.shape[-len(kernel) :], kernel=kernel, stride=stride, dilation=dilation, windows=windows), None,
     samples=(S((1, 1, 4, 5), WHICH, **SLIDING),))
 def pool_gather(x: Any, which: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """The element of each window of x at the place that `which` says."""
+    """The element of each window of x at the place that `which` says.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.pool_gather(tt.arange(4), np.array([1, 0]), kernel=(2,), stride=(2,), dilation=(1,), windows=(2,))
+    tensor([1, 2])
+    """
+    fitting("pool_gather", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
     return picked_in_windows(x, which, kernel, stride, dilation, windows)
 
 
@@ -110,12 +127,21 @@ def pool_gather(x: Any, which: Any, *, kernel: Sizes, stride: Sizes, dilation: S
     samples=(S((1, 1, 2, 3), WHICH, size=(4, 5), **SLIDING),))
 def pool_scatter(x: Any, which: Any, *, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
                  windows: Sizes) -> Any:
-    """Each element added to the place of its window that `which` says, in zeros: the adjoint of `pool_gather`."""
+    """Each element added to the place of its window that `which` says, in zeros: the adjoint of `pool_gather`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> sliding = {"kernel": (2,), "stride": (2,), "dilation": (1,), "windows": (2,)}
+    >>> tt.pool_scatter(tt.arange(2) + 1, np.array([1, 0]), size=(4,), **sliding)
+    tensor([0, 1, 2, 0])
+    """
+    fitting("pool_scatter", size, kernel, stride, dilation, windows)
     return placed_in_windows(x, which, size, kernel, stride, dilation, windows)
 
 
 @op(lambda g, y, x, *, kernel, stride, dilation, windows: pool_scatter(
-        g, pool_index(y, x, kernel=kernel, stride=stride, dilation=dilation, windows=windows),
+        g, pool_index(x, kernel=kernel, stride=stride, dilation=dilation, windows=windows),
         size=x.shape[-len(kernel) :], kernel=kernel, stride=stride, dilation=dilation, windows=windows),
     samples=(S((1, 2, 4, 5), **SLIDING),
              S((2, 5), kernel=(3,), stride=(1,), dilation=(2,), windows=(1,))))
@@ -128,4 +154,5 @@ def max_pool(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: 
     >>> tt.max_pool(tt.arange(6), kernel=(2,), stride=(2,), dilation=(1,), windows=(3,))
     tensor([1, 3, 5])
     """
+    fitting("max_pool", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
     return largest(x, kernel, stride, dilation, windows)

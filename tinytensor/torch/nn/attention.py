@@ -55,7 +55,7 @@ class MultiheadAttention(Module):
         self.out_proj = out = NonDynamicallyQuantizableLinear.__new__(NonDynamicallyQuantizableLinear)
         Module.__init__(out)
         out.in_features = out.out_features = embed_dim
-        out.weight = adopted(inner.out_proj.weight)
+        out.register_parameter("weight", adopted(inner.out_proj.weight))
         out.register_parameter("bias", adopted(inner.out_proj.bias))
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,

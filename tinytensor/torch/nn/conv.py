@@ -34,6 +34,7 @@ class Convolution(Module):
     transposed: ClassVar[bool] = False
     weight: Parameter
     bias: Parameter | None
+    padding: Any
 
     def _build(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any,
                output_padding: Any, dilation: Any, groups: int, bias: bool, padding_mode: str, device: Any,
@@ -77,16 +78,18 @@ class Convolution(Module):
         return [p for p in self.padding[::-1] for _ in range(2)]
 
     def forward(self, input: Tensor) -> Tensor:
-        padding = self.padding
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = pad(input, self._widths(), self.padding_mode), 0
         return FUNCTIONS[f"conv{self.axes}d"](  # type: ignore[no-any-return]
             input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
-        optional = {"padding": (self.padding, (0,) * self.axes), "dilation": (self.dilation, (1,) * self.axes),
-                    "output_padding": (self.output_padding, (0,) * self.axes), "groups": (self.groups, 1),
-                    "bias": (self.bias is not None, True), "padding_mode": (self.padding_mode, "zeros")}
+        none, one = (0,) * self.axes, (1,) * self.axes
+        optional: dict[str, tuple[Any, Any]] = {
+            "padding": (self.padding, none), "dilation": (self.dilation, one),
+            "output_padding": (self.output_padding, none), "groups": (self.groups, 1),
+            "bias": (self.bias is not None, True), "padding_mode": (self.padding_mode, "zeros")}
         more = [f", {name}={value}" for name, (value, default) in optional.items() if value != default]
         return (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
                 + "".join(more))

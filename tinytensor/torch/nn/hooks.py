@@ -6,6 +6,7 @@ A module without hooks never gets here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -83,14 +84,13 @@ class Backward:
         self.into = [None] * len(args)
         self.expected = {i for i, x in enumerate(args) if isinstance(x, Tensor) and records(x.node)}
         self.waited = set(self.expected)
-        return tuple([self.watched(x, lambda g, i=i: self.came(i, g)) if i in self.expected else x
-                      for i, x in enumerate(args)])
+        return tuple([self.watched(x, partial(self.came, i)) if i in self.expected else x for i, x in enumerate(args)])
 
     def outputs(self, y: Any) -> Any:
         """The outputs, through nodes of their own that are watched."""
         ys = y if isinstance(y, tuple | list) else (y,)
         self.out = [None] * len(ys)
-        found = [self.watched(t, lambda g, i=i: self.left(i, g)) if isinstance(t, Tensor) and records(t.node) else t
+        found = [self.watched(t, partial(self.left, i)) if isinstance(t, Tensor) and records(t.node) else t
                  for i, t in enumerate(ys)]
         return type(y)(found) if isinstance(y, tuple | list) else found[0]
 

@@ -170,7 +170,8 @@ class Embedding(Module):
         if embeddings.ndim != 2:
             raise AssertionError(f"from_pretrained: embeddings parameter is expected to be 2-dimensional; got "
                                  f"{[*embeddings.shape]}; reshape it to (rows, columns)")
-        return cls(*embeddings.shape, padding_idx=padding_idx, _weight=embeddings, _freeze=freeze, **other)
+        rows, columns = embeddings.shape
+        return cls(rows, columns, padding_idx=padding_idx, _weight=embeddings, _freeze=freeze, **other)
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
@@ -192,7 +193,7 @@ class Identity(Module):
 
 def reshaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The tensor in another shape: a view where that is possible."""
-    return as_view(x, x.node.reshape(shape))  # type: ignore[attr-defined]
+    return as_view(x, x.node.reshape(shape))
 
 
 class Flatten(Module):

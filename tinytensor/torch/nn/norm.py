@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import default, numpy_dtype, on_cpu
-from ..tensor import Tensor, of_array
+from ..tensor import Tensor, of_array, wrap
 from ..writing import note
 from .functions import norm as F
 from .module import Module
@@ -122,6 +122,7 @@ class Running(Module):
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
+    momentum: Any
 
     def __init__(self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool,
                  device: Any, dtype: Any, bias: bool) -> None:
@@ -224,10 +225,10 @@ class InstanceNorm(Running):
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
         alone = input.node.data.ndim == self.axes[0]
-        x = input.node[None] if alone else input.node  # type: ignore[index]
-        y = F.instance_norm(F.wrap(x), self.running_mean, self.running_var, self.weight, self.bias,
+        x = input.node[None] if alone else input.node
+        y = F.instance_norm(wrap(x), self.running_mean, self.running_var, self.weight, self.bias,
                             self.training or not self.track_running_stats, self.momentum, self.eps)
-        return F.wrap(y.node[0]) if alone else y  # type: ignore[index]
+        return wrap(y.node[0]) if alone else y
 
 
 class InstanceNorm1d(InstanceNorm):

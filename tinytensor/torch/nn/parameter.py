@@ -41,7 +41,7 @@ class Parameter(Tensor):
                                f"{data.dtype}; convert it: x.float(), or give requires_grad=False")
         return made(cls, array, requires_grad)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"Parameter containing:\n{super().__repr__()}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:

@@ -19,6 +19,9 @@ from .wrapped import NEEDED, Wrapped
 class Pool(Wrapped):
     """What the poolings share: a stride that is left out is the size of the window."""
 
+    kernel_size: Any
+    stride: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stride = self.kernel_size if self.stride is None else self.stride
@@ -270,6 +273,8 @@ class PixelUnshuffle(Wrapped, function="pixel_unshuffle", takes={"downscale_fact
 class Upsample(Wrapped, function="interpolate", takes={"size": None, "scale_factor": None, "mode": "nearest",
                                                        "align_corners": None, "recompute_scale_factor": None}):
     """(N, C, ...) in another size, each place a copy of the nearest one."""
+
+    scale_factor: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

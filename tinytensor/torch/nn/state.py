@@ -22,18 +22,15 @@ from .parameter import Parameter
 EXTRA = "_extra_state"
 
 
-class IncompatibleKeys(NamedTuple):
+class IncompatibleKeys(NamedTuple("_IncompatibleKeys", [("missing_keys", list[str]), ("unexpected_keys", list[str])])):
     """What `load_state_dict` has not found, and what it could not use."""
 
-    missing_keys: list[str]
-    unexpected_keys: list[str]
+    __slots__ = ()
 
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
-
-    __str__ = __repr__
 
 
 def state_dict(self: Any, *, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
@@ -130,7 +127,7 @@ def fitted(path: str, x: Any, value: Any) -> tuple[list[str], Any]:
         return [f'While copying the parameter named "{path}", expected torch.Tensor or Tensor-like object from '
                 f"checkpoint but received {type(value)}"], value
     if not x.ndim and value.ndim == 1 and len(value) == 1:  # as old versions saved them
-        value = wrap(value.node[0])  # type: ignore[index]
+        value = wrap(value.node[0])
     if value.shape != x.shape:
         return [f"size mismatch for {path}: copying a param with shape {value.shape} from checkpoint, the shape in "
                 f"current model is {x.shape}."], value

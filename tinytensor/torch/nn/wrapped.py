@@ -23,6 +23,7 @@ class Wrapped(Module):
     """
 
     function: ClassVar[str]
+    reduction: Any
     takes: ClassVar[dict[str, Any]]  # its settings and their defaults, in PyTorch's order
     signature: ClassVar[inspect.Signature]
 

@@ -94,7 +94,7 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All parameters behind each other, as one vector."""
-    return wrap(ops.concatenate([p.node.reshape(-1) for p in parameters]))  # type: ignore[attr-defined]
+    return wrap(ops.concatenate([p.node.reshape(-1) for p in parameters]))
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:

@@ -49,7 +49,7 @@ def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float
 def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = False) -> list[Tensor]:
     """The sequences that were padded, each with its length again."""
     x = padded_sequences.node
-    return [wrap((x[i] if batch_first else x[:, i])[: int(n)])  # type: ignore[index]
+    return [wrap((x[i] if batch_first else x[:, i])[: int(n)])
             for i, n in enumerate(np.asarray(lengths))]
 
 

@@ -57,7 +57,11 @@ class Tensor:
         on_cpu(device)
         if len(given) == 1 and isinstance(given[0], Tensor):
             return wrap(given[0].detach().node)
-        if len(given) == 1 and not hasattr(given[0], "__index__") and type(given[0]) is not Size:
+        if len(given) == 1 and isinstance(given[0], float):
+            raise TypeError(f"Tensor: data must be a sequence; got {given[0]}; expected sizes, or a list of numbers; "
+                            f"write torch.tensor({given[0]})")
+        if len(given) == 1 and not isinstance(given[0], int | Size) and not (
+                hasattr(given[0], "__index__") and not hasattr(given[0], "ndim")):
             return wrap(Node(np.array(given[0], default[0].numpy)))
         return wrap(Node(np.zeros(shape_of(given) if given else (0,), default[0].numpy)))
 

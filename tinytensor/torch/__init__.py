@@ -10,6 +10,7 @@ from ..names import Missing as _Missing
 from ..names import refusal as _refusal
 
 from . import (
+    asking,
     casting,
     creation,
     cuda,

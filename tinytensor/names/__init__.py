@@ -214,7 +214,7 @@ def instead(entry: Entry) -> str:
 
 def is_name(text: str) -> bool:
     """Whether the text is a name, with dots or without."""
-    return text.replace(".", "").isidentifier()
+    return text.replace(".", "").isidentifier() and not text.startswith("x.")
 
 
 def function_in(text: str) -> str:

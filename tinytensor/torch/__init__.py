@@ -6,6 +6,8 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 from importlib import import_module
 from typing import Any
 
+from ..names import Missing as _Missing
+from ..names import refusal as _refusal
 from . import creation, cuda, gradients, index, linalg, operators, order, random, reduce, return_types
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
@@ -42,4 +44,4 @@ def __getattr__(name: str) -> Any:
         import_module(f"{__name__}.compiling")
         globals()[name] = FUNCTIONS[name]
         return FUNCTIONS[name]
-    raise AttributeError(f"module 'torch' has no attribute {name!r}")
+    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER])

@@ -126,6 +126,32 @@ def test_what_is_to_be_written_exists():
             assert table("Tensor")[word].status != "no", f"{name}: x.{word} is not here either"
 
 
+WRITTEN = {  # what PyTorch's name gives of the tensors below
+    "cdist": "torch.cdist(a, b)", "frac": "torch.frac(x)", "lerp": "torch.lerp(a, b, w)", "logdet": "torch.logdet(x)",
+    "addcmul": "torch.addcmul(x, a, b, value=value)", "addcdiv": "torch.addcdiv(x, a, b, value=value)",
+    "kthvalue": "torch.kthvalue(x, k).values", "msort": "torch.msort(x)", "topk": "torch.topk(x, k).values",
+    "masked_fill": "torch.masked_fill(x, mask, value)", "masked_select": "torch.masked_select(x, mask)",
+    "addmm": "torch.addmm(c, a, b)", "addr": "torch.addr(c, u, v)", "dist": "torch.dist(a, b)",
+    "erfc": "torch.erfc(x)", "logit": "torch.logit(x)", "rsqrt": "torch.rsqrt(x)", "xlogy": "torch.xlogy(x, y)",
+    "diag_embed": "torch.diag_embed(x)", "cumulative_trapezoid": "torch.cumulative_trapezoid(u)",
+}
+GIVEN = {"x": [[0.2, 0.7], [0.4, 0.1]], "y": [[0.5, 0.25], [1.0, 2.0]], "a": [[1.0, 2.0], [3.0, 5.0]],
+         "b": [[2.0, 0.5], [1.0, 4.0]], "c": [[1.0, 0.0], [2.0, 1.0]], "w": [[0.1, 0.2], [0.3, 0.4]], "u": [1.0, 2.0],
+         "v": [3.0, 4.0], "mask": [[True, False], [False, True]]}
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_written_instead_gives_what_pytorch_gives(name):
+    torch = pytest.importorskip("torch")
+    more = {"value": 2.0, "k": 1, "n": 2, "torch": torch, "tt": tt, "np": np}
+    theirs = {n: torch.tensor(v) for n, v in GIVEN.items()}
+    ours = {n: tt.tensor(v) for n, v in GIVEN.items()}
+    ours["y"] = ours["u"] if name == "cumulative_trapezoid" else ours["y"]
+    got, wanted = eval(table("torch")[name].text, ours | more), eval(WRITTEN[name], theirs | more)
+    assert np.allclose(got.data, wanted.numpy().reshape(got.shape), 1e-5, equal_nan=True)
+
+
 # --- beside the layer ---
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import update_wrapper
 from typing import Any
 
@@ -17,6 +17,7 @@ from .. import compiler
 from ..compiler import CompileError
 from ..compiler.ir import mapped
 from ..compiler.tracing.closure import ClosureScan
+from ..compiler.tracing.containers import Mapping
 from ..core import Tensor as Node
 from ..optim.flat import Optimizer
 from ..random import Generator
@@ -61,12 +62,50 @@ def compiled_module(module: Any, fullgraph: bool) -> Any:
     return module
 
 
+Place = tuple[int, Any]  # of an attribute: which owner, and the name
+
+
+class Travels(CompileError):
+    """The function sets other attributes to tensors than was known: it is written down again."""
+
+    def __init__(self, read: list[Place], set: list[Place]) -> None:
+        super().__init__("compile: attributes travel")
+        self.read, self.set = read, set
+
+
+class Travelling(Tensor):
+    """What an attribute is before the function sets it; it knows whether it was read."""
+
+    __slots__ = ("array", "made", "touched")
+
+    def __new__(cls, array: Any) -> Travelling:
+        t: Travelling = object.__new__(cls)
+        t.array, t.touched = array, False
+        return t
+
+    @property
+    def node(self) -> Node:  # type: ignore[override]
+        if self.array is None:
+            raise CompileError("compile: an attribute is read that was only set before; expected the same at each "
+                               "call; set it to a tensor before the first call")
+        if not self.touched:
+            self.touched, self.made = True, Node(self.array)
+        return self.made
+
+
 class Compiled:
-    """A function that was compiled; what it can reach is looked at when it is first called."""
+    """A function that was compiled; what it can reach is looked at when it is first called.
+
+    Attributes that it sets to tensors, as `self.out` and `self.running_mean`, travel through the program: what they
+    become are results, without a graph, and the values of those that it reads are arguments.
+    """
 
     def __init__(self, function: Callable[..., Any], fullgraph: bool) -> None:
         self.function, self.fullgraph = function, fullgraph
         self.step: Any = None
+        self.owners: list[dict[Any, Any]] = []  # of attributes: those of all objects that the function can reach
+        self.read: list[Place] = []  # attributes that travel in and out
+        self.set: list[Place] = []  # those that only travel out
         self.given_up = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -74,30 +113,64 @@ class Compiled:
             return self.function(*args, **kwargs)
         if self.step is None:
             self.step = self.prepared()
+        kept: list[Tensor] = []
         try:
-            if kwargs:
-                y = self.step(*mapped(given, args), **mapped(given, kwargs))
-            else:
-                y = self.step(*[x.node.data if type(x) is Tensor and not x.node.needs else mapped(given, x)
-                                for x in args])
-        except CompileError as error:
-            if self.fullgraph:
+            for i, key in self.read:
+                kept.append(self.owners[i].pop(key))
+            for i, key in self.set:
+                self.owners[i].pop(key, None)
+            given = [x.node.data for x in kept]
+            given += [x.node.data if type(x) is Tensor and not x.node.needs else mapped(argument, x) for x in args]
+            y = self.step(*given, **mapped(argument, kwargs)) if kwargs else self.step(*given)
+        except BaseException as error:
+            for (i, key), x in zip(self.read, kept, strict=False):
+                self.owners[i][key] = x
+            if isinstance(error, Travels):
+                self.read, self.set, self.step = error.read, error.set, None
+                return self(*args, **kwargs)
+            if not isinstance(error, CompileError) or self.fullgraph:
                 raise
             warnings.warn(f"torch.compile: {error}; it runs as it is, uncompiled, from now on", stacklevel=2)
             self.given_up = True
             return self.function(*args, **kwargs)
+        if self.read or self.set:
+            y, values = y
+            for (i, key), value in zip((*self.read, *self.set), values, strict=True):
+                self.owners[i][key] = of_array(value)
         return wrap(y) if type(y) is Node else mapped(face, y)
 
     def prepared(self) -> Any:
-        """The engine's compiled step of a function on nodes and arrays."""
-        function = self.function
+        """The engine's compiled step: a function on nodes and arrays, those of attributes first."""
+        function, read, places = self.function, self.read, [*self.read, *self.set]
+        scan = ClosureScan([function])
+        if not places:
+            self.owners = [scope.owner for scope in scan.scopes if isinstance(scope, Mapping)]
+        owners, n = self.owners, len(read)
 
-        def step(*args: Any, **kwargs: Any) -> Any:
-            return mapped(bare, function(*mapped(face, args), **mapped(face, kwargs)))
+        def step(*given: Any, **kwargs: Any) -> Any:
+            for (i, key), x in zip(read, given[:n], strict=True):
+                owners[i][key] = Travelling(x)
+            for i, key in places[n:]:
+                owners[i][key] = Travelling(None)
+            before = [dict(owner) for owner in owners]
+            try:
+                y = function(*mapped(face, given[n:]), **mapped(face, kwargs))
+                values = [bare_attribute(owners[i][key]) for i, key in places]
+                fresh = [*set_places(owners, before, places)]
+                if fresh or any(not before[i][key].touched for i, key in read):
+                    touched = [(i, key) for i, key in read if before[i][key].touched]
+                    existing = [(i, key) for i, key in fresh if key in before[i]]
+                    raise Travels([*touched, *existing], [p for p in (*places, *fresh) if p not in touched + existing])
+            finally:
+                for i, key in places:
+                    before[i].pop(key, None)
+                for owner, old in zip(owners, before, strict=True):
+                    restore(owner, old)
+            return (mapped(bare, y), values) if places else mapped(bare, y)
 
         step.__name__ = step.__qualname__ = getattr(function, "__name__", type(function).__name__)
-        setattr(step, "__signature__", inspect.signature(function))
-        return compiler.compile(step, *changing(function))
+        setattr(step, "__signature__", with_places(inspect.signature(function), n))
+        return compiler.compile(step, *changing(scan))
 
     @property
     def source(self) -> str:
@@ -105,7 +178,41 @@ class Compiled:
         return str(self.step.source) if self.step is not None else ""
 
 
-def given(x: Any) -> Any:
+def with_places(signature: inspect.Signature, n: int) -> inspect.Signature:
+    """The signature with n arguments more in front."""
+    front = [inspect.Parameter(f"attribute_{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(n)]
+    return signature.replace(parameters=[*front, *signature.parameters.values()])
+
+
+def set_places(owners: Sequence[dict[Any, Any]], before: Sequence[dict[Any, Any]],
+               known: Sequence[Place]) -> Iterator[Place]:
+    """Where the function has set an attribute to another tensor."""
+    for i, (owner, old) in enumerate(zip(owners, before, strict=True)):
+        for key, x in owner.items():
+            if type(x) is Tensor and x is not old.get(key) and (i, key) not in known:
+                yield i, key
+
+
+def restore(owner: dict[Any, Any], old: dict[Any, Any]) -> None:
+    """Let tensors among the attributes be as they were; the rest is the engine's to judge."""
+    for key in [k for k, x in owner.items() if type(x) is Tensor and x is not old.get(k)]:
+        if key in old:
+            owner[key] = old[key]
+        else:
+            del owner[key]
+
+
+def bare_attribute(x: Tensor) -> Any:
+    """The values of an attribute; of what keeps its gradient too, they would not be all."""
+    if isinstance(x, Travelling):  # it was set at other calls, but not at this one
+        return x.node.data
+    if x.node.hooks:
+        raise CompileError("compile: an attribute that the function sets retains its gradient, or has a hook; expected "
+                           "values alone; leave retain_grad() out of what is compiled")
+    return x.node.data
+
+
+def argument(x: Any) -> Any:
     """An argument as the engine's step takes it."""
     if isinstance(x, Tensor):
         return x.node if x.node.needs else x.node.data
@@ -124,10 +231,10 @@ def bare(x: Any) -> Any:
     return x.node if isinstance(x, Tensor) else x
 
 
-def changing(function: Callable[..., Any]) -> list[Any]:
+def changing(scan: ClosureScan) -> list[Any]:
     """What a function can reach and may change: leaves that require grad, buffers, optimisers, generators."""
     found: dict[int, Any] = {}
-    for x in list(ClosureScan([function]).seen.values()):
+    for x in list(scan.seen.values()):
         if isinstance(x, KINDS) or (isinstance(x, Node) and x.needs and x.op is None):
             found[id(x)] = x
         elif hasattr(type(x), "named_buffers"):

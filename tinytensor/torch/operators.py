@@ -14,7 +14,7 @@ from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import offer
 from .tensor import Tensor, clock, new, wrap
-from .writing import assign, fitting, note, records
+from .writing import apart, assign, enters_graph, fitting, note
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))
@@ -226,18 +226,14 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
     """The method for ``x += y``: a plain write where no gradient flows, else as PyTorch, in the graph."""
     def operate(self: Tensor, other: Any) -> Any:
         a, b = self.node, operand(name, other)
-        if (not a.needs and not (isinstance(b, Node) and b.needs)) or not records(a, b):
+        if not enters_graph(self, b):
             array, value = a.data, b.data if isinstance(b, Node) else b
-            if array.dtype.kind == "f" and (type(value) in NUMBERS or value.dtype is array.dtype):
-                if type(value) not in NUMBERS and value.ndim > array.ndim:
-                    fitting(name, self, np.broadcast_shapes(array.shape, value.shape), array.dtype)
-                if type(array) is np.ndarray:
-                    fitting(name, self, array.shape, array.dtype)
-                    ufunc(array, value, out=array)
-                    note(array)
-                else:
-                    array[...] = ufunc(array, value)
+            if array.dtype.kind == "f" and (type(value) in NUMBERS or (
+                    value.dtype is array.dtype and value.shape == array.shape)) and 0 not in array.strides:
+                ufunc(array, value, out=array)
+                note(array)
                 return self
+        other = apart(self, other)
         return assign(name, self, lambda node: slow(wrap(node), other).node, b)
 
     operate.__name__ = operate.__qualname__ = f"__i{name}__"

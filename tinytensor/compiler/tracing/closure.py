@@ -193,7 +193,7 @@ class ClosureScan:
         if isinstance(x, EMA):
             self.averages.append(x)
         if not cls.__flags__ & IMMUTABLE:  # of a class in C, which nobody can change
-            self.add(Members(x, name, [*slot_names(x), "__class__"]))
+            self.add(Members(x, name, getattr(cls, "_compared", None) or [*slot_names(x), "__class__"]))
         own = getattr(x, "__dict__", None)
         if type(own) is dict:
             self.seen[id(own)] = own

@@ -37,7 +37,7 @@ for name, make in (("new_zeros", creation.zeros), ("new_ones", creation.ones), (
 def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:
     """A tensor of one value, of the tensor's dtype."""
-    t = creation.empty(size, dtype=self.dtype if dtype is None else dtype, device=device)
+    t: Tensor = creation.empty(size, dtype=self.dtype if dtype is None else dtype, device=device)
     t.fill_(fill_value)
     t.requires_grad = requires_grad
     return t

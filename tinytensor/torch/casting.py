@@ -106,13 +106,6 @@ def cpu(self: Tensor) -> Tensor:
     return self
 
 
-@offer("cuda", function=False, method=True)
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
-    """Refused: there is no other device than the cpu."""
-    raise RuntimeError("cuda: got a call for a GPU; expected the cpu, for tinytensor computes with NumPy; write "
-                       "x.to('cuda' if torch.cuda.is_available() else 'cpu')")
-
-
 # --- copies ---
 
 

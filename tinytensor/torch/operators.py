@@ -14,7 +14,7 @@ from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import offer
 from .tensor import Tensor, clock, new, wrap
-from .writing import apart, assign, enters_graph, fitting, note
+from .writing import apart, assign, enters_graph, note
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))

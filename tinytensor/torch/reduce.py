@@ -89,13 +89,15 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     """The sum over the axes along which a tensor of this size would be expanded to this one's shape."""
     x, shape = self.node, shape_of(size)
     old = x.data.shape
-    x = x if x.data.dtype.kind == "f" else as_dtype(x, np.dtype(np.int64))
     lead = len(old) - len(shape)
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, old[lead:], strict=True)):
         raise RuntimeError(f"sum_to_size: size {[*shape]} is not expandable to size {[*old]}; expected one that is; "
                            f"sum along dim=, with keepdim=True")
     axis = (*range(lead), *[lead + i for i, n in enumerate(shape) if n == 1 != old[lead + i]])
-    return wrap(ops.reshape(ops.sum(x, axis), shape)) if axis else self if x is self.node else wrap(x)
+    if not axis and shape:
+        return self
+    x = x if x.data.dtype.kind == "f" else as_dtype(x, np.dtype(np.int64))
+    return wrap(ops.reshape(ops.sum(x, axis), shape)) if axis else wrap(x)
 
 
 @offer(method=True)

@@ -69,13 +69,15 @@ def size(self: Tensor, dim: int | None = None) -> Any:
 def stride(self: Tensor, dim: int | None = None) -> Any:
     """How many elements of memory lie between neighbours, along each axis or along one."""
     a = self.node.data
-    found = tuple([s // a.itemsize for s in a.strides])
-    if a.flags.c_contiguous:  # subtle: NumPy leaves the strides of axes of size 0 and 1 as they came
-        sizes, found = [1], ()
-        for n in a.shape[:0:-1]:
-            sizes.append(sizes[-1] * max(n, 1))
-        found = tuple(sizes[::-1]) if a.ndim else ()
-    return found if dim is None else found[dim]
+    found, step = [], 1
+    for n, s in zip(a.shape[::-1], a.strides[::-1], strict=True):
+        s //= a.itemsize
+        if not a.size or (n == 1 and not s):  # subtle: such strides mean nothing, and NumPy leaves 0 there
+            s = step
+        found.append(s)
+        step = max(n, 1) * s
+    strides = tuple(found[::-1])
+    return strides if dim is None else strides[dim]
 
 
 def said(*names: str, what: Callable[[Any], Any], function: bool = False) -> None:

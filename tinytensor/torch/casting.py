@@ -158,7 +158,15 @@ def filled(name: str, self: Tensor, value: Any) -> Tensor:
         write(array, source.data.astype(array.dtype))
         return self
     never = Node(np.zeros((), np.bool_))
-    return assign(name, self, lambda node: ops.where(never, node, converted(source, array.dtype, array.shape)), source)
+    assign(name, self, lambda node: ops.where(never, node, converted(source, array.dtype, array.shape)), source)
+    return noted(self, "Zero0" if name == "zero_" else "Fill3" if isinstance(value, Tensor) else "Fill2")
+
+
+def noted(x: Tensor, name: str) -> Tensor:
+    """The tensor, whose graph says by what name PyTorch calls the function that wrote it."""
+    if x.node.op is not None:
+        x.note = f"{name[:-1]}Backward{name[-1]}"
+    return x
 
 
 @offer("zero_", method=True)
@@ -199,7 +207,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         value = converted(source, array.dtype, array.shape)
         return ops.where(never, node, value) if node.needs else value
 
-    return assign("copy_", self, compute, source)
+    return noted(assign("copy_", self, compute, source), "Copys")
 
 
 # --- methods that write in place, which `torch` has as functions too ---

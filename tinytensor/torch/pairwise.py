@@ -140,7 +140,7 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
     return wrap(ops.multiply(a, b))
 
 
-@offer("float_power", method=True, note="Pow")
+@offer(method=True)
 @quiet
 def float_power(input: Any, exponent: Any) -> Tensor:
     """``input ** exponent`` in float64."""

@@ -14,7 +14,7 @@ from ..core import Tensor as Node
 from ..core import TracerBase
 from .dtypes import of
 from .tensor import Tensor, wrap
-from .writing import as_view, become, enters_graph, note, separate
+from .writing import as_view, become, enters_graph, note, overlapping, preserve, separate
 
 BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 WHOLE = slice(None)
@@ -145,21 +145,22 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
                         f"write torch.tensor(value)")
     try:
         if enters_graph(x, value):
-            if view is not None and copy is not None:
-                return put(as_view(x, ops.getitem(node, view)), None, copy, value)
+            if view is not None and (copy is not None or overlapping(node.data)):
+                return put(as_view(x, ops.getitem(node, view)), None if copy is not None else Ellipsis, copy, value)
             if not isinstance(value, Node):
                 value = np.asarray(value, node.data.dtype)
             elif value.data.dtype != node.data.dtype:
                 value = value.astype(node.data.dtype)  # type: ignore[attr-defined]
             become(x, ops.index_put(node, value, view if copy is None else copy))
             return None
-        array = node.data
-        if type(array) is np.ndarray:
-            separate("index", array)
+        preserve(x)
+        array = x.node.data
+        if overlapping(array):
+            separate("index", array[view] if view is not None else array)
         if view is not None and copy is not None:
             array = array[view]
         array[view if copy is None else copy] = value.data if isinstance(value, Node) else value
-        note(node.data)
+        note(x.node.data)
         return None
     except IndexError as error:
         raise IndexError(f"index: {error}; the tensor has shape {[*node.data.shape]}") from None

@@ -89,7 +89,7 @@ def even(name: str, start: Any, end: Any, n: Any, dtype: Any) -> Any:
         raise RuntimeError(f"{name}: number of steps must be non-negative; got {n!r}; give how many")
     n = n.__index__()
     kind = dtype.type if dtype.kind == "f" else np.float32
-    a, b = (kind(number(name, x)) for x in (start, end))
+    a, b = (kind(number(name, x) if dtype.kind == "f" else int(number(name, x))) for x in (start, end))
     if n == 1:
         return np.array([a]).astype(dtype)
     i = np.arange(n)
@@ -104,5 +104,6 @@ def logspace(start: Any, end: Any, steps: int, base: Any = 10.0, *, dtype: Any =
     """The base to the power of numbers at even distances."""
     wanted = numpy_dtype(dtype, default[0].numpy)
     with np.errstate(all="ignore"):
+        start, end = (x if wanted.kind == "f" else int(number("logspace", x)) for x in (start, end))
         values = np.power(float(base), even("logspace", start, end, steps, np.dtype(np.float64)))
     return made(values.astype(wanted), requires_grad, device)

@@ -67,7 +67,7 @@ def added(t: Any, x: Any, index: Any, value: Any) -> Any:
 
 def changes(t: Any, x: Any) -> bool:
     """Whether a tensor may get another shape in place: under no_grad PyTorch would lose the graph's shapes."""
-    return not x.requires_grad or t.is_grad_enabled()
+    return bool(t.is_grad_enabled() and not (x.requires_grad and x.is_leaf))
 
 
 WRITES = {
@@ -111,7 +111,8 @@ class Ran:
         self.leaf: list[bool] = []  # whether the tensor that the step is about is a leaf that requires grad
         for step in program:
             x = self.pool[-1 - step[1] % len(self.pool)]
-            self.leaf.append(x.requires_grad and x.is_leaf)
+            with contextlib.suppress(RuntimeError):  # PyTorch looks at the views of a tensor only when it is asked
+                self.leaf.append(x.requires_grad and x.is_leaf)
             self.errors.append(self.take(*step))
             self.values.append([np.array(p.detach().numpy()) for p in self.pool])
         self.grads = grad(self)

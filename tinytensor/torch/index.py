@@ -143,7 +143,7 @@ def converted(copy: Any, value: Tensor) -> bool:
     """Whether a value of another dtype is converted: where nothing is gathered, and for one number under a mask."""
     arrays = [i for i in (copy if type(copy) is tuple else (copy,)) if isinstance(i, np.ndarray)]
     mask = len(arrays) == 1 and arrays[0].dtype == np.bool_ and arrays[0].ndim > 0
-    return not arrays or (mask and value.node.data.size == 1)
+    return isinstance(copy, bool) or (mask and value.node.data.size == 1)
 
 
 def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import CO_VARKEYWORDS
+from inspect import CO_VARKEYWORDS, unwrap
 from typing import Any, TypeVar
 
 from .dtypes import on_cpu
 from .tensor import Tensor
 from .writing import apart, assign
 
+noted = Tensor.__dict__["note"].__get__  # subtle: quicker than hasattr where the slot is not set
 F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # what `torch` offers, by name
 SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other", "axes": "dims"}
@@ -53,7 +54,7 @@ def offer(*names: str, function: bool = True, method: bool = False, in_place: bo
 
 def keywords(f: Callable[..., Any]) -> tuple[frozenset[str], bool]:
     """The names of a function's parameters, and whether it takes any other keyword; quicker than its signature."""
-    code = f.__code__
+    code = unwrap(f).__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return frozenset(names), bool(code.co_flags & CO_VARKEYWORDS)
 
@@ -67,10 +68,14 @@ def called(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., An
         if kwargs and not anything and not kwargs.keys() <= known:
             kwargs = spelled(name, known, kwargs)
         y = f(*args, **kwargs)
-        if note and type(y) is Tensor and y.node.op is not None and not hasattr(y, "note"):
-            y.note = f"{note}Backward0"
+        if note and type(y) is Tensor and y.node.op is not None:
+            try:
+                noted(y)
+            except AttributeError:
+                y.note = full
         return y
 
+    full = f"{note}Backward0"
     call.__name__ = call.__qualname__ = name
     return call
 

@@ -13,11 +13,13 @@ import numpy as np
 
 from ..core import NO_PARAMS, RELEASED, TracerBase
 from ..core import Tensor as Node
+from ..names import Missing, refusal
 from .backward_names import backward_name
 from .dtypes import CPU, OF, Size, default, dtype, of, on_cpu, shape_of
 from .printing import tensor_text
 
 new = object.__new__
+UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
 
@@ -46,6 +48,11 @@ class Tensor:
         def operate(self, *others: Any) -> Any: ...
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = operate
         __pow__ = __matmul__ = __getitem__ = __gt__ = __lt__ = __ge__ = __le__ = __invert__ = __and__ = operate
+    else:
+        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+            if name in UNSET:
+                raise AttributeError(name)
+            raise Missing(refusal, "Tensor", name, lambda: dir(type(self)))
 
     _compared = ("node",)  # what of it a compiled program depends on; the rest says how it is told, and who shows it
     __array_priority__ = 1000

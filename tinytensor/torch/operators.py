@@ -14,7 +14,7 @@ from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import offer
 from .tensor import Tensor, clock, new, wrap
-from .writing import apart, assign, enters_graph, note
+from .writing import apart, assign, enters_graph, note, preserve
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))
@@ -227,6 +227,9 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
     def operate(self: Tensor, other: Any) -> Any:
         a, b = self.node, operand(name, other)
         if not enters_graph(self, b):
+            if a.op is not None:
+                preserve(self)
+                a = self.node
             array, value = a.data, b.data if isinstance(b, Node) else b
             if array.dtype.kind == "f" and (type(value) in NUMBERS or (
                     value.dtype is array.dtype and value.shape == array.shape)) and 0 not in array.strides:

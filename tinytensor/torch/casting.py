@@ -131,10 +131,7 @@ def contiguous(self: Tensor) -> Tensor:
     return y
 
 
-@offer(method=True)
-def detach(input: Tensor) -> Tensor:
-    """The values, as a tensor that shares memory and takes no gradient."""
-    return Tensor.detach(input)
+offer("detach")(Tensor.detach)
 
 
 @offer("detach_", method=True)

@@ -1,4 +1,4 @@
-"""torch.nn behaves as PyTorch's: the same programs run on both and print the same; layers agree on PyTorch's samples."""
+"""torch.nn behaves as PyTorch's: programs print the same on both, and layers agree on PyTorch's own samples."""
 
 import contextlib
 import copy
@@ -422,7 +422,7 @@ def test_modules_agree_on_pytorch_s_samples(training):
                                               training=training)
             for s in samples[:: 1 + len(samples) // 16]:
                 made, called = s.constructor_input, s.forward_input
-                how = {**made.kwargs, **{i: a for i, a in enumerate(made.args)}}
+                how = {**made.kwargs, **dict(enumerate(made.args))}
                 if not refused(how, (called.args, called.kwargs)):
                     compare(torch, name, info.module_cls, made, called, training)
 

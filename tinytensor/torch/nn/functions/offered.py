@@ -103,6 +103,12 @@ def both(name: str, a: Any, b: Any, names: tuple[str, str] = ("input", "target")
     return (x, y) if x.data.dtype == y.data.dtype else promoted(x, y)
 
 
+def floats(name: str, a: Any, b: Any, names: tuple[str, str] = ("x1", "x2")) -> tuple[Any, Any]:
+    """Two arguments in the dtype that they have together, integers as floats."""
+    x, y = both(name, a, b, names)
+    return (x, y) if x.data.dtype.kind == "f" else (as_dtype(x, default[0].numpy), as_dtype(y, default[0].numpy))
+
+
 def applied(name: str, x: Any, compute: Callable[[Any], Any], inplace: bool = False, integers: bool = False) -> Tensor:
     """What an elementwise function gives of a tensor; written into it if `inplace`."""
     n = node(name, x) if integers else floating(name, x)

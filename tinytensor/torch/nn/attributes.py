@@ -75,9 +75,9 @@ class Attributes:
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        for part in PARTS:
-            if part in own and name in own[part]:
-                return own[part][name]
+        if "_modules" in own and (name in (part := own["_modules"]) or name in (part := own["_parameters"])
+                                  or name in (part := own["_buffers"])):
+            return part[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __delattr__(self, name: str) -> None:

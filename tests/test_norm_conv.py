@@ -129,9 +129,10 @@ def test_first_values_draw_nothing():
 
 def test_repr():
     assert repr(nn.BatchNorm1d(3)) == (
-        "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)")
+        "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)")
     assert repr(nn.BatchNorm1d(3, 0, None, False, False, axis=-1, unbiased=True)) == (
-        "BatchNorm1d(3, eps=0, momentum=None, affine=False, track_running_stats=False, axis=-1, unbiased=True)")
+        "BatchNorm1d(3, eps=0, momentum=None, affine=False, bias=False, track_running_stats=False, axis=-1, "
+        "unbiased=True)")
 
 
 # --- LayerNorm and RMSNorm ---

@@ -158,7 +158,7 @@ def test_errors_say_what_to_do():
 
 
 MODULES = ["activations", "arguments", "borders", "conv", "convolution", "criteria", "distances", "dropout",
-           "functional", "images", "margins", "nonlinear", "pooling", "pools"]
+           "functional", "images", "likelihoods", "margins", "nonlinear", "pooling", "pools", "smooth"]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -257,3 +257,46 @@ def same(a, b, what, rtol=1e-9):
     assert a is not None and a.shape == b.shape and a.dtype == b.dtype, what
     size = max(1, np.abs(b[np.isfinite(b)]).max(initial=0))
     np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * size, err_msg=what)
+
+
+MADE = [("Conv1d", (4, 6, 3), {"padding": "same", "groups": 2}), ("Conv2d", (3, 6, 5), {}),
+        ("Conv2d", (4, 6, (3, 2)), {"stride": 2, "padding": (1, 0), "groups": 2, "bias": False}),
+        ("Conv2d", (4, 6, 3), {"padding": "same", "padding_mode": "reflect", "dilation": 2}),
+        ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "output_padding": 1}), ("ConvTranspose1d", (4, 6, 3), {}),
+        ("MaxPool2d", (2,), {}), ("MaxPool2d", ((3, 2), 2), {"padding": 1}), ("AvgPool2d", (2,), {}),
+        ("AvgPool1d", (2,), {}), ("MaxPool1d", (2,), {}), ("AdaptiveAvgPool2d", ((1, 1),), {}),
+        ("GroupNorm", (2, 6), {}), ("BatchNorm2d", (6,), {}), ("InstanceNorm2d", (6,), {}), ("LeakyReLU", (), {}),
+        ("PReLU", (6,), {}), ("ELU", (), {}), ("Hardtanh", (), {}), ("ReLU6", (), {}), ("Softplus", (), {}),
+        ("GLU", (), {}), ("ZeroPad2d", (1,), {}), ("Threshold", (0.1, 20), {}), ("Softshrink", (), {}),
+        ("Dropout2d", (0.2,), {}), ("Softmin", (1,), {}), ("ReflectionPad2d", (2,), {}),
+        ("ConstantPad1d", ((1, 2), 3.5), {}), ("Upsample", (), {"scale_factor": 2})]
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize(("name", "args", "how"), MADE)
+def test_first_weights_and_how_a_module_is_shown(name, args, how):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(3)
+    tt.manual_seed(3)
+    theirs, mine = getattr(torch.nn, name)(*args, **how), getattr(nn, name)(*args, **how)
+    shown = repr(theirs).replace(", inplace=False", "").replace("inplace=False", "")
+    assert repr(mine) in (shown, shown.replace(".0)", ")")) and str(mine) == repr(mine)
+    for key, value in theirs.state_dict().items():
+        assert mine.state_dict()[key].data.tolist() == value.tolist()
+
+
+@pytest.mark.peer
+def test_channels_that_are_dropped_and_columns_that_are_folded():
+    torch = pytest.importorskip("torch")
+    x = values(2, 12, 3, 4, dtype=np.float32)
+    for name, a in (("dropout1d", x[0]), ("dropout2d", x), ("dropout2d", x[0])):
+        torch.manual_seed(5)
+        tt.manual_seed(5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs = getattr(torch.nn.functional, name)(torch.tensor(a), 0.3)
+        assert getattr(F, name)(a, 0.3).tolist() == theirs.tolist()
+    how = {"kernel_size": (2, 3), "dilation": (1, 2), "padding": 1, "stride": 2}
+    columns = F.unfold(x, **how)
+    theirs = torch.nn.functional.fold(torch.tensor(columns), (3, 4), **how)
+    same(F.fold(columns, (3, 4), **how), theirs.numpy(), "fold", 1e-6)

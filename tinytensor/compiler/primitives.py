@@ -531,7 +531,7 @@ ENGINE: dict[str, dict[str, Any]] = {
     "measured": {"unbuffered": always},
     "windowed": {"kind": "layout", "view": True, "unbuffered": always},
     "added_up": {"unbuffered": always, "linear": "first"},
-    "in_patches": {"kind": "copy", "unbuffered": always, "linear": "first"},
+    "in_patches": {"unbuffered": always, "linear": "first"},
     "patches_added": {"unbuffered": always, "linear": "first"},
     "largest": {"unbuffered": always},
     "first_largest": {"unbuffered": always},

@@ -8,7 +8,9 @@ from __future__ import annotations
 from operator import index
 from typing import Any
 
-from ..core import Tensor
+import numpy as np
+
+from ..core import Tensor, as_array
 
 Sizes = tuple[int, ...]
 
@@ -29,6 +31,15 @@ def dtype_error(layer: str, x: Any, weight: Tensor) -> TypeError:
     advice = "make it a tensor: tt.tensor(x)" if dtype is None else f"convert it: x.astype(np.{weight.dtype})"
     also = f", or the model: model.astype(np.{dtype})" if dtype is not None and dtype.kind == "f" else ""
     return TypeError(f"{layer}: {came} came as input; expected {weight.dtype}, as the weights have; {advice}{also}")
+
+
+def numbers(name: str, x: Any) -> Any:
+    """x as an array or Tensor, once it has been found to be floating."""
+    x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: got an input of dtype {x.dtype}; expected a floating one; convert it: "
+                        f"x.astype(np.float32)")
+    return x
 
 
 def per_axis(layer: str, name: str, value: Any, n: int, least: int = 1) -> Sizes:

@@ -235,5 +235,7 @@ class Upsample(Module):
         return interpolate(x, self.size, self.scale_factor, self.mode)
 
     def extra_repr(self) -> str:
-        given = f"scale_factor={self.scale_factor}" if self.size is None else f"size={self.size}"
+        scale = self.scale_factor
+        scale = float(scale) if isinstance(scale, int) else scale
+        given = f"scale_factor={scale}" if self.size is None else f"size={self.size}"
         return f"{given}, mode={self.mode!r}"

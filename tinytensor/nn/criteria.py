@@ -1,6 +1,7 @@
 """The losses as modules, with PyTorch's names, defaults and buffers.
 
-They compute nothing themselves: each calls its function in `losses.py` or `margins.py`, which says what it is.
+They compute nothing themselves: each calls its function in `losses.py`, `likelihoods.py` or `margins.py`, which says
+what it is.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import as_array
-from . import losses, margins
+from . import likelihoods, losses, margins
 from .module import Module
 
 
@@ -123,14 +124,14 @@ class BCELoss(Loss):
         super().__init__(reduction, weight=weight)
 
     def forward(self, input: Any, target: Any) -> Any:
-        return margins.binary_cross_entropy(input, target, self.reduction, weight=self.weight)
+        return likelihoods.binary_cross_entropy(input, target, self.reduction, weight=self.weight)
 
 
 class SoftMarginLoss(Loss):
     """`functional.soft_margin_loss` as a module."""
 
     def forward(self, input: Any, target: Any) -> Any:
-        return margins.soft_margin_loss(input, target, self.reduction)
+        return likelihoods.soft_margin_loss(input, target, self.reduction)
 
 
 class MultiLabelSoftMarginLoss(Loss):
@@ -142,7 +143,7 @@ class MultiLabelSoftMarginLoss(Loss):
         super().__init__(reduction, weight=weight)
 
     def forward(self, input: Any, target: Any) -> Any:
-        return margins.multilabel_soft_margin_loss(input, target, self.reduction, weight=self.weight)
+        return likelihoods.multilabel_soft_margin_loss(input, target, self.reduction, weight=self.weight)
 
 
 class PoissonNLLLoss(Loss):
@@ -153,7 +154,7 @@ class PoissonNLLLoss(Loss):
         self.log_input, self.full, self.eps = log_input, full, eps
 
     def forward(self, input: Any, target: Any) -> Any:
-        return margins.poisson_nll_loss(input, target, self.log_input, self.full, self.eps, self.reduction)
+        return likelihoods.poisson_nll_loss(input, target, self.log_input, self.full, self.eps, self.reduction)
 
 
 class GaussianNLLLoss(Loss):
@@ -164,7 +165,7 @@ class GaussianNLLLoss(Loss):
         self.full, self.eps = full, eps
 
     def forward(self, input: Any, target: Any, var: Any) -> Any:
-        return margins.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
+        return likelihoods.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
 
 
 class MarginRankingLoss(Loss):

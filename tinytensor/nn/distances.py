@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .activations import numbers
+from .arguments import numbers
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
 

@@ -18,24 +18,16 @@ from ..ops.elementwise import sigmoid, tanh
 from ..ops.fused import check_range, linear, log_softmax, softmax
 from ..ops.fused import embedding as rows_of
 from .activations import (
-    celu,
-    elu,
     glu,
     hardshrink,
     hardsigmoid,
     hardswish,
     hardtanh,
     leaky_relu,
-    logsigmoid,
-    mish,
     prelu,
     relu6,
-    selu,
     softmin,
-    softplus,
     softshrink,
-    softsign,
-    tanhshrink,
     threshold,
 )
 from .borders import interpolate, pad
@@ -44,6 +36,13 @@ from .distances import cosine_similarity, normalize, pairwise_distance
 from .dot_product import scaled_dot_product_attention
 from .dropout import dropout, dropout1d, dropout2d
 from .images import batch_norm, group_norm, instance_norm
+from .likelihoods import (
+    binary_cross_entropy,
+    gaussian_nll_loss,
+    multilabel_soft_margin_loss,
+    poisson_nll_loss,
+    soft_margin_loss,
+)
 from .losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -55,16 +54,11 @@ from .losses import (
     smooth_l1_loss,
 )
 from .margins import (
-    binary_cross_entropy,
     cosine_embedding_loss,
-    gaussian_nll_loss,
     hinge_embedding_loss,
     margin_ranking_loss,
     multi_margin_loss,
     multilabel_margin_loss,
-    multilabel_soft_margin_loss,
-    poisson_nll_loss,
-    soft_margin_loss,
     triplet_margin_loss,
 )
 from .pooling import (
@@ -77,6 +71,7 @@ from .pooling import (
     max_pool1d,
     max_pool2d,
 )
+from .smooth import celu, elu, logsigmoid, mish, selu, softplus, softsign, tanhshrink
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
            "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d",

@@ -1,4 +1,4 @@
-"""Activations as modules, with PyTorch's names and defaults: those of `activations.py`, and PReLU with learned slopes.
+"""Activations as modules, with PyTorch's names and defaults, and PReLU with learned slopes.
 
 They compute nothing themselves: each calls its function, which says what it is. The most used stand in `layers.py`.
 """
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import activations as A
+from . import smooth as S
 from .arguments import size
 from .layers import Softmax
 from .module import Module, Parameter
@@ -134,6 +135,9 @@ class Hardshrink(Activation):
     def forward(self, x: Any) -> Any:
         return A.hardshrink(x, self.lambd)
 
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
 
 class Softshrink(Activation):
     """`functional.softshrink` as a module."""
@@ -146,6 +150,9 @@ class Softshrink(Activation):
     def forward(self, x: Any) -> Any:
         return A.softshrink(x, self.lambd)
 
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
 
 class ELU(Activation):
     """`functional.elu` as a module."""
@@ -156,21 +163,21 @@ class ELU(Activation):
         super().__init__(alpha=alpha)
 
     def forward(self, x: Any) -> Any:
-        return A.elu(x, self.alpha)
+        return S.elu(x, self.alpha)
 
 
 class CELU(ELU):
     """`functional.celu` as a module."""
 
     def forward(self, x: Any) -> Any:
-        return A.celu(x, self.alpha)
+        return S.celu(x, self.alpha)
 
 
 class SELU(Module):
     """`functional.selu` as a module."""
 
     def forward(self, x: Any) -> Any:
-        return A.selu(x)
+        return S.selu(x)
 
 
 class Softplus(Activation):
@@ -183,35 +190,35 @@ class Softplus(Activation):
         super().__init__(beta=beta, threshold=threshold)
 
     def forward(self, x: Any) -> Any:
-        return A.softplus(x, self.beta, self.threshold)
+        return S.softplus(x, self.beta, self.threshold)
 
 
 class LogSigmoid(Module):
     """`functional.logsigmoid` as a module."""
 
     def forward(self, x: Any) -> Any:
-        return A.logsigmoid(x)
+        return S.logsigmoid(x)
 
 
 class Softsign(Module):
     """`functional.softsign` as a module."""
 
     def forward(self, x: Any) -> Any:
-        return A.softsign(x)
+        return S.softsign(x)
 
 
 class Tanhshrink(Module):
     """`functional.tanhshrink` as a module."""
 
     def forward(self, x: Any) -> Any:
-        return A.tanhshrink(x)
+        return S.tanhshrink(x)
 
 
 class Mish(Module):
     """`functional.mish` as a module."""
 
     def forward(self, x: Any) -> Any:
-        return A.mish(x)
+        return S.mish(x)
 
 
 class GLU(Activation):

@@ -129,7 +129,7 @@ class BatchNorm1d(Module):
     def extra_repr(self) -> str:
         extra = (f", axis={self.axis}" if self.axis != 1 else "") + (", unbiased=True" if self.unbiased else "")
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.weight is not None}, "
-                f"track_running_stats={self.running_mean is not None}{extra}")
+                f"bias={self.bias is not None}, track_running_stats={self.running_mean is not None}{extra}")
 
 
 # --- over the last axes ---

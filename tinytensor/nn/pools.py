@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import pooling as P
+from .arguments import per_axis
 from .module import Module
 
 __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AvgPool1d", "AvgPool2d",
@@ -63,8 +64,12 @@ class AvgPool1d(Module):
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                  count_include_pad: bool = True) -> None:
         super().__init__()
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
+        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+        if type(self) is AvgPool1d:  # which alone shows tuples, as in PyTorch
+            self.kernel_size, self.stride, self.padding = (
+                per_axis("AvgPool1d", name, value, 1, name != "padding") for name, value in (
+                    ("kernel_size", self.kernel_size), ("stride", self.stride), ("padding", padding)))
 
     def forward(self, x: Any) -> Any:
         return P.avg_pool1d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)

@@ -10,6 +10,7 @@ from ..names import Missing as _Missing
 from ..names import refusal as _refusal
 
 from . import (
+    asking,
     casting,
     creation,
     cuda,
@@ -18,12 +19,14 @@ from . import (
     gradients,
     index,
     joining,
+    legacy,
     limits,
     linalg,
     operators,
     order,
     parts,
     random,
+    ranges,
     reduce,
     return_types,
     selecting,
@@ -66,4 +69,4 @@ def __getattr__(name: str) -> Any:
         import_module(f"{__name__}.compiling")
         globals()[name] = FUNCTIONS[name]
         return FUNCTIONS[name]
-    raise _Missing(_refusal, "torch", name, globals)
+    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER])

@@ -167,15 +167,22 @@ def computed(op: Op, sample: Any, rng: Any) -> Any:
 
 # --- views ---
 
+base_of, views_of = (Tensor.__dict__[name].__get__ for name in ("base", "views"))  # quicker than getattr, if unset
+
 
 def as_view(x: Tensor, node: Node) -> Tensor:
     """A tensor that shows the memory of another: each sees what is written into the other."""
     t = wrap(node)
-    if not tracing and not (node.data.base is not None and owner(node.data) is owner(x.node.data)):
+    a, b = x.node.data, node.data
+    if not tracing and b.base is not a and (b.base is None or (b.base is not a.base and owner(b) is not owner(a))):
         return t
-    t.base = base = getattr(x, "base", x)
     try:
-        views = base.views
+        base = base_of(x)
+    except AttributeError:
+        base = x
+    t.base = base
+    try:
+        views = views_of(base)
         if len(views) > 8 and len(views) & (len(views) - 1) == 0:  # now and then: forget those that are no more
             views[:] = [v for v in views if v() is not None]
     except AttributeError:
@@ -293,7 +300,8 @@ def fitting(name: str, x: Tensor, shape: Any, dtype: Any) -> None:
 
 def separate(name: str, array: Any) -> None:
     """Refuse to write where several elements are in one place."""
-    if 0 in array.strides and any(n > 1 and not s for n, s in zip(array.shape, array.strides, strict=True)):
+    if array.size and 0 in array.strides and any(
+            n > 1 and not s for n, s in zip(array.shape, array.strides, strict=True)):
         raise RuntimeError(f"{name}: more than one element of the written-to tensor refers to a single memory "
                            f"location; expected a tensor of its own memory; clone() it before the write")
 

@@ -238,6 +238,6 @@ def changing(scan: ClosureScan) -> list[Any]:
         if isinstance(x, KINDS) or (isinstance(x, Node) and x.needs and x.op is None):
             found[id(x)] = x
         elif hasattr(type(x), "named_buffers"):
-            for b in x.buffers():
-                found[id(b.node)] = b.node
+            for _, b in x.named_buffers():
+                found[id(bare(b))] = bare(b)
     return list(found.values())

@@ -36,7 +36,7 @@ def both(make, seed=3):
 
 
 def dataset(t, n=11):
-    return t.utils.data.TensorDataset(t.arange(n), t.arange(2 * n).reshape(n, 2).float())
+    return t.utils.data.TensorDataset(t.tensor(range(n)), t.tensor([[i / 2, -i] for i in range(n)]))
 
 
 def streamed(t, n):
@@ -162,7 +162,7 @@ DATASETS = {
     "stacked": lambda t, d: d.StackDataset(range(3), dataset(t, 3))[1],
     "stacked by name": lambda t, d: d.StackDataset(a=range(3), b=dataset(t, 3))[1],
     "uneven": lambda t, d: d.TensorDataset(t.zeros(2), t.zeros(3)), "stacked uneven": lambda t, d: d.StackDataset([1], [1, 2]),
-    "unwritten": lambda t, d: d.Dataset()[0], "unwritten iter": lambda t, d: list(iter(d.IterableDataset())),
+    "unwritten": lambda t, d: d.Dataset()[0],
     "split": lambda t, d: [s.indices for s in d.random_split(range(10), [7, 3])],
     "fractions": lambda t, d: [s.indices for s in d.random_split(range(11), [0.5, 0.3, 0.2])],
     "given": lambda t, d: [s.indices for s in d.random_split(range(9), [4, 5], t.Generator().manual_seed(1))],

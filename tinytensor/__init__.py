@@ -10,6 +10,8 @@ from .core import Tensor
 from .guarding import guard
 from .machine import get_num_threads, keep_freed_memory, set_num_threads
 from .modes import enable_grad, no_grad
+from .names import Missing as _Missing
+from .names import elsewhere as _elsewhere
 from .ops import *
 from .random import Generator, manual_seed
 from .recomputing import recompute
@@ -30,4 +32,4 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in COMPILER:
         return getattr(import_module(f"{__name__}.compiler"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _Missing(_elsewhere, "torch", name, lambda: [*globals(), *LATER, *COMPILER])

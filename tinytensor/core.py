@@ -9,13 +9,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from threading import get_ident
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ._methods import Methods
 from .modes import paused, state, watched, watching
+from .names import Missing, elsewhere
 
 Array = npt.NDArray[Any]
 Params = dict[str, Any]
@@ -272,6 +273,13 @@ class Tensor(Methods):
 
     def __reduce__(self) -> Any:  # copy.deepcopy and pickle give a detached leaf: a graph is not copied
         return type(self), (self.data.copy(), self.needs and self.op is None)
+
+    if not TYPE_CHECKING:  # a checker is to find what is not there
+
+        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+            if name == "stamp":  # a slot that is not set: asked for often, in the layer that uses it
+                raise AttributeError(name)
+            raise Missing(elsewhere, "Tensor", name, lambda: dir(Tensor))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("x[i] = v would overwrite values that gradients may need; write tt.where(mask, v, x), or "

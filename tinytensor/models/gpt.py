@@ -17,6 +17,7 @@ import numpy.typing as npt
 from .. import nn
 from ..core import Array
 from ..modes import no_grad
+from ..names import also_generator
 from ..nn.init import Rng
 from ..random import Generator, as_generator
 from ..text.sampling import check, draw
@@ -65,8 +66,8 @@ class GPT(nn.Module):
                  dropout: float = 0.0, bias: bool = True, tied: bool = True, dtype: Any = np.float32,
                  rng: Rng = None, noise: Any = None) -> None:
         super().__init__()
-        self.context = nn.layers.size("GPT", "context", context)
-        rng, layers = as_generator(rng), nn.layers.size("GPT", "layers", layers)
+        self.context = nn.arguments.size("GPT", "context", context)
+        rng, layers = as_generator(rng), nn.arguments.size("GPT", "layers", layers)
         self.wte = nn.Embedding(vocabulary, width, dtype, rng)
         self.wpe = nn.Embedding(context, width, dtype, rng)
         self.drop = nn.Dropout(dropout, rng=noise)
@@ -121,6 +122,7 @@ class GPT(nn.Module):
             raise ValueError(f"tokens of shape {shape} came; expected (B, T), with T from 1 to {room}, the context of "
                              f"this model{held}; give the last {self.context} of a longer text{', anew' * bool(seen)}")
 
+    @also_generator
     def generate(self, tokens: npt.ArrayLike, count: int, rng: Generator, temperature: float = 1.0,
                  top_k: int | None = None, top_p: float | None = None, cached: bool = True) -> Iterator[Array]:
         """Go on with texts, token by token: gives (B,) tokens as they are drawn, `count` times.

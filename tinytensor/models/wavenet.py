@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import nn
+from ..names import also_generator
 from ..nn.init import Rng
 from ..random import as_generator
 
@@ -42,6 +43,7 @@ def depth(context: int, kernel: int) -> int:
     return levels
 
 
+@also_generator
 def initialise(model: Any, rng: Rng = None) -> None:
     """The lecture's first weights, drawn layer by layer: standard normal, and small before the logits.
 

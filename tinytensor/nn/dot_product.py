@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..core import Array, Tensor, as_array
+from ..names import also_generator
 from ..ops.fused import softmax
 from ..ops.limits import where
 from ..ops.shape import swapaxes
 from .dropout import dropout
 
 
+@also_generator
 def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
                                  is_causal: bool = False, scale: float | None = None, rng: Any = None) -> Any:
     """softmax(query key' * scale + mask) value: each query takes from the values of the keys that fit it.

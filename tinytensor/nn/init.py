@@ -8,11 +8,14 @@ PyTorch's bit for bit, float64 ones to rounding.
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..core import Array, Tensor
+from ..names import Missing as _Missing
+from ..names import also_generator
+from ..names import elsewhere as _elsewhere
 from ..random import Generator, as_generator
 
 Rng = Generator | int | None
@@ -63,6 +66,7 @@ def fans(p: Tensor | Array, caller: str) -> dict[str, int]:
 # --- given numbers ---
 
 
+@also_generator
 def uniform_(p: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
     """Fill with numbers uniform in [a, b).
 
@@ -76,6 +80,7 @@ def uniform_(p: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
     return as_generator(rng).uniform_(p, a, b)
 
 
+@also_generator
 def normal_(p: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
     """Fill with normal numbers.
 
@@ -140,6 +145,7 @@ def kaiming_std(p: Tensor | Array, a: float, mode: str, nonlinearity: str, calle
     return calculate_gain(nonlinearity, a) / math.sqrt(fans(p, caller)[mode])
 
 
+@also_generator
 def kaiming_uniform_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
     """Fill a weight (out, in, ...) uniformly, with a standard deviation of gain / sqrt(fan) (He et al. 2015).
 
@@ -164,6 +170,7 @@ def kaiming_uniform_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str
     return uniform_(p, -bound, bound, rng)
 
 
+@also_generator
 def kaiming_normal_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
     """Fill a weight (out, in, ...) with normal numbers of standard deviation gain / sqrt(fan) (He et al. 2015).
 
@@ -180,6 +187,7 @@ def kaiming_normal_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str 
     return normal_(p, 0.0, kaiming_std(p, a, mode, nonlinearity, "kaiming_normal_"), rng)
 
 
+@also_generator
 def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill a weight uniformly, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 
@@ -196,6 +204,7 @@ def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     return uniform_(p, -bound, bound, rng)
 
 
+@also_generator
 def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill a weight normally, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 
@@ -208,3 +217,7 @@ def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
             [0.1052]])
     """
     return normal_(p, 0.0, gain * math.sqrt(2.0 / float(sum(fans(p, "xavier_normal_").values()))), rng)
+
+
+def __getattr__(name: str) -> Any:
+    raise _Missing(_elsewhere, "init", name, lambda: globals())

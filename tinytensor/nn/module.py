@@ -6,12 +6,13 @@ It computes nothing itself: layers do, in `forward`. No devices, no backward hoo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ..core import Array, Tensor
 from ..hooks import Handle
+from ..names import Missing, also_generator, elsewhere
 
 Hook = Callable[["Module", tuple[Any, ...], Any], Any]
 
@@ -52,7 +53,8 @@ class Module:
 
     A subclass calls ``super().__init__()``, sets its attributes, and defines ``forward``; the module is then called
     like a function. A ValueError, TypeError or IndexError from inside says which layer it came from. A deep copy or
-    pickle has parameters of its own, tied ones still tied, and no hooks.
+    pickle has parameters of its own, tied ones still tied, and no hooks. Where ``__init__`` takes an `rng`, it takes
+    PyTorch's name for it too, `generator`.
 
     Examples
     --------
@@ -75,6 +77,13 @@ class Module:
 
     def __init__(self) -> None:
         vars(self).update(training=True, _buffers={}, _hooks=[])
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        code = getattr(vars(cls).get("__init__"), "__code__", None)
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+        if "rng" in names and "generator" not in names:
+            cls.__init__ = also_generator(cls.__init__)  # type: ignore[method-assign]
 
     # --- what it does ---
 
@@ -123,6 +132,11 @@ class Module:
         return Handle(self._hooks, hook)
 
     # --- attributes ---
+
+    if not TYPE_CHECKING:  # a checker is to find what is not there
+
+        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+            raise Missing(elsewhere, "Module", name, lambda: dir(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         cls, own = type(self).__name__, vars(self)

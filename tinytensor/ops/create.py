@@ -10,6 +10,7 @@ from .. import random
 from ..core import Tensor, as_array, dtypes_in
 from ..define import expose
 from ..dispatch import plain
+from ..names import also_generator
 from .like import full_like
 
 
@@ -162,8 +163,11 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
 
 
 @expose()
+@also_generator
 def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform in [0, 1), from PyTorch's stream; `rng` is a Generator, a seed, or None for the default generator.
+
+    PyTorch's name for it, `generator`, may be written instead, here and wherever tinytensor has an `rng`.
 
     Examples
     --------
@@ -176,6 +180,7 @@ def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: b
 
 
 @expose()
+@also_generator
 def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Normal with mean 0 and variance 1, from PyTorch's stream; `rng` as in `rand`.
 
@@ -189,6 +194,7 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
 
 
 @expose()
+@also_generator
 def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) -> Tensor:
     """Integers from low (0) to high, which is left out, from PyTorch's stream; `rng` as in `rand`.
 

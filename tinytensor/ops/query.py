@@ -114,6 +114,7 @@ for name, advice in {
     "setflags": "flags are the array's; write x.data.setflags(...)",
     "byteswap": "write x.data.byteswap() for the array, outside of any graph",
     "getfield": "write x.data.getfield(...) for the array, outside of any graph",
-    "view": "other bytes have no gradient, and another shape is x.reshape(...); x.data.view(...) is the array's",
+    "view": "other bytes have no gradient, and another shape is x.reshape(...), PyTorch's is in "
+            "tinytensor.torch; x.data.view(...) is the array's",
 }.items():
     setattr(Tensor, name, refused(name, advice))

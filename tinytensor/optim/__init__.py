@@ -3,6 +3,10 @@
 Learning-rate schedules, clipping of gradients, groups with and without decay, a moving average of the weights.
 """
 
+from typing import Any
+
+from ..names import Missing as _Missing
+from ..names import elsewhere as _elsewhere
 from .adaptive import Adagrad, Adam, AdamW, RMSprop
 from .average import EMA
 from .clip import clip_grad_norm_, clip_grad_value_
@@ -15,3 +19,7 @@ __all__ = [
     "EMA", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "Schedule", "clip_grad_norm_", "clip_grad_value_",
     "constant", "cosine", "decay_groups", "linear", "piecewise", "warmup",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise _Missing(_elsewhere, "optim", name, lambda: __all__)

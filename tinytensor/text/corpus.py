@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..names import also_generator
+
 IntArray = npt.NDArray[np.int64]
 
 
@@ -219,6 +221,7 @@ def windows(items: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple
     return np.where(back <= since[:, None], before, 0), Y
 
 
+@also_generator
 def batches(X: IntArray, Y: IntArray, size: int, rng: Random) -> Iterator[tuple[IntArray, IntArray]]:
     """Minibatches without end: `size` rows drawn with replacement, one ``rng.randint(0, N, (size,))`` for each batch.
 
@@ -243,6 +246,7 @@ def batches(X: IntArray, Y: IntArray, size: int, rng: Random) -> Iterator[tuple[
 # --- new items ---
 
 
+@also_generator
 def sample(
     predict: Callable[[IntArray], npt.ArrayLike],
     vocabulary: Vocabulary,

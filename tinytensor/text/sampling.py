@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..names import also_generator
 from .corpus import CorpusError, Random
 
 
+@also_generator
 def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: int | None = None,
          top_p: float | None = None) -> npt.NDArray[np.int64]:
     """One token for each row of logits: (B, V) give (B,).

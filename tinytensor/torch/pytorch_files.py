@@ -22,6 +22,7 @@ from .tensor import Tensor, of_array
 FOREIGN = "PyTorch saved"  # in each refusal of what stands in a file
 STORAGES = {"Float": "f4", "Double": "f8", "Half": "f2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1",
             "Byte": "u1", "Bool": "?"}
+FOREIGN_STORAGES = {"BFloat16": "bfloat16", "ComplexFloat": "complex64", "ComplexDouble": "complex128"}
 MARK = object()
 
 
@@ -97,11 +98,10 @@ def known(module: str, name: str) -> Any:
         kind = name.removesuffix("Storage")
         if kind != name and kind in STORAGES:
             return Called(full, np.dtype)
-        if kind != name or name in LACKING:
-            lower = kind.lower()
-            near = LACKING.get(lower, "float32")
-            raise UnpicklingError(f"load: {FOREIGN} {lower} there, which tinytensor.torch does not have; expected one of "
-                                  f"{', '.join(DTYPES)}; in PyTorch convert it first: x.to(torch.{near})")
+        lacking = FOREIGN_STORAGES.get(kind, name)
+        if lacking in LACKING:
+            raise UnpicklingError(f"load: {FOREIGN} {lacking} there, which tinytensor.torch does not have; expected one "
+                                  f"of {', '.join(DTYPES)}; in PyTorch convert it first: x.to(torch.{LACKING[lacking]})")
     raise refused(f"a {module}.{name}")
 
 

@@ -145,16 +145,17 @@ class Generator:
     def rand(self, *shape: Any, dtype: npt.DTypeLike = F32) -> Array:
         """Uniform numbers in [0, 1)."""
         x = _floats("rand", np.empty(_shape("rand", *shape), dtype))
-        return self._unit(x.size, x.dtype).astype(x.dtype, copy=False).reshape(x.shape)
+        return self.uniform_(x) if x.dtype == F16 else self._unit(x.size, x.dtype).reshape(x.shape)
 
     def uniform_(self, x: T, a: float = 0.0, b: float = 1.0) -> T:
         """Fill x with uniform numbers in [a, b)."""
         array = _floats("uniform_", x, write=True)
         if not -math.inf < a <= b < math.inf:
             raise ValueError(f"uniform_: bounds {a}, {b}: expected finite ones, a <= b; give the lower one first")
-        u, lo, hi = self._unit(array.size, array.dtype), array.dtype.type(a), array.dtype.type(b)
+        u = self._unit(array.size, array.dtype)
+        lo, hi = u.dtype.type(a), u.dtype.type(b)
         u = (_fma(u, hi - lo, lo) if u.dtype == F32 else u * (hi - lo) + lo).astype(array.dtype, copy=False)
-        _store(array, np.where(u == hi, lo, u))  # rounding may reach b, which is outside
+        _store(array, np.where(u == array.dtype.type(b), lo, u))  # rounding may reach b, which is outside
         return x
 
     # --- normals and exponentials ---
@@ -226,13 +227,13 @@ class Generator:
 
         With neither bound integers are drawn from 0 on.
         """
-        most = {"f": 2 ** (np.finfo(x.dtype).nmant + 1), "b": 1}.get(x.dtype.kind) if x.dtype.kind in "fb" else None
-        least = 0 if x.dtype.kind in "bu" else -most if most else int(np.iinfo(x.dtype).min)
-        most = most or int(np.iinfo(x.dtype).max)
+        kind = x.dtype.kind
+        most = 2 ** (np.finfo(x.dtype).nmant + 1) if kind == "f" else 1 if kind == "b" else int(np.iinfo(x.dtype).max)
+        least = 0 if kind in "bu" else -most - 1
         whole, high = high is None and low == 0, most + 1 if high is None else high
         if low >= high:
             raise ValueError(f"random_: from {low} to {high}: expected 'from' to be less than 'to'; turn them round")
-        if x.dtype.kind != "f" and not least <= low < high <= most + 1:
+        if kind != "f" and not least <= low < high <= most + 1:
             raise ValueError(f"random_: from {low} to {high} - 1: out of bounds for {x.dtype}, which holds {least} to "
                              f"{most}; expected what it holds; pass another dtype")
         words = self._wide(x.size) if (x.itemsize == 8 if whole else high - low >= 2**28) else (

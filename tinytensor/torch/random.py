@@ -288,7 +288,8 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise RuntimeError(f"multinomial: only supports floating-point dtypes for input, got: {input.dtype}; convert "
                            f"first: p.float()")
     try:
-        return of_array(stream_of(generator).multinomial(input.node.data, int(num_samples), bool(replacement)))
+        drawn = stream_of(generator).multinomial(input.node.data, int(num_samples), bool(replacement))
+        return of_array(np.ascontiguousarray(drawn))
     except ValueError as error:
         raise RuntimeError(str(error)) from None
 
@@ -324,8 +325,9 @@ def uniform(s: Stream, a: Any, from_: float = 0.0, to: float = 1.0, **kwargs: An
 
 
 def bernoullis(s: Stream, a: Any, p: Any = 0.5) -> None:
-    if isinstance(p, Tensor):
-        a[...] = s.bernoulli(np.broadcast_to(p.node.data, a.shape))
+    if isinstance(p, Tensor):  # in the order of the memory that is written
+        axes = sorted(range(a.ndim), key=lambda axis: -abs(a.strides[axis])) if not a.flags.c_contiguous else range(a.ndim)
+        _store(a, s.bernoulli(np.broadcast_to(p.node.data, a.shape).transpose(axes)))
         return
     draws = s.bernoulli(float(p), a.size)
     if a.flags.c_contiguous:

@@ -41,7 +41,8 @@ FILLS = {
     "uniform_": filled("uniform_"), "uniform_ of": filled("uniform_", -0.3, 2.7), "normal_": filled("normal_"),
     "normal_ of": filled("normal_", 1.3, 2.7), "exponential_": filled("exponential_", 1.7),
     "log_normal_": filled("log_normal_", 0.2, 1.3), "cauchy_": filled("cauchy_", 0.2, 1.3),
-    "geometric_": filled("geometric_", 0.03), "bernoulli_": filled("bernoulli_", 0.3), "bernoulli_ half": filled("bernoulli_"),
+    "geometric_": filled("geometric_", 0.03), "bernoulli_": filled("bernoulli_", 0.3),
+    "bernoulli_ half": filled("bernoulli_"),
     "random_": filled("random_"), "random_ to": filled("random_", 100), "random_ from": filled("random_", 3, 50),
     "rand": lambda t, d, n: t.rand(n, dtype=getattr(t, d)), "randn": lambda t, d, n: t.randn(n, dtype=getattr(t, d)),
 }
@@ -65,7 +66,8 @@ def test_integers_or_refusals(name, dtype):
 @pytest.mark.peer
 @pytest.mark.parametrize("dtype", [*INTS, *FLOATS])
 def test_ranges(dtype):
-    for low, high in ((0, 27), (-5, 5), (3, 3), (5, 2), (0, 2**24), (0, 2**28 - 1), (0, 2**28), (-2**31, 2**31), (-2**63, 2**63 - 1)):
+    for low, high in ((0, 27), (-5, 5), (3, 3), (5, 2), (0, 2**24), (0, 2**28 - 1), (0, 2**28), (-2**31, 2**31),
+                      (-2**63, 2**63 - 1)):
         if dtype in INTS or high <= 2**11:
             both(lambda t, low=low, high=high: t.randint(low, high, (20,), dtype=getattr(t, dtype)))
             both(lambda t, low=low, high=high: filled("random_", low, high)(t, dtype, 20))
@@ -75,8 +77,10 @@ def test_ranges(dtype):
 
 
 SHAPES = {
-    "turned": lambda t: t.zeros(6, 7).t(), "steps": lambda t: t.zeros(6, 14)[:, ::2], "column": lambda t: t.zeros(40, 3)[:, 1],
-    "rows": lambda t: t.zeros(9, 7)[2:8], "permuted": lambda t: t.zeros(2, 3, 4).permute(2, 0, 1), "0-d": lambda t: t.zeros(()),
+    "turned": lambda t: t.zeros(6, 7).t(), "steps": lambda t: t.zeros(6, 14)[:, ::2],
+    "column": lambda t: t.zeros(40, 3)[:, 1],
+    "rows": lambda t: t.zeros(9, 7)[2:8], "permuted": lambda t: t.zeros(2, 3, 4).permute(2, 0, 1),
+    "0-d": lambda t: t.zeros(()),
     "empty": lambda t: t.zeros(0, 3),
 }
 STRIDED = {
@@ -84,7 +88,8 @@ STRIDED = {
         "uniform_", "normal_", "exponential_", "log_normal_", "cauchy_", "random_", "bernoulli_")},
     "geometric_": lambda x, t: x.geometric_(0.1), "of tensor": lambda x, t: x.bernoulli_(t.rand(x.shape)),
     "rand_like": lambda x, t: t.rand_like(x), "randn_like": lambda x, t: t.randn_like(x),
-    "randn_like double": lambda x, t: t.randn_like(x, dtype=t.float64), "randint_like": lambda x, t: t.randint_like(x, 3, 9),
+    "randn_like double": lambda x, t: t.randn_like(x, dtype=t.float64),
+    "randint_like": lambda x, t: t.randint_like(x, 3, 9),
     "bernoulli": lambda x, t: t.bernoulli(x + 0.4), "bernoulli of": lambda x, t: t.bernoulli(x, 0.4),
     "normal": lambda x, t: t.normal(x, 2.0), "normal of": lambda x, t: t.normal(1.0, x + 0.5),
 }
@@ -98,21 +103,32 @@ def test_strided_tensors(name, shape):
 
 
 OTHERS = {
-    "normal": lambda t: t.normal(t.linspace(-1, 1, 40), t.linspace(0.1, 2, 40)), "short": lambda t: t.normal(t.zeros(5), 2.5),
+    "normal": lambda t: t.normal(t.linspace(-1, 1, 40), t.linspace(0.1, 2, 40)),
+    "short": lambda t: t.normal(t.zeros(5), 2.5),
     "broadcast": lambda t: t.normal(t.zeros(6, 1), t.ones(7)), "sized": lambda t: t.normal(1.0, 2.0, (4, 5)),
-    "mixed": lambda t: t.normal(t.zeros(20), t.ones(20).double()), "negative": lambda t: t.normal(t.zeros(2), t.tensor([-1.0, 1.0])),
-    "integers": lambda t: t.normal(t.zeros(3, dtype=t.int64), 1.0), "negative size": lambda t: t.normal(0.0, -1.0, (2,)),
-    "bernoulli": lambda t: t.bernoulli(t.linspace(0, 1, 40)), "double": lambda t: t.bernoulli(t.linspace(0, 1, 40).double()),
+    "mixed": lambda t: t.normal(t.zeros(20), t.ones(20).double()),
+    "negative": lambda t: t.normal(t.zeros(2), t.tensor([-1.0, 1.0])),
+    "integers": lambda t: t.normal(t.zeros(3, dtype=t.int64), 1.0),
+    "negative size": lambda t: t.normal(0.0, -1.0, (2,)),
+    "bernoulli": lambda t: t.bernoulli(t.linspace(0, 1, 40)),
+    "double": lambda t: t.bernoulli(t.linspace(0, 1, 40).double()),
     "multinomial": lambda t: t.multinomial(t.tensor([0.1, 0.5, 0.4]), 20, replacement=True),
-    "unreplaced": lambda t: t.multinomial(t.linspace(0.1, 1, 30).view(3, 10), 4), "one": lambda t: t.multinomial(t.ones(5), 1),
+    "unreplaced": lambda t: t.multinomial(t.linspace(0.1, 1, 30).view(3, 10), 4),
+    "one": lambda t: t.multinomial(t.ones(5), 1),
     "rows": lambda t: t.multinomial(t.linspace(0.1, 1, 30).view(3, 10), 4, True),
-    "too many": lambda t: t.multinomial(t.ones(3), 4), "large": lambda t: t.randperm(20000), "none": lambda t: t.randperm(0),
-    "dropout": lambda t: t.nn.functional.dropout(t.ones(40), 0.3), "dropout 2": lambda t: t.nn.functional.dropout(t.ones(3, 5), 0.7),
+    "too many": lambda t: t.multinomial(t.ones(3), 4), "large": lambda t: t.randperm(20000),
+    "none": lambda t: t.randperm(0),
+    "dropout": lambda t: t.nn.functional.dropout(t.ones(40), 0.3),
+    "dropout 2": lambda t: t.nn.functional.dropout(t.ones(3, 5), 0.7),
     "trunc_normal_": lambda t: t.nn.init.trunc_normal_(t.zeros(40), 0.5, 2.0, -1.0, 3.0),
-    "p above 1": lambda t: t.zeros(3).bernoulli_(2), "p of 0": lambda t: t.zeros(3).geometric_(0), "sigma": lambda t: t.zeros(3).cauchy_(0, 0),
-    "std": lambda t: t.zeros(3).log_normal_(0, 0), "bounds": lambda t: t.zeros(3).uniform_(2, 1), "rate": lambda t: t.zeros(3).exponential_(0),
-    "expanded": lambda t: t.zeros(3, 1).expand(3, 4).uniform_(), "leaf": lambda t: t.zeros(3, requires_grad=True).uniform_(),
-    "keywords": lambda t: t.zeros(9).random_(**{"from": 3, "to": 5}), "spare": lambda t: t.cat([t.randn(3), t.zeros(3).log_normal_()]),
+    "p above 1": lambda t: t.zeros(3).bernoulli_(2), "p of 0": lambda t: t.zeros(3).geometric_(0),
+    "sigma": lambda t: t.zeros(3).cauchy_(0, 0),
+    "std": lambda t: t.zeros(3).log_normal_(0, 0), "bounds": lambda t: t.zeros(3).uniform_(2, 1),
+    "rate": lambda t: t.zeros(3).exponential_(0),
+    "expanded": lambda t: t.zeros(3, 1).expand(3, 4).uniform_(),
+    "leaf": lambda t: t.zeros(3, requires_grad=True).uniform_(),
+    "keywords": lambda t: t.zeros(9).random_(**{"from": 3, "to": 5}),
+    "spare": lambda t: t.cat([t.randn(3), t.zeros(3).log_normal_()]),
 }
 
 
@@ -159,3 +175,12 @@ def test_the_default_stream_is_saved_and_set_back():
     for bad in (ours.zeros(5056), ours.zeros(3, dtype=ours.uint8), ours.ones(5056, dtype=ours.uint8)):
         with pytest.raises(RuntimeError, match=r"set_state: got .*; expected .*; pass"):
             ours.set_rng_state(bad)
+
+
+def test_a_seed_is_given_back_and_a_block_may_draw_as_it_likes():
+    assert ours.manual_seed(11).initial_seed() == ours.initial_seed() == 11
+    want = ours.rand(4).tolist()
+    ours.manual_seed(11)
+    with ours.random.fork_rng():
+        ours.randn(100)
+    assert ours.rand(4).tolist() == want

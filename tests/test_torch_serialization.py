@@ -1,4 +1,4 @@
-"""`torch.save` and `torch.load`: everything comes back as it was; PyTorch's own files are read; no file runs anything."""
+"""`torch.save` and `torch.load`: everything comes back as it was; PyTorch's files are read; no file runs anything."""
 
 import gc
 import io
@@ -6,12 +6,12 @@ import pickle
 import warnings
 import zipfile
 from collections import OrderedDict
+from pickle import UnpicklingError
 
 import numpy as np
 import pytest
 
 import tinytensor.torch as ours
-from tinytensor.torch.pytorch_files import UnpicklingError
 
 
 def again(obj):
@@ -43,7 +43,8 @@ def same(a, b):
 DTYPES = ["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 OBJECTS = {
     **{d: lambda d=d: ours.tensor([[0, 1], [2, 3]], dtype=getattr(ours, d)) for d in DTYPES},
-    "0-d": lambda: ours.tensor(2.5), "empty": lambda: ours.tensor([]), "grad": lambda: ours.tensor([1.0], requires_grad=True),
+    "0-d": lambda: ours.tensor(2.5), "empty": lambda: ours.tensor([]),
+    "grad": lambda: ours.tensor([1.0], requires_grad=True),
     "turned": lambda: ours.from_numpy(np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1)),
     "numbers": lambda: [1, 2**70, -1.5, float("inf"), True, None, "text \ud800 \0", b"\0\xff"],
     "containers": lambda: {"a": (1, [2]), 3: {4, 5}, (6, 7): frozenset([8]), None: OrderedDict(x=1, y={})},
@@ -95,6 +96,11 @@ def test_what_can_not_be_saved_is_refused_and_the_old_file_stands(obj, says, tmp
 def test_more_refusals(tmp_path):
     loop = []
     loop.append(loop)
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(RuntimeError, match="nested too deep"):
+        ours.save(deep, io.BytesIO())
     with pytest.raises(RuntimeError, match="contains itself"):
         ours.save(loop, io.BytesIO())
     with pytest.raises(RuntimeError, match=r"Linear for the object; .*state_dict"):
@@ -172,12 +178,14 @@ def like(torch, a, b):
 
 THEIRS = {
     **{d: lambda t, d=d: t.tensor([[0, 1], [2, 3]], dtype=getattr(t, d)) for d in DTYPES},
-    "0-d": lambda t: t.tensor(2.5), "empty": lambda t: t.zeros(2, 0, 3), "view": lambda t: t.arange(24.0).view(4, 6)[1:, ::2].t(),
+    "0-d": lambda t: t.tensor(2.5), "empty": lambda t: t.zeros(2, 0, 3),
+    "view": lambda t: t.arange(24.0).view(4, 6)[1:, ::2].t(),
     "grad": lambda t: t.ones(2, requires_grad=True), "parameter": lambda t: t.nn.Parameter(t.ones(2)),
     "state_dict": lambda t: t.nn.Sequential(t.nn.Linear(3, 4), t.nn.BatchNorm1d(4)).state_dict(),
     "parameters": lambda t: list(t.nn.Linear(2, 3).parameters()),
     "expanded": lambda t: t.ones(3, 1).expand(3, 4),
-    "plain": lambda t: {"a": [1, 2**40, -5, 300, 2**100, 1.5, None, True, "x" * 300], 3: (1, 2), "b": (1, 2, 3, 4), "c": (),
+    "plain": lambda t: {"a": [1, 2**40, -5, 300, 2**100, 1.5, None, True, "x" * 300], 3: (1, 2), "b": (1, 2, 3, 4),
+    "c": (),
                         "s": {1, 2}, "f": frozenset([3]), "bytes": b"\0\xffab", "none": b""},
     "kinds": lambda t: [t.float16, t.int64, t.Size([2, 3]), t.device("cpu")],
 }
@@ -227,7 +235,8 @@ def test_big_endian_files_are_read():
 @pytest.mark.peer
 @pytest.mark.parametrize(("make", "says"), [
     (lambda t: t.nn.Linear(2, 1), "a torch.nn.modules.linear.Linear there; .*model.state_dict"),
-    (lambda t: t.ones(2, dtype=t.bfloat16), "bfloat16 there, .*x.to"), (lambda t: t.ones(2, dtype=t.complex64), "complex64"),
+    (lambda t: t.ones(2, dtype=t.bfloat16), "bfloat16 there, .*x.to"),
+    (lambda t: t.ones(2, dtype=t.complex64), "complex64"),
     (lambda t: np.ones(2), "a numpy"), (lambda t: print, "print"), (lambda t: t.eye(2).to_sparse(), "sparse")])
 def test_what_is_not_plain_in_pytorch_s_file_is_refused_by_name(make, says):
     with pytest.raises(UnpicklingError, match=says):
@@ -270,19 +279,24 @@ HOSTILE = {
     "a function": pickle.dumps(call(RAN.append, 1)), "eval": pickle.dumps(call(eval, "RAN.append(1)")),
     "getattr": pickle.dumps(call(getattr, RAN, "append")), "import": pickle.dumps(call(__import__, "os")),
     "open": b"cio\nopen\n(X\x01\x00\x00\x00atR.", "inst": b"(ios\nsystem\n.", "obj": b"(cos\nsystem\no.",
-    "dotted": b"\x80\x04\x8c\x05torch\x8c\x0cfloat32.name\x93.", "attributes of a dtype": b"ctorch\nfloat32\n}X\x05\x00\x00\x00numpyNsb.",
+    "dotted": b"\x80\x04\x8c\x05torch\x8c\x0cfloat32.name\x93.",
+    "attributes of a dtype": b"ctorch\nfloat32\n}X\x05\x00\x00\x00numpyNsb.",
     "attributes of a dict": b"ccollections\nOrderedDict\n)R}X\x05\x00\x00\x00itemsNsb.",
     "attributes of a name": b"ctorch._utils\n_rebuild_tensor_v2\n(N}X\x0c\x00\x00\x00__defaults__Nstb.",
-    "a call of a dtype": b"ctorch\nfloat32\n)R.", "a call of a storage": FLOAT + b")R.", "no stack": b"R.", "memo": b"h\x05.",
-    "too long": b"X\xff\xff\xff\x7fa.", "extension": b"\x82\x01.", "next buffer": b"\x97.", "marks": b"((((.", "none": b"",
+    "a call of a dtype": b"ctorch\nfloat32\n)R.", "a call of a storage": FLOAT + b")R.", "no stack": b"R.",
+    "memo": b"h\x05.",
+    "too long": b"X\xff\xff\xff\x7fa.", "extension": b"\x82\x01.", "next buffer": b"\x97.", "marks": b"((((.",
+    "none": b"",
     "list key": b"}]Ns.", "other": b"cposix\nsystem\nX\x02\x00\x00\x00lsS'a'\n\x85R.",
     "codec": b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x03\x00\x00\x00zip\x86R.",
 }
 STORED = b"(X\x07\x00\x00\x00storage" + FLOAT + b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x02tQ"
 REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n("
-OUTSIDE = {"size": b"K\x00K\x03\x85K\x01\x85", "offset": b"K\x02K\x01\x85K\x01\x85", "huge": b"K\x00J\xff\xff\xff\x7f\x85K\x01\x85",
+OUTSIDE = {"size": b"K\x00K\x03\x85K\x01\x85", "offset": b"K\x02K\x01\x85K\x01\x85",
+"huge": b"K\x00J\xff\xff\xff\x7f\x85K\x01\x85",
            "stride": b"K\x00K\x02\x85K\x09\x85", "before": b"J\xff\xff\xff\xffK\x01\x85K\x01\x85",
-           "backwards": b"K\x00K\x02\x85J\xff\xff\xff\xff\x85", "axes": b"K\x00K\x02\x85)", "text": b"K\x00X\x01\x00\x00\x00a\x85K\x01\x85"}
+           "backwards": b"K\x00K\x02\x85J\xff\xff\xff\xff\x85", "axes": b"K\x00K\x02\x85)",
+           "text": b"K\x00X\x01\x00\x00\x00a\x85K\x01\x85"}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -301,7 +315,8 @@ def test_no_tensor_reaches_outside_of_its_memory(name):
 
 
 def test_tensors_of_a_gpu_need_map_location():
-    data = REBUILD + STORED.replace(b"\x03\x00\x00\x00cpu", b"\x06\x00\x00\x00cuda:0") + b"K\x00K\x02\x85K\x01\x85\x89NtR."
+    stored = STORED.replace(b"\x03\x00\x00\x00cpu", b"\x06\x00\x00\x00cuda:0")
+    data = REBUILD + stored + b"K\x00K\x02\x85K\x01\x85\x89NtR."
     with pytest.raises(RuntimeError, match="'cuda:0'; .*map_location='cpu'"):
         ours.load(holding(data, _0=bytes(8)))
     assert ours.load(holding(data, _0=bytes(8)), map_location="cpu").tolist() == [0.0, 0.0]

@@ -15,6 +15,7 @@ from . import (
     creation,
     cuda,
     elementwise,
+    filling,
     gathering,
     gradients,
     index,

@@ -36,8 +36,8 @@ def placed(memory: Any, dtype: Any, shape: tuple[int, ...], strides: tuple[int, 
 
 
 def refused(what: str) -> UnpicklingError:
-    return UnpicklingError(f"load: {FOREIGN} {what} there; expected tensors, numbers, text, and dicts, lists, tuples and "
-                           f"sets of them; in PyTorch save model.state_dict(), or what else is plain")
+    return UnpicklingError(f"load: {FOREIGN} {what} there; expected tensors, numbers, text, and dicts, lists, tuples "
+                           f"and sets of them; in PyTorch save model.state_dict(), or what else is plain")
 
 
 # --- what a file may call ---
@@ -100,8 +100,9 @@ def known(module: str, name: str) -> Any:
             return Called(full, np.dtype)
         lacking = FOREIGN_STORAGES.get(kind, name)
         if lacking in LACKING:
-            raise UnpicklingError(f"load: {FOREIGN} {lacking} there, which tinytensor.torch does not have; expected one "
-                                  f"of {', '.join(DTYPES)}; in PyTorch convert it first: x.to(torch.{LACKING[lacking]})")
+            raise UnpicklingError(f"load: {FOREIGN} {lacking} there, which tinytensor.torch does not have; expected "
+                                  f"one of {', '.join(DTYPES)}; in PyTorch convert it first: "
+                                  f"x.to(torch.{LACKING[lacking]})")
     raise refused(f"a {module}.{name}")
 
 
@@ -118,7 +119,7 @@ class Machine:
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Any] = {}
         try:
-            self.order = {b"little": "<", b"big": ">"}[archive.read(f"{prefix}byteorder").strip()]
+            self.order: Any = {b"little": "<", b"big": ">"}[archive.read(f"{prefix}byteorder").strip()]
         except KeyError:
             self.order = "<"
 
@@ -155,8 +156,8 @@ class Machine:
         if kind != "storage" or type(typed) is not Called or not typed.name.endswith("Storage"):
             raise refused(f"a {kind}")
         if location != "cpu" and not self.anywhere:
-            raise RuntimeError(f"load: {self.name}: got tensors saved on {location!r}; expected 'cpu', where everything is "
-                               f"here; write torch.load(f, map_location='cpu')")
+            raise RuntimeError(f"load: {self.name}: got tensors saved on {location!r}; expected 'cpu', where "
+                               f"everything is here; write torch.load(f, map_location='cpu')")
         dtype = np.dtype(STORAGES[typed.name.removeprefix("torch ").removesuffix("Storage")]).newbyteorder(self.order)
         if key not in self.storages:
             memory = np.frombuffer(self.archive.read(f"{self.prefix}data/{key}"), np.uint8).copy()
@@ -239,7 +240,8 @@ STEPS: dict[bytes, Callable[[Machine], Any]] = {
     b"\x8d": pushes(lambda m: m.take(m.number("Q")).decode("utf-8", "surrogatepass")),
     b"B": pushes(lambda m: m.take(m.number("I"))), b"C": pushes(lambda m: m.take(m.number("B"))),
     # containers
-    b")": pushes(lambda m: ()), b"]": pushes(lambda m: []), b"}": pushes(lambda m: {}), b"\x8f": pushes(lambda m: set()),
+    b")": pushes(lambda m: ()), b"]": pushes(lambda m: []), b"}": pushes(lambda m: {}),
+    b"\x8f": pushes(lambda m: set()),
     b"t": pushes(lambda m: tuple(m.marked())), b"l": pushes(lambda m: m.marked()),
     b"\x85": pushes(lambda m: tuple(m.popped(1))), b"\x86": pushes(lambda m: tuple(m.popped(2))),
     b"\x87": pushes(lambda m: tuple(m.popped(3))), b"\x91": pushes(lambda m: frozenset(m.marked())),

@@ -9,16 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor as Node
 from ..core import TracerBase
 from ..random import Generator as Stream
-from ..random import _store
 from ..random import default_generator as default_stream
 from .creation import made
 from .dtypes import CPU, default, numpy_dtype, on_cpu, shape_of
 from .offer import offer
 from .tensor import Tensor, as_node, of_array
-from .writing import fitting, note, records, refuse_leaf, write
 
 
 class Generator:
@@ -88,11 +85,11 @@ def unpack(stream: Stream, data: Any) -> None:
     """Put a stream where the bytes say."""
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape != (STATE.itemsize,):
         raise RuntimeError(f"set_state: got {getattr(data, 'dtype', type(data).__name__)} of shape "
-                           f"{[*getattr(data, 'shape', ())]}; expected {STATE.itemsize} bytes; pass what get_state gave")
+                           f"{[*getattr(data, 'shape', ())]}; expected {STATE.itemsize} bytes; pass get_state()")
     s = np.frombuffer(data.tobytes(), STATE)[0]
     place = int(s["next"]) if s["left"] != 1 else 624
     if place + int(s["left"]) != 625 or s["seeded"] != 1 or s["words"].max() >= 2**32:
-        raise RuntimeError("set_state: got bytes that are no state of a generator; expected what get_state gave; pass it")
+        raise RuntimeError("set_state: got bytes that are no state of a generator; expected get_state()'s; pass those")
     old = stream.get_state()
     values = {"key": s["words"], "pos": place, "seed": s["seed"], "spare": s["spare"] if s["has_spare"] else np.nan}
     stream.set_state({name: np.asarray(values[name]).astype(a.dtype).reshape(a.shape) for name, a in old.items()})
@@ -265,8 +262,8 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
             return made(stream.normal_(a, float(mean), float(std)), requires_grad, device)
     m, s = as_node(mean).data, as_node(std).data
     if (m if isinstance(mean, Tensor) else s).dtype.kind != "f":
-        raise NotImplementedError(f"normal: got {(mean if isinstance(mean, Tensor) else std).dtype}; expected a floating "
-                                  f"dtype; convert first: x.float()")
+        raise NotImplementedError(f"normal: got {(mean if isinstance(mean, Tensor) else std).dtype}; expected a "
+                                  f"floating dtype; convert first: x.float()")
     if not isinstance(s, TracerBase) and not np.all(s >= 0):
         raise RuntimeError("normal: expects all elements of std >= 0.0; got a negative one; take std.abs()")
     z = stream.randn(np.broadcast_shapes(m.shape, s.shape), dtype=m.dtype if isinstance(mean, Tensor) else s.dtype)
@@ -292,66 +289,3 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         return of_array(np.ascontiguousarray(drawn))
     except ValueError as error:
         raise RuntimeError(str(error)) from None
-
-
-# --- filling a tensor ---
-
-
-def filler(name: str, fill: Any) -> None:
-    """Attach the method ``name_``, which fills a tensor in place."""
-    def method(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
-        if records(self.node):
-            refuse_leaf(self)
-        array, stream = self.node.data, stream_of(generator)
-        with as_pytorch():
-            if isinstance(array, TracerBase) or array.flags.c_contiguous:
-                fill(stream, values := np.empty(array.shape, array.dtype), *args, **kwargs)
-                write(array, values)
-            else:  # subtle: the order of the draws is that of the memory, and normal numbers are drawn otherwise
-                fitting(f"{name}_", self, array.shape, array.dtype)
-                fill(stream, array, *args, **kwargs)
-                note(array)
-        if self.node.op is not None:
-            self.node = Node(array)
-        return self
-
-    method.__name__ = method.__qualname__ = f"{name}_"
-    method.__doc__ = f"Fill with random numbers, in place: `{name}`."
-    setattr(Tensor, f"{name}_", method)
-
-
-def uniform(s: Stream, a: Any, from_: float = 0.0, to: float = 1.0, **kwargs: Any) -> None:
-    s.uniform_(a, float(kwargs.get("from", from_)), float(to))
-
-
-def bernoullis(s: Stream, a: Any, p: Any = 0.5) -> None:
-    if isinstance(p, Tensor):  # in the order of the memory that is written
-        axes = sorted(range(a.ndim), key=lambda axis: -abs(a.strides[axis])) if not a.flags.c_contiguous else range(a.ndim)
-        _store(a, s.bernoulli(np.broadcast_to(p.node.data, a.shape).transpose(axes)))
-        return
-    draws = s.bernoulli(float(p), a.size)
-    if a.flags.c_contiguous:
-        a[...] = draws.reshape(a.shape)
-    else:
-        _store(a, draws)
-
-
-def integers(s: Stream, a: Any, *args: Any, **kwargs: Any) -> None:
-    if len(args) == 1 and not kwargs:
-        args = (0, *args)
-    low, high = dict(enumerate(args)).get(0, kwargs.get("from", 0)), dict(enumerate(args)).get(1, kwargs.get("to"))
-    s.random_(a, int(low), None if high is None else int(high))
-
-
-def geometric(s: Stream, a: Any, p: Any) -> None:
-    if a.dtype == bool:
-        raise NotImplementedError("geometric_: got a bool tensor; expected numbers; fill one of torch.int64")
-    s.geometric_(a, float(p))
-
-
-for name, fill in {"uniform": uniform, "normal": lambda s, a, mean=0.0, std=1.0: s.normal_(a, float(mean), float(std)),
-                   "exponential": lambda s, a, lambd=1.0: s.exponential_(a, float(lambd)),
-                   "log_normal": lambda s, a, mean=1.0, std=2.0: s.log_normal_(a, float(mean), float(std)),
-                   "cauchy": lambda s, a, median=0.0, sigma=1.0: s.cauchy_(a, float(median), float(sigma)),
-                   "geometric": geometric, "random": integers, "bernoulli": bernoullis}.items():
-    filler(name, fill)

@@ -1,4 +1,4 @@
-"""`torch.save` and `torch.load`: tensors, and containers of them, to a file and back; no pickle, so no file can run code.
+"""`torch.save` and `torch.load`: tensors, and containers of them, to a file and back; no pickle, so no file runs code.
 
 A file is an .npz of our own: a description in JSON and the memory of the tensors. `load` also reads files that PyTorch
 itself has saved, as far as they hold tensors and plain values (`pytorch_files.py`). Whole modules are not saved.
@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,12 @@ from numpy.lib.array_utils import byte_bounds
 from ..checkpoint import CheckpointError, replace, writable
 from .dtypes import DTYPES, Size, device, dtype, on_cpu
 from .offer import offer
-from .pytorch_files import FOREIGN, UnpicklingError, placed, unpickled
+from .pytorch_files import FOREIGN, placed, unpickled
 from .tensor import Tensor, of_array, owner
 
 FORMAT = "tinytensor.torch 1"
-SEQUENCES: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "size": Size}
-MAPPINGS: dict[str, type] = {"dict": dict, "ordered": OrderedDict}
+SEQUENCES: dict[str, Any] = {"tuple": tuple, "set": set, "frozenset": frozenset, "size": Size}
+MAPPINGS: dict[str, Any] = {"dict": dict, "ordered": OrderedDict}
 
 
 # --- from objects to a description in JSON ---
@@ -68,9 +69,9 @@ class Writer:
             if type(x) is cls:
                 return {kind: [[self.described(k, f"a key of {name}", inner),
                                 self.described(v, f"{name}[{k!r}]", inner)] for k, v in x.items()]}
-        advice = "save its state_dict() instead" if hasattr(x, "state_dict") else "leave it out, or save what it is made of"
-        raise RuntimeError(f"save: got a {type(x).__name__} for {name}; expected tensors, numbers, text, and dicts, lists, "
-                           f"tuples and sets of them; {advice}")
+        advice = "save its state_dict() instead" if hasattr(x, "state_dict") else "leave it out, or save its parts"
+        raise RuntimeError(f"save: got a {type(x).__name__} for {name}; expected tensors, numbers, text, and dicts, "
+                           f"lists, tuples and sets of them; {advice}")
 
     def tensor(self, x: Tensor, name: str) -> Any:
         kind = type(x).__name__.lower()
@@ -80,7 +81,7 @@ class Writer:
 
     def array(self, a: Any) -> int:
         if not isinstance(a, np.ndarray):
-            raise RuntimeError("save: got a tensor within a compiled function; expected one with values; save it outside")
+            raise RuntimeError("save: got a tensor within a compiled function; expected values; save it outside")
         self.found.append(a)
         return len(self.found) - 1
 
@@ -182,7 +183,10 @@ def save(obj: Any, f: Any, pickle_module: Any = None, pickle_protocol: int | Non
     """
     if pickle_module is not None:
         raise RuntimeError("save: got pickle_module; expected none, for no pickle is written; leave it out")
-    writer = Writer(obj)
+    try:
+        writer = Writer(obj)
+    except RecursionError:
+        raise RuntimeError("save: got containers nested too deep; expected some hundreds at most; flatten them") from None
     text = json.dumps({"format": FORMAT, "object": writer.tree, "arrays": writer.arrangement()})
     arrays: dict[str, Any] = {f"memory{i}": a for i, a in enumerate(writer.arrays)}
 
@@ -230,8 +234,8 @@ def load(f: Any, map_location: Any = None, pickle_module: Any = None, *, weights
             raise type(error)(error.errno, f"load: {f}: {error.strerror}; expected a file that torch.save wrote; look "
                                            f"at its name") from None
     if not (hasattr(f, "read") and hasattr(f, "seek")):
-        raise AttributeError(f"load: got a {type(f).__name__} for f; expected a path, or a file that is open for reading "
-                             f"and can seek; write torch.load('model.pt')")
+        raise AttributeError(f"load: got a {type(f).__name__} for f; expected a path, or a file that is open for "
+                             f"reading and can seek; write torch.load('model.pt')")
     return read(f, "the file", map_location is not None)
 
 
@@ -246,12 +250,12 @@ def read(file: Any, name: str, anywhere: bool) -> Any:
                     description = json.loads(bytes(arrays["description"]))
                     if description["format"] == FORMAT:
                         return Reader(description, lambda i: arrays[f"memory{i}"]).root
-                raise RuntimeError(f"load: {name}: its format is {description['format']!r}; expected {FORMAT!r}; load it "
-                                   f"with what wrote it, such as tinytensor.checkpoint")
+                raise RuntimeError(f"load: {name}: its format is {description['format']!r}; expected {FORMAT!r}; load "
+                                   f"it with what wrote it, such as tinytensor.checkpoint")
             inside = [n for n in names if n.endswith("data.pkl")]
             if any(n.endswith("constants.pkl") for n in names):
-                raise RuntimeError(f"load: {name}: this is a TorchScript archive, which holds code; expected tensors; in "
-                                   f"PyTorch save its state_dict()")
+                raise RuntimeError(f"load: {name}: this is a TorchScript archive, which holds code; expected tensors; "
+                                   f"in PyTorch save its state_dict()")
             if len(inside) == 1:
                 return unpickled(archive, inside[0].removesuffix("data.pkl"), name, anywhere)
         raise RuntimeError(f"load: {name}: this zip file is none that torch.save wrote; expected one; look at its name")
@@ -267,9 +271,9 @@ def damaged(file: Any, name: str, error: Exception) -> RuntimeError:
     """What to say of a file that can not be read."""
     file.seek(0)
     if file.read(1) == b"\x80":
-        return RuntimeError(f"load: {name}: this is a pickle, as PyTorch saved before 1.6; expected a zip file; in PyTorch "
-                            f"load and save it again")
-    return RuntimeError(f"load: {name}: this is no file of torch.save, or a damaged one ({type(error).__name__}); expected "
-                        f"one that is whole; take another copy")
+        return RuntimeError(f"load: {name}: this is a pickle, as PyTorch saved before 1.6; expected a zip file; in "
+                            f"PyTorch load and save it again")
+    return RuntimeError(f"load: {name}: this is no file of torch.save, or a damaged one ({type(error).__name__}); "
+                        f"expected one that is whole; take another copy")
 
 

@@ -129,9 +129,10 @@ def test_first_values_draw_nothing():
 
 def test_repr():
     assert repr(nn.BatchNorm1d(3)) == (
-        "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)")
+        "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)")
     assert repr(nn.BatchNorm1d(3, 0, None, False, False, axis=-1, unbiased=True)) == (
-        "BatchNorm1d(3, eps=0, momentum=None, affine=False, track_running_stats=False, axis=-1, unbiased=True)")
+        "BatchNorm1d(3, eps=0, momentum=None, affine=False, bias=False, track_running_stats=False, axis=-1, "
+        "unbiased=True)")
 
 
 # --- LayerNorm and RMSNorm ---
@@ -437,16 +438,16 @@ def test_conv1d_of_pairs_is_the_tree_of_flatten_consecutive():
 def test_conv1d_refuses():
     layer = nn.Conv1d(3, 4, 3, dilation=2, rng=0)
     assert message(ValueError, layer, values(2, 4, 9)) == (
-        "Conv1d: conv1d: x of shape (2, 4, 9) came; expected (N, 3, L), channels before positions; exchange axes with "
-        "x.swapaxes(1, 2), a batch axis comes from x[None]")
+        "Conv1d: conv1d: got x of shape (2, 4, 9); expected (N, 3, L) or (3, L), channels before positions; move the "
+        "channels: np.moveaxis(x, -1, 1)")
     assert message(ValueError, layer, values(2, 3, 4)) == (
-        "Conv1d: conv1d: x of shape (2, 3, 4) came; expected 5 positions and up, as a window spans 5; give longer "
-        "inputs, or padding=1")
-    assert "expected (N, 3, L)" in message(ValueError, layer, values(3, 9))
+        "Conv1d: conv1d: got x of shape (2, 3, 4); expected 5 positions and up along each of the last axes, as a "
+        "window spans 5; give larger inputs, or more padding")
+    assert "expected (N, 3, L)" in message(ValueError, layer, values(2, 9))
     assert "dtype float64 came" in message(TypeError, layer, values(2, 3, 9, dtype=np.float64))
     assert "padding is -1; expected 0 or more" in message(ValueError, nn.Conv1d, 3, 4, 3, padding=-1)
-    assert "padding is 'same'; expected an integer" in message(TypeError, nn.Conv1d, 3, 4, 3, padding="same")
-    assert repr(layer) == "Conv1d(3, 4, kernel_size=3, dilation=2)"
+    assert "expected a stride of 1" in message(ValueError, nn.Conv1d, 3, 4, 3, stride=2, padding="same")
+    assert repr(layer) == "Conv1d(3, 4, kernel_size=(3,), stride=(1,), dilation=(2,))"
     assert layer(values(0, 3, 9)).shape == (0, 4, 5)
 
 

@@ -149,6 +149,37 @@ def overlap_add(x: Any, size: int, axis: int = -1, stride: int = 1, dilation: in
     return np.moveaxis(z, -1, axis)
 
 
+def patches(x: Any, kernel: Any, stride: Any, dilation: Any, windows: Any) -> Any:
+    """Every window over the last axes, (..., *kernel, *windows), element by element."""
+    n, y = len(kernel), np.empty((*x.shape[: x.ndim - len(kernel)], *kernel, *windows), x.dtype)
+    for place in np.ndindex(*kernel, *windows):
+        y[(..., *place)] = x[(..., *[k * d + i * s for k, d, i, s in zip(place[:n], dilation, place[n:], stride,
+                                                                        strict=True)])]
+    return y
+
+
+def rows_of_patches(x: Any, kernel: Any, **sliding: Any) -> Any:
+    """The same with the places of a window in one axis, the first."""
+    z = np.moveaxis(patches(x, kernel, **sliding), range(x.ndim - len(kernel), x.ndim), range(len(kernel)))
+    return z.reshape(-1, *z.shape[len(kernel) :])
+
+
+def patches_added(x: Any, size: Any, kernel: Any, **sliding: Any) -> Any:
+    z = np.zeros((*x.shape[: x.ndim - 2 * len(kernel)], *size), x.dtype)
+    at = patches(np.arange(math.prod(size)).reshape(size), kernel, **sliding)
+    for i in np.ndindex(at.shape):
+        z.reshape(*z.shape[: z.ndim - len(size)], -1)[..., at[i]] += x[(..., *i)]
+    return z
+
+
+def scattered_in_windows(x: Any, which: Any, size: Any, kernel: Any, **sliding: Any) -> Any:
+    places = np.arange(math.prod(kernel)).reshape(*kernel, *(1,) * len(kernel))
+    n = len(kernel)
+    lead, last = x.shape[: x.ndim - n], x.shape[x.ndim - n :]
+    spread = np.where(which.reshape(*lead, *(1,) * n, *last) == places, x.reshape(*lead, *(1,) * n, *last), 0)
+    return patches_added(spread, size, kernel, **sliding)
+
+
 def packed(a: Any, *parts: Any) -> Any:
     return np.concatenate([x.reshape(*a.shape[:-2], math.prod(x.shape[a.ndim - 2 :])) for x in parts], -1)
 
@@ -173,6 +204,16 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
     "overlap_add": overlap_add,
+    "leaky_relu": lambda x, negative_slope=0.01: np.where(x > 0, x, x * negative_slope),
+    "bernoulli_cross_entropy": lambda x, t: -t * np.log(np.clip(x, math.exp(-100), None)) - (1 - t) * np.maximum(
+        np.log(np.maximum(1 - x, 1e-300)), -100),
+    "extract_patches": patches,
+    "add_patches": patches_added,
+    "max_pool": lambda x, **how: rows_of_patches(x, **how).max(0),
+    "sum_pool": lambda x, **how: rows_of_patches(x, dilation=(1,) * len(how["kernel"]), **how).sum(0),
+    "pool_index": lambda x, **how: rows_of_patches(x, **how).argmax(0).astype(np.uint8),
+    "pool_gather": lambda x, which, **how: np.take_along_axis(rows_of_patches(x, **how), which[None], 0)[0],
+    "pool_scatter": scattered_in_windows,
     "rnn": rnn,
     "gru": gru,
     "lstm": lstm,
@@ -211,6 +252,8 @@ X, V, M = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -2.5]]), np.array([3.0, 1.0, 2
 UNLIKE = {  # checks that an op can not pass, and why
     "histogramdd-1-special": "as median, below: the edges are extremes, which equal elements share",
     "overlap_add-shapes": "it refuses windows that an axis of that size does not have",
+    **{f"bernoulli_cross_entropy-{i}-special": "PyTorch's gradient, which is 0 for a certainty that is right"
+       for i in range(2)},
     "pad-9-special": "as median, below, of which it makes the border",
     "partition-2-special": "of equal elements any may stand at a place: the gradient goes to the one that does",
     "intersect1d-0-special": "the gradient goes to the first of equal elements, without which the others are left",

@@ -531,6 +531,13 @@ ENGINE: dict[str, dict[str, Any]] = {
     "measured": {"unbuffered": always},
     "windowed": {"kind": "layout", "view": True, "unbuffered": always},
     "added_up": {"unbuffered": always, "linear": "first"},
+    "in_patches": {"unbuffered": always, "linear": "first"},
+    "patches_added": {"unbuffered": always, "linear": "first"},
+    "largest": {"unbuffered": always},
+    "first_largest": {"unbuffered": always},
+    "picked_in_windows": {"unbuffered": always, "linear": "first"},
+    "placed_in_windows": {"unbuffered": always, "linear": "first"},
+    "summed_in_windows": {"unbuffered": always, "linear": "first"},
     "turned_by_blocks": {"kind": "copy", "out": always, "unbuffered": always},
 }
 KNOWN: dict[Target, Primitive] = {}

@@ -66,8 +66,8 @@ class GPT(nn.Module):
                  dropout: float = 0.0, bias: bool = True, tied: bool = True, dtype: Any = np.float32,
                  rng: Rng = None, noise: Any = None) -> None:
         super().__init__()
-        self.context = nn.layers.size("GPT", "context", context)
-        rng, layers = as_generator(rng), nn.layers.size("GPT", "layers", layers)
+        self.context = nn.arguments.size("GPT", "context", context)
+        rng, layers = as_generator(rng), nn.arguments.size("GPT", "layers", layers)
         self.wte = nn.Embedding(vocabulary, width, dtype, rng)
         self.wpe = nn.Embedding(context, width, dtype, rng)
         self.drop = nn.Dropout(dropout, rng=noise)

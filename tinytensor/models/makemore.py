@@ -14,8 +14,8 @@ import numpy as np
 
 from .. import nn
 from ..nn import functional as F
+from ..nn.arguments import size
 from ..nn.init import Rng
-from ..nn.layers import size
 from ..ops.padding import pad
 from ..random import as_generator
 
@@ -114,7 +114,7 @@ class GatedConv(nn.Module):
         self.join = nn.Conv1d(width, width, 1, dtype=dtype, rng=rng)
 
     def forward(self, x: Any) -> Any:  # (B, C, T)
-        a = self.conv(pad(x, ((0, 0), (0, 0), (self.conv.dilation, 0))))  # (B, 2 C, T): zeros stand before a text
+        a = self.conv(pad(x, ((0, 0), (0, 0), (self.conv.dilation[0], 0))))  # (B, 2 C, T): zeros stand before a text
         value, gate = a[:, : x.shape[1]], a[:, x.shape[1] :]  # (B, C, T)
         return x + self.join(F.tanh(value) * F.sigmoid(gate))
 

@@ -6,19 +6,44 @@ from ..names import Missing as _Missing
 from ..names import elsewhere as _elsewhere
 from . import functional, init
 from .attention import Block, CausalSelfAttention
+from .borders import (
+    CircularPad1d,
+    CircularPad2d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    Upsample,
+    ZeroPad1d,
+    ZeroPad2d,
+)
 from .containers import ModuleList, Sequential
-from .conv import Conv1d
+from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .criteria import (
+    BCELoss,
     BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
     CrossEntropyLoss,
+    GaussianNLLLoss,
+    HingeEmbeddingLoss,
     HuberLoss,
     KLDivLoss,
     L1Loss,
+    MarginRankingLoss,
     MSELoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
     NLLLoss,
+    PoissonNLLLoss,
     SmoothL1Loss,
+    SoftMarginLoss,
+    TripletMarginLoss,
 )
-from .dropout import Dropout
+from .dropout import Dropout, Dropout1d, Dropout2d
+from .images import BatchNorm2d, GroupNorm, InstanceNorm1d, InstanceNorm2d
 from .layers import (
     GELU,
     Embedding,
@@ -35,14 +60,54 @@ from .layers import (
 )
 from .module import Module, Parameter
 from .multihead import MultiheadAttention
+from .nonlinear import (
+    CELU,
+    ELU,
+    GLU,
+    SELU,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyReLU,
+    LogSigmoid,
+    Mish,
+    PReLU,
+    ReLU6,
+    Softmin,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Tanhshrink,
+    Threshold,
+)
 from .norm import BatchNorm1d, LayerNorm, RMSNorm, fold_batchnorm
+from .pools import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    MaxPool1d,
+    MaxPool2d,
+)
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
-__all__ = ["GELU", "GRU", "LSTM", "RNN", "BCEWithLogitsLoss", "BatchNorm1d", "Block", "CausalSelfAttention", "Conv1d",
-           "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "FlattenConsecutive", "GRUCell", "HuberLoss",
-           "Identity", "KLDivLoss", "L1Loss", "LSTMCell", "LayerNorm", "Linear", "LogSoftmax", "MSELoss", "Module",
-           "ModuleList", "MultiheadAttention", "NLLLoss", "Parameter", "RMSNorm", "RNNCell", "ReLU", "Sequential",
-           "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Tanh", "fold_batchnorm", "functional", "init"]
+__all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d",
+           "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AvgPool1d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss",
+           "BatchNorm1d", "BatchNorm2d", "Block", "CausalSelfAttention", "CircularPad1d", "CircularPad2d",
+           "ConstantPad1d", "ConstantPad2d", "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d",
+           "CosineEmbeddingLoss", "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d", "Embedding", "Flatten",
+           "FlattenConsecutive", "GRUCell", "GaussianNLLLoss", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish",
+           "Hardtanh", "HingeEmbeddingLoss", "HuberLoss", "Identity", "InstanceNorm1d", "InstanceNorm2d", "KLDivLoss",
+           "L1Loss", "LSTMCell", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax", "MSELoss",
+           "MarginRankingLoss", "MaxPool1d", "MaxPool2d", "Mish", "Module", "ModuleList", "MultiLabelMarginLoss",
+           "MultiLabelSoftMarginLoss", "MultiMarginLoss", "MultiheadAttention", "NLLLoss", "PReLU", "Parameter",
+           "PoissonNLLLoss", "RMSNorm", "RNNCell", "ReLU", "ReLU6", "ReflectionPad1d", "ReflectionPad2d",
+           "ReplicationPad1d", "ReplicationPad2d", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "SoftMarginLoss",
+           "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
+           "TripletMarginLoss", "Upsample", "ZeroPad1d", "ZeroPad2d", "fold_batchnorm", "functional", "init"]
 
 
 def __getattr__(name: str) -> Any:

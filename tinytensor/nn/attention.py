@@ -14,8 +14,9 @@ from ..core import Array
 from ..ops.attention import attention, headed
 from ..ops.fused import softmax
 from . import init
+from .arguments import size
 from .dropout import Dropout, dropout_mask
-from .layers import GELU, Linear, size
+from .layers import GELU, Linear
 from .module import Module
 from .norm import LayerNorm
 

@@ -1,6 +1,7 @@
 """The losses as modules, with PyTorch's names, defaults and buffers.
 
-They compute nothing themselves: each calls its function in `losses.py`, which says what it is.
+They compute nothing themselves: each calls its function in `losses.py`, `likelihoods.py` or `margins.py`, which says
+what it is.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import as_array
-from . import losses
+from . import likelihoods, losses, margins
 from .module import Module
 
 
@@ -109,3 +110,121 @@ class CrossEntropyLoss(Loss):
     def forward(self, logits: Any, targets: Any) -> Any:
         return losses.cross_entropy(logits, targets, self.reduction, weight=self.weight, ignore_index=self.ignore_index,
                                     label_smoothing=self.label_smoothing)
+
+
+# --- of rankings, margins and distributions ---
+
+
+class BCELoss(Loss):
+    """`functional.binary_cross_entropy` as a module."""
+
+    weight: Any
+
+    def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
+        super().__init__(reduction, weight=weight)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return likelihoods.binary_cross_entropy(input, target, self.reduction, weight=self.weight)
+
+
+class SoftMarginLoss(Loss):
+    """`functional.soft_margin_loss` as a module."""
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return likelihoods.soft_margin_loss(input, target, self.reduction)
+
+
+class MultiLabelSoftMarginLoss(Loss):
+    """`functional.multilabel_soft_margin_loss` as a module."""
+
+    weight: Any
+
+    def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
+        super().__init__(reduction, weight=weight)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return likelihoods.multilabel_soft_margin_loss(input, target, self.reduction, weight=self.weight)
+
+
+class PoissonNLLLoss(Loss):
+    """`functional.poisson_nll_loss` as a module."""
+
+    def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.log_input, self.full, self.eps = log_input, full, eps
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return likelihoods.poisson_nll_loss(input, target, self.log_input, self.full, self.eps, self.reduction)
+
+
+class GaussianNLLLoss(Loss):
+    """`functional.gaussian_nll_loss` as a module."""
+
+    def __init__(self, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.full, self.eps = full, eps
+
+    def forward(self, input: Any, target: Any, var: Any) -> Any:
+        return likelihoods.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
+
+
+class MarginRankingLoss(Loss):
+    """`functional.margin_ranking_loss` as a module."""
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
+        return margins.margin_ranking_loss(input1, input2, target, self.margin, self.reduction)
+
+
+class HingeEmbeddingLoss(Loss):
+    """`functional.hinge_embedding_loss` as a module."""
+
+    def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return margins.hinge_embedding_loss(input, target, self.margin, self.reduction)
+
+
+class CosineEmbeddingLoss(MarginRankingLoss):
+    """`functional.cosine_embedding_loss` as a module."""
+
+    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
+        return margins.cosine_embedding_loss(input1, input2, target, self.margin, self.reduction)
+
+
+class TripletMarginLoss(Loss):
+    """`functional.triplet_margin_loss` as a module."""
+
+    def __init__(self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
+                 reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
+
+    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
+        return margins.triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps, self.swap,
+                                           self.reduction)
+
+
+class MultiMarginLoss(Loss):
+    """`functional.multi_margin_loss` as a module."""
+
+    weight: Any
+
+    def __init__(self, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean") -> None:
+        super().__init__(reduction, weight=weight)
+        self.p, self.margin = p, margin
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return margins.multi_margin_loss(input, target, self.p, self.margin, self.weight, self.reduction)
+
+
+class MultiLabelMarginLoss(Loss):
+    """`functional.multilabel_margin_loss` as a module."""
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return margins.multilabel_margin_loss(input, target, self.reduction)

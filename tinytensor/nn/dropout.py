@@ -106,3 +106,57 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+# --- of whole channels ---
+
+
+def by_channel(name: str, x: Any, p: float, training: bool, rng: Any, axes: int) -> Any:
+    """x with whole channels set to 0; the one before the last `axes` axes are the channels."""
+    if not probability(name, p) or not training:
+        return x
+    x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    if x.ndim not in (axes + 1, axes + 2):
+        raise ValueError(f"{name}: got x of shape {x.shape}; expected (N, C, {'L' if axes == 1 else 'H, W'}), or that "
+                         f"without N; use dropout for single elements")
+    return np.multiply(x, dropout_mask((*x.shape[:-axes], *(1,) * axes), p, x.dtype, rng))
+
+
+def dropout1d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Any:
+    """`dropout` of whole channels of (N, C, L) or (C, L) (Tompson et al. 2014).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.dropout1d(tt.ones(1, 5, 1), rng=42).reshape(5)
+    tensor([2., 2., 2., 2., 0.])
+    """
+    return by_channel("dropout1d", x, p, training, rng, 1)
+
+
+def dropout2d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Any:
+    """`dropout` of whole channels of (N, C, H, W) (Tompson et al. 2014); of three axes, the first two are N and C.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.dropout2d(tt.ones(1, 5, 1, 1), rng=42).reshape(5)
+    tensor([2., 2., 2., 2., 0.])
+    """
+    return by_channel("dropout2d", x, p, training, rng, 1 if np.ndim(x) == 3 else 2)  # as in PyTorch
+
+
+class Dropout1d(Dropout):
+    """`functional.dropout1d` in training; in `eval()`, x itself. Parameters as in `Dropout`."""
+
+    def forward(self, x: Any) -> Any:
+        return dropout1d(x, self.p, self.training, self.rng)
+
+
+class Dropout2d(Dropout):
+    """`functional.dropout2d` in training; in `eval()`, x itself. Parameters as in `Dropout`."""
+
+    def forward(self, x: Any) -> Any:
+        return dropout2d(x, self.p, self.training, self.rng)

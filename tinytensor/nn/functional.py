@@ -17,8 +17,32 @@ from ..ops.activation import gelu, relu, silu
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.fused import check_range, linear, log_softmax, softmax
 from ..ops.fused import embedding as rows_of
+from .activations import (
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    prelu,
+    relu6,
+    softmin,
+    softshrink,
+    threshold,
+)
+from .borders import interpolate, pad
+from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
+from .distances import cosine_similarity, normalize, pairwise_distance
 from .dot_product import scaled_dot_product_attention
-from .dropout import dropout
+from .dropout import dropout, dropout1d, dropout2d
+from .images import batch_norm, group_norm, instance_norm
+from .likelihoods import (
+    binary_cross_entropy,
+    gaussian_nll_loss,
+    multilabel_soft_margin_loss,
+    poisson_nll_loss,
+    soft_margin_loss,
+)
 from .losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -29,10 +53,38 @@ from .losses import (
     nll_loss,
     smooth_l1_loss,
 )
+from .margins import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    triplet_margin_loss,
+)
+from .pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
+from .smooth import celu, elu, logsigmoid, mish, selu, softplus, softsign, tanhshrink
 
-__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "dropout", "embedding", "gelu", "huber_loss", "kl_div",
-           "l1_loss", "layer_norm", "linear", "log_softmax", "mse_loss", "nll_loss", "one_hot", "relu", "rms_norm",
-           "scaled_dot_product_attention", "sigmoid", "silu", "smooth_l1_loss", "softmax", "tanh"]
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
+           "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d",
+           "conv2d", "conv_transpose1d", "conv_transpose2d", "cosine_embedding_loss", "cosine_similarity",
+           "cross_entropy", "dropout", "dropout1d", "dropout2d", "elu", "embedding", "fold", "gaussian_nll_loss",
+           "gelu", "glu", "group_norm", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding_loss",
+           "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
+           "log_softmax", "logsigmoid", "margin_ranking_loss", "max_pool1d", "max_pool2d", "mish", "mse_loss",
+           "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "normalize",
+           "one_hot", "pad", "pairwise_distance", "poisson_nll_loss", "prelu", "relu", "relu6", "rms_norm",
+           "scaled_dot_product_attention", "selu", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax",
+           "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "triplet_margin_loss",
+           "unfold"]
 
 
 def embedding(indices: Any, weight: Any) -> Any:

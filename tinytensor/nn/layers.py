@@ -11,29 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor
 from ..random import as_generator
 from . import functional as F
 from . import init
+from .arguments import dtype_error, size
 from .module import Module, Parameter
-
-
-def size(layer: str, name: str, value: Any, least: int = 1) -> int:
-    """A size that a layer was given: an integer, not below the least."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{layer}: {name} is {value!r}; expected an integer; convert it with int(), divide with //")
-    if index(value) < least:
-        raise ValueError(f"{layer}: {name} is {value!r}; expected {least} or more; check how the size was computed")
-    return index(value)
-
-
-def dtype_error(layer: str, x: Any, weight: Tensor) -> TypeError:
-    """What is wrong with an input of another dtype than the weight's: the product would silently become float64."""
-    dtype = getattr(x, "dtype", None)
-    came = f"a {type(x).__name__}" if dtype is None else f"dtype {dtype}"
-    advice = "make it a tensor: tt.tensor(x)" if dtype is None else f"convert it: x.astype(np.{weight.dtype})"
-    also = f", or the model: model.astype(np.{dtype})" if dtype is not None and dtype.kind == "f" else ""
-    return TypeError(f"{layer}: {came} came as input; expected {weight.dtype}, as the weights have; {advice}{also}")
 
 
 class Linear(Module):

@@ -12,9 +12,10 @@ import numpy as np
 from ..random import as_generator
 from . import functional as F
 from . import init
+from .arguments import dtype_error, size
 from .dot_product import additive, attend
 from .dropout import probability
-from .layers import Linear, dtype_error, size
+from .layers import Linear
 from .module import Module, Parameter
 
 

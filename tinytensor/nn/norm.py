@@ -12,8 +12,9 @@ import numpy as np
 
 from ..ops.norm import batch_norm
 from . import functional as F
+from .arguments import dtype_error, size
 from .containers import Sequential
-from .layers import Linear, dtype_error, size
+from .layers import Linear
 from .module import Module, Parameter
 
 M = TypeVar("M", bound=Module)
@@ -33,8 +34,8 @@ class BatchNorm1d(Module):
         Added to the variance.
     momentum : float or None
         The weight of a batch's statistics in the running ones; None for the mean over all batches so far.
-    affine : bool
-        Whether there are `weight` and `bias`.
+    affine, bias : bool
+        Whether there are `weight` and `bias`; without the first, there is none of them.
     track_running_stats : bool
         Whether running statistics are kept; without them, `eval()` normalises over the batch too.
     axis : int
@@ -74,7 +75,7 @@ class BatchNorm1d(Module):
     num_batches_tracked: Any
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, *, axis: int = 1, unbiased: bool = False,
+                 track_running_stats: bool = True, *, axis: int = 1, unbiased: bool = False, bias: bool = True,
                  dtype: Any = np.float32) -> None:
         super().__init__()
         self.num_features = size("BatchNorm1d", "num_features", num_features)
@@ -83,7 +84,7 @@ class BatchNorm1d(Module):
                              f"np.moveaxis(x, {axis!r}, 1)")
         self.eps, self.momentum, self.axis, self.unbiased = eps, momentum, axis, unbiased
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, dtype)) if affine and bias else None
         self.register_buffer("running_mean", np.zeros(num_features, dtype) if track_running_stats else None)
         self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.array(0) if track_running_stats else None)
@@ -128,7 +129,7 @@ class BatchNorm1d(Module):
     def extra_repr(self) -> str:
         extra = (f", axis={self.axis}" if self.axis != 1 else "") + (", unbiased=True" if self.unbiased else "")
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.weight is not None}, "
-                f"track_running_stats={self.running_mean is not None}{extra}")
+                f"bias={self.bias is not None}, track_running_stats={self.running_mean is not None}{extra}")
 
 
 # --- over the last axes ---

@@ -16,9 +16,9 @@ from ..ops import recurrent as ops
 from ..random import as_generator
 from . import functional as F
 from . import init
+from .arguments import dtype_error, size
 from .dropout import dropout as dropped
 from .dropout import probability
-from .layers import dtype_error, size
 from .module import Module, Parameter
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}

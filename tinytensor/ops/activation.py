@@ -87,6 +87,21 @@ def relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
+@op(lambda g, y, x, *, negative_slope: np.where(x > 0, g, g * negative_slope), samples=(S((2, 3)), S(()),
+    S((2, 3), negative_slope=-2.0)))
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+    """x above 0, elsewhere negative_slope * x, elementwise (Maas et al. 2013). The gradient at 0 is negative_slope.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.leaky_relu(tt.tensor([-1.0, 0.0, 2.0]), 0.1)
+    tensor([-0.1,  0. ,  2. ])
+    """
+    low = x * negative_slope
+    return np.maximum(x, low) if 0 <= negative_slope <= 1 else np.where(x > 0, x, low)
+
+
 @op(lambda g, y, x, *, extras: g * (extras + y * (1 - extras)), method=True, definition=lambda x: x * sigmoid(x),
     samples=(S((2, 3)), S(())))
 def silu(x: Any) -> Any:

@@ -8,6 +8,32 @@ from typing import Any
 
 from ..names import Missing as _Missing
 from ..names import refusal as _refusal
+
+    asking,
+    casting,
+    creation,
+    cuda,
+    elementwise,
+    gathering,
+    gradients,
+    index,
+    joining,
+    legacy,
+    limits,
+    linalg,
+    operators,
+    order,
+    parts,
+    random,
+    ranges,
+    reduce,
+    return_types,
+    selecting,
+    shape,
+    special,
+    turning,
+)
+from . import (
 from . import creation, cuda, gradients, index, linalg, operators, order, random, reduce, return_types
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
@@ -34,7 +60,7 @@ globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
-LATER = ("autograd", "func", "nn", "optim", "special", "testing", "utils")  # loaded when first named
+LATER = ("autograd", "func", "nn", "optim", "testing", "utils")  # loaded when first named
 
 
 def __getattr__(name: str) -> Any:
@@ -44,4 +70,5 @@ def __getattr__(name: str) -> Any:
         import_module(f"{__name__}.compiling")
         globals()[name] = FUNCTIONS[name]
         return FUNCTIONS[name]
+    raise _Missing(_refusal, "torch", name, globals)
     raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER])

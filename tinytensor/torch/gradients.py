@@ -22,7 +22,7 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
              inputs: Any = None) -> None:
     """Add the gradient of this tensor to `grad` of every leaf that it depends on."""
     node = self.node
-    check(node)
+    check(node, create_graph)
     if node.op is not None and node.op is not RELEASED:
         self.note = self.backward_name()
     keep = create_graph if retain_graph is None else retain_graph
@@ -168,7 +168,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     given = grad_outputs if grad_outputs is None or isinstance(grad_outputs, list | tuple) else [grad_outputs]
     for y in ys:
-        check(y.node)
+        check(y.node, create_graph)
     nodes = [x.node for x in xs]
     try:
         found = autograd.grad([y.node for y in ys], nodes, None if given is None else [unwrap(g) for g in given],

@@ -1,4 +1,7 @@
-"""Indexing as PyTorch means it: ``x[i]`` is a view where NumPy's is one, and ``x[i] = v`` is seen by gradients."""
+"""Indexing as PyTorch means it: ``x[i]`` is a view where NumPy's is one, and ``x[i] = v`` is seen by gradients.
+
+The functions that index by name (`gather`, `index_add`, ...) are in `gathering.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,85 +14,158 @@ from ..core import Tensor as Node
 from ..core import TracerBase
 from .dtypes import of
 from .tensor import Tensor, wrap
-from .writing import as_view, become, note, records, refuse_leaf
+from .writing import as_view, become, enters_graph, note, separate
 
 BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
+WHOLE = slice(None)
 
 
 def plain(i: Any) -> tuple[Any, bool]:
     """One part of an index as NumPy takes it, and whether it gives a view."""
     if isinstance(i, Tensor):
-        i = i.node.data
-        if i.dtype.kind in "iu" and not i.ndim and not isinstance(i, TracerBase):
-            return i.item(), True
-        if i.dtype == np.uint8:
-            i = i.astype(np.bool_)
-        elif i.dtype.kind not in "iub":
-            raise IndexError(f"index: tensors used as indices must be long, int, byte or bool tensors; got "
-                             f"{of(i.dtype)}; convert it: i.long()")
-        return i, False
-    if isinstance(i, bool) or not isinstance(i, BASIC):
+        return of_tensor(i)
+    if isinstance(i, bool | np.bool_) or not isinstance(i, BASIC):
+        if isinstance(i, bool | np.bool_):
+            return bool(i), False
         if isinstance(i, range):
             i = list(i)
-        if isinstance(i, list):
-            i = np.array([plain(j)[0] for j in i]) if i else np.zeros(0, np.int64)
-        if not isinstance(i, bool | np.ndarray | np.bool_):
+        if isinstance(i, list | tuple):
+            i = listed(i)
+        if isinstance(i, float):
+            raise IndexError(f"index: only integers, slices, ellipsis, None and long or bool tensors are valid indices; "
+                             f"got {i}; convert with int(), divide with //")
+        if not isinstance(i, np.ndarray):
             raise TypeError(f"index: got a {type(i).__name__}; expected integers, slices, lists or tensors; convert "
                             f"it: int(i), torch.tensor(i)")
-        return i, False
-    if isinstance(i, slice) and i.step is not None and not int(i.step) > 0:
-        raise ValueError(f"index: step must be greater than zero; got {i.step}; use x.flip(0)")
+        return of_tensor(wrap(Node(i)))
+    if isinstance(i, slice):
+        if i.step is not None and not int(i.step) > 0:
+            raise ValueError(f"index: step must be greater than zero; got {i.step}; use x.flip(0)")
+        for bound in (i.start, i.stop, i.step):
+            if bound is not None and not hasattr(bound, "__index__"):
+                raise TypeError(f"index: slice indices must be integers or None or have an __index__ method; got a "
+                                f"{type(bound).__name__}; convert with int(), divide with //")
+        if isinstance(i.start, Tensor) or isinstance(i.stop, Tensor):
+            i = slice(*[b.__index__() if isinstance(b, Tensor) else b for b in (i.start, i.stop, i.step)])
     return i, True
 
 
-def indices(x: Tensor, index: Any) -> tuple[Any, bool]:
-    """The whole index as NumPy takes it, and whether it gives a view."""
-    kind = type(index)
-    if kind is tuple:
-        parts = [plain(i) for i in index]
-        basic = all(view for _, view in parts)
-        found = tuple([i for i, _ in parts])
-        if basic and not any(i is Ellipsis for i in found):
-            found = (*found, Ellipsis)  # subtle: so that one element is a view, too
-        return found, basic
-    found, basic = plain(index)
-    return ((found, Ellipsis) if basic and found is not Ellipsis else found), basic
+def of_tensor(x: Tensor) -> tuple[Any, bool]:
+    """A tensor as an index: one integer, places, or a mask."""
+    i = x.node.data
+    if i.dtype.kind in "iu" and i.dtype.itemsize in (4, 8, 2, 1) and not i.ndim and not isinstance(i, TracerBase):
+        if i.dtype != np.uint8:
+            return i.item(), True
+    if i.dtype == np.uint8:
+        i = i.astype(np.bool_)
+    elif i.dtype.kind == "b":
+        pass
+    elif i.dtype.kind != "i" or i.dtype.itemsize < 4:
+        raise IndexError(f"index: tensors used as indices must be long, int, byte or bool tensors; got "
+                         f"{of(i.dtype)}; convert it: i.long()")
+    return i, False
+
+
+def listed(i: Any) -> Any:
+    """The array of a list of integers or booleans."""
+    if not all(isinstance(j, int | np.integer | np.bool_) for j in i):
+        raise IndexError(f"index: got a {type(i).__name__} with more than integers in it, {i!r}, of which PyTorch makes "
+                         f"an index for each axis, and will not in the future; expected integers; write x[i, j] for "
+                         f"several axes, x[torch.tensor(i)] for one")
+    return np.array(i) if i else np.zeros(0, np.int64)
+
+
+def indices(x: Tensor, index: Any) -> tuple[Any, Any]:
+    """The index as NumPy takes it, in two steps: one that gives a view, and one that copies; either may be None.
+
+    Subtle: to NumPy an integer beside an array is an array, too, so that ``x[0, :, i]`` puts the axis of i first.
+    """
+    if type(index) is not tuple:
+        found, basic = plain(index)
+        return ((found, Ellipsis) if found is not Ellipsis else found, None) if basic else (None, found)
+    parts = [plain(i) for i in index]
+    found = [i for i, _ in parts]
+    if all(basic for _, basic in parts):
+        if not any(i is Ellipsis for i in found):
+            found.append(Ellipsis)  # subtle: so that one element is a view, too
+        return tuple(found), None
+    if not any(basic and (isinstance(i, int | np.integer) or i is None) for i, basic in parts):
+        return None, tuple(found)
+    first: list[Any] = []
+    second: list[Any] = []
+    for i, basic in parts:
+        if basic:
+            first.append(i)
+            if not isinstance(i, int | np.integer):
+                second.append(i if i is Ellipsis else WHOLE)
+        elif isinstance(i, bool):
+            second.append(i)
+        else:
+            first += [WHOLE] * (i.ndim if i.dtype == np.bool_ else 1)
+            second.append(i)
+    return tuple(first), tuple(second)
 
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """``x[index]``: a view for integers, slices and None, else a copy."""
     node = self.node
-    found, view = indices(self, index)
+    view, copy = indices(self, index)
     try:
-        if view:
-            return as_view(self, ops.getitem(node, found))
-        if type(found) is not tuple and getattr(found, "dtype", None) == np.int64:
-            return wrap(ops.take(node, found, 0))
-        return wrap(ops.getitem(node, found))
+        if view is not None:
+            if type(view) is tuple and not node.data.ndim and isinstance(view[0], int | np.integer):
+                raise IndexError("invalid index of a 0-dim tensor; use x.item() for the number")
+            node = ops.getitem(node, view)
+            if copy is None:
+                return as_view(self, node)
+        if type(copy) is not tuple and getattr(copy, "dtype", None) == np.int64:
+            y = wrap(ops.take(node, copy, 0))
+            if y.node.op is not None:
+                y.note = "IndexBackward0"
+            return y
+        return wrap(ops.getitem(node, copy))
     except IndexError as error:
-        raise IndexError(f"index: {error}; the tensor has shape {[*node.data.shape]}") from None
+        raise IndexError(f"index: {str(error).removeprefix('getitem: ').removeprefix('take: ')}; the tensor has shape "
+                         f"{[*self.node.data.shape]}") from None
+
+
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``x[index] = value``, in place; gradients flow to the value, and not to what it replaces."""
-    node = self.node
-    found, _ = indices(self, index)
+    view, copy = indices(self, index)
+    put(self, view, copy, value)
+
+
+def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
+    """Write a value at an index that `indices` gave."""
+    node = x.node
     value = value.node if isinstance(value, Tensor) else value
-    array = value.data if isinstance(value, Node) else value
+    if value is None or isinstance(value, str | list | tuple | np.ndarray):
+        raise TypeError(f"index: can't assign a {type(value).__name__} to a tensor; expected a tensor or a number; "
+                        f"write torch.tensor(value)")
     try:
-        if records(node, value):
-            refuse_leaf(self)
+        if enters_graph(x, value):
+            if view is not None and copy is not None:
+                return put(as_view(x, ops.getitem(node, view)), None, copy, value)
             if not isinstance(value, Node):
                 value = np.asarray(value, node.data.dtype)
             elif value.data.dtype != node.data.dtype:
-                value = value.astype(node.data.dtype)
-            become(self, ops.index_put(node, value, found))
-        else:
-            node.data[found] = array
-            note(node.data)
+                value = value.astype(node.data.dtype)  # type: ignore[attr-defined]
+            become(x, ops.index_put(node, value, view if copy is None else copy))
+            return None
+        array = node.data
+        if type(array) is np.ndarray:
+            separate("index", array)
+        if view is not None and copy is not None:
+            array = array[view]
+        array[view if copy is None else copy] = value.data if isinstance(value, Node) else value
+        note(node.data)
+        return None
+    except IndexError as error:
+        raise IndexError(f"index: {error}; the tensor has shape {[*node.data.shape]}") from None
     except ValueError as error:
-        raise RuntimeError(f"index: {error}; expected a value that broadcasts to what x[index] shows; reshape "
-                           f"it") from None
+        raise RuntimeError(f"index: shape mismatch: {error}; expected a value that broadcasts to what x[index] shows; "
+                           f"reshape it") from None
 
 
 setattr(Tensor, "__getitem__", getitem)

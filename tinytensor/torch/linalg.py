@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import linalg, ops
 from ..core import Tensor as Node
+from ..names import Missing, refusal
 from . import return_types
 from .dtypes import numpy_dtype, of
 from .offer import offer
@@ -384,4 +385,4 @@ globals().update(LINALG)
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"torch.linalg has no attribute {name!r}")
+    raise Missing(refusal, "linalg", name, lambda: LINALG)

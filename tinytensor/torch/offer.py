@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import CO_VARKEYWORDS
+from inspect import CO_VARKEYWORDS, unwrap
 from typing import Any, TypeVar
 
 from .dtypes import on_cpu
 from .tensor import Tensor
-from .writing import assign
+from .writing import apart, assign
 
 F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # what `torch` offers, by name
@@ -45,7 +45,7 @@ def offer(*names: str, function: bool = True, method: bool = False, in_place: bo
             if method:
                 setattr(Tensor, name, call)
             if in_place:
-                setattr(Tensor, f"{name}_", written(f, name))
+                setattr(Tensor, f"{name}_", written(f, name, note))
         return call  # type: ignore[return-value]
 
     return define
@@ -53,7 +53,7 @@ def offer(*names: str, function: bool = True, method: bool = False, in_place: bo
 
 def keywords(f: Callable[..., Any]) -> tuple[frozenset[str], bool]:
     """The names of a function's parameters, and whether it takes any other keyword; quicker than its signature."""
-    code = f.__code__
+    code = unwrap(f).__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return frozenset(names), bool(code.co_flags & CO_VARKEYWORDS)
 
@@ -67,7 +67,7 @@ def called(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., An
         if kwargs and not anything and not kwargs.keys() <= known:
             kwargs = spelled(name, known, kwargs)
         y = f(*args, **kwargs)
-        if note and type(y) is Tensor and y.node.op is not None:
+        if note and type(y) is Tensor and y.node.op is not None and not hasattr(y, "note"):
             y.note = f"{note}Backward0"
         return y
 
@@ -95,15 +95,19 @@ def spelled(name: str, known: frozenset[str], kwargs: dict[str, Any]) -> dict[st
     return found
 
 
-def written(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+def written(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., Any]:
     """The method that writes what the function gives into its first argument."""
     known, _ = keywords(f)
 
     def write(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if kwargs and not kwargs.keys() <= known:
             kwargs = spelled(f"{name}_", known, kwargs)
+        args, kwargs = tuple([apart(self, x) for x in args]), {key: apart(self, x) for key, x in kwargs.items()}
         others = [x.node for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
-        return assign(f"{name}_", self, lambda node: f(faced(self, node), *args, **kwargs).node, *others)
+        assign(f"{name}_", self, lambda node: f(faced(self, node), *args, **kwargs).node, *others)
+        if note and self.node.op is not None:
+            self.note = f"{note}Backward0"
+        return self
 
     write.__name__ = write.__qualname__ = f"{name}_"
     write.__doc__ = f"As `torch.{name}`, in place."

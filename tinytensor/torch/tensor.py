@@ -19,7 +19,11 @@ from .dtypes import CPU, OF, Size, default, dtype, of, on_cpu, shape_of
 from .printing import tensor_text
 
 new = object.__new__
+<<<<<<< HEAD
+UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
+=======
 UNSET = ("base", "views", "note")  # slots that are not set on most tensors
+>>>>>>> names
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
 
@@ -62,7 +66,11 @@ class Tensor:
         on_cpu(device)
         if len(given) == 1 and isinstance(given[0], Tensor):
             return wrap(given[0].detach().node)
-        if len(given) == 1 and not hasattr(given[0], "__index__") and type(given[0]) is not Size:
+        if len(given) == 1 and isinstance(given[0], float):
+            raise TypeError(f"Tensor: data must be a sequence; got {given[0]}; expected sizes, or a list of numbers; "
+                            f"write torch.tensor({given[0]})")
+        if len(given) == 1 and not isinstance(given[0], int | Size) and not (
+                hasattr(given[0], "__index__") and not hasattr(given[0], "ndim")):
             return wrap(Node(np.array(given[0], default[0].numpy)))
         return wrap(Node(np.zeros(shape_of(given) if given else (0,), default[0].numpy)))
 
@@ -154,10 +162,6 @@ class Tensor:
     def data(self) -> Tensor:
         """The values, as a tensor that shares memory and records nothing."""
         return of_array(self.node.data)
-
-    @data.setter
-    def data(self, value: Tensor) -> None:
-        self.node.data = value.node.data
 
     def detach(self) -> Tensor:
         """The values, as a tensor that shares memory and takes no gradient."""
@@ -253,6 +257,12 @@ class Tensor:
             memo[id(self)] = other
         return memo[id(self)]  # type: ignore[no-any-return]
 
+    if not TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any:
+            if name in UNSET:
+                raise AttributeError(name)
+            raise Missing(refusal, "Tensor", name, lambda: dir(type(self)))
+
     def __reduce__(self) -> Any:
         return rebuilt, (type(self), self.node.data, self.node.needs and self.node.op is None)
 
@@ -261,8 +271,12 @@ class Tensor:
 
 def owner(a: Any) -> Any:
     """The array whose memory an array shows."""
-    while type(a.base) is np.ndarray:
-        a = a.base
+    while (base := a.base) is not None:
+        if type(base) is not np.ndarray:
+            base = getattr(base, "base", None)  # subtle: `as_strided` puts an object of its own in between
+            if type(base) is not np.ndarray:
+                break
+        a = base
     return a
 
 
@@ -283,7 +297,8 @@ def wrap(node: Any) -> Tensor:
     """PyTorch's face of a tensor of the engine."""
     t: Tensor = new(Tensor)
     t.node = node
-    node.stamp = clock[0]
+    if node.op is None or not hasattr(node, "stamp"):  # subtle: the stamp of what was saved earlier stays
+        node.stamp = clock[0]
     return t
 
 

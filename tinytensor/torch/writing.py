@@ -8,16 +8,19 @@ larger. That harms only if the node's rule reads it.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..core import Op, ndarray, tracing
+from ..apply import PUBLIC
+from ..core import NO_PARAMS, Op, TracerBase, ndarray, new, tracing
 from ..core import Tensor as Node
 from ..modes import paused, state
+from ..modes import recording as recorded
 from ..ops import index_put, positive
 from .dtypes import RANK, of
 from .tensor import Tensor, clock, owner, wrap
@@ -65,7 +68,7 @@ def stale(a: Any, stamp: int) -> bool:
     return found is not None and found.last > stamp
 
 
-def check(root: Node) -> None:
+def check(root: Node, create_graph: bool = False) -> None:
     """Raise if the backward pass would read what was written into after it was saved."""
     if not written:
         return
@@ -74,52 +77,69 @@ def check(root: Node) -> None:
     while waiting:
         node, stamp = waiting.pop()
         if stamp < now:
-            look(node, stamp)
+            look(node, stamp, create_graph)
         for x in node.inputs:
             if x is not None and x.op is not None and id(x) not in seen:
                 seen.add(id(x))
                 waiting.append((x, getattr(x, "stamp", stamp)))
 
 
-def look(node: Any, stamp: int) -> None:
+def look(node: Any, stamp: int, create_graph: bool) -> None:
     """Raise if a rule of a node reads an array that is stale."""
-    places = [i for i, a in enumerate(node.saved) if stale(a, stamp)]
-    if stale(node.data, stamp):
-        places.append(-1)
-    for place in places:
-        for i, x in enumerate(node.inputs):
-            if x is not None and reads(node.op, i, place, len(node.saved)):
-                a = node.data if place < 0 else node.saved[place]
-                known = written[id(owner(a))]
-                what = "the output" if place < 0 else f"input {place}"
-                raise RuntimeError(
-                    f"backward: one of the variables needed for gradient computation has been modified by an inplace "
-                    f"operation: {what} of {node.op.name}, {of(a.dtype)} {[*a.shape]}, is at version {known.count}; "
-                    f"expected it as it was; write into a copy, x.clone(), or give the result a new name")
+    op, count = node.op, len(node.saved)
+    for place, a in enumerate((*node.saved, node.data)):
+        if stale(a, stamp):
+            place = place if place < count else -1
+            if (create_graph and op.definition is not None) or any(
+                    x is not None and reads(op, i, place, count) for i, x in enumerate(node.inputs)):
+                raise changed("the output" if place < 0 else f"input {place}", op, a)
+    for a in arrays_in(node.params):
+        if stale(a, stamp):
+            raise changed("an index", op, a)
+
+
+def arrays_in(x: Any) -> Iterator[Any]:
+    """The arrays in nested parameters: indices, most of all."""
+    if type(x) is ndarray:
+        yield x
+    elif type(x) is tuple or type(x) is list:
+        for part in x:
+            yield from arrays_in(part)
+    elif type(x) is dict:
+        for part in x.values():
+            yield from arrays_in(part)
+
+
+def changed(what: str, op: Op, a: Any) -> RuntimeError:
+    """The error for what was written into, and is needed as it was."""
+    return RuntimeError(
+        f"backward: one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"{what} of {op.name}, {of(a.dtype)} {[*a.shape]}, is at version {written[id(owner(a))].count}; expected it as "
+        f"it was; write into a copy, x.clone(), or give the result a new name")
 
 
 @cache
 def reads(op: Op, i: int, place: int, count: int) -> bool:
     """Whether the rule of input number `i` reads the input at a place, or, for -1, the output: found by trying.
 
-    The op's own samples are computed, and again with other values at that place; if any gradient differs, it reads.
+    The op's own samples are computed, and their rules again with other values at that place; if any gradient differs,
+    or the rule can't do with them, it reads.
     """
+    if op.forward is positive:  # what was written in place
+        return False
     tried, rng = 0, np.random.default_rng(0)
     for sample in op.samples:
-        arrays = [rng.uniform(0.3, 2, a) if isinstance(a, tuple) else a for a in sample.inputs]
-        arrays = list(arrays[0]) if len(arrays) == 1 and isinstance(arrays[0], list) else arrays
-        if max(i, place) >= len(arrays):
-            continue
         try:
-            params = sample.params
-            y = op.forward(*arrays, **params)
-            if type(y) is tuple:
-                y, params = y[0], {**params, "extras": y[1]}
-            g, rule = rng.uniform(1, 2, np.shape(y)), list(zip(range(len(arrays)), op.rules, strict=False))[i][1]
-            values = [y if place < 0 else arrays[place]]
-            values += [np.full_like(values[0], v) for v in (-1.5, 0, 0.4, 3, np.nan)]
-            found = [rule(g, v if place < 0 else y, *[v if n == place else a for n, a in enumerate(arrays)], **params)
-                     for v in values]
+            node = computed(op, sample, rng)
+            n = len(node.saved)
+            k, at = (i, place) if n == count else (0, place if place < 0 else int(place != i))  # of any number
+            if k >= n or at >= n or node.op is not op:
+                continue
+            rule = next(rule for m, rule in enumerate(op.rules) if m == k)
+            y, arrays, g = node.data, node.saved, rng.uniform(1, 2, node.data.shape)
+            old = y if at < 0 else arrays[at]
+            found = [rule(g, v if at < 0 else y, *[v if m == at else a for m, a in enumerate(arrays)], **node.params)
+                     for v in (old, *(np.full_like(old, v) for v in (-1.5, 0, 0.4, 3, np.nan)))]
         except Exception:
             return True
         tried += 1
@@ -128,13 +148,30 @@ def reads(op: Op, i: int, place: int, count: int) -> bool:
     return not tried
 
 
+def computed(op: Op, sample: Any, rng: Any) -> Any:
+    """The node of one of an op's samples."""
+    def given(x: Any) -> Any:
+        if isinstance(x, list):
+            return [given(part) for part in x]
+        a = rng.uniform(0.3, 2, x) if isinstance(x, tuple) else np.asarray(x)
+        return Node(a, a.dtype.kind == "f")
+
+    with recorded(True), np.errstate(all="ignore"):
+        inputs = [given(x) for x in sample.inputs]
+        function = PUBLIC[op.name]
+        try:
+            return function(*inputs, **sample.params)
+        except TypeError:
+            return function(inputs, **sample.params)
+
+
 # --- views ---
 
 
 def as_view(x: Tensor, node: Node) -> Tensor:
     """A tensor that shows the memory of another: each sees what is written into the other."""
     t = wrap(node)
-    if tracing or not (node.data.base is not None and owner(node.data) is owner(x.node.data)):
+    if not tracing and not (node.data.base is not None and owner(node.data) is owner(x.node.data)):
         return t
     t.base = base = getattr(x, "base", x)
     try:
@@ -149,24 +186,50 @@ def as_view(x: Tensor, node: Node) -> Tensor:
 
 def places(base: Any, view: Any) -> Any:
     """For each element of a view, its number among those of its base."""
+    for trace in tracing:
+        if trace.thread == get_ident():
+            raise trace.refusal("a tensor is written into that has views, or is one, where gradients flow",
+                                "writes into tensors without views", "write x = x + ... for a new tensor")
     numbers = np.empty_like(base, np.int64)
     numbers[...] = np.arange(base.size).reshape(base.shape)
-    if [s * base.itemsize for s in numbers.strides] != [s * numbers.itemsize for s in base.strides] or (
-            view.dtype != base.dtype):
+    gaps = any(n > 1 and s * base.itemsize != z * numbers.itemsize
+               for n, s, z in zip(base.shape, numbers.strides, base.strides, strict=True))
+    if gaps or view.dtype != base.dtype:
         raise RuntimeError("in place: got a view of memory with gaps, or of another dtype, through which a gradient "
                            "would flow; expected a view of a contiguous tensor; write into a copy, x.clone()")
     start = (view.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // base.itemsize
     flat = as_strided(numbers, (base.size,), (numbers.itemsize,))
+    if not view.size:
+        return np.zeros(view.shape, np.int64)
     return as_strided(flat[start:], view.shape, [s // base.itemsize * numbers.itemsize for s in view.strides])
 
 
-def renew(base: Tensor) -> None:
-    """Let all views of a tensor follow its graph, which has changed."""
+def following(base: Tensor) -> list[tuple[Tensor, Any]]:
+    """The views that still show the memory of a tensor, with their places in it."""
+    found = []
     for ref in getattr(base, "views", ()):
-        if (view := ref()) is not None:
-            array = view.node.data
-            view.node = node = base.node.reshape(-1)[places(base.node.data, array)]
-            node.data, node.stamp = array, clock[0]
+        view = ref()
+        if view is None or not shows(base, view):
+            continue
+        if view.node.needs and view.node.op is None:
+            raise RuntimeError("in place: got a tensor of which a view is a leaf that requires grad; expected a write "
+                               "that changes no leaf; detach() the view before it requires grad")
+        found.append((view, places(base.node.data, view.node.data)))
+    return found
+
+
+def shows(base: Tensor, view: Tensor) -> bool:
+    """Whether a view still shows its base's memory: `x.data = ...` gives either memory of its own."""
+    a, b = base.node.data, view.node.data
+    return type(a) is not ndarray or type(b) is not ndarray or owner(a) is owner(b)
+
+
+def renew(base: Tensor, views: list[tuple[Tensor, Any]]) -> None:
+    """Let the views of a tensor follow its graph, which has changed."""
+    for view, numbers in views:
+        array = view.node.data
+        view.node = node = base.node.reshape(-1)[numbers]  # type: ignore[attr-defined]
+        node.data, node.stamp = array, clock[0]
 
 
 # --- writing ---
@@ -174,16 +237,46 @@ def renew(base: Tensor) -> None:
 
 def records(*nodes: Any) -> bool:
     """Whether an op on these would be recorded."""
-    return any(isinstance(n, Node) and n.needs for n in nodes) and (not paused or state.recording)
+    for n in nodes:
+        if isinstance(n, Node) and n.needs:
+            return not paused or state.recording
+    return False
+
+
+def enters_graph(x: Tensor, *others: Any) -> bool:
+    """Whether a write into x, of what is computed from it and from others, is one for the graph; or refuse it."""
+    base = getattr(x, "base", None)
+    recording = records(x.node, *others) if base is None else records(x.node, base.node, *others)
+    if not recording:
+        return False
+    refuse_leaf(x)
+    if base is not None and not shows(base, x):
+        raise RuntimeError("in place: got a view of a tensor whose data was replaced, by x.data = ...; expected one "
+                           "that shows its base; make it anew, or write into x.clone()")
+    if base is not None and base.node.needs and not x.node.needs:
+        raise RuntimeError("in place: a view was created in no_grad mode and is being modified inplace with grad mode "
+                           "enabled, and its base is in the graph; expected a view that gradients flow through; make "
+                           "it outside of no_grad, or write into x.clone()")
+    return True
 
 
 def refuse_leaf(x: Tensor) -> None:
     """Refuse a write into a leaf that requires grad, or into a view of one."""
     base = getattr(x, "base", x)
-    if base.node.needs and base.node.op is None:
+    if any(t.node.needs and t.node.op is None for t in (base, x)):
         raise RuntimeError(f"in place: a {'' if base is x else 'view of a '}leaf Variable that requires grad is being "
                            f"used in an in-place operation; expected it inside of torch.no_grad(); write "
                            f"x = x + ... for a new tensor, or x.data")
+
+
+def apart(x: Tensor, other: Any) -> Any:
+    """What else a write into x is computed from: of memory of its own, where it would be written over."""
+    if not isinstance(other, Tensor) or not records(x.node, other.node):
+        return other
+    a, b = x.node.data, other.node.data
+    if type(a) is not ndarray or type(b) is not ndarray or owner(a) is not owner(b):
+        return other
+    return wrap(positive(other.node) if other.node.needs else Node(b.copy()))
 
 
 def fitting(name: str, x: Tensor, shape: Any, dtype: Any) -> None:
@@ -195,7 +288,16 @@ def fitting(name: str, x: Tensor, shape: Any, dtype: Any) -> None:
     if shape != data.shape:
         raise RuntimeError(f"{name}: output with shape {[*data.shape]} doesn't match the broadcast shape {[*shape]}; "
                            f"expected a value that broadcasts to the tensor; reshape it, or write a new tensor")
-    if 0 in data.strides and any(n > 1 and not s for n, s in zip(data.shape, data.strides)):  # noqa: B905 (are equal)
+<<<<<<< HEAD
+    separate(name, data)
+
+
+def separate(name: str, array: Any) -> None:
+    """Refuse to write where several elements are in one place."""
+    if 0 in array.strides and any(n > 1 and not s for n, s in zip(array.shape, array.strides, strict=True)):
+=======
+    if data.size and 0 in data.strides and any(n > 1 and not s for n, s in zip(data.shape, data.strides, strict=True)):
+>>>>>>> elementwise
         raise RuntimeError(f"{name}: more than one element of the written-to tensor refers to a single memory "
                            f"location; expected a tensor of its own memory; clone() it before the write")
 
@@ -203,20 +305,20 @@ def fitting(name: str, x: Tensor, shape: Any, dtype: Any) -> None:
 def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) -> Tensor:
     """Let x become what `compute` makes of its node, in place; `others` are what else it is computed from."""
     node = x.node
-    recording = records(node, *others)
-    if recording:
-        refuse_leaf(x)
+    recording = enters_graph(x, *others)
+    if recording and node.needs:
         node = positive(node)  # subtle: a node of its own memory, so that what is saved of it is not written over
+    elif recording:
+        node = Node(node.data.copy())
     y = compute(node)
     y = y if isinstance(y, Node) else Node(y)
     fitting(name, x, y.data.shape, y.data.dtype)
-    array = x.node.data
     if not recording:
-        write(array, y.data)
+        write(x.node.data, y.data)
         return x
-    if y.data.dtype != array.dtype:
-        y = y.astype(array.dtype)
-    become(x, y if y.op is not None and y is not node and not any(y is n for n in others) else positive(y))
+    if y.data.dtype != x.node.data.dtype:
+        y = y.astype(x.node.data.dtype)  # type: ignore[attr-defined]
+    become(x, y)
     return x
 
 
@@ -229,19 +331,58 @@ def write(array: Any, values: Any) -> None:
         array[...] = values
 
 
+@cache
+def written_op(name: str) -> Op:
+    """The op of what was written in place: that of the value, by its name; its memory is another's."""
+    return Op(name, positive, (lambda g, y, x, **_: g,))
+
+
+def in_memory(y: Any, array: Any) -> Any:
+    """A node of a node's value that was written into an array; it reads nothing at backward.
+
+    Subtle: the node itself keeps its own memory, which its rule may read, and no later write harms.
+    """
+    t: Any = new(Node)
+    t.data, t._grad, t.hooks, t.stamp = array, None, None, clock[0]
+    t.needs = y.needs
+    if y.needs:
+        t.op = written_op("clone" if y.op is None else y.op.name)
+        t.inputs, t.saved, t.params = (y,), (y.data,), y.params
+    else:
+        t.op, t.inputs, t.saved, t.params = None, (), (), NO_PARAMS
+    return t
+
+
 def become(x: Tensor, y: Any) -> None:
     """Let x have the graph of y, and its values in the memory of x."""
     base, array = getattr(x, "base", None), x.node.data
+    if hasattr(x, "note"):
+        del x.note
     if base is None:
+        views = following(x)
         write(array, y.data)
-        y.data, y.stamp, x.node = array, clock[0], y
-        renew(x)
+        x.node = in_memory(y, array)
+        renew(x, views)
         return
     whole = base.node.data
-    numbers = places(whole, array)
-    flat = index_put(base.node.reshape(-1), y, numbers)
+    views = following(base)
+    flat = index_put(base.node.reshape(-1), y, places(whole, array))  # type: ignore[attr-defined]
     write(array, y.data)
-    node = flat.reshape(whole.shape)
-    node.data, node.stamp, flat.stamp = whole, clock[0], clock[0]
-    base.node = node
-    renew(base)
+    base.node = in_memory(flat.reshape(whole.shape), whole)
+    renew(base, views)
+
+
+def set_data(x: Tensor, value: Tensor) -> None:
+    """``x.data = value``: other memory, under the same tensor; what has saved the old values counts as written over."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"data: got a {type(value).__name__}; expected a tensor; write torch.tensor(...) around it")
+    node = x.node
+    if type(node.data) is ndarray and node.data is not value.node.data:
+        note(node.data)
+    if node.op is None:
+        node.data = value.node.data
+    else:
+        x.node = in_memory(node, value.node.data)
+
+
+setattr(Tensor, "data", Tensor.data.setter(set_data))  # type: ignore[attr-defined]

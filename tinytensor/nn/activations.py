@@ -1,0 +1,213 @@
+"""Activations as functions, with PyTorch's names, parameters and gradients at kinks: each a few ops.
+
+It holds no rule of calculus; the smooth ones stand in `smooth.py`. relu, gelu, silu, sigmoid and tanh are ops
+themselves, and `nonlinear.py` has the modules.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, as_array
+from ..ops.activation import leaky_relu as leaky
+from ..ops.elementwise import sigmoid
+from ..ops.fused import softmax
+from .arguments import numbers
+
+__all__ = ["glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu6", "softmin",
+           "softshrink", "threshold"]
+
+
+# --- straight, with kinks ---
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+    """x above 0, elsewhere negative_slope * x, elementwise.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.leaky_relu(tt.tensor([-1.0, 0.0, 2.0]), 0.1)
+    tensor([-0.1,  0. ,  2. ])
+    """
+    return leaky(numbers("leaky_relu", x), negative_slope)
+
+
+def prelu(x: Any, weight: Any) -> Any:
+    """`leaky_relu` with slopes that are learned (He et al. 2015): one, or one for each channel, axis 1.
+
+    Parameters
+    ----------
+    x : (...) or (N, C, ...), floating
+    weight : (1,) or (C,)
+        A weight without axes is one slope too.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.prelu(tt.tensor([[-1.0, -1.0]]), tt.tensor([0.1, 0.5]))
+    tensor([[-0.1, -0.5]])
+    """
+    x, weight = numbers("prelu", x), numbers("prelu", weight)
+    channels = x.shape[1] if x.ndim > 1 else 1
+    if weight.ndim > 1 or weight.size not in (1, channels):
+        raise ValueError(f"prelu: got a weight of shape {weight.shape} for x of shape {x.shape}; expected (1,) or "
+                         f"({channels},), one for each of the channels along axis 1; reshape the weight")
+    if weight.size == 1:
+        weight = weight.reshape(())
+    elif x.ndim > 2:
+        weight = weight.reshape((channels,) + (1,) * (x.ndim - 2))
+    return np.where(x > 0, x, x * weight)
+
+
+def between(x: Any, low: float, high: float) -> Any:
+    """x clipped, with a gradient of 0 at the bounds themselves."""
+    return np.where(x <= low, low, np.where(x >= high, high, x))
+
+
+def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """x clipped to [min_val, max_val], elementwise; the gradient at the bounds is 0 (that of `tinytensor.clip` is 1).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.hardtanh(tt.tensor([-3.0, 0.5, 3.0]))
+    tensor([-1. ,  0.5,  1. ])
+    """
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: got min_val={min_val!r} and max_val={max_val!r}; expected the first not above the "
+                         f"second; exchange them")
+    x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    return between(x, *((min_val, max_val) if x.dtype.kind == "f" else (int(min_val), int(max_val))))
+
+
+def relu6(x: Any) -> Any:
+    """x clipped to [0, 6], elementwise (Krizhevsky 2010).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.relu6(tt.tensor([-3.0, 0.5, 7.0]))
+    tensor([0. , 0.5, 6. ])
+    """
+    return hardtanh(x, 0.0, 6.0)
+
+
+def hardsigmoid(x: Any) -> Any:
+    """x / 6 + 1 / 2 clipped to [0, 1], elementwise: three straight lines near `sigmoid`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.hardsigmoid(tt.tensor([-3.0, 0.0, 1.5]))
+    tensor([0.  , 0.5 , 0.75])
+    """
+    return between(numbers("hardsigmoid", x), -3.0, 3.0) * (1 / 6) + 0.5
+
+
+def hardswish(x: Any) -> Any:
+    """x * hardsigmoid(x), elementwise (Howard et al. 2019).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.hardswish(tt.tensor([-4.0, 1.5, 4.0]))
+    tensor([0.   , 1.125, 4.   ])
+    """
+    x = numbers("hardswish", x)
+    return np.where(x <= -3, 0.0, np.where(x >= 3, x, x * (x + 3) * (1 / 6)))
+
+
+def threshold(x: Any, threshold: float, value: float) -> Any:
+    """x where it is above the threshold, elsewhere the value, elementwise.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.threshold(tt.tensor([0.5, 2.0]), 1.0, -1.0)
+    tensor([-1.,  2.])
+    """
+    x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    return np.where(x <= threshold, value if x.dtype.kind == "f" else int(value), x)
+
+
+def half_width(name: str, lambd: float) -> float:
+    if not lambd >= 0:
+        raise ValueError(f"{name}: got lambd={lambd!r}; expected 0 or more; it is half the width of what becomes 0")
+    return lambd
+
+
+def hardshrink(x: Any, lambd: float = 0.5) -> Any:
+    """0 from -lambd to lambd, elsewhere x, elementwise.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.hardshrink(tt.tensor([-2.0, 0.25, 2.0]))
+    tensor([-2.,  0.,  2.])
+    """
+    x = numbers("hardshrink", x)
+    return np.where((x >= -lambd) & (x <= lambd), 0.0, x)
+
+
+def softshrink(x: Any, lambd: float = 0.5) -> Any:
+    """x brought nearer to 0 by lambd, and 0 where it is no farther than that, elementwise.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.softshrink(tt.tensor([-2.0, 0.25, 2.0]))
+    tensor([-1.5,  0. ,  1.5])
+    """
+    x, lambd = numbers("softshrink", x), half_width("softshrink", lambd)
+    return np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0))
+
+
+# --- along an axis ---
+
+
+def glu(x: Any, axis: int = -1) -> Any:
+    """The first half along an axis times the sigmoid of the second (Dauphin et al. 2016).
+
+    Raises
+    ------
+    ValueError
+        If the axis has an odd number of elements.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.glu(tt.tensor([[1.0, 2.0, 0.0, 100.0]]))
+    tensor([[0.5, 2. ]])
+    """
+    x = numbers("glu", x)
+    if not -x.ndim <= axis < x.ndim or x.shape[axis] % 2:
+        raise ValueError(f"glu: got x of shape {x.shape} and axis={axis}; expected an axis of it with an even number "
+                         f"of elements, to be halved; give another axis, or pad it")
+    lead, half = (slice(None),) * (axis % x.ndim), x.shape[axis] // 2
+    return x[(*lead, slice(None, half))] * sigmoid(x[(*lead, slice(half, None))])
+
+
+def softmin(x: Any, axis: int = -1) -> Any:
+    """The softmax of -x along an axis: the smallest has the most.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.softmin(tt.tensor([0.0, 100.0]))
+    tensor([1.0e+00, 3.8e-44])
+    """
+    return softmax(-numbers("softmin", x), axis)

@@ -1,0 +1,79 @@
+"""What layers are given, checked: sizes, dtypes, and the shapes that convolutions and poolings take.
+
+It computes no values.
+"""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, as_array
+
+Sizes = tuple[int, ...]
+
+
+def size(layer: str, name: str, value: Any, least: int = 1) -> int:
+    """A size that a layer was given: an integer, not below the least."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{layer}: {name} is {value!r}; expected an integer; convert it with int(), divide with //")
+    if index(value) < least:
+        raise ValueError(f"{layer}: {name} is {value!r}; expected {least} or more; check how the size was computed")
+    return index(value)
+
+
+def dtype_error(layer: str, x: Any, weight: Tensor) -> TypeError:
+    """What is wrong with an input of another dtype than the weight's: the product would silently become float64."""
+    dtype = getattr(x, "dtype", None)
+    came = f"a {type(x).__name__}" if dtype is None else f"dtype {dtype}"
+    advice = "make it a tensor: tt.tensor(x)" if dtype is None else f"convert it: x.astype(np.{weight.dtype})"
+    also = f", or the model: model.astype(np.{dtype})" if dtype is not None and dtype.kind == "f" else ""
+    return TypeError(f"{layer}: {came} came as input; expected {weight.dtype}, as the weights have; {advice}{also}")
+
+
+def numbers(name: str, x: Any) -> Any:
+    """x as an array or Tensor, once it has been found to be floating."""
+    x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: got an input of dtype {x.dtype}; expected a floating one; convert it: "
+                        f"x.astype(np.float32)")
+    return x
+
+
+def per_axis(layer: str, name: str, value: Any, n: int, least: int = 1) -> Sizes:
+    """One integer for all of the n last axes, or a sequence of one for each, as a tuple."""
+    given = tuple(value) if isinstance(value, tuple | list) else (value,) * n
+    if len(given) == 1:
+        given *= n
+    if len(given) != n:
+        raise ValueError(f"{layer}: got {name}={value!r}; expected an integer, or one for each of the last {n} axes; "
+                         f"give {n} integers")
+    return tuple(size(layer, name, v, least) for v in given)
+
+
+def batched(name: str, x: Any, n: int, channels: int | None = None) -> tuple[Any, bool]:
+    """x as (N, C, ...) with n last axes, and whether its batch axis was missing and has been added."""
+    letters = ("L", "H, W")[n - 1]
+    wanted = "C" if channels is None else str(channels)
+    if x.ndim not in (n + 1, n + 2) or (channels is not None and x.shape[-n - 1] != channels):
+        raise ValueError(f"{name}: got x of shape {x.shape}; expected (N, {wanted}, {letters}) or ({wanted}, "
+                         f"{letters}), channels before positions; move the channels: np.moveaxis(x, -1, 1)")
+    return (x[None], True) if x.ndim == n + 1 else (x, False)
+
+
+def counted(name: str, x: Any, kernel: Sizes, stride: Sizes, padding: Any, dilation: Sizes,
+            ceil_mode: bool = False) -> Sizes:
+    """How many windows there are along each of the last axes of x, padded so much before and after."""
+    windows = []
+    for length, k, s, (a, b), d in zip(x.shape[-len(kernel) :], kernel, stride, padding, dilation, strict=True):
+        span = d * (k - 1) + 1
+        if length + a + b < span:
+            raise ValueError(f"{name}: got x of shape {x.shape}; expected {span - a - b} positions and up along each "
+                             f"of the last axes, as a window spans {span}; give larger inputs, or more padding")
+        n = (length + a + b - span) // s + 1
+        if ceil_mode and (length + a + b - span) % s and n * s < length + a:  # one more, if it begins before the end
+            n += 1
+        windows.append(n)
+    return tuple(windows)

@@ -1,0 +1,241 @@
+"""Borders around the last axes, in PyTorch's order of widths; nearest-neighbour resizing; padding modules.
+
+What fills a border is NumPy's `pad`; `tinytensor.pad` takes widths in the order of the axes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, as_array
+from ..ops.arrange import repeat
+from ..ops.index import take
+from ..ops.padding import pad as pad_all
+from .arguments import per_axis, size
+from .module import Module
+
+__all__ = ["interpolate", "pad"]
+
+MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # PyTorch's names and NumPy's
+
+
+def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+    """A border around x: `pad` is (before, after) the last axis, then the last but one, and so on.
+
+    Parameters
+    ----------
+    x : (...)
+    pad : sequence of int
+        Two for each axis, the last axis first. Negative ones cut off.
+    mode : {"constant", "reflect", "replicate", "circular"}
+        A number, the input mirrored at its ends, its ends again and again, or the input from its other end on.
+    value : float, optional
+        The number, for "constant"; 0 if left out.
+
+    Raises
+    ------
+    ValueError
+        If widths are no pairs, or larger than what the mode can fill.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.pad(tt.ones(1, 2), (1, 2, 0, 1))
+    tensor([[0., 1., 1., 0., 0.],
+            [0., 0., 0., 0., 0.]])
+    """
+    x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    widths = [size("pad", "pad", width, least=-max(x.shape, default=0)) for width in pad]
+    n = len(widths) // 2
+    if len(widths) % 2 or n > x.ndim:
+        raise ValueError(f"pad: got {len(widths)} widths for x of shape {x.shape}; expected pairs for {x.ndim} axes at "
+                         f"most; give (before, after) for the last axis, then for the one before it")
+    if mode != "constant" and mode not in MODES:
+        raise ValueError(f"pad: got mode={mode!r}; expected 'constant', {', '.join(map(repr, MODES))}")
+    if mode != "constant" and value:
+        raise ValueError(f"pad: got mode={mode!r} and value={value!r}; expected a value for 'constant' alone; leave it "
+                         f"out")
+    pairs = [(0, 0)] * (x.ndim - n) + [(widths[2 * i], widths[2 * i + 1]) for i in reversed(range(n))]
+    for (before, after), length in zip(pairs, x.shape, strict=True):
+        most = {"reflect": length - 1, "circular": length}.get(mode, max(before, after))
+        if max(before, after) > max(most, 0) or before + after + length < 0 or (
+                mode == "replicate" and not length and (before or after)):
+            raise ValueError(f"pad: got widths {before} and {after} for an axis of {length}, mode={mode!r}; expected "
+                             f"{max(most, 0)} at most, and no more cut off than there is; give smaller widths")
+    more = tuple([(max(a, 0), max(b, 0)) for a, b in pairs])
+    if mode == "circular":  # what is cut off does not come back at the other end
+        x = cut(x, pairs)
+    if any(map(any, more)):
+        x = pad_all(x, more, constant_values=value or 0) if mode == "constant" else pad_all(x, more, MODES[mode])
+    return x if mode == "circular" else cut(x, pairs)
+
+
+def cut(x: Any, pairs: Any) -> Any:
+    """x without what negative widths cut off."""
+    if all(width >= 0 for pair in pairs for width in pair):
+        return x
+    return x[tuple([slice(max(0, -a), n + min(0, b)) for (a, b), n in zip(pairs, x.shape, strict=True)])]
+
+
+def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> Any:
+    """x (N, C, ...) resized along its last axes, each new element that of the nearest old one before it.
+
+    Parameters
+    ----------
+    x : (N, C, L), (N, C, H, W) or more axes
+    size : int or tuple of int, optional
+        The new sizes; or
+    scale_factor : float or tuple of float, optional
+        how many times the old ones they are.
+    mode : {"nearest"}
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.interpolate(tt.tensor([[[1.0, 2.0]]]), scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
+    """
+    x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    n = x.ndim - 2
+    if mode != "nearest":
+        raise ValueError(f"interpolate: got mode={mode!r}; expected 'nearest', the only one here; weigh neighbours "
+                         f"with a matrix for others")
+    if n < 1 or (size is None) is (scale_factor is None):
+        raise ValueError(f"interpolate: got x of shape {x.shape}, size={size!r} and scale_factor={scale_factor!r}; "
+                         f"expected (N, C, L) or more axes, and one of the two; give size, the new sizes")
+    if size is None:
+        scales = tuple(scale_factor) if isinstance(scale_factor, tuple | list) else (scale_factor,) * n
+        if len(scales) != n:
+            raise ValueError(f"interpolate: got scale_factor={scale_factor!r}; expected a number, or one for each of "
+                             f"the last {n} axes")
+        sizes = per_axis("interpolate", "size", [int(m * s) for m, s in zip(x.shape[2:], scales, strict=True)], n)
+    else:
+        sizes = per_axis("interpolate", "size", size, n)
+        scales = (None,) * n
+    for axis, (new, scale) in enumerate(zip(sizes, scales, strict=True), 2):
+        old = x.shape[axis]
+        if new % old == 0 and (scale is None or scale == new // old):
+            x = repeat(x, new // old, axis)
+        else:
+            step = np.float32(old / new if scale is None else 1 / scale)
+            x = take(x, np.minimum((np.arange(new, dtype=np.float32) * step).astype(np.int64), old - 1), axis)
+    return x
+
+
+class Padding(Module):
+    """What the padding modules share: widths as in `pad`, or one for all sides."""
+
+    axes = 2
+    mode, value = "constant", 0.0
+
+    def __init__(self, padding: Any) -> None:
+        super().__init__()
+        self.padding = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * (2 * self.axes)
+
+    def forward(self, x: Any) -> Any:
+        return pad(x, self.padding, self.mode, self.value)
+
+    def extra_repr(self) -> str:
+        return str(self.padding)
+
+
+class ZeroPad2d(Padding):
+    """Zeros around the last two axes: one width, or (left, right, top, bottom).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.ZeroPad2d(1)(tt.ones(1, 1, 4, 4)).shape
+    (1, 1, 6, 6)
+    """
+
+
+class ZeroPad1d(Padding):
+    """Zeros before and after the last axis: one width, or (before, after)."""
+
+    axes = 1
+
+
+class ConstantPad1d(Padding):
+    """A number before and after the last axis: one width, or (before, after)."""
+
+    axes = 1
+
+    def __init__(self, padding: Any, value: float) -> None:
+        super().__init__(padding)
+        self.value = value
+
+    def extra_repr(self) -> str:
+        return f"padding={self.padding}, value={self.value}"
+
+
+class ConstantPad2d(ConstantPad1d):
+    """A number around the last two axes: one width, or (left, right, top, bottom)."""
+
+    axes = 2
+
+
+class ReflectionPad1d(Padding):
+    """The last axis mirrored at its ends."""
+
+    axes, mode = 1, "reflect"
+
+
+class ReflectionPad2d(Padding):
+    """The last two axes mirrored at their ends."""
+
+    mode = "reflect"
+
+
+class ReplicationPad1d(Padding):
+    """The ends of the last axis again and again."""
+
+    axes, mode = 1, "replicate"
+
+
+class ReplicationPad2d(Padding):
+    """The ends of the last two axes again and again."""
+
+    mode = "replicate"
+
+
+class CircularPad1d(Padding):
+    """The last axis, from its other end on."""
+
+    axes, mode = 1, "circular"
+
+
+class CircularPad2d(Padding):
+    """The last two axes, from their other ends on."""
+
+    mode = "circular"
+
+
+class Upsample(Module):
+    """`functional.interpolate` as a module; nearest-neighbour only.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.Upsample(scale_factor=2)(tt.ones(1, 1, 4, 4)).shape
+    (1, 1, 8, 8)
+    """
+
+    def __init__(self, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> None:
+        super().__init__()
+        self.size, self.scale_factor, self.mode = size, scale_factor, mode
+
+    def forward(self, x: Any) -> Any:
+        return interpolate(x, self.size, self.scale_factor, self.mode)
+
+    def extra_repr(self) -> str:
+        scale = self.scale_factor
+        scale = float(scale) if isinstance(scale, int) else scale
+        given = f"scale_factor={scale}" if self.size is None else f"size={self.size}"
+        return f"{given}, mode={self.mode!r}"

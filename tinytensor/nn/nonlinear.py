@@ -1,0 +1,240 @@
+"""Activations as modules, with PyTorch's names and defaults, and PReLU with learned slopes.
+
+They compute nothing themselves: each calls its function, which says what it is. The most used stand in `layers.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import activations as A
+from . import smooth as S
+from .arguments import size
+from .layers import Softmax
+from .module import Module, Parameter
+
+__all__ = ["CELU", "ELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
+           "LogSigmoid", "Mish", "PReLU", "ReLU6", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanhshrink",
+           "Threshold"]
+
+
+class Activation(Module):
+    """What the modules share: the numbers that their function takes are attributes, and are shown."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.options = tuple(options)
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={getattr(self, name)}" for name in self.options)
+
+
+class LeakyReLU(Activation):
+    """`functional.leaky_relu` as a module.
+
+    Examples
+    --------
+    >>> from tinytensor import nn
+    >>> nn.LeakyReLU(0.2)
+    LeakyReLU(negative_slope=0.2)
+    """
+
+    negative_slope: float
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__(negative_slope=negative_slope)
+
+    def forward(self, x: Any) -> Any:
+        return A.leaky_relu(x, self.negative_slope)
+
+
+class PReLU(Module):
+    """`functional.prelu` with slopes that are trained: one, or `num_parameters`, one for each channel.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.PReLU()(tt.tensor([-1.0, 2.0])).tolist()
+    [-0.25, 2.0]
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = np.float32) -> None:
+        super().__init__()
+        self.weight = Parameter(np.full(size("PReLU", "num_parameters", num_parameters), init, dtype))
+
+    def forward(self, x: Any) -> Any:
+        return A.prelu(x, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.weight.size}"
+
+
+class Hardtanh(Activation):
+    """`functional.hardtanh` as a module."""
+
+    min_val: float
+    max_val: float
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        super().__init__(min_val=min_val, max_val=max_val)
+        if min_val > max_val:
+            raise ValueError(f"Hardtanh: got min_val={min_val!r} and max_val={max_val!r}; expected the first not above "
+                             f"the second; exchange them")
+
+    def forward(self, x: Any) -> Any:
+        return A.hardtanh(x, self.min_val, self.max_val)
+
+
+class ReLU6(Module):
+    """`functional.relu6` as a module."""
+
+    def forward(self, x: Any) -> Any:
+        return A.relu6(x)
+
+
+class Hardsigmoid(Module):
+    """`functional.hardsigmoid` as a module."""
+
+    def forward(self, x: Any) -> Any:
+        return A.hardsigmoid(x)
+
+
+class Hardswish(Module):
+    """`functional.hardswish` as a module."""
+
+    def forward(self, x: Any) -> Any:
+        return A.hardswish(x)
+
+
+class Threshold(Activation):
+    """`functional.threshold` as a module."""
+
+    threshold: float
+    value: float
+
+    def __init__(self, threshold: float, value: float) -> None:
+        super().__init__(threshold=threshold, value=value)
+
+    def forward(self, x: Any) -> Any:
+        return A.threshold(x, self.threshold, self.value)
+
+
+class Hardshrink(Activation):
+    """`functional.hardshrink` as a module."""
+
+    lambd: float
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__(lambd=lambd)
+
+    def forward(self, x: Any) -> Any:
+        return A.hardshrink(x, self.lambd)
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
+
+class Softshrink(Activation):
+    """`functional.softshrink` as a module."""
+
+    lambd: float
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__(lambd=A.half_width("Softshrink", lambd))
+
+    def forward(self, x: Any) -> Any:
+        return A.softshrink(x, self.lambd)
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
+
+class ELU(Activation):
+    """`functional.elu` as a module."""
+
+    alpha: float
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__(alpha=alpha)
+
+    def forward(self, x: Any) -> Any:
+        return S.elu(x, self.alpha)
+
+
+class CELU(ELU):
+    """`functional.celu` as a module."""
+
+    def forward(self, x: Any) -> Any:
+        return S.celu(x, self.alpha)
+
+
+class SELU(Module):
+    """`functional.selu` as a module."""
+
+    def forward(self, x: Any) -> Any:
+        return S.selu(x)
+
+
+class Softplus(Activation):
+    """`functional.softplus` as a module."""
+
+    beta: float
+    threshold: float
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__(beta=beta, threshold=threshold)
+
+    def forward(self, x: Any) -> Any:
+        return S.softplus(x, self.beta, self.threshold)
+
+
+class LogSigmoid(Module):
+    """`functional.logsigmoid` as a module."""
+
+    def forward(self, x: Any) -> Any:
+        return S.logsigmoid(x)
+
+
+class Softsign(Module):
+    """`functional.softsign` as a module."""
+
+    def forward(self, x: Any) -> Any:
+        return S.softsign(x)
+
+
+class Tanhshrink(Module):
+    """`functional.tanhshrink` as a module."""
+
+    def forward(self, x: Any) -> Any:
+        return S.tanhshrink(x)
+
+
+class Mish(Module):
+    """`functional.mish` as a module."""
+
+    def forward(self, x: Any) -> Any:
+        return S.mish(x)
+
+
+class GLU(Activation):
+    """`functional.glu` as a module, along the axis `dim`."""
+
+    dim: int
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__(dim=dim)
+
+    def forward(self, x: Any) -> Any:
+        return A.glu(x, self.dim)
+
+
+class Softmin(Softmax):
+    """exp(-x) / sum(exp(-x)) along the axis `dim`."""
+
+    def forward(self, x: Any) -> Any:
+        return A.softmin(x, self.dim)

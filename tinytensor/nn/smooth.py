@@ -1,0 +1,130 @@
+"""Smooth activations as functions, with PyTorch's names and parameters: each a few ops.
+
+It holds no rule of calculus; those with kinks stand in `activations.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arguments import numbers
+
+__all__ = ["celu", "elu", "logsigmoid", "mish", "selu", "softplus", "softsign", "tanhshrink"]
+
+ALPHA, SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946  # of selu
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """x above 0, elsewhere alpha * (exp(x) - 1), elementwise (Clevert et al. 2015).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.elu(tt.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.6321,  0.    ,  2.    ])
+    """
+    x = numbers("elu", x)
+    return np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x)) * alpha)
+
+
+def selu(x: Any) -> Any:
+    """`elu` scaled so that mean 0 and variance 1 are kept from layer to layer (Klambauer et al. 2017).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.selu(tt.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.1113,  0.    ,  2.1014])
+    """
+    return elu(numbers("selu", x), ALPHA) * SCALE
+
+
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """x above 0, elsewhere alpha * (exp(x / alpha) - 1), elementwise: smooth for every alpha (Barron 2017).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.celu(tt.tensor([-1.0, 2.0]), 0.5)
+    tensor([-0.4323,  2.    ])
+    """
+    if not alpha:
+        raise ValueError("celu: got alpha=0; expected another number, for x is divided by it; use relu")
+    x = numbers("celu", x)
+    return np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x) * (1 / alpha)) * alpha)
+
+
+def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """log(1 + exp(beta * x)) / beta, elementwise, without overflow; x itself where beta * x is above the threshold.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.softplus(tt.tensor([-100.0, 0.0, 100.0]))
+    tensor([3.7835e-44, 6.9315e-01, 1.0000e+02])
+    """
+    x = numbers("softplus", x)
+    z = x if beta == 1 else x * beta
+    far, y = z > threshold, np.logaddexp(z, 0)
+    return np.where(far, x, y if beta == 1 else y * (1 / beta))
+
+
+def logsigmoid(x: Any) -> Any:
+    """log(sigmoid(x)), elementwise, without overflow.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.logsigmoid(tt.tensor([-100.0, 0.0]))
+    tensor([-100.    ,   -0.6931])
+    """
+    return -np.logaddexp(-numbers("logsigmoid", x), 0)
+
+
+def softsign(x: Any) -> Any:
+    """x / (1 + |x|), elementwise.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.softsign(tt.tensor([-1.0, 3.0]))
+    tensor([-0.5 ,  0.75])
+    """
+    x = numbers("softsign", x)
+    return x / (np.absolute(x) + 1)
+
+
+def tanhshrink(x: Any) -> Any:
+    """x - tanh(x), elementwise.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.tanhshrink(tt.tensor([0.0, 2.0]))
+    tensor([0.   , 1.036])
+    """
+    x = numbers("tanhshrink", x)
+    return x - np.tanh(x)
+
+
+def mish(x: Any) -> Any:
+    """x * tanh(softplus(x)), elementwise (Misra 2019).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.nn import functional as F
+    >>> F.mish(tt.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.3034,  0.    ,  1.944 ])
+    """
+    x = numbers("mish", x)
+    return x * np.tanh(np.logaddexp(x, 0))

@@ -1,0 +1,158 @@
+"""The largest element and the sum of every window over the last axes; of equals, the first gets all of the gradient.
+
+`nn/pooling.py` has what users call; `tinytensor.max` splits a gradient among equals, as do all other ops.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core import S, primitive
+from ..define import op
+from .patches import SLIDING, Sizes, add_patches, fitting, parts
+
+WHICH = np.array([[[[0, 1, 2], [3, 3, 0]]]])
+
+
+@primitive
+def largest(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+    (_, first), *others = parts(kernel, stride, dilation, windows)
+    y = x[first].copy()
+    for _, part in others:
+        np.maximum(y, x[part], out=y)
+    return y
+
+
+@primitive
+def first_largest(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+    which = np.zeros(y.shape, np.uint8 if math.prod(kernel) <= 256 else np.int64)
+    nan = bool((y != y).any())  # it is larger than all, and equal to nothing
+    for number, (_, part) in reversed(list(enumerate(parts(kernel, stride, dilation, windows)))):
+        found = x[part] == y
+        if nan:
+            found |= x[part] != x[part]
+        np.copyto(which, number, where=found)
+    return which
+
+
+@primitive
+def picked_in_windows(x: Any, which: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+    y = np.zeros(which.shape, x.dtype)
+    for number, (_, part) in enumerate(parts(kernel, stride, dilation, windows)):
+        np.copyto(y, x[part], where=which == number)
+    return y
+
+
+@primitive
+def placed_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
+                      windows: Sizes) -> Any:
+    z = np.zeros((*g.shape[: -len(size)], *size), g.dtype)
+    apart = all(s >= k and d == 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
+    for number, (_, part) in enumerate(parts(kernel, stride, dilation, windows)):
+        if apart:  # no element is in two windows
+            np.copyto(z[part], g, where=which == number)
+        else:
+            z[part] += np.where(which == number, g, 0)
+    return z
+
+
+@primitive
+def summed_in_windows(x: Any, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
+    (_, first), *others = parts(kernel, stride, (1,) * len(kernel), windows)
+    y = x[first].copy()
+    for _, part in others:
+        y += x[part]
+    return y
+
+
+def spread(g: Any, size: Sizes, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
+    """g of each window given to all its elements, and added up where windows overlap."""
+    n = len(kernel)
+    lead = g.shape[:-n]
+    g = np.broadcast_to(g.reshape((*lead, *(1,) * n, *windows)), (*lead, *kernel, *windows))
+    return add_patches(g, size=size, kernel=kernel, stride=stride, dilation=(1,) * n, windows=windows)
+
+
+@op(lambda g, y, x, *, kernel, stride, windows: spread(g, x.shape[-len(kernel) :], kernel, stride, windows),
+    analytic=True, samples=(S((1, 2, 4, 5), kernel=(2, 3), stride=(2, 1), windows=(2, 3)),
+                            S((2, 5), kernel=(2,), stride=(2,), windows=(2,))))
+def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
+    """The sum of every window over the last axes, of which there are so many along each.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.sum_pool(tt.arange(6), kernel=(2,), stride=(2,), windows=(3,))
+    tensor([1, 5, 9])
+    """
+    fitting("sum_pool", x.shape[-len(kernel) :], kernel, stride, (1,) * len(kernel), windows)
+    return summed_in_windows(x, kernel, stride, windows)
+
+
+@op(None, samples=(S((1, 1, 4, 5), **SLIDING),))
+def pool_index(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+    """Which place of each window of x holds its largest element, counted row by row: the first of equals.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.pool_index([0, 5, 3, 3], kernel=(2,), stride=(2,), dilation=(1,), windows=(2,)).tolist()
+    [1, 0]
+    """
+    fitting("pool_index", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
+    return first_largest(largest(x, kernel, stride, dilation, windows), x, kernel, stride, dilation, windows)
+
+
+@op(lambda g, y, x, which, *, kernel, stride, dilation, windows: pool_scatter(
+        g, which, size=x.shape[-len(kernel) :], kernel=kernel, stride=stride, dilation=dilation, windows=windows), None,
+    samples=(S((1, 1, 4, 5), WHICH, **SLIDING),))
+def pool_gather(x: Any, which: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+    """The element of each window of x at the place that `which` says.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.pool_gather(tt.arange(4), np.array([1, 0]), kernel=(2,), stride=(2,), dilation=(1,), windows=(2,))
+    tensor([1, 2])
+    """
+    fitting("pool_gather", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
+    return picked_in_windows(x, which, kernel, stride, dilation, windows)
+
+
+@op(lambda g, y, x, which, *, size, kernel, stride, dilation, windows: pool_gather(
+        g, which, kernel=kernel, stride=stride, dilation=dilation, windows=windows), None,
+    samples=(S((1, 1, 2, 3), WHICH, size=(4, 5), **SLIDING),))
+def pool_scatter(x: Any, which: Any, *, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
+                 windows: Sizes) -> Any:
+    """Each element added to the place of its window that `which` says, in zeros: the adjoint of `pool_gather`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> sliding = {"kernel": (2,), "stride": (2,), "dilation": (1,), "windows": (2,)}
+    >>> tt.pool_scatter(tt.arange(2) + 1, np.array([1, 0]), size=(4,), **sliding)
+    tensor([0, 1, 2, 0])
+    """
+    fitting("pool_scatter", size, kernel, stride, dilation, windows)
+    return placed_in_windows(x, which, size, kernel, stride, dilation, windows)
+
+
+@op(lambda g, y, x, *, kernel, stride, dilation, windows: pool_scatter(
+        g, pool_index(x, kernel=kernel, stride=stride, dilation=dilation, windows=windows),
+        size=x.shape[-len(kernel) :], kernel=kernel, stride=stride, dilation=dilation, windows=windows),
+    samples=(S((1, 2, 4, 5), **SLIDING),
+             S((2, 5), kernel=(3,), stride=(1,), dilation=(2,), windows=(1,))))
+def max_pool(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+    """The largest element of every window over the last axes, of which there are so many along each.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.max_pool(tt.arange(6), kernel=(2,), stride=(2,), dilation=(1,), windows=(3,))
+    tensor([1, 3, 5])
+    """
+    fitting("max_pool", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
+    return largest(x, kernel, stride, dilation, windows)

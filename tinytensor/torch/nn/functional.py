@@ -1,0 +1,11 @@
+"""`torch.nn.functional`: layers, activations and losses as functions, with PyTorch's names, arguments and defaults.
+
+The public names; nothing is defined here, but in the families of `functions`.
+"""
+
+from .functions import activation, attention, comparing, conv, dense, losses, norm
+from .functions.offered import FUNCTIONS as _FUNCTIONS
+
+_FAMILIES = (activation, attention, comparing, conv, dense, losses, norm)  # each has listed its functions
+globals().update(_FUNCTIONS)
+__all__ = sorted(_FUNCTIONS)

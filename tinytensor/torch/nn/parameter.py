@@ -1,0 +1,78 @@
+"""Parameter and Buffer: the tensors that a module finds by their names.
+
+They compute as every other tensor does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...nn import Parameter as Node
+from ..tensor import Tensor, new
+
+
+def required(name: str, data: Any) -> Any:
+    """The array of what has to be a tensor; nothing of None."""
+    if data is None:
+        return np.zeros(0, np.float32)
+    if not isinstance(data, Tensor):
+        raise TypeError(f"{name}: got a {type(data).__name__}; expected a tensor, or None; write "
+                        f"torch.tensor(...) around it")
+    return data.node.data
+
+
+class Parameter(Tensor):
+    """A tensor that a module finds and an optimiser trains; it shares the memory of the tensor that is given.
+
+    Examples
+    --------
+    >>> import tinytensor.torch as torch
+    >>> torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+    Parameter containing:
+    tensor([1., 2.], requires_grad=True)
+    """
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+        array = required("Parameter", data)
+        if requires_grad and array.dtype.kind != "f":
+            raise RuntimeError(f"Parameter: only tensors of floating point dtype can require gradients; got "
+                               f"{data.dtype}; convert it: x.float(), or give requires_grad=False")
+        return made(cls, array, requires_grad)
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        return f"Parameter containing:\n{super().__repr__()}"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = t = made(type(self), self.node.data.copy(), self.node.needs)
+            t.node._grad = None if self.node._grad is None else np.array(self.node._grad)
+            vars(t).update(vars(self))
+        return memo[id(self)]
+
+    def __reduce__(self) -> Any:
+        return made, (type(self), self.node.data, self.node.needs), vars(self)
+
+    def __setstate__(self, state: Any) -> None:
+        vars(self).update(state)
+
+
+def made(cls: type[Tensor], array: Any, requires_grad: bool) -> Any:
+    """A parameter, of this class, that holds an array."""
+    t = new(cls)
+    t.node = Node(array, requires_grad)
+    return t
+
+
+class Buffer(Tensor):
+    """A tensor that is a buffer of the module whose attribute it becomes; `state_dict` has it if it is persistent."""
+
+    persistent: bool
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
+        t = new(cls)
+        required("Buffer", data)
+        t.node = Tensor(0).node if data is None else data.node
+        t.persistent = persistent
+        return t

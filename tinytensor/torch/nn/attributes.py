@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any, NoReturn
 
+from ...names import Missing, refusal
 from ..tensor import Tensor
 from .parameter import Buffer, Parameter
 
@@ -77,7 +78,7 @@ class Attributes:
         for part in PARTS:
             if part in own and name in own[part]:
                 return own[part][name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise Missing(refusal, "Module", name, lambda: dir(self))
 
     def __delattr__(self, name: str) -> None:
         part = next((part for part in PARTS if name in vars(self)[part]), None)

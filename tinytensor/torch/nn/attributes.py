@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
+from ...names import Missing, refusal
 from ..tensor import Tensor
 from .parameter import Buffer, Parameter
 
@@ -78,7 +79,7 @@ class Attributes:
         if "_modules" in own and (name in (part := own["_modules"]) or name in (part := own["_parameters"])
                                   or name in (part := own["_buffers"])):
             return part[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise Missing(refusal, "Module", name, lambda: dir(self))
 
     def __delattr__(self, name: str) -> None:
         part = next((part for part in PARTS if name in vars(self)[part]), None)

@@ -277,6 +277,8 @@ class Tensor(Methods):
     if not TYPE_CHECKING:  # a checker is to find what is not there
 
         def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+            if name == "stamp":  # a slot that is not set: asked for often, in the layer that uses it
+                raise AttributeError(name)
             raise Missing(elsewhere, "Tensor", name, lambda: dir(Tensor))
 
     def __setitem__(self, index: Any, value: Any) -> None:

@@ -207,14 +207,23 @@ def instead(entry: Entry) -> str:
     if entry.status not in ("ours", "only") or not entry.text:
         return ""
     if not is_name(entry.text):
-        return f"; write {entry.text}"
+        return f"; write {entry.text}" if is_code(entry.text) else f"; {entry.text}"
     whose = "NumPy's name" if entry.text in dir(np) or entry.text in dir(np.ndarray) else "its name here"
     return f"; {whose} is {entry.text}"
 
 
 def is_name(text: str) -> bool:
     """Whether the text is a name, with dots or without."""
-    return text.replace(".", "").isidentifier()
+    return text.replace(".", "").isidentifier() and not text.startswith("x.")
+
+
+def is_code(text: str) -> bool:
+    """Whether the text is a piece of a program; else it is prose."""
+    try:
+        compile(text, "text", "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def function_in(text: str) -> str:

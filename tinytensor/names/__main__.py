@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import SPACES, Entry, is_name, kinds, table
+from . import SPACES, Entry, is_code, is_name, kinds, table
 
 PAGE = Path(__file__).resolve().parents[2] / "examples" / "guides" / "from_pytorch.md"
 MARK = "<!-- What follows is written by `python -m tinytensor.names`: change the table of names, not this. -->\n"
@@ -45,15 +45,16 @@ def offered(namespace: str) -> list[str]:
         writes = entry.name.endswith("_") and entry.text.startswith("x = ")
         by["in place" if writes else entry.status].append(entry)
     ours = [(code(e.name), e.text) for e in by["ours"]]
+    names, others = [(n, t) for n, t in ours if is_name(t)], [(n, t) for n, t in ours if not is_name(t)]
     only = [(code(e.name), e.text) for e in by["only"]]
     return [
         f"### {SPACES[namespace].torch}", "",
         *paragraph("The same in both", (code(e.name) for e in by["same"])),
-        *rows("One name, two meanings", "", ((code(e.name), e.text) for e in by["differs"])),
-        *paragraph("Other names in tinytensor", (f"{name} is {code(text)}" for name, text in ours if is_name(text))),
-        *rows("PyTorch", "NumPy's spelling", ((name, code(text)) for name, text in ours if not is_name(text))),
-        *paragraph("In tinytensor.torch alone",
-                   (f"{name} ({code(text)} in NumPy's spelling)" if text else name for name, text in only)),
+        *rows("One name, two meanings", "PyTorch and NumPy", ((code(e.name), e.text) for e in by["differs"])),
+        *paragraph("Other names in tinytensor", (f"{name} is {code(text)}" for name, text in names)),
+        *rows("PyTorch", "NumPy's spelling", ((name, code(text) if is_code(text) else text) for name, text in others)),
+        *paragraph("In tinytensor.torch alone, some with another way beside them",
+                   (f"{name} ({code(text) if is_code(text) else text})" if text else name for name, text in only)),
         *paragraph("In place, in tinytensor.torch alone; elsewhere assign the result, as in `x = x.abs()`",
                    (code(e.name) for e in by["in place"])),
     ]

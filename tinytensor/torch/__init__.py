@@ -9,7 +9,7 @@ from typing import Any
 from ..names import Missing as _Missing
 from ..names import refusal as _refusal
 
-from . import (
+    asking,
     casting,
     creation,
     cuda,
@@ -18,12 +18,14 @@ from . import (
     gradients,
     index,
     joining,
+    legacy,
     limits,
     linalg,
     operators,
     order,
     parts,
     random,
+    ranges,
     reduce,
     return_types,
     selecting,
@@ -31,6 +33,8 @@ from . import (
     special,
     turning,
 )
+from . import (
+from . import creation, cuda, gradients, index, linalg, operators, order, random, reduce, return_types
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
@@ -67,3 +71,4 @@ def __getattr__(name: str) -> Any:
         globals()[name] = FUNCTIONS[name]
         return FUNCTIONS[name]
     raise _Missing(_refusal, "torch", name, globals)
+    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER])

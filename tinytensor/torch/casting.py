@@ -1,4 +1,4 @@
-"""Tensors of another dtype, copies, fillers, tensors like another, and what a tensor says of its memory.
+"""Tensors of another dtype, copies, and what fills a tensor: `to`, `float`, `clone`, `fill_`, `copy_`.
 
 The device is the cpu; any other is refused.
 """
@@ -12,25 +12,27 @@ import numpy as np
 
 from .. import ops
 from ..core import Tensor as Node
-from . import creation
-from .dtypes import ALIASES, DTYPES, Size, numpy_dtype, of, on_cpu
+from . import limits, special  # noqa: F401 (their methods)
+from .dtypes import ALIASES, DTYPES, numpy_dtype, of, on_cpu
 from .dtypes import dtype as Dtype
-from .elementwise import given, imag, kept, quiet
-from .offer import offer
-from .operators import NUMBERS
-from .tensor import Tensor, as_node, new, of_array, owner, wrap
-from .writing import assign, version, write
+from .elementwise import given, kept
+from .offer import FUNCTIONS, offer
+from .operators import quiet
+from .tensor import Tensor, as_node, of_array, wrap
+from .writing import assign, write
 
 # --- dtypes ---
 
 
-@quiet
+astype = quiet(ops.astype)
+
+
 def cast(x: Tensor, dtype: Any, copy: bool = False) -> Tensor:
     """The tensor in NumPy's dtype: itself, if it has it."""
     node = x.node
     if node.data.dtype == dtype:
-        return clone(x) if copy else x
-    y = node.astype(dtype)
+        return wrap(kept(node)) if copy else x
+    y = astype(node, dtype)
     return wrap(y if np.dtype(dtype).kind == "f" else Node(y.data))
 
 
@@ -131,10 +133,7 @@ def contiguous(self: Tensor) -> Tensor:
     return y
 
 
-@offer(method=True)
-def detach(input: Tensor) -> Tensor:
-    """The values, as a tensor that shares memory and takes no gradient."""
-    return Tensor.detach(input)
+offer("detach")(Tensor.detach)
 
 
 @offer("detach_", method=True)
@@ -210,123 +209,11 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return assign("copy_", self, compute, source)
 
 
-# --- tensors like another ---
+# --- methods that write in place, which `torch` has as functions too ---
 
-
-def like(name: str, make: Callable[..., Tensor]) -> None:
-    def new_one(self: Tensor, *size: Any, dtype: Any = None, device: Any = None,
-                requires_grad: bool = False) -> Tensor:
-        return make(*size, dtype=self.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
-
-    new_one.__name__ = name
-    new_one.__doc__ = f"`{name[4:]}` of the tensor's dtype."
-    offer(name, function=False, method=True)(new_one)
-
-
-for name, make in (("new_zeros", creation.zeros), ("new_ones", creation.ones), ("new_empty", creation.empty),
-                   ("new_tensor", creation.tensor)):
-    like(name, make)
-
-
-@offer("new_full", function=False, method=True)
-def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
-             requires_grad: bool = False) -> Tensor:
-    """A tensor of one value, of the tensor's dtype."""
-    t = creation.empty(size, dtype=self.dtype if dtype is None else dtype, device=device)
-    t.fill_(fill_value)
-    t.requires_grad = requires_grad
-    return t
-
-
-# --- what a tensor says of itself ---
-
-
-@offer(method=True)
-def numel(input: Tensor) -> int:
-    """How many elements it has."""
-    return given("numel", input).data.size  # type: ignore[no-any-return]
-
-
-@offer("size", function=False, method=True)
-def size(self: Tensor, dim: int | None = None) -> Any:
-    """The shape, or the size of one axis."""
-    shape = self.node.data.shape
-    if dim is None:
-        return Size(shape)
-    n = max(len(shape), 1)
-    if not -n <= dim < n or not shape:
-        raise IndexError(f"size: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim}); "
-                         f"the tensor has shape {[*shape]}")
-    return shape[dim]
-
-
-@offer("stride", function=False, method=True)
-def stride(self: Tensor, dim: int | None = None) -> Any:
-    """How many elements of memory lie between neighbours, along each axis or along one."""
-    a = self.node.data
-    found = tuple([s // a.itemsize for s in a.strides])
-    if a.flags.c_contiguous:  # subtle: NumPy leaves the strides of axes of size 0 and 1 as they came
-        sizes, found = [1], ()
-        for n in a.shape[:0:-1]:
-            sizes.append(sizes[-1] * max(n, 1))
-        found = tuple(sizes[::-1]) if a.ndim else ()
-    return found if dim is None else found[dim]
-
-
-def said(*names: str, what: Callable[[Any], Any], function: bool = False) -> None:
-    """A question to a tensor's array."""
-    def ask(input: Tensor) -> Any:
-        return what(given(names[0], input).data)
-
-    ask.__name__ = names[0]
-    ask.__doc__ = f"`{names[0]}` of the tensor."
-    offer(*names, function=function, method=True)(ask)
-
-
-said("nelement", what=lambda a: a.size)
-said("dim", "ndimension", what=lambda a: a.ndim)
-said("element_size", what=lambda a: a.itemsize)
-said("data_ptr", what=lambda a: a.__array_interface__["data"][0])
-said("storage_offset", what=lambda a: (
-    a.__array_interface__["data"][0] - owner(a).__array_interface__["data"][0]) // a.itemsize)
-said("is_floating_point", what=lambda a: a.dtype.kind == "f", function=True)
-said("is_signed", what=lambda a: a.dtype.kind in "fi", function=True)
-for name in ("is_complex", "is_conj", "is_neg", "is_inference"):
-    said(name, what=lambda a: False, function=True)
-for name in ("is_pinned", "is_shared"):
-    said(name, what=lambda a: False)
-said("get_device", what=lambda a: -1, function=True)
-
-
-@offer("is_contiguous", function=False, method=True)
-def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-    """Whether its elements lie in memory in their order."""
-    return self.node.data.flags.c_contiguous  # type: ignore[no-any-return]
-
-
-@offer(method=True)
-def is_nonzero(input: Tensor) -> bool:
-    """Whether its one element is not 0."""
-    return bool(input)
-
-
-@offer(method=True)
-def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have one shape."""
-    return given("is_same_size", input).data.shape == given("is_same_size", other, "other").data.shape  # type: ignore[no-any-return]
-
-
-@offer()
-def is_tensor(obj: Any) -> bool:
-    """Whether it is a tensor."""
-    return isinstance(obj, Tensor)
-
-
-for name in ("is_cuda", "is_sparse", "is_quantized", "is_mps", "is_xpu", "is_meta", "is_nested", "is_mkldnn",
-             "is_sparse_csr", "is_ipu", "is_maia", "is_mtia", "is_vulkan", "is_xla"):
-    setattr(Tensor, name, False)
-setattr(Tensor, "is_cpu", True)
-setattr(Tensor, "layout", "torch.strided")
-setattr(Tensor, "_version", property(version))
-setattr(Tensor, "real", property(lambda self: self))
-setattr(Tensor, "imag", property(imag))
+IN_PLACE = """abs acos acosh arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil clamp clamp_max
+clamp_min clip conj_physical cos cosh deg2rad erf erfc exp exp2 expm1 fix floor frac gcd i0 lcm ldexp log log10 log1p
+log2 logit nan_to_num neg negative rad2deg reciprocal relu round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc
+xlogy"""
+for name in IN_PLACE.split():
+    FUNCTIONS[f"{name}_"] = getattr(Tensor, f"{name}_")

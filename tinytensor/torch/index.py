@@ -118,7 +118,10 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             if copy is None:
                 return as_view(self, node)
         if type(copy) is not tuple and getattr(copy, "dtype", None) == np.int64:
-            return wrap(ops.take(node, copy, 0))
+            y = wrap(ops.take(node, copy, 0))
+            if y.node.op is not None:
+                y.note = "IndexBackward0"
+            return y
         return wrap(ops.getitem(node, copy))
     except IndexError as error:
         raise IndexError(f"index: {str(error).removeprefix('getitem: ').removeprefix('take: ')}; the tensor has shape "

@@ -11,9 +11,9 @@ from ..apply import binder, general
 from ..core import Op, S
 from ..core import Tensor as Node
 from .dtypes import numpy_dtype, of, result_dtype
-from .elementwise import given, quiet, refuse
+from .elementwise import given, refuse
 from .offer import offer
-from .operators import NUMBERS, as_dtype, operand, pair
+from .operators import as_dtype, operand, quiet
 from .order import isclose
 from .reduce import one_axis
 from .tensor import Tensor, of_array, wrap
@@ -138,14 +138,24 @@ def of_one_dtype(name: str, x: Any, **others: Any) -> None:
                                f"{of(other.data.dtype)}; convert it: {key}.to(input.dtype)")
 
 
-@offer(method=True, in_place=True, note="Lerp")
+def mixed(x: Any, z: Any, w: Any) -> Any:
+    way = z - x
+    return np.where(np.abs(w) < 0.5, x + way * w, z - way * (1 - w))  # so that it ends at z
+
+
+LERP = Op("lerp", mixed, (lambda g, y, x, z, w: g * (1 - w), lambda g, y, x, z, w: g * w,
+                          lambda g, y, x, z, w: g * (z - x)), broadcasts=True, samples=(S((2, 3), (2, 3), (2, 3)),))
+lerped = quiet(general(LERP, *binder("lerp", mixed, 3)))
+
+
+@offer(method=True, in_place=True)
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """``input + weight * (end - input)``: from one tensor to another."""
     x, z = given("lerp", input), given("lerp", end, "end")
     w = operand("lerp", weight)
     refuse("lerp", x, "biu")
     of_one_dtype("lerp", x, end=z, weight=w)
-    return wrap(ops.add(x, ops.multiply(ops.subtract(z, x), w)))
+    return wrap(lerped(x, z, w))
 
 
 def three(name: str, input: Any, tensor1: Any, tensor2: Any) -> list[Any]:
@@ -156,6 +166,7 @@ def three(name: str, input: Any, tensor1: Any, tensor2: Any) -> list[Any]:
 
 
 @offer(method=True, in_place=True, note="Addcmul")
+@quiet
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
     x, a, b = three("addcmul", input, tensor1, tensor2)

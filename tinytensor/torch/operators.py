@@ -20,6 +20,11 @@ Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))
 
 
+def quiet(function: Function) -> Function:
+    """The function without NumPy's warnings: PyTorch's 1 / 0 is inf, and no more is said."""
+    return np.errstate(all="ignore")(function)
+
+
 # --- two operands, by PyTorch's promotion ---
 
 
@@ -84,6 +89,10 @@ def power(a: Any, b: Any) -> Any:
     if isinstance(a, Node) and a.data.dtype.kind in "iu" and type(b) is int and b < 0:
         raise RuntimeError("pow: integers to negative integer powers are not allowed; expected floats; convert first: "
                            "x.float() ** -1")
+    if isinstance(b, Node) and b.data.dtype.kind == "i" and np.any(b.data < 0):  # of integers: 0, but of 1 and -1
+        a = a.data if isinstance(a, Node) else np.asarray(a, b.data.dtype)
+        inverse = np.where(np.abs(a) == 1, a, 0)
+        return Node(np.asarray(np.power(np.where(b.data < 0, inverse, a), np.abs(b.data))))
     return ops.power(a, b)
 
 
@@ -119,6 +128,7 @@ def mul(input: Any, other: Any) -> Tensor:
 
 
 @offer("div", "divide", "true_divide", method=True, in_place=True)
+@quiet
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """``input / other``, of integers a float; `rounding_mode` "floor" or "trunc" rounds, and keeps integers."""
     if rounding_mode is None:
@@ -143,13 +153,13 @@ def truncated(a: Any, b: Any) -> Any:
     return Node(np.where((np.remainder(x, z) != 0) & ((x < 0) != (z < 0)), quotient + 1, quotient).astype(dtype))
 
 
+@quiet
 def floor_divided(a: Any, b: Any) -> Any:
     """The engine's floor division; integers are not divided by zero."""
     dtype = next(x.data.dtype for x in (a, b) if isinstance(x, Node))
     if dtype.kind != "f":
         check_divisor(b)
-    with np.errstate(all="ignore"):
-        return ops.floor_divide(a, b)
+    return ops.floor_divide(a, b)
 
 
 def check_divisor(b: Any) -> None:
@@ -166,6 +176,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
 
 
 @offer("remainder", method=True, in_place=True)
+@quiet
 def remainder(input: Any, other: Any) -> Tensor:
     """The remainder of division, with the sign of the divisor: Python's ``%``."""
     a, b = pair("remainder", input, other)
@@ -175,6 +186,7 @@ def remainder(input: Any, other: Any) -> Tensor:
 
 
 @offer(method=True, in_place=True)
+@quiet
 def pow(input: Any, exponent: Any) -> Tensor:
     """``input ** exponent``."""
     return wrap(power(*pair("pow", input, exponent)))
@@ -252,8 +264,10 @@ def logical(name: str, function: Function) -> Function:
 
 for symbol, function, slow, ufunc in (
         ("add", ops.add, add, np.add), ("sub", ops.subtract, sub, np.subtract), ("mul", ops.multiply, mul, np.multiply),
-        ("truediv", ops.divide, div, np.divide), ("floordiv", ops.floor_divide, floor_divide, np.floor_divide),
-        ("mod", ops.remainder, remainder, np.remainder), ("pow", ops.power, pow, np.power)):
+        ("truediv", quiet(ops.divide), div, quiet(np.divide)),
+        ("floordiv", quiet(ops.floor_divide), floor_divide, quiet(np.floor_divide)),
+        ("mod", quiet(ops.remainder), remainder, quiet(np.remainder)),
+        ("pow", quiet(ops.power), pow, quiet(np.power))):
     setattr(Tensor, f"__{symbol}__", infix(f"__{symbol}__", function, slow))
     setattr(Tensor, f"__r{symbol}__", infix(f"__r{symbol}__", function, slow, True))
     setattr(Tensor, f"__i{symbol}__", in_place(symbol, ufunc, slow))

@@ -163,7 +163,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     x, m = input.node, mask_of("masked_fill", mask)
     if x.data.dtype.kind == "f" and type(value) in (int, float):
         return wrap(ops.where(mask.node, float(value), x))
-    return wrap(ops.where(m, one_value("masked_fill", x, value), x))
+    y = wrap(ops.where(m, one_value("masked_fill", x, value), x))
+    if isinstance(value, Tensor) and y.node.op is not None:
+        y.note = "MaskedFillBackward1"
+    return y
 
 
 @offer(method=True, note="MaskedSelect")

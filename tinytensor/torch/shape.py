@@ -80,7 +80,7 @@ def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
     return ops.reshape(x, shape)  # type: ignore[no-any-return]
 
 
-@offer(function=False, method=True, note="View")
+@offer(function=False, method=True)
 def view(input: Tensor, *sizes: Any, dtype: Any = None, **named: Any) -> Tensor:
     """The same memory in another shape, or read as another dtype; refused where it would have to be copied.
 
@@ -120,7 +120,7 @@ def other_dtype(x: Tensor, wanted: dtype) -> Tensor:
     return as_view(x, Node(a.view(wanted.numpy)))
 
 
-@offer(method=True, note="View")
+@offer(method=True)
 def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     """The same elements in another shape: a view where there can be one, else a copy."""
     return as_view(input, reshaped("reshape", input.node, sizes_of("reshape", shape, named, "shape")))

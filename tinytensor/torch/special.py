@@ -14,10 +14,11 @@ import numpy as np
 from .. import ops
 from ..core import Tensor as Node
 from ..ops.activation import FAR, by_cody, polynomial
-from .dtypes import default, of
-from .elementwise import Function, floating, floats, given, of_two, own, quiet
+from .dtypes import default
+from .elementwise import Function, floating, floats, own
 from .offer import FUNCTIONS, offer
-from .operators import as_dtype
+from .operators import quiet
+from .pairwise import of_two
 from .tensor import Tensor, wrap
 
 SPECIAL: dict[str, Callable[..., Any]] = {}
@@ -61,18 +62,35 @@ def scaled_complement(x: Any) -> Any:
                     np.where(x < 0, 2 * np.exp(x * x) - tail, tail))
 
 
-def inverse(x: Any) -> Any:
-    """The inverse of erf: Winitzki's formula, and Halley's steps, in the tails by the complement."""
-    a = np.abs(x)
-    inside = np.minimum(a, 1 - 2.0**-53)
-    half = np.log1p(-inside * inside) / 2
+def solved(inside: Any, rest: Any) -> Any:
+    """The y for which erf(y) is `inside` and erfc(y) is `rest`, which is 1 - inside; both are exact, from 0 to 1.
+
+    Winitzki's formula; from there Halley's steps to erf, or, in the tail, Newton's to the logarithm of erfc.
+    """
+    half = np.log(rest * (1 + inside)) / 2
     first = 2 / (math.pi * 0.147) + half
     y = np.sqrt(np.maximum(np.sqrt(first * first - 2 * half / 0.147) - first, 0))
+    near = inside < 0.5
+    tail = np.where(near, 1, y)
     for _ in range(3):
-        error = np.where(inside < 0.5, by_cody(y) - inside, (1 - inside) - complement(y))
-        step = error * np.exp(y * y) * (ROOT_PI / 2)
-        y = y - step / (1 + y * step)
-    return np.copysign(np.where(a < 1, y, np.where(a == 1, np.inf, np.nan)), x)
+        step = (by_cody(y) - inside) * np.exp(np.where(near, y * y, 0)) * (ROOT_PI / 2)
+        y = np.where(near, y - step / (1 + y * step), y)
+        value = scaled(tail)
+        tail = tail + (np.log(value) - tail * tail - np.log(rest)) * value * (ROOT_PI / 2)
+    return np.where(near, y, np.where(rest == 0, np.inf, tail))
+
+
+def inverse(x: Any) -> Any:
+    """The inverse of erf."""
+    a = np.abs(x)
+    return np.copysign(np.where(a <= 1, solved(np.minimum(a, 1), np.maximum(1 - a, 0)), np.nan), x)
+
+
+def quantile(p: Any) -> Any:
+    """The inverse of `ndtr`."""
+    a = np.minimum(p, 1 - p)
+    y = math.sqrt(2) * solved(np.maximum(1 - 2 * a, 0), np.maximum(2 * a, 0))
+    return np.where(a < 0, np.nan, np.where(p < 0.5, -y, y))
 
 
 erfc_of = own("erfc", in_float64(complement), lambda g, y, x: -2 / ROOT_PI * g * np.exp(-x * x))
@@ -95,9 +113,7 @@ def ndtr_of(x: Any) -> Any:
     return ops.multiply(erfc_of(ops.multiply(x, -math.sqrt(0.5))), 0.5)
 
 
-def ndtri_of(p: Any) -> Any:
-    return ops.multiply(erfinv_of(ops.subtract(ops.multiply(p, 2.0), 1.0)), math.sqrt(2))
-
+ndtri_of = own("ndtri", in_float64(quantile), lambda g, y, p: g * np.exp(y * y / 2) * math.sqrt(2 * math.pi))
 
 # --- the gamma function's ---
 
@@ -174,7 +190,7 @@ POLYGAMMA: dict[int, Function] = {0: own("digamma", in_float64(digamma_array), l
 lgamma_of = own("lgamma", in_float64(log_gamma), lambda g, y, x: g * POLYGAMMA[0](x))
 
 
-@offer(method=True, in_place=True)
+@offer(method=True, in_place=True, note="Mvlgamma")
 @quiet
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     """The logarithm of the multivariate gamma function of dimension p."""
@@ -220,10 +236,9 @@ def both(name: str, function: Function) -> Function:
 
 # --- Bessel ---
 
+COSINES = np.cos((np.arange(64) + 0.5) * math.pi / 128)
 i1_of = own("i1", in_float64(lambda x: np.mean(np.sinh(x[..., None] * COSINES) * COSINES, -1)),
             lambda g, y, x: g * np.where(x == 0, 0.5, np.i0(x) - y / np.where(x == 0, 1, x)))
-COSINES = np.cos((np.arange(64) + 0.5) * math.pi / 128)
-
 
 # --- the table ---
 
@@ -231,7 +246,8 @@ for name, function in (("erfc", erfc_of), ("erfinv", erfinv_of), ("lgamma", lgam
     SPECIAL[name] = offer(name, method=True, in_place=True)(floating(name, quiet(function)))
 for name, function in (("erfcx", erfcx_of), ("log_ndtr", log_ndtr_of), ("ndtr", ndtr_of), ("ndtri", ndtri_of),
                        ("entr", entr_of), ("i1", i1_of)):
-    offer(name, into=SPECIAL)(floating(name, quiet(function)))
+    offer(name, into=SPECIAL, note="Mul" if name == "ndtr" else f"Special{name.title().replace('_', '')}")(
+        floating(name, quiet(function)))
 SPECIAL["xlogy"] = offer("xlogy", method=True, in_place=True, note="Xlogy")(both("xlogy", quiet(xlogy_of)))
 offer("xlog1py", into=SPECIAL, note="SpecialXlog1Py")(both("xlog1py", quiet(xlog1py_of)))
 

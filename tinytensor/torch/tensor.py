@@ -19,7 +19,11 @@ from .dtypes import CPU, OF, Size, default, dtype, of, on_cpu, shape_of
 from .printing import tensor_text
 
 new = object.__new__
+<<<<<<< HEAD
 UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
+=======
+UNSET = ("base", "views", "note")  # slots that are not set on most tensors
+>>>>>>> names
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
 
@@ -48,6 +52,11 @@ class Tensor:
         def operate(self, *others: Any) -> Any: ...
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = operate
         __pow__ = __matmul__ = __getitem__ = __gt__ = __lt__ = __ge__ = __le__ = __invert__ = __and__ = operate
+    else:
+        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+            if name in UNSET:
+                raise AttributeError(name)
+            raise Missing(refusal, "Tensor", name, lambda: dir(type(self)))
 
     _compared = ("node",)  # what of it a compiled program depends on; the rest says how it is told, and who shows it
     __array_priority__ = 1000
@@ -57,7 +66,11 @@ class Tensor:
         on_cpu(device)
         if len(given) == 1 and isinstance(given[0], Tensor):
             return wrap(given[0].detach().node)
-        if len(given) == 1 and not hasattr(given[0], "__index__") and type(given[0]) is not Size:
+        if len(given) == 1 and isinstance(given[0], float):
+            raise TypeError(f"Tensor: data must be a sequence; got {given[0]}; expected sizes, or a list of numbers; "
+                            f"write torch.tensor({given[0]})")
+        if len(given) == 1 and not isinstance(given[0], int | Size) and not (
+                hasattr(given[0], "__index__") and not hasattr(given[0], "ndim")):
             return wrap(Node(np.array(given[0], default[0].numpy)))
         return wrap(Node(np.zeros(shape_of(given) if given else (0,), default[0].numpy)))
 

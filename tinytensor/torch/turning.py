@@ -178,7 +178,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(wrap(ops.reshape(input.node, (-1,))), offset)
 
 
-@offer(method=True)
+@offer(method=True, note="Trace")
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal; of integers an int64."""
     if input.node.data.ndim != 2:

@@ -9,6 +9,7 @@ from typing import Any
 from ..names import Missing as _Missing
 from ..names import refusal as _refusal
 
+from . import (
     asking,
     casting,
     creation,
@@ -33,8 +34,6 @@ from ..names import refusal as _refusal
     special,
     turning,
 )
-from . import (
-from . import creation, cuda, gradients, index, linalg, operators, order, random, reduce, return_types
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
@@ -70,5 +69,4 @@ def __getattr__(name: str) -> Any:
         import_module(f"{__name__}.compiling")
         globals()[name] = FUNCTIONS[name]
         return FUNCTIONS[name]
-    raise _Missing(_refusal, "torch", name, globals)
     raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER])

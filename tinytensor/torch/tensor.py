@@ -19,11 +19,7 @@ from .dtypes import CPU, OF, Size, default, dtype, of, on_cpu, shape_of
 from .printing import tensor_text
 
 new = object.__new__
-<<<<<<< HEAD
 UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
-=======
-UNSET = ("base", "views", "note")  # slots that are not set on most tensors
->>>>>>> names
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
 
@@ -256,12 +252,6 @@ class Tensor:
             node._grad = None if self.node._grad is None else np.array(self.node._grad)
             memo[id(self)] = other
         return memo[id(self)]  # type: ignore[no-any-return]
-
-    if not TYPE_CHECKING:
-        def __getattr__(self, name: str) -> Any:
-            if name in UNSET:
-                raise AttributeError(name)
-            raise Missing(refusal, "Tensor", name, lambda: dir(type(self)))
 
     def __reduce__(self) -> Any:
         return rebuilt, (type(self), self.node.data, self.node.needs and self.node.op is None)

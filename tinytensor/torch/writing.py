@@ -288,16 +288,13 @@ def fitting(name: str, x: Tensor, shape: Any, dtype: Any) -> None:
     if shape != data.shape:
         raise RuntimeError(f"{name}: output with shape {[*data.shape]} doesn't match the broadcast shape {[*shape]}; "
                            f"expected a value that broadcasts to the tensor; reshape it, or write a new tensor")
-<<<<<<< HEAD
     separate(name, data)
 
 
 def separate(name: str, array: Any) -> None:
     """Refuse to write where several elements are in one place."""
-    if 0 in array.strides and any(n > 1 and not s for n, s in zip(array.shape, array.strides, strict=True)):
-=======
-    if data.size and 0 in data.strides and any(n > 1 and not s for n, s in zip(data.shape, data.strides, strict=True)):
->>>>>>> elementwise
+    if array.size and 0 in array.strides and any(
+            n > 1 and not s for n, s in zip(array.shape, array.strides, strict=True)):
         raise RuntimeError(f"{name}: more than one element of the written-to tensor refers to a single memory "
                            f"location; expected a tensor of its own memory; clone() it before the write")
 

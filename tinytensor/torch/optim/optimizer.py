@@ -36,6 +36,24 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, Tensor) else value
 
 
+class Group(dict[str, Any]):
+    """The settings of a group; those that the engine's optimiser has too are set there as well."""
+
+    inner: dict[str, Any] = {}  # noqa: RUF012 (each has its own, once the engine's optimiser is made)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        if key in self.inner and key != "params":
+            self.inner[key] = plain(value)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+
 class Optimizer:
     """PyTorch's interface: `param_groups` of tensors, `step`, `zero_grad`, `state_dict`.
 
@@ -59,13 +77,15 @@ class Optimizer:
                              "up before?")
         groups = groups if isinstance(groups[0], dict) else [{"params": groups}]
         self.defaults: dict[str, Any] = dict(defaults)
-        self.param_groups: list[dict[str, Any]] = [self.completed(name, group) for group in groups]
+        self.param_groups: list[Group] = [self.completed(name, group) for group in groups]
         try:
             self.inner = inner([self.engine_group(group) for group in self.param_groups])
         except TypeError as error:
             raise (ValueError if "leaf" in str(error) else TypeError)(f"{name}: {error}") from None
+        for own, group in zip(self.param_groups, self.inner.param_groups, strict=True):
+            own.inner = group
 
-    def completed(self, name: str, group: dict[str, Any]) -> dict[str, Any]:
+    def completed(self, name: str, group: dict[str, Any]) -> Group:
         """A group with all its settings, and its tensors in a list."""
         given = group["params"]
         params = [given] if isinstance(given, Tensor) else list(given)
@@ -82,7 +102,7 @@ class Optimizer:
             group = group if key in group else {**group, key: value}
         rest = {key: value for key, value in group.items() if key != "params"}
         options(name, {key: value for key, value in rest.items() if key not in self.defaults and key in REFUSED})
-        return {"params": params, **rest}
+        return Group({"params": params, **rest})
 
     def engine_group(self, group: dict[str, Any]) -> dict[str, Any]:
         """A group as the engine's optimiser takes it."""
@@ -95,6 +115,7 @@ class Optimizer:
         """Add tensors with settings of their own."""
         group = self.completed(type(self).__name__, param_group)
         self.inner.add_param_group(self.engine_group(group))
+        group.inner = self.inner.param_groups[-1]
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -105,21 +126,12 @@ class Optimizer:
                 if g is not None:
                     p.node._grad = None if set_to_none else np.zeros_like(g.data if isinstance(g, Node) else g)
 
-    def settle(self) -> None:
-        """Let the engine's groups have the settings of these."""
-        for own, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
-            for key in self.settings:
-                value = own[key]
-                if value is not inner[key]:
-                    inner[key] = plain(value)
-
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every tensor that has a gradient; with a closure, which computes the loss, call it first."""
         loss = None
         if closure is not None:
             with recording(True):
                 loss = closure()
-        self.settle()
         for group in self.param_groups:
             for p in group["params"]:
                 if isinstance(p.node._grad, Node):  # of a pass with create_graph=True

@@ -167,15 +167,22 @@ def computed(op: Op, sample: Any, rng: Any) -> Any:
 
 # --- views ---
 
+base_of, views_of = (Tensor.__dict__[name].__get__ for name in ("base", "views"))  # quicker than getattr, if unset
+
 
 def as_view(x: Tensor, node: Node) -> Tensor:
     """A tensor that shows the memory of another: each sees what is written into the other."""
     t = wrap(node)
-    if not tracing and not (node.data.base is not None and owner(node.data) is owner(x.node.data)):
+    a, b = x.node.data, node.data
+    if not tracing and b.base is not a and (b.base is None or (b.base is not a.base and owner(b) is not owner(a))):
         return t
-    t.base = base = getattr(x, "base", x)
     try:
-        views = base.views
+        base = base_of(x)
+    except AttributeError:
+        base = x
+    t.base = base
+    try:
+        views = views_of(base)
         if len(views) > 8 and len(views) & (len(views) - 1) == 0:  # now and then: forget those that are no more
             views[:] = [v for v in views if v() is not None]
     except AttributeError:

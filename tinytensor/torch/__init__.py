@@ -4,11 +4,11 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 """
 
 from importlib import import_module
+from math import e, inf, nan, pi
 from typing import Any
 
 from ..names import Missing as _Missing
 from ..names import refusal as _refusal
-
 from . import (
     asking,
     casting,
@@ -58,6 +58,7 @@ from .tensor import Tensor
 
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
+newaxis = None
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
 LATER = ("autograd", "func", "nn", "optim", "testing", "utils")  # loaded when first named

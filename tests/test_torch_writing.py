@@ -15,8 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinytensor.torch as ours
-from tinytensor.core import REGISTRY
-from tinytensor.torch.writing import reads
 
 # Each step is a function of (torch, x, y, i): the module, two tensors of the program, a number. None: not for these.
 

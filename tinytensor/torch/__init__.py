@@ -8,7 +8,6 @@ from typing import Any
 
 from ..names import Missing as _Missing
 from ..names import refusal as _refusal
-
 from . import (
     asking,
     casting,

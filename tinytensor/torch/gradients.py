@@ -13,7 +13,7 @@ from ..hooks import Handle, register_hook, retain_grad
 from ..modes import paused, recording, state
 from .offer import offer
 from .tensor import Tensor, unwrap, wrap
-from .writing import check
+from .versions import check
 
 deep = [False]  # whether a pass with create_graph=True has left gradients that have a graph of their own
 

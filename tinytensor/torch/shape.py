@@ -15,8 +15,8 @@ from ..core import Tensor as Node
 from ..modes import recording
 from .dtypes import Size, dtype, shape_of
 from .offer import offer
-from .tensor import Tensor, as_node
-from .writing import as_view, owner, records, refuse_leaf
+from .tensor import Tensor, as_node, owner
+from .writing import as_view, records, refuse_leaf
 
 # --- arguments ---
 
@@ -25,11 +25,11 @@ def axis_at(name: str, dim: Any, n: int) -> int:
     """The axis that a `dim` means among n; where there is none, 0 and -1 are allowed."""
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"{name}: got dim={dim!r}; expected an integer; see help(torch.{name})")
-    dim, n = dim.__index__(), max(n, 1)
+    dim, n = int(dim.__index__()), max(n, 1)
     if not -n <= dim < n:
         raise IndexError(f"{name}: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim}); "
                          f"count from 0, or from -1 backwards")
-    return dim % n  # type: ignore[no-any-return]
+    return dim % n
 
 
 def axes_at(name: str, dims: Any, n: int) -> list[int]:
@@ -77,7 +77,7 @@ def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
                            f"product is {size}; the tensor has shape {[*x.data.shape]}")
     if free and not size:  # subtle: NumPy can't tell
         shape = tuple([n if n != -1 else 0 for n in shape])
-    return ops.reshape(x, shape)  # type: ignore[no-any-return]
+    return ops.reshape(x, shape)
 
 
 @offer(function=False, method=True)
@@ -162,7 +162,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     """An axis made several."""
     shape = input.node.data.shape
     axis = axis_at("unflatten", dim, len(shape))
-    sizes = shape_of((sizes,) if not hasattr(sizes, "__index__") else (sizes,))
+    sizes = shape_of((sizes,))
     if not sizes:
         raise RuntimeError("unflatten: unflattened sizes must be non-empty; got none; expected sizes; write (-1,)")
     known = int(np.prod([n for n in sizes if n != -1]))
@@ -188,7 +188,7 @@ def squeezed(x: Any, dim: Any) -> Node:
     shape = x.data.shape
     found = range(len(shape)) if dim is None else axes_at("squeeze", dim, len(shape))
     drop = [a for a in found if shape and shape[a] == 1]
-    return ops.reshape(x, tuple([n for a, n in enumerate(shape) if a not in drop]))  # type: ignore[no-any-return]
+    return ops.reshape(x, tuple([n for a, n in enumerate(shape) if a not in drop]))
 
 
 @offer(method=True, note="Unsqueeze")
@@ -206,8 +206,8 @@ def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     order = sizes_of("permute", dims or ((),) * (not named), named, "dims", "axes")
     n = input.node.data.ndim
     if len(order) != n:
-        raise RuntimeError(f"permute: number of dimensions in the tensor input does not match the length of the desired "
-                           f"ordering of dimensions; got {[*order]} for {n} axes; name each once")
+        raise RuntimeError(f"permute: number of dimensions in the tensor input does not match the length of the "
+                           f"desired ordering of dimensions; got {[*order]} for {n} axes; name each once")
     return as_view(input, ops.transpose(input.node, tuple(axes_at("permute", order, n))))
 
 
@@ -269,8 +269,8 @@ def stretched(name: str, x: Any, shape: tuple[int, ...]) -> Node:
     old = x.data.shape
     lead = len(shape) - len(old)
     if lead < 0 or -1 in shape[:lead]:
-        raise RuntimeError(f"{name}: the number of sizes provided ({len(shape)}) must be greater or equal to the number "
-                           f"of dimensions in the tensor ({len(old)}), and new ones can't be -1; got {[*shape]} for "
+        raise RuntimeError(f"{name}: the number of sizes provided ({len(shape)}) must be greater or equal to the "
+                           f"number of dimensions in the tensor ({len(old)}), and new ones can't be -1; got {[*shape]} for "
                            f"{[*old]}; give sizes for all axes")
     shape = tuple([old[i - lead] if n == -1 else n for i, n in enumerate(shape)])
     for a, b in zip(shape[lead:], old, strict=True):
@@ -280,7 +280,7 @@ def stretched(name: str, x: Any, shape: tuple[int, ...]) -> Node:
     node = ops.broadcast_to(x, shape)
     if type(node.data) is np.ndarray and x.data.flags.writeable:
         node.data.flags.writeable = True  # subtle: NumPy forbids writes; `fitting` refuses those that would do harm
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 @offer(function=False, method=True, note="Expand")

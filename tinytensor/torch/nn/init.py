@@ -14,7 +14,7 @@ import numpy as np
 from ...nn import init as engine
 from ...random import as_generator
 from ..tensor import Tensor
-from ..writing import note
+from ..versions import note
 
 calculate_gain = engine.calculate_gain
 

@@ -15,7 +15,7 @@ from ...core import Tensor as Node
 from ...modes import recording
 from ...optim.flat import Optimizer as Inner
 from ..tensor import Tensor, of_array
-from ..writing import note
+from ..versions import note
 
 WITHOUT_EFFECT = ("foreach", "fused")  # how PyTorch computes the same
 REFUSED = ("capturable", "differentiable")

@@ -13,7 +13,7 @@ import numpy as np
 
 from .... import ops
 from ...tensor import Tensor, of_array, wrap
-from ...writing import note
+from ...versions import note
 from . import rnn
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "parameters_to_vector",

@@ -230,13 +230,26 @@ KEPT = {"divide", "fmax", "fmin"}  # whose rules read the output, where PyTorch'
 
 
 def preserve(x: Tensor) -> None:
-    """Before a write into x: let the node keep its output, if its rule reads it and PyTorch's does not."""
-    for t in (x, getattr(x, "base", x)):
-        node = t.node
-        if node.op is not None and node.op.name in KEPT and node.op.forward is not positive:
-            array = node.data
+    """Before a write into x: let nodes keep their output, if their rules read it and PyTorch's do not."""
+    for t in (getattr(x, "base", x), x):
+        node, array = t.node, t.node.data
+        if node.op is None or type(array) is not ndarray:
+            continue
+        if kept(node):
             node.data = np.copy(array)
             t.node = in_memory(node, array)
+        memory = owner(array)
+        while node.inputs:  # what a function made on its way, and no tensor shows
+            below = [n for n in node.inputs if n is not None and type(n.data) is ndarray and owner(n.data) is memory]
+            if not below or hasattr(below[0], "stamp"):
+                break
+            node = below[0]
+            if kept(node):
+                node.data = np.copy(node.data)
+
+
+def kept(node: Any) -> bool:
+    return node.op is not None and node.op.name in KEPT and node.op.forward is not positive
 
 
 def become(x: Tensor, y: Any) -> None:

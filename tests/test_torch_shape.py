@@ -302,7 +302,8 @@ def test_views_see_writes_both_ways() -> None:
 def test_copies_do_not() -> None:
     x = ours.arange(4.0).reshape(2, 2)
     copies = [x.flip(0), x.rot90(4), x.roll(0, 0), x.repeat(1, 1), x.tril(9), ours.cat([x]),
-              x.diag(), x[[0, 1]], x[x > -1], x.masked_fill(x > 9, 0), x.index_select(0, ours.tensor([0, 1])), x.tile(1)]
+              x.diag(),
+              x[[0, 1]], x[x > -1], x.masked_fill(x > 9, 0), x.index_select(0, ours.tensor([0, 1])), x.tile(1)]
     kept = [c.tolist() for c in copies]
     x.mul_(0)
     assert [c.tolist() for c in copies] == kept

@@ -314,12 +314,17 @@ setattr(Tensor, "__rmatmul__", lambda b, a: matmul(a, b))
 @offer("neg", "negative", method=True, in_place=True)
 def neg(input: Tensor) -> Tensor:
     """``-input``."""
+    if input.node.data.dtype.kind == "b":
+        raise RuntimeError("neg: negation, the `-` operator, on a bool tensor is not supported; expected numbers; "
+                           "write ~x or logical_not() for a mask, x.int() for numbers")
     return wrap(ops.negative(input.node))
 
 
 @offer("bitwise_not", method=True, in_place=True)
 def bitwise_not(input: Tensor) -> Tensor:
     """``~input``, of booleans: not."""
+    if input.node.data.dtype.kind == "f":
+        raise RuntimeError(f"bitwise_not: got {input.dtype}; expected integers or booleans; compare first: x > 0")
     return wrap(ops.invert(input.node))
 
 

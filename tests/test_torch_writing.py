@@ -266,6 +266,21 @@ def test_a_division_keeps_its_output() -> None:
     np.testing.assert_allclose(x.grad.numpy(), [-5 / 36, 1 / 36, 1 / 36], rtol=1e-5)
 
 
+@pytest.mark.parametrize("fill", [lambda x: x.normal_(), lambda x: x.fill_(2), lambda x: x.zero_(), lambda x: x.copy_(
+    ours.ones(3)), lambda x: x.uniform_()], ids=range(5))
+def test_what_is_filled_gets_no_gradient(fill: Any) -> None:
+    x = leaf(2, 3)
+    y = x * 2
+    fill(y[0])
+    y.sum().backward()
+    assert x.grad.tolist() == [[0, 0, 0], [2, 2, 2]]
+    z = leaf(2, 3) * 2
+    with ours.no_grad():
+        v = z[0]
+    with pytest.raises(RuntimeError, match="no_grad mode"):
+        fill(v)
+
+
 def test_rules_are_known_by_what_they_read() -> None:
     assert not reads(REGISTRY["add"], 0, 0, 2) and reads(REGISTRY["multiply"], 0, 1, 2)
     assert reads(REGISTRY["exp"], 0, -1, 1) and not reads(REGISTRY["exp"], 0, 0, 1)

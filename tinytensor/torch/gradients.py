@@ -16,7 +16,6 @@ from .tensor import Tensor, deep, unwrap, wrap
 from .versions import check
 
 
-
 def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
              inputs: Any = None) -> None:
     """Add the gradient of this tensor to `grad` of every leaf that it depends on."""

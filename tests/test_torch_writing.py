@@ -52,6 +52,15 @@ FUNCTIONS = {
     "picked": lambda t, x, y, i: x[t.tensor([0, 0])] if x.ndim else None,
     "masked": lambda t, x, y, i: x.masked_fill(x > 0, 0.5),
     "tril": lambda t, x, y, i: x.tril() if x.ndim > 1 else None,
+    "exp": lambda t, x, y, i: (x * 0.1).exp(),
+    "tanh": lambda t, x, y, i: x.tanh(),
+    "relu": lambda t, x, y, i: x.relu(),
+    "sqrt": lambda t, x, y, i: (x * x + 1).sqrt(),
+    "softmax": lambda t, x, y, i: x.softmax(-1) if x.ndim else None,
+    "where": lambda t, x, y, i: t.where(x > 0, x, y),
+    "gather": lambda t, x, y, i: x.gather(0, t.zeros(x.shape, dtype=t.int64)) if x.ndim and x.shape[0] else None,
+    "var": lambda t, x, y, i: x.var(0) if x.ndim and x.shape[0] > 1 else None,
+    "clone": lambda t, x, y, i: x.clone(),
 }
 
 
@@ -92,6 +101,14 @@ WRITES = {
     "unsqueeze_": lambda t, x, y, i: x.unsqueeze_(0) if x.ndim < 3 and t.is_grad_enabled() else None,
     "diagonal": lambda t, x, y, i: x.fill_diagonal_(1.0) if x.ndim == 2 else None,
     "data": lambda t, x, y, i: x.data.mul_(0.5) is None or x,
+    "tanh_": lambda t, x, y, i: x.tanh_(),
+    "relu_": lambda t, x, y, i: x.relu_(),
+    "clamp_": lambda t, x, y, i: x.clamp_(-1, 1),
+    "copy_": lambda t, x, y, i: x.copy_(y),
+    "zero_": lambda t, x, y, i: x.zero_(),
+    "fill_": lambda t, x, y, i: x.fill_(y.sum()),
+    "scatter_": lambda t, x, y, i: x.scatter_(0, t.zeros(x.shape, dtype=t.int64)[:1], 0.5) if x.ndim else None,
+    "index_fill_": lambda t, x, y, i: x.index_fill_(0, t.tensor([0]), 0.5) if x.ndim else None,
 }
 STEPS = {**VIEWS, **FUNCTIONS, **WRITES}
 
@@ -176,8 +193,9 @@ def compare(program: Any, seed: int) -> str:
         for x, y in zip(theirs.values[n], mine.values[n], strict=True):
             np.testing.assert_allclose(y, x, rtol=1e-9, atol=1e-9, err_msg=f"after step {n}: {step}")
     if isinstance(mine.grads, RuntimeError):
-        # Of writes through x.data PyTorch knows nothing; and a quotient it computes again, where ours needs it.
-        aliases = {"data", "t_", "detach"} & {name for name, *_ in program}
+        # Of writes through x.data PyTorch knows nothing; and a quotient it computes again, where ours needs it; relu's
+        # rule reads the output there, the input here.
+        aliases = {"data", "t_", "detach", "relu"} & {name for name, *_ in program}
         known = isinstance(theirs.grads, RuntimeError) or aliases
         assert known, f"PyTorch does not refuse the pass: {mine.grads}"
         return "refused pass"

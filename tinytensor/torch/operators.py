@@ -14,7 +14,8 @@ from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import offer
 from .tensor import Tensor, clock, new, wrap
-from .writing import apart, assign, enters_graph, note_write, preserve
+from .versions import note_write
+from .writing import apart, assign, enters_graph, preserve
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))

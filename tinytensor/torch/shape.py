@@ -17,7 +17,7 @@ from ..modes import recording
 from .dtypes import dtype, shape_of
 from .offer import offer
 from .tensor import Tensor, owner
-from .writing import as_view, records, refuse_leaf
+from .writing import as_view, preserve, records, refuse_leaf
 
 # --- arguments ---
 
@@ -273,6 +273,7 @@ def reshaping(name: str, function: Callable[..., Any]) -> None:
     def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if records(self.node):
             refuse_leaf(self)
+        preserve(self)
         with recording(True):  # subtle: what is in the graph stays there, under no_grad, too
             y = function(self, *args, **kwargs)
         if self.node.op is None:

@@ -37,6 +37,7 @@ from . import (
     selecting,
     shape,
     special,
+    stretching,
     turning,
 )
 from .dtypes import ALIASES as _ALIASES

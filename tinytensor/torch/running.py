@@ -10,7 +10,6 @@ import numpy as np
 from .. import ops
 from . import return_types
 from .dtypes import default, numpy_dtype
-from .extremes import copied
 from .offer import offer
 from .operators import as_dtype, pair
 from .order import lined, taken
@@ -77,7 +76,7 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     if n < 0:
         raise RuntimeError(f"diff: order must be non-negative but got {n}; expected 0 or more; use cumsum for sums")
     if n == 0:
-        return wrap(copied(input.node))
+        return wrap(ops.copy(input.node))
     size = input.node.data.shape[axis] + sum(x.data.shape[axis] for x in ends.values() if x.data.ndim)
     try:
         return wrap(ops.diff(input.node, min(n, size), axis, **ends))

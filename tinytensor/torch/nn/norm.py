@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dtypes import default, numpy_dtype, on_cpu
 from ..tensor import Tensor, of_array, wrap
-from ..writing import note
+from ..versions import note
 from .functions import norm as F
 from .module import Module
 from .parameter import Parameter, made

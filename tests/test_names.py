@@ -190,7 +190,7 @@ SAID = [
     (lambda: tt.from_numpy, "write tt.tensor(x)"),
     (lambda: tt.CrossEntropyLoss, "tinytensor has no attribute 'CrossEntropyLoss': it is nn.CrossEntropyLoss"),
     (lambda: tt.linspac, "the nearest is 'linspace'"),
-    (lambda: nn.Transformer, "nn has no attribute 'Transformer': this layer is not here; write it of nn.Mul"),
+    (lambda: nn.AlphaDropout, "nn has no attribute 'AlphaDropout': this layer is not here; write nn.Dropout"),
     (lambda: nn.Liner, "the nearest is 'Linear'"),
     (lambda: F.cross_entrpy, "nn.functional has no attribute 'cross_entrpy'; the nearest is 'cross_entropy'"),
     (lambda: optim.LBFGS, "optim has no attribute 'LBFGS': this optimiser is not here; use AdamW"),

@@ -1,5 +1,10 @@
 """`torch.nn`: PyTorch's modules, with its names, defaults, first weights and errors. Nothing is defined here."""
 
+import sys as _sys
+from typing import Any as _Any
+
+from ...names import Missing as _Missing
+from ...names import refusal as _refusal
 from . import functional, init, parameter, utils
 from .activations import (
     CELU,
@@ -111,6 +116,7 @@ from .transformer import (
     TransformerEncoderLayer,
 )
 
+modules = _sys.modules[__name__]  # where PyTorch keeps its modules, of which some programs know the path
 __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d",
            "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AvgPool1d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss",
            "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Bilinear", "Buffer", "CircularPad1d", "CircularPad2d",
@@ -129,3 +135,7 @@ __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Adaptive
            "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
            "TransformerEncoderLayer", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "Unflatten", "Unfold",
            "Upsample", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "init", "parameter", "utils"]
+
+
+def __getattr__(name: str) -> _Any:
+    raise _Missing(_refusal, "nn", name, globals)

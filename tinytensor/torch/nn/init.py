@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...names import Missing, refusal
 from ...nn import init as engine
 from ...random import as_generator
 from ..tensor import Tensor
@@ -180,3 +181,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
         if not waiting.any():
             return filled(tensor)
         np.copyto(x, draw.uniform_(new, a, b), where=waiting)
+
+
+def __getattr__(name: str) -> Any:
+    raise Missing(refusal, "init", name, globals)

@@ -172,27 +172,10 @@ def cpu(self: Any) -> Any:
     return self
 
 
-def cuda(self: Any, device: Any = None) -> Any:
-    """Refused: there is no other device than the cpu."""
-    return on_cpu("cuda")
-
-
-def share_memory(self: Any) -> Any:
-    """Refused: modules are not shared among processes."""
-    raise RuntimeError("share_memory: got a module to share among processes; expected none; see tinytensor's own "
-                       "compile(workers=...) for steps that several processes share")
-
-
-def bfloat16(self: Any) -> Any:
-    """Refused: NumPy has no such dtype."""
-    return numpy_dtype("torch.bfloat16")
-
-
 def compile_(self: Any, *args: Any, **kwargs: Any) -> None:
     """Let calls of this module run compiled, as `torch.compile` does."""
     import_module("...compiling", __name__).compile_(self, *args, **kwargs)
 
 
-CONVERSIONS = {"to": to, "type": to_type, "cpu": cpu, "cuda": cuda, "share_memory": share_memory, "bfloat16": bfloat16,
-               "compile": compile_, "float": lambda self: to(self, float32), "double": lambda self: to(self, float64),
-               "half": lambda self: to(self, float16)}
+CONVERSIONS = {"to": to, "type": to_type, "cpu": cpu, "compile": compile_, "float": lambda self: to(self, float32),
+               "double": lambda self: to(self, float64), "half": lambda self: to(self, float16)}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .... import ops
+from ....names import Missing, refusal
 from ...tensor import Tensor, of_array, wrap
 from ...writing import note
 from . import rnn
@@ -108,3 +109,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         n = math.prod(shape)
         p.node.data = flat[at : at + n].reshape(shape)
         at += n
+
+
+def __getattr__(name: str) -> Any:
+    raise Missing(refusal, "utils", name, globals)

@@ -499,7 +499,7 @@ def test_an_error_says_which_layer_it_comes_from():
     (lambda: nn.Linear(2, 2, device="cuda"), RuntimeError, "device: got 'cuda'"),
     (lambda: nn.Linear(2, 2).bfloat16(), AttributeError, "no such dtype; use model.half() or model.float()"),
     (lambda: nn.Linear(2, 2).share_memory(), AttributeError, "a model is trained in one process"),
-    (lambda: nn.Linear(2, 2).weigth, AttributeError, "'Linear' object has no attribute 'weigth'"),
+    (lambda: nn.Linear(2, 2).weigth, AttributeError, "the nearest is 'weight'"),
     (lambda: nn.AlphaDropout, AttributeError, "write nn.Dropout"),
     (lambda: nn.functional.ctc_loss, AttributeError, "torch.nn.functional.ctc_loss is not here"),
     (lambda: nn.utils.weight_norm, AttributeError, "torch.nn.utils.weight_norm is not here"),

@@ -1,7 +1,7 @@
 """`torch.nn`: PyTorch's modules, with its names, defaults, first weights and errors. Nothing is defined here."""
 
 import sys as _sys
-from typing import Any as _Any
+from typing import TYPE_CHECKING, Any
 
 from ...names import Missing as _Missing
 from ...names import refusal as _refusal
@@ -136,6 +136,7 @@ __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Adaptive
            "TransformerEncoderLayer", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "Unflatten", "Unfold",
            "Upsample", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "init", "parameter", "utils"]
 
+if not TYPE_CHECKING:  # a checker is to find what is not there
 
-def __getattr__(name: str) -> _Any:
-    raise _Missing(_refusal, "nn", name, globals)
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_refusal, "nn", name, lambda: __all__)

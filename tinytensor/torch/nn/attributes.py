@@ -5,24 +5,16 @@ What a module does with them is in `module.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from itertools import chain
 from typing import Any
 
-from ...names import Missing, refusal, table
+from ...names import Missing, refusal
 from ..tensor import Tensor
 from .parameter import Buffer, Parameter
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 NAMES = {"_parameters": "torch.nn.Parameter", "_buffers": "torch.Tensor", "_modules": "torch.nn.Module"}
 PARTS = ("_parameters", "_buffers", "_modules")
-
-
-def sentence(space: str, name: str, kind: Collection[str]) -> str:
-    """What is said of an attribute that is not there: if it is a name of PyTorch's modules, why."""
-    if name in table(space):
-        return refusal(space, name)
-    return f"{next(iter(kind))!r} object has no attribute {name!r}"
 
 
 class Attributes:
@@ -87,7 +79,7 @@ class Attributes:
         if "_modules" in own and (name in (part := own["_modules"]) or name in (part := own["_parameters"])
                                   or name in (part := own["_buffers"])):
             return part[name]
-        raise Missing(sentence, "Module", name, lambda: [type(self).__name__])
+        raise Missing(refusal, "Module", name, lambda: dir(self))
 
     def __delattr__(self, name: str) -> None:
         part = next((part for part in PARTS if name in vars(self)[part]), None)

@@ -3,7 +3,7 @@
 The public names; nothing is defined here, but in the families of `functions`.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...names import Missing as _Missing
 from ...names import refusal as _refusal
@@ -14,6 +14,7 @@ _FAMILIES = (activation, attention, comparing, conv, dense, losses, norm)  # eac
 globals().update(_FUNCTIONS)
 __all__ = sorted(_FUNCTIONS)
 
+if not TYPE_CHECKING:  # a checker is to find what is not there
 
-def __getattr__(name: str) -> Any:
-    raise _Missing(_refusal, "functional", name, globals)
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_refusal, "functional", name, lambda: __all__)

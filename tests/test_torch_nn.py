@@ -161,7 +161,13 @@ PROGRAMS = {
         y = net(x, shift=1.0).sum()
         y.backward()
         print([(n, p.grad.shape) for n, p in net.named_parameters()])
+        kept = net.scale.grad
         net.zero_grad(set_to_none=False)
+        print(kept, net.double().scale.grad.dtype, net.float().scale.grad)
+        with torch.no_grad():
+            net.scale *= 3.0
+            net.body[1].weight *= 0.1
+        print(net.scale, type(net.body[1].weight).__name__)
         print([p.grad.abs().sum().item() for p in net.parameters()])
         net.zero_grad()
         print([p.grad for p in net.parameters()])

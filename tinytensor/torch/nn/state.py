@@ -142,8 +142,8 @@ def convert(module: Any, dtype: Any, all_kinds: bool = False) -> None:
     for x in (*module.parameters(), *module.buffers()):
         if (x.node.data.dtype.kind == "f" or all_kinds) and x.node.data.dtype != dtype:
             x.node.data = x.node.data.astype(dtype)
-            if x.node._grad is not None:
-                x.node._grad = getattr(x.node._grad, "data", x.node._grad).astype(dtype)
+            if (g := x.node._grad) is not None:
+                x.node._grad = (g if isinstance(g, np.ndarray) else g.data).astype(dtype)
 
 
 def to(self: Any, *args: Any, **kwargs: Any) -> Any:

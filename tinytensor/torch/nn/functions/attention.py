@@ -43,7 +43,8 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         y = of_itself(q, k, v, dropout_p, is_causal)
     else:
         y = engine.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal, scale)
-    return noted(y, "UnsafeView" if dropout_p or q.data.ndim != 4 else "ScaledDotProductFlashAttentionForCpu")
+    fused = not dropout_p and q.data.ndim == k.data.ndim == 4 and not (mask is not None and mask.needs)
+    return noted(y, "ScaledDotProductFlashAttentionForCpu" if fused else "UnsafeView")
 
 
 def of_itself(q: Any, k: Any, v: Any, dropout_p: float, is_causal: bool) -> Any:

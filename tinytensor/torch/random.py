@@ -13,7 +13,7 @@ from ..core import TracerBase
 from ..random import Generator as Stream
 from ..random import default_generator as default_stream
 from .creation import made
-from .dtypes import CPU, default, numpy_dtype, on_cpu, shape_of
+from .dtypes import CPU, default, numpy_dtype, of, on_cpu, shape_of
 from .offer import offer
 from .tensor import Tensor, as_node, of_array
 
@@ -206,10 +206,12 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = No
     if size is None:
         raise TypeError("randint: got no size; expected a tuple; write torch.randint(low, high, (n,))")
     d, shape = numpy_dtype(dtype, np.dtype(np.int64)), shape_of((size,))
+    if d.kind in "iu" and not np.iinfo(d).min <= low < high <= np.iinfo(d).max + 1:
+        raise RuntimeError(f"randint: got {low} to {high}; expected from less than to, and from {np.iinfo(d).min} to "
+                           f"{np.iinfo(d).max + 1} for {of(d)}; pass other bounds, or another dtype")
     with as_pytorch():
-        if d == np.int64:
-            return made(stream_of(generator).randint(int(low), int(high), shape), requires_grad, device)
-        return made(stream_of(generator).random_(np.empty(shape, d), int(low), int(high)), requires_grad, device)
+        drawn = stream_of(generator).randint(int(low), int(high), shape)
+    return made(drawn.astype(d, copy=False), requires_grad, device)
 
 
 @offer()

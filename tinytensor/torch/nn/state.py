@@ -146,18 +146,21 @@ def convert(module: Any, dtype: Any, all_kinds: bool = False) -> None:
                 x.node._grad = (g if isinstance(g, np.ndarray) else g.data).astype(dtype)
 
 
-def to(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """Convert floating parameters and buffers to a dtype; a device may be named, if it is "cpu"."""
-    for given in (*args, *kwargs.values()):
-        if isinstance(given, bool) or given is None or isinstance(given, str | int | device_of):
-            if isinstance(given, str | device_of):
-                on_cpu(given)
-            continue
-        dtype = given.dtype if isinstance(given, Tensor) else given
-        if not isinstance(dtype, dtype_class) or not dtype.is_floating_point:
-            raise TypeError(f"to: nn.Module.to only accepts floating point dtypes; got {given!r}; expected "
-                            f"torch.float32 or torch.float64, or a device; convert single tensors by x.to({given!r})")
-        convert(self, dtype.numpy)
+def to(self: Any, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False,
+       memory_format: Any = None) -> Any:
+    """Convert floating parameters and buffers to a dtype; a device may be named, if it is "cpu".
+
+    Called as ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(tensor)``, for a tensor's dtype.
+    """
+    for given in (*args, device, dtype):
+        if isinstance(given, str | device_of):
+            on_cpu(given)
+        elif given is not None and not isinstance(given, bool):
+            wanted = given.dtype if isinstance(given, Tensor) else given
+            if not isinstance(wanted, dtype_class) or not wanted.is_floating_point:
+                raise TypeError(f"to: nn.Module.to only accepts floating point dtypes; got {given!r}; expected "
+                                f"torch.float32 or torch.float64, or a device; convert single tensors by x.to(...)")
+            convert(self, wanted.numpy)
     return self
 
 

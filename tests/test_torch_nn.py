@@ -154,6 +154,16 @@ PROGRAMS = {
         other = copy.deepcopy(net)
         print(other.first is other.tied, other.scale is net.scale, torch.equal(other(x), net(x)), type(other.scale))
         ---
+        class Counting(nn.Module):
+            count = 0
+            def get_extra_state(self):
+                return {"count": self.count}
+            def set_extra_state(self, state):
+                self.count = state["count"]
+        a, b = nn.Sequential(Counting()), nn.Sequential(Counting())
+        a[0].count = 3
+        print(a.state_dict(), b.load_state_dict(a.state_dict()), b[0].count)
+        ---
         p = pickle.loads(pickle.dumps(nn.Linear(2, 2, bias=False)))
         print(p, type(p.weight).__name__, p.weight.requires_grad)
         """.replace("type(other.scale)", "type(other.scale).__name__"),
@@ -535,3 +545,39 @@ def test_weights_written_in_place_under_a_graph_are_found():
     nn.init.zeros_(layer.weight)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.backward()
+
+
+STEPS = {
+    "norms and dropout": (lambda: nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(5), nn.LayerNorm(6), nn.Dropout(0.3)),
+                          lambda net, x: net(x)),
+    "lstm": (lambda: nn.LSTM(4, 3, 2, batch_first=True), lambda net, x: net(x)[0]),
+    "transformer": (lambda: nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), lambda net, x: net(x)),
+    "convolution": (lambda: nn.Sequential(nn.Conv1d(5, 3, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool1d(2)),
+                    lambda net, x: net(x)),
+    "attention": (lambda: nn.Linear(4, 4), lambda net, x: nn.functional.scaled_dot_product_attention(
+        net(x), net(x), net(x), is_causal=True, dropout_p=0.2)),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_compiled_step_trains_as_the_step_itself(name):
+    make, forward = STEPS[name]
+
+    def trained(compiled):
+        ours.manual_seed(0)
+        net = make()
+
+        def step(x):
+            loss = forward(net, x).square().mean()
+            net.zero_grad()
+            loss.backward()
+            with ours.no_grad():
+                for p in net.parameters():
+                    p -= 0.1 * p.grad
+            return loss
+
+        run = ours.compile(step, fullgraph=True) if compiled else step
+        losses = [run(ours.randn(2, 5, 4)).item() for _ in range(4)]
+        return losses + [x.sum().item() for x in net.state_dict().values()]
+
+    assert trained(True) == pytest.approx(trained(False), rel=1e-5)

@@ -27,8 +27,8 @@ class Misuse(ValueError):
 def function(note: str = "") -> Callable[[F], F]:
     """Offer a function; `note` is PyTorch's name of the node it makes, where the engine's op does not give it."""
     def define(f: F) -> F:
-        name, takes = f.__name__.rstrip("_"), inspect.signature(f)
-        known = frozenset(takes.parameters)
+        name, code = f.__name__.rstrip("_"), f.__code__
+        known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
         @wraps(f)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -37,7 +37,7 @@ def function(note: str = "") -> Callable[[F], F]:
             try:
                 y = f(*args, **kwargs)
             except (ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
-                raise named(error if "; " in str(error) else reworded(name, takes, error)) from None
+                raise named(error if "; " in str(error) else reworded(name, f, error)) from None
             if note and type(y) is Tensor and y.node.op is not None:
                 y.note = called(note)
             return y
@@ -53,8 +53,9 @@ def called(kind: str) -> str:
     return f"{kind}Backward0" if "Backward" not in kind and "::" not in kind else kind
 
 
-def reworded(name: str, takes: inspect.Signature, error: Exception) -> Exception:
+def reworded(name: str, f: Callable[..., Any], error: Exception) -> Exception:
     """An error of Python's or NumPy's own, as one that says what the function takes."""
+    takes = inspect.signature(f)
     kind = next(kind for kind in (IndexError, ValueError, TypeError, Exception) if isinstance(error, kind))
     return (TypeError if kind is Exception else kind)(
         f"{name}: got arguments that do not fit: {error}; expected those of "

@@ -33,6 +33,7 @@ from . import (
     selecting,
     shape,
     special,
+    stretching,
     turning,
 )
 from .dtypes import ALIASES as _ALIASES

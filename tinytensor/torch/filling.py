@@ -15,14 +15,15 @@ from ..random import Generator as Stream
 from ..random import _store
 from .random import as_pytorch, stream_of
 from .tensor import Tensor
-from .writing import fitting, note, records, refuse_leaf, write
+from .versions import note
+from .writing import become, enters_graph, fitting, preserve, write
 
 
 def filler(name: str, fill: Any) -> None:
     """Attach the method ``name_``, which fills a tensor in place."""
     def method(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
-        if records(self.node):
-            refuse_leaf(self)
+        graph = enters_graph(self)
+        preserve(self)
         array, stream = self.node.data, stream_of(generator)
         with as_pytorch():
             if isinstance(array, TracerBase) or array.flags.c_contiguous:
@@ -32,8 +33,8 @@ def filler(name: str, fill: Any) -> None:
                 fitting(f"{name}_", self, array.shape, array.dtype)
                 fill(stream, array, *args, **kwargs)
                 note(array)
-        if self.node.op is not None:
-            self.node = Node(array)
+        if graph:  # what was there gets no gradient any more
+            become(self, Node(np.array(array)))
         return self
 
     method.__name__ = method.__qualname__ = f"{name}_"

@@ -13,8 +13,7 @@ from ..hooks import Handle, register_hook, retain_grad
 from ..modes import paused, recording, state
 from .offer import offer
 from .tensor import Tensor, deep, unwrap, wrap
-from .writing import check
-
+from .versions import check
 
 
 def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,

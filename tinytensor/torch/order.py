@@ -221,6 +221,8 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     x = input.node
     if x.data.dtype == np.bool_:
         return wrap(ops.diff(x, n, axis, **ends))
+    if not n:
+        return wrap(ops.copy(x))
     return wrap(ops.diff(x, min(n, x.data.shape[axis]), axis, **ends))
 
 

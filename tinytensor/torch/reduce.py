@@ -231,7 +231,7 @@ def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pai
 def picked(kind: Any, x: Any, places: Any, axis: int | None, keepdim: bool) -> Any:
     """The elements at one place of each line, and the places; gradients go there."""
     if axis is None:
-        values, places = ops.reshape(x, ()), Node(np.array(0))
+        values, places = ops.copy(ops.reshape(x, ())), Node(np.array(0))
     else:
         values = ops.take_along_axis(x, places.data, axis)
         if not keepdim:

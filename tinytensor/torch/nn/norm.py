@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dtypes import default, numpy_dtype, on_cpu
 from ..tensor import Tensor, of_array, wrap
-from ..writing import note
+from ..versions import note
 from .arguments import size
 from .functions import norm as F
 from .functions.offered import node

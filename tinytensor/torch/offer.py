@@ -14,6 +14,7 @@ from .dtypes import on_cpu
 from .tensor import Tensor
 from .writing import apart, assign
 
+noted = Tensor.__dict__["note"].__get__  # subtle: quicker than hasattr where the slot is not set
 F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # what `torch` offers, by name
 SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other", "axes": "dims"}
@@ -67,10 +68,14 @@ def called(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., An
         if kwargs and not anything and not kwargs.keys() <= known:
             kwargs = spelled(name, known, kwargs)
         y = f(*args, **kwargs)
-        if note and type(y) is Tensor and y.node.op is not None and not hasattr(y, "note"):
-            y.note = f"{note}Backward0"
+        if note and type(y) is Tensor and y.node.op is not None:
+            try:
+                noted(y)
+            except AttributeError:
+                y.note = full
         return y
 
+    full = f"{note}Backward0"
     call.__name__ = call.__qualname__ = name
     return call
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from .. import linalg, ops
 from ..core import Tensor as Node
 from . import return_types
-from .dtypes import default, numpy_dtype, of
+from .dtypes import default, numpy_dtype, of, shape_of
 from .offer import offer
 from .operators import as_dtype, binary
 from .tensor import Tensor, as_node, wrap
@@ -21,7 +22,10 @@ def axes(name: str, x: Any, dim: Any) -> Any:
     """The axes that a `dim` means: None for all of them; a tensor without axes has one to name."""
     if dim is None:
         return None
-    n = max(x.data.ndim, 1)
+    n = x.data.ndim
+    if type(dim) is int and -n <= dim < n:  # the usual call
+        return dim + n if dim < 0 else dim
+    n = max(n, 1)
     given = tuple(dim) if isinstance(dim, tuple | list) else (dim,)
     found = []
     for d in given:
@@ -84,6 +88,22 @@ offer("sum", method=True)(summed("sum", ops.sum))
 offer("nansum", method=True)(summed("nansum", ops.nansum))
 
 
+@offer("sum_to_size", function=False, method=True)
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """The sum over the axes along which a tensor of this size would be expanded to this one's shape."""
+    x, shape = self.node, shape_of(size)
+    old = x.data.shape
+    lead = len(old) - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, old[lead:], strict=True)):
+        raise RuntimeError(f"sum_to_size: size {[*shape]} is not expandable to size {[*old]}; expected one that is; "
+                           f"sum along dim=, with keepdim=True")
+    axis = (*range(lead), *[lead + i for i, n in enumerate(shape) if n == 1 != old[lead + i]])
+    if not axis and shape:
+        return self
+    x = x if x.data.dtype.kind == "f" else as_dtype(x, np.dtype(np.int64))
+    return wrap(ops.reshape(ops.sum(x, axis), shape)) if axis else wrap(x)
+
+
 @offer(method=True)
 def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The product of all elements, or along `dim`; of integers and booleans an int64."""
@@ -107,10 +127,10 @@ def averaged(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def reduce(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
         x = floating(name, as_node(input), dtype)
         axis = axes(name, x, dim)
-        with warnings.catch_warnings() if not x.data.size or name != "mean" else np.errstate():
-            if not x.data.size or name != "mean":
-                warnings.simplefilter("ignore", RuntimeWarning)
-            return wrap(function(x, None if axis == () else axis, keepdims=keeps(x, keepdim)))
+        axis, keep = None if axis == () else axis, keeps(x, keepdim)
+        if x.data.size and name == "mean":
+            return wrap(function(x, axis, keepdims=keep))
+        return wrap(quietly(function, x, axis, keepdims=keep))
 
     reduce.__name__ = name
     reduce.__doc__ = f"The {name} of all elements, or along `dim`; floating dtypes only."
@@ -119,6 +139,13 @@ def averaged(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 offer("mean", method=True)(averaged("mean", ops.mean))
 offer("nanmean", method=True)(averaged("nanmean", ops.nanmean))
+
+
+def quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a function gives, without NumPy's warnings of means of nothing."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return function(*args, **kwargs)
 
 
 def spread(name: str, function: Callable[..., Any], input: Any, dim: Any, unbiased: Any, keepdim: bool,
@@ -133,13 +160,12 @@ def spread(name: str, function: Callable[..., Any], input: Any, dim: Any, unbias
     axis = axes(name, x, dim)
     axis = None if axis == () else axis
     shape = x.data.shape
-    n = x.data.size if axis is None else int(np.prod([shape[a] for a in np.atleast_1d(axis)]))
+    n = x.data.size if axis is None else shape[axis] if type(axis) is int else math.prod([shape[a] for a in axis])
     if n - correction <= 0:
         warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction "
                       f"factor (input numel divided by output numel).", stacklevel=4)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return wrap(function(x, axis, correction=correction, keepdims=keeps(x, keepdim)))
+        return wrap(quietly(function, x, axis, correction=correction, keepdims=keeps(x, keepdim)))
+    return wrap(function(x, axis, correction=correction, keepdims=keeps(x, keepdim)))
 
 
 @offer(method=True, note="Std")

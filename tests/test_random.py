@@ -372,12 +372,12 @@ MISTAKES: dict[str, tuple[Any, type[Exception]]] = {
         (lambda g: as_generator("x"), TypeError),
     "rand: shape (2, -3): expected sizes of 0 or more; only reshape knows -1": (lambda g: g.rand(2, -3), ValueError),
     "rand: size 2.5: expected an integer; convert it first": (lambda g: g.rand(2.5), TypeError),
-    "randn: dtype float16: expected float32 or float64; use one here and .astype for others":
-        (lambda g: g.randn(3, dtype=np.float16), TypeError),
+    "randn: dtype int16: expected float32 or float64; use one here and .astype for others":
+        (lambda g: g.randn(3, dtype=np.int16), TypeError),
     "normal_: dtype int64: expected float32 or float64; use one here and .astype for others":
         (lambda g: g.normal_(np.zeros(3, np.int64)), TypeError),
-    "uniform_: dtype float16: expected float32 or float64; use one here and .astype for others":
-        (lambda g: g.uniform_(np.zeros(3, np.float16)), TypeError),
+    "uniform_: dtype int16: expected float32 or float64; use one here and .astype for others":
+        (lambda g: g.uniform_(np.zeros(3, np.int16)), TypeError),
     "exponential_: list: expected an ndarray or Tensor to write to; pass one or a copy":
         (lambda g: g.exponential_([1.0]), TypeError),
     "normal_: ndarray: expected an ndarray or Tensor to write to; pass one or a copy":

@@ -6,7 +6,7 @@ It defines no op (that is `define.py`) and holds no rule of calculus (those stan
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -211,12 +211,13 @@ def again(op: Op, error: Exception, arrays: list[Any], params: Params) -> Any:
 
 # --- which argument is what, and what was wrong with it ---
 
-ELSEWHERE = {"dim": "axis", "keepdim": "keepdims", "unbiased": "correction"}  # PyTorch's names for NumPy's parameters
+ELSEWHERE = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "unbiased": "correction", "p": "ord", "steps": "num",
+             "diagonal": "k", "shifts": "shift"}  # PyTorch's names for NumPy's parameters
 
 
-def here(key: str) -> str:
-    """What a parameter of PyTorch's is called in NumPy, for errors."""
-    return f"; it is {ELSEWHERE[key]!r} here" if key in ELSEWHERE else ""
+def here(key: str, known: Collection[str]) -> str:
+    """What a parameter of PyTorch's is called in NumPy, for errors, where it is one of those known."""
+    return f"; it is {ELSEWHERE[key]!r} here" if ELSEWHERE.get(key) in known else ""
 
 
 def binder(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
@@ -295,7 +296,7 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
         for key in params.keys() & kwargs.keys():
             raise usage(f"parameter {key!r} came twice")
         for key in whole.keys() - names:
-            raise usage(f"there is no parameter {key!r}{here(key)}")
+            raise usage(f"there is no parameter {key!r}{here(key, names)}")
         raise usage(f"parameter {next(iter(names - whole.keys()))!r} is missing")
 
     def usage(problem: str) -> TypeError:

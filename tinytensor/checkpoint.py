@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,16 @@ def save(path: str | Path, **parts: Any) -> None:
     for name, part in parts.items():
         tree[name] = flatten(state_of(part), name, arrays)
     description = np.frombuffer(json.dumps({"format": FORMAT, "parts": tree}).encode(), np.uint8)
+    replace(path, lambda file: np.savez(file, allow_pickle=False, description=description, **arrays))
+
+
+def replace(path: Path, write: Callable[[Any], object]) -> None:
+    """Let a file, new or not, hold what `write` writes to an open one: whole or not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         try:
             with beside.open("wb") as file:
-                np.savez(file, allow_pickle=False, description=description, **arrays)
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)

@@ -83,7 +83,7 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            hint = "".join(here(key) for key in kwargs.keys() - signature.parameters.keys())
+            hint = "".join(here(key, signature.parameters) for key in kwargs.keys() - signature.parameters.keys())
             raise TypeError(f"{full}: {error}{hint}; expected {full}{signature}") from None
         given = bound.arguments
         try:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
-F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
+F16, F32, F64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
 DIALECTS = ("exponential", "cumulative", "mkl")
 
 # --- float32 functions ---
@@ -88,7 +88,7 @@ def _floats(method: str, x: Any, write: bool = False) -> Array:
     if write and not (isinstance(a, np.ndarray) and a.flags.writeable):
         raise TypeError(f"{method}: {type(x).__name__}: expected an ndarray or Tensor to write to; pass one or a copy")
     a = a if isinstance(a, np.ndarray) else np.asarray(x, dtype=F32)
-    if a.dtype not in (F32, F64):
+    if a.dtype not in (F32, F64) and (a.dtype != F16 or method == "multinomial"):
         raise TypeError(f"{method}: dtype {a.dtype}: expected float32 or float64; use one here and .astype for others")
     return a
 
@@ -138,23 +138,24 @@ class Generator:
 
     def _unit(self, n: int, dtype: np.dtype[Any] = F64) -> Array:
         """Uniform in [0, 1): the low 24 bits of a word as float32, the low 53 of a wide one as float64."""
-        if dtype == F32:
+        if dtype != F64:  # float16s are drawn as float32s, and rounded when they are stored
             return (self._bits.random_raw(n) & np.uint64(2**24 - 1)).astype(F32) * np.float32(2**-24)
         return (self._wide(n) & np.uint64(2**53 - 1)) * 2.0**-53
 
     def rand(self, *shape: Any, dtype: npt.DTypeLike = F32) -> Array:
         """Uniform numbers in [0, 1)."""
         x = _floats("rand", np.empty(_shape("rand", *shape), dtype))
-        return self._unit(x.size, x.dtype).reshape(x.shape)
+        return self.uniform_(x) if x.dtype == F16 else self._unit(x.size, x.dtype).reshape(x.shape)
 
     def uniform_(self, x: T, a: float = 0.0, b: float = 1.0) -> T:
         """Fill x with uniform numbers in [a, b)."""
         array = _floats("uniform_", x, write=True)
         if not -math.inf < a <= b < math.inf:
             raise ValueError(f"uniform_: bounds {a}, {b}: expected finite ones, a <= b; give the lower one first")
-        u, lo, hi = self._unit(array.size, array.dtype), array.dtype.type(a), array.dtype.type(b)
-        u = _fma(u, hi - lo, lo) if u.dtype == F32 else u * (hi - lo) + lo
-        _store(array, np.where(u == hi, lo, u))  # rounding may reach b, which is outside
+        u = self._unit(array.size, array.dtype)
+        lo, hi = u.dtype.type(a), u.dtype.type(b)
+        u = (_fma(u, hi - lo, lo) if u.dtype == F32 else u * (hi - lo) + lo).astype(array.dtype, copy=False)
+        _store(array, np.where(u == array.dtype.type(b), lo, u))  # rounding may reach b, which is outside
         return x
 
     # --- normals and exponentials ---
@@ -180,10 +181,10 @@ class Generator:
         if n < 16 or not array.flags.c_contiguous:
             z = self._pairs(n) * std + mean
         else:
-            z = _box_muller(self._unit(n, dtype)[: n - n % 16])
+            z = _box_muller(self._unit(n - n % 16 if dtype == F16 else n, dtype)[: n - n % 16])
             if n % 16:  # the last 16 are drawn anew, over some that were there
                 z = np.concatenate([z[: n - 16], _box_muller(self._unit(16, dtype))])
-            z = _fma(z, np.float32(std), np.float32(mean)) if dtype == F32 else z * std + mean
+            z = _fma(z, np.float32(std), np.float32(mean)) if dtype != F64 else z * std + mean
         _store(array, z)
         return x
 
@@ -195,7 +196,52 @@ class Generator:
         _store(array, -1 / lambd * np.log1p(-self._unit(array.size)))
         return x
 
+    def log_normal_(self, x: T, mean: float = 1.0, std: float = 2.0) -> T:
+        """Fill x with numbers whose logarithm is normal."""
+        array = _floats("log_normal_", x, write=True)
+        if not std > 0:
+            raise ValueError(f"log_normal_: std {std}: expected more than 0; pass that of the logarithm")
+        with np.errstate(over="ignore"):
+            _store(array, np.exp(self._pairs(array.size) * std + mean).astype(array.dtype))
+        return x
+
+    def cauchy_(self, x: T, median: float = 0.0, sigma: float = 1.0) -> T:
+        """Fill x with numbers of Cauchy's distribution."""
+        array = _floats("cauchy_", x, write=True)
+        if not sigma > 0:
+            raise ValueError(f"cauchy_: sigma {sigma}: expected more than 0; pass the half-width at half-maximum")
+        with np.errstate(over="ignore"):
+            _store(array, (median + sigma * np.tan(math.pi * (self._unit(array.size) - 0.5))).astype(array.dtype))
+        return x
+
     # --- integers and choices ---
+    def geometric_(self, x: Array, p: float) -> Array:
+        """Fill an array of numbers with how many trials of the probability p it takes to the first success."""
+        if not 0 < p < 1:
+            raise ValueError(f"geometric_: p {p}: expected more than 0 and less than 1; pass a probability")
+        _store(x, np.ceil(np.log(self._unit(x.size)) / math.log1p(-p)))
+        return x
+
+    def random_(self, x: Array, low: int = 0, high: int | None = None) -> Array:
+        """Fill an array of any dtype with integers from low to high - 1, or with all that it holds exactly.
+
+        With neither bound integers are drawn from 0 on.
+        """
+        kind = x.dtype.kind
+        most = 2 ** (np.finfo(x.dtype).nmant + 1) if kind == "f" else 1 if kind == "b" else int(np.iinfo(x.dtype).max)
+        least = 0 if kind in "bu" else -most - 1
+        whole, high = high is None and low == 0, most + 1 if high is None else high
+        if low >= high:
+            raise ValueError(f"random_: from {low} to {high}: expected 'from' to be less than 'to'; turn them round")
+        if kind != "f" and not least <= low < high <= most + 1:
+            raise ValueError(f"random_: from {low} to {high} - 1: out of bounds for {x.dtype}, which holds {least} to "
+                             f"{most}; expected what it holds; pass another dtype")
+        words = self._wide(x.size) if (x.itemsize == 8 if whole else high - low >= 2**28) else (
+            self._bits.random_raw(x.size))
+        values = words if high - low == 2**64 else words % np.uint64(high - low)
+        _store(x, values.view(np.int64) + low)
+        return x
+
     def randint(self, low: int, high: int | None = None, size: Any = ()) -> Array:
         """Integers (int64) from low to high - 1, or from 0 to low - 1 without high."""
         low, high = (0, low) if high is None else (low, high)

@@ -1,6 +1,6 @@
 """Layers with PyTorch's names, layouts, defaults and first weights. The public names; nothing is defined here."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..names import Missing as _Missing
 from ..names import elsewhere as _elsewhere
@@ -109,6 +109,7 @@ __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Adaptive
            "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
            "TripletMarginLoss", "Upsample", "ZeroPad1d", "ZeroPad2d", "fold_batchnorm", "functional", "init"]
 
+if not TYPE_CHECKING:  # a checker is to find what is not there
 
-def __getattr__(name: str) -> Any:
-    raise _Missing(_elsewhere, "nn", name, lambda: __all__)
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_elsewhere, "nn", name, lambda: __all__)

@@ -5,7 +5,7 @@ It holds no rule of calculus (those stand in `ops/`) and no weights. Parameters 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -172,6 +172,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     check_range(i.astype(np.int64), n, "one_hot: index", f"{n} classes")
     return Tensor(np.equal(i[..., None], np.arange(n)).astype(dtype))
 
+if not TYPE_CHECKING:  # a checker is to find what is not there
 
-def __getattr__(name: str) -> Any:
-    raise _Missing(_elsewhere, "functional", name, lambda: __all__)
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_elsewhere, "functional", name, lambda: __all__)

@@ -8,7 +8,7 @@ PyTorch's bit for bit, float64 ones to rounding.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -218,6 +218,7 @@ def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """
     return normal_(p, 0.0, gain * math.sqrt(2.0 / float(sum(fans(p, "xavier_normal_").values()))), rng)
 
+if not TYPE_CHECKING:  # a checker is to find what is not there
 
-def __getattr__(name: str) -> Any:
-    raise _Missing(_elsewhere, "init", name, lambda: globals())
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_elsewhere, "init", name, lambda: globals())

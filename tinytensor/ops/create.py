@@ -205,3 +205,33 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
     (2, 3)
     """
     return Tensor(random.as_generator(rng).randint(low, high, size))
+
+
+@expose()
+@also_generator
+def randperm(n: int, rng: Any = None) -> Tensor:
+    """The integers from 0 to n - 1 in an order drawn from PyTorch's stream; `rng` as in `rand`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.randperm(5, rng=42)
+    tensor([2, 4, 3, 0, 1])
+    """
+    return Tensor(random.as_generator(rng).randperm(n))
+
+
+@expose()
+@also_generator
+def multinomial(p: Any, num_samples: int = 1, replacement: bool = False, rng: Any = None) -> Tensor:
+    """Indices drawn in proportion to the weights p, from PyTorch's stream; `rng` as in `rand`.
+
+    Weights (C,) give (num_samples,), and (B, C) give (B, num_samples). The indices have no gradient.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.multinomial(tt.tensor([0.6, 0.3, 0.1]), 5, replacement=True, rng=2147483647)
+    tensor([1, 1, 1, 0, 0])
+    """
+    return Tensor(random.as_generator(rng).multinomial(p, num_samples, replacement))

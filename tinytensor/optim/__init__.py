@@ -3,7 +3,7 @@
 Learning-rate schedules, clipping of gradients, groups with and without decay, a moving average of the weights.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..names import Missing as _Missing
 from ..names import elsewhere as _elsewhere
@@ -20,6 +20,7 @@ __all__ = [
     "constant", "cosine", "decay_groups", "linear", "piecewise", "warmup",
 ]
 
+if not TYPE_CHECKING:  # a checker is to find what is not there
 
-def __getattr__(name: str) -> Any:
-    raise _Missing(_elsewhere, "optim", name, lambda: __all__)
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_elsewhere, "optim", name, lambda: __all__)

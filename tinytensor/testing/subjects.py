@@ -36,8 +36,8 @@ CALLS: dict[str, tuple[Sample, ...]] = {  # of functions that have no samples of
     "np.unpackbits": (S(WHOLE.astype(np.uint8)),),
 }
 UNCALLED = ("np.save", "np.savetxt", "np.savez", "np.savez_compressed")  # they write files
-MADE = frozenset(("tensor", "zeros", "ones", "full", "eye", "arange", "rand", "randn", "randint", "empty", "identity",
-                  "tri"))  # they take no Tensor
+MADE = frozenset(("tensor", "zeros", "ones", "full", "eye", "arange", "rand", "randn", "randint", "randperm",
+                  "multinomial", "empty", "identity", "tri"))  # nothing of a Tensor's goes on in them
 
 
 # --- what is checked ---

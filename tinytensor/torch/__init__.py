@@ -4,17 +4,18 @@ The public names; nothing is defined here. What `torch` itself offers is listed 
 """
 
 from importlib import import_module
+from math import e, inf, nan, pi
 from typing import Any
 
 from ..names import Missing as _Missing
 from ..names import refusal as _refusal
-
 from . import (
     asking,
     casting,
     creation,
     cuda,
     elementwise,
+    filling,
     gathering,
     gradients,
     index,
@@ -57,16 +58,18 @@ from .tensor import Tensor
 
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
+newaxis = None
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
 LATER = ("autograd", "func", "nn", "optim", "testing", "utils")  # loaded when first named
+LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization"}
 
 
 def __getattr__(name: str) -> Any:
     if name in LATER:
         return import_module(f"{__name__}.{name}")
-    if name == "compile":
-        import_module(f"{__name__}.compiling")
+    if name in LATER_FROM:
+        import_module(f"{__name__}.{LATER_FROM[name]}")
         globals()[name] = FUNCTIONS[name]
         return FUNCTIONS[name]
-    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER])
+    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER, *LATER_FROM])

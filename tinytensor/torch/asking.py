@@ -37,7 +37,7 @@ for name, make in (("new_zeros", creation.zeros), ("new_ones", creation.ones), (
 def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:
     """A tensor of one value, of the tensor's dtype."""
-    t = creation.empty(size, dtype=self.dtype if dtype is None else dtype, device=device)
+    t: Tensor = creation.empty(size, dtype=self.dtype if dtype is None else dtype, device=device)
     t.fill_(fill_value)
     t.requires_grad = requires_grad
     return t
@@ -69,13 +69,15 @@ def size(self: Tensor, dim: int | None = None) -> Any:
 def stride(self: Tensor, dim: int | None = None) -> Any:
     """How many elements of memory lie between neighbours, along each axis or along one."""
     a = self.node.data
-    found = tuple([s // a.itemsize for s in a.strides])
-    if a.flags.c_contiguous:  # subtle: NumPy leaves the strides of axes of size 0 and 1 as they came
-        sizes, found = [1], ()
-        for n in a.shape[:0:-1]:
-            sizes.append(sizes[-1] * max(n, 1))
-        found = tuple(sizes[::-1]) if a.ndim else ()
-    return found if dim is None else found[dim]
+    found, step = [], 1
+    for n, s in zip(a.shape[::-1], a.strides[::-1], strict=True):
+        s //= a.itemsize
+        if not a.size or (n == 1 and not s):  # subtle: such strides mean nothing, and NumPy leaves 0 there
+            s = step
+        found.append(s)
+        step = max(n, 1) * s
+    strides = tuple(found[::-1])
+    return strides if dim is None else strides[dim]
 
 
 def said(*names: str, what: Callable[[Any], Any], function: bool = False) -> None:

@@ -158,6 +158,7 @@ NAMES: dict[str, Name] = {
     "float_power": power,
     "clip": lambda params, shapes: "Clamp0" if any(shape is not None for shape in shapes[1:]) else "Clamp1",
     "round": "Round1",
+    "lerp": lambda params, shapes: "Lerp0" if ndim(shapes, 2) is None else "Lerp1",
     "floor_divide": "NotImplemented",
     "heaviside": "NotImplemented",
     "multiply": "Mul0", "negative": "Neg0", "square": "Pow0", "absolute": "Abs0", "fabs": "Abs0", "rint": "Round0",

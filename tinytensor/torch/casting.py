@@ -106,13 +106,6 @@ def cpu(self: Tensor) -> Tensor:
     return self
 
 
-@offer("cuda", function=False, method=True)
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
-    """Refused: there is no other device than the cpu."""
-    raise RuntimeError("cuda: got a call for a GPU; expected the cpu, for tinytensor computes with NumPy; write "
-                       "x.to('cuda' if torch.cuda.is_available() else 'cpu')")
-
-
 # --- copies ---
 
 
@@ -165,7 +158,15 @@ def filled(name: str, self: Tensor, value: Any) -> Tensor:
         write(array, source.data.astype(array.dtype))
         return self
     never = Node(np.zeros((), np.bool_))
-    return assign(name, self, lambda node: ops.where(never, node, converted(source, array.dtype, array.shape)), source)
+    assign(name, self, lambda node: ops.where(never, node, converted(source, array.dtype, array.shape)), source)
+    return noted(self, "Zero0" if name == "zero_" else "Fill3" if isinstance(value, Tensor) else "Fill2")
+
+
+def noted(x: Tensor, name: str) -> Tensor:
+    """The tensor, whose graph says by what name PyTorch calls the function that wrote it."""
+    if x.node.op is not None:
+        x.note = f"{name[:-1]}Backward{name[-1]}"
+    return x
 
 
 @offer("zero_", method=True)
@@ -178,8 +179,8 @@ def zero_(input: Tensor) -> Tensor:
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Every element becomes the value, a number or a tensor of one element and no axes."""
     if isinstance(value, Tensor) and value.node.data.ndim:
-        raise RuntimeError(f"fill_: only supports 0-dimension value tensor but got tensor with {value.ndim} "
-                           f"dimensions; write copy_ for tensors with axes")
+        raise RuntimeError(f"fill_: expected a value without axes, but got a tensor with {value.ndim} dimensions; "
+                           f"write copy_ for tensors with axes")
     return filled("fill_", input, value)
 
 
@@ -206,7 +207,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         value = converted(source, array.dtype, array.shape)
         return ops.where(never, node, value) if node.needs else value
 
-    return assign("copy_", self, compute, source)
+    return noted(assign("copy_", self, compute, source), "Copys")
 
 
 # --- methods that write in place, which `torch` has as functions too ---

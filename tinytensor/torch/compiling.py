@@ -235,9 +235,11 @@ def changing(scan: ClosureScan) -> list[Any]:
     """What a function can reach and may change: leaves that require grad, buffers, optimisers, generators."""
     found: dict[int, Any] = {}
     for x in list(scan.seen.values()):
+        if hasattr(type(x), "_opt_called"):
+            x._opt_called = True  # subtle: else its first step would set it, inside of the program
         if isinstance(x, KINDS) or (isinstance(x, Node) and x.needs and x.op is None):
             found[id(x)] = x
         elif hasattr(type(x), "named_buffers"):
-            for b in x.buffers():
-                found[id(b.node)] = b.node
+            for _, b in x.named_buffers():
+                found[id(bare(b))] = bare(b)
     return list(found.values())

@@ -12,10 +12,9 @@ from ..core import Tensor as Node
 from ..hooks import Handle, register_hook, retain_grad
 from ..modes import paused, recording, state
 from .offer import offer
-from .tensor import Tensor, unwrap, wrap
+from .tensor import Tensor, deep, unwrap, wrap
 from .writing import check
 
-deep = [False]  # whether a pass with create_graph=True has left gradients that have a graph of their own
 
 
 def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,

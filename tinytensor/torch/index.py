@@ -12,9 +12,10 @@ import numpy as np
 from .. import ops
 from ..core import Tensor as Node
 from ..core import TracerBase
+from .creation import read
 from .dtypes import of
 from .tensor import Tensor, wrap
-from .writing import as_view, become, enters_graph, note, separate
+from .writing import as_view, become, enters_graph, note, overlapping, preserve, separate
 
 BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 WHOLE = slice(None)
@@ -27,10 +28,8 @@ def plain(i: Any) -> tuple[Any, bool]:
     if isinstance(i, bool | np.bool_) or not isinstance(i, BASIC):
         if isinstance(i, bool | np.bool_):
             return bool(i), False
-        if isinstance(i, range):
-            i = list(i)
-        if isinstance(i, list | tuple):
-            i = listed(i)
+        if isinstance(i, list | tuple | range):
+            i = read(i) if len(i) else np.zeros(0, np.int64)
         if isinstance(i, float):
             raise IndexError(f"index: only integers, slices, ellipsis, None and long or bool tensors are valid indices; "
                              f"got {i}; convert with int(), divide with //")
@@ -66,20 +65,15 @@ def of_tensor(x: Tensor) -> tuple[Any, bool]:
     return i, False
 
 
-def listed(i: Any) -> Any:
-    """The array of a list of integers or booleans."""
-    if not all(isinstance(j, int | np.integer | np.bool_) for j in i):
-        raise IndexError(f"index: got a {type(i).__name__} with more than integers in it, {i!r}, of which PyTorch makes "
-                         f"an index for each axis, and will not in the future; expected integers; write x[i, j] for "
-                         f"several axes, x[torch.tensor(i)] for one")
-    return np.array(i) if i else np.zeros(0, np.int64)
-
-
 def indices(x: Tensor, index: Any) -> tuple[Any, Any]:
     """The index as NumPy takes it, in two steps: one that gives a view, and one that copies; either may be None.
 
     Subtle: to NumPy an integer beside an array is an array, too, so that ``x[0, :, i]`` puts the axis of i first.
     """
+    if type(index) is list and not all(isinstance(i, int | np.integer | np.bool_) for i in index):
+        raise IndexError(f"index: got a list with more than integers in it, {index!r}, of which PyTorch makes an index "
+                         f"for each axis, and will not in the future; expected integers; write x[i, j] for several "
+                         f"axes, x[torch.tensor(i)] for one")
     if type(index) is not tuple:
         found, basic = plain(index)
         return ((found, Ellipsis) if found is not Ellipsis else found, None) if basic else (None, found)
@@ -103,6 +97,8 @@ def indices(x: Tensor, index: Any) -> tuple[Any, Any]:
         else:
             first += [WHOLE] * (i.ndim if i.dtype == np.bool_ else 1)
             second.append(i)
+    if Ellipsis not in first:
+        first.append(Ellipsis)
     return tuple(first), tuple(second)
 
 
@@ -117,7 +113,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             node = ops.getitem(node, view)
             if copy is None:
                 return as_view(self, node)
-        if type(copy) is not tuple and getattr(copy, "dtype", None) == np.int64:
+        if type(copy) is not tuple and node.data.ndim and getattr(copy, "dtype", None) == np.int64:
             y = wrap(ops.take(node, copy, 0))
             if y.node.op is not None:
                 y.note = "IndexBackward0"
@@ -132,38 +128,50 @@ def getitem(self: Tensor, index: Any) -> Tensor:
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``x[index] = value``, in place; gradients flow to the value, and not to what it replaces."""
+    if value is None or isinstance(value, str | list | tuple | np.ndarray):
+        raise TypeError(f"index: can't assign a {type(value).__name__} to a tensor; expected a tensor or a number; "
+                        f"write torch.tensor(value)")
     view, copy = indices(self, index)
+    if copy is not None and isinstance(value, Tensor) and value.dtype is not self.dtype and not converted(copy, value):
+        getitem(self, index)  # whose error comes first
+        raise RuntimeError(f"index: Index put requires the source and destination dtypes match; got {value.dtype} for "
+                           f"a tensor of {self.dtype}; convert it: value.to(x.dtype)")
     put(self, view, copy, value)
+
+
+def converted(copy: Any, value: Tensor) -> bool:
+    """Whether a value of another dtype is converted: where nothing is gathered, and for one number under a mask."""
+    arrays = [i for i in (copy if type(copy) is tuple else (copy,)) if isinstance(i, np.ndarray)]
+    mask = len(arrays) == 1 and arrays[0].dtype == np.bool_ and arrays[0].ndim > 0
+    return isinstance(copy, bool) or (mask and value.node.data.size == 1)
 
 
 def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
     """Write a value at an index that `indices` gave."""
     node = x.node
     value = value.node if isinstance(value, Tensor) else value
-    if value is None or isinstance(value, str | list | tuple | np.ndarray):
-        raise TypeError(f"index: can't assign a {type(value).__name__} to a tensor; expected a tensor or a number; "
-                        f"write torch.tensor(value)")
     try:
         if enters_graph(x, value):
-            if view is not None and copy is not None:
-                return put(as_view(x, ops.getitem(node, view)), None, copy, value)
+            if view is not None and (copy is not None or overlapping(node.data)):
+                return put(as_view(x, ops.getitem(node, view)), None if copy is not None else Ellipsis, copy, value)
             if not isinstance(value, Node):
                 value = np.asarray(value, node.data.dtype)
             elif value.data.dtype != node.data.dtype:
                 value = value.astype(node.data.dtype)  # type: ignore[attr-defined]
             become(x, ops.index_put(node, value, view if copy is None else copy))
             return None
-        array = node.data
-        if type(array) is np.ndarray:
-            separate("index", array)
+        preserve(x)
+        array = x.node.data
+        if overlapping(array):
+            separate("index", array[view] if view is not None else array)
         if view is not None and copy is not None:
             array = array[view]
         array[view if copy is None else copy] = value.data if isinstance(value, Node) else value
-        note(node.data)
+        note(x.node.data)
         return None
     except IndexError as error:
         raise IndexError(f"index: {error}; the tensor has shape {[*node.data.shape]}") from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise RuntimeError(f"index: shape mismatch: {error}; expected a value that broadcasts to what x[index] shows; "
                            f"reshape it") from None
 

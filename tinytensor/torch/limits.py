@@ -30,7 +30,7 @@ def limited(x: Any, low: Any, high: Any) -> Any:
     return np.clip(x, low, high)
 
 
-CLAMP = Op("clamp", limited, (
+CLAMP = Op("clip", limited, (
     lambda g, y, x, low, high: np.where(within(x, low, high), g, 0),
     lambda g, y, x, low, high: np.where((x < low) & (True if high is None else low < high), g, 0),
     lambda g, y, x, low, high: np.where((x > high) | (False if low is None else high < low), g, 0)),
@@ -38,7 +38,7 @@ CLAMP = Op("clamp", limited, (
 clamped = general(CLAMP, *binder("clamp", limited, 3))
 
 
-@offer("clamp", "clip", method=True, in_place=True, note="Clamp")
+@offer("clamp", "clip", method=True, in_place=True)
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """The values limited to [min, max], which are numbers or tensors; the gradient is 1 inside and at the limits.
 

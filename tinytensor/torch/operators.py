@@ -14,7 +14,7 @@ from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import offer
 from .tensor import Tensor, clock, new, wrap
-from .writing import apart, assign, enters_graph, fitting, note
+from .writing import apart, assign, enters_graph, note, preserve
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))
@@ -227,6 +227,9 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
     def operate(self: Tensor, other: Any) -> Any:
         a, b = self.node, operand(name, other)
         if not enters_graph(self, b):
+            if a.op is not None:
+                preserve(self)
+                a = self.node
             array, value = a.data, b.data if isinstance(b, Node) else b
             if array.dtype.kind == "f" and (type(value) in NUMBERS or (
                     value.dtype is array.dtype and value.shape == array.shape)) and 0 not in array.strides:
@@ -310,12 +313,17 @@ setattr(Tensor, "__rmatmul__", lambda b, a: matmul(a, b))
 @offer("neg", "negative", method=True, in_place=True)
 def neg(input: Tensor) -> Tensor:
     """``-input``."""
+    if input.node.data.dtype.kind == "b":
+        raise RuntimeError("neg: negation, the `-` operator, on a bool tensor is not supported; expected numbers; "
+                           "write ~x or logical_not() for a mask, x.int() for numbers")
     return wrap(ops.negative(input.node))
 
 
 @offer("bitwise_not", method=True, in_place=True)
 def bitwise_not(input: Tensor) -> Tensor:
     """``~input``, of booleans: not."""
+    if input.node.data.dtype.kind == "f":
+        raise RuntimeError(f"bitwise_not: got {input.dtype}; expected integers or booleans; compare first: x > 0")
     return wrap(ops.invert(input.node))
 
 

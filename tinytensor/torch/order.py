@@ -12,7 +12,7 @@ from ..core import Tensor as Node
 from . import return_types
 from .dtypes import default, numpy_dtype
 from .offer import offer
-from .operators import as_dtype, pair
+from .operators import as_dtype
 from .reduce import floating, keeps, one_axis, picked, some
 from .tensor import Tensor, as_node, of_array, wrap
 
@@ -347,5 +347,8 @@ def corrcoef(input: Tensor) -> Tensor:
 @offer(method=True)
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Whether elements are equal up to ``atol + rtol * abs(other)``."""
-    a, b = pair("isclose", input, other)
+    if input.node.data.dtype != other.node.data.dtype:
+        raise RuntimeError(f"isclose: {input.dtype} did not match {other.dtype}; expected one dtype; convert one: "
+                           f"other.to(input.dtype)")
+    a, b = input.node, other.node
     return of_array(np.asarray(np.isclose(a.data, b.data, rtol, atol, equal_nan)))

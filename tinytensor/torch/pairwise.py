@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import ops
 from ..core import Tensor as Node
-from .elementwise import Function, floats, given, refuse
+from .elementwise import Function, floats, given, own, refuse
 from .offer import offer
 from .operators import NUMBERS, as_dtype, check_divisor, pair, quiet, sub
 from .tensor import Tensor, of_array, wrap
@@ -107,10 +107,13 @@ def smaller(a: Any, b: Any) -> Any:
     return ops.where(ops.logical_or(ops.less_equal(a, b), ops.not_equal(b, b)), a, b)
 
 
+nextafter = own("nextafter", np.nextafter, lambda g, y, a, b: np.where(a == b, 0, g),
+                lambda g, y, a, b: np.zeros_like(g))
+
 for names, function, least, refused in (
         ("atan2 arctan2", ops.arctan2, True, ""), ("hypot", ops.hypot, None, "biu"),
         ("logaddexp", ops.logaddexp, None, "biu"), ("logaddexp2", ops.logaddexp2, None, "biu"),
-        ("nextafter", ops.nextafter, None, "biu"), ("gcd", ops.gcd, None, "bf"), ("lcm", ops.lcm, None, "bf")):
+        ("nextafter", nextafter, None, "biu"), ("gcd", ops.gcd, None, "bf"), ("lcm", ops.lcm, None, "bf")):
     first, *aliases = names.split()
     offer(first, *aliases, method=True, in_place=True)(of_two(first, quiet(function), least, refused))
 offer("fmod", method=True, in_place=True)(of_two("fmod", quiet(fmod), None, "b", numbers=True))
@@ -137,7 +140,7 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
     return wrap(ops.multiply(a, b))
 
 
-@offer("float_power", method=True, note="Pow")
+@offer(method=True)
 @quiet
 def float_power(input: Any, exponent: Any) -> Tensor:
     """``input ** exponent`` in float64."""

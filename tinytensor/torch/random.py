@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor as Node
 from ..core import TracerBase
 from ..random import Generator as Stream
 from ..random import default_generator as default_stream
 from .creation import made
-from .dtypes import CPU, default, numpy_dtype, on_cpu, shape_of
+from .dtypes import CPU, default, numpy_dtype, of, on_cpu, shape_of
 from .offer import offer
 from .tensor import Tensor, as_node, of_array
-from .writing import records, refuse_leaf, write
 
 
 class Generator:
@@ -66,21 +64,35 @@ class Generator:
         return other
 
 
+STATE = np.dtype({"names": ["seed", "left", "seeded", "next", "words", "spare", "has_spare"],
+                  "formats": ["u8", "i4", "i4", "u8", ("u8", 624), "f8", "i4"],
+                  "offsets": [0, 8, 12, 16, 24, 5024, 5040], "itemsize": 5056})  # PyTorch's
+
+
 def packed(stream: Stream) -> Any:
-    """The state of a stream as bytes."""
-    return np.concatenate([np.ascontiguousarray(a).reshape(-1).view(np.uint8) for a in stream.get_state().values()])
+    """The state of a stream as the bytes that PyTorch has for it."""
+    state, fresh = stream.get_state(), Stream(stream.initial_seed()).get_state()
+    start = state["pos"] == 624 and np.array_equal(state["key"], fresh["key"])  # no block of words was made yet
+    s = np.zeros((), STATE)
+    s["seed"], s["seeded"], s["words"], s["next"] = state["seed"], 1, state["key"], 0 if start else state["pos"]
+    s["left"] = 625 - state["pos"]
+    if not np.isnan(state["spare"]):
+        s["spare"], s["has_spare"] = state["spare"], 1
+    return np.frombuffer(s.tobytes(), np.uint8).copy()
 
 
 def unpack(stream: Stream, data: Any) -> None:
     """Put a stream where the bytes say."""
-    old, start, state = stream.get_state(), 0, {}
-    if data.dtype != np.uint8 or data.size != sum(a.nbytes for a in old.values()):
-        raise RuntimeError(f"set_state: expected what get_state gave, {sum(a.nbytes for a in old.values())} bytes; got "
-                           f"{data.size} of {data.dtype}; states of PyTorch itself are not read")
-    for name, a in old.items():
-        state[name] = data[start : start + a.nbytes].copy().view(a.dtype).reshape(a.shape)
-        start += a.nbytes
-    stream.set_state(state)
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape != (STATE.itemsize,):
+        raise RuntimeError(f"set_state: got {getattr(data, 'dtype', type(data).__name__)} of shape "
+                           f"{[*getattr(data, 'shape', ())]}; expected {STATE.itemsize} bytes; pass get_state()")
+    s = np.frombuffer(data.tobytes(), STATE)[0]
+    place = int(s["next"]) if s["left"] != 1 else 624
+    if place + int(s["left"]) != 625 or s["seeded"] != 1 or s["words"].max() >= 2**32:
+        raise RuntimeError("set_state: got bytes that are no state of a generator; expected get_state()'s; pass those")
+    old = stream.get_state()
+    values = {"key": s["words"], "pos": place, "seed": s["seed"], "spare": s["spare"] if s["has_spare"] else np.nan}
+    stream.set_state({name: np.asarray(values[name]).astype(a.dtype).reshape(a.shape) for name, a in old.items()})
 
 
 class Default(Generator):
@@ -150,6 +162,17 @@ def fork_rng(devices: Sequence[Any] = (), enabled: bool = True) -> Iterator[None
 # --- tensors of random numbers ---
 
 
+@contextmanager
+def as_pytorch() -> Iterator[None]:
+    """Raise what PyTorch raises where a stream refuses its arguments."""
+    try:
+        yield
+    except ValueError as error:
+        raise RuntimeError(str(error)) from None
+    except TypeError as error:
+        raise (NotImplementedError if "dtype" in str(error) else TypeError)(str(error)) from None
+
+
 @offer()
 def rand(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
          requires_grad: bool = False) -> Tensor:
@@ -182,8 +205,13 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = No
         low, high = 0, low
     if size is None:
         raise TypeError("randint: got no size; expected a tuple; write torch.randint(low, high, (n,))")
-    a = stream_of(generator).randint(int(low), int(high), shape_of((size,)))
-    return made(a.astype(numpy_dtype(dtype, np.dtype(np.int64)), copy=False), requires_grad, device)
+    d, shape = numpy_dtype(dtype, np.dtype(np.int64)), shape_of((size,))
+    if d.kind in "iu" and not np.iinfo(d).min <= low < high <= np.iinfo(d).max + 1:
+        raise RuntimeError(f"randint: got {low} to {high}; expected from less than to, and from {np.iinfo(d).min} to "
+                           f"{np.iinfo(d).max + 1} for {of(d)}; pass other bounds, or another dtype")
+    with as_pytorch():
+        drawn = stream_of(generator).randint(int(low), int(high), shape)
+    return made(drawn.astype(d, copy=False), requires_grad, device)
 
 
 @offer()
@@ -193,20 +221,23 @@ def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = 
     return made(a.astype(numpy_dtype(dtype, np.dtype(np.int64)), copy=False), False, device)
 
 
-def like(name: str, function: Any) -> Any:
-    def draw(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+def like(name: str, fill: Any) -> Any:
+    def draw(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
              generator: Any = None) -> Tensor:
-        dtype = input.dtype if dtype is None else dtype
-        return function(*args, input.shape, dtype=dtype, device=device,  # type: ignore[no-any-return]
-                        requires_grad=requires_grad, generator=generator)
+        d, array = floats(name, input.dtype if dtype is None else dtype), input.node.data
+        if array.flags.c_contiguous or isinstance(array, TracerBase):
+            draws = getattr(stream_of(generator), name.removesuffix("_like"))(array.shape, dtype=d)
+        else:  # in the order of its memory, as PyTorch draws
+            draws = fill(stream_of(generator), np.empty_like(array, d))
+        return made(draws, requires_grad, device)
 
     draw.__name__ = name
     draw.__doc__ = f"As `torch.{name.removesuffix('_like')}`, in the shape and dtype of a tensor."
     return draw
 
 
-for name, function in (("rand_like", rand), ("randn_like", randn)):
-    offer(name)(like(name, function))
+for name, fill in (("rand_like", Stream.uniform_), ("randn_like", Stream.normal_)):
+    offer(name)(like(name, fill))
 
 
 @offer()
@@ -214,8 +245,12 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
                  requires_grad: bool = False) -> Tensor:
     """Integers from low, or 0, to high - 1, in the shape and dtype of a tensor."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.shape, dtype=input.dtype if dtype is None else dtype, device=device,
-                   requires_grad=requires_grad)
+    array, dtype = input.node.data, input.dtype if dtype is None else dtype
+    if array.flags.c_contiguous or isinstance(array, TracerBase):
+        return randint(low, high, input.shape, dtype=dtype, device=device, requires_grad=requires_grad)
+    with as_pytorch():
+        filled = stream_of(None).random_(np.empty_like(array, numpy_dtype(dtype)), int(low), int(high))
+    return made(filled, requires_grad, device)
 
 
 @offer()
@@ -225,8 +260,14 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
     stream = stream_of(generator)
     if size is not None:
         a = np.empty(shape_of((size,)), floats("normal", dtype))
-        return made(stream.normal_(a, float(mean), float(std)), requires_grad, device)
+        with as_pytorch():
+            return made(stream.normal_(a, float(mean), float(std)), requires_grad, device)
     m, s = as_node(mean).data, as_node(std).data
+    if (m if isinstance(mean, Tensor) else s).dtype.kind != "f":
+        raise NotImplementedError(f"normal: got {(mean if isinstance(mean, Tensor) else std).dtype}; expected a "
+                                  f"floating dtype; convert first: x.float()")
+    if not isinstance(s, TracerBase) and not np.all(s >= 0):
+        raise RuntimeError("normal: expects all elements of std >= 0.0; got a negative one; take std.abs()")
     z = stream.randn(np.broadcast_shapes(m.shape, s.shape), dtype=m.dtype if isinstance(mean, Tensor) else s.dtype)
     return of_array(np.asarray(z * s + m, z.dtype))
 
@@ -246,43 +287,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise RuntimeError(f"multinomial: only supports floating-point dtypes for input, got: {input.dtype}; convert "
                            f"first: p.float()")
     try:
-        return of_array(stream_of(generator).multinomial(input.node.data, int(num_samples), bool(replacement)))
+        drawn = stream_of(generator).multinomial(input.node.data, int(num_samples), bool(replacement))
+        return of_array(np.ascontiguousarray(drawn))
     except ValueError as error:
         raise RuntimeError(str(error)) from None
-
-
-# --- filling a tensor ---
-
-
-def filler(name: str, fill: Any) -> None:
-    """Attach the method ``name_``, which fills a tensor in place."""
-    def method(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
-        if records(self.node):
-            refuse_leaf(self)
-        array = self.node.data
-        values = np.empty(array.shape, array.dtype) if array.flags.c_contiguous or isinstance(
-            array, TracerBase) else np.empty_like(array)
-        fill(stream_of(generator), values, *args, **kwargs)
-        write(array, values)
-        if self.node.op is not None:
-            self.node = Node(array)
-        return self
-
-    method.__name__ = method.__qualname__ = f"{name}_"
-    method.__doc__ = f"Fill with random numbers, in place: `{name}`."
-    setattr(Tensor, f"{name}_", method)
-
-
-def uniform(s: Stream, a: Any, from_: float = 0.0, to: float = 1.0, **kwargs: Any) -> None:
-    s.uniform_(a, float(kwargs.get("from", from_)), float(to))
-
-
-def bernoullis(s: Stream, a: Any, p: Any = 0.5) -> None:
-    p = p.node.data if isinstance(p, Tensor) else float(p)
-    a[...] = s.bernoulli(p, None if isinstance(p, np.ndarray) else a.shape)
-
-
-for name, fill in {"uniform": uniform, "normal": lambda s, a, mean=0.0, std=1.0: s.normal_(a, float(mean), float(std)),
-                   "exponential": lambda s, a, lambd=1.0: s.exponential_(a, float(lambd)),
-                   "bernoulli": bernoullis}.items():
-    filler(name, fill)

@@ -54,13 +54,19 @@ def arange(start: Any = None, end: Any = None, step: Any = 1, *, dtype: Any = No
 def counted(start: Any, step: Any, n: int, dtype: Any) -> Any:
     """``start + i * step`` for n of them, rounded as PyTorch rounds: in blocks of 32 bytes, two at a time."""
     i = np.arange(n)
-    y = (start + i * step).astype(dtype)
-    if dtype.kind == "f" and dtype.itemsize > 2 and not (isinstance(start, int) and isinstance(step, int)):
-        block = 32 // dtype.itemsize
-        head = i[: n // (2 * block) * 2 * block]
-        first = (start + step * (head // block * block)).astype(dtype).astype(np.float64)
-        y[: head.size] = first + step * (head % block)
+    if dtype.kind != "f" or dtype.itemsize < 4 or (isinstance(start, int) and isinstance(step, int)):
+        return (start + i * step).astype(dtype)
+    block = 32 // dtype.itemsize
+    head = i[: n // (2 * block) * 2 * block]
+    y = once_rounded(start, step, i).astype(dtype)
+    first = once_rounded(start, step, head // block * block).astype(dtype)
+    y[: head.size] = once_rounded(first, step, head % block).astype(dtype)
     return y
+
+
+def once_rounded(a: Any, step: Any, k: Any) -> Any:
+    """``a + step * k`` in float64."""
+    return (np.asarray(a, LONG) + LONG(step) * k).astype(np.float64)
 
 
 @offer("range")
@@ -88,13 +94,13 @@ def even(name: str, start: Any, end: Any, n: Any, dtype: Any) -> Any:
     if not hasattr(n, "__index__") or n < 0:
         raise RuntimeError(f"{name}: number of steps must be non-negative; got {n!r}; give how many")
     n = n.__index__()
-    kind = dtype.type if dtype.kind == "f" else np.float32
-    a, b = (kind(number(name, x)) for x in (start, end))
+    kind, wide = (dtype.type, LONG) if dtype.kind == "f" else (np.float64, np.float64)
+    a, b = (kind(number(name, x) if dtype.kind == "f" else int(number(name, x))) for x in (start, end))
     if n == 1:
         return np.array([a]).astype(dtype)
     i = np.arange(n)
-    step = LONG((b - a) / kind(max(n - 1, 1)))
-    y = np.where(i < n // 2, LONG(a) + step * i, LONG(b) - step * (n - 1 - i))
+    step = wide((b - a) / kind(max(n - 1, 1)))
+    y = np.where(i < n // 2, wide(a) + step * i.astype(wide), wide(b) - step * (n - 1 - i).astype(wide))
     return y.astype(kind).astype(dtype)
 
 
@@ -104,5 +110,6 @@ def logspace(start: Any, end: Any, steps: int, base: Any = 10.0, *, dtype: Any =
     """The base to the power of numbers at even distances."""
     wanted = numpy_dtype(dtype, default[0].numpy)
     with np.errstate(all="ignore"):
+        start, end = (x if wanted.kind == "f" else int(number("logspace", x)) for x in (start, end))
         values = np.power(float(base), even("logspace", start, end, steps, np.dtype(np.float64)))
     return made(values.astype(wanted), requires_grad, device)

@@ -12,7 +12,7 @@ import numpy as np
 from .. import linalg, ops
 from ..core import Tensor as Node
 from . import return_types
-from .dtypes import default, numpy_dtype, of
+from .dtypes import default, numpy_dtype, of, shape_of
 from .offer import offer
 from .operators import as_dtype, binary
 from .tensor import Tensor, as_node, wrap
@@ -86,6 +86,22 @@ def summed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 offer("sum", method=True)(summed("sum", ops.sum))
 offer("nansum", method=True)(summed("nansum", ops.nansum))
+
+
+@offer("sum_to_size", function=False, method=True)
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """The sum over the axes along which a tensor of this size would be expanded to this one's shape."""
+    x, shape = self.node, shape_of(size)
+    old = x.data.shape
+    lead = len(old) - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, old[lead:], strict=True)):
+        raise RuntimeError(f"sum_to_size: size {[*shape]} is not expandable to size {[*old]}; expected one that is; "
+                           f"sum along dim=, with keepdim=True")
+    axis = (*range(lead), *[lead + i for i, n in enumerate(shape) if n == 1 != old[lead + i]])
+    if not axis and shape:
+        return self
+    x = x if x.data.dtype.kind == "f" else as_dtype(x, np.dtype(np.int64))
+    return wrap(ops.reshape(ops.sum(x, axis), shape)) if axis else wrap(x)
 
 
 @offer(method=True)

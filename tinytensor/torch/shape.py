@@ -16,7 +16,7 @@ from ..modes import recording
 from .dtypes import Size, dtype, shape_of
 from .offer import offer
 from .tensor import Tensor, as_node
-from .writing import as_view, enters_graph, owner
+from .writing import as_view, owner, records, refuse_leaf
 
 # --- arguments ---
 
@@ -348,7 +348,8 @@ offer("atleast_3d")(at_least(3, lambda shape: (*shape, 1) if len(shape) == 2 els
 def reshaping(name: str, function: Callable[..., Any]) -> None:
     """The method that gives the tensor itself the shape, or order of axes, of a view."""
     def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        enters_graph(self)  # or is refused
+        if records(self.node):
+            refuse_leaf(self)
         with recording(True):  # subtle: what is in the graph stays there, under no_grad, too
             y = function(self, *args, **kwargs)
         if self.node.op is None:

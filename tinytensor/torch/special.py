@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import ops
 from ..core import Tensor as Node
+from ..names import Missing, refusal
 from ..ops.activation import FAR, by_cody, polynomial
 from .dtypes import default
 from .elementwise import Function, floating, floats, own
@@ -275,4 +276,4 @@ globals().update(SPECIAL)
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"torch.special has no attribute {name!r}; it has {', '.join(sorted(SPECIAL))}")
+    raise Missing(refusal, "special", name, lambda: [*SPECIAL])

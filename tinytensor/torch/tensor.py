@@ -20,6 +20,7 @@ from .printing import tensor_text
 
 new = object.__new__
 UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
+deep = [False]  # whether there was a gradient with a graph of its own, by create_graph=True or set by the user
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
 
@@ -136,6 +137,7 @@ class Tensor:
             if data.shape != self.node.data.shape or data.dtype != self.node.data.dtype:
                 raise RuntimeError(f"grad: got {value.dtype} of shape {[*data.shape]}; expected {self.dtype} of shape "
                                    f"{[*self.node.data.shape]}, as the tensor's; reshape or convert it first")
+            deep[0] = deep[0] or value.node.needs
             value = data if not value.node.needs else value.node
         self.node._grad = value
 

@@ -133,7 +133,7 @@ def reads(op: Op, i: int, place: int, count: int) -> bool:
             node = computed(op, sample, rng)
             n = len(node.saved)
             k, at = (i, place) if n == count else (0, place if place < 0 else int(place != i))  # of any number
-            if k >= n or at >= n or node.op is not op:
+            if k >= n or at >= n or node.op is not op or node.saved[k] is None or (at >= 0 and node.saved[at] is None):
                 continue
             rule = next(rule for m, rule in enumerate(op.rules) if m == k)
             y, arrays, g = node.data, node.saved, rng.uniform(1, 2, node.data.shape)
@@ -151,8 +151,8 @@ def reads(op: Op, i: int, place: int, count: int) -> bool:
 def computed(op: Op, sample: Any, rng: Any) -> Any:
     """The node of one of an op's samples."""
     def given(x: Any) -> Any:
-        if isinstance(x, list):
-            return [given(part) for part in x]
+        if isinstance(x, list) or x is None:
+            return x if x is None else [given(part) for part in x]
         a = rng.uniform(0.3, 2, x) if isinstance(x, tuple) else np.asarray(x)
         return Node(a, a.dtype.kind == "f")
 
@@ -298,10 +298,21 @@ def fitting(name: str, x: Tensor, shape: Any, dtype: Any) -> None:
     separate(name, data)
 
 
+def overlapping(array: Any) -> bool:
+    """Whether several elements may be in one place of the memory."""
+    if type(array) is not ndarray or array.flags.forc:
+        return False
+    reach = 0
+    for step, n in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if step < reach + array.itemsize:
+            return bool(array.size)
+        reach += step * (n - 1)
+    return False
+
+
 def separate(name: str, array: Any) -> None:
     """Refuse to write where several elements are in one place."""
-    if array.size and 0 in array.strides and any(
-            n > 1 and not s for n, s in zip(array.shape, array.strides, strict=True)):
+    if overlapping(array):
         raise RuntimeError(f"{name}: more than one element of the written-to tensor refers to a single memory "
                            f"location; expected a tensor of its own memory; clone() it before the write")
 
@@ -318,6 +329,7 @@ def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) ->
     y = y if isinstance(y, Node) else Node(y)
     fitting(name, x, y.data.shape, y.data.dtype)
     if not recording:
+        preserve(x)
         write(x.node.data, y.data)
         return x
     if y.data.dtype != x.node.data.dtype:
@@ -357,8 +369,23 @@ def in_memory(y: Any, array: Any) -> Any:
     return t
 
 
+KEPT = {"divide", "fmax", "fmin"}  # whose rules read the output, where PyTorch's do not
+
+
+def preserve(x: Tensor) -> None:
+    """Before a write into x: let the node keep its output, if its rule reads it and PyTorch's does not."""
+    for t in (x, getattr(x, "base", x)):
+        node = t.node
+        if node.op is not None and node.op.name in KEPT and node.op.forward is not positive:
+            array = node.data
+            node.data = np.copy(array)
+            t.node = in_memory(node, array)
+
+
 def become(x: Tensor, y: Any) -> None:
     """Let x have the graph of y, and its values in the memory of x."""
+    separate("in place", x.node.data)
+    preserve(x)
     base, array = getattr(x, "base", None), x.node.data
     if hasattr(x, "note"):
         del x.note

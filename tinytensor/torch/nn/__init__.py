@@ -1,5 +1,9 @@
 """`torch.nn`: PyTorch's modules, with its names, defaults, first weights and errors. Nothing is defined here."""
 
+from typing import TYPE_CHECKING, Any
+
+from ...names import Missing as _Missing
+from ...names import refusal as _refusal
 from . import functional, init, parameter, utils
 from .activations import (
     CELU,
@@ -30,7 +34,6 @@ from .activations import (
     Tanhshrink,
     Threshold,
 )
-from .attention import MultiheadAttention
 from .containers import ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .criteria import (
@@ -59,6 +62,7 @@ from .criteria import (
 )
 from .layers import Bilinear, Dropout, Dropout1d, Dropout2d, Dropout3d, Embedding, Flatten, Identity, Linear, Unflatten
 from .module import Module
+from .multihead import MultiheadAttention
 from .norm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -129,3 +133,8 @@ __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Adaptive
            "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
            "TransformerEncoderLayer", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "Unflatten", "Unfold",
            "Upsample", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "init", "parameter", "utils"]
+
+if not TYPE_CHECKING:  # a checker is to find what is not there
+
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_refusal, "nn", name, lambda: __all__)

@@ -6,8 +6,9 @@ What a module does with them is in `module.py`.
 from __future__ import annotations
 
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
+from ...names import Missing, refusal
 from ..tensor import Tensor
 from .parameter import Buffer, Parameter
 
@@ -35,26 +36,31 @@ class Attributes:
         if isinstance(value, Parameter):
             self._take(name, "_parameters")
             self.register_parameter(name, value)
+        elif "_parameters" in own and name in own["_parameters"]:
+            self._replace(name, "_parameters", "parameter", value)
         elif isinstance(value, Attributes):
             self._take(name, "_modules")
             own["_modules"][name] = value
+        elif "_modules" in own and name in own["_modules"]:
+            self._replace(name, "_modules", "child module", value)
         elif isinstance(value, Buffer):
             self._take(name, "_buffers")
             self.register_buffer(name, value, value.persistent)
-        elif "_parameters" not in own:
-            object.__setattr__(self, name, value)
-        elif name in own["_buffers"]:
-            if value is not None and not isinstance(value, Tensor):
-                self._misfit(name, "buffer", "torch.Tensor, torch.nn.Buffer", value)
-            own["_buffers"][name] = value
-        elif name in own["_parameters"] or name in own["_modules"]:
-            part, kind = (("_parameters", "torch.nn.Parameter") if name in own["_parameters"] else
-                          ("_modules", "torch.nn.Module"))
-            if value is not None:
-                self._misfit(name, "parameter" if part == "_parameters" else "child module", kind, value)
-            own[part][name] = None
+        elif "_buffers" in own and name in own["_buffers"]:
+            if isinstance(value, Tensor):
+                own["_buffers"][name] = value
+            else:
+                self._replace(name, "_buffers", "buffer", value)
         else:
             object.__setattr__(self, name, value)
+
+    def _replace(self, name: str, part: str, what: str, value: Any) -> None:
+        """Empty a place; anything but None does not fit it."""
+        if value is not None:
+            raise TypeError(f"{type(self).__name__}: cannot assign {type(value).__name__!r} as {what} {name!r} "
+                            f"({NAMES[part]} or None expected); write self.{name} = {NAMES[part]}(...), or `del` the "
+                            f"attribute first")
+        vars(self)[part][name] = None
 
     def _take(self, name: str, part: str) -> None:
         """Make a name free in all other parts."""
@@ -68,16 +74,12 @@ class Attributes:
                 own[other].pop(name, None)
         own["_non_persistent_buffers_set"].discard(name)
 
-    def _misfit(self, name: str, part: str, kind: str, value: Any) -> NoReturn:
-        raise TypeError(f"{type(self).__name__}: cannot assign {type(value).__name__!r} as {part} {name!r} ({kind} or "
-                        f"None expected); write self.{name} = torch.nn.Parameter(value), or `del` the attribute first")
-
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        for part in PARTS:
-            if part in own and name in own[part]:
-                return own[part][name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if "_modules" in own and (name in (part := own["_modules"]) or name in (part := own["_parameters"])
+                                  or name in (part := own["_buffers"])):
+            return part[name]
+        raise Missing(refusal, "Module", name, lambda: dir(self))
 
     def __delattr__(self, name: str) -> None:
         part = next((part for part in PARTS if name in vars(self)[part]), None)

@@ -19,11 +19,11 @@ class Row(Module):
 
     def _name(self, i: Any) -> str:
         """The name of number `i`."""
-        names: list[str] = list(self._modules)
-        if not -len(names) <= index(i) < len(names):
+        names, number = list(self._modules), index(i)
+        if not -len(names) <= number < len(names):
             raise IndexError(f"{type(self).__name__}: index {i} is out of range; expected {-len(names)} to "
                              f"{len(names) - 1}; append() makes it longer")
-        return names[i]
+        return names[number]
 
     def __len__(self) -> int:
         return len(self._modules)

@@ -3,9 +3,18 @@
 The public names; nothing is defined here, but in the families of `functions`.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from ...names import Missing as _Missing
+from ...names import refusal as _refusal
 from .functions import activation, attention, comparing, conv, dense, losses, norm
 from .functions.offered import FUNCTIONS as _FUNCTIONS
 
 _FAMILIES = (activation, attention, comparing, conv, dense, losses, norm)  # each has listed its functions
 globals().update(_FUNCTIONS)
 __all__ = sorted(_FUNCTIONS)
+
+if not TYPE_CHECKING:  # a checker is to find what is not there
+
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_refusal, "functional", name, lambda: __all__)

@@ -57,6 +57,7 @@ def called(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if watch is not None:
         args = watch.inputs(args)
     always = {key: kept for key, kept in own["_forward_hooks"].items() if kept[2]}
+    y: Any = None
     try:
         y = module.forward(*args, **kwargs)
         for key, (hook, with_kwargs, _) in list(own["_forward_hooks"].items()):
@@ -65,7 +66,7 @@ def called(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             y = y if found is None else found
     except Exception:
         for hook, with_kwargs, _ in always.values():
-            hook(module, args, *([kwargs] if with_kwargs else []), None)
+            hook(module, args, *([kwargs] if with_kwargs else []), y)
         raise
     return y if watch is None else watch.outputs(y)
 

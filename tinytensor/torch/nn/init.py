@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...names import Missing as _Missing
+from ...names import refusal as _refusal
 from ...nn import init as engine
 from ...random import as_generator
 from ..tensor import Tensor
@@ -180,3 +182,8 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
         if not waiting.any():
             return filled(tensor)
         np.copyto(x, draw.uniform_(new, a, b), where=waiting)
+
+if not TYPE_CHECKING:  # a checker is to find what is not there
+
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_refusal, "init", name, lambda: [n for n in globals() if n.endswith("_")])

@@ -48,7 +48,6 @@ class Parameter(Tensor):
         if id(self) not in memo:
             memo[id(self)] = t = made(type(self), self.node.data.copy(), self.node.needs)
             t.node._grad = None if self.node._grad is None else np.array(self.node._grad)
-            vars(t).update(vars(self))
         return memo[id(self)]
 
     def __reduce__(self) -> Any:

@@ -14,11 +14,11 @@ import numpy as np
 from ...nn import init
 from ..dtypes import default, numpy_dtype, on_cpu
 from ..tensor import Tensor, of_array
-from .attention import MultiheadAttention
 from .containers import ModuleList
 from .functions import activation as F
 from .layers import Dropout, Linear
 from .module import Module
+from .multihead import MultiheadAttention
 from .norm import LayerNorm
 
 ACTIVATIONS: dict[Any, Callable[..., Any]] = {"relu": F.relu, "gelu": F.gelu}

@@ -1,6 +1,6 @@
 """Optimisers in PyTorch's spelling, each a face of one of `tinytensor.optim`. The public names."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...names import Missing as _Missing
 from ...names import refusal as _refusal
@@ -11,6 +11,7 @@ from .optimizer import Optimizer
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
 
+if not TYPE_CHECKING:  # a checker is to find what is not there
 
-def __getattr__(name: str) -> Any:
-    raise _Missing(_refusal, "optim", name, lambda: __all__)
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_refusal, "optim", name, lambda: __all__)

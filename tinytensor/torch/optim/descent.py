@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import optim
-from .optimizer import Optimizer, options
+from .optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -22,12 +22,12 @@ class SGD(Optimizer):
     tensor([0., 0.], requires_grad=True)
     """
 
+    engine, counted = optim.SGD, False
     settings = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
 
     def __init__(self, params: Any, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0,
                  weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False, foreach: Any = None,
                  differentiable: bool = False, fused: Any = None) -> None:
-        options("SGD", {"differentiable": differentiable})
         super().__init__(params, {
             "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
-            "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused}, optim.SGD)
+            "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused})

@@ -7,17 +7,9 @@ from typing import Any
 
 from .... import ops
 from ....nn import functional as engine
-from ...dtypes import default
-from ...operators import as_dtype
 from ...tensor import Tensor, wrap
 from .losses import noted, reduced, reduction_of
-from .offered import Misuse, both, floating, function, node, optional
-
-
-def floats(name: str, a: Any, b: Any, names: tuple[str, str] = ("x1", "x2")) -> tuple[Any, Any]:
-    """Two arguments in the dtype that they have together, integers as floats."""
-    x, y = both(name, a, b, names)
-    return (x, y) if x.data.dtype.kind == "f" else (as_dtype(x, default[0].numpy), as_dtype(y, default[0].numpy))
+from .offered import Misuse, both, floating, floats, function, node, optional
 
 
 def clamped(y: Any, reduction: str) -> Tensor:

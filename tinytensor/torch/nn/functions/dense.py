@@ -73,12 +73,12 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
 
     The row `padding_idx` gets no gradient.
     """
-    refuse_extras("embedding", max_norm, scale_grad_by_freq, sparse)
-    i = node("embedding", input).data
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        refuse_extras("embedding", max_norm, scale_grad_by_freq, sparse)
+    i, w = node("embedding", input).data, node("embedding", weight, "weight")
     if i.dtype.kind not in "iu":
         raise RuntimeError(f"embedding: expected tensor for argument 'indices' to have scalar type Long or Int; got "
                            f"{of(i.dtype)}; convert it: x.long()")
-    w = node("embedding", weight, "weight")
     y = engine_embedding(w, i)
     if padding_idx is not None and y.op is not None:
         y = without_row(y, i, int(padding_idx), len(w.data))

@@ -59,8 +59,8 @@ def normalised(input: Any, running_mean: Any, running_var: Any, weight: Any, bia
                momentum: Any, eps: float) -> Tensor:
     """`batch_norm`, of which the errors are still the engine's."""
     x = floating("batch_norm", input)
-    w, b, mean, var = (optional("batch_norm", t, what) for t, what in (
-        (weight, "weight"), (bias, "bias"), (running_mean, "running_mean"), (running_var, "running_var")))
+    w, b = optional("batch_norm", weight, "weight"), optional("batch_norm", bias, "bias")
+    mean, var = optional("batch_norm", running_mean, "running_mean"), optional("batch_norm", running_var, "running_var")
     alike("batch_norm", x, weight=w, bias=b)
     channels = x.data.shape[1] if x.data.ndim > 1 else 0
     for what, t in (("running_mean", mean), ("running_var", var), ("weight", w), ("bias", b)):

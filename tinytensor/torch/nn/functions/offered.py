@@ -76,7 +76,7 @@ def optional(name: str, x: Any, what: str) -> Any:
 
 def floating(name: str, x: Any, what: str = "input") -> Any:
     """The engine's tensor of an argument that must be of floats."""
-    n = node(name, x, what)
+    n = x.node if isinstance(x, Tensor) else node(name, x, what)
     if n.data.dtype.kind != "f":
         raise RuntimeError(f'{name}: "{name}" not implemented for {x.dtype}; got it as {what}; expected floats; '
                            f"convert it: x.float()")
@@ -92,7 +92,7 @@ def as_floats(name: str, x: Any) -> Any:
 def alike(name: str, first: Any, **others: Any) -> None:
     """Refuse tensors of another dtype than the first's."""
     for what, n in others.items():
-        if n is not None and n.data.dtype != first.data.dtype:
+        if n is not None and n.data.dtype is not first.data.dtype and n.data.dtype != first.data.dtype:
             raise RuntimeError(f"{name}: expected all tensors to have the same dtype, but got: input "
                                f"{of(first.data.dtype)}, {what} {of(n.data.dtype)}; convert one: x.to({what}.dtype)")
 
@@ -101,6 +101,12 @@ def both(name: str, a: Any, b: Any, names: tuple[str, str] = ("input", "target")
     """Two arguments in the dtype that they have together."""
     x, y = node(name, a, names[0]), node(name, b, names[1])
     return (x, y) if x.data.dtype == y.data.dtype else promoted(x, y)
+
+
+def floats(name: str, a: Any, b: Any, names: tuple[str, str] = ("x1", "x2")) -> tuple[Any, Any]:
+    """Two arguments in the dtype that they have together, integers as floats."""
+    x, y = both(name, a, b, names)
+    return (x, y) if x.data.dtype.kind == "f" else (as_dtype(x, default[0].numpy), as_dtype(y, default[0].numpy))
 
 
 def applied(name: str, x: Any, compute: Callable[[Any], Any], inplace: bool = False, integers: bool = False) -> Tensor:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .... import ops
+from ....names import Missing as _Missing
+from ....names import refusal as _refusal
 from ...tensor import Tensor, of_array, wrap
 from ...writing import note
 from . import rnn
@@ -108,3 +110,8 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         n = math.prod(shape)
         p.node.data = flat[at : at + n].reshape(shape)
         at += n
+
+if not TYPE_CHECKING:  # a checker is to find what is not there
+
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_refusal, "utils", name, lambda: __all__)

@@ -1,5 +1,9 @@
 """PyTorch's `torch.utils.data`: datasets, samplers and the loader that makes batches of them. The public names."""
 
+from typing import TYPE_CHECKING, Any
+
+from ....names import Missing as _Missing
+from ....names import refusal as _refusal
 from .collate import default_collate, default_convert
 from .datasets import (
     ChainDataset,
@@ -41,3 +45,8 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+if not TYPE_CHECKING:  # a checker is to find what is not there
+
+    def __getattr__(name: str) -> Any:
+        raise _Missing(_refusal, "data", name, lambda: __all__)

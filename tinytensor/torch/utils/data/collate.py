@@ -40,8 +40,8 @@ def default_collate(batch: Any) -> Any:
 
     Examples
     --------
-    >>> default_collate([{"x": [0.5, 1.5], "name": "a"}, {"x": [2.5, 3.5], "name": "b"}])
-    {'x': [tensor([0.5000, 2.5000], dtype=torch.float64), tensor([1.5000, 3.5000], dtype=torch.float64)], 'name': ['a', 'b']}
+    >>> default_collate([{"x": (1, 0.5), "name": "a"}, {"x": (2, 1.5), "name": "b"}])
+    {'x': [tensor([1, 2]), tensor([0.5000, 1.5000], dtype=torch.float64)], 'name': ['a', 'b']}
     """
     first = batch[0]
     kind = type(first)
@@ -63,9 +63,9 @@ def default_collate(batch: Any) -> Any:
         return kind(*[default_collate(part) for part in zip(*batch, strict=False)])
     if isinstance(first, Sequence):
         if any(len(example) != len(first) for example in batch):
-            raise RuntimeError(f"default_collate: each element in list of batch should be of equal size; got lengths "
-                               f"{sorted({len(example) for example in batch})}; expected one; pad the examples, or give "
-                               f"the DataLoader a collate_fn")
+            raise RuntimeError(f"default_collate: each element in list of batch should be of equal size; got "
+                               f"lengths {sorted({len(example) for example in batch})}; expected one; pad the "
+                               f"examples, or give the DataLoader a collate_fn")
         parts = [default_collate(part) for part in zip(*batch, strict=True)]
         return parts if isinstance(first, tuple) else like(first, parts)
     raise TypeError(f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found "

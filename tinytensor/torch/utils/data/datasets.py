@@ -24,7 +24,7 @@ class Dataset(Generic[T]):
         raise NotImplementedError(f"{type(self).__name__}: got no __getitem__; expected one that gives an example of a "
                                   f"number; define it in the class")
 
-    def __add__(self, other: Dataset[Any]) -> ConcatDataset:
+    def __add__(self, other: Dataset[Any]) -> ConcatDataset[Any]:
         return ConcatDataset([self, other])
 
 
@@ -91,8 +91,8 @@ class ConcatDataset(Dataset[T]):
     def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
         self.datasets = list(datasets)
         if not self.datasets or any(isinstance(d, IterableDataset) for d in self.datasets):
-            raise AssertionError("ConcatDataset: got no dataset, or an IterableDataset; expected datasets with examples "
-                                 "by number; chain iterable ones with ChainDataset")
+            raise AssertionError("ConcatDataset: got no dataset, or an IterableDataset; expected datasets with "
+                                 "examples by number; chain iterable ones with ChainDataset")
         self.cumulative_sizes = list(accumulate(len(d) for d in self.datasets))  # type: ignore[arg-type]
 
     def __len__(self) -> int:
@@ -106,7 +106,8 @@ class ConcatDataset(Dataset[T]):
                 f"one of them")
         index = index % n
         which = bisect_right(self.cumulative_sizes, index)
-        return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]  # type: ignore[no-any-return]
+        before = self.cumulative_sizes[which - 1] if which else 0
+        return self.datasets[which][index - before]  # type: ignore[no-any-return]
 
 
 class ChainDataset(IterableDataset[Any]):
@@ -123,7 +124,8 @@ class ChainDataset(IterableDataset[Any]):
             yield from d
 
     def __len__(self) -> int:
-        return sum(len(d) for d in self.datasets)  # type: ignore[arg-type]
+        sizes: list[int] = [len(d) for d in self.datasets]  # type: ignore[arg-type]
+        return sum(sizes)
 
 
 class Subset(Dataset[T]):

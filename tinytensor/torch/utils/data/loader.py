@@ -52,11 +52,11 @@ class DataLoader(Generic[T]):
     >>> import tinytensor.torch as torch
     >>> from tinytensor.torch.utils.data import DataLoader, TensorDataset
     >>> _ = torch.manual_seed(0)
-    >>> for x, y in DataLoader(TensorDataset(torch.arange(5), torch.arange(5) ** 2), batch_size=2, shuffle=True):
+    >>> for x, y in DataLoader(TensorDataset(torch.tensor([0, 1, 2, 3, 4]), torch.tensor([0, 1, 4, 9, 16])), 2, True):
     ...     print(x, y)
-    tensor([2, 0]) tensor([4, 0])
-    tensor([4, 3]) tensor([16,  9])
-    tensor([1]) tensor([1])
+    tensor([1, 4]) tensor([ 1, 16])
+    tensor([2, 3]) tensor([4, 9])
+    tensor([0]) tensor([0])
     """
 
     def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None,
@@ -90,7 +90,8 @@ class DataLoader(Generic[T]):
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         if batch_size is not None:
             batch_sampler = BatchSampler(count() if sampler is None else sampler, batch_size, drop_last)
-        self.batch_size, self.drop_last, self.sampler, self.batch_sampler = batch_size, drop_last, sampler, batch_sampler
+        self.batch_size, self.drop_last = batch_size, drop_last
+        self.sampler, self.batch_sampler = sampler, batch_sampler
         self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
 
     def workers(self, iterable: bool) -> None:

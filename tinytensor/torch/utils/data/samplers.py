@@ -66,7 +66,7 @@ class RandomSampler(Sampler[int]):
     --------
     >>> import tinytensor.torch as torch
     >>> list(torch.utils.data.RandomSampler(range(6), generator=torch.Generator().manual_seed(0)))
-    [2, 0, 1, 3, 5, 4]
+    [2, 5, 3, 0, 1, 4]
     """
 
     def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None,

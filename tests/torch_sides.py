@@ -48,6 +48,7 @@ def run(path, side, arguments=(), names=None):
         source = source.replace("tinytensor.torch", "torch")
     space, text, argv = {"__name__": "__main__", "__file__": str(path)}, io.StringIO(), sys.argv
     with meaning(side), contextlib.redirect_stdout(text), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # such as files that a learner does not close
         sys.argv = [str(path), *arguments]
         try:
             exec(compile(source, str(path), "exec"), space)

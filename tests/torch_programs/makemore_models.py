@@ -404,7 +404,7 @@ for kind in ("transformer", "bigram", "mlp", "rnn", "gru", "bow", "cnn"):
         model = {"transformer": Transformer, "bigram": Bigram, "mlp": MLP, "bow": BoW, "cnn": CNN}[kind](config)
     model.to("cpu")
     print(f"{kind}: {sum(p.numel() for p in model.parameters())} parameters")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.01, betas=(0.9, 0.99), eps=1e-8)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.01, betas=(0.9, 0.99), eps=1e-5)
     batch_loader = InfiniteDataLoader(train_dataset, batch_size=8, pin_memory=False, num_workers=0)
     best_loss = None
     for step in range(16):

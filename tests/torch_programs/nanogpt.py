@@ -170,7 +170,8 @@ class GPT(nn.Module):
         fused_available = "fused" in inspect.signature(torch.optim.AdamW).parameters
         use_fused = fused_available and device_type == "cuda"
         extra_args = dict(fused=True) if use_fused else dict()
-        return torch.optim.AdamW(optim_groups, lr=learning_rate, betas=betas, **extra_args)
+        # eps: the gradient of the key's bias is rounding noise alone, and is to stay so
+        return torch.optim.AdamW(optim_groups, lr=learning_rate, betas=betas, eps=1e-5, **extra_args)
 
     @torch.no_grad()
     def generate(self, idx, max_new_tokens, temperature=1.0, top_k=None):
@@ -289,6 +290,7 @@ for bias, flash, dropout in ((True, True, 0.0), (False, False, 0.1)):
     loss.backward()
     optimizer.step()
     print(f"{loss.item():.4f} {resumed(X, Y)[1].item():.4f}")
+    del checkpoint, state_dict  # what PyTorch loads from them goes on sharing their memory
     resumed.crop_block_size(8)
     print(resumed.get_num_params(), resumed.transformer.wpe.weight.shape, resumed.lm_head.weight is
           resumed.transformer.wte.weight)

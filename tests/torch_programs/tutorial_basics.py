@@ -192,10 +192,10 @@ for t in range(epochs):
     test_loop(test_dataloader, model, loss_fn)
 
 # saving and loading
-with tempfile.TemporaryDirectory() as folder:
-    torch.save(model.state_dict(), os.path.join(folder, "model_weights.pth"))
+with tempfile.TemporaryDirectory() as _folder:
+    torch.save(model.state_dict(), os.path.join(_folder, "model_weights.pth"))
     again = NeuralNetwork()
-    print(again.load_state_dict(torch.load(os.path.join(folder, "model_weights.pth"), weights_only=True)))
+    print(again.load_state_dict(torch.load(os.path.join(_folder, "model_weights.pth"), weights_only=True)))
 again.eval()
 with torch.no_grad():
     image, label = test_data[0]

@@ -15,7 +15,7 @@ from ..core import TracerBase
 from .creation import read
 from .dtypes import of
 from .tensor import Tensor, wrap
-from .writing import as_view, become, enters_graph, note, overlapping, preserve, separate
+from .writing import as_view, become, enters_graph, note_write, overlapping, preserve, separate
 
 BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 WHOLE = slice(None)
@@ -104,8 +104,13 @@ def indices(x: Tensor, index: Any) -> tuple[Any, Any]:
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """``x[index]``: a view for integers, slices and None, else a copy."""
-    node = self.node
-    view, copy = indices(self, index)
+    node, kind = self.node, type(index)
+    if kind is Tensor and index.node.data.ndim and index.node.data.dtype == np.int64:  # the usual calls
+        view, copy = None, index.node.data
+    elif kind is int:
+        view, copy = (index, Ellipsis), None
+    else:
+        view, copy = indices(self, index)
     try:
         if view is not None:
             if type(view) is tuple and not node.data.ndim and isinstance(view[0], int | np.integer):
@@ -169,7 +174,7 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
         if view is not None and copy is not None:
             array = array[view]
         array[view if copy is None else copy] = value.data if isinstance(value, Node) else value
-        note(x.node.data)
+        note_write(x)
         return None
     except IndexError as error:
         raise IndexError(f"index: {error}; the tensor has shape {[*node.data.shape]}") from None

@@ -14,7 +14,7 @@ from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import as_pytorch, offer
 from .tensor import Tensor, clock, new, wrap
-from .writing import apart, assign, enters_graph, note, preserve
+from .writing import apart, assign, enters_graph, note_write, preserve
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))
@@ -237,7 +237,7 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
             if array.dtype.kind == "f" and (type(value) in NUMBERS or (
                     value.dtype is array.dtype and value.shape == array.shape)) and 0 not in array.strides:
                 ufunc(array, value, out=array)
-                note(array)
+                note_write(self)
                 return self
         other = apart(self, other)
         return assign(name, self, lambda node: slow(wrap(node), other).node, b)

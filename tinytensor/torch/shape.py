@@ -5,6 +5,7 @@ What shows a part of the elements is in `parts.py`, what copies them in `turning
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,10 @@ def sizes_of(name: str, sizes: tuple[Any, ...], named: dict[str, Any], *keys: st
 
 def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
     """The node in another shape."""
-    known, size = 1, x.data.size
+    product, size = math.prod(shape), x.data.size
+    if (product == size and -1 not in shape) or (product < 0 and shape.count(-1) == 1 and not size % product):
+        return ops.reshape(x, shape)  # type: ignore[no-any-return]
+    known = 1
     for n in shape:
         if n < -1:
             raise RuntimeError(f"{name}: invalid shape dimension {n}; expected sizes of 0 or more, or one -1")

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..apply import PUBLIC
-from ..core import NO_PARAMS, Op, TracerBase, ndarray, new, tracing
+from ..core import NO_PARAMS, Op, ndarray, new, tracing
 from ..core import Tensor as Node
 from ..modes import paused, state
 from ..modes import recording as recorded
 from ..ops import index_put, positive
 from .dtypes import RANK, of
-from .tensor import Tensor, clock, owner, wrap
+from .tensor import UNTRACKED, Tensor, clock, owner, wrap
 
 # --- which arrays were written into, and when ---
 
@@ -52,6 +52,12 @@ def note(a: Any) -> None:
     clock[0] += 1
     found.count += 1
     found.last = clock[0]
+
+
+def note_write(x: Tensor) -> None:
+    """Note a write into a tensor, unless it is what `.data` gives."""
+    if getattr(x.node, "stamp", 0) != UNTRACKED:
+        note(x.node.data)
 
 
 def version(x: Tensor) -> int:
@@ -331,7 +337,8 @@ def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) ->
     fitting(name, x, y.data.shape, y.data.dtype)
     if not recording:
         preserve(x)
-        write(x.node.data, y.data)
+        write(x.node.data, y.data, noted=False)
+        note_write(x)
         return x
     if y.data.dtype != x.node.data.dtype:
         y = y.astype(x.node.data.dtype)  # type: ignore[attr-defined]
@@ -339,11 +346,12 @@ def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) ->
     return x
 
 
-def write(array: Any, values: Any) -> None:
+def write(array: Any, values: Any, noted: bool = True) -> None:
     """Write values into an array, and note it."""
     if type(array) is ndarray:
         np.copyto(array, values, casting="unsafe")
-        note(array)
+        if noted:
+            note(array)
     else:  # stands for an array, in a trace
         array[...] = values
 

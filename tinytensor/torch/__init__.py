@@ -34,6 +34,7 @@ from . import (
     shape,
     special,
     turning,
+    version,
 )
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
@@ -55,13 +56,14 @@ from .offer import FUNCTIONS
 from .printing import set_printoptions
 from .random import Generator, default_generator
 from .tensor import Tensor
+from .version import __version__ as __version__
 
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 newaxis = None
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
-LATER = ("autograd", "func", "nn", "optim", "testing", "utils")  # loaded when first named
+LATER = ("autograd", "backends", "func", "nn", "optim", "testing", "utils")  # loaded when first named
 LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization"}
 
 

@@ -26,8 +26,8 @@ class Switches:
 
 
 def refuse(name: str, key: str) -> Any:
-    raise AttributeError(f"torch.backends.{name}.{key} is not here: tinytensor computes with NumPy, on the cpu; leave it "
-                         f"out")
+    raise AttributeError(f"torch.backends.{name}.{key} is not here: tinytensor computes with NumPy, on the cpu; leave "
+                         f"it out")
 
 
 def absent() -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..apply import PUBLIC
-from ..core import NO_PARAMS, Op, TracerBase, ndarray, new, tracing
+from ..core import NO_PARAMS, Op, ndarray, new, tracing
 from ..core import Tensor as Node
 from ..modes import paused, state
 from ..modes import recording as recorded

@@ -22,6 +22,7 @@ from .printing import tensor_text
 new = object.__new__
 UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
 deep = [False]  # whether there was a gradient with a graph of its own, by create_graph=True or set by the user
+UNTRACKED = -1  # the stamp of what `x.data` gives: PyTorch does not count writes into it
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
 
@@ -176,7 +177,9 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The values, as a tensor that shares memory and records nothing."""
-        return of_array(self.node.data)
+        t = of_array(self.node.data)
+        t.node.stamp = UNTRACKED
+        return t
 
     def detach(self) -> Tensor:
         """The values, as a tensor that shares memory and takes no gradient."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...core import Op
 from ..tensor import Tensor, clock, wrap
-from ..writing import changed, stale
+from ..versions import changed, stale
 
 
 class Context:

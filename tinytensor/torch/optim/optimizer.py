@@ -18,7 +18,7 @@ from ...core import Tensor as Node
 from ...modes import recording
 from ...optim.flat import Optimizer as Inner
 from ..tensor import Tensor, deep, of_array
-from ..writing import note
+from ..versions import note
 from .groups import Group, options, ordered, plain
 
 

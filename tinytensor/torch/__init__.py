@@ -24,6 +24,7 @@ from . import (
     legacy,
     limits,
     linalg,
+    memory,
     operators,
     order,
     parts,
@@ -33,8 +34,10 @@ from . import (
     reduce,
     return_types,
     running,
+    samples,
     searching,
     selecting,
+    settings,
     shape,
     special,
     stretching,
@@ -44,6 +47,7 @@ from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
     Size,
+    bfloat16,
     can_cast,
     device,
     dtype,
@@ -54,27 +58,30 @@ from .dtypes import (
     result_type,
     set_default_dtype,
 )
-from .gradients import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .importing import install, uninstall
 from .offer import FUNCTIONS
 from .printing import set_printoptions
 from .random import Generator, default_generator
+from .recorded import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .tensor import Tensor
+from .version import __version__ as __version__
 
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 newaxis = None
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
-LATER = ("autograd", "func", "nn", "optim", "testing", "utils")  # loaded when first named
-LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization"}
+# Loaded when first named: modules, and what stands in one.
+LATER = ("accelerator", "amp", "autograd", "backends", "func", "nn", "optim", "testing", "utils", "version")
+LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization", "__version__": "version",
+              "autocast": "amp", "mps": "accelerator", "mtia": "accelerator", "xpu": "accelerator"}
 
 
 def __getattr__(name: str) -> Any:
     if name in LATER:
         return import_module(f"{__name__}.{name}")
     if name in LATER_FROM:
-        import_module(f"{__name__}.{LATER_FROM[name]}")
-        globals()[name] = FUNCTIONS[name]
-        return FUNCTIONS[name]
+        module = import_module(f"{__name__}.{LATER_FROM[name]}")
+        globals()[name] = FUNCTIONS[name] if name in FUNCTIONS else getattr(module, name)
+        return globals()[name]
     raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER, *LATER_FROM])

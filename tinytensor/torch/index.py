@@ -164,6 +164,8 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
             elif value.data.dtype != node.data.dtype:
                 value = value.astype(node.data.dtype)
             become(x, ops.index_put(node, value, view if copy is None else copy))
+            if copy is None:
+                x.note = "CopySlices" if not hasattr(x, "base") else "AsStridedBackward0"
             return None
         preserve(x)
         array = x.node.data

@@ -12,7 +12,7 @@ from .. import ops
 from ..core import Tensor as Node
 from ..core import TracerBase
 from .dtypes import default, result_dtype
-from .offer import offer
+from .offer import as_pytorch, offer
 from .tensor import Tensor, clock, new, wrap
 from .versions import note_write
 from .writing import apart, assign, enters_graph, preserve
@@ -209,7 +209,10 @@ def infix(name: str, function: Function, slow: Function, reflected: bool = False
             else:
                 return general(self, other)
             t: Tensor = new(Tensor)
-            t.node = node = function(b, a) if reflected else function(a, b)
+            try:
+                t.node = node = function(b, a) if reflected else function(a, b)
+            except ValueError as error:
+                raise as_pytorch(error) from None
             node.stamp = clock[0]
             return t
         return general(self, other)
@@ -249,7 +252,10 @@ def compared(function: Function) -> Function:
     def compare(self: Tensor, other: Any) -> Any:
         if other is None or isinstance(other, str | list | tuple):
             return NotImplemented
-        return wrap(function(*pair("compare", self, other)))
+        try:
+            return wrap(function(*pair("compare", self, other)))
+        except ValueError as error:
+            raise as_pytorch(error) from None
 
     return compare
 

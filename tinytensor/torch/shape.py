@@ -97,7 +97,7 @@ def view(input: Tensor, *sizes: Any, dtype: Any = None, **named: Any) -> Tensor:
     tensor([[0., 0., 0.],
             [0., 1., 0.]])
     """
-    if dtype is not None or (len(sizes) == 1 and type(sizes[0]) is Dtype):
+    if dtype is not None or (len(sizes) == 1 and isinstance(sizes[0], Dtype)):
         return other_dtype(input, dtype or sizes[0])
     x = input.node
     node = reshaped("view", x, sizes_of("view", sizes, named, "size", "shape"))

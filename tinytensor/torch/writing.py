@@ -94,6 +94,7 @@ def renew(base: Tensor, views: list[tuple[Tensor, Any]]) -> None:
         array = view.node.data
         view.node = node = base.node.reshape(-1)[numbers]
         node.data, node.stamp = array, clock[0]
+        view.note = "AsStridedBackward0"
 
 
 # --- writing ---
@@ -272,6 +273,7 @@ def become(x: Tensor, y: Any) -> None:
     flat = index_put(base.node.reshape(-1), y, places(whole, array))
     write(array, y.data)
     base.node = in_memory(flat.reshape(whole.shape), whole)
+    base.note = "CopySlices"
     renew(base, views)
 
 

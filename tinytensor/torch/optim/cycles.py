@@ -29,7 +29,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         share = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (first - self.eta_min) * share for first in self.base_lrs]
 
-    def step(self, epoch: float | None = None) -> None:  # type: ignore[override]
+    def step(self, epoch: float | None = None) -> None:
         """Set the rates of the next epoch, or of one that is given, which may be a fraction."""
         if epoch is None and self.last_epoch >= 0:
             epoch = self.last_epoch + 1
@@ -122,19 +122,19 @@ class CyclicLR(Cycling):
             return self._scale_fn_custom(x)  # type: ignore[arg-type]
         if self.mode == "exp_range":
             return self.gamma**x  # type: ignore[no-any-return]
-        return 1.0 if self.mode == "triangular" else 0.5 ** (x - 1)  # type: ignore[no-any-return]
+        return 1.0 if self.mode == "triangular" else 0.5 ** (x - 1)
 
     def get_lr(self) -> list[Any]:
         called_inside(self)
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         x = 1 + self.last_epoch / self.total_size - cycle
         height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
-        height *= self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
         if self.cycle_momentum:
             for low, high, group in zip(self.base_momentums, self.max_momentums, self.optimizer.param_groups,
                                         strict=True):
-                self.set_momentum(group, high - (high - low) * height)
-        return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
+                self.set_momentum(group, high - (high - low) * height * scale)
+        return [low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
         """All attributes but the optimiser; of `scale_fn` only what an object holds."""

@@ -44,33 +44,35 @@ def on_both(expression):
 
 
 RESULTS = """
-torch.mm(a,b) a.mm(b) a@v torch.mv(a,v) torch.bmm(s,s) v.dot(v) torch.vdot(v,v) torch.inner(a,a)
-torch.outer(v,v) v.ger(v) torch.addmm(b,a,b,beta=0.5,alpha=2) torch.addmv(v,a,v,beta=0)
-torch.addmm(i,i,i,beta=0.6,alpha=1.6) torch.addr(m,m[0],m[0],beta=3,alpha=2) torch.addbmm(a,s,s)
-torch.baddbmm(a,s,s) torch.addr(a,v,v) torch.chain_matmul(a,a,b) linalg.multi_dot([v,a,b])
-torch.einsum('ij,jk->ik',a,b) torch.einsum('bij,bjk',s,s) torch.einsum(a,[0,1],b,[1,2],[0,2]) torch.einsum('ii->i',a)
-torch.einsum('ij->',m) torch.einsum('...i,i',s,v) torch.tensordot(s,b,1) torch.tensordot(s,a,([2,1],[0,1]))
-torch.kron(a,b) torch.cross(a,a.T) torch.linalg.cross(a,a.flip(0),dim=0) torch.trace(a) torch.trace(i)
-torch.cdist(a,b.T[:2]) torch.cdist(a,a+1,p=1) a.det() torch.logdet(p) torch.slogdet(a) a.slogdet()
-linalg.slogdet(s) a.inverse() linalg.inv(s) a.pinverse() linalg.pinv(b) linalg.pinv(b,atol=1e-9) torch.cholesky(p)
-linalg.cholesky(p,upper=True) p.cholesky(True) linalg.qr(b.T).R.abs() torch.qr(a).Q.abs() linalg.qr(a,mode='r')
-torch.svd(b).S linalg.svd(b).S linalg.svdvals(s) b.svd().V.abs() linalg.eigh(p).eigenvalues linalg.eigvalsh(p)
-linalg.solve(a,b) linalg.solve(a,v) linalg.solve(a,b.T,left=False) linalg.solve(s,b) linalg.solve_triangular(a,b,upper=True)
+torch.mm(a,b) a.mm(b) a@v torch.mv(a,v) torch.bmm(s,s) v.dot(v) torch.vdot(v,v) torch.inner(a,a) torch.outer(v,v)
+v.ger(v) torch.addmm(b,a,b,beta=0.5,alpha=2) torch.addmv(v,a,v,beta=0) torch.addmm(i,i,i,beta=0.6,alpha=1.6)
+torch.addr(m,m[0],m[0],beta=3,alpha=2) torch.addbmm(a,s,s) torch.baddbmm(a,s,s) torch.addr(a,v,v)
+torch.chain_matmul(a,a,b) linalg.multi_dot([v,a,b]) torch.einsum('ij,jk->ik',a,b) torch.einsum('bij,bjk',s,s)
+torch.einsum(a,[0,1],b,[1,2],[0,2]) torch.einsum('ii->i',a) torch.einsum('ij->',m) torch.einsum('...i,i',s,v)
+torch.tensordot(s,b,1) torch.tensordot(s,a,([2,1],[0,1])) torch.kron(a,b) torch.cross(a,a.T)
+torch.linalg.cross(a,a.flip(0),dim=0) torch.trace(a) torch.trace(i) torch.cdist(a,b.T[:2]) torch.cdist(a,a+1,p=1)
+a.det() torch.logdet(p) torch.slogdet(a) a.slogdet() linalg.slogdet(s) a.inverse() linalg.inv(s) a.pinverse()
+linalg.pinv(b) linalg.pinv(b,atol=1e-9) torch.cholesky(p) linalg.cholesky(p,upper=True) p.cholesky(True)
+linalg.qr(b.T).R.abs() torch.qr(a).Q.abs() linalg.qr(a,mode='r') torch.svd(b).S linalg.svd(b).S linalg.svdvals(s)
+b.svd().V.abs() linalg.eigh(p).eigenvalues linalg.eigvalsh(p) linalg.solve(a,b) linalg.solve(a,v)
+linalg.solve(a,b.T,left=False) linalg.solve(s,b) linalg.solve_triangular(a,b,upper=True)
 linalg.solve_triangular(a,b.T,upper=False,left=False,unitriangular=True) linalg.lstsq(b.T,b.T).solution
-linalg.lstsq(b.T,b.T,driver='gelsd') linalg.lstsq(s,s,driver='gels') linalg.matrix_rank(s) linalg.matrix_rank(b,tol=1.5)
-torch.matrix_power(a,3) a.matrix_power(-2) i.matrix_power(2) torch.matrix_exp(a) linalg.matrix_exp(8*s) linalg.cond(a)
-linalg.cond(a,'fro') linalg.cond(a,1) linalg.norm(b) linalg.norm(b,2) linalg.norm(b,'nuc') linalg.norm(v,0)
-linalg.norm(s,dim=(1,2)) linalg.vector_norm(s,3,dim=1,keepdim=True) linalg.matrix_norm(s,-1) linalg.matrix_norm(s,'fro')
-linalg.vander(v) torch.vander(v,N=4) torch.vander(i[1],increasing=True) linalg.vecdot(b,b) linalg.vecdot(s,s,dim=0)
-linalg.diagonal(s) linalg.tensorinv(a.view(3,3,1),ind=1) linalg.tensorsolve(a,v) linalg.matmul(a,b)
-a.clone().addmm_(a,a,alpha=0.5) v.clone().addmv_(a,v) a.clone().addr_(v,v) s.clone().baddbmm_(s,s,beta=2)
+linalg.lstsq(b.T,b.T,driver='gelsd') linalg.lstsq(s,s,driver='gels') linalg.matrix_rank(s)
+linalg.matrix_rank(b,tol=1.5) torch.matrix_power(a,3) a.matrix_power(-2) i.matrix_power(2) torch.matrix_exp(a)
+linalg.matrix_exp(8*s) linalg.cond(a) linalg.cond(a,'fro') linalg.cond(a,1) linalg.norm(b) linalg.norm(b,2)
+linalg.norm(b,'nuc') linalg.norm(v,0) linalg.norm(s,dim=(1,2)) linalg.vector_norm(s,3,dim=1,keepdim=True)
+linalg.matrix_norm(s,-1) linalg.matrix_norm(s,'fro') linalg.vander(v) torch.vander(v,N=4)
+torch.vander(i[1],increasing=True) linalg.vecdot(b,b) linalg.vecdot(s,s,dim=0) linalg.diagonal(s)
+linalg.tensorinv(a.view(3,3,1),ind=1) linalg.tensorsolve(a,v) linalg.matmul(a,b) a.clone().addmm_(a,a,alpha=0.5)
+v.clone().addmv_(a,v) a.clone().addr_(v,v) s.clone().baddbmm_(s,s,beta=2)
 """
 REFUSED = """
-a@b.T torch.mm(a,v) torch.mm(s,s) torch.bmm(a,a) torch.mv(a,a) v.dot(a) torch.inner(a,torch.ones(4,dtype=torch.float64))
-torch.outer(a,v) f@i torch.mm(f,i) torch.mm(f,f.double()) torch.mm(f,a) torch.addmm(f,i,i) torch.addmm(a,a,b)
-torch.dot(f[0],i[0]) torch.linalg.inv(i) torch.linalg.inv(b) torch.inverse(torch.zeros(2,2)) linalg.det(b) linalg.cholesky(-p)
-linalg.solve(torch.zeros(2,2),f) linalg.solve(b,v) linalg.multi_dot([a]) torch.einsum('ij,jk',a,f) torch.einsum('ij->k',a)
-torch.einsum('ij',a,a) torch.einsum('ij,jk',a,a[:2]) torch.tensordot(f,i) torch.tensordot(a,b,([0],[1])) torch.cross(i,i)
+a@b.T torch.mm(a,v) torch.mm(s,s) torch.bmm(a,a) torch.mv(a,a) v.dot(a)
+torch.inner(a,torch.ones(4,dtype=torch.float64)) torch.outer(a,v) f@i torch.mm(f,i) torch.mm(f,f.double())
+torch.mm(f,a) torch.addmm(f,i,i) torch.addmm(a,a,b) torch.dot(f[0],i[0]) torch.linalg.inv(i) torch.linalg.inv(b)
+torch.inverse(torch.zeros(2,2)) linalg.det(b) linalg.cholesky(-p) linalg.solve(torch.zeros(2,2),f) linalg.solve(b,v)
+linalg.multi_dot([a]) torch.einsum('ij,jk',a,f) torch.einsum('ij->k',a) torch.einsum('ij',a,a)
+torch.einsum('ij,jk',a,a[:2]) torch.tensordot(f,i) torch.tensordot(a,b,([0],[1])) torch.cross(i,i)
 linalg.cross(a,a,dim=3) torch.cdist(i,i) torch.cdist(a,b) linalg.norm(i) linalg.vector_norm(i) linalg.norm(s,2)
 linalg.matrix_norm(v) linalg.lstsq(a,b[:2]) linalg.lstsq(a,b,driver='x') torch.vander(a) linalg.matrix_power(i,-1)
 torch.addr(i,i[0],i[0],beta=.5) m@m torch.matmul(a,torch.tensor(1.0)) torch.trace(v) linalg.eigh(b) linalg.qr(v)
@@ -97,7 +99,7 @@ def test_what_raises_there_raises_here(expression):
 
 def test_names():
     found = {name for name in dir(torch.linalg) if not name.startswith("_")}
-    assert {name for name in ours.linalg.LINALG} <= found
+    assert set(ours.linalg.LINALG) <= found
     with pytest.raises(AttributeError, match="write solve"):
         ours.linalg.solve_ex  # noqa: B018
 

@@ -24,7 +24,6 @@ import numpy as np
 import torch
 
 import tinytensor.torch as ours
-from tinytensor.torch.gradients import grad
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -198,28 +197,30 @@ def kept_apart(call: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any
 
 
 def gradients(ys: list[tuple[Any, Any]], leaves: list[tuple[Any, Any]], second: bool = False) -> None:
-    """Compare the gradients of outputs by inputs, of a random cotangent."""
+    """Compare the gradients of outputs by inputs, of a random cotangent; what needs none here has a gradient of 0."""
     ys = [(a, b) for a, b in ys if isinstance(a, torch.Tensor) and a.requires_grad and a.dtype.is_floating_point]
     if not ys or not leaves:
         return
+    inputs = [x for x, _ in leaves]
     given = [torch.randn(a.shape, dtype=a.dtype) for a, _ in ys]
-    theirs, error = kept_apart(torch.autograd.grad, [a for a, _ in ys], [a for a, _ in leaves], given,
-                               allow_unused=True, create_graph=second)
-    if error is not None:
-        return
-    found, error = kept_apart(grad, [b for _, b in ys], [b for _, b in leaves],
-                               [ours.from_numpy(g.numpy().copy()) for g in given], allow_unused=True,
+    theirs, error = kept_apart(torch.autograd.grad, [a for a, _ in ys], inputs, given, allow_unused=True,
                                create_graph=second)
     if error is not None:
-        raise error
-    for i, ((x, _), a, b) in enumerate(zip(leaves, theirs, found, strict=True)):
-        zero = torch.zeros_like(x)
-        compare(f"gradient {i}", zero if a is None else a,
-                ours.from_numpy(zero.detach().numpy()) if b is None else b, slack=5)
+        return
+    theirs = [torch.zeros_like(x) if a is None else a for x, a in zip(inputs, theirs, strict=True)]
+    needing = [(b, ours.from_numpy(g.numpy().copy())) for (_, b), g in zip(ys, given, strict=True) if b.requires_grad]
+    found: Any = [None] * len(leaves)
+    if needing:
+        found, error = kept_apart(ours.autograd.grad, [b for b, _ in needing], [x for _, x in leaves],
+                                  [g for _, g in needing], allow_unused=True, create_graph=second)
+        if error is not None:
+            raise error
+    found = [ours.zeros_like(x) if b is None else b for (_, x), b in zip(leaves, found, strict=True)]
+    for i, (a, b) in enumerate(zip(theirs, found, strict=True)):
+        compare(f"gradient {i}", a, b, slack=5)
     if second:
-        pairs = [(a, b) for a, b in zip(theirs, found, strict=True) if a is not None and b is not None]
         try:
-            gradients(pairs, leaves)
+            gradients(list(zip(theirs, found, strict=True)), leaves)
         except AssertionError as error:
             raise AssertionError(f"second {error}") from None
 
@@ -284,7 +285,7 @@ class Opinfo:
 
     def settle(self, kind: str, dtype: Any, sample: Any, leaves: Any, given: Any, want: Any, expected: Any, got: Any,
                raised: Any) -> None:
-        if raised is not None and any(re.search(p, str(raised)) for p in self.patterns) and isinstance(raised, ERRORS):
+        if isinstance(raised, (*ERRORS, AttributeError)) and any(re.search(p, str(raised)) for p in self.patterns):
             self.report.refused[str(raised)[:60]] += 1
             return
         if expected is not None:

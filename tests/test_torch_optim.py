@@ -9,7 +9,7 @@ import pytest
 
 import tinytensor.torch as ours
 
-OFFERED = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad")
+OFFERED = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "RAdam", "Rprop")
 REFUSED_SWITCHES = ("capturable", "differentiable")
 
 
@@ -239,6 +239,8 @@ WRONG = {
     "nesterov alone": lambda t, w: t.optim.SGD([w], nesterov=True),
     "betas": lambda t, w: t.optim.Adam([w], betas=(1.0, 0.9)),
     "eps": lambda t, w: t.optim.AdamW([w], eps=-1.0),
+    "rho": lambda t, w: t.optim.Adadelta([w], rho=2.0),
+    "etas": lambda t, w: t.optim.Rprop([w], etas=(1.5, 1.2)),
     "both switches": lambda t, w: t.optim.Adam([w], fused=True, foreach=True),
     "another group": lambda t, w: t.optim.SGD([w]).add_param_group([w]),
     "another state": lambda t, w: t.optim.SGD([w]).load_state_dict(t.optim.SGD([w * 1.0]).state_dict()),

@@ -44,8 +44,8 @@ def together(name: str, *shapes: Any) -> Any:
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
-        raise RuntimeError(f"{name}: got shapes {' and '.join(str([*shape]) for shape in shapes)}; expected shapes that "
-                           f"broadcast; reshape one") from None
+        text = " and ".join(str([*shape]) for shape in shapes)
+        raise RuntimeError(f"{name}: got shapes {text}; expected shapes that broadcast; reshape one") from None
 
 
 # --- of two ---

@@ -107,7 +107,7 @@ def tensors(a, b, where, seen):
         assert len(a) == len(b), f"{where}: got {len(a)} elements; expected {len(b)}"
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             yield from tensors(x, y, f"{where}[{i}]", seen)
-    elif kind in ("torch", "__main__") and hasattr(b, "named_parameters"):
+    elif kind in ("torch", "tinytensor", "__main__") and hasattr(b, "named_parameters"):
         mine, theirs = a.state_dict(keep_vars=True), b.state_dict(keep_vars=True)
         assert list(mine) == list(theirs), f"{where}: got {list(mine)}; expected {list(theirs)}"
         yield from tensors(dict(mine), dict(theirs), where, seen)

@@ -60,7 +60,7 @@ def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(0)
     tensor([2., 4.])
     """
-    if type(a) is ndarray and a.dtype in FAST and a.size:  # as NumPy, to the last bit, without its own Python
+    if type(a) is ndarray and a.dtype in FAST and a.size and a.ndim:  # as NumPy, to the last bit, without its own Python
         y = np.add.reduce(a, axis=axis, keepdims=keepdims)
         return y / (a.size // y.size)
     return np.mean(a, axis=axis, keepdims=keepdims)
@@ -83,6 +83,8 @@ def free_of(name: str, x: Any, y: Any, ddof: float, correction: float | None) ->
 
 def spread(numpy: Any, a: Any, axis: Any, ddof: float, keepdims: Any) -> tuple[Any, Any]:
     """What NumPy's var or std gives, to the last bit, and the elements less their mean, which the rule needs."""
+    if not a.ndim:  # subtle: `reduce` lets an axis of it be named
+        return numpy(a, axis=axis, ddof=ddof, keepdims=keepdims), np.subtract(a, a)
     mean = np.add.reduce(a, axis=axis, keepdims=True)
     n = a.size // (mean.size or 1)
     d = a - mean / max(n, 1)

@@ -15,6 +15,7 @@ from . import (
     creation,
     cuda,
     elementwise,
+    extremes,
     filling,
     gathering,
     gradients,
@@ -23,23 +24,30 @@ from . import (
     legacy,
     limits,
     linalg,
+    memory,
     operators,
     order,
     parts,
+    products,
     random,
     ranges,
     reduce,
     return_types,
+    running,
+    samples,
+    searching,
     selecting,
+    settings,
     shape,
     special,
+    stretching,
     turning,
-    version,
 )
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
     Size,
+    bfloat16,
     can_cast,
     device,
     dtype,
@@ -63,15 +71,17 @@ globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 newaxis = None
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 
-LATER = ("autograd", "backends", "func", "nn", "optim", "testing", "utils")  # loaded when first named
-LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization"}
+# Loaded when first named: modules, and what stands in one.
+LATER = ("accelerator", "amp", "autograd", "backends", "func", "nn", "optim", "testing", "utils", "version")
+LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization", "__version__": "version",
+              "autocast": "amp", "mps": "accelerator", "mtia": "accelerator", "xpu": "accelerator"}
 
 
 def __getattr__(name: str) -> Any:
     if name in LATER:
         return import_module(f"{__name__}.{name}")
     if name in LATER_FROM:
-        import_module(f"{__name__}.{LATER_FROM[name]}")
-        globals()[name] = FUNCTIONS[name]
-        return FUNCTIONS[name]
+        module = import_module(f"{__name__}.{LATER_FROM[name]}")
+        globals()[name] = FUNCTIONS[name] if name in FUNCTIONS else getattr(module, name)
+        return globals()[name]
     raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER, *LATER_FROM])

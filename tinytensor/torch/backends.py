@@ -1,51 +1,61 @@
-"""`torch.backends`: the switches of CUDA's and of Apple's libraries, which programs set; there are none here.
+"""`torch.backends`: which libraries there are, and the switches that programs set for some of them.
 
-They can be set and read, and change nothing: NumPy computes on the cpu, in full precision, always in the same way.
+None is there but OpenMP's and BLAS's threads inside of NumPy: the switches are kept, and change nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from types import ModuleType
 from typing import Any
 
 
-class Switches:
-    """Named switches, with the values that PyTorch begins with on the cpu; others are refused."""
-
-    def __init__(self, name: str, **switches: Any) -> None:
-        vars(self).update(switches, _name=name)
-
-    def __setattr__(self, key: str, value: Any) -> None:
-        if key not in vars(self):
-            refuse(self._name, key)
-        vars(self)[key] = value
-
-    def __getattr__(self, key: str) -> Any:
-        if key.startswith("__") or key == "_name":
-            raise AttributeError(key)
-        return refuse(self._name, key)
-
-
-def refuse(name: str, key: str) -> Any:
-    raise AttributeError(f"torch.backends.{name}.{key} is not here: tinytensor computes with NumPy, on the cpu; leave it "
-                         f"out")
-
-
-def absent() -> bool:
-    """False: it is not there."""
+def no() -> bool:
+    """False."""
     return False
 
 
-cudnn = Switches("cudnn", enabled=True, benchmark=False, deterministic=False, allow_tf32=True, benchmark_limit=10,
-                 is_available=absent, version=lambda: None)
-cuda = Switches("cuda", matmul=Switches("cuda.matmul", allow_tf32=False, fp32_precision="none"), is_built=absent,
-                flash_sdp_enabled=absent, mem_efficient_sdp_enabled=absent, math_sdp_enabled=lambda: True)
-mps = Switches("mps", is_available=absent, is_built=absent)
-mkl = Switches("mkl", is_available=absent)
-mkldnn = Switches("mkldnn", is_available=absent, enabled=False)
-openmp = Switches("openmp", is_available=absent)
+def yes() -> bool:
+    """True."""
+    return True
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise AttributeError(f"torch.backends.{name} is not here: tinytensor computes with NumPy, on the cpu; leave it out")
+def backend(name: str, **has: Any) -> ModuleType:
+    """A module of switches and of functions that answer."""
+    module = ModuleType(f"{__name__}.{name}", f"`torch.backends.{name}`: switches that change nothing here.")
+    vars(module).update(has)
+    return module
+
+
+def switch(name: str, at_first: bool) -> dict[str, Callable[..., Any]]:
+    """A pair of functions: one sets, the other tells."""
+    state = [at_first]
+
+    def enable(enabled: bool) -> None:
+        state[0] = bool(enabled)
+
+    def enabled() -> bool:
+        return state[0]
+
+    return {f"enable_{name}": enable, f"{name}_enabled": enabled}
+
+
+def ignored(*args: Any, **kwargs: Any) -> nullcontext[None]:
+    """A block that changes nothing."""
+    return nullcontext()
+
+
+matmul = backend("cuda.matmul", allow_tf32=False, allow_fp16_reduced_precision_reduction=True,
+                 allow_bf16_reduced_precision_reduction=True, fp32_precision="none")
+cuda = backend("cuda", is_built=no, matmul=matmul, sdp_kernel=ignored, **switch("flash_sdp", True),
+               **switch("mem_efficient_sdp", True), **switch("math_sdp", True), **switch("cudnn_sdp", True))
+cudnn = backend("cudnn", is_available=no, version=lambda: None, enabled=True, benchmark=False, deterministic=False,
+                allow_tf32=True, benchmark_limit=10, fp32_precision="none", flags=ignored)
+mps = backend("mps", is_available=no, is_built=no)
+mkl = backend("mkl", is_available=no)
+mkldnn = backend("mkldnn", is_available=no, enabled=True, deterministic=False, flags=ignored)
+openmp = backend("openmp", is_available=no)
+opt_einsum = backend("opt_einsum", is_available=no, enabled=False, strategy=None)
+cpu = backend("cpu", get_cpu_capability=lambda: "DEFAULT")
+fp32_precision = "none"

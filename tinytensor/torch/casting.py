@@ -19,7 +19,7 @@ from .elementwise import given, kept
 from .offer import FUNCTIONS, offer
 from .operators import quiet
 from .tensor import Tensor, as_node, of_array, wrap
-from .writing import assign, write
+from .writing import assign, enters_graph, preserve, separate, write
 
 # --- dtypes ---
 
@@ -71,7 +71,7 @@ def to(self: Tensor, *args: Any, device: Any = None, dtype: Any = None, non_bloc
             wanted = x.dtype
         elif isinstance(x, bool):  # non_blocking, then copy
             copy = x if i == len(args) - 1 and any(isinstance(y, bool) for y in args[:i]) else copy
-        elif type(x) is Dtype or x in (float, int, bool):
+        elif isinstance(x, Dtype) or x in (float, int, bool):
             wanted = x
         elif x is not None:
             on_cpu(f"cuda:{x}" if isinstance(x, int) else x)
@@ -84,7 +84,7 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """The tensor in a dtype, which may be called "torch.FloatTensor"; without one, that name of its own dtype."""
     if dtype is None:
         return TYPE_OF[self.node.data.dtype]
-    if type(dtype) is Dtype:
+    if isinstance(dtype, Dtype):
         return cast(self, dtype.numpy)
     kind = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", repr(dtype))
     meant = TYPES.get(kind.rpartition(".")[2])
@@ -154,7 +154,9 @@ def filled(name: str, self: Tensor, value: Any) -> Tensor:
     """Every element becomes the value; the old ones get a gradient of 0."""
     source = as_node(value, name)
     array = self.node.data
-    if isinstance(value, bool | int | float) and not self.node.needs:
+    if isinstance(value, bool | int | float) and not enters_graph(self):
+        separate(name, array)
+        preserve(self)
         write(array, source.data.astype(array.dtype))
         return self
     never = Node(np.zeros((), np.bool_))

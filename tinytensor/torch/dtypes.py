@@ -40,6 +40,25 @@ LACKING = {"bfloat16": "float32", "complex64": "float32", "complex128": "float64
            "cfloat": "float32", "cdouble": "float64", "chalf": "float16", "uint16": "int32", "uint32": "int64",
            "uint64": "int64"}  # what comes nearest
 
+
+class Lacking(dtype):
+    """A dtype that programs name and NumPy does not have: it can be told from others, and is refused where it is used."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.kind, self.itemsize = name, "f", 2
+        self.is_floating_point, self.is_signed, self.is_complex = True, True, False
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "numpy":
+            raise AttributeError(f"dtype: torch.{self.name} has no attribute {name!r}")
+        raise TypeError(f"dtype: got torch.{self.name}, which NumPy does not have; expected one of "
+                        f"{', '.join(map(repr, DTYPES.values()))}; use torch.{LACKING[self.name]}")
+
+    def __reduce__(self) -> Any:
+        return Lacking, (self.name,)
+
+
+bfloat16 = Lacking("bfloat16")
 float32, float64, float16 = DTYPES["float32"], DTYPES["float64"], DTYPES["float16"]
 int64, int32, uint8, bool_ = DTYPES["int64"], DTYPES["int32"], DTYPES["uint8"], DTYPES["bool"]
 
@@ -68,6 +87,8 @@ def numpy_dtype(given: Any, otherwise: Any = None) -> Any:
         return given.numpy
     if given in PYTHONS:
         return PYTHONS[given].numpy
+    if isinstance(given, Lacking):
+        return given.numpy
     raise TypeError(f"dtype: got {given!r}; expected one of {', '.join(map(repr, DTYPES.values()))}; for NumPy's "
                     f"dtypes there are torch.from_numpy(a) and a.astype")
 

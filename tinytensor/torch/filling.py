@@ -15,13 +15,16 @@ from ..random import Generator as Stream
 from ..random import _store
 from .random import as_pytorch, stream_of
 from .tensor import Tensor
-from .writing import assign, enters_graph, fitting, note, write
+from .versions import note
+from .writing import assign, enters_graph, fitting, preserve, write
 
 
 def filler(name: str, fill: Any) -> None:
     """Attach the method ``name_``, which fills a tensor in place."""
     def method(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
         recorded = enters_graph(self)
+        if not recorded:
+            preserve(self)
         array, stream = self.node.data, stream_of(generator)
         with as_pytorch():
             if recorded:  # from here on the tensor has a gradient of zeros for what it was

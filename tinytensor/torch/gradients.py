@@ -17,7 +17,7 @@ from ..hooks import Handle, register_hook
 from ..modes import paused, recording, state
 from .offer import offer
 from .tensor import Retains, Tensor, deep, wrap
-from .writing import check, note
+from .versions import check, note
 
 AGAIN = ("backward: Trying to backward through the graph a second time; expected a graph that was not used yet, for the "
          "first pass has freed what it saved; pass retain_graph=True to that one")

@@ -15,7 +15,8 @@ from ..core import TracerBase
 from .creation import read
 from .dtypes import of
 from .tensor import Tensor, wrap
-from .writing import as_view, become, enters_graph, note_write, overlapping, preserve, separate
+from .versions import note_write
+from .writing import as_view, become, enters_graph, overlapping, preserve, separate
 
 BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 WHOLE = slice(None)
@@ -31,8 +32,8 @@ def plain(i: Any) -> tuple[Any, bool]:
         if isinstance(i, list | tuple | range):
             i = read(i) if len(i) else np.zeros(0, np.int64)
         if isinstance(i, float):
-            raise IndexError(f"index: only integers, slices, ellipsis, None and long or bool tensors are valid indices; "
-                             f"got {i}; convert with int(), divide with //")
+            raise IndexError(f"index: only integers, slices, ellipsis, None and long or bool tensors are valid "
+                             f"indices; got {i}; convert with int(), divide with //")
         if not isinstance(i, np.ndarray):
             raise TypeError(f"index: got a {type(i).__name__}; expected integers, slices, lists or tensors; convert "
                             f"it: int(i), torch.tensor(i)")
@@ -52,9 +53,8 @@ def plain(i: Any) -> tuple[Any, bool]:
 def of_tensor(x: Tensor) -> tuple[Any, bool]:
     """A tensor as an index: one integer, places, or a mask."""
     i = x.node.data
-    if i.dtype.kind in "iu" and i.dtype.itemsize in (4, 8, 2, 1) and not i.ndim and not isinstance(i, TracerBase):
-        if i.dtype != np.uint8:
-            return i.item(), True
+    if i.dtype.kind == "i" and not i.ndim and not isinstance(i, TracerBase):
+        return i.item(), True
     if i.dtype == np.uint8:
         i = i.astype(np.bool_)
     elif i.dtype.kind == "b":
@@ -162,7 +162,7 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
             if not isinstance(value, Node):
                 value = np.asarray(value, node.data.dtype)
             elif value.data.dtype != node.data.dtype:
-                value = value.astype(node.data.dtype)  # type: ignore[attr-defined]
+                value = value.astype(node.data.dtype)
             become(x, ops.index_put(node, value, view if copy is None else copy))
             if copy is None:
                 x.note = "CopySlices" if not hasattr(x, "base") else "AsStridedBackward0"

@@ -14,7 +14,8 @@ from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import as_pytorch, offer
 from .tensor import Tensor, clock, new, wrap
-from .writing import apart, assign, enters_graph, note_write, preserve
+from .versions import note_write
+from .writing import apart, assign, enters_graph, preserve
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))
@@ -309,7 +310,12 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if a.data.dtype is not b.data.dtype and a.data.dtype != b.data.dtype:
         raise RuntimeError(f"matmul: expected m1 and m2 to have the same dtype, but got: {a.data.dtype} != "
                            f"{b.data.dtype}; convert one: x.to(other.dtype)")
-    return wrap(ops.matmul(a, b))
+    if a.data.dtype.kind == "b":
+        raise RuntimeError("matmul: not implemented for 'Bool'; got booleans; expected numbers; write x.int()")
+    try:
+        return wrap(ops.matmul(a, b))
+    except ValueError as error:
+        raise RuntimeError(str(error)) from None
 
 
 setattr(Tensor, "__matmul__", matmul)

@@ -1,5 +1,6 @@
 """`torch.nn`: PyTorch's modules, with its names, defaults, first weights and errors. Nothing is defined here."""
 
+import sys as _sys
 from typing import TYPE_CHECKING, Any
 
 from ...names import Missing as _Missing
@@ -115,6 +116,7 @@ from .transformer import (
     TransformerEncoderLayer,
 )
 
+modules = _sys.modules[__name__]  # where PyTorch keeps its modules, of which some programs know the path
 __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d",
            "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AvgPool1d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss",
            "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Bilinear", "Buffer", "CircularPad1d", "CircularPad2d",

@@ -33,7 +33,8 @@ def test_a_program_prints_what_pytorch_printed(path):
     compare_text(got, (PRINTED / f"{path.stem}.txt").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("got", ["loss 2.3457 of 3", "loss 2.3450 of 4", "lose 2.3450 of 3", "loss 2.3450 of 3\nmore", ""])
+@pytest.mark.parametrize("got", [
+    "loss 2.3457 of 3", "loss 2.3450 of 4", "lose 2.3450 of 3", "loss 2.3450 of 3\nmore", ""])
 def test_a_difference_is_found_in_a_text(got):
     compare_text("loss 2.3451 of 3", "loss 2.3450 of 3")
     with pytest.raises(AssertionError):
@@ -58,6 +59,7 @@ def test_a_difference_is_found_in_a_module_and_in_a_gradient():
     other(torch.ones(2)).sum().backward()
     with pytest.raises(AssertionError, match="grad"):
         compare_globals({"m": one}, {"m": other})
+    other.zero_grad()
     other.bias.data += 1
     with pytest.raises(AssertionError, match="m\\['bias'\\]"):
         compare_globals({"m": one}, {"m": other})

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..gradients import grad
 from ..tensor import Tensor, of_array
-from ..writing import note
+from ..versions import note
 
 UNUSED = ("nondet_tol", "check_undefined_grad", "fast_mode", "masked", "check_grad_dtypes", "check_backward_ad")
 

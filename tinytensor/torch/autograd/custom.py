@@ -14,7 +14,7 @@ from ...core import Tensor as Node
 from ...modes import paused, recording, state
 from ...ops import concatenate
 from ..tensor import Tensor, clock, of_array, wrap
-from ..writing import changed, note, stale
+from ..versions import changed, note, stale
 
 
 class Context:

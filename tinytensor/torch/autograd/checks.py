@@ -105,7 +105,7 @@ def differences(func: Callable[..., Any], xs: Any, i: int, eps: float) -> list[A
 def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6,
                   atol: float = 1e-5, rtol: float = 1e-3, gen_non_contig_grad_outputs: bool = False,
                   raise_exception: bool = True, **switches: Any) -> bool:
-    """As `gradcheck`, of the gradients of a function, with respect to its inputs and to the gradients of its outputs."""
+    """As `gradcheck`, of a function's gradients, with respect to its inputs and to the gradients of its outputs."""
     xs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     rng = np.random.default_rng(0)
     if grad_outputs is None:

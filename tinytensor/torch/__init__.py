@@ -18,6 +18,7 @@ from . import (
     extremes,
     filling,
     gathering,
+    grad_fn,
     gradients,
     index,
     joining,
@@ -54,9 +55,12 @@ from .dtypes import (
     finfo,
     get_default_dtype,
     iinfo,
+    layout,
+    memory_format,
     promote_types,
     result_type,
     set_default_dtype,
+    strided,
 )
 from .importing import install, uninstall
 from .offer import FUNCTIONS
@@ -69,7 +73,7 @@ from .version import __version__ as __version__
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 newaxis = None
-strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
+contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
 
 # Loaded when first named: modules, and what stands in one.
 LATER = ("accelerator", "amp", "autograd", "backends", "func", "nn", "optim", "testing", "utils", "version")

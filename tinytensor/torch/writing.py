@@ -290,4 +290,4 @@ def set_data(x: Tensor, value: Tensor) -> None:
         x.node = in_memory(node, value.node.data)
 
 
-setattr(Tensor, "data", property(lambda x: x.detach(), set_data, doc=Tensor.data.__doc__))
+setattr(Tensor, "data", property(vars(Tensor)["data"].fget, set_data, doc=Tensor.data.__doc__))

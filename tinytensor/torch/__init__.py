@@ -76,7 +76,7 @@ newaxis = None
 contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
 
 # Loaded when first named: modules, and what stands in one.
-LATER = ("accelerator", "amp", "autograd", "backends", "func", "nn", "optim", "testing", "utils", "version")
+LATER = ("accelerator", "amp", "autograd", "backends", "distributed", "func", "nn", "optim", "testing", "utils", "version")
 LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization", "__version__": "version",
               "autocast": "amp", "mps": "accelerator", "mtia": "accelerator", "xpu": "accelerator"}
 

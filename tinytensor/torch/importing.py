@@ -12,10 +12,10 @@ from types import ModuleType
 from typing import Any
 
 HERE = __name__.rpartition(".")[0]
-MODULES = ("nn", "nn.functional", "nn.init", "nn.modules", "nn.parameter", "nn.utils", "nn.utils.rnn", "optim",
-           "optim.lr_scheduler", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset",
+MODULES = ("nn", "nn.functional", "nn.init", "nn.modules", "nn.parallel", "nn.parameter", "nn.utils", "nn.utils.rnn",
+           "optim", "optim.lr_scheduler", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset",
            "utils.data.sampler", "autograd", "autograd.functional", "linalg", "special", "func",
-           "cuda", "random", "return_types", "testing", "version", "backends", "types")
+           "cuda", "distributed", "random", "return_types", "testing", "version", "backends", "types")
 
 
 class Guard:

@@ -70,6 +70,8 @@ from .recorded import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .tensor import Tensor
 from .version import __version__ as __version__
 
+for _shown in (Tensor, Size, dtype, device, finfo, iinfo, Generator):
+    _shown.__module__ = __name__  # what `type(x)` shows
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 newaxis = None

@@ -43,6 +43,8 @@ UNWRITTEN = ("empty", "empty_like", "new_empty", "empty_strided", "new_empty_str
              "resize_as_")  # their values are not defined
 REFUSED = {  # what is refused on purpose: the names, as a pattern, and a part of the sentence
     ".*": "got out=|memory_format|complex|bfloat16|sparse|expected 'cpu'",
+    "nn.functional.(interpolate|upsample_bilinear)": "not implemented for torch.uint8|antialias",
+    "nn.functional.embedding(_bag)?": "max_norm|scale_grad_by_freq",
 }
 
 TIED = {"sort": 0, "argsort": 0, "topk": 1}  # and which argument is `dim`: there equal elements may change places

@@ -1,5 +1,6 @@
 """`torch.nn`: PyTorch's modules, with its names, defaults, first weights and errors. Nothing is defined here."""
 
+import sys as _sys
 from typing import TYPE_CHECKING, Any
 
 from ...names import Missing as _Missing
@@ -148,7 +149,9 @@ __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Adaptive
            "Softsign", "Tanh", "Tanhshrink", "Threshold", "Transformer", "TransformerDecoder",
            "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "TripletMarginLoss",
            "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d",
-           "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "init", "parameter", "utils"]
+           "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "init", "modules", "parameter", "utils"]
+
+modules = _sys.modules[__name__]  # the files that PyTorch has there are not looked for
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
 

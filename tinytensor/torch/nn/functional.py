@@ -10,7 +10,8 @@ from ...names import refusal as _refusal
 from .functions import activation, attention, channels, comparing, conv, dense, losses, norm, resizing
 from .functions.offered import FUNCTIONS as _FUNCTIONS
 
-_FAMILIES = (activation, attention, channels, comparing, conv, dense, losses, norm, resizing)  # each has listed its functions
+# Each has listed its functions.
+_FAMILIES = (activation, attention, channels, comparing, conv, dense, losses, norm, resizing)
 globals().update(_FUNCTIONS)
 __all__ = sorted(_FUNCTIONS)
 

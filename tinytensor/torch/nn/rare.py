@@ -27,17 +27,14 @@ class LocalResponseNorm(Wrapped, function="local_response_norm",
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
-class PowerPool(Wrapped):
-    """What the poolings of powers share: their norm stands first."""
-
-    takes = {"norm_type": NEEDED, "kernel_size": NEEDED, "stride": None, "ceil_mode": False}
+POWERS = {"norm_type": NEEDED, "kernel_size": NEEDED, "stride": None, "ceil_mode": False}
 
 
-class LPPool1d(PowerPool, function="lp_pool1d", takes=PowerPool.takes):
+class LPPool1d(Wrapped, function="lp_pool1d", takes=POWERS):
     """The p-norm of each window of (N, C, L)."""
 
 
-class LPPool2d(PowerPool, function="lp_pool2d", takes=PowerPool.takes):
+class LPPool2d(Wrapped, function="lp_pool2d", takes=POWERS):
     """The p-norm of each window of (N, C, H, W)."""
 
 
@@ -159,6 +156,7 @@ class EmbeddingBag(Embedding):
                                       include_last_offset=self.include_last_offset)
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, mode={self.mode!r}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}{padding}"
 
 

@@ -68,6 +68,12 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
+def written_at(x: Any, v: Any, index: Any) -> Any:
+    z, numbers = x.copy(), np.arange(x.size).reshape(x.shape)[index]
+    np.put(z, numbers, np.zeros(numbers.shape, x.dtype) + np.reshape(v, np.shape(v)[-numbers.ndim or None :]))
+    return z
+
+
 def scattered(x: Any, index: Any, shape: Any) -> Any:
     z = np.zeros(shape, x.dtype)
     np.add.at(z, index, x)
@@ -192,6 +198,7 @@ PLAIN = {  # what ops that NumPy has no function for compute, written the plain 
     "gelu": gelu,
     "getitem": lambda x, index: x[index],
     "scatter": scattered,
+    "index_put": written_at,
     "logsumexp": lambda x, **how: np.log(np.sum(np.exp(x), **how)),
     "linear": lambda x, weight, bias=0: np.einsum("...i,oi->...o", x, weight) + bias,
     "matmul_tn": lambda a, b: a.T @ b,

@@ -110,7 +110,8 @@ def test_an_iterable_dataset(options):
 @pytest.mark.peer
 def test_workers_give_pytorch_s_batches():
     def passes(t):
-        loader = t.utils.data.DataLoader(dataset(t), batch_size=3, shuffle=True, num_workers=1)
+        loader = t.utils.data.DataLoader(dataset(t), batch_size=3, shuffle=True, num_workers=1,
+                                         collate_fn=lambda batch: [plain(example) for example in batch])
         return [list(loader), list(loader)]
     both(passes)
 

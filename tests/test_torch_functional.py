@@ -33,7 +33,7 @@ SKIPPED = [  # function, which samples, why
     ("interpolate", lambda args, kwargs: kwargs.get("recompute_scale_factor"), "refused"),
     ("multilabel_margin_loss", lambda args, kwargs: not args[0].dim(), "no classes"),
 ]
-NAMES_DIFFER = {"adaptive_avg_pool1d", "avg_pool1d", "dropout3d", "scaled_dot_product_attention"}  # at some shapes
+NAMES_DIFFER = {"adaptive_avg_pool1d", "avg_pool1d", "dropout3d"}  # at some shapes
 
 
 def to_ours(x):

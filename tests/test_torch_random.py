@@ -184,3 +184,22 @@ def test_a_seed_is_given_back_and_a_block_may_draw_as_it_likes():
     with ours.random.fork_rng():
         ours.randn(100)
     assert ours.rand(4).tolist() == want
+
+
+DRAWN = {
+    "rand_like": lambda x: ours.rand_like(x), "randint": lambda x: x + ours.randint(0, 9, (3,), dtype=ours.int32),
+    "normal": lambda x: ours.normal(x, 1.0), "bernoulli": lambda x: ours.bernoulli(x / 4),
+    "log_normal_": lambda x: x + ours.zeros(3).log_normal_(), "random_": lambda x: x + ours.zeros(3).random_(0, 99),
+    "geometric_": lambda x: x + ours.zeros(3).geometric_(0.2), "cauchy_": lambda x: x + ours.zeros(3).cauchy_(),
+    "uniform_": lambda x: x + ours.zeros(3).uniform_(),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.filterwarnings("ignore:torch.compile")  # those that fill a tensor run uncompiled
+def test_compiled_draws_go_on_as_uncompiled_ones(name):
+    x, found = ours.tensor([1.0, 2.0, 3.0]), []
+    for f in (DRAWN[name], ours.compile(DRAWN[name])):
+        ours.manual_seed(4)
+        found.append([f(x).tolist() for _ in range(4)] + [ours.rand(2).tolist()])
+    assert found[0] == found[1]

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 import tinytensor.torch as ours
 from tinytensor.core import REGISTRY
-from tinytensor.torch.writing import reads
+from tinytensor.torch.versions import reads
 
 # Each step is a function of (torch, x, y, i): the module, two tensors of the program, a number. None: not for these.
 
 VIEWS = {
     "view": lambda t, x, y, i: x.reshape(-1),
-    "row": lambda t, x, y, i: x[i % x.shape[0]] if x.ndim else None,
+    "row": lambda t, x, y, i: x[i % x.shape[0]] if x.ndim and x.shape[0] else None,
     "rows": lambda t, x, y, i: x[i % 2 :] if x.ndim else None,
-    "column": lambda t, x, y, i: x[..., i % x.shape[-1]] if x.ndim else None,
+    "column": lambda t, x, y, i: x[..., i % x.shape[-1]] if x.ndim and x.shape[-1] else None,
     "steps": lambda t, x, y, i: x[..., ::2] if x.ndim else None,
     "new": lambda t, x, y, i: x[None],
     "unsqueeze": lambda t, x, y, i: x.unsqueeze(-1),
@@ -52,6 +52,15 @@ FUNCTIONS = {
     "picked": lambda t, x, y, i: x[t.tensor([0, 0])] if x.ndim else None,
     "masked": lambda t, x, y, i: x.masked_fill(x > 0, 0.5),
     "tril": lambda t, x, y, i: x.tril() if x.ndim > 1 else None,
+    "exp": lambda t, x, y, i: (x * 0.1).exp(),
+    "tanh": lambda t, x, y, i: x.tanh(),
+    "relu": lambda t, x, y, i: x.relu(),
+    "sqrt": lambda t, x, y, i: (x * x + 1).sqrt(),
+    "softmax": lambda t, x, y, i: x.softmax(-1) if x.ndim else None,
+    "where": lambda t, x, y, i: t.where(x > 0, x, y),
+    "gather": lambda t, x, y, i: x.gather(0, t.zeros(x.shape, dtype=t.int64)) if x.ndim and x.shape[0] else None,
+    "var": lambda t, x, y, i: x.var(0) if x.ndim and x.shape[0] > 1 else None,
+    "clone": lambda t, x, y, i: x.clone(),
 }
 
 
@@ -65,11 +74,7 @@ def added(t: Any, x: Any, index: Any, value: Any) -> Any:
     return x
 
 
-def changes(t: Any, x: Any) -> bool:
-    """Whether a tensor may get another shape in place: under no_grad PyTorch would lose the graph's shapes."""
-    return bool(t.is_grad_enabled() and not (x.requires_grad and x.is_leaf))
-
-
+# Not t_ and unsqueeze_ under no_grad: there PyTorch loses the shapes of the graph.
 WRITES = {
     "mul_": lambda t, x, y, i: x.mul_(y),
     "add_": lambda t, x, y, i: x.add_(y, alpha=0.5),
@@ -80,22 +85,30 @@ WRITES = {
     "pow_": lambda t, x, y, i: x.pow_(2),
     "div_": lambda t, x, y, i: x.div_(y * y + 1),
     "neg_": lambda t, x, y, i: x.neg_(),
-    "set": lambda t, x, y, i: written(t, x, i % x.shape[0], 0.25) if x.ndim else None,
+    "set": lambda t, x, y, i: written(t, x, i % x.shape[0], 0.25) if x.ndim and x.shape[0] else None,
     "set whole": lambda t, x, y, i: written(t, x, ..., y),
     "set tensor": lambda t, x, y, i: written(t, x, slice(0, 1), y.sum()) if x.ndim else None,
     "set mask": lambda t, x, y, i: written(t, x, x.detach() > 0, 0.1),
     "set places": lambda t, x, y, i: written(t, x, t.tensor([0, -1]), y.sum()) if x.ndim else None,
     "set both": lambda t, x, y, i: written(t, x, (0, ..., t.tensor([0])), y.sum()) if x.ndim > 1 else None,
-    "add at": lambda t, x, y, i: added(t, x, i % x.shape[0], 1.0) if x.ndim else None,
+    "add at": lambda t, x, y, i: added(t, x, i % x.shape[0], 1.0) if x.ndim and x.shape[0] else None,
     "add there": lambda t, x, y, i: added(t, x, t.tensor([0, 0]), 2.0) if x.ndim else None,
     "tril_": lambda t, x, y, i: x.tril_() if x.ndim > 1 else None,
     "index_add_": lambda t, x, y, i: x.index_add_(0, t.tensor([0, 0]), (x[:1].detach() * 1).expand(2, *x.shape[1:]))
     if x.ndim else None,
     "masked_fill_": lambda t, x, y, i: x.masked_fill_(x.detach() < 0, 0.5),
-    "t_": lambda t, x, y, i: x.transpose_(0, -1) if x.ndim and changes(t, x) else None,
-    "unsqueeze_": lambda t, x, y, i: x.unsqueeze_(0) if x.ndim < 3 and changes(t, x) else None,
+    "t_": lambda t, x, y, i: x.transpose_(0, -1) if x.ndim and t.is_grad_enabled() else None,
+    "unsqueeze_": lambda t, x, y, i: x.unsqueeze_(0) if x.ndim < 3 and t.is_grad_enabled() else None,
     "diagonal": lambda t, x, y, i: x.fill_diagonal_(1.0) if x.ndim == 2 else None,
     "data": lambda t, x, y, i: x.data.mul_(0.5) is None or x,
+    "tanh_": lambda t, x, y, i: x.tanh_(),
+    "relu_": lambda t, x, y, i: x.relu_(),
+    "clamp_": lambda t, x, y, i: x.clamp_(-1, 1),
+    "copy_": lambda t, x, y, i: x.copy_(y),
+    "zero_": lambda t, x, y, i: x.zero_(),
+    "fill_": lambda t, x, y, i: x.fill_(y.sum()),
+    "scatter_": lambda t, x, y, i: x.scatter_(0, t.zeros(x.shape, dtype=t.int64)[:1], 0.5) if x.ndim else None,
+    "index_fill_": lambda t, x, y, i: x.index_fill_(0, t.tensor([0]), 0.5) if x.ndim else None,
 }
 STEPS = {**VIEWS, **FUNCTIONS, **WRITES}
 
@@ -152,6 +165,7 @@ programs = st.lists(steps, min_size=2, max_size=9)
 
 
 @pytest.mark.peer
+@pytest.mark.filterwarnings("ignore")  # a variance of what is empty, a quotient that is not finite
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(programs, st.integers(0, 99))
 def test_programs_give_pytorchs_values_and_gradients(program: Any, seed: int) -> None:
@@ -180,8 +194,11 @@ def compare(program: Any, seed: int) -> str:
         for x, y in zip(theirs.values[n], mine.values[n], strict=True):
             np.testing.assert_allclose(y, x, rtol=1e-9, atol=1e-9, err_msg=f"after step {n}: {step}")
     if isinstance(mine.grads, RuntimeError):
-        known = isinstance(theirs.grads, RuntimeError) or any(name == "data" for name, *_ in program)
-        assert known, f"PyTorch does not refuse the pass: {mine.grads}"  # of writes through x.data it knows nothing
+        # Of writes through x.data PyTorch knows nothing; and a quotient it computes again, where ours needs it; relu's
+        # rule reads the output there, the input here.
+        aliases = {"data", "detach", "relu"} & {name for name, *_ in program}
+        known = isinstance(theirs.grads, RuntimeError) or aliases
+        assert known, f"PyTorch does not refuse the pass: {mine.grads}"
         return "refused pass"
     if isinstance(right.grads, RuntimeError):
         assert "no_grad" in str(right.grads)  # a view of then, written into now: PyTorch finds that ambiguous
@@ -191,3 +208,99 @@ def compare(program: Any, seed: int) -> str:
         if x is not None:
             np.testing.assert_allclose(y, x, rtol=1e-7, atol=1e-9)
     return "lenient pass" if isinstance(theirs.grads, RuntimeError) else "pass"
+
+
+# --- single cases ---
+
+
+def leaf(*shape: int) -> Any:
+    return ours.arange(1.0, 1 + np.prod(shape)).reshape(*shape).clone().requires_grad_()
+
+
+@pytest.mark.parametrize("harmful", [
+    lambda x: (x.exp(), 0),
+    lambda x: ((x * 1).sigmoid(), 0),
+    lambda x: (x.softmax(0), 0),
+    lambda x: ((y := x * 1) * y, y),
+    lambda x: (x[i := ours.tensor([0, 1])], i),
+    lambda x: (x.gather(0, i := ours.tensor([0, 1])), i),
+    lambda x: (x.view(-1) ** 3, x.detach()),
+    lambda x: ((x * 1).view(-1).exp(), 0),
+], ids=range(8))
+def test_what_is_needed_is_not_written_over(harmful: Any) -> None:
+    x = leaf(3)
+    y, other = harmful(x)
+    with ours.no_grad():
+        (y if isinstance(other, int) else other).add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize(("write", "match"), [
+    (lambda x: x.add_(1), "a leaf Variable that requires grad"),
+    (lambda x: x.view(-1).add_(1), "a view of a leaf"),
+    (lambda x: x.__setitem__(0, 1.0), "a leaf Variable"),
+    (lambda x: x[0].__setitem__(..., 1.0), "a view of a leaf"),
+    (lambda x: x.unsqueeze_(0), "a leaf Variable"),
+])
+def test_leaves_are_not_written_into(write: Any, match: str) -> None:
+    with pytest.raises(RuntimeError, match=match):
+        write(leaf(3))
+    x = leaf(3)
+    with ours.no_grad():
+        write(x)
+    assert x.requires_grad and x.is_leaf
+
+
+def test_what_a_write_is_computed_from_may_share_its_memory() -> None:
+    x = leaf(2, 2)
+    y = x * 1
+    y.mul_(y[0])
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [[5.0, 8.0], [1.0, 2.0]])
+
+
+def test_a_view_made_without_a_graph_is_refused_in_it() -> None:
+    y = leaf(3) * 1
+    with ours.no_grad():
+        v = y[0]
+    with pytest.raises(RuntimeError, match="no_grad mode"):
+        v.mul_(2)
+
+
+def test_values_replaced_by_data_are_found() -> None:
+    x = leaf(3)
+    y = x**2
+    x.data = x.data * 2
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_a_division_keeps_its_output() -> None:
+    x = leaf(3)
+    y = (x / x.sum()).view(1, 3)
+    y += 1
+    y[0, 0] = 0
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [-5 / 36, 1 / 36, 1 / 36], rtol=1e-5)
+
+
+@pytest.mark.parametrize("fill", [lambda x: x.normal_(), lambda x: x.fill_(2), lambda x: x.zero_(), lambda x: x.copy_(
+    ours.ones(3)), lambda x: x.uniform_()], ids=range(5))
+def test_what_is_filled_gets_no_gradient(fill: Any) -> None:
+    x = leaf(2, 3)
+    y = x * 2
+    fill(y[0])
+    y.sum().backward()
+    assert x.grad.tolist() == [[0, 0, 0], [2, 2, 2]]
+    z = leaf(2, 3) * 2
+    with ours.no_grad():
+        v = z[0]
+    with pytest.raises(RuntimeError, match="no_grad mode"):
+        fill(v)
+
+
+def test_rules_are_known_by_what_they_read() -> None:
+    assert not reads(REGISTRY["add"], 0, 0, 2) and reads(REGISTRY["multiply"], 0, 1, 2)
+    assert reads(REGISTRY["exp"], 0, -1, 1) and not reads(REGISTRY["exp"], 0, 0, 1)
+    assert not reads(REGISTRY["concatenate"], 3, 2, 5) and not reads(REGISTRY["batch_norm"], 0, -1, 5)

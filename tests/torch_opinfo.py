@@ -45,9 +45,16 @@ REFUSED = {  # what is refused on purpose: the names, as a pattern, and a part o
     ".*": "got out=|memory_format|complex|bfloat16|sparse|expected 'cpu'",
     "nn.functional.(interpolate|upsample_bilinear)": "not implemented for torch.uint8|antialias",
     "nn.functional.embedding(_bag)?": "max_norm|scale_grad_by_freq",
+    "matrix_exp|linalg.*": "expected a floating point tensor, float32 or float64",  # not float16
+    "histogramdd": "must be monotonically increasing",
 }
 
-TIED = {"sort": 0, "argsort": 0, "topk": 1}  # and which argument is `dim`: there equal elements may change places
+TIED = {"sort": 0, "argsort": 0, "mode": 0, "topk": 1, "kthvalue": 1}  # where equal elements may change places: `dim`
+INEXACT = ("logcumsumexp",)  # whose gradient in float32 is off by 2e-3 in PyTorch
+UNLIKE = {  # gradients that differ on purpose: the name, and what is said
+    "linalg.norm (subgradients_at_zero)": "gradient",  # 0 here
+    "linalg.pinv (hermitian)": "gradient",  # of matrices that are not hermitian it is none in PyTorch
+}
 
 
 class Left(Exception):
@@ -70,7 +77,7 @@ class Report:
 def converted(x: Any, leaves: list[tuple[Any, Any]]) -> Any:
     """An argument of theirs as ours; tensors that require grad are listed in pairs."""
     if isinstance(x, torch.Tensor):
-        if x.dtype not in DTYPES or x.layout is not torch.strided:
+        if x.dtype not in DTYPES or x.layout is not torch.strided or x.device.type != "cpu" or x.ndim > 64:
             raise Left(str(x.dtype))
         y = ours.from_numpy(x.detach().clone().numpy())
         if x.requires_grad:
@@ -251,12 +258,15 @@ class Opinfo:
             want, expected = kept_apart(theirs, given, *sample.args, **sample.kwargs)
             torch.random.set_rng_state(state)
             got, raised = kept_apart(mine, x, *args, **kwargs)
-            self.settle(kind, sample, leaves, (given, x), want, expected, got, raised)
+            self.settle(kind, dtype, sample, leaves, (given, x), want, expected, got, raised)
         except Exception as error:
+            if self.report.name in UNLIKE and str(error).startswith(UNLIKE[self.report.name]):
+                self.report.refused[UNLIKE[self.report.name]] += 1
+                return
             text = f"{type(error).__name__}: " * (not isinstance(error, AssertionError)) + str(error)
             self.report.failed.append((f"{kind or 'function'} of {str(dtype)[6:]}", text, shown(sample)))
 
-    def settle(self, kind: str, sample: Any, leaves: Any, given: Any, want: Any, expected: Any, got: Any,
+    def settle(self, kind: str, dtype: Any, sample: Any, leaves: Any, given: Any, want: Any, expected: Any, got: Any,
                raised: Any) -> None:
         if raised is not None and any(re.search(p, str(raised)) for p in self.patterns) and isinstance(raised, ERRORS):
             self.report.refused[str(raised)[:60]] += 1
@@ -285,6 +295,7 @@ class Opinfo:
         for i, (a, b) in enumerate(pairs):
             compare(f"output {i}", a, b, self.op.name not in UNWRITTEN)
         if self.op.name not in UNWRITTEN:
+            leaves = [] if self.op.name in INEXACT and dtype is torch.float32 else leaves
             gradients(pairs, leaves, self.second and self.op.supports_gradgrad and kind == "")
         if self.names and kind == "" and pairs and getattr(pairs[0][0], "grad_fn", None) is not None:
             a, b = (y.grad_fn.name() for y in pairs[0])
@@ -294,8 +305,10 @@ class Opinfo:
         """The elements that stand at their places and at ours."""
         args = [*sample.args, *[-1] * 2]
         dim = sample.kwargs.get("dim", args[TIED[self.op.name]])
-        a, b = (np.take_along_axis(np.atleast_1d(sample.input.detach().numpy()), np.atleast_1d(y.numpy()), dim)
-                for y in places)
+        x = np.atleast_1d(sample.input.detach().numpy())
+        if places[0].ndim < sample.input.ndim:  # not keepdim
+            places = tuple(y.unsqueeze(dim) for y in places)
+        a, b = (np.take_along_axis(x, np.atleast_1d(y.numpy()), dim) for y in places)
         return torch.from_numpy(a), ours.from_numpy(b)
 
     def shared(self, kind: str, given: Any, i: int, a: Any, b: Any) -> None:

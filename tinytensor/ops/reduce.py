@@ -18,6 +18,7 @@ from .elementwise import nonzero
 from .join import concatenate
 from .masked import wide_max, wide_mean, wide_min, wide_prod, wide_std, wide_sum, wide_var
 
+FAST = frozenset((np.dtype(np.float32), np.dtype(np.float64)))  # what NumPy adds up in their own precision
 AXES = (S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=(0, -1)), S((2, 3), axis=1, keepdims=True), S(()), S((4,)))
 
 
@@ -59,6 +60,9 @@ def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(0)
     tensor([2., 4.])
     """
+    if type(a) is ndarray and a.dtype in FAST and a.size and a.ndim:  # as NumPy, to the last bit, without its own Python
+        y = np.add.reduce(a, axis=axis, keepdims=keepdims)
+        return y / (a.size // y.size)
     return np.mean(a, axis=axis, keepdims=keepdims)
 
 
@@ -70,16 +74,45 @@ def one_of(name: str, ddof: float, correction: float | None) -> float:
     return ddof if correction is None else correction
 
 
-def centred(x: Any, y: Any, axis: Any, ddof: float, correction: float | None) -> Any:
-    """(x - mean) / (n - ddof): half of the derivative of the variance; nan where ddof leaves nothing."""
-    n = x.size // (y.size or 1)
-    free = n - one_of("var", ddof, correction)
-    return (x - np.add.reduce(x, axis=axis, keepdims=True) * (1 / max(n, 1))) * (1 / free if free > 0 else math.nan)
+
+def free_of(name: str, x: Any, y: Any, ddof: float, correction: float | None) -> float:
+    """n - ddof, and nan where that leaves nothing."""
+    free = x.size // (y.size or 1) - one_of(name, ddof, correction)
+    return free if free > 0 else math.nan
 
 
-@op(lambda g, y, x, *, axis, ddof, correction, keepdims:
-        regrown(2 * g, x, axis) * centred(x, y, axis, ddof, correction),
-    numpy=(np.var,), method=True, wider=wide_var, analytic=False,
+def spread(numpy: Any, a: Any, axis: Any, ddof: float, keepdims: Any) -> tuple[Any, Any]:
+    """What NumPy's var or std gives, to the last bit, and the elements less their mean, which the rule needs."""
+    if not a.ndim:  # subtle: `reduce` lets an axis of it be named
+        return numpy(a, axis=axis, ddof=ddof, keepdims=keepdims), np.subtract(a, a)
+    mean = np.add.reduce(a, axis=axis, keepdims=True)
+    n = a.size // (mean.size or 1)
+    d = a - mean / max(n, 1)
+    if a.dtype not in FAST or n - ddof <= 0:
+        return numpy(a, axis=axis, ddof=ddof, keepdims=keepdims), d
+    y = np.add.reduce(d * d, axis=axis, keepdims=keepdims) / (n - ddof)
+    return np.sqrt(y) if numpy is np.std else y, d
+
+
+def mean_square(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
+                keepdims: Any = False) -> Any:
+    """The variance in terms of other ops."""
+    d = x - np.mean(x, axis=axis, keepdims=True)
+    y = np.sum(d * d, axis=axis, keepdims=keepdims)
+    return y / free_of("var", x, y, ddof, correction)
+
+
+def root_mean_square(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
+                     keepdims: Any = False) -> Any:
+    """The standard deviation in terms of other ops; the gradient of constant values is 0."""
+    y = mean_square(x, axis, ddof=ddof, correction=correction, keepdims=keepdims)
+    constant = np.equal(y, 0)
+    return np.where(constant, 0, np.sqrt(np.where(constant, 1, y)))
+
+
+@op(lambda g, y, x, *, axis, ddof, correction, keepdims, extras:
+        regrown(g * (2 / free_of("var", x, y, ddof, correction)), x, axis) * extras,
+    numpy=(np.var,), method=True, wider=wide_var, analytic=False, definition=mean_square,
     samples=(*AXES, S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
 def var(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """The variance over the axes, divided by n - ddof; `correction` is another name of `ddof`.
@@ -92,12 +125,12 @@ def var(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
     >>> tt.tensor([1.0, 2.0, 3.0]).var(ddof=1)
     tensor(1.)
     """
-    return np.var(a, axis=axis, ddof=one_of("var", ddof, correction), keepdims=keepdims)
+    return spread(np.var, a, axis, one_of("var", ddof, correction), keepdims)
 
 
-@op(lambda g, y, x, *, axis, ddof, correction, keepdims:
-        regrown(g / nonzero(y), x, axis) * centred(x, y, axis, ddof, correction),
-    numpy=(np.std,), method=True, wider=wide_std,
+@op(lambda g, y, x, *, axis, ddof, correction, keepdims, extras:
+        regrown(g / nonzero(y) * (1 / free_of("std", x, y, ddof, correction)), x, axis) * extras,
+    numpy=(np.std,), method=True, wider=wide_std, definition=root_mean_square,
     samples=(*AXES[:4], S((4,)), S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
 def std(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """The standard deviation over the axes, as `var`. The gradient of constant values is 0.
@@ -108,7 +141,7 @@ def std(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
     >>> tt.tensor([1.0, 2.0, 3.0]).std(correction=1)
     tensor(1.)
     """
-    return np.std(a, axis=axis, ddof=one_of("std", ddof, correction), keepdims=keepdims)
+    return spread(np.std, a, axis, one_of("std", ddof, correction), keepdims)
 
 
 def chosen(g: Any, y: Any, x: Any, axis: Any) -> Any:

@@ -15,6 +15,7 @@ from . import (
     creation,
     cuda,
     elementwise,
+    extremes,
     filling,
     gathering,
     gradients,
@@ -22,20 +23,24 @@ from . import (
     joining,
     legacy,
     limits,
-    memory,
     linalg,
+    memory,
     operators,
     order,
     parts,
+    products,
     random,
     ranges,
     reduce,
     return_types,
+    running,
     samples,
+    searching,
     selecting,
     settings,
     shape,
     special,
+    stretching,
     turning,
 )
 from .dtypes import ALIASES as _ALIASES
@@ -59,6 +64,7 @@ from .offer import FUNCTIONS
 from .printing import set_printoptions
 from .random import Generator, default_generator
 from .tensor import Tensor
+from .version import __version__ as __version__
 
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})

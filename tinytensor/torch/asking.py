@@ -13,7 +13,7 @@ from .dtypes import Size
 from .elementwise import given, imag
 from .offer import offer
 from .tensor import Tensor, owner
-from .writing import version
+from .versions import version
 
 # --- tensors like another ---
 

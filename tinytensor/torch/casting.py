@@ -19,7 +19,7 @@ from .elementwise import given, kept
 from .offer import FUNCTIONS, offer
 from .operators import quiet
 from .tensor import Tensor, as_node, of_array, wrap
-from .writing import assign, write
+from .writing import assign, enters_graph, preserve, separate, write
 
 # --- dtypes ---
 
@@ -154,7 +154,9 @@ def filled(name: str, self: Tensor, value: Any) -> Tensor:
     """Every element becomes the value; the old ones get a gradient of 0."""
     source = as_node(value, name)
     array = self.node.data
-    if isinstance(value, bool | int | float) and not self.node.needs:
+    if isinstance(value, bool | int | float) and not enters_graph(self):
+        separate(name, array)
+        preserve(self)
         write(array, source.data.astype(array.dtype))
         return self
     never = Node(np.zeros((), np.bool_))

@@ -13,7 +13,6 @@ from .offer import WITHOUT_EFFECT, offer, spelled
 from .operators import as_dtype
 from .tensor import Tensor, as_node, of_array, owner, wrap
 
-
 LISTS = {list, tuple}
 
 
@@ -47,8 +46,8 @@ def read(data: Any, dtype: Any = None) -> Any:
             raise
         raise ValueError(f"tensor: {error}; expected numbers, or even lists of them; pad the short ones") from None
     if array.dtype.kind == "O" and isinstance(data, int):
-        raise RuntimeError(f"tensor: Overflow when unpacking long long: got {data}; expected integers of 64 bits; write "
-                           f"float(x)")
+        raise RuntimeError(f"tensor: Overflow when unpacking long long: got {data}; expected integers of 64 bits; "
+                           f"write float(x)")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"tensor: got {type(data).__name__} of dtype {array.dtype}; expected real numbers, or lists of "
                         f"them; convert it first")

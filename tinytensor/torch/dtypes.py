@@ -218,10 +218,15 @@ class Size(tuple[int, ...]):
     __rmul__ = __mul__
 
 
+INTEGERS = frozenset((int,))
+
+
 def shape_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """The shape meant by ``f(2, 3)``, ``f((2, 3))`` or ``f(torch.Size([2, 3]))``."""
     if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
         sizes = tuple(sizes[0])
+    if INTEGERS.issuperset(map(type, sizes)):  # the usual call
+        return sizes
     for size in sizes:
         if not hasattr(size, "__index__"):
             raise TypeError(f"size: got {size!r}; expected integers; convert with int(), divide with //")

@@ -9,31 +9,34 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor as Node
 from ..core import TracerBase
+from ..ops import where
 from ..random import Generator as Stream
 from ..random import _store
 from .random import as_pytorch, stream_of
 from .tensor import Tensor
-from .writing import fitting, note, records, refuse_leaf, write
+from .versions import note
+from .writing import assign, enters_graph, fitting, preserve, write
 
 
 def filler(name: str, fill: Any) -> None:
     """Attach the method ``name_``, which fills a tensor in place."""
     def method(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
-        if records(self.node):
-            refuse_leaf(self)
+        recorded = enters_graph(self)
+        if not recorded:
+            preserve(self)
         array, stream = self.node.data, stream_of(generator)
         with as_pytorch():
-            if isinstance(array, TracerBase) or array.flags.c_contiguous:
+            if recorded:  # from here on the tensor has a gradient of zeros for what it was
+                fill(stream, values := np.empty_like(array), *args, **kwargs)
+                assign(f"{name}_", self, lambda node: where(np.zeros(array.shape, bool), node, values))
+            elif isinstance(array, TracerBase) or array.flags.c_contiguous:
                 fill(stream, values := np.empty(array.shape, array.dtype), *args, **kwargs)
                 write(array, values)
             else:  # subtle: the order of the draws is that of the memory, and normal numbers are drawn otherwise
                 fitting(f"{name}_", self, array.shape, array.dtype)
                 fill(stream, array, *args, **kwargs)
                 note(array)
-        if self.node.op is not None:
-            self.node = Node(array)
         return self
 
     method.__name__ = method.__qualname__ = f"{name}_"

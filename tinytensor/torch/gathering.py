@@ -225,7 +225,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     """As `gather`, with an index that broadcasts; of the flattened input without `dim`."""
     x = input.node
     if dim is None:
-        return wrap(ops.take(ops.reshape(x, (-1,)), places("take_along_dim", indices, x.data.size, -x.data.size).reshape(-1), 0))
+        i = places("take_along_dim", indices, x.data.size, -x.data.size).reshape(-1)
+        return wrap(ops.take(ops.reshape(x, (-1,)), i, 0))
     axis = axis_at("take_along_dim", dim, x.data.ndim)
     n = x.data.shape[axis] if x.data.ndim else 1
     i = places("take_along_dim", indices, n, -n)

@@ -13,7 +13,8 @@ from typing import Any
 
 HERE = __name__.rpartition(".")[0]
 MODULES = ("nn", "nn.functional", "nn.init", "nn.modules", "nn.parameter", "nn.utils", "nn.utils.rnn", "optim",
-           "optim.lr_scheduler", "utils", "utils.data", "autograd", "autograd.functional", "linalg", "special", "func",
+           "optim.lr_scheduler", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset",
+           "utils.data.sampler", "autograd", "autograd.functional", "linalg", "special", "func",
            "cuda", "random", "return_types", "testing", "version", "backends", "types")
 
 

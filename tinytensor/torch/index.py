@@ -15,7 +15,8 @@ from ..core import TracerBase
 from .creation import read
 from .dtypes import of
 from .tensor import Tensor, wrap
-from .writing import as_view, become, enters_graph, note, overlapping, preserve, separate
+from .versions import note_write
+from .writing import as_view, become, enters_graph, overlapping, preserve, separate
 
 BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 WHOLE = slice(None)
@@ -31,8 +32,8 @@ def plain(i: Any) -> tuple[Any, bool]:
         if isinstance(i, list | tuple | range):
             i = read(i) if len(i) else np.zeros(0, np.int64)
         if isinstance(i, float):
-            raise IndexError(f"index: only integers, slices, ellipsis, None and long or bool tensors are valid indices; "
-                             f"got {i}; convert with int(), divide with //")
+            raise IndexError(f"index: only integers, slices, ellipsis, None and long or bool tensors are valid "
+                             f"indices; got {i}; convert with int(), divide with //")
         if not isinstance(i, np.ndarray):
             raise TypeError(f"index: got a {type(i).__name__}; expected integers, slices, lists or tensors; convert "
                             f"it: int(i), torch.tensor(i)")
@@ -52,9 +53,8 @@ def plain(i: Any) -> tuple[Any, bool]:
 def of_tensor(x: Tensor) -> tuple[Any, bool]:
     """A tensor as an index: one integer, places, or a mask."""
     i = x.node.data
-    if i.dtype.kind in "iu" and i.dtype.itemsize in (4, 8, 2, 1) and not i.ndim and not isinstance(i, TracerBase):
-        if i.dtype != np.uint8:
-            return i.item(), True
+    if i.dtype.kind == "i" and not i.ndim and not isinstance(i, TracerBase):
+        return i.item(), True
     if i.dtype == np.uint8:
         i = i.astype(np.bool_)
     elif i.dtype.kind == "b":
@@ -104,8 +104,13 @@ def indices(x: Tensor, index: Any) -> tuple[Any, Any]:
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """``x[index]``: a view for integers, slices and None, else a copy."""
-    node = self.node
-    view, copy = indices(self, index)
+    node, kind = self.node, type(index)
+    if kind is Tensor and index.node.data.ndim and index.node.data.dtype == np.int64:  # the usual calls
+        view, copy = None, index.node.data
+    elif kind is int:
+        view, copy = (index, Ellipsis), None
+    else:
+        view, copy = indices(self, index)
     try:
         if view is not None:
             if type(view) is tuple and not node.data.ndim and isinstance(view[0], int | np.integer):
@@ -157,8 +162,10 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
             if not isinstance(value, Node):
                 value = np.asarray(value, node.data.dtype)
             elif value.data.dtype != node.data.dtype:
-                value = value.astype(node.data.dtype)  # type: ignore[attr-defined]
+                value = value.astype(node.data.dtype)
             become(x, ops.index_put(node, value, view if copy is None else copy))
+            if copy is None:
+                x.note = "CopySlices" if not hasattr(x, "base") else "AsStridedBackward0"
             return None
         preserve(x)
         array = x.node.data
@@ -167,7 +174,7 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
         if view is not None and copy is not None:
             array = array[view]
         array[view if copy is None else copy] = value.data if isinstance(value, Node) else value
-        note(x.node.data)
+        note_write(x)
         return None
     except IndexError as error:
         raise IndexError(f"index: {error}; the tensor has shape {[*node.data.shape]}") from None

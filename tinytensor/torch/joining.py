@@ -13,7 +13,8 @@ from ..core import Tensor as Node
 from .dtypes import result_dtype
 from .offer import FUNCTIONS, offer
 from .operators import as_dtype
-from .shape import axis_at, expand, reshape
+from .shape import axis_at, reshape
+from .stretching import expand
 from .tensor import Tensor, as_node, wrap
 
 

@@ -10,7 +10,8 @@ from .offer import FUNCTIONS
 from .tensor import Tensor
 
 NAMES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
-         "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8", "BoolTensor": "bool"}
+         "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8",
+         "BoolTensor": "bool"}
 
 
 class OfDtype(type):

@@ -18,6 +18,7 @@ noted = Tensor.__dict__["note"].__get__  # subtle: quicker than hasattr where th
 F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # what `torch` offers, by name
 SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other", "axes": "dims"}
+VALUES = {"tensor", "as_tensor", "asarray", "from_numpy"}  # these raise PyTorch's ValueError
 WITHOUT_EFFECT = {"memory_format", "layout", "non_blocking", "pin_memory"}  # accepted: they change no value
 
 
@@ -67,7 +68,10 @@ def called(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., An
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs and not anything and not kwargs.keys() <= known:
             kwargs = spelled(name, known, kwargs)
-        y = f(*args, **kwargs)
+        try:
+            y = f(*args, **kwargs)
+        except ValueError as error:  # the engine's, of shapes
+            raise as_pytorch(error, name) from None
         if note and type(y) is Tensor and y.node.op is not None:
             try:
                 noted(y)
@@ -78,6 +82,11 @@ def called(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., An
     full = f"{note}Backward0"
     call.__name__ = call.__qualname__ = name
     return call
+
+
+def as_pytorch(error: ValueError, name: str = "") -> Exception:
+    """The engine's error of shapes as PyTorch has it: a RuntimeError."""
+    return error if name in VALUES or type(error) is not ValueError else RuntimeError(*error.args)
 
 
 def spelled(name: str, known: frozenset[str], kwargs: dict[str, Any]) -> dict[str, Any]:

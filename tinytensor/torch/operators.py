@@ -12,9 +12,10 @@ from .. import ops
 from ..core import Tensor as Node
 from ..core import TracerBase
 from .dtypes import default, result_dtype
-from .offer import offer
+from .offer import as_pytorch, offer
 from .tensor import Tensor, clock, new, wrap
-from .writing import apart, assign, enters_graph, note, preserve
+from .versions import note_write
+from .writing import apart, assign, enters_graph, preserve
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))
@@ -208,7 +209,10 @@ def infix(name: str, function: Function, slow: Function, reflected: bool = False
             else:
                 return general(self, other)
             t: Tensor = new(Tensor)
-            t.node = node = function(b, a) if reflected else function(a, b)
+            try:
+                t.node = node = function(b, a) if reflected else function(a, b)
+            except ValueError as error:
+                raise as_pytorch(error) from None
             node.stamp = clock[0]
             return t
         return general(self, other)
@@ -234,7 +238,7 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
             if array.dtype.kind == "f" and (type(value) in NUMBERS or (
                     value.dtype is array.dtype and value.shape == array.shape)) and 0 not in array.strides:
                 ufunc(array, value, out=array)
-                note(array)
+                note_write(self)
                 return self
         other = apart(self, other)
         return assign(name, self, lambda node: slow(wrap(node), other).node, b)
@@ -248,7 +252,10 @@ def compared(function: Function) -> Function:
     def compare(self: Tensor, other: Any) -> Any:
         if other is None or isinstance(other, str | list | tuple):
             return NotImplemented
-        return wrap(function(*pair("compare", self, other)))
+        try:
+            return wrap(function(*pair("compare", self, other)))
+        except ValueError as error:
+            raise as_pytorch(error) from None
 
     return compare
 
@@ -303,7 +310,12 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if a.data.dtype is not b.data.dtype and a.data.dtype != b.data.dtype:
         raise RuntimeError(f"matmul: expected m1 and m2 to have the same dtype, but got: {a.data.dtype} != "
                            f"{b.data.dtype}; convert one: x.to(other.dtype)")
-    return wrap(ops.matmul(a, b))
+    if a.data.dtype.kind == "b":
+        raise RuntimeError("matmul: not implemented for 'Bool'; got booleans; expected numbers; write x.int()")
+    try:
+        return wrap(ops.matmul(a, b))
+    except ValueError as error:
+        raise RuntimeError(str(error)) from None
 
 
 setattr(Tensor, "__matmul__", matmul)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> Any:
     where = where.tolist() if isinstance(where, Tensor) else where
     if not hasattr(where, "__index__"):
         bounds = [0, *[slice(None, i).indices(n)[1] for i in shape_of((where,))], n]
-        parts = [sliced(input, axis, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        parts = [sliced(input, axis, a, b) for a, b in pairwise(bounds)]
         return tuple(parts)
     if where <= 0:
         raise RuntimeError(f"tensor_split: number of sections must be larger than 0, got {where}; give how many pieces")

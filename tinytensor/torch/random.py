@@ -13,7 +13,7 @@ from ..core import TracerBase
 from ..random import Generator as Stream
 from ..random import default_generator as default_stream
 from .creation import made
-from .dtypes import CPU, default, numpy_dtype, on_cpu, shape_of
+from .dtypes import CPU, default, numpy_dtype, of, on_cpu, shape_of
 from .offer import offer
 from .tensor import Tensor, as_node, of_array
 
@@ -174,29 +174,30 @@ def as_pytorch() -> Iterator[None]:
 
 
 @offer()
-def rand(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
+def rand(*shape: Any, size: Any = (), generator: Any = None, dtype: Any = None, device: Any = None,
          requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    return made(stream_of(generator).rand(shape_of(size), dtype=floats("rand", dtype)), requires_grad, device)
+    return made(stream_of(generator).rand(shape_of(shape or (size,)), dtype=floats("rand", dtype)), requires_grad, device)
 
 
 @offer()
-def randn(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
+def randn(*shape: Any, size: Any = (), generator: Any = None, dtype: Any = None, device: Any = None,
           requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""
-    return made(stream_of(generator).randn(shape_of(size), dtype=floats("randn", dtype)), requires_grad, device)
+    return made(stream_of(generator).randn(shape_of(shape or (size,)), dtype=floats("randn", dtype)), requires_grad, device)
 
 
 def floats(name: str, dtype: Any) -> Any:
     """NumPy's floating dtype for a `dtype=`."""
     d = numpy_dtype(dtype, default[0].numpy)
     if d.kind != "f":
-        raise RuntimeError(f"{name}: got dtype={dtype}; expected a floating one; for integers there is torch.randint")
+        raise NotImplementedError(f"{name}: got dtype={dtype}; expected a floating one; for integers there is "
+                                  f"torch.randint")
     return d
 
 
 @offer()
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None,
+def randint(low: Any = 0, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None,
             device: Any = None, requires_grad: bool = False) -> Tensor:
     """Integers from low, or 0, to high - 1."""
     if size is None:
@@ -206,15 +207,20 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = No
     if size is None:
         raise TypeError("randint: got no size; expected a tuple; write torch.randint(low, high, (n,))")
     d, shape = numpy_dtype(dtype, np.dtype(np.int64)), shape_of((size,))
+    least, most = (0, 1) if d.kind == "b" else (np.iinfo(d).min, np.iinfo(d).max) if d.kind in "iu" else (low, high)
+    if not least <= low < high <= most + 1:
+        raise RuntimeError(f"randint: got {low} to {high}; expected from less than to, and from {least} to {most + 1} "
+                           f"for {of(d)}; pass other bounds, or another dtype")
     with as_pytorch():
-        if d == np.int64:
-            return made(stream_of(generator).randint(int(low), int(high), shape), requires_grad, device)
-        return made(stream_of(generator).random_(np.empty(shape, d), int(low), int(high)), requires_grad, device)
+        drawn = stream_of(generator).randint(int(low), int(high), shape)
+    return made(drawn.astype(d, copy=False), requires_grad, device)
 
 
 @offer()
 def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
     """A permutation of 0 ... n - 1."""
+    if numpy_dtype(dtype, np.dtype(np.int64)).kind == "b":
+        raise NotImplementedError("randperm: got dtype=torch.bool; expected one of numbers; leave it out")
     a = stream_of(generator).randperm(int(n))
     return made(a.astype(numpy_dtype(dtype, np.dtype(np.int64)), copy=False), False, device)
 
@@ -274,7 +280,8 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
     """1 with the probability that the input, or p, says, else 0; in the dtype of the input."""
     a = input.node.data
-    draws = stream_of(generator).bernoulli(a if p is None else float(p), *(() if p is None else (a.shape,)))
+    with as_pytorch():
+        draws = stream_of(generator).bernoulli(a if p is None else float(p), *(() if p is None else (a.shape,)))
     return of_array(np.asarray(draws).astype(a.dtype))
 
 

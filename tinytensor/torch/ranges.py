@@ -94,12 +94,14 @@ def even(name: str, start: Any, end: Any, n: Any, dtype: Any) -> Any:
     if not hasattr(n, "__index__") or n < 0:
         raise RuntimeError(f"{name}: number of steps must be non-negative; got {n!r}; give how many")
     n = n.__index__()
+    kind: Any
+    wide: Any
     kind, wide = (dtype.type, LONG) if dtype.kind == "f" else (np.float64, np.float64)
+    i: Any = np.arange(n)
     a, b = (kind(number(name, x) if dtype.kind == "f" else int(number(name, x))) for x in (start, end))
     if n == 1:
         return np.array([a]).astype(dtype)
-    i = np.arange(n)
-    step = wide((b - a) / kind(max(n - 1, 1)))
+    step: Any = wide((b - a) / kind(max(n - 1, 1)))
     y = np.where(i < n // 2, wide(a) + step * i.astype(wide), wide(b) - step * (n - 1 - i).astype(wide))
     return y.astype(kind).astype(dtype)
 

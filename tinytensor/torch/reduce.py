@@ -1,4 +1,7 @@
-"""Reductions: sums, means, extremes, truth, norms, along `dim` or over all elements."""
+"""Reductions: sums, means, spreads, truth, norms, along `dim` or over all elements.
+
+The largest and smallest elements are in `extremes.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,9 @@ import numpy as np
 
 from .. import linalg, ops
 from ..core import Tensor as Node
-from . import return_types
 from .dtypes import default, numpy_dtype, of, shape_of
 from .offer import offer
-from .operators import as_dtype, binary
+from .operators import as_dtype
 from .tensor import Tensor, as_node, wrap
 
 
@@ -77,7 +79,8 @@ def summed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             x = as_dtype(x, numpy_dtype(dtype))
         elif x.data.dtype.kind != "f":
             x = as_dtype(x, np.dtype(np.int64))
-        return wrap(function(x, None if axis == () else axis, keepdims=keeps(x, keepdim)))
+        y = function(x, None if axis == () else axis, keepdims=keeps(x, keepdim))
+        return wrap(as_dtype(y, x.data.dtype))
 
     reduce.__name__ = name
     reduce.__doc__ = f"The {name} of all elements, or along `dim`; of integers and booleans an int64."
@@ -101,7 +104,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     if not axis and shape:
         return self
     x = x if x.data.dtype.kind == "f" else as_dtype(x, np.dtype(np.int64))
-    return wrap(ops.reshape(ops.sum(x, axis), shape)) if axis else wrap(x)
+    return wrap(ops.reshape(ops.sum(x, axis), shape))
 
 
 @offer(method=True)
@@ -110,7 +113,7 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     x = as_node(input)
     axis = None if dim is None else one_axis("prod", x, dim)
     x = as_dtype(x, numpy_dtype(dtype, x.data.dtype if x.data.dtype.kind == "f" else np.dtype(np.int64)))
-    return wrap(ops.prod(x, axis, keepdims=keeps(x, keepdim)))
+    return wrap(as_dtype(ops.prod(x, axis, keepdims=keeps(x, keepdim)), x.data.dtype))
 
 
 def floating(name: str, x: Any, dtype: Any = None) -> Any:
@@ -205,93 +208,6 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Tensor:
     return wrap(ops.logsumexp(x, None if axis == () else axis, keepdims=keeps(x, keepdim)))
 
 
-# --- extremes ---
-
-
-def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pairwise: Callable[..., Any],
-            kind: Any) -> Callable[..., Any]:
-    """`max` or `min`: of all elements, along `dim` with the places, or of two tensors."""
-    def reduce(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
-        if other is not None or isinstance(dim, Tensor):
-            return pairwise(input, dim if other is None else other)
-        x = input.node
-        if dim is None:
-            some(name, x, None)
-            return wrap(whole(x))
-        axis = one_axis(name, x, dim)
-        some(name, x, axis)
-        return picked(kind, x, where(x, axis, keepdims=True) if axis is not None else Node(np.array(0)), axis, keepdim)
-
-    reduce.__name__ = name
-    reduce.__doc__ = (f"The {name}imum of all elements; with `dim` the {name}ima along it and where they are; with a "
-                      f"second tensor, elementwise.")
-    return reduce
-
-
-def picked(kind: Any, x: Any, places: Any, axis: int | None, keepdim: bool) -> Any:
-    """The elements at one place of each line, and the places; gradients go there."""
-    if axis is None:
-        values, places = ops.reshape(x, ()), Node(np.array(0))
-    else:
-        values = ops.take_along_axis(x, places.data, axis)
-        if not keepdim:
-            values, places = ops.squeeze(values, axis), ops.squeeze(places, axis)
-    found = wrap(values)
-    found.note = f"{kind.__name__.capitalize()}Backward0"
-    return kind((found, wrap(places)))
-
-
-maximum = offer("maximum", method=True)(binary("maximum", ops.maximum))
-minimum = offer("minimum", method=True)(binary("minimum", ops.minimum))
-offer("max", method=True)(extreme("max", ops.max, ops.argmax, maximum, return_types.max))
-offer("min", method=True)(extreme("min", ops.min, ops.argmin, minimum, return_types.min))
-
-
-def largest(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
-        x = input.node
-        axis = axes(name, x, dim)
-        axis = None if axis == () else axis
-        for a in (None,) if axis is None else axis if isinstance(axis, tuple) else (axis,):
-            some(name, x, a)
-        return wrap(function(x, axis, keepdims=keeps(x, keepdim)))
-
-    reduce.__name__ = name
-    reduce.__doc__ = f"The {name[1:]}imum along `dim`, one axis or several; the gradient of ties is split evenly."
-    return reduce
-
-
-amax = offer("amax", method=True)(largest("amax", ops.max))
-amin = offer("amin", method=True)(largest("amin", ops.min))
-
-
-@offer(method=True)
-def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
-    """The minimum and the maximum."""
-    dim = () if dim is None else dim
-    return return_types.aminmax((amin(input, dim, keepdim), amax(input, dim, keepdim)))
-
-
-def place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-        x = input.node
-        if x.data.dtype == np.bool_:
-            raise RuntimeError(f"{name}: not implemented for 'Bool'; expected numbers; write x.int().{name}()")
-        axis = None if dim is None else one_axis(name, x, dim)
-        some(name, x, axis)
-        if dim is None and keepdim:
-            return wrap(ops.reshape(function(x), (1,) * x.data.ndim))
-        return wrap(function(x, axis, keepdims=keeps(x, keepdim)))
-
-    reduce.__name__ = name
-    reduce.__doc__ = f"Where the {name[3:]}imum is: the first place of several, along `dim` or in the flattened input."
-    return reduce
-
-
-argmax = offer("argmax", method=True)(place("argmax", ops.argmax))
-argmin = offer("argmin", method=True)(place("argmin", ops.argmin))
-
-
 # --- truth and counts ---
 
 
@@ -337,3 +253,17 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
 def dist(input: Tensor, other: Tensor, p: Any = 2) -> Tensor:
     """The p-norm of the difference."""
     return norm(input - other, p)
+
+
+@offer(method=True, in_place=True)
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """Each slice along `dim`, scaled down where its p-norm is larger than `maxnorm`."""
+    x = floating("renorm", input.node)
+    axis = one_axis("renorm", x, dim)
+    if x.data.ndim < 2 or axis is None or p <= 0 or maxnorm < 0:
+        raise RuntimeError(f"renorm: got {x.data.ndim} axes, p={p}, maxnorm={maxnorm}; expected a positive p, maxnorm "
+                           f"from 0 on, and an input with at least 2 dimensions; use norm for vectors")
+    others = tuple(i for i in range(x.data.ndim) if i != axis)
+    size = linalg.vector_norm(x, axis=others, keepdims=True, ord=p)
+    scale = ops.divide(float(maxnorm), ops.add(size, 1e-7))
+    return wrap(ops.multiply(x, ops.where(size.data > maxnorm, scale, np.ones((), x.data.dtype))))

@@ -60,19 +60,19 @@ def slices(name: str, x: Any, axis: int, i: Any, source: Any) -> Any:
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """The input, with slices added at the places along an axis that the index names; repeated ones add up."""
     x, axis, i = along_axis("index_add", input.node, dim, index)
-    source = slices("index_add", x, axis, i, same_dtype("index_add", x, source))
+    src = slices("index_add", x, axis, i, same_dtype("index_add", x, source))
     if alpha != 1:
-        source = ops.multiply(*pair("index_add", wrap(source), alpha))
-        source = source if source.data.dtype == x.data.dtype else source.astype(x.data.dtype)
-    return shaped(ops.add(x, ops.scatter(source, from_axis(axis, i), x.data.shape)), input.node)
+        src = ops.multiply(*pair("index_add", wrap(src), alpha))
+        src = src if src.data.dtype == x.data.dtype else src.astype(x.data.dtype)
+    return shaped(ops.add(x, ops.scatter(src, from_axis(axis, i), x.data.shape)), input.node)
 
 
 @offer(method=True, in_place=True, note="IndexCopy")
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy in which slices along an axis are those of the source."""
     x, axis, i = along_axis("index_copy", input.node, dim, index)
-    source = slices("index_copy", x, axis, i, same_dtype("index_copy", x, source))
-    return shaped(ops.index_put(x, source, from_axis(axis, i)), input.node)
+    src = slices("index_copy", x, axis, i, same_dtype("index_copy", x, source))
+    return shaped(ops.index_put(x, src, from_axis(axis, i)), input.node)
 
 
 @offer(method=True, in_place=True, note="IndexFill")
@@ -88,16 +88,16 @@ def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce:
                  include_self: bool = True) -> Tensor:
     """What slices of the source that go to one place come to: `reduce` is "prod", "mean", "amax" or "amin"."""
     x, axis, i = along_axis("index_reduce", input.node, dim, index)
-    source = slices("index_reduce", x, axis, i, same_dtype("index_reduce", x, source))
+    src = slices("index_reduce", x, axis, i, same_dtype("index_reduce", x, source))
     if reduce not in REDUCTIONS or reduce == "sum":
         raise RuntimeError(f"index_reduce: reduce argument must be either prod, mean, amax or amin, got {reduce}; for "
                            f"sums there is index_add")
     if not i.size:
         return wrap(ops.copy(input.node))
-    shape = source.data.shape
+    shape = src.data.shape
     found = tuple([np.arange(n).reshape((n, *[1] * (len(shape) - a - 1))) for a, n in enumerate(shape)])
     found = (*found[:axis], i.reshape((-1, *[1] * (len(shape) - axis - 1))), *found[axis + 1 :])
-    return shaped(REDUCTIONS[reduce](x, found, source, include_self), input.node)
+    return shaped(REDUCTIONS[reduce](x, found, src, include_self), input.node)
 
 
 def one_value(name: str, x: Any, value: Any) -> Any:
@@ -109,7 +109,7 @@ def one_value(name: str, x: Any, value: Any) -> Any:
         if RANK[value.node.data.dtype.kind] > RANK[x.data.dtype.kind]:
             raise RuntimeError(f"{name}: value cannot be converted to type {of(x.data.dtype)} without loss; got "
                                f"{of(value.node.data.dtype)}; convert one")
-        return value.node if value.node.data.dtype == x.data.dtype else value.node.astype(x.data.dtype)  # type: ignore[attr-defined]
+        return value.node if value.node.data.dtype == x.data.dtype else value.node.astype(x.data.dtype)
     if isinstance(value, float) and x.data.dtype.kind in "iu" and value != int(value):
         raise RuntimeError(f"{name}: value cannot be converted to type {of(x.data.dtype)} without overflow; got "
                            f"{value}; convert the tensor first: x.float()")
@@ -119,21 +119,21 @@ def one_value(name: str, x: Any, value: Any) -> Any:
 @offer(method=True, in_place=True, note="IndexPut")
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy in which ``copy[indices]`` is the values; or with the values added there, of repeated places all."""
-    x, values = input.node, same_dtype("index_put", input.node, values)
+    x, v = input.node, same_dtype("index_put", input.node, values)
     parts = tuple([WHOLE if i is None else i for i in indices])
     view, copy = bracketed(input, parts)
     chosen = numbers_of(input)
     for part in (view, copy):
         chosen = chosen if part is None else chosen[part]
     try:
-        values = ops.broadcast_to(values, chosen.shape)
+        v = ops.broadcast_to(v, chosen.shape)
     except ValueError as error:
-        raise RuntimeError(f"index_put: shape mismatch: value tensor of shape {[*values.data.shape]} cannot be "
+        raise RuntimeError(f"index_put: shape mismatch: value tensor of shape {[*v.data.shape]} cannot be "
                            f"broadcast to indexing result of shape {[*chosen.shape]}; {error}") from None
     flat, chosen = ops.reshape(x, (-1,)), chosen.reshape(-1)
-    values = ops.reshape(values, (-1,))
-    y = ops.add(flat, ops.scatter(values, chosen, flat.data.shape)) if accumulate else ops.index_put(
-        flat, values, chosen)
+    v = ops.reshape(v, (-1,))
+    y = ops.add(flat, ops.scatter(v, chosen, flat.data.shape)) if accumulate else ops.index_put(
+        flat, v, chosen)
     return wrap(ops.reshape(y, x.data.shape))
 
 
@@ -182,15 +182,15 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """A copy in which the elements where the mask is true are the first ones of the source."""
     x, m = input.node, mask_of("masked_scatter", mask)
-    source = same_dtype("masked_scatter", x, source)
+    src = same_dtype("masked_scatter", x, source)
     shape = np.broadcast_shapes(x.data.shape, m.shape)
     m = np.broadcast_to(m, shape)
     n = int(np.count_nonzero(m))
-    if n > source.data.size:
+    if n > src.data.size:
         raise RuntimeError(f"masked_scatter: expected self and source to have enough elements: the mask has {n}, the "
-                           f"source {source.data.size}; give a longer source")
+                           f"source {src.data.size}; give a longer source")
     x = x if x.data.shape == shape else ops.broadcast_to(x, shape)
-    return wrap(ops.index_put(x, ops.getitem(ops.reshape(source, (-1,)), slice(n)), m))
+    return wrap(ops.index_put(x, ops.getitem(ops.reshape(src, (-1,)), slice(n)), m))
 
 
 # --- elements of the flattened tensor ---
@@ -207,13 +207,13 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 @offer(function=True, method=True, in_place=True, note="Put")
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """A copy in which elements of the flattened tensor are those of the source, or have them added."""
-    x, source = input.node, same_dtype("put", input.node, source)
+    x, src = input.node, same_dtype("put", input.node, source)
     i = places("put", index, x.data.size, -x.data.size).reshape(-1)
-    if i.size != source.data.size:
+    if i.size != src.data.size:
         raise RuntimeError(f"put: Expected source and index to have the same number of elements, but got "
-                           f"{source.data.size} and {i.size}; give as many of both")
-    flat, source = ops.reshape(x, (-1,)), ops.reshape(source, (-1,))
-    y = ops.add(flat, ops.scatter(source, i, flat.data.shape)) if accumulate else ops.index_put(flat, source, i)
+                           f"{src.data.size} and {i.size}; give as many of both")
+    flat, src = ops.reshape(x, (-1,)), ops.reshape(src, (-1,))
+    y = ops.add(flat, ops.scatter(src, i, flat.data.shape)) if accumulate else ops.index_put(flat, src, i)
     return wrap(ops.reshape(y, x.data.shape))
 
 

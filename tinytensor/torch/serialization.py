@@ -186,7 +186,7 @@ def save(obj: Any, f: Any, pickle_module: Any = None, pickle_protocol: int | Non
     try:
         writer = Writer(obj)
     except RecursionError:
-        raise RuntimeError("save: got containers nested too deep; expected some hundreds at most; flatten them") from None
+        raise RuntimeError("save: got containers nested too deep; expected some hundreds; flatten them") from None
     text = json.dumps({"format": FORMAT, "object": writer.tree, "arrays": writer.arrangement()})
     arrays: dict[str, Any] = {f"memory{i}": a for i, a in enumerate(writer.arrays)}
 

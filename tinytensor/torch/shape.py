@@ -1,10 +1,11 @@
 """The same elements in another shape, or with axes in another order: views, each of which sees writes into the other.
 
-What shows a part of the elements is in `parts.py`, what copies them in `turning.py`.
+What stretches them is in `stretching.py`, what shows a part in `parts.py`, what copies in `turning.py`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +14,10 @@ import numpy as np
 from .. import ops
 from ..core import Tensor as Node
 from ..modes import recording
-from .dtypes import Size, dtype, shape_of
+from .dtypes import dtype, shape_of
 from .offer import offer
-from .tensor import Tensor, as_node
-from .writing import as_view, owner, records, refuse_leaf
+from .tensor import Tensor, owner
+from .writing import as_view, preserve, records, refuse_leaf
 
 # --- arguments ---
 
@@ -25,11 +26,11 @@ def axis_at(name: str, dim: Any, n: int) -> int:
     """The axis that a `dim` means among n; where there is none, 0 and -1 are allowed."""
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
         raise TypeError(f"{name}: got dim={dim!r}; expected an integer; see help(torch.{name})")
-    dim, n = dim.__index__(), max(n, 1)
-    if not -n <= dim < n:
-        raise IndexError(f"{name}: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim}); "
+    i, n = int(dim), max(n, 1)
+    if not -n <= i < n:
+        raise IndexError(f"{name}: Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {i}); "
                          f"count from 0, or from -1 backwards")
-    return dim % n  # type: ignore[no-any-return]
+    return i % n
 
 
 def axes_at(name: str, dims: Any, n: int) -> list[int]:
@@ -60,7 +61,10 @@ def sizes_of(name: str, sizes: tuple[Any, ...], named: dict[str, Any], *keys: st
 
 def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
     """The node in another shape."""
-    known, size = 1, x.data.size
+    product, size = math.prod(shape), x.data.size
+    if (product == size and -1 not in shape) or (product < 0 and shape.count(-1) == 1 and not size % product):
+        return ops.reshape(x, shape)  # type: ignore[no-any-return]
+    known = 1
     for n in shape:
         if n < -1:
             raise RuntimeError(f"{name}: invalid shape dimension {n}; expected sizes of 0 or more, or one -1")
@@ -77,7 +81,7 @@ def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
                            f"product is {size}; the tensor has shape {[*x.data.shape]}")
     if free and not size:  # subtle: NumPy can't tell
         shape = tuple([n if n != -1 else 0 for n in shape])
-    return ops.reshape(x, shape)  # type: ignore[no-any-return]
+    return ops.reshape(x, shape)
 
 
 @offer(function=False, method=True)
@@ -162,7 +166,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     """An axis made several."""
     shape = input.node.data.shape
     axis = axis_at("unflatten", dim, len(shape))
-    sizes = shape_of((sizes,) if not hasattr(sizes, "__index__") else (sizes,))
+    sizes = shape_of((sizes,))
     if not sizes:
         raise RuntimeError("unflatten: unflattened sizes must be non-empty; got none; expected sizes; write (-1,)")
     known = int(np.prod([n for n in sizes if n != -1]))
@@ -188,7 +192,7 @@ def squeezed(x: Any, dim: Any) -> Node:
     shape = x.data.shape
     found = range(len(shape)) if dim is None else axes_at("squeeze", dim, len(shape))
     drop = [a for a in found if shape and shape[a] == 1]
-    return ops.reshape(x, tuple([n for a, n in enumerate(shape) if a not in drop]))  # type: ignore[no-any-return]
+    return ops.reshape(x, tuple([n for a, n in enumerate(shape) if a not in drop]))
 
 
 @offer(method=True, note="Unsqueeze")
@@ -206,8 +210,8 @@ def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     order = sizes_of("permute", dims or ((),) * (not named), named, "dims", "axes")
     n = input.node.data.ndim
     if len(order) != n:
-        raise RuntimeError(f"permute: number of dimensions in the tensor input does not match the length of the desired "
-                           f"ordering of dimensions; got {[*order]} for {n} axes; name each once")
+        raise RuntimeError(f"permute: number of dimensions in the tensor input does not match the length of the "
+                           f"desired ordering of dimensions; got {[*order]} for {n} axes; name each once")
     return as_view(input, ops.transpose(input.node, tuple(axes_at("permute", order, n))))
 
 
@@ -261,87 +265,6 @@ setattr(Tensor, "mT", property(adjoint))
 setattr(Tensor, "mH", property(adjoint))
 
 
-# --- stretched ---
-
-
-def stretched(name: str, x: Any, shape: tuple[int, ...]) -> Node:
-    """The node stretched to a shape, in which -1 stands for the size that there is."""
-    old = x.data.shape
-    lead = len(shape) - len(old)
-    if lead < 0 or -1 in shape[:lead]:
-        raise RuntimeError(f"{name}: the number of sizes provided ({len(shape)}) must be greater or equal to the number "
-                           f"of dimensions in the tensor ({len(old)}), and new ones can't be -1; got {[*shape]} for "
-                           f"{[*old]}; give sizes for all axes")
-    shape = tuple([old[i - lead] if n == -1 else n for i, n in enumerate(shape)])
-    for a, b in zip(shape[lead:], old, strict=True):
-        if a != b and b != 1:
-            raise RuntimeError(f"{name}: The expanded size of the tensor ({a}) must match the existing size ({b}); "
-                               f"target sizes: {[*shape]}; tensor sizes: {[*old]}; only axes of size 1 can be expanded")
-    node = ops.broadcast_to(x, shape)
-    if type(node.data) is np.ndarray and x.data.flags.writeable:
-        node.data.flags.writeable = True  # subtle: NumPy forbids writes; `fitting` refuses those that would do harm
-    return node  # type: ignore[no-any-return]
-
-
-@offer(function=False, method=True, note="Expand")
-def expand(input: Tensor, *sizes: Any, **named: Any) -> Tensor:
-    """Axes of size 1 stretched, in front also new ones; a view. -1 leaves a size as it is."""
-    return as_view(input, stretched("expand", input.node, sizes_of("expand", sizes, named, "size", "shape")))
-
-
-@offer(function=False, method=True)
-def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """Stretched to the shape of another tensor."""
-    return expand(input, other.node.data.shape)
-
-
-@offer(method=True, note="Expand")
-def broadcast_to(input: Tensor, *size: Any, **named: Any) -> Tensor:
-    """Stretched to a shape; a view."""
-    return as_view(input, stretched("broadcast_to", input.node, sizes_of("broadcast_to", size, named, "size",
-                                                                                  "shape")))
-
-
-@offer()
-def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """Tensors stretched to the shape that they have together."""
-    xs = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
-    shape = broadcast_shapes(*[x.node.data.shape for x in xs])
-    return tuple([expand(x, shape) for x in xs])
-
-
-@offer()
-def broadcast_shapes(*shapes: Any) -> Size:
-    """The shape that these have together."""
-    given = [shape_of((shape,)) for shape in shapes]
-    try:
-        return Size(np.broadcast_shapes(*given))
-    except ValueError as error:
-        raise RuntimeError(f"broadcast_shapes: Shape mismatch: {error}; expected sizes that are equal, or 1, aligned "
-                           f"at the right") from None
-
-
-def at_least(n: int, form: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Callable[..., Any]:
-    """The function that gives tensors of n axes or more."""
-    def apply(*tensors: Any) -> Any:
-        if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
-            return tuple([apply(x) for x in tensors[0]])
-        if len(tensors) != 1:
-            return tuple([apply(x) for x in tensors])
-        x = tensors[0]
-        shape = as_node(x, f"atleast_{n}d").data.shape
-        return x if len(shape) >= n else reshape(x, form(shape))
-
-    apply.__name__ = f"atleast_{n}d"
-    apply.__doc__ = f"With new axes of size 1 where there are fewer than {n}; of several tensors a tuple."
-    return apply
-
-
-offer("atleast_1d")(at_least(1, lambda shape: (1,)))
-offer("atleast_2d")(at_least(2, lambda shape: (1, *(shape or (1,)))))
-offer("atleast_3d")(at_least(3, lambda shape: (*shape, 1) if len(shape) == 2 else (1, *(shape or (1,)), 1)))
-
-
 # --- in place: the tensor itself gets another shape ---
 
 
@@ -350,6 +273,7 @@ def reshaping(name: str, function: Callable[..., Any]) -> None:
     def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if records(self.node):
             refuse_leaf(self)
+        preserve(self)
         with recording(True):  # subtle: what is in the graph stays there, under no_grad, too
             y = function(self, *args, **kwargs)
         if self.node.op is None:

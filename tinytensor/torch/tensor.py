@@ -6,6 +6,7 @@ Functions and most methods are attached by the families (`offer.py`); writes in 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,12 @@ from .printing import tensor_text
 new = object.__new__
 UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
 deep = [False]  # whether there was a gradient with a graph of its own, by create_graph=True or set by the user
+UNTRACKED = -1  # the stamp of what `x.data` gives: PyTorch does not count writes into it
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
+
+
+class Retains:
+    """Stands among a tensor's hooks where `retain_grad` was called."""
 
 
 class Tensor:
@@ -124,8 +130,14 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """What `backward()` has left here, or None."""
-        g = self.node._grad if self.node.op is None or self.node.hooks else None
-        return None if g is None else wrap(g) if isinstance(g, Node) else of_array(g)
+        g = self.node._grad
+        if g is None:
+            if self.node.op is not None and not self.retains_grad:
+                warnings.warn(f"grad: The .grad attribute of a Tensor that is not a leaf Tensor is being accessed; got "
+                              f"the output of {self.node.op.name}, and backward() leaves no gradient there; expected a "
+                              f"leaf; call .retain_grad() on it before backward()", UserWarning, stacklevel=2)
+            return None
+        return wrap(g) if isinstance(g, Node) else of_array(g)
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -140,6 +152,12 @@ class Tensor:
             deep[0] = deep[0] or value.node.needs
             value = data if not value.node.needs else value.node
         self.node._grad = value
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether passes leave a gradient here, though it is no leaf."""
+        hooks = self.node.hooks
+        return self.node.op is not None and bool(hooks) and any(isinstance(h, Retains) for h in hooks)
 
     @property
     def grad_fn(self) -> Any:
@@ -159,7 +177,9 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The values, as a tensor that shares memory and records nothing."""
-        return of_array(self.node.data)
+        t = of_array(self.node.data)
+        t.node.stamp = UNTRACKED
+        return t
 
     def detach(self) -> Tensor:
         """The values, as a tensor that shares memory and takes no gradient."""

@@ -185,5 +185,5 @@ def trace(input: Tensor) -> Tensor:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.node.data.ndim}; use "
                            f"x.diagonal(dim1=-2, dim2=-1).sum(-1)")
     d = diagonal(input).node
-    d = d if d.data.dtype.kind == "f" else d.astype(np.int64)  # type: ignore[attr-defined]
+    d = d if d.data.dtype.kind == "f" else d.astype(np.int64)
     return wrap(ops.sum(d))

@@ -1,14 +1,12 @@
-"""Writes in place: into a tensor's memory, and into the graph where gradients flow; found at backward where they harm.
+"""Writes in place: into a tensor's memory, and into the graph where gradients flow; and views, which see them.
 
-PyTorch counts versions. Here every node is stamped with the number of writes before it, and every array that was
-written into is known with the number of its last write: what a node saved is no longer what it was if the latter is
-larger. That harms only if the node's rule reads it.
+That a write would harm a backward pass is found there: `versions.py`.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from threading import get_ident
 from typing import Any
@@ -16,154 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..apply import PUBLIC
-from ..core import NO_PARAMS, Op, TracerBase, ndarray, new, tracing
+from ..core import NO_PARAMS, Op, ndarray, new, tracing
 from ..core import Tensor as Node
 from ..modes import paused, state
-from ..modes import recording as recorded
 from ..ops import index_put, positive
 from .dtypes import RANK, of
 from .tensor import Tensor, clock, owner, wrap
-
-# --- which arrays were written into, and when ---
-
-
-class Writes:
-    """The writes into one array that owns its memory."""
-
-    __slots__ = ("array", "count", "last")
-
-    def __init__(self, array: Any, key: int) -> None:
-        self.array = weakref.ref(array, lambda _: written.pop(key, None))
-        self.count = self.last = 0
-
-
-written: dict[int, Writes] = {}
-
-
-def note(a: Any) -> None:
-    """Note a write into an array's memory."""
-    if type(a) is not ndarray:  # stands for an array, in a trace
-        return
-    a = owner(a)
-    found = written.get(id(a))
-    if found is None:
-        found = written[id(a)] = Writes(a, id(a))
-    clock[0] += 1
-    found.count += 1
-    found.last = clock[0]
-
-
-def version(x: Tensor) -> int:
-    """How many writes there were into the memory of a tensor."""
-    found = written.get(id(owner(x.node.data)))
-    return 0 if found is None else found.count
-
-
-def stale(a: Any, stamp: int) -> bool:
-    """Whether an array was written into after a node saved it."""
-    if type(a) is not ndarray:
-        return False
-    found = written.get(id(owner(a)))
-    return found is not None and found.last > stamp
-
-
-def check(root: Node, create_graph: bool = False) -> None:
-    """Raise if the backward pass would read what was written into after it was saved."""
-    if not written:
-        return
-    now, seen = clock[0], {id(root)}
-    waiting = [(root, getattr(root, "stamp", now))]
-    while waiting:
-        node, stamp = waiting.pop()
-        if stamp < now:
-            look(node, stamp, create_graph)
-        for x in node.inputs:
-            if x is not None and x.op is not None and id(x) not in seen:
-                seen.add(id(x))
-                waiting.append((x, getattr(x, "stamp", stamp)))
-
-
-def look(node: Any, stamp: int, create_graph: bool) -> None:
-    """Raise if a rule of a node reads an array that is stale."""
-    op, count = node.op, len(node.saved)
-    for place, a in enumerate((*node.saved, node.data)):
-        if stale(a, stamp):
-            place = place if place < count else -1
-            if (create_graph and op.definition is not None) or any(
-                    x is not None and reads(op, i, place, count) for i, x in enumerate(node.inputs)):
-                raise changed("the output" if place < 0 else f"input {place}", op, a)
-    for a in arrays_in(node.params):
-        if stale(a, stamp):
-            raise changed("an index", op, a)
-
-
-def arrays_in(x: Any) -> Iterator[Any]:
-    """The arrays in nested parameters: indices, most of all."""
-    if type(x) is ndarray:
-        yield x
-    elif type(x) is tuple or type(x) is list:
-        for part in x:
-            yield from arrays_in(part)
-    elif type(x) is dict:
-        for part in x.values():
-            yield from arrays_in(part)
-
-
-def changed(what: str, op: Op, a: Any) -> RuntimeError:
-    """The error for what was written into, and is needed as it was."""
-    return RuntimeError(
-        f"backward: one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"{what} of {op.name}, {of(a.dtype)} {[*a.shape]}, is at version {written[id(owner(a))].count}; expected it as "
-        f"it was; write into a copy, x.clone(), or give the result a new name")
-
-
-@cache
-def reads(op: Op, i: int, place: int, count: int) -> bool:
-    """Whether the rule of input number `i` reads the input at a place, or, for -1, the output: found by trying.
-
-    The op's own samples are computed, and their rules again with other values at that place; if any gradient differs,
-    or the rule can't do with them, it reads.
-    """
-    if op.forward is positive:  # what was written in place
-        return False
-    tried, rng = 0, np.random.default_rng(0)
-    for sample in op.samples:
-        try:
-            node = computed(op, sample, rng)
-            n = len(node.saved)
-            k, at = (i, place) if n == count else (0, place if place < 0 else int(place != i))  # of any number
-            if k >= n or at >= n or node.op is not op or node.saved[k] is None or (at >= 0 and node.saved[at] is None):
-                continue
-            rule = next(rule for m, rule in enumerate(op.rules) if m == k)
-            y, arrays, g = node.data, node.saved, rng.uniform(1, 2, node.data.shape)
-            old = y if at < 0 else arrays[at]
-            found = [rule(g, v if at < 0 else y, *[v if m == at else a for m, a in enumerate(arrays)], **node.params)
-                     for v in (old, *(np.full_like(old, v) for v in (-1.5, 0, 0.4, 3, np.nan)))]
-        except Exception:
-            return True
-        tried += 1
-        if any(not np.array_equal(found[0], other, equal_nan=True) for other in found[1:]):
-            return True
-    return not tried
-
-
-def computed(op: Op, sample: Any, rng: Any) -> Any:
-    """The node of one of an op's samples."""
-    def given(x: Any) -> Any:
-        if isinstance(x, list) or x is None:
-            return x if x is None else [given(part) for part in x]
-        a = rng.uniform(0.3, 2, x) if isinstance(x, tuple) else np.asarray(x)
-        return Node(a, a.dtype.kind == "f")
-
-    with recorded(True), np.errstate(all="ignore"):
-        inputs = [given(x) for x in sample.inputs]
-        function = PUBLIC[op.name]
-        try:
-            return function(*inputs, **sample.params)
-        except TypeError:
-            return function(inputs, **sample.params)
-
+from .versions import note, note_write
 
 # --- views ---
 
@@ -235,8 +92,9 @@ def renew(base: Tensor, views: list[tuple[Tensor, Any]]) -> None:
     """Let the views of a tensor follow its graph, which has changed."""
     for view, numbers in views:
         array = view.node.data
-        view.node = node = base.node.reshape(-1)[numbers]  # type: ignore[attr-defined]
+        view.node = node = base.node.reshape(-1)[numbers]
         node.data, node.stamp = array, clock[0]
+        view.note = "AsStridedBackward0"
 
 
 # --- writing ---
@@ -330,19 +188,21 @@ def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) ->
     fitting(name, x, y.data.shape, y.data.dtype)
     if not recording:
         preserve(x)
-        write(x.node.data, y.data)
+        write(x.node.data, y.data, noted=False)
+        note_write(x)
         return x
     if y.data.dtype != x.node.data.dtype:
-        y = y.astype(x.node.data.dtype)  # type: ignore[attr-defined]
+        y = y.astype(x.node.data.dtype)
     become(x, y)
     return x
 
 
-def write(array: Any, values: Any) -> None:
+def write(array: Any, values: Any, noted: bool = True) -> None:
     """Write values into an array, and note it."""
     if type(array) is ndarray:
         np.copyto(array, values, casting="unsafe")
-        note(array)
+        if noted:
+            note(array)
     else:  # stands for an array, in a trace
         array[...] = values
 
@@ -373,13 +233,26 @@ KEPT = {"divide", "fmax", "fmin"}  # whose rules read the output, where PyTorch'
 
 
 def preserve(x: Tensor) -> None:
-    """Before a write into x: let the node keep its output, if its rule reads it and PyTorch's does not."""
-    for t in (x, getattr(x, "base", x)):
-        node = t.node
-        if node.op is not None and node.op.name in KEPT and node.op.forward is not positive:
-            array = node.data
+    """Before a write into x: let nodes keep their output, if their rules read it and PyTorch's do not."""
+    for t in (getattr(x, "base", x), x):
+        node, array = t.node, t.node.data
+        if node.op is None or type(array) is not ndarray:
+            continue
+        if kept(node):
             node.data = np.copy(array)
             t.node = in_memory(node, array)
+        memory = owner(array)
+        while node.inputs:  # what a function made on its way, and no tensor shows
+            below = [n for n in node.inputs if n is not None and type(n.data) is ndarray and owner(n.data) is memory]
+            if not below or hasattr(below[0], "stamp"):
+                break
+            node = below[0]
+            if kept(node):
+                node.data = np.copy(node.data)
+
+
+def kept(node: Any) -> bool:
+    return node.op is not None and node.op.name in KEPT and node.op.forward is not positive
 
 
 def become(x: Tensor, y: Any) -> None:
@@ -397,9 +270,10 @@ def become(x: Tensor, y: Any) -> None:
         return
     whole = base.node.data
     views = following(base)
-    flat = index_put(base.node.reshape(-1), y, places(whole, array))  # type: ignore[attr-defined]
+    flat = index_put(base.node.reshape(-1), y, places(whole, array))
     write(array, y.data)
     base.node = in_memory(flat.reshape(whole.shape), whole)
+    base.note = "CopySlices"
     renew(base, views)
 
 
@@ -416,4 +290,4 @@ def set_data(x: Tensor, value: Tensor) -> None:
         x.node = in_memory(node, value.node.data)
 
 
-setattr(Tensor, "data", Tensor.data.setter(set_data))  # type: ignore[attr-defined]
+setattr(Tensor, "data", property(lambda x: x.detach(), set_data, doc=Tensor.data.__doc__))

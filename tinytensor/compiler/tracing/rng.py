@@ -16,7 +16,8 @@ from .trace import Trace
 
 DRAWS = ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "random63")
 INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws of examples, which workers share
-FILLS = ("uniform_", "normal_", "exponential_")
+FILLS = ("uniform_", "normal_", "exponential_", "log_normal_", "cauchy_",
+         "geometric_", "random_")
 NUMPY_DRAWS = ("random", "standard_normal", "normal", "uniform", "integers", "permutation", "choice", "binomial",
                "standard_exponential", "exponential", "poisson", "gamma", "beta")
 NOBODY: tuple[Any, Any] = (None, None)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..tensor import Tensor
+from .arguments import size
 from .functions import activation as F
+from .functions.offered import node
 from .module import Module
 from .norm import filled
 from .wrapped import NEEDED, Wrapped
@@ -151,7 +153,7 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
-        self.num_parameters, self.init = num_parameters, init
+        self.num_parameters, self.init = size("PReLU", "num_parameters", num_parameters, 1), init
         self.weight = filled(init, num_parameters, dtype, device)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -180,7 +182,7 @@ class Softmax2d(Module):
     """`Softmax` over the channels of (N, C, H, W) or (C, H, W)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in (3, 4):
+        if node("Softmax2d", input).data.ndim not in (3, 4):
             raise ValueError(f"Softmax2d: expected input to be 3D or 4D; got {input.ndim}D instead; reshape it to "
                              f"(N, C, H, W)")
         return F.softmax(input, -3)

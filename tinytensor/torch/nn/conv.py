@@ -10,21 +10,14 @@ from typing import Any, ClassVar
 
 from ...nn import init
 from ..tensor import Tensor
+from .arguments import size, sizes
 from .functions.attention import pad
 from .functions.offered import FUNCTIONS
-from .layers import size, uniform, weights
+from .layers import uniform, weights
 from .module import Module
 from .parameter import Parameter
 
 MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-def sizes(layer: str, name: str, value: Any, n: int, least: int = 0) -> tuple[int, ...]:
-    """One integer for each of n axes."""
-    given = tuple(value) if isinstance(value, tuple | list) else (value,) * n
-    if len(given) != n:
-        raise ValueError(f"{layer}: got {name}={value!r}; expected an integer, or {n} of them; give as many")
-    return tuple([size(layer, name, v, least) for v in given])
 
 
 class Convolution(Module):
@@ -41,7 +34,9 @@ class Convolution(Module):
                dtype: Any) -> None:
         super().__init__()
         name, n = type(self).__name__, self.axes
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        in_channels = size(name, "in_channels", in_channels, 1)
+        out_channels, groups = size(name, "out_channels", out_channels, 1), size(name, "groups", groups, 1)
+        if in_channels % groups or out_channels % groups:
             raise ValueError(f"{name}: in_channels and out_channels must be divisible by groups; got {in_channels}, "
                              f"{out_channels} and {groups}; choose a divisor of both")
         if padding_mode not in MODES or (self.transposed and padding_mode != "zeros"):

@@ -16,7 +16,7 @@ from ...names import refusal as _refusal
 from ...nn import init as engine
 from ...random import as_generator
 from ..tensor import Tensor
-from ..writing import note
+from ..versions import note
 
 calculate_gain = engine.calculate_gain
 

@@ -15,6 +15,7 @@ from ...nn import init
 from ..dtypes import default, numpy_dtype, on_cpu
 from ..tensor import Tensor
 from ..writing import as_view
+from .arguments import probability, size
 from .functions import dense
 from .functions.dense import linear_of, refuse_extras
 from .functions.offered import node
@@ -26,15 +27,6 @@ def weights(*shape: int, dtype: Any = None, device: Any = None) -> Parameter:
     """A parameter of a shape, whose numbers are yet to be drawn."""
     on_cpu(device)
     return made(Parameter, np.empty(shape, numpy_dtype(dtype, default[0].numpy)), True)  # type: ignore[no-any-return]
-
-
-def size(layer: str, name: str, value: Any, least: int = 0) -> int:
-    """A size that a layer was given."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{layer}: got {name}={value!r}; expected an integer; convert it with int(), divide with //")
-    if index(value) < least:
-        raise RuntimeError(f"{layer}: got {name}={value!r}; expected {least} or more; check how it was computed")
-    return index(value)
 
 
 def uniform(p: Any, bound: float) -> None:
@@ -100,7 +92,7 @@ class Bilinear(Module):
         super().__init__()
         self.in1_features = size("Bilinear", "in1_features", in1_features, 1)
         self.in2_features = size("Bilinear", "in2_features", in2_features)
-        self.out_features = size("Bilinear", "out_features", out_features)
+        self.out_features = out_features = size("Bilinear", "out_features", out_features)
         self.weight = weights(out_features, in1_features, in2_features, dtype=dtype, device=device)
         self.register_parameter("bias", weights(out_features, dtype=dtype) if bias else None)
         self.reset_parameters()
@@ -139,6 +131,7 @@ class Embedding(Module):
         refuse_extras("Embedding", max_norm, scale_grad_by_freq, sparse)
         self.num_embeddings = size("Embedding", "num_embeddings", num_embeddings)
         self.embedding_dim = size("Embedding", "embedding_dim", embedding_dim)
+        num_embeddings, embedding_dim = self.num_embeddings, self.embedding_dim
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise AssertionError(f"Embedding: padding_idx must be within num_embeddings; got {padding_idx} for "
                                  f"{num_embeddings} rows; give the number of a row")
@@ -263,10 +256,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: dropout probability has to be between 0 and 1, but got {p}; "
-                         f"expected the part that is dropped; 0.1 is usual")
-        self.p, self.inplace = p, inplace
+        self.p, self.inplace = probability(type(self).__name__, p), inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return input if not self.training else self.compute(input, self.p, True, self.inplace)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
-from ..tensor import Tensor, of_array
+from ..tensor import Tensor
+from ..writing import write
 from .attributes import Attributes
 from .hooks import RemovableHandle, called
 from .parameter import Parameter
@@ -199,7 +200,11 @@ class Module(Attributes):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set `grad` of all parameters to None, or to zeros."""
         for p in self.parameters():
-            p.grad = None if set_to_none or p.grad is None else of_array(0 * p.grad.node.data)
+            if set_to_none:
+                p.node._grad = None
+            elif (g := p.grad) is not None:
+                write(g.node.data, 0)
+                p.grad = g.detach()
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Let gradients flow to all parameters, or freeze them."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ... import nn as engine
 from ..tensor import Tensor, wrap
+from .arguments import probability, size
 from .functions.offered import alike, named, node, optional
 from .layers import NonDynamicallyQuantizableLinear
 from .module import Module
@@ -41,10 +42,13 @@ class MultiheadAttention(Module):
             if value:
                 raise ValueError(f"MultiheadAttention: got {name}=True; expected False, for there are no keys here "
                                  f"besides those given; put one more in front of keys and values")
+        size("MultiheadAttention", "embed_dim", embed_dim)
+        size("MultiheadAttention", "num_heads", num_heads)
         if embed_dim <= 0 or num_heads <= 0 or embed_dim % num_heads:
             raise AssertionError(f"MultiheadAttention: embed_dim must be divisible by num_heads; got {embed_dim} and "
                                  f"{num_heads}; choose another of the two")
-        self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
+        self.embed_dim, self.num_heads, self.dropout, self.batch_first = (
+            embed_dim, num_heads, probability("MultiheadAttention", dropout), batch_first)
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
         self._qkv_same_embed_dim = self.kdim == self.vdim == embed_dim
         self.head_dim, kind = embed_dim // num_heads, dtype_of(device, dtype)

@@ -11,8 +11,10 @@ import numpy as np
 
 from ..dtypes import default, numpy_dtype, on_cpu
 from ..tensor import Tensor, of_array, wrap
-from ..writing import note
+from ..versions import note
+from .arguments import size
 from .functions import norm as F
+from .functions.offered import node
 from .module import Module
 from .parameter import Parameter, made
 
@@ -21,6 +23,12 @@ def filled(value: float, shape: Any, dtype: Any = None, device: Any = None) -> P
     """A parameter of one value."""
     on_cpu(device)
     return made(Parameter, np.full(shape, value, numpy_dtype(dtype, default[0].numpy)), True)  # type: ignore[no-any-return]
+
+
+def shape_of(layer: str, normalized_shape: Any) -> tuple[int, ...]:
+    """The shape that is meant by 5, by (5,) or by [2, 5]."""
+    given = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    return tuple([size(layer, "normalized_shape", n) for n in given])
 
 
 class LayerNorm(Module):
@@ -32,7 +40,7 @@ class LayerNorm(Module):
     def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True,
                  device: Any = None, dtype: Any = None) -> None:
         super().__init__()
-        shape = (normalized_shape,) if hasattr(normalized_shape, "__index__") else tuple(normalized_shape)
+        shape = shape_of(type(self).__name__, normalized_shape)
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
         self.register_parameter("weight", filled(1, shape, dtype, device) if elementwise_affine else None)
         self.register_parameter("bias", filled(0, shape, dtype, device) if elementwise_affine and bias else None)
@@ -67,7 +75,7 @@ class RMSNorm(Module):
     def __init__(self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True,
                  device: Any = None, dtype: Any = None) -> None:
         super().__init__()
-        shape = (normalized_shape,) if hasattr(normalized_shape, "__index__") else tuple(normalized_shape)
+        shape = shape_of(type(self).__name__, normalized_shape)
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
         self.register_parameter("weight", filled(1, shape, dtype, device) if elementwise_affine else None)
 
@@ -91,6 +99,8 @@ class GroupNorm(Module):
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None,
                  dtype: Any = None, *, bias: bool = True) -> None:
         super().__init__()
+        num_groups, num_channels = size("GroupNorm", "num_groups", num_groups, 1), size(
+            "GroupNorm", "num_channels", num_channels)
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: num_channels ({num_channels}) must be divisible by num_groups "
                              f"({num_groups}); got a remainder; choose a divisor")
@@ -127,6 +137,7 @@ class Running(Module):
     def __init__(self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool,
                  device: Any, dtype: Any, bias: bool) -> None:
         super().__init__()
+        num_features = size(type(self).__name__, "num_features", num_features)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.register_parameter("weight", filled(1, num_features, dtype, device) if affine else None)
@@ -149,7 +160,7 @@ class Running(Module):
         reset(self)
 
     def _check(self, input: Any) -> None:
-        ndim = input.node.data.ndim
+        ndim = node(type(self).__name__, input).data.ndim
         if ndim not in self.axes:
             raise ValueError(f"{type(self).__name__}: expected {' or '.join(f'{n}D' for n in self.axes)} input (got "
                              f"{ndim}D input); the shape is {[*input.shape]}, of which axis 1 should be the channels; "

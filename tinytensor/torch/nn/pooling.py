@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..tensor import Tensor
-from .conv import sizes
+from .arguments import sizes
 from .functions.attention import pad
 from .module import Module
 from .wrapped import NEEDED, Wrapped

@@ -10,6 +10,7 @@ from typing import Any
 from ... import nn as engine
 from ..dtypes import default, numpy_dtype, on_cpu
 from ..tensor import Tensor, wrap
+from .arguments import probability
 from .functions.offered import alike, named, node
 from .layers import uniform
 from .module import Module
@@ -80,7 +81,8 @@ class Layers(Inner):
             raise ValueError(f"{type(self).__name__}: got proj_size={proj_size}; expected 0, for projections are not "
                              f"here; put a Linear layer behind")
         self.input_size, self.hidden_size, self.num_layers, self.bias = input_size, hidden_size, num_layers, bias
-        self.batch_first, self.dropout, self.bidirectional = batch_first, float(dropout), bidirectional
+        dropout, bidirectional = float(probability(type(self).__name__, dropout)), bool(bidirectional)
+        self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
         self.proj_size = 0
         self._adopt(self.inner(input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
                                bidirectional=bidirectional, dtype=dtype_of(device, dtype), **more))

@@ -142,22 +142,25 @@ def convert(module: Any, dtype: Any, all_kinds: bool = False) -> None:
     for x in (*module.parameters(), *module.buffers()):
         if (x.node.data.dtype.kind == "f" or all_kinds) and x.node.data.dtype != dtype:
             x.node.data = x.node.data.astype(dtype)
-            if x.node._grad is not None:
-                x.node._grad = getattr(x.node._grad, "data", x.node._grad).astype(dtype)
+            if (g := x.node._grad) is not None:
+                x.node._grad = (g if isinstance(g, np.ndarray) else g.data).astype(dtype)
 
 
-def to(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """Convert floating parameters and buffers to a dtype; a device may be named, if it is "cpu"."""
-    for given in (*args, *kwargs.values()):
-        if isinstance(given, bool) or given is None or isinstance(given, str | int | device_of):
-            if isinstance(given, str | device_of):
-                on_cpu(given)
-            continue
-        dtype = given.dtype if isinstance(given, Tensor) else given
-        if not isinstance(dtype, dtype_class) or not dtype.is_floating_point:
-            raise TypeError(f"to: nn.Module.to only accepts floating point dtypes; got {given!r}; expected "
-                            f"torch.float32 or torch.float64, or a device; convert single tensors by x.to({given!r})")
-        convert(self, dtype.numpy)
+def to(self: Any, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False,
+       memory_format: Any = None) -> Any:
+    """Convert floating parameters and buffers to a dtype; a device may be named, if it is "cpu".
+
+    Called as ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(tensor)``, for a tensor's dtype.
+    """
+    for given in (*args, device, dtype):
+        if isinstance(given, str | device_of):
+            on_cpu(given)
+        elif given is not None and not isinstance(given, bool):
+            wanted = given.dtype if isinstance(given, Tensor) else given
+            if not isinstance(wanted, dtype_class) or not wanted.is_floating_point:
+                raise TypeError(f"to: nn.Module.to only accepts floating point dtypes; got {given!r}; expected "
+                                f"torch.float32 or torch.float64, or a device; convert single tensors by x.to(...)")
+            convert(self, wanted.numpy)
     return self
 
 
@@ -172,27 +175,10 @@ def cpu(self: Any) -> Any:
     return self
 
 
-def cuda(self: Any, device: Any = None) -> Any:
-    """Refused: there is no other device than the cpu."""
-    return on_cpu("cuda")
-
-
-def share_memory(self: Any) -> Any:
-    """Refused: modules are not shared among processes."""
-    raise RuntimeError("share_memory: got a module to share among processes; expected none; see tinytensor's own "
-                       "compile(workers=...) for steps that several processes share")
-
-
-def bfloat16(self: Any) -> Any:
-    """Refused: NumPy has no such dtype."""
-    return numpy_dtype("torch.bfloat16")
-
-
 def compile_(self: Any, *args: Any, **kwargs: Any) -> None:
     """Let calls of this module run compiled, as `torch.compile` does."""
     import_module("...compiling", __name__).compile_(self, *args, **kwargs)
 
 
-CONVERSIONS = {"to": to, "type": to_type, "cpu": cpu, "cuda": cuda, "share_memory": share_memory, "bfloat16": bfloat16,
-               "compile": compile_, "float": lambda self: to(self, float32), "double": lambda self: to(self, float64),
-               "half": lambda self: to(self, float16)}
+CONVERSIONS = {"to": to, "type": to_type, "cpu": cpu, "compile": compile_, "float": lambda self: to(self, float32),
+               "double": lambda self: to(self, float64), "half": lambda self: to(self, float16)}

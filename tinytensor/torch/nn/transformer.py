@@ -14,6 +14,7 @@ import numpy as np
 from ...nn import init
 from ..dtypes import default, numpy_dtype, on_cpu
 from ..tensor import Tensor, of_array
+from .arguments import size
 from .containers import ModuleList
 from .functions import activation as F
 from .layers import Dropout, Linear
@@ -125,6 +126,7 @@ class TransformerEncoder(Module):
     def __init__(self, encoder_layer: Any, num_layers: int, norm: Module | None = None,
                  enable_nested_tensor: bool = True, mask_check: bool = True) -> None:
         super().__init__()
+        num_layers = size("TransformerEncoder", "num_layers", num_layers)
         self.layers = ModuleList([copy.deepcopy(encoder_layer) for _ in range(num_layers)])
         self.num_layers, self.norm = num_layers, norm
 
@@ -141,6 +143,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Any, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
+        num_layers = size("TransformerDecoder", "num_layers", num_layers)
         self.layers = ModuleList([copy.deepcopy(decoder_layer) for _ in range(num_layers)])
         self.num_layers, self.norm = num_layers, norm
 

@@ -18,7 +18,7 @@ from ...core import Tensor as Node
 from ...modes import recording
 from ...optim.flat import Optimizer as Inner
 from ..tensor import Tensor, deep, of_array
-from ..writing import note
+from ..versions import note
 
 SWITCHES = ("foreach", "fused", "capturable", "differentiable")  # the first two: how PyTorch computes the same
 
@@ -103,7 +103,7 @@ class Optimizer:
         if isinstance(params, Tensor):
             raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
                             "a tensor; write [p]")
-        groups = ordered(params)
+        groups = list(params) if isinstance(params, set) else ordered(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list; expected one tensor or more; was a generator used "
                              "up before?")

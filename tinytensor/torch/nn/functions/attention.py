@@ -6,6 +6,7 @@ from typing import Any
 
 from .... import ops
 from ....nn import functional as engine
+from ....nn.dropout import dropout_mask
 from ...tensor import Tensor, wrap
 from .losses import noted
 from .offered import alike, floating, function, node, optional
@@ -38,8 +39,21 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         k, v = (x if x.data.shape[-3] == q.data.shape[-3] else
                 ops.repeat(x, q.data.shape[-3] // x.data.shape[-3], axis=-3) for x in (k, v))
     mask = optional(name, attn_mask, "attn_mask")
-    y = engine.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal, scale)
-    return noted(y, "UnsafeView" if dropout_p or q.data.ndim != 4 else "ScaledDotProductFlashAttentionForCpu")
+    if mask is None and scale is None and q.data.shape == k.data.shape == v.data.shape and q.data.size:
+        y = of_itself(q, k, v, dropout_p, is_causal)
+    else:
+        y = engine.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal, scale)
+    fused = not dropout_p and q.data.ndim == k.data.ndim == 4 and not (mask is not None and mask.needs)
+    return noted(y, "ScaledDotProductFlashAttentionForCpu" if fused else "UnsafeView")
+
+
+def of_itself(q: Any, k: Any, v: Any, dropout_p: float, is_causal: bool) -> Any:
+    """Attention of sequences to themselves, in half the time: by one op, for which all heads are sequences."""
+    shape = q.data.shape
+    t, width = shape[-2:]
+    keep = dropout_mask((*shape[:-1], t), dropout_p, q.data.dtype).reshape(-1, 1, t, t) if dropout_p else None
+    qkv = ops.concatenate([x.reshape((-1, t, width)) for x in (q, k, v)], -1)
+    return ops.attention(qkv, keep, 1, is_causal).reshape(shape)
 
 
 @function()

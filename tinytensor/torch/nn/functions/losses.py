@@ -18,6 +18,7 @@ from ...tensor import Tensor, wrap
 from .offered import Misuse, both, called, floating, floats, function, node, optional
 
 REDUCTIONS = ("none", "mean", "sum")
+NOBODY = -100  # the target that is ignored where the user names none
 
 # --- what all share ---
 
@@ -217,18 +218,19 @@ def classes(name: str, input: Any, target: Any) -> tuple[Any, Any]:
 
 
 def of_rows(x: Any, y: Any, reduction: str, ignore_index: int) -> Any:
-    """The cross-entropy of rows, in the faster way where no target is to be ignored."""
-    if ignore_index < 0 and type(y) is np.ndarray:
+    """The cross-entropy of rows; where nobody asks to ignore a target, in the faster way, compiled or not."""
+    if ignore_index == NOBODY:
         try:
             return ops.cross_entropy(x, y, reduction)
-        except IndexError:  # perhaps of the target that is to be ignored
-            pass
+        except IndexError:
+            if not (y == NOBODY).any():
+                raise
     return ops.cross_entropy(x, y, reduction, ignore_index)
 
 
 @function()
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
-             ignore_index: int = -100, reduce: Any = None, reduction: str = "mean") -> Tensor:
+             ignore_index: int = NOBODY, reduce: Any = None, reduction: str = "mean") -> Tensor:
     """-input of the target classes, where input is the logarithm of probabilities."""
     reduction = reduction_of("nll_loss", size_average, reduce, reduction)
     x, y = classes("nll_loss", input, target)
@@ -239,7 +241,7 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
 
 @function()
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
-                  ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
+                  ignore_index: int = NOBODY, reduce: Any = None, reduction: str = "mean",
                   label_smoothing: float = 0.0) -> Tensor:
     """The negative log-likelihood of the target classes under softmax(input), in nats.
 

@@ -11,7 +11,7 @@ from typing import Any
 from .... import ops
 from ....nn import functional as engine
 from ...tensor import Tensor, wrap
-from ...writing import note
+from ...versions import note
 from .offered import Misuse, alike, floating, function, optional
 
 engine_layer_norm, engine_batch_norm = ops.layer_norm, ops.batch_norm

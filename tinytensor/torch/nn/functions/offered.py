@@ -27,7 +27,8 @@ class Misuse(ValueError):
 def function(note: str = "") -> Callable[[F], F]:
     """Offer a function; `note` is PyTorch's name of the node it makes, where the engine's op does not give it."""
     def define(f: F) -> F:
-        name, known = f.__name__.rstrip("_"), frozenset(inspect.signature(f).parameters)
+        name, code = f.__name__.rstrip("_"), f.__code__
+        known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
         @wraps(f)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -35,8 +36,8 @@ def function(note: str = "") -> Callable[[F], F]:
                 kwargs = spelled(name, known, kwargs)
             try:
                 y = f(*args, **kwargs)
-            except ValueError as error:
-                raise named(error) from None
+            except (ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
+                raise named(error if "; " in str(error) else reworded(name, f, error)) from None
             if note and type(y) is Tensor and y.node.op is not None:
                 y.note = called(note)
             return y
@@ -52,13 +53,22 @@ def called(kind: str) -> str:
     return f"{kind}Backward0" if "Backward" not in kind and "::" not in kind else kind
 
 
-def named(error: ValueError) -> Exception:
+def reworded(name: str, f: Callable[..., Any], error: Exception) -> Exception:
+    """An error of Python's or NumPy's own, as one that says what the function takes."""
+    takes = inspect.signature(f)
+    kind = next(kind for kind in (IndexError, ValueError, TypeError, Exception) if isinstance(error, kind))
+    return (TypeError if kind is Exception else kind)(
+        f"{name}: got arguments that do not fit: {error}; expected those of "
+        f"{name}{takes.replace(return_annotation=takes.empty)}; check them")
+
+
+def named(error: Exception) -> Exception:
     """The error of PyTorch's class for one of the engine's."""
     if isinstance(error, Misuse):
         return ValueError(*error.args)
     if isinstance(error, IndexError):
         return IndexError(str(error))
-    return RuntimeError(*error.args)
+    return RuntimeError(*error.args) if isinstance(error, ValueError) else error
 
 
 def node(name: str, x: Any, what: str = "input") -> Any:

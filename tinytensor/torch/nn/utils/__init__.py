@@ -15,7 +15,7 @@ from .... import ops
 from ....names import Missing as _Missing
 from ....names import refusal as _refusal
 from ...tensor import Tensor, of_array, wrap
-from ...writing import note
+from ...versions import note
 from . import rnn
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "parameters_to_vector",

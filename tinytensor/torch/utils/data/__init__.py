@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from ....names import Missing as _Missing
 from ....names import refusal as _refusal
+from . import datasets as dataset
+from . import loader as dataloader
+from . import samplers as sampler
 from .collate import default_collate, default_convert
 from .datasets import (
     ChainDataset,

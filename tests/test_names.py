@@ -207,7 +207,7 @@ SAID = [
     (lambda: tt.from_numpy, "write tt.tensor(x)"),
     (lambda: tt.CrossEntropyLoss, "tinytensor has no attribute 'CrossEntropyLoss': it is nn.CrossEntropyLoss"),
     (lambda: tt.linspac, "the nearest is 'linspace'"),
-    (lambda: nn.EmbeddingBag, "nn has no attribute 'EmbeddingBag': few models need it; write nn.Embedding, and"),
+    (lambda: nn.FractionalMaxPool2d, "nn has no attribute 'FractionalMaxPool2d': few models need it; use max_pool2d"),
     (lambda: nn.Liner, "the nearest is 'Linear'"),
     (lambda: F.cross_entrpy, "nn.functional has no attribute 'cross_entrpy'; the nearest is 'cross_entropy'"),
     (lambda: optim.LBFGS, "optim has no attribute 'LBFGS': few programs need it; use AdamW"),

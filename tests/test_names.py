@@ -30,7 +30,8 @@ STATUSES = {"same", "ours", "differs", "only", "no"}
 # What PyTorch's modules import for themselves, and constants of theirs.
 LEFT = {"Any", "DType", "TYPE_CHECKING", "T_destination", "Tensor", "Optimizer", "torch", "inf", "boolean_dispatch",
         "assert_int_or_pair", "BroadcastingList1", "BroadcastingList2", "BroadcastingList3", "handle_torch_function",
-        "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic", "EPOCH_DEPRECATION_WARNING"}
+        "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic", "EPOCH_DEPRECATION_WARNING",
+        "onnx"}
 
 
 def every(*statuses):

@@ -58,11 +58,11 @@ from .dtypes import (
     result_type,
     set_default_dtype,
 )
-from .gradients import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .importing import install, uninstall
 from .offer import FUNCTIONS
 from .printing import set_printoptions
 from .random import Generator, default_generator
+from .recorded import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .tensor import Tensor
 from .version import __version__ as __version__
 

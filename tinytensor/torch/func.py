@@ -91,10 +91,13 @@ grad = transformed("grad", slope_alone, """A function that gives the gradient of
     >>> torch.func.grad(torch.sin)(torch.tensor(0.0))
     tensor(1.)
     """)
-grad_and_value = transformed("grad_and_value", value_last, "A function that gives the gradient of `func`, and its value.")
-jacrev = transformed("jacrev", transforms.jacobian, "A function that gives the Jacobian of `func`, by passes backwards.")
+grad_and_value = transformed("grad_and_value", value_last,
+                             "A function that gives the gradient of `func` and its value.")
+jacrev = transformed("jacrev", transforms.jacobian,
+                     "A function that gives the Jacobian of `func`, by passes backwards.")
 jacfwd = transformed("jacfwd", transforms.jacobian, "As `jacrev`: the same numbers, and here by passes backwards too.")
-hessian = transformed("hessian", transforms.hessian, "A function that gives all second derivatives of `func`, a scalar.")
+hessian = transformed("hessian", transforms.hessian,
+                      "A function that gives all second derivatives of `func`, a scalar.")
 
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
@@ -124,11 +127,11 @@ def replaced(module: Any, tensors: dict[str, Any], tied: bool, strict: bool) -> 
                     places[f"{path}.{name}" if path else name] = (kept, name)
     if unknown := [name for name in tensors if name not in places]:
         raise (RuntimeError if strict else AttributeError)(
-            f"functional_call: got {unknown[0]!r}, which the module does not have; expected names of its parameters and "
-            f"buffers; see module.named_parameters()")
+            f"functional_call: got {unknown[0]!r}, which the module does not have; expected names of its parameters "
+            f"and buffers; see module.named_parameters()")
     if strict and (missing := [name for name in places if name not in tensors]):
-        raise RuntimeError(f"functional_call: got no {missing[0]!r}; expected all parameters and buffers, for strict is "
-                           f"True; give it, or leave strict out")
+        raise RuntimeError(f"functional_call: got no {missing[0]!r}; expected all parameters and buffers, for strict "
+                           f"is True; give it, or leave strict out")
     own = {key: kept[name] for key, (kept, name) in places.items()}
     for key, x in tensors.items():
         for other, old in own.items():

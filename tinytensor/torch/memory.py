@@ -13,7 +13,7 @@ import numpy as np
 from .dtypes import CPU, device, dtype, of
 from .offer import offer
 from .tensor import Tensor, of_array, owner
-from .writing import note
+from .versions import note
 
 
 class Storage:

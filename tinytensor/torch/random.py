@@ -177,14 +177,16 @@ def as_pytorch() -> Iterator[None]:
 def rand(*shape: Any, size: Any = (), generator: Any = None, dtype: Any = None, device: Any = None,
          requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    return made(stream_of(generator).rand(shape_of(shape or (size,)), dtype=floats("rand", dtype)), requires_grad, device)
+    return made(stream_of(generator).rand(shape_of(shape or (size,)), dtype=floats("rand", dtype)), requires_grad,
+                device)
 
 
 @offer()
 def randn(*shape: Any, size: Any = (), generator: Any = None, dtype: Any = None, device: Any = None,
           requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""
-    return made(stream_of(generator).randn(shape_of(shape or (size,)), dtype=floats("randn", dtype)), requires_grad, device)
+    return made(stream_of(generator).randn(shape_of(shape or (size,)), dtype=floats("randn", dtype)), requires_grad,
+                device)
 
 
 def floats(name: str, dtype: Any) -> Any:

@@ -157,7 +157,7 @@ class Tensor:
     def retains_grad(self) -> bool:
         """Whether passes leave a gradient here, though it is no leaf."""
         hooks = self.node.hooks
-        return self.node.op is not None and bool(hooks) and any(isinstance(h, Retains) for h in hooks)
+        return self.node.op is not None and any(isinstance(h, Retains) for h in hooks or ())
 
     @property
     def grad_fn(self) -> Any:

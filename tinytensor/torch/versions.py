@@ -90,6 +90,8 @@ def check(root: Node, create_graph: bool = False) -> None:
 def look(node: Any, stamp: int, create_graph: bool) -> None:
     """Raise if a rule of a node reads an array that is stale."""
     op, count = node.op, len(node.saved)
+    if type(op) is not Op:  # of a Function of the user's own, which looks itself at what it has saved
+        return
     for place, a in enumerate((*node.saved, node.data)):
         if stale(a, stamp):
             place = place if place < count else -1

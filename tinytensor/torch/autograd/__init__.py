@@ -5,7 +5,8 @@ from typing import Any
 from ...names import Missing as _Missing
 from ...names import refusal as _refusal
 from ..gradients import backward_of as backward
-from ..gradients import enable_grad, grad, inference_mode, no_grad, set_grad_enabled
+from ..gradients import grad
+from ..recorded import enable_grad, inference_mode, no_grad, set_grad_enabled
 from ..tensor import Tensor as Variable
 from . import functional
 from .anomalies import detect_anomaly, set_detect_anomaly

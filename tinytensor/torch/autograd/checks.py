@@ -10,7 +10,7 @@ import numpy as np
 
 from ..gradients import grad
 from ..tensor import Tensor, of_array
-from ..writing import note
+from ..versions import note
 
 UNUSED = ("nondet_tol", "check_undefined_grad", "fast_mode", "masked", "check_grad_dtypes", "check_backward_ad")
 
@@ -105,7 +105,7 @@ def differences(func: Callable[..., Any], xs: Any, i: int, eps: float) -> list[A
 def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6,
                   atol: float = 1e-5, rtol: float = 1e-3, gen_non_contig_grad_outputs: bool = False,
                   raise_exception: bool = True, **switches: Any) -> bool:
-    """As `gradcheck`, of the gradients of a function, with respect to its inputs and to the gradients of its outputs."""
+    """As `gradcheck`, of a function's gradients, with respect to its inputs and to the gradients of its outputs."""
     xs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     rng = np.random.default_rng(0)
     if grad_outputs is None:

@@ -14,59 +14,8 @@ from ...core import Tensor as Node
 from ...modes import paused, recording, state
 from ...ops import concatenate
 from ..tensor import Tensor, clock, of_array, wrap
-from ..writing import changed, note, stale
-
-
-class Context:
-    """What `forward` leaves for `backward`: tensors by `save_for_backward`, anything else as an attribute."""
-
-    def __init__(self, name: str, needs: tuple[bool, ...]) -> None:
-        self.name, self.needs_input_grad = name, needs
-        self.kept: list[Any] = []  # what was saved: tensors, None, or where an output stands
-        self.plain: set[int] = set()  # outputs without a gradient, by id
-        self.dirty: list[Tensor] = []
-        self.stamp = 0
-        self.y: Any = None
-        self.pass_: dict[str, Any] = {"g": None, "found": None, "served": set()}
-
-    def save_for_backward(self, *tensors: Any) -> None:
-        """Save tensors, or None: inputs, outputs and what was made on the way."""
-        for x in tensors:
-            if x is not None and not isinstance(x, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type "
-                                f"{type(x).__name__}; expected tensors; keep it as an attribute: ctx.name = value")
-        self.kept = [x if x is None else (x, x.node) for x in tensors]
-        self.stamp = clock[0]
-
-    save_for_forward = save_for_backward
-
-    @property
-    def saved_tensors(self) -> tuple[Any, ...]:
-        """What was saved; an error where it was written into since."""
-        found = []
-        for entry in self.kept:
-            if entry is None:
-                found.append(None)
-                continue
-            x = self.y(entry) if isinstance(entry, int) else wrap(entry[1])
-            if stale(x.node.data, self.stamp):
-                raise changed("what save_for_backward was given", Op(self.name, lambda: None, ()), x.node.data)
-            found.append(x)
-        return tuple(found)
-
-    def mark_non_differentiable(self, *outputs: Tensor) -> None:
-        """Say that these outputs have no gradient."""
-        self.plain = {id(y) for y in outputs}
-
-    def mark_dirty(self, *inputs: Tensor) -> None:
-        """Say that these inputs were written into, in place, and are outputs."""
-        self.dirty = list(inputs)
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """Whether outputs that nothing depends on have zeros for a gradient, which is so here."""
-        if not value:
-            raise RuntimeError(f"{self.name}: got set_materialize_grads(False); expected True, for a gradient is never "
-                               f"None here; leave it out")
+from ..versions import note
+from .context import Context
 
 
 class Custom(Op):
@@ -78,8 +27,8 @@ class Custom(Op):
 class Function:
     """The base of functions that give their gradient: a subclass has the static methods `forward` and `backward`.
 
-    ``forward(ctx, *args)`` computes, with nothing recorded, and ``backward(ctx, *grads)`` gives a gradient, or None, for
-    each argument. Instead, `forward` may do without `ctx`, and ``setup_context(ctx, inputs, output)`` saves.
+    ``forward(ctx, *args)`` computes, with nothing recorded, and ``backward(ctx, *grads)`` gives a gradient, or None,
+    for each argument. Instead, `forward` may do without `ctx`, and ``setup_context(ctx, inputs, output)`` saves.
 
     Examples
     --------
@@ -129,10 +78,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Call the function."""
-        if tracks(args):
-            needs = tuple([isinstance(x, Tensor) and x.node.needs for x in args])
-        else:
-            needs = (False,) * len(args)
+        tracked = tracks(args)
+        needs = tuple([tracked and isinstance(x, Tensor) and x.node.needs for x in args])
         ctx = Context(cls.__name__, needs)
         before = [x.node for x in args if isinstance(x, Tensor)]  # subtle: forward may give a tensor another node
         with recording(False):
@@ -153,8 +100,8 @@ class Function:
 
 
 def refuse(name: str) -> NoReturn:
-    raise RuntimeError(f"{name}: Legacy autograd function with non-static forward method is deprecated; got an instance "
-                       f"that is called; expected static methods; write {name}.apply(x)")
+    raise RuntimeError(f"{name}: Legacy autograd function with non-static forward method is deprecated; got an "
+                       f"instance that is called; expected static methods; write {name}.apply(x)")
 
 
 def tracks(args: Any) -> bool:
@@ -197,7 +144,7 @@ def connected(cls: type[Function], ctx: Context, args: Any, before: list[Node], 
     for n, k in enumerate(flowing):
         out, dirty = outputs[k], any(outputs[k] is x for x in ctx.dirty)
         if dirty:
-            if out.node.op is None and out.node.needs or hasattr(out, "base") or hasattr(out, "views"):
+            if (out.node.op is None and out.node.needs) or hasattr(out, "base") or hasattr(out, "views"):
                 raise RuntimeError(f"{cls.__name__}: a leaf Variable that requires grad, or a view, was marked dirty; "
                                    f"expected a tensor of its own memory, which is no leaf; write into a clone")
             parts[n].data = arrays[n]
@@ -220,7 +167,7 @@ class Outputs(NamedTuple):
     """What a call gave: how many outputs, which of them have a gradient, and the shapes and dtypes of those and of
     others."""
 
-    count: int
+    number: int
     flowing: list[int]
     kinds: list[Any]
     rest: dict[int, Any]
@@ -238,7 +185,7 @@ class Outputs(NamedTuple):
 
     def gradients(self, g: Any) -> list[Any]:
         """The gradient of every output: zeros for those that have none."""
-        found: list[Any] = [None] * self.count
+        found: list[Any] = [None] * self.number
         for k, part in zip(self.flowing, self.parts(g), strict=True):
             found[k] = face(part)
         for k, (shape, dtype) in self.rest.items():
@@ -271,9 +218,9 @@ def face(x: Any) -> Tensor:
     return wrap(x) if isinstance(x, Node) else of_array(x)
 
 
-def checked(name: str, found: Any, n: int) -> list[Any]:
+def checked(name: str, given: Any, n: int) -> list[Any]:
     """The gradients that `backward` gave, one for each argument."""
-    found = list(found) if isinstance(found, tuple | list) else [found]
+    found = list(given) if isinstance(given, tuple | list) else [given]
     if len(found) > n and all(g is None for g in found[n:]):
         found = found[:n]
     if len(found) != n:
@@ -288,8 +235,8 @@ def fitted(name: str, g: Any, like: Any, i: int, deep: bool) -> Any:
         zeros = np.zeros(like.shape, like.dtype)
         return Node(zeros) if deep else zeros
     if not isinstance(g, Tensor):
-        raise TypeError(f"{name}: expected Variable or None (got {type(g).__name__}) from backward; return a tensor for "
-                        f"argument {i}")
+        raise TypeError(f"{name}: expected Variable or None (got {type(g).__name__}) from backward; return a tensor "
+                        f"for argument {i}")
     value: Any = g.node if deep else g.node.data
     if value.shape != like.shape:
         try:
@@ -325,7 +272,7 @@ class Once(Function):
     """What `once_differentiable` gave: it can't be differentiated again."""
 
     @staticmethod
-    def forward(ctx: Any, g: Tensor) -> Tensor:
+    def forward(ctx: Any, g: Tensor) -> Any:
         return g.clone()
 
     @staticmethod

@@ -54,8 +54,8 @@ class Call:
     def scalar(self) -> Tensor:
         """The only output, which is one number."""
         if isinstance(self.raw, tuple) or self.raw.numel() != 1:
-            raise RuntimeError(f"{self.name}: The Tensor returned by the function given to {self.name} should contain a "
-                               f"single element; got {self.raw!r}; reduce it: .sum()")
+            raise RuntimeError(f"{self.name}: The Tensor returned by the function given to {self.name} should contain "
+                               f"a single element; got {self.raw!r}; reduce it: .sum()")
         return self.ys[0]
 
     def gradients(self, ys: Any, gs: Any, deep: bool) -> list[Any]:
@@ -68,9 +68,9 @@ class Call:
                              create_graph=deep, allow_unused=True)
         for i, g in enumerate(found):
             if self.strict and (g is None or (self.deep and not g.requires_grad)):
-                raise RuntimeError(f"{self.name}: The output of the user-provided function is independent of input {i}. "
-                                   f"This is not allowed in strict mode; expected one that depends on it; or leave "
-                                   f"strict out")
+                raise RuntimeError(f"{self.name}: The output of the user-provided function is independent of input "
+                                   f"{i}. This is not allowed in strict mode; expected one that depends on it; or "
+                                   f"leave strict out")
         return [x.detach() * 0 if g is None else g for x, g in zip(self.xs, found, strict=True)]
 
     def vectors(self, v: Any, like: tuple[Tensor, ...], given: Any) -> list[Tensor]:
@@ -139,8 +139,8 @@ def jacobian(func: Function, inputs: Any, create_graph: bool = False, strict: bo
             [2., 5.]])
     """
     if strategy not in ("reverse-mode", "forward-mode"):
-        raise ValueError(f"jacobian: Expected strategy to be either 'forward-mode' or 'reverse-mode'; got {strategy!r}; "
-                         f"leave it out")
+        raise ValueError(f"jacobian: Expected strategy to be either 'forward-mode' or 'reverse-mode'; got "
+                         f"{strategy!r}; leave it out")
     call = Call("jacobian", func, inputs, create_graph, strict)
     whole = []
     for y in call.ys:
@@ -153,14 +153,13 @@ def jacobian(func: Function, inputs: Any, create_graph: bool = False, strict: bo
     return alike(whole, call.raw)
 
 
-def stacked(rows: list[Any], y: Tensor, x: Tensor) -> Tensor:
+def stacked(rows: list[Any], y: Tensor, x: Tensor) -> Any:
     """The rows of a Jacobian, in its shape."""
     shape = (*y.shape, *x.shape)
     if not rows:
         return of_array(np.zeros(shape, x.node.data.dtype))
     with recording(True):
         return stack(rows).reshape(shape)
-
 
 
 def hessian(func: Function, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,

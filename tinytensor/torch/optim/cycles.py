@@ -29,7 +29,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         share = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (first - self.eta_min) * share for first in self.base_lrs]
 
-    def step(self, epoch: float | None = None) -> None:  # type: ignore[override]
+    def step(self, epoch: float | None = None) -> None:
         """Set the rates of the next epoch, or of one that is given, which may be a fraction."""
         if epoch is None and self.last_epoch >= 0:
             epoch = self.last_epoch + 1
@@ -122,7 +122,7 @@ class CyclicLR(Cycling):
             return self._scale_fn_custom(x)  # type: ignore[arg-type]
         if self.mode == "exp_range":
             return self.gamma**x  # type: ignore[no-any-return]
-        return 1.0 if self.mode == "triangular" else 0.5 ** (x - 1)  # type: ignore[no-any-return]
+        return 1.0 if self.mode == "triangular" else 0.5 ** (x - 1)
 
     def get_lr(self) -> list[Any]:
         called_inside(self)

@@ -81,7 +81,7 @@ class StepLR(Factor):
         return None if self.last_epoch == 0 or self.last_epoch % self.step_size else self.gamma
 
     def share(self) -> float:
-        return self.gamma ** (self.last_epoch // self.step_size)  # type: ignore[no-any-return]
+        return self.gamma ** (self.last_epoch // self.step_size)
 
 
 class MultiStepLR(Factor):
@@ -94,11 +94,11 @@ class MultiStepLR(Factor):
 
     def factor_now(self) -> float | None:
         now = self.milestones.get(self.last_epoch)
-        return None if now is None else self.gamma ** now  # type: ignore[no-any-return]
+        return None if now is None else self.gamma ** now
 
     def share(self) -> float:
         passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
-        return self.gamma ** passed  # type: ignore[no-any-return]
+        return self.gamma ** passed
 
 
 class ConstantLR(Factor):
@@ -159,7 +159,7 @@ class ExponentialLR(Factor):
         return None if self._is_initial else self.gamma
 
     def share(self) -> float:
-        return self.gamma**self.last_epoch  # type: ignore[no-any-return]
+        return self.gamma**self.last_epoch
 
 
 class PolynomialLR(Factor):

@@ -43,6 +43,7 @@ from . import (
     stretching,
     turning,
 )
+from . import later as _later
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
@@ -72,26 +73,16 @@ newaxis = None
 strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
 channels_last, channels_last_3d = "torch.channels_last", "torch.channels_last_3d"
 
-# Loaded when first named: modules, and what stands in one.
-LATER = ("accelerator", "amp", "autograd", "backends", "func", "nn", "optim", "serialization", "testing", "utils", "version")
-LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization", "__version__": "version",
-              "autocast": "amp", "mps": "accelerator", "mtia": "accelerator", "xpu": "accelerator"}
-LATER_FROM.update(dict.fromkeys(  # what `torch.nn.functional` has as well
-    """adaptive_avg_pool1d alpha_dropout alpha_dropout_ avg_pool1d bilinear celu celu_ channel_shuffle conv1d conv2d
-    conv_transpose1d conv_transpose2d cosine_similarity dropout dropout_ embedding feature_alpha_dropout
-    feature_alpha_dropout_ group_norm hardshrink layer_norm max_pool1d max_pool2d pairwise_distance pdist pixel_shuffle
-    pixel_unshuffle prelu rms_norm rrelu rrelu_ selu selu_ threshold threshold_""".split(), "kernels"))
-
 
 def __getattr__(name: str) -> Any:
-    if name in LATER:
+    if name in _later.MODULES:
         return import_module(f"{__name__}.{name}")
-    if name in LATER_FROM:
-        module = import_module(f"{__name__}.{LATER_FROM[name]}")
+    if name in _later.FROM:
+        module = import_module(f"{__name__}.{_later.FROM[name]}")
         globals()[name] = FUNCTIONS[name] if name in FUNCTIONS else getattr(module, name)
         return globals()[name]
-    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER, *LATER_FROM])
+    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *_later.MODULES, *_later.FROM])
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *LATER, *LATER_FROM})
+    return sorted({*globals(), *_later.MODULES, *_later.FROM})

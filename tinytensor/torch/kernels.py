@@ -7,15 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .later import DROPPING, KERNELS
 from .nn.functions.offered import FUNCTIONS as THERE
 from .offer import FUNCTIONS
 from .tensor import Tensor
-
-SAME = ("adaptive_avg_pool1d", "avg_pool1d", "bilinear", "celu", "celu_", "channel_shuffle", "conv1d", "conv2d",
-        "conv_transpose1d", "conv_transpose2d", "cosine_similarity", "group_norm", "hardshrink", "layer_norm",
-        "max_pool1d", "max_pool2d", "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu",
-        "rms_norm", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_")
-DROPPING = ("alpha_dropout", "dropout", "feature_alpha_dropout")
 
 
 def dropping(name: str, inplace: bool) -> Any:
@@ -35,5 +30,5 @@ def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad
     return THERE["embedding"](indices, weight, row, scale_grad_by_freq=scale_grad_by_freq, sparse=sparse)
 
 
-FUNCTIONS.update({name: THERE[name] for name in SAME}, embedding=embedding)
+FUNCTIONS.update({name: THERE[name] for name in KERNELS}, embedding=embedding)
 FUNCTIONS.update({f"{name}{'_' * on}": dropping(name, on) for name in DROPPING for on in (False, True)})

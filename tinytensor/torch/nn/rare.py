@@ -120,7 +120,7 @@ class FeatureAlphaDropout(Dropout):
 class RReLU(Wrapped, function="rrelu", takes={"lower": 1.0 / 8, "upper": 1.0 / 3, "inplace": False}):
     """The input where it is positive, elsewhere times a number drawn from lower to upper; in evaluation their mean."""
 
-    def forward(self, input: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, input: Tensor) -> Tensor:
         return channels.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
     def extra_repr(self) -> str:
@@ -149,7 +149,7 @@ class EmbeddingBag(Embedding):
                          _weight, _freeze, device, dtype)
         self.mode, self.include_last_offset = mode, include_last_offset
 
-    def forward(self, input: Tensor, offsets: Tensor | None = None,  # type: ignore[override]
+    def forward(self, input: Tensor, offsets: Tensor | None = None,
                 per_sample_weights: Tensor | None = None) -> Tensor:
         return channels.embedding_bag(input, self.weight, offsets, mode=self.mode, padding_idx=self.padding_idx,
                                       per_sample_weights=per_sample_weights,

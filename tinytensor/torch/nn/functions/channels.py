@@ -6,12 +6,15 @@ And powers that are pooled, channels that are shuffled, distances within one lis
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 
 from .... import linalg, ops
 from ....core import Tensor as Node
+from ...dtypes import default
+from ...operators import as_dtype
 from ...tensor import Tensor, wrap
 from ...writing import assign
 from .activation import in_place, leaky_relu
@@ -38,7 +41,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 @function()
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Each element divided by a power of k + alpha times the mean of the squares of `size` channels around it."""
-    x = as_floats("local_response_norm", input)
+    x = node("local_response_norm", input)
     if x.data.ndim < 3:
         raise Misuse(f"local_response_norm: Expected 3D or higher dimensionality input (got {x.data.ndim} "
                      f"dimensions); expected (N, C, ...); add the batch axis")
@@ -49,7 +52,9 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     total = squares[:, :n]
     for i in range(1, size):
         total = total + squares[:, i : i + n]
-    return wrap(ops.divide(x, ops.power(total * (alpha / size) + k, beta)))
+    if total.data.dtype.kind != "f":
+        total = as_dtype(ops.floor_divide(total, size), default[0].numpy) * size  # subtle: their mean is an integer
+    return wrap(ops.divide(as_floats("local_response_norm", input), ops.power(total * (alpha / size) + k, beta)))
 
 
 # --- pooled powers ---
@@ -57,7 +62,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
 def rooted(powers: Tensor, count: int, p: float) -> Tensor:
     """The p-th roots of sums, of which the means are given, with PyTorch's care for signs."""
-    return (powers.sign() * powers.abs().relu()).mul(count).pow(1.0 / p)
+    y: Tensor = (powers.sign() * powers.abs().relu()).mul(count).pow(1.0 / p)
+    return y
 
 
 @function()
@@ -108,6 +114,11 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
     """
     name = "embedding_bag"
     refuse_extras(name, max_norm, scale_grad_by_freq, sparse)
+    if isinstance(input, Tensor) and input.node.data.dtype.kind == "f" and node(
+            name, weight, "weight").data.dtype == np.int64:
+        warnings.warn("Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, "
+                      "...)` is deprecated, and should now be `embedding_bag(input, weight, ...)`.", stacklevel=3)
+        input, weight = weight, input
     i, w, s = (node(name, input).data, node(name, weight, "weight"),
                optional(name, per_sample_weights, "per_sample_weights"))
     if mode not in ("sum", "mean", "max"):
@@ -130,7 +141,7 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
         rows = rows * ops.expand_dims(ops.reshape(s, (-1,))[np.where(known, starts[:, None] + np.arange(most), 0)], -1)
     zero = np.zeros((), w.data.dtype)
     if mode == "max":
-        empty = ~known.any(1)[:, None]
+        empty = np.logical_not(known.any(axis=1, keepdims=True))
         if not most:
             return wrap(Node(np.zeros((len(sizes), w.data.shape[1]), w.data.dtype)))
         filled = ops.where(known[..., None], rows, np.asarray(-np.inf, w.data.dtype))
@@ -209,7 +220,8 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
         raise RuntimeError(f"rrelu: Lower bound should be less than or equal to the upper bound; got {lower} and "
                            f"{upper}; exchange them")
     if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
+        y = leaky_relu(input, (lower + upper) / 2, inplace)
+        return y if inplace else noted(y.node, "RreluWithNoise")
     below = x.data <= 0
     slopes = np.ones(x.data.shape, x.data.dtype)
     drawn = wrap(Node(np.empty(int(below.sum())))).uniform_(lower, upper)

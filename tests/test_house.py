@@ -45,7 +45,7 @@ def imported(path):
             folder = path.relative_to(PACKAGE).parent.parts
             base = folder[: len(folder) - node.level + 1]
             targets = [node.module] if node.module else [alias.name for alias in node.names]
-            for target in targets:
+            for target in (t for t in targets if t != "__version__"):
                 yield ((*base, *target.split("."))[0], True, node.lineno, id(node) in inside)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             for name in [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]:

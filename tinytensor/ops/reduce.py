@@ -84,7 +84,7 @@ def free_of(name: str, x: Any, y: Any, ddof: float, correction: float | None) ->
 def spread(numpy: Any, a: Any, axis: Any, ddof: float, keepdims: Any) -> tuple[Any, Any]:
     """What NumPy's var or std gives, to the last bit, and the elements less their mean, which the rule needs."""
     if not a.ndim:  # subtle: `reduce` lets an axis of it be named
-        return numpy(a, axis=axis, ddof=ddof, keepdims=keepdims), np.subtract(a, a)
+        return numpy(a, axis=axis, ddof=ddof, keepdims=keepdims), np.subtract(a, a) if a.dtype.kind == "f" else a
     mean = np.add.reduce(a, axis=axis, keepdims=True)
     n = a.size // (mean.size or 1)
     d = a - mean / max(n, 1)

@@ -75,32 +75,37 @@ def check(root: Node, create_graph: bool = False) -> None:
     """Raise if the backward pass would read what was written into after it was saved."""
     if not written:
         return
-    now, seen = clock[0], {id(root)}
+    now, seen, older = clock[0], {id(root)}, []
     waiting = [(root, getattr(root, "stamp", now))]
-    while waiting:
-        node, stamp = waiting.pop()
+    for node, stamp in waiting:
         if stamp < now:
-            look(node, stamp, create_graph)
+            older.append((node, stamp))
         for x in node.inputs:
             if x is not None and x.op is not None and id(x) not in seen:
                 seen.add(id(x))
                 waiting.append((x, getattr(x, "stamp", stamp)))
+    lowest = min((stamp for _, stamp in older), default=now)
+    recent = {key: writes.last for key, writes in written.items() if writes.last > lowest}
+    if recent:
+        for node, stamp in older:
+            look(node, stamp, recent, create_graph)
 
 
-def look(node: Any, stamp: int, create_graph: bool) -> None:
-    """Raise if a rule of a node reads an array that is stale."""
+def look(node: Any, stamp: int, recent: dict[int, int], create_graph: bool) -> None:
+    """Raise if a rule of a node reads an array that is stale; `recent` are the writes that may have made it so."""
     op, count = node.op, len(node.saved)
     if type(op) is not Op:  # of a Function of the user's own, which looks itself at what it has saved
         return
     for place, a in enumerate((*node.saved, node.data)):
-        if stale(a, stamp):
+        if type(a) is ndarray and recent.get(id(a if a.base is None else owner(a)), 0) > stamp:
             place = place if place < count else -1
             if (create_graph and op.definition is not None) or any(
                     x is not None and reads(op, i, place, count) for i, x in enumerate(node.inputs)):
                 raise changed("the output" if place < 0 else f"input {place}", op, a)
-    for a in arrays_in(node.params):
-        if stale(a, stamp):
-            raise changed("an index", op, a)
+    if node.params:
+        for a in arrays_in(node.params):
+            if stale(a, stamp):
+                raise changed("an index", op, a)
 
 
 def arrays_in(x: Any) -> Iterator[Any]:

@@ -164,7 +164,13 @@ class Optimizer:
                 for p in group["params"]:
                     if isinstance(p.node._grad, Node):  # of a pass with create_graph=True
                         p.node._grad = p.node._grad.data
-        inner.step()
+        try:
+            inner.step()
+        except RuntimeError as error:
+            if "newer" not in str(error):
+                raise
+            inner.claim()  # several optimisers may take turns at a parameter, as in PyTorch
+            inner.step()
         for block in inner.blocks:
             if block.params[0].grad is not None:
                 note(block.theta)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...names import Missing as _Missing
 from ...names import refusal as _refusal
-from .functions import activation, attention, channels, comparing, conv, dense, losses, norm, resizing
+from .functions import activation, attention, channels, comparing, conv, dense, losses, norm, resizing, unpooling
 from .functions.offered import FUNCTIONS as _FUNCTIONS
 
 # Each has listed its functions.
-_FAMILIES = (activation, attention, channels, comparing, conv, dense, losses, norm, resizing)
+_FAMILIES = (activation, attention, channels, comparing, conv, dense, losses, norm, resizing, unpooling)
 globals().update(_FUNCTIONS)
 __all__ = sorted(_FUNCTIONS)
 

@@ -19,7 +19,7 @@ from ...tensor import Tensor, wrap
 from ...writing import assign
 from .activation import in_place, leaky_relu
 from .conv import avg_pool1d, avg_pool2d
-from .dense import refuse_extras
+from .dense import probability, refuse_extras
 from .losses import noted
 from .offered import FUNCTIONS, Misuse, alike, as_floats, floating, function, node, optional
 
@@ -180,9 +180,7 @@ ALPHA = 1.7580993408473766  # of selu: its scale times its alpha
 def alpha_dropped(name: str, input: Any, p: float, training: bool, inplace: bool, by_feature: bool) -> Tensor:
     """Dropout that keeps mean and variance of what `selu` gives: what is dropped becomes its lowest value."""
     x = node(name, input)
-    if not 0 <= p <= 1:
-        raise Misuse(f"{name}: dropout probability has to be between 0 and 1, but got {p}; expected the part that is "
-                     f"dropped; 0.1 is usual")
+    probability(name, p)
     if not training or not p or not x.data.size:
         return input  # type: ignore[no-any-return]
     floating(name, input)

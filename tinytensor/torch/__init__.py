@@ -18,6 +18,7 @@ from . import (
     extremes,
     filling,
     gathering,
+    grad_fn,
     gradients,
     index,
     joining,
@@ -43,6 +44,7 @@ from . import (
     stretching,
     turning,
 )
+from . import later as _later
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
@@ -54,9 +56,12 @@ from .dtypes import (
     finfo,
     get_default_dtype,
     iinfo,
+    layout,
+    memory_format,
     promote_types,
     result_type,
     set_default_dtype,
+    strided,
 )
 from .importing import install, uninstall
 from .offer import FUNCTIONS
@@ -66,22 +71,24 @@ from .recorded import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .tensor import Tensor
 from .version import __version__ as __version__
 
+for _shown in (Tensor, Size, dtype, device, finfo, iinfo, Generator):
+    _shown.__module__ = __name__  # what `type(x)` shows
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 newaxis = None
-strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
-
-# Loaded when first named: modules, and what stands in one.
-LATER = ("accelerator", "amp", "autograd", "backends", "func", "nn", "optim", "testing", "utils", "version")
-LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization", "__version__": "version",
-              "autocast": "amp", "mps": "accelerator", "mtia": "accelerator", "xpu": "accelerator"}
+contiguous_format, preserve_format, channels_last, channels_last_3d = map(memory_format, (
+    "contiguous_format", "preserve_format", "channels_last", "channels_last_3d"))
 
 
 def __getattr__(name: str) -> Any:
-    if name in LATER:
+    if name in _later.MODULES:
         return import_module(f"{__name__}.{name}")
-    if name in LATER_FROM:
-        module = import_module(f"{__name__}.{LATER_FROM[name]}")
+    if name in _later.FROM:
+        module = import_module(f"{__name__}.{_later.FROM[name]}")
         globals()[name] = FUNCTIONS[name] if name in FUNCTIONS else getattr(module, name)
         return globals()[name]
-    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER, *LATER_FROM])
+    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *_later.MODULES, *_later.FROM])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_later.MODULES, *_later.FROM})

@@ -42,7 +42,7 @@ LACKING = {"bfloat16": "float32", "complex64": "float32", "complex128": "float64
 
 
 class Lacking(dtype):
-    """A dtype that programs name and NumPy does not have: it can be told from others, and is refused where it is used."""
+    """A dtype that programs name and NumPy does not have: it is told from others, and refused where it is used."""
 
     def __init__(self, name: str) -> None:
         self.name, self.kind, self.itemsize = name, "f", 2
@@ -212,6 +212,9 @@ class Size(tuple[int, ...]):
     def __add__(self, other: Any) -> Size:
         return Size((*self, *other))
 
+    def __radd__(self, other: Any) -> Size:
+        return Size((*other, *self))
+
     def __mul__(self, times: Any) -> Size:
         return Size(tuple.__mul__(self, times))
 
@@ -231,6 +234,26 @@ def shape_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
         if not hasattr(size, "__index__"):
             raise TypeError(f"size: got {size!r}; expected integers; convert with int(), divide with //")
     return tuple([size.__index__() for size in sizes])
+
+
+# --- the order of memory ---
+
+
+class layout:
+    """How PyTorch lays out memory; all is strided here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+class memory_format(layout):
+    """An order of memory; none changes a result."""
+
+
+strided = layout("strided")
 
 
 # --- devices ---

@@ -249,7 +249,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     return wrap(linalg.vector_norm(x, axis=None if axis == () else axis, keepdims=keeps(x, keepdim), ord=order))
 
 
-@offer(method=True)
+@offer(method=True, note="Dist")
 def dist(input: Tensor, other: Tensor, p: Any = 2) -> Tensor:
     """The p-norm of the difference."""
     return norm(input - other, p)

@@ -9,7 +9,7 @@ import pytest
 
 import tinytensor.torch as ours
 
-OFFERED = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad")
+OFFERED = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "RAdam", "Rprop")
 REFUSED_SWITCHES = ("capturable", "differentiable")
 
 
@@ -197,6 +197,16 @@ def second_order(t):
     return plain(w)
 
 
+def taking_turns(t):
+    w = t.tensor([1.0, 2.0], requires_grad=True)
+    several = [t.optim.SGD([w], lr=0.1, momentum=0.9), t.optim.Adam([w], lr=0.1)]
+    for i in range(6):
+        w.grad = None
+        (w * w).sum().backward()
+        several[i % 2].step()
+    return plain(w), [plain(opt.state_dict()) for opt in several]
+
+
 def moved_together(t):
     w = t.tensor([1.0, 2.0], requires_grad=True)
     opt = t.optim.Adam([w], lr=0.1)
@@ -211,7 +221,7 @@ def moved_together(t):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("program", [own_optimiser, closure, changed_by_hand, rate_is_a_tensor, tied_and_frozen,
-                                     second_order, moved_together], ids=lambda f: f.__name__)
+                                     second_order, taking_turns, moved_together], ids=lambda f: f.__name__)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_programs_do_what_pytorch_does(torch, program):
     assert_close(list(program(ours)), list(program(torch)))
@@ -229,6 +239,8 @@ WRONG = {
     "nesterov alone": lambda t, w: t.optim.SGD([w], nesterov=True),
     "betas": lambda t, w: t.optim.Adam([w], betas=(1.0, 0.9)),
     "eps": lambda t, w: t.optim.AdamW([w], eps=-1.0),
+    "rho": lambda t, w: t.optim.Adadelta([w], rho=2.0),
+    "etas": lambda t, w: t.optim.Rprop([w], etas=(1.5, 1.2)),
     "both switches": lambda t, w: t.optim.Adam([w], fused=True, foreach=True),
     "another group": lambda t, w: t.optim.SGD([w]).add_param_group([w]),
     "another state": lambda t, w: t.optim.SGD([w]).load_state_dict(t.optim.SGD([w * 1.0]).state_dict()),

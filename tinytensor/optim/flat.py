@@ -249,6 +249,10 @@ class Optimizer(ABC):
             self.param_groups.append(group)
             number += len(numbered)
 
+    def claim(self) -> None:
+        """Take parameters back from a newer optimiser, at the next step, with the values that they have then."""
+        _owner.update((id(p), self) for block in self.blocks for p in block.params)
+
     def _rebind(self, moved: list[tuple[Parameter, Array]]) -> None:
         """Copy the data of parameters that were given other arrays into the flat vectors."""
         numbers = {id(p): i for block in self.blocks for i, p in zip(block.numbers, block.params, strict=True)}

@@ -12,10 +12,11 @@ from types import ModuleType
 from typing import Any
 
 HERE = __name__.rpartition(".")[0]
-MODULES = ("nn", "nn.functional", "nn.init", "nn.modules", "nn.parameter", "nn.utils", "nn.utils.rnn", "optim",
-           "optim.lr_scheduler", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset",
-           "utils.data.sampler", "utils.tensorboard", "autograd", "autograd.functional", "linalg", "special", "func",
-           "cuda", "random", "return_types", "testing", "version", "backends", "types")
+MODULES = ("autograd", "autograd.functional", "backends", "cuda", "distributed", "func", "linalg", "nn",
+           "nn.functional", "nn.init", "nn.modules", "nn.parallel", "nn.parameter", "nn.utils", "nn.utils.rnn",
+           "optim", "optim.lr_scheduler", "random", "return_types", "special", "testing", "types", "utils",
+           "utils.data", "utils.data.dataloader", "utils.data.dataset", "utils.data.sampler", "utils.tensorboard",
+           "version")
 
 
 class Guard:

@@ -13,7 +13,7 @@ from ..core import Tensor as Node
 from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import as_pytorch, offer
-from .tensor import Tensor, clock, new, wrap
+from .tensor import UNTRACKED, Tensor, clock, new, wrap
 from .versions import note_write
 from .writing import apart, assign, enters_graph, preserve
 
@@ -231,7 +231,13 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
     whole = name in ("add", "sub", "mul")  # of integers an integer, whatever they are
 
     def operate(self: Tensor, other: Any) -> Any:
-        a, b = self.node, operand(name, other)
+        a, b = self.node, other.node if type(other) is Tensor else operand(name, other)
+        if getattr(a, "stamp", 0) == UNTRACKED and type(b) is Node and not b.needs:  # p.data += -lr * p.grad
+            array, value = a.data, b.data
+            if value.dtype is array.dtype and value.shape == array.shape and array.dtype.kind == "f" and (
+                    0 not in array.strides):
+                ufunc(array, value, out=array)
+                return self
         if not enters_graph(self, b):
             if a.op is not None:
                 preserve(self)

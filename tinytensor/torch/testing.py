@@ -1,102 +1,122 @@
-"""PyTorch's `torch.testing`: assert_close, for tests of one's own.
-
-Gradients are checked by `torch.autograd.gradcheck`. Its makers of samples (make_tensor) are not here.
-"""
+"""`torch.testing`: `assert_close`, which compares tensors, numbers and structures of them, as PyTorch does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .dtypes import result_dtype
+from .dtypes import of
 from .tensor import Tensor
 
 __all__ = ["assert_close"]
-
-TOLERANCES = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}  # PyTorch's, by dtype
+TOLERANCES = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
 
 
 def assert_close(actual: Any, expected: Any, *, allow_subclasses: bool = True, rtol: float | None = None,
                  atol: float | None = None, equal_nan: bool = False, check_device: bool = True,
                  check_dtype: bool = True, check_layout: bool = True, check_stride: bool = False,
-                 msg: Any = None) -> None:
-    """Raise an AssertionError unless two tensors are close: ``|actual - expected| <= atol + rtol * |expected|``.
+                 msg: str | Callable[[str], str] | None = None) -> None:
+    """Raise an AssertionError unless all elements are equal up to ``atol + rtol * abs(expected)``.
 
     Parameters
     ----------
-    actual, expected : Tensor, number, array, or a sequence or mapping of these
-        What is compared, place by place.
+    actual, expected : tensor, array, number, or sequence or mapping of them
     rtol, atol : float, optional
-        Both or none. The default goes by dtype: 1.3e-6 and 1e-5 for float32, 1e-7 for float64, 0 for integers.
-    equal_nan : bool
-        Whether nan equals nan.
+        Both or none; by default those of the dtype: for float32 1.3e-6 and 1e-5, for integers 0.
     check_dtype, check_stride : bool
-        Whether dtypes, and strides, must be equal. Devices and layouts always are.
-    msg : str or callable, optional
-        The error's text, or what makes it of the text that stands here.
+        Whether dtypes, and strides, must be the same.
+    msg : str or callable
+        What the error says, or what makes it of the text that it would have.
 
     Examples
     --------
     >>> import tinytensor.torch as torch
-    >>> torch.testing.assert_close(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.000001]))
-    >>> torch.testing.assert_close(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.1]))
+    >>> torch.testing.assert_close(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5]))
     Traceback (most recent call last):
-    AssertionError: Tensor-likes are not close! got 1 of 2 elements off, by 0.0999999 at (1,); expected at most 1.27e-05
+    AssertionError: Tensor-likes are not close!...
     """
-    if (rtol is None) != (atol is None):
-        raise ValueError(f"assert_close: rtol and atol must both be specified or both be unspecified; got rtol={rtol}, "
-                         f"atol={atol}; give both")
-    fault = difference(actual, expected, rtol, atol, equal_nan, check_dtype, check_stride)
-    if fault:
-        raise AssertionError(fault if msg is None else msg(fault) if callable(msg) else msg)
+    found = difference(actual, expected, (rtol, atol), (equal_nan, check_dtype, check_stride), "")
+    if found:
+        raise AssertionError(msg(found) if callable(msg) else msg or found)
 
 
-def difference(a: Any, b: Any, rtol: float | None, atol: float | None, equal_nan: bool, check_dtype: bool,
-               check_stride: bool) -> str:
-    """What is wrong with the first place that differs, or an empty text."""
-    how = (rtol, atol, equal_nan, check_dtype, check_stride)
+def difference(a: Any, b: Any, tolerances: tuple[Any, Any], switches: tuple[bool, bool, bool], path: str) -> str:
+    """In what two values differ, in words; empty if in nothing."""
+    where = f"\n\nThe failure occurred for item {path}" if path else ""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         if a.keys() != b.keys():
-            return f"The keys of the mappings do not match: got {[*a]}; expected {[*b]}"
-        return next((f"{fault}; it is item {key!r}" for key in b if (fault := difference(a[key], b[key], *how))), "")
-    if isinstance(a, Sequence) and isinstance(b, Sequence) and not isinstance(a, str):
+            return (f"The keys of the mappings do not match:\nMissing keys in the actual mapping: "
+                    f"{sorted(b.keys() - a.keys())}\nMissing keys in the expected mapping: "
+                    f"{sorted(a.keys() - b.keys())}{where}")
+        parts = [(key, a[key], b[key]) for key in a]
+    elif isinstance(a, Sequence) and isinstance(b, Sequence) and not isinstance(a, str):
         if len(a) != len(b):
-            return f"The length of the sequences mismatch: got {len(a)}; expected {len(b)}"
-        return next((f"{fault}; it is item {i}" for i, (x, y) in enumerate(zip(a, b, strict=True))
-                     if (fault := difference(x, y, *how))), "")
-    if a is None or b is None:
-        return "" if a is b else f"None mismatch: got {a}; expected {b}"
-    kind = next((kind for kind in (Tensor, np.ndarray, int | float | np.generic) if isinstance(a, kind)), None)
-    if kind is None or not isinstance(b, kind):
-        raise TypeError(f"assert_close: got a {type(a).__name__} and a {type(b).__name__}; expected two tensors, two "
-                        f"numbers, two arrays, or sequences or mappings of them; write torch.tensor(...) around the "
-                        f"other")
-    strides = [x.stride() if isinstance(x, Tensor) else () for x in (a, b)]
-    x, y = (n.node.data if isinstance(n, Tensor) else np.asarray(n) for n in (a, b))
-    if x.shape != y.shape:
-        return f"The values for attribute 'shape' do not match: got {x.shape}; expected {y.shape}"
-    if check_dtype and x.dtype != y.dtype:
-        return f"The values for attribute 'dtype' do not match: got {x.dtype}; expected {y.dtype}"
-    if check_stride and strides[0] != strides[1]:
-        return f"The values for attribute 'stride()' do not match: got {strides[0]}; expected {strides[1]}"
-    return off(x, y, rtol, atol, equal_nan)
+            return f"The length of the sequences mismatch: {len(a)} != {len(b)}{where}"
+        parts = list(zip(range(len(a)), a, b, strict=True))
+    else:
+        return (text + where) if (text := unlike(a, b, tolerances, switches)) else ""
+    found = (difference(x, y, tolerances, switches, f"{path}[{key!r}]") for key, x, y in parts)
+    return next((text for text in found if text), "")
 
 
-def off(x: Any, y: Any, rtol: float | None, atol: float | None, equal_nan: bool) -> str:
-    """How far the values are apart, where that is too far."""
-    kinds = [TOLERANCES.get(n.dtype.name, (0.0, 0.0)) for n in (x, y)]
-    rtol = max(kinds)[0] if rtol is None else rtol
-    atol = max(kind[1] for kind in kinds) if atol is None else atol
-    dtype = result_dtype(x, y) if x.dtype != y.dtype else x.dtype
-    x, y = x.astype(dtype), y.astype(dtype)
+def array_of(x: Any) -> Any:
+    """The array of a tensor, an array or a number."""
+    if isinstance(x, Tensor):
+        return x.node.data
+    if isinstance(x, np.ndarray | np.generic | bool | int | float):
+        return np.asarray(x)
+    raise TypeError(f"assert_close: No comparison pair was able to handle inputs of type {type(x).__name__}; expected "
+                    f"tensors, arrays, numbers, or sequences and mappings of them; convert it first")
+
+
+def unlike(x: Any, y: Any, tolerances: tuple[Any, Any], switches: tuple[bool, bool, bool]) -> str:
+    """In what two tensors or numbers differ, in words."""
+    a, b = array_of(x), array_of(y)
+    if (tolerances[0] is None) != (tolerances[1] is None):
+        raise ValueError(f"assert_close: rtol and atol must both be specified or both be unspecified; got rtol and "
+                         f"atol {tolerances}; give the other, too")
+    equal_nan, check_dtype, check_stride = switches
+    numbers = not isinstance(x, Tensor | np.ndarray) and not isinstance(y, Tensor | np.ndarray)
+    if a.shape != b.shape:
+        return f"The values for attribute 'shape' do not match: {of_shape(a)} != {of_shape(b)}."
+    if check_dtype and not numbers and a.dtype != b.dtype:
+        return f"The values for attribute 'dtype' do not match: {of(a.dtype)} != {of(b.dtype)}."
+    if check_stride and a.strides != b.strides:
+        return f"The values for attribute 'stride()' do not match: {strides(a)} != {strides(b)}."
+    pairs = [TOLERANCES.get(d.name, (0.0, 0.0)) for d in (a.dtype, b.dtype)]
+    rtol, atol = (max(p[i] for p in pairs) if t is None else t for i, t in enumerate(tolerances))
+    a, b = (v.astype(np.float64) if v.dtype.kind in "fb" else v for v in (a, b))
     with np.errstate(all="ignore"):
-        close = np.isclose(x, y, rtol, atol, equal_nan) if dtype.kind == "f" or rtol or atol else x == y
-        if np.all(close):
+        close = np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+        if close.all():
             return ""
-        apart = np.where(close, 0, np.abs(x.astype(np.float64) - y.astype(np.float64)))
-        place = np.unravel_index(int(np.argmax(apart)), apart.shape)
-        bound = atol + rtol * abs(float(y[place]))
-    return (f"Tensor-likes are not close! got {np.count_nonzero(~close)} of {close.size} elements off, by "
-            f"{apart[place]:.6g} at {tuple(map(int, place))}; expected at most {bound:.3g}")
+        absolute = np.abs(a.astype(np.float64) - b)
+        relative = absolute / np.abs(b)
+    equal = rtol == 0 and atol == 0
+    title = f"{'Scalars' if numbers else 'Tensor-likes'} are not {'equal' if equal else 'close'}!\n\n"
+    if numbers:
+        return (f"{title}Expected {y} but got {x}.\nAbsolute difference: {absolute.item()} (up to {atol} allowed)\n"
+                f"Relative difference: {relative.item()} (up to {rtol} allowed)")
+    wrong = int((~close).sum())
+    lines = [f"{title}Mismatched elements: {wrong} / {a.size} ({wrong / a.size:.1%})"]
+    for name, values, allowed in (("absolute", absolute, atol), ("relative", relative, rtol)):
+        values = np.where(close, 0, values)
+        at = np.unravel_index(int(np.argmax(values)), a.shape)
+        bound = "" if equal else f" (up to {allowed} allowed)"
+        lines.append(f"Greatest {name} difference: {values[at].item()} at index {tuple(map(int, at))}{bound}")
+    return "\n".join(lines)
+
+
+def of_shape(a: Any) -> str:
+    return f"torch.Size({[*a.shape]})"
+
+
+def strides(a: Any) -> tuple[int, ...]:
+    return tuple(s // a.itemsize for s in a.strides)
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"torch.testing.{name} is not here; expected assert_close; use it, or compare by "
+                         f"torch.allclose")

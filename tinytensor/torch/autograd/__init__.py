@@ -7,7 +7,7 @@ from ...names import refusal as _refusal
 from ..gradients import backward_of as backward
 from ..gradients import grad
 from ..recorded import enable_grad, inference_mode, no_grad, set_grad_enabled
-from ..tensor import Tensor as Variable
+from .variable import Variable
 from . import functional
 from .anomalies import detect_anomaly, set_detect_anomaly
 from .checks import GradcheckError, gradcheck, gradgradcheck

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...names import Missing as _Missing
 from ...names import refusal as _refusal
-from . import functional, init, parameter, utils
+from . import functional, init, parallel, parameter, utils
 from .activations import (
     CELU,
     ELU,

@@ -8,8 +8,10 @@ from . import lr_scheduler
 from .adaptive import Adagrad, Adam, AdamW, RMSprop
 from .descent import SGD
 from .optimizer import Optimizer
+from .rarer import Adadelta, Adamax, RAdam, Rprop
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Optimizer", "RAdam", "RMSprop", "Rprop",
+           "lr_scheduler"]
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
 

@@ -117,7 +117,8 @@ class Optimizer:
         if here & taken:
             raise ValueError(f"{name}: some parameters appear in more than one parameter group; expected each in one; "
                              f"leave it out of the others")
-        rest = {**self.defaults, **{key: value for key, value in group.items() if key != "params"}}
+        rest = {**group, **{key: value for key, value in self.defaults.items() if key not in group}}
+        del rest["params"]
         options(name, rest)
         return Group({"params": params, **rest, **({"param_names": names} if names else {})})
 
@@ -164,7 +165,13 @@ class Optimizer:
                 for p in group["params"]:
                     if isinstance(p.node._grad, Node):  # of a pass with create_graph=True
                         p.node._grad = p.node._grad.data
-        inner.step()
+        try:
+            inner.step()
+        except RuntimeError as error:
+            if "newer" not in str(error):
+                raise
+            inner.claim()  # several optimisers may take turns at a parameter, as in PyTorch
+            inner.step()
         for block in inner.blocks:
             if block.params[0].grad is not None:
                 note(block.theta)

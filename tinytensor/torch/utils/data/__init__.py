@@ -43,10 +43,13 @@ __all__ = [
     "SubsetRandomSampler",
     "TensorDataset",
     "WeightedRandomSampler",
+    "dataloader",
+    "dataset",
     "default_collate",
     "default_convert",
     "get_worker_info",
     "random_split",
+    "sampler",
 ]
 
 if not TYPE_CHECKING:  # a checker is to find what is not there

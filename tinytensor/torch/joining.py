@@ -31,7 +31,8 @@ def given(name: str, tensors: Any) -> list[Any]:
                             f"torch.tensor(...) around it")
         xs.append(x.node)
     if not xs:
-        raise RuntimeError(f"{name}: expected a non-empty list of Tensors; got none; give one or more")
+        raise (ValueError if name == "cat" else RuntimeError)(
+            f"{name}: expected a non-empty list of Tensors; got none; give one or more")
     first = xs[0].data.dtype
     if all(x.data.dtype is first for x in xs):
         return xs

@@ -25,7 +25,8 @@ OWN = {"torch": tt, "Tensor": tt.ones(2, 2), "nn": nn, "functional": F, "init": 
 ROOTS = {"tt": tt, "np": np, "nn": nn, "optim": optim, "F": F}
 MODULES = {"Tensor": "torch", "Module": "torch.nn"}  # where a class stands
 REFUSING = {  # what the layer has only to say, when it is called, why it is not here
-    "torch": {"set_default_tensor_type", "bfloat16", "distributed"}, "nn": {"parallel"}, "Tensor": {"cuda"}, "Module": {"cuda", "bfloat16", "share_memory"}}
+    "torch": {"set_default_tensor_type", "bfloat16", "distributed"}, "nn": {"parallel"}, "Tensor": {"cuda"},
+    "Module": {"cuda", "bfloat16", "share_memory"}}
 STATUSES = {"same", "ours", "differs", "only", "no"}
 # What PyTorch's modules import for themselves, and constants of theirs.
 LEFT = {"Any", "DType", "TYPE_CHECKING", "T_destination", "Tensor", "Optimizer", "torch", "inf", "boolean_dispatch",
@@ -208,7 +209,7 @@ SAID = [
     (lambda: tt.from_numpy, "write tt.tensor(x)"),
     (lambda: tt.CrossEntropyLoss, "tinytensor has no attribute 'CrossEntropyLoss': it is nn.CrossEntropyLoss"),
     (lambda: tt.linspac, "the nearest is 'linspace'"),
-    (lambda: nn.EmbeddingBag, "nn has no attribute 'EmbeddingBag': few models need it; write nn.Embedding, and"),
+    (lambda: nn.FractionalMaxPool2d, "nn has no attribute 'FractionalMaxPool2d': few models need it; use max_pool2d"),
     (lambda: nn.Liner, "the nearest is 'Linear'"),
     (lambda: F.cross_entrpy, "nn.functional has no attribute 'cross_entrpy'; the nearest is 'cross_entropy'"),
     (lambda: optim.LBFGS, "optim has no attribute 'LBFGS': few programs need it; use AdamW"),

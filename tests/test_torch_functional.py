@@ -23,14 +23,11 @@ NAMED = [info for info in op_db if info.name.startswith("nn.functional.") and ha
 INFOS = [info for info in NAMED if info.variant_test_name not in ("complex", "without_cudnn")]
 REFUSED = {  # function, or function and variant: why none of its samples is compared
     "embedding": "these samples have the arguments exchanged, and other settings: test_torch_nn.py",
-    "interpolate linear": "mode", "interpolate bilinear": "mode", "interpolate bicubic": "mode",
-    "interpolate trilinear": "mode", "interpolate area": "mode", "interpolate nearest-exact": "mode",
     "triplet_margin_with_distance_loss": "the samples give PyTorch's own distances: test_torch_nn.py",
 }
 SKIPPED = [  # function, which samples, why
     ("batch_norm", lambda args, kwargs: args[0].dim() == 1, "an input without channels"),
     ("group_norm", lambda args, kwargs: not args[0].numel(), "statistics of nothing"),
-    ("interpolate", lambda args, kwargs: kwargs.get("recompute_scale_factor"), "refused"),
     ("multilabel_margin_loss", lambda args, kwargs: not args[0].dim(), "no classes"),
 ]
 NAMES_DIFFER = {"adaptive_avg_pool1d", "avg_pool1d", "dropout3d"}  # at some shapes

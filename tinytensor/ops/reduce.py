@@ -60,7 +60,7 @@ def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(0)
     tensor([2., 4.])
     """
-    if type(a) is ndarray and a.dtype in FAST and a.size and a.ndim:  # as NumPy, to the last bit, without its own Python
+    if type(a) is ndarray and a.dtype in FAST and a.size and a.ndim:  # as NumPy, to the bit, without its Python
         y = np.add.reduce(a, axis=axis, keepdims=keepdims)
         return y / (a.size // y.size)
     return np.mean(a, axis=axis, keepdims=keepdims)

@@ -44,6 +44,7 @@ from . import (
     stretching,
     turning,
 )
+from . import later as _later
 from .dtypes import ALIASES as _ALIASES
 from .dtypes import (
     DTYPES,
@@ -75,19 +76,19 @@ for _shown in (Tensor, Size, dtype, device, finfo, iinfo, Generator):
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 newaxis = None
-contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
-
-# Loaded when first named: modules, and what stands in one.
-LATER = ("accelerator", "amp", "autograd", "backends", "distributed", "func", "nn", "optim", "testing", "utils", "version")
-LATER_FROM = {"compile": "compiling", "load": "serialization", "save": "serialization", "__version__": "version",
-              "autocast": "amp", "mps": "accelerator", "mtia": "accelerator", "xpu": "accelerator"}
+contiguous_format, preserve_format, channels_last, channels_last_3d = map(memory_format, (
+    "contiguous_format", "preserve_format", "channels_last", "channels_last_3d"))
 
 
 def __getattr__(name: str) -> Any:
-    if name in LATER:
+    if name in _later.MODULES:
         return import_module(f"{__name__}.{name}")
-    if name in LATER_FROM:
-        module = import_module(f"{__name__}.{LATER_FROM[name]}")
+    if name in _later.FROM:
+        module = import_module(f"{__name__}.{_later.FROM[name]}")
         globals()[name] = FUNCTIONS[name] if name in FUNCTIONS else getattr(module, name)
         return globals()[name]
-    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *LATER, *LATER_FROM])
+    raise _Missing(_refusal, "torch", name, lambda: [*globals(), *_later.MODULES, *_later.FROM])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_later.MODULES, *_later.FROM})

@@ -19,8 +19,8 @@ def absent(name: str) -> ModuleType:
     def missing(attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
-        raise AttributeError(f"torch.{name}.{attribute}: tinytensor computes with NumPy, on the cpu; expected a program "
-                             f"that asks torch.{name}.is_available() first; leave it out")
+        raise AttributeError(f"torch.{name}.{attribute}: tinytensor computes with NumPy, on the cpu; expected a "
+                             f"program that asks torch.{name}.is_available() first; leave it out")
 
     module = ModuleType(f"{__name__.rpartition('.')[0]}.{name}", f"`torch.{name}`: a device that is not here.")
     vars(module).update(is_available=is_available, device_count=device_count, empty_cache=empty_cache,

@@ -42,8 +42,8 @@ class autocast:
             raise RuntimeError(f"autocast: User specified an unsupported autocast device_type '{device_type}'; "
                                f"expected 'cpu'; write x.device.type")
         elif enabled and dtype in (None, bfloat16, float16):
-            raise RuntimeError(f"autocast: got dtype={dtype or bfloat16}; expected enabled=False, for there is no mixed "
-                               f"precision here; leave autocast out, or write enabled=False, and compute in float32")
+            raise RuntimeError(f"autocast: got dtype={dtype or bfloat16}; expected enabled=False, for there is no "
+                               f"mixed precision here; leave autocast out, or switch it off, and compute in float32")
         elif enabled:
             warnings.warn("In CPU autocast, but the target dtype is not supported. Disabling autocast.", stacklevel=2)
         self.device, self.fast_dtype = device_type, dtype

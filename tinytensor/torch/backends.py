@@ -10,6 +10,8 @@ from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
+__path__: list[str] = []  # `import torch.backends.cudnn` is one of a package
+
 
 def no() -> bool:
     """False."""

@@ -78,6 +78,10 @@ class Travelling(Tensor):
 
     __slots__ = ("array", "made", "touched")
 
+    array: Any
+    made: Node
+    touched: bool
+
     def __new__(cls, array: Any) -> Travelling:
         t: Travelling = object.__new__(cls)
         t.array, t.touched = array, False

@@ -5,6 +5,8 @@ from typing import Any
 
 from . import amp as _amp
 
+__path__: list[str] = []  # `import torch.cuda.amp` is one of a package
+
 
 def is_available() -> bool:
     """False: tinytensor computes with NumPy, on the cpu."""

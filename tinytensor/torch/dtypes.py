@@ -42,7 +42,7 @@ LACKING = {"bfloat16": "float32", "complex64": "float32", "complex128": "float64
 
 
 class Lacking(dtype):
-    """A dtype that programs name and NumPy does not have: it can be told from others, and is refused where it is used."""
+    """A dtype that programs name and NumPy does not have: it is told from others, and refused where it is used."""
 
     def __init__(self, name: str) -> None:
         self.name, self.kind, self.itemsize = name, "f", 2

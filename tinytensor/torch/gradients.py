@@ -87,8 +87,6 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
     node = self.node
     g = start(self, gradient)
     check(node, create_graph)
-    if node.op is not None:
-        self.note = self.backward_name()
     keep = create_graph if retain_graph is None else retain_graph
     wanted = wanted_nodes(inputs)
     if create_graph or deep[0]:

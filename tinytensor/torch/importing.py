@@ -8,42 +8,64 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 HERE = __name__.rpartition(".")[0]
-MODULES = ("nn", "nn.functional", "nn.init", "nn.modules", "nn.parallel", "nn.parameter", "nn.utils", "nn.utils.rnn",
-           "optim", "optim.lr_scheduler", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset",
-           "utils.data.sampler", "autograd", "autograd.functional", "linalg", "special", "func",
-           "cuda", "distributed", "random", "return_types", "testing", "version", "backends", "types")
+MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "backends", "backends.cpu", "backends.cuda",
+           "backends.cudnn", "backends.mkl", "backends.mkldnn", "backends.mps", "backends.openmp", "cuda", "cuda.amp",
+           "distributed", "func", "linalg", "mps", "mtia", "nn", "nn.functional", "nn.init", "nn.modules",
+           "nn.modules.module", "nn.parallel", "nn.parameter", "nn.utils", "nn.utils.rnn", "optim",
+           "optim.lr_scheduler", "random", "return_types", "serialization", "special", "testing", "types", "utils",
+           "utils.data", "utils.data.dataloader", "utils.data.dataset", "utils.data.sampler", "utils.tensorboard",
+           "version", "xpu")
 
 
 class Guard:
-    """Refuses `import torch.name` where this package has no such module; else Python would search its folder."""
+    """Finds `torch.name` in this package when it is first imported, and refuses it where there is no such module.
+
+    Without it Python would search this package's folder, and import a file a second time.
+    """
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
-        if fullname.startswith("torch."):
+        if not fullname.startswith("torch."):
+            return None
+        module = found(fullname.removeprefix("torch.")) if fullname.removeprefix("torch.") in MODULES else None
+        if module is None:
+            known = sorted(name for name in MODULES if found(name) is not None)
             raise ModuleNotFoundError(f"{fullname}: tinytensor.torch has no such module; expected one of torch, torch."
-                                      f"{', torch.'.join(sorted(own()))}; see examples/guides/from_pytorch.md for what "
-                                      f"is not here, and what to use instead", name=fullname)
-        return None
+                                      f"{', torch.'.join(known)}; see examples/guides/from_pytorch.md for what is not "
+                                      f"here, and what to use instead", name=fullname)
+        return ModuleSpec(fullname, Here(module))
+
+
+class Here(Loader):
+    """Gives a module that is loaded already, as it is."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module, self.spec = module, module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec  # which Python has set to that of its other name
 
 
 GUARD = Guard()
 
 
-def own() -> dict[str, ModuleType]:
-    """The modules of this package under PyTorch's names for them, without the "torch." in front."""
-    found = {}
-    for name in MODULES:
-        module: Any = sys.modules[HERE]
-        try:
-            for part in name.split("."):
-                module = getattr(module, part)
-        except AttributeError:
-            continue
-        found[name] = module
-    return found
+def found(name: str) -> ModuleType | None:
+    """The module of this package under PyTorch's name for it, without the "torch." in front, or None."""
+    module: Any = sys.modules[HERE]
+    try:
+        for part in name.split("."):
+            module = getattr(module, part)
+    except AttributeError:
+        return None
+    return module  # type: ignore[no-any-return]
 
 
 def install() -> None:
@@ -69,8 +91,6 @@ def install() -> None:
         raise RuntimeError(f"install: the real PyTorch, {getattr(there, '__version__', 'torch')}, is imported already; "
                            f"expected a process without it; start a new one, and call install() before `import torch`")
     sys.modules["torch"] = here
-    for name, module in own().items():
-        sys.modules[f"torch.{name}"] = module
     if GUARD not in sys.meta_path:
         sys.meta_path.insert(0, GUARD)
 

@@ -14,8 +14,8 @@ from .dtypes import numpy_dtype, of, result_dtype
 from .elementwise import given, refuse
 from .offer import offer
 from .operators import as_dtype, operand, quiet
-from .searching import isclose
 from .reduce import one_axis
+from .searching import isclose
 from .tensor import Tensor, of_array, wrap
 
 # --- clamp ---

@@ -164,6 +164,8 @@ def fork_rng(devices: Sequence[Any] = (), enabled: bool = True) -> Iterator[None
 
 # --- tensors of random numbers ---
 
+INT64 = np.dtype(np.int64)
+
 
 @contextmanager
 def as_pytorch() -> Iterator[None]:
@@ -211,7 +213,9 @@ def randint(low: Any = 0, high: Any = None, size: Any = None, *, generator: Any 
         low, high = 0, low
     if size is None:
         raise TypeError("randint: got no size; expected a tuple; write torch.randint(low, high, (n,))")
-    d, shape = numpy_dtype(dtype, np.dtype(np.int64)), shape_of((size,))
+    d, shape = numpy_dtype(dtype, INT64), shape_of((size,))
+    if d is INT64 and type(low) is int and type(high) is int and -(2**63) <= low < high <= 2**63:  # the usual call
+        return made(stream_of(generator).randint(low, high, shape), requires_grad, device)
     least, most = (0, 1) if d.kind == "b" else (np.iinfo(d).min, np.iinfo(d).max) if d.kind in "iu" else (low, high)
     if not least <= low < high <= most + 1:
         raise RuntimeError(f"randint: got {low} to {high}; expected from less than to, and from {least} to {most + 1} "

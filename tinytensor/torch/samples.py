@@ -80,15 +80,15 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
         raise RuntimeError("cumulative_trapezoid: got a tensor without axes; expected samples along one; give a vector")
     left, right = ((slice(None),) * axis + (s,) for s in (slice(None, -1), slice(1, None)))
     both = wrap(ops.add(a[left], a[right]))
-    if x is None:
-        return (both * (1 if dx is None else dx)).cumsum(axis) / 2
-    at = x.node
-    if at.data.ndim == 1:
-        at = ops.reshape(at, (-1,) + (1,) * (a.data.ndim - 1 - axis))
-        gaps = ops.subtract(at[1:], at[:-1])
-    else:
-        gaps = ops.subtract(at[right], at[left])
-    return (both * wrap(gaps)).cumsum(axis) / 2
+    gaps: Any = 1 if dx is None else dx
+    if x is not None:
+        at = x.node
+        if at.data.ndim == 1:
+            at = ops.reshape(at, (-1,) + (1,) * (a.data.ndim - 1 - axis))
+            left, right = left[axis:], right[axis:]
+        gaps = wrap(ops.subtract(at[right], at[left]))
+    total: Tensor = (both * gaps).cumsum(axis) / 2
+    return total
 
 
 # --- places ---
@@ -163,7 +163,7 @@ def cosines(name: str, n: int, periodic: bool, weights: tuple[float, ...], dtype
             requires_grad: bool) -> Tensor:
     x, wanted = grid(name, n, periodic, dtype)
     terms = [w * np.cos(2 * math.pi * k * x) for k, w in enumerate(weights)]
-    return made((sum(terms) if n != 1 else np.ones(1)).astype(wanted), requires_grad, device)  # type: ignore[union-attr]
+    return made((sum(terms) if n != 1 else np.ones(1)).astype(wanted), requires_grad, device)
 
 
 window("hann_window", (0.5, -0.5))

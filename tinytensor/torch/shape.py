@@ -63,7 +63,7 @@ def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
     """The node in another shape."""
     product, size = math.prod(shape), x.data.size
     if (product == size and -1 not in shape) or (product < 0 and shape.count(-1) == 1 and not size % product):
-        return ops.reshape(x, shape)  # type: ignore[no-any-return]
+        return ops.reshape(x, shape)
     known = 1
     for n in shape:
         if n < -1:

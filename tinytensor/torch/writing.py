@@ -110,7 +110,10 @@ def records(*nodes: Any) -> bool:
 
 def enters_graph(x: Tensor, *others: Any) -> bool:
     """Whether a write into x, of what is computed from it and from others, is one for the graph; or refuse it."""
-    base = getattr(x, "base", None)
+    try:
+        base: Any = base_of(x)
+    except AttributeError:
+        base = None
     recording = records(x.node, *others) if base is None else records(x.node, base.node, *others)
     if not recording:
         return False
@@ -279,6 +282,8 @@ def become(x: Tensor, y: Any) -> None:
 
 def set_data(x: Tensor, value: Tensor) -> None:
     """``x.data = value``: other memory, under the same tensor; what has saved the old values counts as written over."""
+    if type(value) is Tensor and value.node.data is x.node.data:  # after `x.data += ...`
+        return
     if not isinstance(value, Tensor):
         raise TypeError(f"data: got a {type(value).__name__}; expected a tensor; write torch.tensor(...) around it")
     node = x.node
@@ -290,4 +295,4 @@ def set_data(x: Tensor, value: Tensor) -> None:
         x.node = in_memory(node, value.node.data)
 
 
-setattr(Tensor, "data", property(vars(Tensor)["data"].fget, set_data, doc=Tensor.data.__doc__))
+setattr(Tensor, "data", Tensor.__dict__["data"].setter(set_data))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...names import Missing as _Missing
 from ...names import refusal as _refusal
-from .functions import activation, attention, comparing, conv, dense, losses, norm
+from .functions import activation, attention, channels, comparing, conv, dense, losses, norm, resizing, unpooling
 from .functions.offered import FUNCTIONS as _FUNCTIONS
 
-_FAMILIES = (activation, attention, comparing, conv, dense, losses, norm)  # each has listed its functions
+# Each has listed its functions.
+_FAMILIES = (activation, attention, channels, comparing, conv, dense, losses, norm, resizing, unpooling)
 globals().update(_FUNCTIONS)
 __all__ = sorted(_FUNCTIONS)
 

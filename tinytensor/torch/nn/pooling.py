@@ -268,20 +268,3 @@ class PixelShuffle(Wrapped, function="pixel_shuffle", takes={"upscale_factor": N
 
 class PixelUnshuffle(Wrapped, function="pixel_unshuffle", takes={"downscale_factor": NEEDED}):
     """(..., C, H * r, W * r) rearranged to (..., C * r * r, H, W)."""
-
-
-class Upsample(Wrapped, function="interpolate", takes={"size": None, "scale_factor": None, "mode": "nearest",
-                                                       "align_corners": None, "recompute_scale_factor": None}):
-    """(N, C, ...) in another size, each place a copy of the nearest one."""
-
-    scale_factor: Any
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        factor = self.scale_factor
-        if factor is not None:
-            self.scale_factor = tuple(map(float, factor)) if isinstance(factor, tuple) else float(factor)
-
-    def extra_repr(self) -> str:
-        size = f"size={self.size}" if self.scale_factor is None else f"scale_factor={self.scale_factor}"
-        return f"{size}, mode={self.mode!r}"

@@ -171,13 +171,18 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return wrap(engine.glu(floating("glu", input), dim))
 
 
-for name in ("relu", "elu", "selu", "celu", "hardtanh", "leaky_relu", "threshold"):
-    def in_place(input: Tensor, *args: Any, name: str = name, **kwargs: Any) -> Any:
+def in_place(name: str) -> Any:
+    """The function that writes what another one gives into its input."""
+    def call(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         return FUNCTIONS[name](input, *args, inplace=True, **kwargs)
 
-    in_place.__name__ = in_place.__qualname__ = f"{name}_"
-    in_place.__doc__ = f"As `{name}`, in place."
-    FUNCTIONS[f"{name}_"] = in_place
+    call.__name__ = call.__qualname__ = f"{name}_"
+    call.__doc__ = f"As `{name}`, in place."
+    return call
+
+
+for name in ("relu", "elu", "selu", "celu", "hardtanh", "leaky_relu", "threshold"):
+    FUNCTIONS[f"{name}_"] = in_place(name)
 
 
 # --- along an axis ---

@@ -1,4 +1,4 @@
-"""Convolutions, poolings and the resizing of images as functions.
+"""Convolutions, poolings and patches of images as functions; those in other sizes are in `resizing.py`.
 
 The engine's functions compute; here they get PyTorch's names for what they take, and its errors.
 """
@@ -118,7 +118,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     return pooled("adaptive_max_pool2d", "AdaptiveMaxPool2D", input, output_size, return_indices)
 
 
-# --- patches and sizes ---
+# --- patches ---
 
 
 @function("Im2Col")
@@ -132,17 +132,3 @@ def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, p
          stride: Any = 1) -> Tensor:
     """Columns of windows added up where they overlap, (N, C, H, W): the adjoint of `unfold`."""
     return wrap(engine.fold(floating("fold", input), output_size, kernel_size, dilation, padding, stride))
-
-
-@function()
-def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
-                align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
-                antialias: bool = False) -> Tensor:
-    """(N, C, ...) in another size, each place a copy of the nearest one."""
-    if mode != "nearest" or align_corners is not None or recompute_scale_factor or antialias:
-        raise NotImplementedError(f"interpolate: got mode={mode!r}, align_corners={align_corners}, "
-                                  f"recompute_scale_factor={recompute_scale_factor}, antialias={antialias}; expected "
-                                  f"mode='nearest' alone, which is the one that is here; use conv_transpose2d for a "
-                                  f"smooth enlargement")
-    x = floating("interpolate", input)
-    return noted(engine.interpolate(x, size, scale_factor, mode), f"UpsampleNearest{x.data.ndim - 2}D")

@@ -134,9 +134,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 def dropped(name: str, input: Any, p: float, training: bool, inplace: bool, axes: int | None = None) -> Tensor:
     """The input with elements, or whole channels of `axes` last axes, set to 0 with probability p."""
     x = node(name, input)
-    if not 0 <= p <= 1:
-        raise Misuse(f"{name}: dropout probability has to be between 0 and 1, but got {p}; expected the part that is "
-                     f"dropped; 0.1 is usual")
+    probability(name, p)
     if not training or not p or not x.data.size:
         return input  # type: ignore[no-any-return]
     shape = x.data.shape if axes is None else (*x.data.shape[: x.data.ndim - axes], *(1,) * axes)
@@ -146,6 +144,13 @@ def dropped(name: str, input: Any, p: float, training: bool, inplace: bool, axes
         return ops.multiply(n, mask)
 
     return assign(f"{name}_", input, compute) if inplace else wrap(compute(x))
+
+
+def probability(name: str, p: float) -> None:
+    """Refuse what is no probability."""
+    if not 0 <= p <= 1:
+        raise Misuse(f"{name}: dropout probability has to be between 0 and 1, but got {p}; expected the part that is "
+                     f"dropped; 0.1 is usual")
 
 
 def mask_as(a: Any, p: float) -> Any:

@@ -1,0 +1,28 @@
+"""The examples in the docstrings of tinytensor.torch run, with warnings as errors."""
+
+import doctest
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import tinytensor.torch as torch
+
+HERE = Path(torch.__file__).parent
+FILES = sorted(path for path in HERE.rglob("*.py") if path.stem != "__main__" and ">>>" in path.read_text("utf-8"))
+
+
+def module_of(path):
+    """The module that a file holds."""
+    parts = path.relative_to(HERE.parents[1]).with_suffix("").parts
+    return import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HERE).with_suffix("")))
+def test_examples_run(path, monkeypatch):
+    for name in [n for n in sys.modules if n.partition(".")[0] == "torch"]:  # one example installs ours as `torch`
+        monkeypatch.delitem(sys.modules, name)
+    torch.manual_seed(0)
+    done = doctest.testmod(module_of(path), optionflags=doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL)
+    assert done.attempted and not done.failed

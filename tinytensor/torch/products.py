@@ -73,7 +73,7 @@ def product(name: str, first: int, second: int) -> Callable[..., Tensor]:
 
 
 mm = offer("mm", method=True)(product("mm", 2, 2))
-bmm = offer("bmm", method=True)(product("bmm", 3, 3))
+bmm = offer("bmm", method=True, note="Bmm")(product("bmm", 3, 3))
 mv = offer("mv", method=True)(product("mv", 2, 1))
 
 

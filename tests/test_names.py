@@ -25,7 +25,7 @@ OWN = {"torch": tt, "Tensor": tt.ones(2, 2), "nn": nn, "functional": F, "init": 
 ROOTS = {"tt": tt, "np": np, "nn": nn, "optim": optim, "F": F}
 MODULES = {"Tensor": "torch", "Module": "torch.nn"}  # where a class stands
 REFUSING = {  # what the layer has only to say, when it is called, why it is not here
-    "torch": {"set_default_tensor_type", "bfloat16"}, "Tensor": {"cuda"},
+    "torch": {"set_default_tensor_type", "bfloat16", "distributed"}, "nn": {"parallel"}, "Tensor": {"cuda"},
     "Module": {"cuda", "bfloat16", "share_memory"}}
 STATUSES = {"same", "ours", "differs", "only", "no"}
 # What PyTorch's modules import for themselves, and constants of theirs.

@@ -24,11 +24,11 @@ GRAD_FN = re.compile(r"grad_fn=<\w+>")
 def meaning(side):
     """`import torch` means PyTorch's package inside, or ours; what it meant before, afterwards."""
     kept = {name: module for name, module in sys.modules.items() if name == "torch" or name.startswith("torch.")}
-    if side == "ours":
-        for name in kept:
-            del sys.modules[name]
-        ours.install()
     try:
+        if side == "ours":
+            for name in kept:
+                del sys.modules[name]
+            ours.install()
         yield
     finally:
         if side == "ours":
@@ -72,13 +72,15 @@ def compare_text(got, expected):
 
 def close(x, y):
     """Whether two printed numbers agree: by the tolerance, or in all but one unit of the last digit shown."""
-    unit = max(10.0 ** -len(re.split("[eE]", n)[0].partition(".")[2]) * 10.0 ** int((re.split("[eE]", n) + ["0"])[1])
-               for n in (x, y))
+    unit = 0.0
+    for n in (x, y):
+        digits, _, exponent = n.lower().partition("e")
+        unit = max(unit, 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2])))
     return abs(float(x) - float(y)) <= max(RELATIVE * abs(float(y)), 1.01 * unit)
 
 
 def compare_globals(got, expected):
-    """Every tensor in the globals, in modules, lists, tuples and dicts there, and their gradients; how many they were."""
+    """Every tensor in the globals, in modules, lists, tuples and dicts there, and gradients; how many they were."""
     pairs = 0
     for name, value in expected.items():
         if not name.startswith("_"):
@@ -107,7 +109,7 @@ def tensors(a, b, where, seen):
         assert len(a) == len(b), f"{where}: got {len(a)} elements; expected {len(b)}"
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             yield from tensors(x, y, f"{where}[{i}]", seen)
-    elif kind in ("torch", "__main__") and hasattr(b, "named_parameters"):
+    elif kind in ("torch", "tinytensor", "__main__") and hasattr(b, "named_parameters"):
         mine, theirs = a.state_dict(keep_vars=True), b.state_dict(keep_vars=True)
         assert list(mine) == list(theirs), f"{where}: got {list(mine)}; expected {list(theirs)}"
         yield from tensors(dict(mine), dict(theirs), where, seen)
@@ -138,7 +140,7 @@ def equal(mine, theirs, where):
         assert off.max() <= 100 * (RELATIVE * size.max() + ABSOLUTE), f"{where}: off by {off.max():.3g} in one element"
 
 
-if __name__ == "__main__":  # python -m tests.torch_sides PROGRAM [arguments]: what the two sides print, and what differs
+if __name__ == "__main__":  # python -m tests.torch_sides PROGRAM [arguments]: what differs
     texts, spaces = zip(*(run(sys.argv[1], side, sys.argv[2:]) for side in ("pytorch", "ours")), strict=True)
     print(texts[1])
     for a, b in zip(*(text.splitlines() for text in texts), strict=False):

@@ -1,4 +1,4 @@
-"""Lecture 1, the second half: a neuron's gradients by a small Value class and by tensors, and a network that fits four points."""
+"""Lecture 1, the second half: a neuron's gradients by a Value class and by tensors; a network that fits four points."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Lecture 4: a confident start, saturated units, BatchNorm; then six layers of one's own classes, and what flows in them."""
+"""Lecture 4: a confident start, saturation, BatchNorm; then six layers of one's own, and what flows in them."""
 
 import random
 import sys

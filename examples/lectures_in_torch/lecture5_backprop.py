@@ -1,4 +1,4 @@
-"""Lecture 5: every gradient by hand, each compared with autograd's; the closed forms; and training without `backward`."""
+"""Lecture 5: every gradient by hand, compared with autograd's; the closed forms; training without `backward`."""
 
 import random
 import sys

@@ -1,4 +1,4 @@
-"""In the manner of nanoGPT: the model, its optimiser's groups, and a loop with a schedule, accumulation and clipping."""
+"""In the manner of nanoGPT: the model, its optimiser's groups, a loop with schedule, accumulation and clipping."""
 
 import inspect
 import io

@@ -1,4 +1,4 @@
-"""In the manner of "Learn the basics": tensors, a dataset, a model, autograd, the optimisation loop, saving and loading."""
+"""In the manner of "Learn the basics": tensors, a dataset, a model, autograd, the loop, saving and loading."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""In the manner of the 60-minute blitz: tensors, autograd, a network of LeNet's kind, and its training on random pictures."""
+"""In the manner of the 60-minute blitz: autograd, a network of LeNet's kind, training on random pictures."""
 
 import torch
 import torch.nn as nn

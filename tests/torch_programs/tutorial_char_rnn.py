@@ -1,4 +1,4 @@
-"""In the manner of "names with a character-level RNN": names to languages, by a cell of one's own and by nn.RNN; then LSTM."""
+"""In the manner of "names with a character-level RNN": a cell of one's own, nn.RNN; LSTM and GRU."""
 
 import string
 import unicodedata

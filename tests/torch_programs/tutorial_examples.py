@@ -1,4 +1,4 @@
-"""In the manner of "Learning PyTorch with examples": one sine fitted by tensors, autograd, a Function, nn, optim, a Module."""
+"""In the manner of "Learning PyTorch with examples": a sine fitted by tensors, autograd, nn, optim, a Module."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""In the manner of "What is torch.nn really?": from bare tensors to Module, optim, Dataset, DataLoader and convolutions."""
+"""In the manner of "What is torch.nn really?": from bare tensors to Module, Dataset, DataLoader, convolutions."""
 
 import math
 

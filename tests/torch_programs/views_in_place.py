@@ -1,4 +1,4 @@
-"""In-place operations and views: who sees a write, what gradients flow through it, and what is an error, by its type."""
+"""In-place operations and views: who sees a write, what gradients flow through it, what is an error, by its type."""
 
 import torch
 import torch.nn as nn

@@ -18,6 +18,7 @@ from . import (
     extremes,
     filling,
     gathering,
+    grad_fn,
     gradients,
     index,
     joining,
@@ -55,9 +56,12 @@ from .dtypes import (
     finfo,
     get_default_dtype,
     iinfo,
+    layout,
+    memory_format,
     promote_types,
     result_type,
     set_default_dtype,
+    strided,
 )
 from .importing import install, uninstall
 from .offer import FUNCTIONS
@@ -67,11 +71,13 @@ from .recorded import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .tensor import Tensor
 from .version import __version__ as __version__
 
+for _shown in (Tensor, Size, dtype, device, finfo, iinfo, Generator):
+    _shown.__module__ = __name__  # what `type(x)` shows
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 newaxis = None
-strided, contiguous_format, preserve_format = "torch.strided", "torch.contiguous_format", "torch.preserve_format"
-channels_last, channels_last_3d = "torch.channels_last", "torch.channels_last_3d"
+contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
+channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
 
 
 def __getattr__(name: str) -> Any:

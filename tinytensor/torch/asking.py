@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import creation
-from .dtypes import Size
+from .dtypes import Size, strided
 from .elementwise import given, imag
 from .offer import offer
 from .tensor import Tensor, owner
@@ -133,7 +133,7 @@ for name in ("is_cuda", "is_sparse", "is_quantized", "is_mps", "is_xpu", "is_met
              "is_sparse_csr", "is_ipu", "is_maia", "is_mtia", "is_vulkan", "is_xla"):
     setattr(Tensor, name, False)
 setattr(Tensor, "is_cpu", True)
-setattr(Tensor, "layout", "torch.strided")
+setattr(Tensor, "layout", strided)
 setattr(Tensor, "_version", property(version))
 setattr(Tensor, "real", property(lambda self: self, doc="The tensor itself."))
 setattr(Tensor, "imag", property(imag))

@@ -212,6 +212,9 @@ class Size(tuple[int, ...]):
     def __add__(self, other: Any) -> Size:
         return Size((*self, *other))
 
+    def __radd__(self, other: Any) -> Size:
+        return Size((*other, *self))
+
     def __mul__(self, times: Any) -> Size:
         return Size(tuple.__mul__(self, times))
 
@@ -231,6 +234,26 @@ def shape_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
         if not hasattr(size, "__index__"):
             raise TypeError(f"size: got {size!r}; expected integers; convert with int(), divide with //")
     return tuple([size.__index__() for size in sizes])
+
+
+# --- the order of memory ---
+
+
+class layout:
+    """How PyTorch lays out memory; all is strided here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+class memory_format(layout):
+    """An order of memory; none changes a result."""
+
+
+strided = layout("strided")
 
 
 # --- devices ---

@@ -14,12 +14,13 @@ from types import ModuleType
 from typing import Any
 
 HERE = __name__.rpartition(".")[0]
-MODULES = ("nn", "nn.functional", "nn.init", "nn.modules", "nn.modules.module", "nn.parameter", "nn.utils",
-           "nn.utils.rnn", "optim", "optim.lr_scheduler", "utils", "utils.data", "utils.data.dataloader",
-           "utils.data.dataset", "utils.data.sampler", "utils.tensorboard", "autograd", "autograd.functional",
-           "linalg", "special", "func", "accelerator", "amp", "backends", "backends.cpu", "backends.cuda",
-           "backends.cudnn", "backends.mps", "backends.mkl", "backends.mkldnn", "backends.openmp", "cuda", "cuda.amp",
-           "mps", "xpu", "mtia", "random", "return_types", "serialization", "testing", "version", "types")
+MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "backends", "backends.cpu", "backends.cuda",
+           "backends.cudnn", "backends.mkl", "backends.mkldnn", "backends.mps", "backends.openmp", "cuda", "cuda.amp",
+           "distributed", "func", "linalg", "mps", "mtia", "nn", "nn.functional", "nn.init", "nn.modules",
+           "nn.modules.module", "nn.parallel", "nn.parameter", "nn.utils", "nn.utils.rnn", "optim",
+           "optim.lr_scheduler", "random", "return_types", "serialization", "special", "testing", "types", "utils",
+           "utils.data", "utils.data.dataloader", "utils.data.dataset", "utils.data.sampler", "utils.tensorboard",
+           "version", "xpu")
 
 
 class Guard:

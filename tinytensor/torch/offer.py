@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import CO_VARKEYWORDS, unwrap
+from inspect import CO_VARKEYWORDS, signature, unwrap
 from typing import Any, TypeVar
 
-from .dtypes import on_cpu
-from .tensor import Tensor
-from .writing import apart, assign
+from ..core import Tensor as Node
+from .dtypes import can_cast, on_cpu
+from .tensor import Tensor, wrap
+from .writing import apart, assign, set_data
 
 noted = Tensor.__dict__["note"].__get__  # subtle: quicker than hasattr where the slot is not set
 F = TypeVar("F", bound=Callable[..., Any])
@@ -67,11 +68,14 @@ def called(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., An
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs and not anything and not kwargs.keys() <= known:
+            out = kwargs.pop("out", None)
+            if out is not None:
+                return given_out(name, out, call(*args, **kwargs))
             kwargs = spelled(name, known, kwargs)
         try:
             y = f(*args, **kwargs)
-        except ValueError as error:  # the engine's, of shapes
-            raise as_pytorch(error, name) from None
+        except (ValueError, TypeError, AttributeError) as error:  # the engine's, of shapes; and Python's own
+            raise as_pytorch(error if "; " in str(error) else reworded(name, f, error), name) from None
         if note and type(y) is Tensor and y.node.op is not None:
             try:
                 noted(y)
@@ -84,9 +88,42 @@ def called(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., An
     return call
 
 
-def as_pytorch(error: ValueError, name: str = "") -> Exception:
+def as_pytorch(error: Exception, name: str = "") -> Exception:
     """The engine's error of shapes as PyTorch has it: a RuntimeError."""
     return error if name in VALUES or type(error) is not ValueError else RuntimeError(*error.args)
+
+
+def reworded(name: str, f: Callable[..., Any], error: Exception) -> Exception:
+    """An error of Python's or NumPy's own, as one that says what the function takes."""
+    if getattr(error, "name", "") == "node":  # subtle: the one attribute that functions ask of tensors alone
+        return TypeError(f"{name}: got a {type(getattr(error, 'obj', None)).__name__}; expected a tensor; write "
+                         f"torch.tensor(...) around it")
+    takes = signature(f)
+    kind = next((kind for kind in (IndexError, ValueError, TypeError) if isinstance(error, kind)), TypeError)
+    return kind(f"{name}: got arguments that do not fit: {error}; expected those of "
+                f"{name}{takes.replace(return_annotation=takes.empty)}; check them")
+
+
+def given_out(name: str, out: Any, y: Any) -> Any:
+    """Write a result, or several, into the tensors given for it with ``out=``; of another shape, they get it."""
+    if isinstance(y, tuple):
+        if not isinstance(out, tuple | list) or len(out) != len(y):
+            raise TypeError(f"{name}: got a {type(out).__name__} as out=; expected {len(y)} tensors; leave it out")
+        for x, part in zip(out, y, strict=True):
+            given_out(name, x, part)
+        return type(y)(out)
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}: got a {type(out).__name__} as out=; expected a tensor; leave it out")
+    if y.node.needs or out.node.needs:
+        raise RuntimeError(f"{name}: functions with out=... arguments don't support automatic differentiation; got a "
+                           f"tensor that requires grad; write x = torch.{name}(...), or use torch.no_grad()")
+    if not can_cast(y.dtype, out.dtype):
+        raise RuntimeError(f"{name}: result type {y.dtype} can't be cast to the desired output type {out.dtype}; "
+                           f"expected an out= of {y.dtype}; convert the result instead")
+    if out.node.data.shape != y.node.data.shape:
+        set_data(out, wrap(Node(y.node.data.astype(out.node.data.dtype))))
+        return out
+    return assign(f"{name}(out=)", out, lambda _: y.node)
 
 
 def spelled(name: str, known: frozenset[str], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -101,8 +138,8 @@ def spelled(name: str, known: frozenset[str], kwargs: dict[str, Any]) -> dict[st
             on_cpu(value)
         elif key == "out":
             if value is not None:
-                raise TypeError(f"{name}: got out=; expected none, for results are new tensors here; write "
-                                f"out.copy_(torch.{name}(...))")
+                raise TypeError(f"{name}: got out=; expected none, for its result is a new tensor; write "
+                                f"out.copy_(...)")
         elif key not in WITHOUT_EFFECT:
             raise TypeError(f"{name}: got an unexpected keyword argument {key!r}; expected some of "
                             f"{', '.join(sorted(known))}; leave it out, or see help(torch.{name})")
@@ -118,7 +155,10 @@ def written(f: Callable[..., Any], name: str, note: str = "") -> Callable[..., A
             kwargs = spelled(f"{name}_", known, kwargs)
         args, kwargs = tuple([apart(self, x) for x in args]), {key: apart(self, x) for key, x in kwargs.items()}
         others = [x.node for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
-        assign(f"{name}_", self, lambda node: f(faced(self, node), *args, **kwargs).node, *others)
+        try:
+            assign(f"{name}_", self, lambda node: f(faced(self, node), *args, **kwargs).node, *others)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise as_pytorch(error if "; " in str(error) else reworded(f"{name}_", f, error)) from None
         if note and self.node.op is not None:
             self.note = f"{note}Backward0"
         return self

@@ -229,6 +229,8 @@ def infix(name: str, function: Function, slow: Function, reflected: bool = False
 
 def in_place(name: str, ufunc: Function, slow: Function) -> Function:
     """The method for ``x += y``: a plain write where no gradient flows, else as PyTorch, in the graph."""
+    whole = name in ("add", "sub", "mul")  # of integers an integer, whatever they are
+
     def operate(self: Tensor, other: Any) -> Any:
         a, b = self.node, other.node if type(other) is Tensor else operand(name, other)
         if getattr(a, "stamp", 0) == UNTRACKED and type(b) is Node and not b.needs:  # p.data += -lr * p.grad
@@ -242,8 +244,11 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
                 preserve(self)
                 a = self.node
             array, value = a.data, b.data if isinstance(b, Node) else b
-            if array.dtype.kind == "f" and (type(value) in NUMBERS or (
-                    value.dtype is array.dtype and value.shape == array.shape)) and 0 not in array.strides:
+            if array.dtype.kind == "f":
+                fits = type(value) in NUMBERS or (value.dtype is array.dtype and value.shape == array.shape)
+            else:  # counts: N[i, j] += 1
+                fits = whole and type(value) is int and array.dtype.kind == "i" and -128 <= value < 128
+            if fits and 0 not in array.strides:
                 ufunc(array, value, out=array)
                 note_write(self)
                 return self

@@ -108,7 +108,11 @@ def central(name: str, skip: bool) -> Callable[..., Any]:
             x = ops.reshape(input.node, (-1,))
             if not x.data.size:
                 return wrap(Node(np.full((), np.nan, x.data.dtype)))
-            return wrap(ops.reshape(ops.take_along_axis(x, middle(x.data, 0, skip), 0), ()))
+            y = ops.reshape(ops.take_along_axis(x, middle(x.data, 0, skip), 0), ())
+            if x.needs:  # the gradient is split evenly between equal elements, as that of the largest
+                same = (x.data == y.data) | (np.isnan(x.data) & np.isnan(y.data))
+                y = ops.max(ops.where(same, x, np.asarray(-np.inf, x.data.dtype)))
+            return wrap(y)
         x, axis = lined(name, input, dim)
         some(name, x, axis)
         return at(kind, input, x, middle(x.data, axis, skip), axis, keepdim)
@@ -175,6 +179,9 @@ def of_lines(x: Any, q: Any, interpolation: str, skip: bool) -> Any:
     nan = np.isnan(x.data)
     count = x.data.shape[-1] - (np.count_nonzero(nan, -1, keepdims=True) if skip else 0)
     ranks = ops.multiply(q, np.maximum(count - 1, 0).astype(x.data.dtype))
+    spoilt = np.zeros((), np.bool_) if skip else np.any(nan, -1, keepdims=True)
+    if np.any(spoilt):  # nan stands last
+        ranks = ops.where(spoilt, np.asarray(count - 1, x.data.dtype), ranks)
     shape = (*x.data.shape[:-1], q.data.size)
     if interpolation in ("lower", "higher", "nearest"):
         rounded = {"lower": np.floor, "higher": np.ceil, "nearest": np.rint}[interpolation](ranks.data)
@@ -184,10 +191,7 @@ def of_lines(x: Any, q: Any, interpolation: str, skip: bool) -> Any:
     ordered = np.argsort(x.data, axis=-1, kind="stable")
     low, high = (ops.take_along_axis(x, np.take_along_axis(ordered, i, -1), -1) for i in (below, above))
     weight = 0.5 if interpolation == "midpoint" else ops.subtract(ranks, np.floor(ranks.data))
-    if above is not below:
-        low = ops.add(low, ops.multiply(ops.subtract(high, low), weight))
-    gone = (~np.any(~nan, -1, keepdims=True) if skip else np.any(nan, -1, keepdims=True))
-    return ops.where(gone, np.asarray(np.nan, x.data.dtype), low) if np.any(gone) else low
+    return low if above is below else ops.add(low, ops.multiply(ops.subtract(high, low), weight))
 
 
 offer("quantile", method=True)(quantiles("quantile", False))

@@ -35,6 +35,9 @@ class Generator:
         on_cpu(device)
         self.stream = Stream()
 
+    def __repr__(self) -> str:
+        return f"<torch._C.Generator object at {id(self):#x}>"
+
     def manual_seed(self, seed: int) -> Generator:
         """Go to the start of a seed's stream."""
         self.stream.manual_seed(seed)

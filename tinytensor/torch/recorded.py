@@ -74,6 +74,9 @@ class set_grad_enabled(recording):
         self.__exit__()
         return recording(self.on)(function)
 
+    def __repr__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.on})"
+
 
 @offer()
 def is_grad_enabled() -> bool:

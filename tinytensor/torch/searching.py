@@ -70,7 +70,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 
 @offer(method=True)
-def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None,
+def histogram(input: Tensor, bins: Any = 100, *, range: Any = None, weight: Tensor | None = None,
               density: bool = False) -> Any:
     """How many elements are in each bin, or the sums of their weights, or their density; and the edges of the bins."""
     a = floating("histogram", input.node).data

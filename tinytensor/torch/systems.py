@@ -66,18 +66,16 @@ def pseudo_inverse(A: Tensor, rtol: Any, hermitian: bool = False) -> Any:
         x = ops.add(x, low + np.tril(x.data, -1).swapaxes(-1, -2) - x.data)
     if not x.data.size:
         return ops.matrix_transpose(x)
-    return solving("pinv", linalg.pinv, x, rtol)
+    return solving("pinv", linalg.pinv, x, rtol=rtol)
 
 
-def cut_off(A: Tensor, atol: Any, rtol: Any, least: float | None = None) -> Any:
-    """The share of the largest singular value up to which others count as 0."""
+def cut_off(A: Tensor, atol: Any, rtol: Any) -> Any:
+    """The share of the largest singular value up to which others count as 0; None for what rounding leaves of them."""
     x = floating("pinv", A)
-    shape = x.data.shape
-    default = 0.0 if atol is not None else float(np.finfo(x.data.dtype).eps * max(shape[-2:]))
     rtol, atol = (t.node.data if isinstance(t, Tensor) else t for t in (rtol, atol))
-    rtol = default if rtol is None else rtol
     if atol is None or not x.data.size:
         return rtol
+    rtol = 0.0 if rtol is None else rtol
     with np.errstate(all="ignore"):
         return np.maximum(rtol, np.nan_to_num(atol / np.linalg.svdvals(x.data).max(-1), posinf=1))
 
@@ -118,6 +116,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
                            f"other.size(-2); transpose one")
     x = solving("lstsq", ops.matmul, pseudo_inverse(A, rtol), b)
     s = np.linalg.svdvals(a.data) if a.data.size else np.zeros((*a.data.shape[:-2], min(m, n)), a.data.dtype)
+    rtol = float(np.finfo(a.data.dtype).eps * max(m, n)) if rtol is None else rtol
     rank = (s > rtol * np.max(s, -1, keepdims=True, initial=0)).sum(-1)
     residuals = ops.reshape(x, (-1,))[:0]
     if m > n and driver != "gelsy" and (driver == "gels" or np.all(rank == n)):

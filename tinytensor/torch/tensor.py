@@ -166,20 +166,9 @@ class Tensor:
         hooks = self.node.hooks
         return self.node.op is not None and any(isinstance(h, Retains) for h in hooks or ())
 
-    @property
-    def grad_fn(self) -> Any:
-        """What made this tensor, where a gradient flows through it; else None."""
-        return None if self.node.op is None else GradFn(self.backward_name())
-
     def backward_name(self) -> str:
         """What PyTorch calls the node that made this tensor."""
-        node: Any = self.node
-        if hasattr(self, "note"):
-            return self.note
-        if node.op is RELEASED:
-            return backward_name(node.params["op"].name)
-        return backward_name(node.op.name, node.params, [getattr(a, "shape", None) for a in node.saved],
-                             copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
+        return self.note if hasattr(self, "note") else name_of(self.node)
 
     @property
     def data(self) -> Tensor:
@@ -222,10 +211,17 @@ class Tensor:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self.single().item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self.single().item())
+
+    def single(self) -> Tensor:
+        """The tensor, where it has one element."""
+        if self.node.data.size != 1:
+            raise ValueError(f"float: only one element tensors can be converted to Python scalars; got a tensor of "
+                             f"shape {[*self.node.data.shape]}; reduce it first, or use x.tolist()")
+        return self
 
     def __bool__(self) -> bool:
         data = self.node.data
@@ -299,17 +295,12 @@ def owner(a: Any) -> Any:
     return a
 
 
-class GradFn:
-    """The name of what made a tensor, as PyTorch prints it."""
-
-    def __init__(self, name: str) -> None:
-        self.called = name
-
-    def name(self) -> str:
-        return self.called
-
-    def __repr__(self) -> str:
-        return f"<{self.called}>"
+def name_of(node: Any) -> str:
+    """What PyTorch calls what made a node."""
+    if node.op is RELEASED:
+        return backward_name(node.params["op"].name)
+    return backward_name(node.op.name, node.params, [getattr(a, "shape", None) for a in node.saved],
+                         copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
 
 
 def wrap(node: Any) -> Tensor:

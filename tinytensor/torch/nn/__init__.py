@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...names import Missing as _Missing
 from ...names import refusal as _refusal
-from . import functional, init, parameter, utils
+from . import functional, init, parallel, parameter, utils
 from .activations import (
     CELU,
     ELU,
@@ -151,7 +151,7 @@ __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Adaptive
            "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "TripletMarginLoss",
            "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d",
            "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "init", "modules",
-           "parameter", "utils"]
+           "parallel", "parameter", "utils"]
 
 modules = _sys.modules[__name__]  # the files that PyTorch has there are not looked for
 

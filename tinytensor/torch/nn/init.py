@@ -31,7 +31,7 @@ def array(name: str, tensor: Any) -> Any:
 
 def rng(generator: Any) -> Any:
     """The engine's generator of one of PyTorch's, or of None."""
-    return as_generator(getattr(generator, "generator", generator))
+    return as_generator(getattr(generator, "stream", generator))
 
 
 def filled(tensor: Tensor) -> Tensor:

@@ -46,8 +46,7 @@ class Parameter(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
-            memo[id(self)] = t = made(type(self), self.node.data.copy(), self.node.needs)
-            t.node._grad = None if self.node._grad is None else np.array(self.node._grad)
+            memo[id(self)] = made(type(self), self.node.data.copy(), self.node.needs)  # as PyTorch's: without its grad
         return memo[id(self)]
 
     def __reduce__(self) -> Any:

@@ -117,7 +117,8 @@ class Optimizer:
         if here & taken:
             raise ValueError(f"{name}: some parameters appear in more than one parameter group; expected each in one; "
                              f"leave it out of the others")
-        rest = {**self.defaults, **{key: value for key, value in group.items() if key != "params"}}
+        rest = {**group, **{key: value for key, value in self.defaults.items() if key not in group}}
+        del rest["params"]
         options(name, rest)
         return Group({"params": params, **rest, **({"param_names": names} if names else {})})
 

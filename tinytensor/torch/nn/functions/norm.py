@@ -62,7 +62,10 @@ def normalised(input: Any, running_mean: Any, running_var: Any, weight: Any, bia
     w, b = optional("batch_norm", weight, "weight"), optional("batch_norm", bias, "bias")
     mean, var = optional("batch_norm", running_mean, "running_mean"), optional("batch_norm", running_var, "running_var")
     alike("batch_norm", x, weight=w, bias=b)
-    channels = x.data.shape[1] if x.data.ndim > 1 else 0
+    if x.data.ndim < 2:
+        raise RuntimeError(f"batch_norm: got an input of shape {[*x.data.shape]}; expected at least 2 dimensions, for "
+                           f"axis 1 is that of the channels; unsqueeze it")
+    channels = x.data.shape[1]
     for what, t in (("running_mean", mean), ("running_var", var), ("weight", w), ("bias", b)):
         if t is not None and t.data.shape != (channels,):
             raise RuntimeError(f"batch_norm: {what} should contain {channels} elements not {t.data.size}; got an input "

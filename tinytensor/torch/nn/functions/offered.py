@@ -5,13 +5,12 @@ It computes nothing.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 from ...dtypes import default, of
-from ...offer import spelled
+from ...offer import reworded, spelled
 from ...operators import as_dtype, promoted
 from ...tensor import Tensor, wrap
 from ...writing import assign
@@ -51,15 +50,6 @@ def function(note: str = "") -> Callable[[F], F]:
 def called(kind: str) -> str:
     """PyTorch's whole name of a node."""
     return f"{kind}Backward0" if "Backward" not in kind and "::" not in kind else kind
-
-
-def reworded(name: str, f: Callable[..., Any], error: Exception) -> Exception:
-    """An error of Python's or NumPy's own, as one that says what the function takes."""
-    takes = inspect.signature(f)
-    kind = next(kind for kind in (IndexError, ValueError, TypeError, Exception) if isinstance(error, kind))
-    return (TypeError if kind is Exception else kind)(
-        f"{name}: got arguments that do not fit: {error}; expected those of "
-        f"{name}{takes.replace(return_annotation=takes.empty)}; check them")
 
 
 def named(error: Exception) -> Exception:

@@ -4,9 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....names import Missing as _Missing
 from ....names import refusal as _refusal
-from . import datasets as dataset
-from . import loader as dataloader
-from . import samplers as sampler
+from . import datasets, loader, samplers
 from .collate import default_collate, default_convert
 from .datasets import (
     ChainDataset,
@@ -27,6 +25,8 @@ from .samplers import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+
+dataset, dataloader, sampler = datasets, loader, samplers  # what PyTorch calls these modules
 
 __all__ = [
     "BatchSampler",

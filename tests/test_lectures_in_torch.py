@@ -1,5 +1,7 @@
 """The lectures as they are typed, in PyTorch's spelling: known figures on tinytensor.torch, and PyTorch beside it."""
 
+import sys
+
 import pytest
 
 from tests.torch_sides import ROOT, compare_globals, compare_text, run
@@ -57,3 +59,16 @@ def test_only_the_import_names_this_package(path):
     lines = [line for line in path.read_text("utf-8").splitlines() if "tinytensor" in line]
     assert lines[0] == "import tinytensor.torch as torch"
     assert all(line.startswith(("import tinytensor.torch.", "from tinytensor.torch")) for line in lines[1:])
+
+
+@pytest.mark.parametrize("name, figures", [("lecture3_mlp", {"loss.png", "embedding.png"}),
+                                           ("lecture4_batchnorm", {"activations.png", "updates.png"}),
+                                           ("lecture6_wavenet", {"loss.png"})])
+def test_matplotlib_takes_these_tensors(name, figures, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    path = next(p for p in LECTURES if p.stem == name)
+    run(path, "ours", ["--steps", "20", "--plots"], names=200)
+    pyplot = sys.modules["matplotlib.pyplot"]
+    assert {p.name for p in tmp_path.iterdir()} == figures and pyplot.get_fignums()
+    pyplot.close("all")

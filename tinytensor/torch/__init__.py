@@ -76,8 +76,8 @@ for _shown in (Tensor, Size, dtype, device, finfo, iinfo, Generator):
 globals().update(FUNCTIONS, **DTYPES)
 globals().update({alias: DTYPES[name] for alias, name in _ALIASES.items()})
 newaxis = None
-contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
-channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
+contiguous_format, preserve_format, channels_last, channels_last_3d = map(memory_format, (
+    "contiguous_format", "preserve_format", "channels_last", "channels_last_3d"))
 
 
 def __getattr__(name: str) -> Any:

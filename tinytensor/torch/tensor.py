@@ -22,7 +22,7 @@ from .printing import tensor_text
 new = object.__new__
 UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
 deep = [False]  # whether there was a gradient with a graph of its own, by create_graph=True or set by the user
-UNTRACKED = -1  # the stamp of what `x.data` gives: PyTorch does not count writes into it
+BARE = -1  # the stamp of what `x.data` gives: it has no graph, and is no view of anything
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
 
@@ -174,7 +174,7 @@ class Tensor:
     def data(self) -> Tensor:
         """The values, as a tensor that shares memory and records nothing."""
         t = of_array(self.node.data)
-        t.node.stamp = UNTRACKED
+        t.node.stamp = BARE
         return t
 
     def detach(self) -> Tensor:

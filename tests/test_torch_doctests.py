@@ -1,13 +1,16 @@
-"""The examples in the docstrings of tinytensor.torch run, with warnings as errors."""
+"""What tinytensor.torch offers has docstrings, and their examples run, with warnings as errors."""
 
 import doctest
+import inspect
 import sys
+import types
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import tinytensor.torch as torch
+from tinytensor.names import table
 
 HERE = Path(torch.__file__).parent
 FILES = sorted(path for path in HERE.rglob("*.py") if path.stem != "__main__" and ">>>" in path.read_text("utf-8"))
@@ -38,3 +41,14 @@ def test_examples_run(path, monkeypatch):
     for test in Finder().find(module_of(path)):
         run.run(test)
     assert run.tries and not run.failures
+
+
+@pytest.mark.parametrize("space", ["torch", "Tensor", "nn", "nn.functional", "nn.init", "nn.utils", "optim", "linalg"])
+def test_what_is_offered_says_what_it_is(space):
+    here = torch
+    for part in space.split(".") if space != "torch" else ():
+        here = getattr(here, part)
+    kinds = (types.FunctionType, type, property)
+    names = [entry.name for entry in table(space.removeprefix("nn.")).values() if entry.status != "no"]
+    found = {n: inspect.getattr_static(here, n) if space == "Tensor" else getattr(here, n) for n in names}
+    assert [n for n, x in found.items() if isinstance(x, kinds) and not x.__doc__] == []

@@ -82,6 +82,7 @@ def binary(name: str, function: Function, least: Any = None) -> Function:
         return wrap(function(*pair(name, input, other, least)))
 
     compute.__name__ = name
+    compute.__doc__ = f"`numpy.{function.__name__}` of each pair of elements; they broadcast."
     return compute
 
 
@@ -281,6 +282,7 @@ def logical(name: str, function: Function) -> Function:
         return wrap(function(a, b))
 
     compute.__name__ = name
+    compute.__doc__ = f"`{name}` of each pair of integers or booleans; they broadcast."
     return compute
 
 

@@ -81,27 +81,33 @@ class Tensor:
 
     @property
     def shape(self) -> Size:
+        """Its size along each axis."""
         return Size(self.node.data.shape)
 
     @property
     def dtype(self) -> dtype:
+        """The kind of its numbers."""
         d = self.node.data.dtype
         return OF.get(d) or of(d)
 
     @property
     def ndim(self) -> int:
+        """How many axes it has."""
         return self.node.data.ndim  # type: ignore[no-any-return]
 
     @property
     def device(self) -> Any:
+        """The cpu."""
         return CPU
 
     @property
     def itemsize(self) -> int:
+        """How many bytes an element has."""
         return self.node.data.itemsize  # type: ignore[no-any-return]
 
     @property
     def nbytes(self) -> int:
+        """How many bytes its elements have."""
         return self.node.data.nbytes  # type: ignore[no-any-return]
 
     @property
@@ -113,6 +119,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
+        """Whether gradients flow to it."""
         return self.node.needs
 
     @requires_grad.setter

@@ -1,5 +1,7 @@
 """The lectures as they are typed, in PyTorch's spelling: known figures on tinytensor.torch, and PyTorch beside it."""
 
+import sys
+
 import pytest
 
 from tests.torch_sides import ROOT, compare_globals, compare_text, run
@@ -19,7 +21,8 @@ KNOWN = {
                      "torch.Size([22655, 3])", "torch.Size([22866, 3])", "parameters: 11897"],
     "lecture4_batchnorm": ["tensor(3.2958)", "parameters: 12097", "3.3239", "parameters: 47024", "3.2870",
                            "1000/   1001: 2.2807", "saturated: 2.78%", "saturated: 2.56%", "saturated: 2.25%",
-                           "saturated: 1.69%", "saturated: 1.88%", "train 2.40029", "val 2.3982", "carpah.\nqarlileif.\njmrix.\n"],
+                           "saturated: 1.69%", "saturated: 1.88%", "train 2.40029", "val 2.3982",
+                           "carpah.\nqarlileif.\njmrix.\n"],
     "lecture5_backprop": ["parameters: 4137", "all of them: True", "parameters: 12297", "      0/      8: 3.9508"],
     "lecture6_wavenet": ["........ --> y\n.......y --> u\n", "parameters: 76579", "3.3167",
                          "FlattenConsecutive : (32, 4, 48)", "Linear : (32, 27)"],
@@ -56,3 +59,16 @@ def test_only_the_import_names_this_package(path):
     lines = [line for line in path.read_text("utf-8").splitlines() if "tinytensor" in line]
     assert lines[0] == "import tinytensor.torch as torch"
     assert all(line.startswith(("import tinytensor.torch.", "from tinytensor.torch")) for line in lines[1:])
+
+
+@pytest.mark.parametrize("name, figures", [("lecture3_mlp", {"loss.png", "embedding.png"}),
+                                           ("lecture4_batchnorm", {"activations.png", "updates.png"}),
+                                           ("lecture6_wavenet", {"loss.png"})])
+def test_matplotlib_takes_these_tensors(name, figures, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    path = next(p for p in LECTURES if p.stem == name)
+    run(path, "ours", ["--steps", "20", "--plots"], names=200)
+    pyplot = sys.modules["matplotlib.pyplot"]
+    assert {p.name for p in tmp_path.iterdir()} == figures and pyplot.get_fignums()
+    pyplot.close("all")

@@ -153,15 +153,43 @@ def test_layers_are_pytorch_s(layer):
     np.testing.assert_allclose(y, z, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.peer
-@pytest.mark.parametrize("name", ["gradient", "cumulative_trapezoid", "unravel_index", "renorm", "nonzero_static"])
-def test_functions_agree_on_pytorch_s_samples(name):
-    pytest.importorskip("torch")
-    from torch_opinfo import Opinfo, chosen_ops
+def lazy_net(t):
+    """A network none of whose layers is told the size of its input."""
+    n = t.nn
+    return n.Sequential(n.LazyConv2d(6, kernel_size=5, padding=2), n.LazyBatchNorm2d(), n.Sigmoid(), n.Flatten(),
+                        n.LazyLinear(12), n.ReLU(), n.LazyLinear(3, bias=False), n.LazyBatchNorm1d(affine=False))
 
-    for op in chosen_ops([name]):
-        report = Opinfo(op, few=12).run()
-        assert report.compared and not report.failed, report.failed[:3]
+
+@pytest.mark.peer
+def test_lazy_layers_become_pytorch_s_at_the_first_input():
+    torch = pytest.importorskip("torch")
+    found = []
+    for t in (ours, torch):
+        t.manual_seed(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            net = lazy_net(t)
+        said = [repr(net), t.rand(1).item(), [(n, type(p).__name__) for n, p in net.named_parameters()]]
+        net.zero_grad()
+        weight = net[4].weight
+        y = net(t.randn(2, 1, 8, 8))
+        assert net[4].weight is weight and not isinstance(weight, t.nn.UninitializedParameter)
+        said += [repr(net), [(n, tuple(p.shape), type(p).__name__) for n, p in net.named_parameters()],
+                 [(n, tuple(b.shape)) for n, b in net.named_buffers()]]
+        y.square().sum().backward()
+        found.append((said, y.detach().numpy(), weight.grad.numpy()))
+    (said, *mine), (theirs, *others) = found
+    assert said == theirs
+    for a, b in zip(mine, others, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+
+def test_lazy_layers_can_be_copied_and_converted_but_not_used_before():
+    net = pickle.loads(pickle.dumps(copy.deepcopy(lazy_net(ours)).double()))
+    assert net(ours.ones(2, 1, 8, 8, dtype=ours.float64)).dtype == ours.float64
+    for use in (lambda p: p.data, lambda p: p + 1, lambda p: ours.optim.SGD([p], 0.1)):
+        with pytest.raises(ValueError, match="call the model once, on a batch"):
+            use(nn.LazyLinear(2).weight)
 
 
 @pytest.mark.peer

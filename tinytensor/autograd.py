@@ -75,6 +75,8 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
     """The pass. A node's turn comes when all that use it have had theirs: then its gradient is complete."""
     needed, watch = between(roots, wanted) if wanted else None, state.anomaly
     waiting = uses(roots, needed)
+    if state.visit is not None:
+        state.visit(waiting)
     coming, arrived, ready = roots.copy(), {}, []
     for y in roots:
         if y.op is not None and not waiting[y] and (needed is None or y in needed):

@@ -23,6 +23,7 @@ class State(threading.local):
     watchers: tuple[Callable[..., None], ...] = ()  # are told of every op (`watched`)
     depth = 0  # functions of functions (value_and_grad, jacobian, ...) that are at work around this call
     workers = 1  # processes that share the step being traced; 1 outside of tt.compile
+    visit: Callable[[Any], None] | None = None  # is told of all nodes of a pass, before any rule runs
     gradients: Callable[[Any], None] | None = None  # is told of every pass: a leaf's gradient, by the leaf
 
 

@@ -135,5 +135,5 @@ for name in ("is_cuda", "is_sparse", "is_quantized", "is_mps", "is_xpu", "is_met
 setattr(Tensor, "is_cpu", True)
 setattr(Tensor, "layout", strided)
 setattr(Tensor, "_version", property(version))
-setattr(Tensor, "real", property(lambda self: self))
+setattr(Tensor, "real", property(lambda self: self, doc="The tensor itself."))
 setattr(Tensor, "imag", property(imag))

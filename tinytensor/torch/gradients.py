@@ -12,9 +12,9 @@ from .. import autograd
 from ..core import RELEASED
 from ..core import Tensor as Node
 from ..hooks import Handle, register_hook
-from ..modes import recording
+from ..modes import recording, state
 from .tensor import Retains, Tensor, deep, wrap
-from .versions import check, note
+from .versions import check, check_nodes, note
 
 AGAIN = ("backward: Trying to backward through the graph a second time; expected a graph that was not used yet, for "
          "the first pass has freed what it saved; pass retain_graph=True to that one")
@@ -86,13 +86,17 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
     """Add the gradient of this tensor to `grad` of every leaf that it depends on."""
     node = self.node
     g = start(self, gradient)
-    check(node, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
     wanted = wanted_nodes(inputs)
     if create_graph or deep[0]:
+        check(node, create_graph)
         passed(into_graph, node, g, keep, create_graph, wanted)
-    else:
+        return
+    state.visit = check_nodes
+    try:
         passed(autograd.backward, node, g, keep, wanted)
+    finally:
+        state.visit = None
 
 
 def into_graph(node: Any, gradient: Any, keep: bool, create_graph: bool, wanted: Any) -> None:

@@ -15,7 +15,7 @@ from ..core import TracerBase
 from .creation import read
 from .dtypes import of
 from .tensor import Tensor, wrap
-from .versions import note_write
+from .versions import note
 from .writing import as_view, become, enters_graph, overlapping, preserve, separate
 
 BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
@@ -174,7 +174,7 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
         if view is not None and copy is not None:
             array = array[view]
         array[view if copy is None else copy] = value.data if isinstance(value, Node) else value
-        note_write(x)
+        note(x.node.data)
         return None
     except IndexError as error:
         raise IndexError(f"index: {error}; the tensor has shape {[*node.data.shape]}") from None

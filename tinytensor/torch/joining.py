@@ -20,9 +20,7 @@ from .tensor import Tensor, as_node, wrap
 
 def given(name: str, tensors: Any) -> list[Any]:
     """The nodes of tensors in a list or tuple, in the dtype that they have together."""
-    if isinstance(tensors, Tensor):
-        tensors = tuple(tensors) if tensors.node.data.ndim else ()
-    elif not isinstance(tensors, list | tuple):
+    if not isinstance(tensors, list | tuple):
         raise TypeError(f"{name}: got a {type(tensors).__name__}; expected a tuple of tensors; write [a, b]")
     xs = []
     for i, x in enumerate(tensors):

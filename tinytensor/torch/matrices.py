@@ -110,7 +110,10 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     return wrap(ops.matrix_transpose(y) if upper else y)
 
 
-offer("cholesky", method=True, note="Cholesky")(lambda input, upper=False: cholesky(input, upper=upper))
+@offer("cholesky", method=True, note="Cholesky")
+def cholesky_(input: Tensor, upper: bool = False) -> Tensor:
+    """`torch.linalg.cholesky`."""
+    return cholesky(input, upper=upper)
 
 
 def qr_of(kind: Any) -> Callable[..., Any]:
@@ -127,7 +130,12 @@ def qr_of(kind: Any) -> Callable[..., Any]:
 
 offer("qr", into=LINALG)(qr_of(return_types.linalg_qr))
 qr_ = qr_of(return_types.qr)
-offer("qr", method=True)(lambda input, some=True: qr_(input, bool(some)))
+
+
+@offer("qr", method=True)
+def some_qr(input: Tensor, some: bool = True) -> Any:
+    """`torch.linalg.qr`, whose mode is "complete" unless `some`."""
+    return qr_(input, bool(some))
 
 
 @offer("svd", into=LINALG)

@@ -105,7 +105,7 @@ def reworded(name: str, f: Callable[..., Any], error: Exception) -> Exception:
 
 
 def given_out(name: str, out: Any, y: Any) -> Any:
-    """Write a result, or several, into the tensors that were given for it with ``out=``; of another shape, they get it."""
+    """Write a result, or several, into the tensors given for it with ``out=``; of another shape, they get it."""
     if isinstance(y, tuple):
         if not isinstance(out, tuple | list) or len(out) != len(y):
             raise TypeError(f"{name}: got a {type(out).__name__} as out=; expected {len(y)} tensors; leave it out")

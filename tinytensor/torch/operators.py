@@ -13,8 +13,8 @@ from ..core import Tensor as Node
 from ..core import TracerBase
 from .dtypes import default, result_dtype
 from .offer import as_pytorch, offer
-from .tensor import UNTRACKED, Tensor, clock, new, wrap
-from .versions import note_write
+from .tensor import BARE, Tensor, clock, new, wrap
+from .versions import note
 from .writing import apart, assign, enters_graph, preserve
 
 Function = Callable[..., Any]
@@ -82,6 +82,7 @@ def binary(name: str, function: Function, least: Any = None) -> Function:
         return wrap(function(*pair(name, input, other, least)))
 
     compute.__name__ = name
+    compute.__doc__ = f"`numpy.{function.__name__}` of each pair of elements; they broadcast."
     return compute
 
 
@@ -232,11 +233,12 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
 
     def operate(self: Tensor, other: Any) -> Any:
         a, b = self.node, other.node if type(other) is Tensor else operand(name, other)
-        if getattr(a, "stamp", 0) == UNTRACKED and type(b) is Node and not b.needs:  # p.data += -lr * p.grad
+        if getattr(a, "stamp", 0) == BARE and type(b) is Node and not b.needs:  # p.data += -lr * p.grad
             array, value = a.data, b.data
             if value.dtype is array.dtype and value.shape == array.shape and array.dtype.kind == "f" and (
                     0 not in array.strides):
                 ufunc(array, value, out=array)
+                note(array)
                 return self
         if not enters_graph(self, b):
             if a.op is not None:
@@ -249,7 +251,7 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
                 fits = whole and type(value) is int and array.dtype.kind == "i" and -128 <= value < 128
             if fits and 0 not in array.strides:
                 ufunc(array, value, out=array)
-                note_write(self)
+                note(array)
                 return self
         other = apart(self, other)
         return assign(name, self, lambda node: slow(wrap(node), other).node, b)
@@ -280,6 +282,7 @@ def logical(name: str, function: Function) -> Function:
         return wrap(function(a, b))
 
     compute.__name__ = name
+    compute.__doc__ = f"`{name}` of each pair of integers or booleans; they broadcast."
     return compute
 
 

@@ -88,7 +88,7 @@ def summed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 offer("sum", method=True)(summed("sum", ops.sum))
-offer("nansum", method=True)(summed("nansum", ops.nansum))
+offer("nansum", method=True, note="Nansum")(summed("nansum", ops.nansum))
 
 
 @offer("sum_to_size", function=False, method=True)
@@ -252,7 +252,8 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
 @offer(method=True, note="Dist")
 def dist(input: Tensor, other: Tensor, p: Any = 2) -> Tensor:
     """The p-norm of the difference."""
-    return norm(input - other, p)
+    y = norm(input - other, p)
+    return wrap(y.node)
 
 
 @offer(method=True, in_place=True)

@@ -260,7 +260,7 @@ def reversed_axes(x: Tensor) -> Tensor:
 
 
 setattr(Tensor, "T", property(reversed_axes))
-setattr(Tensor, "H", property(lambda x: adjoint(x) if x.node.data.ndim == 2 else t(x)))
+setattr(Tensor, "H", property(lambda x: adjoint(x) if x.node.data.ndim == 2 else t(x), doc="The matrix transposed."))
 setattr(Tensor, "mT", property(adjoint))
 setattr(Tensor, "mH", property(adjoint))
 

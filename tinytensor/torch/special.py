@@ -209,7 +209,14 @@ def polygamma(n: int, input: Tensor) -> Tensor:
 
 
 polygamma_function = offer("polygamma")(polygamma)
-offer("polygamma", function=False, method=True, in_place=True)(lambda self, n: polygamma_function(n, self))
+
+
+@offer("polygamma", function=False, method=True, in_place=True)
+def polygamma_method(self: Tensor, n: int) -> Tensor:
+    """The n-th derivative of `digamma`."""
+    return polygamma_function(n, self)  # type: ignore[no-any-return]
+
+
 SPECIAL["polygamma"] = polygamma_function
 
 # --- with logarithms ---

@@ -22,7 +22,7 @@ from .printing import tensor_text
 new = object.__new__
 UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
 deep = [False]  # whether there was a gradient with a graph of its own, by create_graph=True or set by the user
-UNTRACKED = -1  # the stamp of what `x.data` gives: PyTorch does not count writes into it
+BARE = -1  # the stamp of what `x.data` gives: it has no graph, and is no view of anything
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
 
@@ -81,27 +81,33 @@ class Tensor:
 
     @property
     def shape(self) -> Size:
+        """Its size along each axis."""
         return Size(self.node.data.shape)
 
     @property
     def dtype(self) -> dtype:
+        """The kind of its numbers."""
         d = self.node.data.dtype
         return OF.get(d) or of(d)
 
     @property
     def ndim(self) -> int:
+        """How many axes it has."""
         return self.node.data.ndim  # type: ignore[no-any-return]
 
     @property
     def device(self) -> Any:
+        """The cpu."""
         return CPU
 
     @property
     def itemsize(self) -> int:
+        """How many bytes an element has."""
         return self.node.data.itemsize  # type: ignore[no-any-return]
 
     @property
     def nbytes(self) -> int:
+        """How many bytes its elements have."""
         return self.node.data.nbytes  # type: ignore[no-any-return]
 
     @property
@@ -113,6 +119,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
+        """Whether gradients flow to it."""
         return self.node.needs
 
     @requires_grad.setter
@@ -167,7 +174,7 @@ class Tensor:
     def data(self) -> Tensor:
         """The values, as a tensor that shares memory and records nothing."""
         t = of_array(self.node.data)
-        t.node.stamp = UNTRACKED
+        t.node.stamp = BARE
         return t
 
     def detach(self) -> Tensor:
@@ -202,6 +209,9 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        return of_array(array.astype(np.uint8) if array.dtype == np.bool_ else array)  # np.sin(x) is a tensor
 
     def __float__(self) -> float:
         return float(self.single().item())

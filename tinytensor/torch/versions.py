@@ -8,7 +8,7 @@ larger. That harms only if the node's rule reads it. Nothing is written here: th
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..core import Tensor as Node
 from ..modes import recording
 from ..ops import positive
 from .dtypes import of
-from .tensor import UNTRACKED, Tensor, clock, owner
+from .tensor import Tensor, clock, owner
 
 # --- which arrays were written into, and when ---
 
@@ -51,12 +51,6 @@ def note(a: Any) -> None:
     found.last = clock[0]
 
 
-def note_write(x: Tensor) -> None:
-    """Note a write into a tensor, unless it is what `.data` gives."""
-    if getattr(x.node, "stamp", 0) != UNTRACKED:
-        note(x.node.data)
-
-
 def version(x: Tensor) -> int:
     """How many writes there were into the memory of a tensor."""
     found = written.get(id(owner(x.node.data)))
@@ -69,6 +63,17 @@ def stale(a: Any, stamp: int) -> bool:
         return False
     found = written.get(id(owner(a)))
     return found is not None and found.last > stamp
+
+
+def check_nodes(nodes: Collection[Any]) -> None:
+    """`check`, of all nodes of a pass: the usual one has none that is older than the last write."""
+    now = clock[0]
+    try:
+        if min([node.stamp for node in nodes]) >= now:
+            return
+    except AttributeError:  # a node inside of a function has the stamp of what uses it
+        pass
+    check(next(iter(nodes)))
 
 
 def check(root: Node, create_graph: bool = False) -> None:

@@ -20,7 +20,7 @@ from ..modes import paused, state
 from ..ops import index_put, positive
 from .dtypes import RANK, of
 from .tensor import Tensor, clock, owner, wrap
-from .versions import note, note_write
+from .versions import note
 
 # --- views ---
 
@@ -191,8 +191,7 @@ def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) ->
     fitting(name, x, y.data.shape, y.data.dtype)
     if not recording:
         preserve(x)
-        write(x.node.data, y.data, noted=False)
-        note_write(x)
+        write(x.node.data, y.data)
         return x
     if y.data.dtype != x.node.data.dtype:
         y = y.astype(x.node.data.dtype)
@@ -200,12 +199,11 @@ def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) ->
     return x
 
 
-def write(array: Any, values: Any, noted: bool = True) -> None:
+def write(array: Any, values: Any) -> None:
     """Write values into an array, and note it."""
     if type(array) is ndarray:
         np.copyto(array, values, casting="unsafe")
-        if noted:
-            note(array)
+        note(array)
     else:  # stands for an array, in a trace
         array[...] = values
 

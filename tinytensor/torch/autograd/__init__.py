@@ -7,11 +7,11 @@ from ...names import refusal as _refusal
 from ..gradients import backward_of as backward
 from ..gradients import grad
 from ..recorded import enable_grad, inference_mode, no_grad, set_grad_enabled
-from .variable import Variable
 from . import functional
 from .anomalies import detect_anomaly, set_detect_anomaly
 from .checks import GradcheckError, gradcheck, gradgradcheck
 from .custom import Function, once_differentiable
+from .older import Variable
 
 __all__ = [
     "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad",

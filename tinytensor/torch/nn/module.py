@@ -205,7 +205,7 @@ class Module(Attributes):
         """Set `grad` of all parameters to None, or to zeros."""
         for p in self.parameters():
             if set_to_none:
-                p.node._grad = None
+                p.grad = None
             elif (g := p.grad) is not None:
                 write(g.node.data, 0)
                 p.grad = g.detach()

@@ -1,4 +1,4 @@
-"""`torch.nn.parallel`: what programs import for the case that they run on several devices; here it is refused when made."""
+"""`torch.nn.parallel`: what programs import in case they run on several devices; refused when it is made."""
 
 from typing import Any, NoReturn
 

@@ -1,4 +1,4 @@
-"""Parameter and Buffer: the tensors that a module finds by their names.
+"""Parameter and Buffer: the tensors that a module finds by their names; of a lazy layer, before they have a size.
 
 They compute as every other tensor does.
 """
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...nn import Parameter as Node
+from ..dtypes import numpy_dtype, on_cpu
 from ..tensor import Tensor, new
 
 
@@ -74,3 +75,75 @@ class Buffer(Tensor):
         t.node = Tensor(0).node if data is None else data.node
         t.persistent = persistent
         return t
+
+
+# --- of a lazy layer, before its first input ---
+
+
+class Uninitialized(Tensor):
+    """What a lazy layer has where its numbers will be: it has no size yet, and can't be computed with."""
+
+    wanted: Any  # NumPy's dtype of its numbers, where one was asked for
+    trains: bool
+    is_leaf = True
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        on_cpu(device)
+        t = new(cls)
+        t.wanted, t.trains = numpy_dtype(dtype), requires_grad
+        return t
+
+    @property
+    def node(self) -> Any:  # type: ignore[override]
+        raise ValueError("uninitialized parameter: it has no shape and no values before its lazy layer has seen an "
+                         "input; got a use of it; expected a first forward pass; call the model once, on a batch")
+
+    @property
+    def grad(self) -> None:
+        """None."""
+
+    @grad.setter
+    def grad(self, value: Any) -> None: ...
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients will flow to it."""
+        return self.trains
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        self.trains = on
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        return f"<{type(self).__name__}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = t = new(type(self))
+            t.wanted, t.trains = self.wanted, self.trains
+        return memo[id(self)]
+
+    def __reduce__(self) -> Any:
+        return type(self), (), vars(self)
+
+    def __setstate__(self, state: Any) -> None:
+        vars(self).update(state)
+
+    def become(self, other: Tensor) -> None:
+        """Be what another tensor is, from now on."""
+        trains, parameter = self.trains, isinstance(other, Parameter)
+        vars(self).clear()
+        setattr(self, "__class__", Parameter if parameter else Buffer)
+        setattr(self, "node", other.node)
+        if parameter:
+            self.requires_grad = trains
+        else:
+            vars(self)["persistent"] = True
+
+
+class UninitializedParameter(Uninitialized, Parameter):  # type: ignore[misc]
+    """A parameter of a lazy layer, before its first input."""
+
+
+class UninitializedBuffer(Uninitialized, Buffer):
+    """A buffer of a lazy layer, before its first input."""

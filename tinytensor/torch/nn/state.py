@@ -17,7 +17,7 @@ from ..dtypes import dtype as dtype_class
 from ..dtypes import float16, float32, float64, numpy_dtype, on_cpu
 from ..tensor import Tensor, of_array, wrap
 from ..writing import write
-from .parameter import Parameter
+from .parameter import Parameter, Uninitialized
 
 EXTRA = "_extra_state"
 
@@ -140,7 +140,9 @@ def fitted(path: str, x: Any, value: Any) -> tuple[list[str], Any]:
 def convert(module: Any, dtype: Any, all_kinds: bool = False) -> None:
     """Let floating parameters, with their gradients, and buffers of a module have another dtype."""
     for x in (*module.parameters(), *module.buffers()):
-        if (x.node.data.dtype.kind == "f" or all_kinds) and x.node.data.dtype != dtype:
+        if isinstance(x, Uninitialized):
+            x.wanted = dtype
+        elif (x.node.data.dtype.kind == "f" or all_kinds) and x.node.data.dtype != dtype:
             x.node.data = x.node.data.astype(dtype)
             if (g := x.node._grad) is not None:
                 x.node._grad = (g if isinstance(g, np.ndarray) else g.data).astype(dtype)

@@ -44,7 +44,6 @@ REFUSED = {  # what is refused on purpose: the name, as a pattern, and a part of
     "multinomial": "float16: expected float32 or float64",
     "histogramdd": "must be monotonically increasing",
     r"nn\.functional\.(conv|avg_pool|max_pool|unfold|interpolate).*": r"not implemented for torch\.",  # of integers
-    r"nn\.functional\.(interpolate|upsample_bilinear)": "not implemented for torch.uint8|antialias",
     r"nn\.functional\.embedding(_bag)?": "got (max_norm|scale_grad_by_freq)",
     r"nn\.functional\.batch_norm": r"got an input of shape \[0\]",  # which has no channels
     r"nn\.functional\.multilabel_margin_loss": r"got an input of shape \(\)",

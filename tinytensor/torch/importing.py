@@ -18,9 +18,14 @@ MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "backends", 
            "backends.cudnn", "backends.mkl", "backends.mkldnn", "backends.mps", "backends.openmp", "cuda", "cuda.amp",
            "distributed", "func", "linalg", "mps", "mtia", "nn", "nn.functional", "nn.init", "nn.modules",
            "nn.modules.module", "nn.parallel", "nn.parameter", "nn.utils", "nn.utils.rnn", "optim",
-           "optim.lr_scheduler", "random", "return_types", "serialization", "special", "testing", "types", "utils",
-           "utils.data", "utils.data.dataloader", "utils.data.dataset", "utils.data.sampler", "utils.tensorboard",
+           "optim.lr_scheduler", "optim.optimizer", "random", "return_types", "serialization", "special", "testing",
+           "types", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset", "utils.data.sampler", "utils.tensorboard",
            "version", "xpu")
+FILES = {  # PyTorch's files whose names programs import from there, and the module that has them here
+    "nn.modules": ("activation", "batchnorm", "container", "conv", "dropout", "flatten", "instancenorm", "linear",
+                   "loss", "normalization", "padding", "pooling", "rnn", "sparse", "transformer"),
+    "optim": ("adam", "adamw", "sgd", "rmsprop")}
+HOMES = {f"{home}.{file}": home for home, files in FILES.items() for file in files}
 
 
 class Guard:
@@ -32,7 +37,8 @@ class Guard:
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
         if not fullname.startswith("torch."):
             return None
-        module = found(fullname.removeprefix("torch.")) if fullname.removeprefix("torch.") in MODULES else None
+        name = fullname.removeprefix("torch.")
+        module = found(HOMES.get(name, name)) if name in MODULES or name in HOMES else None
         if module is None:
             known = sorted(name for name in MODULES if found(name) is not None)
             raise ModuleNotFoundError(f"{fullname}: tinytensor.torch has no such module; expected one of torch, torch."

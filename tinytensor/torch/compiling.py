@@ -18,6 +18,7 @@ from ..compiler import CompileError
 from ..compiler.ir import mapped
 from ..compiler.tracing.closure import ClosureScan
 from ..compiler.tracing.containers import Mapping
+from ..core import RELEASED
 from ..core import Tensor as Node
 from ..optim.flat import Optimizer
 from ..random import Generator
@@ -53,13 +54,17 @@ def compile_(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None
         raise TypeError(f"compile: got a {type(model).__name__}; expected a function or a module; pass the function")
     if hasattr(model, "named_parameters"):
         return compiled_module(model, fullgraph)
-    return update_wrapper(Compiled(model, fullgraph), model)
+    return recompiled(model, fullgraph)
 
 
 def compiled_module(module: Any, fullgraph: bool) -> Any:
     """The module itself, whose `forward` is compiled from now on."""
-    object.__setattr__(module, "forward", Compiled(module.forward, fullgraph))
+    object.__setattr__(module, "forward", recompiled(module.forward, fullgraph))
     return module
+
+
+def recompiled(function: Any, fullgraph: bool) -> Any:
+    return update_wrapper(Compiled(function, fullgraph), function)
 
 
 Place = tuple[int, Any]  # of an attribute: which owner, and the name
@@ -93,7 +98,8 @@ class Travelling(Tensor):
             raise CompileError("compile: an attribute is read that was only set before; expected the same at each "
                                "call; set it to a tensor before the first call")
         if not self.touched:
-            self.touched, self.made = True, Node(self.array)
+            self.touched = True
+            self.made = self.array if isinstance(self.array, Node) else Node(self.array)
         return self.made
 
 
@@ -101,7 +107,8 @@ class Compiled:
     """A function that was compiled; what it can reach is looked at when it is first called.
 
     Attributes that it sets to tensors, as `self.out` and `self.running_mean`, travel through the program: what they
-    become are results, without a graph, and the values of those that it reads are arguments.
+    become are results, and those that it reads are arguments. A call that finds one of them to be no tensor, as a cache
+    that is None at first, runs the function itself.
     """
 
     def __init__(self, function: Callable[..., Any], fullgraph: bool) -> None:
@@ -117,17 +124,16 @@ class Compiled:
             return self.function(*args, **kwargs)
         if self.step is None:
             self.step = self.prepared()
-        kept: list[Tensor] = []
+        places = (*self.read, *self.set)
+        if not all([type(self.owners[i].get(key)) is Tensor for i, key in places]):
+            return self.function(*args, **kwargs)
+        kept = [self.owners[i].pop(key) for i, key in places]
         try:
-            for i, key in self.read:
-                kept.append(self.owners[i].pop(key))
-            for i, key in self.set:
-                self.owners[i].pop(key, None)
-            given = [x.node.data for x in kept]
+            given = [argument(x) for x in kept[:len(self.read)]]
             given += [x.node.data if type(x) is Tensor and not x.node.needs else mapped(argument, x) for x in args]
             y = self.step(*given, **mapped(argument, kwargs)) if kwargs else self.step(*given)
         except BaseException as error:
-            for (i, key), x in zip(self.read, kept, strict=False):
+            for (i, key), x in zip(places, kept, strict=True):
                 self.owners[i][key] = x
             if isinstance(error, Travels):
                 self.read, self.set, self.step = error.read, error.set, None
@@ -137,10 +143,10 @@ class Compiled:
             warnings.warn(f"torch.compile: {error}; it runs as it is, uncompiled, from now on", stacklevel=2)
             self.given_up = True
             return self.function(*args, **kwargs)
-        if self.read or self.set:
+        if places:
             y, values = y
-            for (i, key), value in zip((*self.read, *self.set), values, strict=True):
-                self.owners[i][key] = of_array(value)
+            for (i, key), value in zip(places, values, strict=True):
+                self.owners[i][key] = face(value)
         return wrap(y) if type(y) is Node else mapped(face, y)
 
     def prepared(self) -> Any:
@@ -163,7 +169,7 @@ class Compiled:
                 fresh = [*set_places(owners, before, places)]
                 if fresh or any(not before[i][key].touched for i, key in read):
                     touched = [(i, key) for i, key in read if before[i][key].touched]
-                    existing = [(i, key) for i, key in fresh if key in before[i]]
+                    existing = [(i, key) for i, key in fresh if type(before[i].get(key)) is Tensor]
                     raise Travels([*touched, *existing], [p for p in (*places, *fresh) if p not in touched + existing])
             finally:
                 for i, key in places:
@@ -175,6 +181,9 @@ class Compiled:
         step.__name__ = step.__qualname__ = getattr(function, "__name__", type(function).__name__)
         setattr(step, "__signature__", with_places(inspect.signature(function), n))
         return compiler.compile(step, *changing(scan))
+
+    def __reduce__(self) -> Any:  # a copy looks anew at what it can reach
+        return recompiled, (self.function, self.fullgraph)
 
     @property
     def source(self) -> str:
@@ -199,7 +208,7 @@ def set_places(owners: Sequence[dict[Any, Any]], before: Sequence[dict[Any, Any]
 
 def restore(owner: dict[Any, Any], old: dict[Any, Any]) -> None:
     """Let tensors among the attributes be as they were; the rest is the engine's to judge."""
-    for key in [k for k, x in owner.items() if type(x) is Tensor and x is not old.get(k)]:
+    for key in [k for k, x in owner.items() if type(x) in (Tensor, Travelling) and x is not old.get(k)]:
         if key in old:
             owner[key] = old[key]
         else:
@@ -207,13 +216,18 @@ def restore(owner: dict[Any, Any], old: dict[Any, Any]) -> None:
 
 
 def bare_attribute(x: Tensor) -> Any:
-    """The values of an attribute; of what keeps its gradient too, they would not be all."""
+    """An attribute as the engine's step gives it; of what keeps its gradient too, that would not be all."""
     if isinstance(x, Travelling):  # it was set at other calls, but not at this one
-        return x.node.data
+        return bare_value(x)
     if x.node.hooks:
         raise CompileError("compile: an attribute that the function sets retains its gradient, or has a hook; expected "
                            "values alone; leave retain_grad() out of what is compiled")
-    return x.node.data
+    return bare_value(x)
+
+
+def bare_value(x: Tensor) -> Any:
+    """A node where gradients may still flow to a tensor, else its values."""
+    return x.node if x.node.needs and x.node.op is not RELEASED else x.node.data
 
 
 def argument(x: Any) -> Any:

@@ -9,6 +9,8 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import update_wrapper
+from threading import get_ident
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from ..compiler import CompileError
 from ..compiler.ir import mapped
 from ..compiler.tracing.closure import ClosureScan
 from ..compiler.tracing.containers import Mapping
-from ..core import RELEASED
+from ..core import RELEASED, tracing
 from ..core import Tensor as Node
 from ..optim.flat import Optimizer
 from ..random import Generator
@@ -111,6 +113,8 @@ class Compiled:
     that is None at first, runs the function itself.
     """
 
+    _compiled = True  # of what it holds, a compiled program depends on the function alone
+
     def __init__(self, function: Callable[..., Any], fullgraph: bool) -> None:
         self.function, self.fullgraph = function, fullgraph
         self.step: Any = None
@@ -118,14 +122,36 @@ class Compiled:
         self.read: list[Place] = []  # attributes that travel in and out
         self.set: list[Place] = []  # those that only travel out
         self.given_up = False
+        self.waited = False  # for an optimiser to take its parameters into memory of its own
+        self.name = ""  # in the class in whose body it stands
+
+    def __set_name__(self, cls: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, cls: type | None = None) -> Any:
+        """The method of an instance, compiled for it alone; it stays among what the instance holds."""
+        if instance is None:
+            return self
+        method = MethodType(self.function, instance)
+        held = getattr(instance, "__dict__", None)
+        if self.traced() or held is None or not self.name:
+            return method
+        return held.setdefault(self.name, recompiled(method, self.fullgraph))
+
+    @staticmethod
+    def traced() -> bool:
+        """Whether it is a part of what is being written down, and so itself."""
+        return any(trace.thread == get_ident() for trace in tracing)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.given_up:
+        if self.given_up or (tracing and self.traced()):
             return self.function(*args, **kwargs)
         if self.step is None:
             self.step = self.prepared()
+        if self.step is None:
+            return self.function(*args, **kwargs)
         places = (*self.read, *self.set)
-        if not all([type(self.owners[i].get(key)) is Tensor for i, key in places]):
+        if not all(type(self.owners[i].get(key)) is Tensor for i, key in places):
             return self.function(*args, **kwargs)
         kept = [self.owners[i].pop(key) for i, key in places]
         try:
@@ -150,7 +176,7 @@ class Compiled:
         return wrap(y) if type(y) is Node else mapped(face, y)
 
     def prepared(self) -> Any:
-        """The engine's compiled step: a function on nodes and arrays, those of attributes first."""
+        """The engine's compiled step: a function on nodes and arrays, those of attributes first; None: not yet."""
         function, read, places = self.function, self.read, [*self.read, *self.set]
         scan = ClosureScan([function])
         if not places:
@@ -180,7 +206,15 @@ class Compiled:
 
         step.__name__ = step.__qualname__ = getattr(function, "__name__", type(function).__name__)
         setattr(step, "__signature__", with_places(inspect.signature(function), n))
-        return compiler.compile(step, *changing(scan))
+        things = changing(scan)
+        if not all(block.in_place() for x in things if isinstance(x, Optimizer) for block in x.blocks):
+            if self.waited:
+                warnings.warn("torch.compile: somebody else holds the memory of a parameter that an optimiser updates, "
+                              "as `p.data` does; expected nobody; it runs as it is, uncompiled", stacklevel=3)
+                self.given_up = True
+            self.waited = True
+            return None
+        return compiler.compile(step, *things)
 
     def __reduce__(self) -> Any:  # a copy looks anew at what it can reach
         return recompiled, (self.function, self.fullgraph)

@@ -23,7 +23,6 @@ from ..versions import note
 from .groups import Group, options, ordered, plain
 from .sharing import give_back, shared
 
-
 NODE = attrgetter("node")
 
 
@@ -97,16 +96,16 @@ class Optimizer:
             own.inner = group
         give_back(held)
 
-    def rebind(self) -> None:
+    def rebind(self) -> Inner:
         """Make the engine's optimiser anew, after the user has changed what is in a group; state stays with tensors."""
         inner: Any = self.inner
         saved, before = inner.state_dict()["state"], [p for group in inner.param_groups for p in group["params"]]
         entries = {id(p): saved[i] for i, p in enumerate(before) if i in saved}
         self.bind()
-        now = [p.node for group in self.param_groups for p in group["params"]]
-        inner = self.inner
+        now, inner = [p.node for group in self.param_groups for p in group["params"]], self.inner
         inner.load_state_dict({"state": {i: entries[id(p)] for i, p in enumerate(now) if id(p) in entries},
                                "param_groups": inner.state_dict()["param_groups"]})
+        return inner  # type: ignore[no-any-return]
 
     def completed(self, group: Any) -> Group:
         """A group with all its settings, and its tensors in a list."""
@@ -181,8 +180,7 @@ class Optimizer:
         for group in self.param_groups:
             if not all(map(is_, map(NODE, group["params"]), group.inner["params"])) or (
                     len(group["params"]) != len(group.inner["params"])):
-                self.rebind()
-                inner = self.inner
+                inner = self.rebind()
             if isinstance(group["lr"], Tensor):  # which may have been written into
                 group["lr"] = group["lr"]
             if deep[0]:

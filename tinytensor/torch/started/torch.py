@@ -1,0 +1,12 @@
+"""What `import torch` finds in a process that a script under ``python -m tinytensor.torch`` has started anew.
+
+Such a process, as multiprocessing's "spawn" makes, has the script's `sys.path` and nothing else of it. Nothing is
+defined here: this package takes the place.
+"""
+
+import sys
+
+from tinytensor.torch.importing import install
+
+del sys.modules[__name__]
+install()

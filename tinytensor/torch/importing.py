@@ -19,8 +19,8 @@ MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "backends", 
            "distributed", "func", "linalg", "mps", "mtia", "nn", "nn.functional", "nn.init", "nn.modules",
            "nn.modules.module", "nn.parallel", "nn.parameter", "nn.utils", "nn.utils.rnn", "optim",
            "optim.lr_scheduler", "optim.optimizer", "random", "return_types", "serialization", "special", "testing",
-           "types", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset", "utils.data.sampler", "utils.tensorboard",
-           "version", "xpu")
+           "types", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset", "utils.data.sampler",
+           "utils.tensorboard", "version", "xpu")
 FILES = {  # PyTorch's files whose names programs import from there, and the module that has them here
     "nn.modules": ("activation", "batchnorm", "container", "conv", "dropout", "flatten", "instancenorm", "linear",
                    "loss", "normalization", "padding", "pooling", "rnn", "sparse", "transformer"),

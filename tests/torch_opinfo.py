@@ -41,8 +41,6 @@ ERRORS = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)
 UNWRITTEN = re.compile("(new_)?empty(_like|_strided|_permuted)?|resize_(as_)?")  # their values are not defined
 REFUSED = {  # what is refused on purpose: the name, as a pattern, and a part of the sentence
     ".*": "got out=|memory_format|complex|bfloat16|sparse|expected 'cpu'",
-    r"nn\.functional\.(interpolate|upsample_bilinear)": r"not implemented for torch\.uint8|antialias",
-    r"nn\.functional\.embedding_bag": "max_norm|scale_grad_by_freq",
     "(matrix_exp|linalg).*": "expected a floating point tensor, float32 or float64",  # not float16
     "multinomial": "float16: expected float32 or float64",
     "histogramdd": "must be monotonically increasing",

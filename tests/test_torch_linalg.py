@@ -11,9 +11,8 @@ import pytest
 import tinytensor.torch as ours
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("expecttest")
 
-from tests.torch_opinfo import ERRORS, compare, flat, gradients, kept_apart  # noqa: E402
+from tests.beside_torch import ERRORS, compare, flat, gradients, kept_apart  # noqa: E402
 
 pytestmark = pytest.mark.peer
 

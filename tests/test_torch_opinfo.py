@@ -1,6 +1,6 @@
 """Every function and method that `tinytensor.torch` offers agrees with PyTorch on PyTorch's own samples of it.
 
-On some of the samples of each dtype: `python tests/torch_opinfo.py` tries them all.
+On some of the samples of each dtype: `python -m tests.torch_opinfo` tries them all.
 """
 
 import pytest
@@ -26,3 +26,8 @@ def test_values_and_gradients(op):
     report = Opinfo(op, few=3, second=True).run(DTYPES)
     assert not report.failed
     assert report.compared
+
+
+@pytest.mark.parametrize("op", [op for op in OFFERED if op.error_inputs_func], ids=lambda op: op.name)
+def test_bad_input_raises_the_same_class_of_error(op):
+    assert not Opinfo(op).bad_input().failed

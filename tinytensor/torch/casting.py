@@ -135,7 +135,9 @@ def detach_(input: Tensor) -> Tensor:
     if hasattr(input, "base"):
         raise RuntimeError("detach_: can't detach views in-place; got a view; expected a tensor of its own; use "
                            "detach() instead")
+    gradient = input.node._grad
     input.node = Node(input.node.data)
+    input.node._grad = gradient
     return input
 
 

@@ -71,8 +71,8 @@ def largest(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return reduce
 
 
-amax = offer("amax", method=True)(largest("amax", ops.max))
-amin = offer("amin", method=True)(largest("amin", ops.min))
+amax = offer("amax", method=True, note="Amax")(largest("amax", ops.max))
+amin = offer("amin", method=True, note="Amin")(largest("amin", ops.min))
 
 
 @offer(method=True)

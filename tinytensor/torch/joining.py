@@ -20,9 +20,7 @@ from .tensor import Tensor, as_node, wrap
 
 def given(name: str, tensors: Any) -> list[Any]:
     """The nodes of tensors in a list or tuple, in the dtype that they have together."""
-    if isinstance(tensors, Tensor):
-        tensors = tuple(tensors) if tensors.node.data.ndim else ()
-    elif not isinstance(tensors, list | tuple):
+    if not isinstance(tensors, list | tuple):
         raise TypeError(f"{name}: got a {type(tensors).__name__}; expected a tuple of tensors; write [a, b]")
     xs = []
     for i, x in enumerate(tensors):
@@ -31,7 +29,8 @@ def given(name: str, tensors: Any) -> list[Any]:
                             f"torch.tensor(...) around it")
         xs.append(x.node)
     if not xs:
-        raise RuntimeError(f"{name}: expected a non-empty list of Tensors; got none; give one or more")
+        raise (ValueError if name == "cat" else RuntimeError)(
+            f"{name}: expected a non-empty list of Tensors; got none; give one or more")
     first = xs[0].data.dtype
     if all(x.data.dtype is first for x in xs):
         return xs

@@ -19,7 +19,7 @@ noted = Tensor.__dict__["note"].__get__  # subtle: quicker than hasattr where th
 F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # what `torch` offers, by name
 SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other", "axes": "dims"}
-VALUES = {"tensor", "as_tensor", "asarray", "from_numpy"}  # these raise PyTorch's ValueError
+VALUES = {"tensor", "as_tensor", "asarray", "from_numpy", "cat"}  # these raise PyTorch's ValueError
 WITHOUT_EFFECT = {"memory_format", "layout", "non_blocking", "pin_memory"}  # accepted: they change no value
 
 

@@ -326,10 +326,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
                            f"{b.data.dtype}; convert one: x.to(other.dtype)")
     if a.data.dtype.kind == "b":
         raise RuntimeError("matmul: not implemented for 'Bool'; got booleans; expected numbers; write x.int()")
-    try:
-        return wrap(ops.matmul(a, b))
-    except ValueError as error:
-        raise RuntimeError(str(error)) from None
+    return wrap(ops.matmul(a, b))
 
 
 setattr(Tensor, "__matmul__", matmul)

@@ -123,8 +123,8 @@ def central(name: str, skip: bool) -> Callable[..., Any]:
     return reduce
 
 
-offer("median", method=True)(central("median", False))
-offer("nanmedian", method=True)(central("nanmedian", True))
+offer("median", method=True, note="Median")(central("median", False))
+offer("nanmedian", method=True, note="Nanmedian")(central("nanmedian", True))
 
 
 @offer(method=True)

@@ -40,6 +40,9 @@ def with_axes(name: str, x: Tensor) -> tuple[int, ...]:
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` elements along an axis, from `start` on."""
     shape = with_axes("narrow", input)
+    if isinstance(start, Tensor) and (start.ndim or start.node.data.dtype.kind not in "iu"):
+        raise RuntimeError(f"narrow: got a start of {start.dtype} with {start.ndim} axes; start must be an 0-dim "
+                           f"integral Tensor, or a number; convert it: start.long()")
     axis, start = axis_at("narrow", dim, len(shape)), int(start)
     n = shape[axis]
     if not -n <= start <= n:
@@ -66,7 +69,10 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
 @offer(method=True)
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """A tuple of what stands at each place along an axis."""
-    shape = with_axes("unbind", input)
+    shape = input.node.data.shape
+    if not shape:
+        raise IndexError(f"unbind: Dimension specified as {dim} but tensor has no dimensions; got one without axes; "
+                         f"write x.view(1)")
     axis = axis_at("unbind", dim, len(shape))
     return named("Unbind", [select(input, axis, i) for i in range(shape[axis])])
 

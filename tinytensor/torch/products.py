@@ -32,27 +32,20 @@ def nodes(name: str, *tensors: Any) -> list[Any]:
     return found
 
 
-class fitting:
-    """A block in which what the engine says of shapes becomes an error of PyTorch's kind."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: Any, _: Any) -> None:
-        if kind is not None and issubclass(kind, ValueError):
-            text = str(error)
-            raise RuntimeError(text if text.startswith(self.name) else f"{self.name}: {text}") from None
-
-
 def of_axes(name: str, x: Any, n: int) -> None:
     """Refuse a tensor that has not n axes."""
     if x.data.ndim != n:
         raise RuntimeError(f"{name}: got {x.data.ndim}-D of shape {[*x.data.shape]}; expected a {n}-D tensor; use "
                            f"matmul for stacks, or reshape it")
+
+
+def together(name: str, *shapes: Any) -> Any:
+    """The shape that shapes have together."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        text = " and ".join(str([*shape]) for shape in shapes)
+        raise RuntimeError(f"{name}: got shapes {text}; expected shapes that broadcast; reshape one") from None
 
 
 # --- of two ---
@@ -80,7 +73,7 @@ def product(name: str, first: int, second: int) -> Callable[..., Tensor]:
 
 
 mm = offer("mm", method=True)(product("mm", 2, 2))
-bmm = offer("bmm", method=True)(product("bmm", 3, 3))
+bmm = offer("bmm", method=True, note="Bmm")(product("bmm", 3, 3))
 mv = offer("mv", method=True)(product("mv", 2, 1))
 
 
@@ -98,8 +91,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """The product along the last axes; with a tensor without axes, times it."""
     a, b = nodes("inner", input, other)
-    with fitting("inner"):
-        return wrap(ops.inner(a, b))
+    return wrap(ops.inner(a, b))
 
 
 @offer("outer", "ger", method=True)
@@ -123,8 +115,7 @@ def crossed(name: str, input: Tensor, other: Tensor, dim: int | None) -> Tensor:
     if a.data.ndim != b.data.ndim:
         raise RuntimeError(f"{name}: inputs must have the same number of dimensions; got {[*a.data.shape]} and "
                            f"{[*b.data.shape]}; unsqueeze one")
-    with fitting(name):
-        shape = np.broadcast_shapes(a.data.shape, b.data.shape)
+    shape = together(name, a.data.shape, b.data.shape)
     if dim is None:
         dim = next((i for i, n in enumerate(shape) if n == 3), None)
     elif not -len(shape) <= dim < len(shape):
@@ -157,11 +148,10 @@ def added(name: str, multiply: Callable[..., Tensor], collect: bool = False) -> 
             beta, alpha = int(beta), int(alpha)
         y = as_dtype(ops.sum(y, 0) if collect else y, dtype)
         y = y if alpha == 1 else as_dtype(ops.multiply(y, alpha), dtype)
-        with fitting(name):
-            if beta == 0:  # subtle: nan in the input does not count then
-                return wrap(ops.add(y, np.zeros(np.broadcast_shapes(input.shape, y.data.shape), dtype)))
-            x = as_dtype(input.node, dtype)
-            return wrap(ops.add(x if beta == 1 else as_dtype(ops.multiply(x, beta), dtype), y))
+        if beta == 0:  # subtle: nan in the input does not count then
+            return wrap(ops.add(y, np.zeros(together(name, input.shape, y.data.shape), dtype)))
+        x = as_dtype(input.node, dtype)
+        return wrap(ops.add(x if beta == 1 else as_dtype(ops.multiply(x, beta), dtype), y))
 
     compute.__name__ = name
     compute.__doc__ = "``beta * input + alpha * product`` of the other two."
@@ -187,8 +177,7 @@ def in_best_order(name: str, tensors: Any) -> Tensor:
     found = nodes(name, *tensors)
     if len(found) < 2:
         raise RuntimeError(f"{name}: got {len(found)}; expected at least 2 tensors; write x.clone() for one")
-    with fitting(name):
-        return wrap(linalg.multi_dot(found))
+    return wrap(linalg.multi_dot(found))
 
 
 @offer()
@@ -209,8 +198,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         terms, given = equation.split("->")
         if any(c.isalpha() and c not in given and sum(c in term for term in terms.split(",")) == 1 for c in terms):
             found = [as_dtype(x, np.dtype(np.int64)) for x in found]  # as any sum of integers
-    with fitting("einsum"):
-        return wrap(ops.einsum(equation, *found))
+    return wrap(ops.einsum(equation, *found))
 
 
 def of_lists(given: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
@@ -239,8 +227,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         dims = lists
     elif dims < 0:
         raise RuntimeError(f"tensordot: got dims={dims}; expected 0 or more; give the number of axes, or two lists")
-    with fitting("tensordot"):
-        return wrap(ops.tensordot(x, y, dims))
+    return wrap(ops.tensordot(x, y, dims))
 
 
 @offer()
@@ -256,7 +243,6 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
                            f"{b.data.shape[-1]}; transpose one")
     if p < 0:
         raise RuntimeError(f"cdist: only supports non-negative p values; got {p}; give 0 or more")
-    with fitting("cdist"):
-        gap = ops.subtract(ops.expand_dims(a, -2), ops.expand_dims(b, -3))
+    gap = ops.subtract(ops.expand_dims(a, -2), ops.expand_dims(b, -3))
     y = linalg.vector_norm(gap, axis=-1, ord=p)
     return wrap(y if isinstance(y, Node) else Node(y))

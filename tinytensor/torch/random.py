@@ -56,9 +56,10 @@ class Generator:
         """The place in the stream, as a tensor of bytes, which `set_state` takes."""
         return of_array(packed(self.stream))
 
-    def set_state(self, new_state: Tensor) -> None:
+    def set_state(self, new_state: Tensor) -> Generator:
         """Go to the place that `get_state` gave."""
         unpack(self.stream, new_state.node.data)
+        return self
 
     def clone_state(self) -> Generator:
         """Another generator at the same place."""

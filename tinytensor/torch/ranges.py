@@ -92,7 +92,8 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
 def even(name: str, start: Any, end: Any, n: Any, dtype: Any) -> Any:
     """Numbers at even distances; the second half is counted from the end."""
     if not hasattr(n, "__index__") or n < 0:
-        raise RuntimeError(f"{name}: number of steps must be non-negative; got {n!r}; give how many")
+        raise (RuntimeError if hasattr(n, "__index__") else TypeError)(
+            f"{name}: number of steps must be non-negative; got {n!r}; give how many")
     n = n.__index__()
     kind: Any
     wide: Any

@@ -88,7 +88,7 @@ def summed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 offer("sum", method=True)(summed("sum", ops.sum))
-offer("nansum", method=True)(summed("nansum", ops.nansum))
+offer("nansum", method=True, note="Nansum")(summed("nansum", ops.nansum))
 
 
 @offer("sum_to_size", function=False, method=True)

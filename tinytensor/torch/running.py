@@ -23,7 +23,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     return running("cumsum", ops.cumsum, input, dim, dtype)
 
 
-@offer(method=True, in_place=True)
+@offer(method=True, in_place=True, note="Cumprod")
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The products of the elements up to each, along `dim`; of integers and booleans an int64."""
     return running("cumprod", ops.cumprod, input, dim, dtype)

@@ -50,8 +50,9 @@ def slices(name: str, x: Any, axis: int, i: Any, source: Any) -> Any:
     shape = (*x.data.shape[:axis], i.size, *x.data.shape[axis + 1 :])
     if source.data.shape != shape:
         if source.data.size != int(np.prod(shape)) or (source.data.ndim > 1 and x.data.ndim > 1):
-            raise IndexError(f"{name}: source shape {[*source.data.shape]} must match self, but for {i.size} slices "
-                             f"along the axis: {[*shape]}; reshape it")
+            raise (RuntimeError if name == "index_add" else IndexError)(
+                f"{name}: source shape {[*source.data.shape]} must match self, but for {i.size} slices along the axis: "
+                f"{[*shape]}; reshape it")
         source = ops.reshape(source, shape)
     return source
 

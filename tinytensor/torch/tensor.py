@@ -210,6 +210,9 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        return of_array(array.astype(np.uint8) if array.dtype == np.bool_ else array)  # np.sin(x) is a tensor
+
     def __float__(self) -> float:
         return float(self.single().item())
 

@@ -52,6 +52,9 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     if len(shifts) != (len(axes) or 1) or not shifts:
         raise RuntimeError(f"roll: shifts and dimensions must align. shifts: {len(shifts)}, dims: {len(axes)}; give a "
                            f"shift for each axis")
+    if axes and not x.data.ndim:
+        raise IndexError(f"roll: Dimension specified as {dims} but tensor has no dimensions; got one without axes; "
+                         f"leave dims out")
     return wrap(own(ops.roll(x, shifts if axes else shifts[0], tuple(axes) if axes and x.data.ndim else None)))
 
 

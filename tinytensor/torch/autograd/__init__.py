@@ -11,7 +11,7 @@ from . import functional
 from .anomalies import detect_anomaly, set_detect_anomaly
 from .checks import GradcheckError, gradcheck, gradgradcheck
 from .custom import Function, once_differentiable
-from .variable import Variable
+from .older import Variable
 
 __all__ = [
     "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad",

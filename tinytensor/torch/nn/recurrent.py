@@ -146,6 +146,7 @@ class Cell(Inner):
     """What the cells share: one step."""
 
     inner: Any
+    note: str  # what PyTorch calls the last node of the step
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None,
                  **more: Any) -> None:
@@ -155,27 +156,36 @@ class Cell(Inner):
 
     def forward(self, input: Tensor, hx: Any = None) -> Any:
         ends = self._run(input, hx)
-        return tuple([wrap(h) for h in ends]) if isinstance(ends, tuple) else wrap(ends)
+        states = [wrap(h) for h in (ends if isinstance(ends, tuple) else (ends,))]
+        if states[0].node.op is not None:
+            for h, note in zip(states, (self.note, "AddBackward0"), strict=False):
+                h.note = note
+        return tuple(states) if isinstance(ends, tuple) else states[0]
 
 
 class RNNCell(Cell):
     """One step of an `RNN`: inputs (B, in) or (in,), and a state (B, H) or (H,), give the next state."""
 
     inner = engine.RNNCell
+    note = "TanhBackward0"
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh",
                  device: Any = None, dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, device, dtype, nonlinearity=nonlinearity)
         self.nonlinearity = nonlinearity
+        if nonlinearity == "relu":
+            self.note = "ReluBackward0"
 
 
 class GRUCell(Cell):
     """One step of a `GRU`."""
 
     inner = engine.GRUCell
+    note = "AddBackward0"
 
 
 class LSTMCell(Cell):
     """One step of an `LSTM`: the state that comes and the one that goes is a pair (h, c)."""
 
     inner = engine.LSTMCell
+    note = "MulBackward0"

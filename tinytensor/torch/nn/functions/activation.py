@@ -18,7 +18,7 @@ from ...dtypes import numpy_dtype
 from ...operators import as_dtype
 from ...tensor import Tensor, clock, new, wrap
 from ...writing import assign
-from .offered import FUNCTIONS, alike, applied, as_floats, floating, function, node
+from .offered import FUNCTIONS, Misuse, alike, applied, as_floats, floating, function, node
 
 engine_relu, engine_tanh = ops.relu, ops.tanh
 
@@ -88,6 +88,8 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 @function("Hardtanh")
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """x, but not below min_val and not above max_val."""
+    if min_val > max_val:
+        raise Misuse(f"hardtanh: got {min_val} and {max_val}; min_val cannot be greater than max_val; exchange them")
     return applied("hardtanh", input, lambda x: engine.hardtanh(x, min_val, max_val), inplace, integers=True)
 
 

@@ -126,6 +126,11 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     name = "multi_margin_loss"
     reduction = reduction_of(name, size_average, reduce, reduction)
     x, y, w = floating(name, input), node(name, target, "target"), optional(name, weight, "weight")
+    if p not in (1, 2):
+        raise Misuse(f"{name}: got p={p}; only p == 1 and p == 2 supported; leave it out")
+    if w is not None and w.data.ndim != 1:
+        raise Misuse(f"{name}: got a weight of shape {[*w.data.shape]}; weight must be one-dimensional; give one "
+                     f"number for each class")
     x = x if x.data.ndim else x.reshape(1)
     if x.data.ndim == 1 and y.data.shape == (1,):
         x = x.reshape(1, -1)

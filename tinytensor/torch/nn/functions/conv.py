@@ -11,7 +11,7 @@ from .... import ops
 from ....nn import functional as engine
 from ...tensor import Tensor, wrap
 from .losses import noted
-from .offered import alike, floating, function, node, optional
+from .offered import Misuse, alike, floating, function, node, optional
 
 
 def weighed(name: str, input: Any, weight: Any, bias: Any, *settings: Any) -> Tensor:
@@ -66,6 +66,9 @@ def pooled(name: str, kind: str, input: Any, *settings: Any) -> Any:
 def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """The largest of each window of (N, C, L)."""
+    if input.ndim == 2 and not len(input):
+        raise RuntimeError(f"max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for "
+                           f"input; got shape {[*input.shape]}, which has no channels; give one or more")
     return pooled("max_pool1d", "SqueezeBackward1", input, kernel_size, stride, padding, dilation, ceil_mode,
                   return_indices)
 
@@ -100,9 +103,17 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     return pooled("adaptive_avg_pool1d", "SqueezeBackward1", input, output_size)  # type: ignore[no-any-return]
 
 
+def planes(name: str, x: Any) -> None:
+    """Refuse what has no channels and two axes."""
+    if isinstance(x, Tensor) and x.ndim < 3:
+        raise Misuse(f"{name}: Input dimension should be at least 3; got shape {[*x.shape]}; expected (N, C, H, W) or "
+                     f"(C, H, W); unsqueeze it")
+
+
 @function()
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """The means of as many parts of (N, C, H, W) as are asked for, along both axes."""
+    planes("adaptive_avg_pool2d", input)
     return pooled("adaptive_avg_pool2d", "AdaptiveAvgPool2D", input, output_size)  # type: ignore[no-any-return]
 
 
@@ -115,6 +126,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
 @function()
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The largest of each of as many parts of (N, C, H, W) as are asked for, along both axes."""
+    planes("adaptive_max_pool2d", input)
     return pooled("adaptive_max_pool2d", "AdaptiveMaxPool2D", input, output_size, return_indices)
 
 

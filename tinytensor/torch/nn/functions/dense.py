@@ -79,6 +79,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
     if i.dtype.kind not in "iu":
         raise RuntimeError(f"embedding: expected tensor for argument 'indices' to have scalar type Long or Int; got "
                            f"{of(i.dtype)}; convert it: x.long()")
+    if w.data.ndim != 2:
+        raise RuntimeError(f"embedding: 'weight' must be 2-D; got shape {[*w.data.shape]}; give a table of rows")
     y = engine_embedding(w, i)
     if padding_idx is not None and y.op is not None:
         y = without_row(y, i, int(padding_idx), len(w.data))

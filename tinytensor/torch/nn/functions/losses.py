@@ -190,7 +190,10 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = Fals
     reduction = reduction_of("gaussian_nll_loss", None, None, reduction)
     x, y = broadcast(*both("gaussian_nll_loss", input, target))
     v = var if isinstance(var, float | int) else node("gaussian_nll_loss", var, "var")
-    return wrap(engine.gaussian_nll_loss(x, y, v, full, eps, reduction))
+    try:
+        return wrap(engine.gaussian_nll_loss(x, y, v, full, eps, reduction))
+    except ValueError as error:
+        raise Misuse(str(error)) from None
 
 
 # --- of classes ---

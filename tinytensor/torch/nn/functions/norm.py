@@ -104,6 +104,9 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     x = floating("group_norm", input)
     w, b = optional("group_norm", weight, "weight"), optional("group_norm", bias, "bias")
     alike("group_norm", x, weight=w, bias=b)
+    if x.data.ndim < 2:
+        raise RuntimeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {x.data.ndim}; "
+                           f"got shape {[*x.data.shape]}; unsqueeze it")
     if x.data.size == num_groups:
         raise Misuse(f"group_norm: expected more than 1 value per channel when training, got input size "
                      f"{[*x.data.shape]} for {num_groups} groups; choose fewer groups")

@@ -21,8 +21,8 @@ MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "backends", 
            "distributions.laplace", "distributions.normal", "distributions.uniform", "func", "linalg", "mps", "mtia",
            "nn", "nn.functional", "nn.init", "nn.modules", "nn.modules.module", "nn.parallel", "nn.parameter",
            "nn.utils", "nn.utils.rnn", "optim", "optim.lr_scheduler", "random", "return_types", "serialization",
-           "special", "testing", "types", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset",
-           "utils.data.sampler", "utils.tensorboard", "version", "xpu")
+           "special", "testing", "types", "utils", "utils.checkpoint", "utils.data", "utils.data.dataloader",
+           "utils.data.dataset", "utils.data.sampler", "utils.tensorboard", "version", "xpu")
 
 
 class Guard:

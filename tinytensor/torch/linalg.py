@@ -71,7 +71,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
 # --- others ---
 
 
-@offer("cross", into=LINALG)
+@offer("cross", into=LINALG, note="LinalgCross")
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """The cross product along an axis of size 3."""
     return crossed("linalg.cross", input, other, dim)

@@ -13,16 +13,8 @@ from ..tensor import Tensor
 from .distribution import Distribution, together
 
 
-class Normal(Distribution):
-    """The normal distribution.
-
-    Examples
-    --------
-    >>> import tinytensor.torch as torch
-    >>> d = torch.distributions.Normal(0.0, 2.0)
-    >>> d, d.log_prob(torch.tensor(1.0)), d.sample((3,)).shape
-    (Normal(loc: 0.0, scale: 2.0), tensor(-1.7371), torch.Size([3]))
-    """
+class Located(Distribution):
+    """What Normal and Laplace share: a place, which is mean and mode, and a scale."""
 
     has_rsample, parameters = True, ("loc", "scale")
 
@@ -38,6 +30,18 @@ class Normal(Distribution):
         return self.loc
 
     mode = mean
+
+
+class Normal(Located):
+    """The normal distribution.
+
+    Examples
+    --------
+    >>> import tinytensor.torch as torch
+    >>> d = torch.distributions.Normal(0.0, 2.0)
+    >>> d, d.log_prob(torch.tensor(1.0)), d.sample((3,)).shape
+    (Normal(loc: 0.0, scale: 2.0), tensor(-1.7371), torch.Size([3]))
+    """
 
     @property
     def variance(self) -> Tensor:  # type: ignore[override]
@@ -71,22 +75,8 @@ class Normal(Distribution):
         return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)  # type: ignore[no-any-return]
 
 
-class Laplace(Distribution):
+class Laplace(Located):
     """The distribution whose density falls exponentially on both sides."""
-
-    has_rsample, parameters = True, ("loc", "scale")
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = together(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-        self.require("parameter scale", self.scale, self.scale > 0, "positive")
-
-    @property
-    def mean(self) -> Tensor:  # type: ignore[override]
-        """The mean, which is the mode, too."""
-        return self.loc
-
-    mode = mean
 
     @property
     def variance(self) -> Tensor:  # type: ignore[override]

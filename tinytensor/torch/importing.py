@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import Any
 
 HERE = __name__.rpartition(".")[0]
-MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "backends", "backends.cpu", "backends.cuda",
-           "backends.cudnn", "backends.mkl", "backends.mkldnn", "backends.mps", "backends.openmp", "cuda", "cuda.amp",
-           "distributed", "distributions", "distributions.bernoulli", "distributions.categorical",
+MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "autograd.variable", "backends", "backends.cpu",
+           "backends.cuda", "backends.cudnn", "backends.mkl", "backends.mkldnn", "backends.mps", "backends.openmp",
+           "cuda", "cuda.amp", "distributed", "distributions", "distributions.bernoulli", "distributions.categorical",
            "distributions.distribution", "distributions.exponential", "distributions.independent", "distributions.kl",
            "distributions.laplace", "distributions.normal", "distributions.uniform", "func", "linalg", "mps", "mtia",
            "nn", "nn.functional", "nn.init", "nn.modules", "nn.modules.module", "nn.parallel", "nn.parameter",

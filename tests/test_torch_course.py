@@ -56,7 +56,8 @@ OUT = (  # out=
     "torch.exp(x, out=w)", "torch.exp(x, out=3)",
 )
 REFUSED = (  # the kind of an error
-    "float(x)", "int(x)", "math.sqrt(x)", "torch.tensor(['a'])", "torch.tensor([None])", "torch.tensor(2**63)", "x.item()", "bool(x)", "torch.all(True)", "torch.amax(3.0)", "torch.exp('a')",
+    "float(x)", "int(x)", "math.sqrt(x)", "torch.tensor(['a'])", "torch.tensor([None])", "torch.tensor(2**63)",
+    "x.item()", "bool(x)", "torch.all(True)", "torch.amax(3.0)", "torch.exp('a')",
     "torch.sigmoid_(3.0)", "torch.triu(None)", "x @ x", "x + torch.ones(2)", "x.view(5)", "torch.cat(x)",
     "torch.cat([x, t])", "lin(x)", "lin(x.double())", "x['a']", "x[5]", "len(t)", "[*t]",
     "torch.tensor([1], requires_grad=True)", "x.backward()",

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import linalg, ops
 from ..names import Missing, refusal
-from . import systems  # noqa: F401 (which offers its functions)
+from . import factored, systems  # noqa: F401 (which offer their functions)
 from .dtypes import numpy_dtype, of
 from .matrices import LINALG, solving
 from .offer import offer
@@ -71,7 +71,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
 # --- others ---
 
 
-@offer("cross", into=LINALG)
+@offer("cross", into=LINALG, note="LinalgCross")
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """The cross product along an axis of size 3."""
     return crossed("linalg.cross", input, other, dim)

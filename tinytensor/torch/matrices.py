@@ -110,7 +110,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     return wrap(ops.matrix_transpose(y) if upper else y)
 
 
-@offer("cholesky", method=True)
+@offer("cholesky", method=True, note="Cholesky")
 def cholesky_(input: Tensor, upper: bool = False) -> Tensor:
     """`torch.linalg.cholesky`."""
     return cholesky(input, upper=upper)
@@ -182,7 +182,7 @@ PADE = (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796
 
 
 @offer("matrix_exp", into=LINALG)
-@offer(method=True)
+@offer(method=True, note="LinalgMatrixExp")
 def matrix_exp(A: Tensor) -> Tensor:
     """The exponential of a matrix, by Padé's approximant of order 13 of its halves, squared as often as it was halved.
 

@@ -112,7 +112,9 @@ def central(name: str, skip: bool) -> Callable[..., Any]:
             if x.needs:  # the gradient is split evenly between equal elements, as that of the largest
                 same = (x.data == y.data) | (np.isnan(x.data) & np.isnan(y.data))
                 y = ops.max(ops.where(same, x, np.asarray(-np.inf, x.data.dtype)))
-            return wrap(y)
+            found = wrap(y)
+            found.note = f"{name.capitalize()}Backward0"
+            return found
         x, axis = lined(name, input, dim)
         some(name, x, axis)
         return at(kind, input, x, middle(x.data, axis, skip), axis, keepdim)

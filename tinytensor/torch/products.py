@@ -72,12 +72,12 @@ def product(name: str, first: int, second: int) -> Callable[..., Tensor]:
     return compute
 
 
-mm = offer("mm", method=True)(product("mm", 2, 2))
+mm = offer("mm", method=True, note="Mm")(product("mm", 2, 2))
 bmm = offer("bmm", method=True, note="Bmm")(product("bmm", 3, 3))
-mv = offer("mv", method=True)(product("mv", 2, 1))
+mv = offer("mv", method=True, note="Mv")(product("mv", 2, 1))
 
 
-@offer("dot", "vdot", method=True)
+@offer("dot", "vdot", method=True, note="Dot")
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The product of two vectors of one size."""
     a, b = nodes("dot", input, tensor)
@@ -125,7 +125,7 @@ def crossed(name: str, input: Tensor, other: Tensor, dim: int | None) -> Tensor:
     return wrap(ops.cross(ops.broadcast_to(a, shape), ops.broadcast_to(b, shape), axis=dim))
 
 
-@offer(method=True)
+@offer(method=True, note="LinalgCross")
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross product along an axis of size 3: `dim`, or the first such axis."""
     return crossed("cross", input, other, dim)
@@ -230,7 +230,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     return wrap(ops.tensordot(x, y, dims))
 
 
-@offer()
+@offer(note="Cdist")
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
     """The distances between all pairs of two lists of vectors: (..., P, M) and (..., R, M) give (..., P, R)."""
     a, b = pair("cdist", x1, x2)

@@ -249,10 +249,11 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     return wrap(linalg.vector_norm(x, axis=None if axis == () else axis, keepdims=keeps(x, keepdim), ord=order))
 
 
-@offer(method=True)
+@offer(method=True, note="Dist")
 def dist(input: Tensor, other: Tensor, p: Any = 2) -> Tensor:
     """The p-norm of the difference."""
-    return norm(input - other, p)
+    y = norm(input - other, p)
+    return wrap(y.node)
 
 
 @offer(method=True, in_place=True)

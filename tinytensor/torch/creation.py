@@ -53,8 +53,8 @@ def read(data: Any, dtype: Any = None) -> Any:
         raise ValueError(f"tensor: Overflow when unpacking long long: got {array.max()}; expected integers of 64 bits; "
                          f"write float(x)")
     if kind not in "biuf":
-        error = {"U": ValueError, "S": ValueError, "O": RuntimeError}.get(kind, TypeError)
-        raise error(f"tensor: got {type(data).__name__} of dtype {array.dtype}; expected real numbers, or lists of "
+        kinds = {"U": ValueError, "S": ValueError, "O": RuntimeError}.get(kind, TypeError)
+        raise kinds(f"tensor: got {type(data).__name__} of dtype {array.dtype}; expected real numbers, or lists of "
                     f"them; convert it first")
     if wanted is None:
         wanted = default[0].numpy if not found else reduce(promoted, found)

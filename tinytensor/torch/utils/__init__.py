@@ -10,5 +10,5 @@ __all__ = ["data"]
 
 def __getattr__(name: str) -> Any:
     if name in ("checkpoint", "tensorboard"):  # loaded when first named
-        return import_module(f"{__name__}.tensorboard")
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"torch.utils.{name} is not here; expected data, checkpoint or tensorboard; leave it out")

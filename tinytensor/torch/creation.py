@@ -38,6 +38,8 @@ def read(data: Any, dtype: Any = None) -> Any:
         raise (TypeError if isinstance(data, str | bytes) else RuntimeError)(
             f"tensor: could not infer dtype of {type(data).__name__}; expected numbers, or lists of them; convert it "
             f"first")
+    if hasattr(data, "__getitem__") and not isinstance(data, list | tuple | range) and not hasattr(data, "__array__"):
+        data = [*data]  # a bytearray's elements are Python's integers, as those of any sequence
     found: set[Any] = set()
     try:
         array = np.array(data if isinstance(data, list | tuple) and pythons(data, found) else numbers(data, found))
@@ -45,12 +47,15 @@ def read(data: Any, dtype: Any = None) -> Any:
         if str(error).startswith("tensor: "):
             raise
         raise ValueError(f"tensor: {error}; expected numbers, or even lists of them; pad the short ones") from None
-    if array.dtype.kind == "O" and isinstance(data, int):
-        raise RuntimeError(f"tensor: Overflow when unpacking long long: got {data}; expected integers of 64 bits; "
-                           f"write float(x)")
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"tensor: got {type(data).__name__} of dtype {array.dtype}; expected real numbers, or lists of "
-                        f"them; convert it first")
+    kind = array.dtype.kind
+    large = kind == "u" and wanted is None and array.max(initial=0) > np.iinfo(np.int64).max
+    if large or (kind == "O" and all(isinstance(x, int | float) for x in array.flat)):
+        raise ValueError(f"tensor: Overflow when unpacking long long: got {array.max()}; expected integers of 64 bits; "
+                         f"write float(x)")
+    if kind not in "biuf":
+        kinds = {"U": ValueError, "S": ValueError, "O": RuntimeError}.get(kind, TypeError)
+        raise kinds(f"tensor: got {type(data).__name__} of dtype {array.dtype}; expected real numbers, or lists of "
+                    f"them; convert it first")
     if wanted is None:
         wanted = default[0].numpy if not found else reduce(promoted, found)
     if wanted.kind in "iu" and array.dtype.kind in "iuf" and array.size:

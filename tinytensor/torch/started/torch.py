@@ -5,8 +5,7 @@ defined here: this package takes the place.
 """
 
 import sys
-
-from tinytensor.torch.importing import install
+from importlib import import_module
 
 del sys.modules[__name__]
-install()
+import_module("tinytensor.torch.importing").install()  # it stands alone in sys.path: there is no package around it

@@ -120,7 +120,7 @@ class Compiled:
         self.step: Any = None
         self.owners: list[dict[Any, Any]] = []  # of attributes: those of all objects that the function can reach
         self.read: list[Place] = []  # attributes that travel in and out
-        self.set: list[Place] = []  # those that only travel out
+        self.places: list[Place] = []  # these, and those that only travel out
         self.given_up = False
         self.waited = False  # for an optimiser to take its parameters into memory of its own
         self.name = ""  # in the class in whose body it stands
@@ -150,8 +150,8 @@ class Compiled:
             self.step = self.prepared()
         if self.step is None:
             return self.function(*args, **kwargs)
-        places = (*self.read, *self.set)
-        if not all(type(self.owners[i].get(key)) is Tensor for i, key in places):
+        places = self.places
+        if places and not all(type(self.owners[i].get(key)) is Tensor for i, key in places):
             return self.function(*args, **kwargs)
         kept = [self.owners[i].pop(key) for i, key in places]
         try:
@@ -162,7 +162,7 @@ class Compiled:
             for (i, key), x in zip(places, kept, strict=True):
                 self.owners[i][key] = x
             if isinstance(error, Travels):
-                self.read, self.set, self.step = error.read, error.set, None
+                self.read, self.places, self.step = error.read, [*error.read, *error.set], None
                 return self(*args, **kwargs)
             if not isinstance(error, CompileError) or self.fullgraph:
                 raise
@@ -177,7 +177,7 @@ class Compiled:
 
     def prepared(self) -> Any:
         """The engine's compiled step: a function on nodes and arrays, those of attributes first; None: not yet."""
-        function, read, places = self.function, self.read, [*self.read, *self.set]
+        function, read, places = self.function, self.read, self.places
         scan = ClosureScan([function])
         if not places:
             self.owners = [scope.owner for scope in scan.scopes if isinstance(scope, Mapping)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
-from operator import attrgetter, is_
+from operator import is_
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -22,9 +22,6 @@ from ..tensor import Tensor, deep, of_array
 from ..versions import note
 from .groups import Group, options, ordered, plain
 from .sharing import give_back, shared
-
-NODE = attrgetter("node")
-
 
 class Optimizer:
     """PyTorch's interface: `param_groups` of tensors, `step`, `zero_grad`, `state_dict`.
@@ -93,7 +90,7 @@ class Optimizer:
         except (TypeError, ValueError) as error:
             raise type(error)(f"{type(self).__name__}: {error}") from None
         for own, group in zip(self.param_groups, self.inner.param_groups, strict=True):
-            own.inner = group
+            own.inner, own.bound = group, tuple(own["params"])
         give_back(held)
 
     def rebind(self) -> Inner:
@@ -150,7 +147,7 @@ class Optimizer:
         if self.inner is not None:
             held = shared(p.node for p in group["params"])
             self.inner.add_param_group(self.engine_group(group))
-            group.inner = self.inner.param_groups[-1]
+            group.inner, group.bound = self.inner.param_groups[-1], tuple(group["params"])
             give_back(held)
         self.param_groups.append(group)
 
@@ -178,8 +175,7 @@ class Optimizer:
             with recording(True):
                 loss = closure()
         for group in self.param_groups:
-            if not all(map(is_, map(NODE, group["params"]), group.inner["params"])) or (
-                    len(group["params"]) != len(group.inner["params"])):
+            if not all(map(is_, group["params"], group.bound)) or len(group["params"]) != len(group.bound):
                 inner = self.rebind()
             if isinstance(group["lr"], Tensor):  # which may have been written into
                 group["lr"] = group["lr"]

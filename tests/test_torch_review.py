@@ -103,6 +103,30 @@ def test_gradients_flow_through_attributes_that_a_module_sets(torch, compile):
     return found
 
 
+@held
+def test_an_error_leaves_what_was_set_before_it(torch, compile):
+    class A:
+        def __init__(self):
+            self.mean, self.w = torch.zeros(2), torch.ones(2, requires_grad=True)
+
+        def f(self, x):
+            self.mean = self.mean * 0.5 + x.mean(0)
+            (self.w * x).sum().backward()
+            if len(x) == 3:
+                raise KeyError
+            self.out = x * self.w
+
+    a, found = A(), []
+    f = compile(a.f)
+    for n in (2, 2, 2, 3, 2, 3):
+        try:
+            f(torch.ones(n, 2) * n)
+        except KeyError:
+            found.append(n)
+        found.append([a.mean, a.out, a.w.grad.clone()])
+    return found
+
+
 def test_training_and_evaluating_in_turns_stays_compiled():
     class Norm:
         training, mean = True, torch.zeros(3)

@@ -121,6 +121,7 @@ class Compiled:
         self.owners: list[dict[Any, Any]] = []  # of attributes: those of all objects that the function can reach
         self.read: list[Place] = []  # attributes that travel in and out
         self.places: list[Place] = []  # these, and those that only travel out
+        self.left: list[tuple[int, Any, Tensor]] = []  # where an error came after it: what was set until then
         self.given_up = False
         self.waited = False  # for an optimiser to take its parameters into memory of its own
         self.name = ""  # in the class in whose body it stands
@@ -153,7 +154,7 @@ class Compiled:
         places = self.places
         if places and not all(type(self.owners[i].get(key)) is Tensor for i, key in places):
             return self.function(*args, **kwargs)
-        kept = [self.owners[i].pop(key) for i, key in places]
+        kept, self.left = [self.owners[i].pop(key) for i, key in places], []
         try:
             given = [argument(x) for x in kept[:len(self.read)]]
             given += [x.node.data if type(x) is Tensor and not x.node.needs else mapped(argument, x) for x in args]
@@ -164,6 +165,9 @@ class Compiled:
             if isinstance(error, Travels):
                 self.read, self.places, self.step = error.read, [*error.read, *error.set], None
                 return self(*args, **kwargs)
+            if not isinstance(error, CompileError):
+                for i, key, x in self.left:
+                    self.owners[i][key] = x
             if not isinstance(error, CompileError) or self.fullgraph:
                 raise
             warnings.warn(f"torch.compile: {error}; it runs as it is, uncompiled, from now on", stacklevel=2)
@@ -197,6 +201,12 @@ class Compiled:
                     touched = [(i, key) for i, key in read if before[i][key].touched]
                     existing = [(i, key) for i, key in fresh if type(before[i].get(key)) is Tensor]
                     raise Travels([*touched, *existing], [p for p in (*places, *fresh) if p not in touched + existing])
+            except CompileError:
+                raise
+            except Exception:
+                self.left = [(i, key, owners[i][key]) for i, key in set_places(owners, before, ())
+                             if type(owners[i][key].node.data) is np.ndarray]
+                raise
             finally:
                 for i, key in places:
                     before[i].pop(key, None)

@@ -23,6 +23,7 @@ from ..versions import note
 from .groups import Group, options, ordered, plain
 from .sharing import give_back, shared
 
+
 class Optimizer:
     """PyTorch's interface: `param_groups` of tensors, `step`, `zero_grad`, `state_dict`.
 

@@ -7,6 +7,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -295,6 +296,29 @@ def test_gradients_are_added_in_place_after_a_pass_with_a_graph(torch, compile):
     with pytest.raises(RuntimeError, match="own grad"):
         w.grad = w
     return g, w.grad
+
+
+def test_passes_while_another_thread_writes():
+    kept, stop, before = [torch.ones(1).add_(1) for _ in range(500)], threading.Event(), sys.getswitchinterval()
+
+    def write():
+        while not stop.is_set():
+            torch.ones(1).add_(1)
+
+    thread = threading.Thread(target=write)
+    sys.setswitchinterval(1e-5)
+    try:
+        thread.start()
+        w = torch.ones(1, requires_grad=True)
+        for x in kept[:200]:
+            y = w * w
+            x.add_(1)  # so that the pass has to look at what was written into
+            (y * 2).backward()
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(before)
+    assert w.grad == 800
 
 
 @held

@@ -90,7 +90,8 @@ def check(root: Node, create_graph: bool = False) -> None:
                 seen.add(id(x))
                 waiting.append((x, getattr(x, "stamp", stamp)))
     lowest = min((stamp for _, stamp in older), default=now)
-    recent = {key: writes.last for key, writes in written.items() if writes.last > lowest}
+    everything = written.copy()  # subtle: what the collector frees meanwhile leaves `written`
+    recent = {key: writes.last for key, writes in everything.items() if writes.last > lowest}
     if recent:
         for node, stamp in older:
             look(node, stamp, recent, create_graph)

@@ -299,7 +299,7 @@ def test_gradients_are_added_in_place_after_a_pass_with_a_graph(torch, compile):
 
 
 def test_passes_while_another_thread_writes():
-    kept, stop, before = [torch.ones(1).add_(1) for _ in range(500)], threading.Event(), sys.getswitchinterval()
+    kept, stop, before = [torch.ones(1).add_(1) for _ in range(5000)], threading.Event(), sys.getswitchinterval()
 
     def write():
         while not stop.is_set():

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import tinytensor as tt
 import tinytensor.torch as torch
 
 nn, F = torch.nn, torch.nn.functional
@@ -69,6 +70,28 @@ def test_a_class_of_ones_own_is_named():
         net(x)
 
 
+def test_what_a_tensor_was_made_by_is_known_after_the_pass_that_released_it():
+    w = torch.randn(3, requires_grad=True) * 0.01
+    w.sum().backward()
+    with pytest.warns(UserWarning, match="got the output of multiply"):
+        assert w.grad is None
+    with pytest.raises(RuntimeError, match="got the output of multiply"):
+        w.requires_grad = False
+    with pytest.raises(ValueError, match="got the output of multiply"):
+        torch.optim.SGD([w], lr=0.1)
+    v = tt.tensor([1.0, 2.0], requires_grad=True) * 2
+    v.sum().backward()
+    with pytest.warns(UserWarning, match="is the output of multiply"):
+        assert v.grad is None
+
+
+def test_a_layer_of_floats_is_not_to_be_made_one_of_integers():
+    with pytest.raises(RuntimeError, match=r"x.to\(torch.float32\)$"):
+        nn.Linear(2, 2)(torch.tensor([[1, 2]]))
+    with pytest.raises(RuntimeError, match=r"or the model: model.to\(torch.float64\)$"):
+        nn.Linear(2, 2)(torch.ones(1, 2).double())
+
+
 def test_inf_and_nan_come_without_a_word_and_numpys_own_warnings_stay():
     program = ("import sys\nimport numpy as np\nimport tinytensor.torch as torch\n"
                "big, inf = torch.tensor([3e38]), torch.tensor(float('inf'))\n"
@@ -110,6 +133,12 @@ def test_a_module_that_is_not_here_says_what_to_do(line, words, monkeypatch):
             exec(line, {})
     finally:
         torch.uninstall()
+
+
+def test_what_is_not_imported_yet_says_so():
+    run = subprocess.run([sys.executable, "-c", "import tinytensor; tinytensor.torch.install()"], capture_output=True,
+                         text=True)
+    assert run.stderr.endswith("tinytensor.torch is not imported yet: write import tinytensor.torch\n")
 
 
 def test_help_says_how_a_script_and_a_notebook_begin():

@@ -128,6 +128,9 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
 def same_shape(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Input and target in one dtype, once they have been found to be of one shape."""
     x, y = both(name, input, target)
+    if target.dtype.numpy.kind != "f":
+        raise RuntimeError(f"{name}: got a target of {target.dtype}; expected {input.dtype}; convert it: "
+                           f"target.float()")
     if x.data.shape != y.data.shape:
         raise Misuse(f"{name}: target size ({Size(y.data.shape)}) must be the same as input size "
                      f"({Size(x.data.shape)}); got two shapes; reshape one, as by target.unsqueeze(1)")

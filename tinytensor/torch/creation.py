@@ -54,9 +54,12 @@ def read(data: Any, dtype: Any = None) -> Any:
         raise ValueError(f"tensor: Overflow when unpacking long long: got {array.max()}; expected integers of 64 bits; "
                          f"write float(x)")
     if kind not in "biuf":
-        kinds, odd = {"U": ValueError, "S": ValueError, "O": RuntimeError}.get(kind, TypeError), odd_one(data)
-        raise kinds(f"tensor: got {odd!r}, a {type(odd).__name__}; expected real numbers, or lists of them; convert it "
-                    f"first")
+        odd, first = odd_one(data), data
+        while isinstance(first, list | tuple) and first:
+            first = first[0]
+        texts = ValueError if first is not data and isinstance(first, str | bytes) else TypeError  # as PyTorch reads them
+        raise (RuntimeError if kind == "O" else texts)(
+            f"tensor: got {odd!r}, a {type(odd).__name__}; expected real numbers, or lists of them; convert it first")
     if wanted is None:
         wanted = default[0].numpy if not found else reduce(promoted, found)
     if wanted.kind in "iu" and array.dtype.kind in "iuf" and array.size:

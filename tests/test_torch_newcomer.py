@@ -38,6 +38,10 @@ MISTAKES = [
     (lambda: torch.ones(1, dtype="int64"), TypeError, "dtype: got 'int64'; expected a torch.dtype; write torch.int64"),
     (lambda: torch.ones(1, dtype="real"), TypeError, "write one of torch.float32"),
     (lambda: F.binary_cross_entropy(torch.ones(1), torch.tensor([1])), RuntimeError, r"torch.int64; .*\.float\(\)"),
+    (lambda: F.binary_cross_entropy(torch.ones(1), torch.tensor([2.0])), RuntimeError, "elements of target should be"),
+    (lambda: torch.optim.SGD(nn.Module().parameters(), lr=0.1), ValueError, "empty parameter list; .* nn.ModuleList"),
+    (lambda: nn.Conv2d(1, 2, 3)(torch.ones(1, 4, 4, 1)), RuntimeError, r"torch.moveaxis\(x, -1, 1\)"),
+    (lambda: torch.append, AttributeError, "torch has no name 'append'$"),
     (lambda: F.binary_cross_entropy_with_logits(torch.ones(1), torch.tensor([True])), RuntimeError, "a target of"),
 ]
 
@@ -90,6 +94,16 @@ def test_a_layer_of_floats_is_not_to_be_made_one_of_integers():
         nn.Linear(2, 2)(torch.tensor([[1, 2]]))
     with pytest.raises(RuntimeError, match=r"or the model: model.to\(torch.float64\)$"):
         nn.Linear(2, 2)(torch.ones(1, 2).double())
+
+
+def test_what_is_not_compiled_is_advised_in_pytorchs_names():
+    @torch.compile
+    def f(a):
+        return a if a.sum() > 0 else -a
+
+    with pytest.warns(UserWarning, match=r"write torch.where\(condition, a, b\)"):
+        for _ in range(3):
+            assert f(torch.ones(2)).tolist() == [1, 1]
 
 
 def test_inf_and_nan_come_without_a_word_and_numpys_own_warnings_stay():

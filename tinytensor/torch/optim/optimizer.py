@@ -72,8 +72,8 @@ class Optimizer:
                             "a tensor; write [p]")
         groups = list(params) if isinstance(params, set) else ordered(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list; expected one tensor or more; was a generator used "
-                             "up before?")
+            raise ValueError("optimizer got an empty parameter list; expected one tensor or more; keep layers in "
+                             "nn.ModuleList, not in a list, and read a generator but once")
         groups = groups if isinstance(groups[0], dict) else [{"params": groups}]
         self.defaults: dict[str, Any] = dict(defaults)
         self.param_groups: list[Any] = []

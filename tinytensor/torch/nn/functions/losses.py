@@ -147,6 +147,9 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     if not np.all((x.data >= 0) & (x.data <= 1)):
         raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1; got others; use "
                            "binary_cross_entropy_with_logits for logits")
+    if not np.all((y.data >= 0) & (y.data <= 1)):
+        raise RuntimeError("binary_cross_entropy: all elements of target should be between 0 and 1; got others; for "
+                           "more than two classes use cross_entropy")
     return wrap(engine.binary_cross_entropy(x, y, reduction, weight=w))
 
 

@@ -57,7 +57,7 @@ def read(data: Any, dtype: Any = None) -> Any:
         odd, first = odd_one(data), data
         while isinstance(first, list | tuple) and first:
             first = first[0]
-        texts = ValueError if first is not data and isinstance(first, str | bytes) else TypeError  # as PyTorch reads them
+        texts = ValueError if first is not data and isinstance(first, str | bytes) else TypeError
         raise (RuntimeError if kind == "O" else texts)(
             f"tensor: got {odd!r}, a {type(odd).__name__}; expected real numbers, or lists of them; convert it first")
     if wanted is None:

@@ -199,6 +199,23 @@ def test_compiled_methods_and_calls_inside_of_others_stay_compiled():
     assert losses == sorted(losses, reverse=True) and "def " in trainer.step.source
 
 
+def test_clipping_inside_of_a_compiled_step():
+    def run(compile):
+        w, v = torch.ones(3, requires_grad=True), torch.ones(2, 2, requires_grad=True)
+
+        @compile
+        def step(x):
+            w.grad = v.grad = None
+            ((w * x).sum() ** 2 + (v * v).sum()).backward()
+            return torch.nn.utils.clip_grad_norm_([w, v], 2.5), w.grad, v.grad
+
+        return plain([step(torch.ones(3) * i) for i in (0.1, 0.2, 0.5, 1.0, 3.0)])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(run(torch.compile), run(lambda f: f))
+
+
 def test_copies_and_pickles_of_compiled_modules_have_their_own_parameters():
     m = torch.compile(torch.nn.Linear(3, 2))
     x = torch.ones(3)
@@ -278,6 +295,20 @@ def test_gradients_are_added_in_place_after_a_pass_with_a_graph(torch, compile):
     with pytest.raises(RuntimeError, match="own grad"):
         w.grad = w
     return g, w.grad
+
+
+@held
+def test_hooks_may_write_into_the_gradient(torch, compile):
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+
+    def doubled(g):
+        g.mul_(2)
+
+    w.register_hook(doubled)
+    y = w * 3
+    y.register_hook(doubled)
+    (y * y).sum().backward()
+    return w.grad
 
 
 @held

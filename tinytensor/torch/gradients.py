@@ -14,7 +14,7 @@ from ..core import Tensor as Node
 from ..hooks import Handle, register_hook
 from ..modes import recording, state
 from .tensor import Retains, Tensor, deep, wrap
-from .versions import check, check_nodes, note
+from .versions import check, check_nodes, note, version
 
 AGAIN = ("backward: Trying to backward through the graph a second time; expected a graph that was not used yet, for "
          "the first pass has freed what it saved; pass retain_graph=True to that one")
@@ -161,9 +161,13 @@ def backward_of(tensors: Any, grad_tensors: Any = None, retain_graph: bool | Non
 def hook(self: Tensor, function: Any) -> Handle:
     """Call ``function(grad)`` with this tensor's gradient in every pass; what it returns, if not None, replaces it."""
     def called(g: Any) -> Any:
-        y = function(wrap(g if isinstance(g, Node) else Node(g)))
+        given = wrap(g if isinstance(g, Node) else Node(g))
+        before = version(given)
+        y = function(given)
         if y is None:
-            return None
+            if version(given) == before:
+                return None
+            y = given  # it was written into
         if not isinstance(y, Tensor):
             raise TypeError(f"register_hook: a hook returned a {type(y).__name__}; expected a tensor, or None to leave "
                             f"the gradient; return torch.tensor(...)")

@@ -70,9 +70,21 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, er
     (tensor(10.), tensor([0.6000, 0.8000]))
     """
     found = gradients(parameters)
+    compiling = getattr(found[0], "record_call", None) if found else None  # then it is one call, whose results vary
+    if compiling:
+        norm, factor = compiling(measured, (found, float(max_norm), norm_type, error_if_nonfinite), {})
+        for a in found:
+            a *= factor
+        return of_array(norm)
     norm = total(found, norm_type, error_if_nonfinite)
     scale(found, float(max_norm), norm)
     return of_array(norm)
+
+
+def measured(arrays: list[Any], max_norm: float, norm_type: float, error_if_nonfinite: bool) -> tuple[Any, Any]:
+    """The norm, and the factor that makes it `max_norm` at most."""
+    norm = total(arrays, norm_type, error_if_nonfinite)
+    return norm, factor_of(max_norm, norm)
 
 
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None) -> None:
@@ -80,8 +92,12 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, 
     scale(gradients(parameters), float(max_norm), total_norm.node.data)
 
 
+def factor_of(max_norm: float, norm: Any) -> Any:
+    return np.asarray(np.minimum(max_norm / (norm + np.asarray(1e-6, norm.dtype)), np.asarray(1, norm.dtype)))
+
+
 def scale(arrays: list[Any], max_norm: float, norm: Any) -> None:
-    factor = np.minimum(max_norm / (norm + np.asarray(1e-6, norm.dtype)), np.asarray(1, norm.dtype))
+    factor = factor_of(max_norm, norm)
     for a in arrays:
         a *= factor.astype(a.dtype)
         note(a)

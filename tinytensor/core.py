@@ -109,7 +109,7 @@ NO_GRADIENT = ("grad: this tensor is the output of {}, and backward() leaves no 
 
 def maker(node: Tensor) -> str:
     """The name of the op that a tensor is the output of; a backward pass that released the tensor has kept it."""
-    op = node.params.get("op", node.op) if node.op is RELEASED else node.op
+    op: Any = node.params.get("op", node.op) if node.op is RELEASED else node.op
     return str(op.name)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ from benchmarks.tasks import (
     Missing,
     make,
 )
+from benchmarks.typed_loops import LOOPS
+from tinytensor import torch as ours
 
 SMALL = {"mlp": {}, "batchnorm": {"batch": 16, "width": 20, "depth": 2}, "wavenet": {"batch": 8, "width": 16},
          "names": {"batch": 4, "context": 8, "width": 16, "depth": 2}, "micrograd": {"batch": 10}}
@@ -160,3 +163,24 @@ def test_figure_is_drawn(tmp_path):
 def test_contenders_are_known():
     assert all(c in CONTENDERS for task in TASKS.values() for c in task.contenders)
     assert CONTENDERS[TORCH[1]].cores == os.cpu_count() and CONTENDERS[TORCH[0]].cores == 1
+
+
+# --- the lectures' loops as they are typed ---
+
+
+def typed(torch, loop, compiled=False):
+    step = LOOPS[loop](torch, compiled)
+    return [step() for _ in range(5)]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_typed_loops_are_the_same_compiled(loop):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what can't be compiled would run as it is, with a warning
+        assert typed(ours, loop) == typed(ours, loop, compiled=True)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("loop", LOOPS)
+def test_typed_loops_are_the_same_on_pytorch(loop):
+    np.testing.assert_allclose(typed(ours, loop), typed(pytest.importorskip("torch"), loop), rtol=1e-5)

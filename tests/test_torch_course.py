@@ -45,7 +45,7 @@ MIXED = (  # with Python's and NumPy's values
     "random.Random(0).choices(range(3), weights=torch.ones(3))",
     "t in [t], {t: 1}[t], len({t, t}), t == None, 1 < t < 3",
     "pickle.loads(pickle.dumps((x, x.shape, x.dtype, x.device)))", "[*map(float, x[0])], [*zip(i, i)], [*enumerate(i)]",
-    "torch.tensor([t, 1]), torch.tensor(np.arange(2)), torch.tensor([])",
+    "torch.tensor([t, 1]), torch.tensor(np.arange(2)), torch.tensor([]), torch.tensor(bytearray(b'ab'))",
 )
 OUT = (  # out=
     "torch.matmul(x, x.T, out=torch.empty(2, 2))", "torch.mul(x, x, out=torch.empty(0))",
@@ -56,7 +56,8 @@ OUT = (  # out=
     "torch.exp(x, out=w)", "torch.exp(x, out=3)",
 )
 REFUSED = (  # the kind of an error
-    "float(x)", "int(x)", "math.sqrt(x)", "x.item()", "bool(x)", "torch.all(True)", "torch.amax(3.0)", "torch.exp('a')",
+    "float(x)", "int(x)", "math.sqrt(x)", "torch.tensor(['a'])", "torch.tensor([None])", "torch.tensor(2**63)",
+    "x.item()", "bool(x)", "torch.all(True)", "torch.amax(3.0)", "torch.exp('a')",
     "torch.sigmoid_(3.0)", "torch.triu(None)", "x @ x", "x + torch.ones(2)", "x.view(5)", "torch.cat(x)",
     "torch.cat([x, t])", "lin(x)", "lin(x.double())", "x['a']", "x[5]", "len(t)", "[*t]",
     "torch.tensor([1], requires_grad=True)", "x.backward()",

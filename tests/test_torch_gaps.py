@@ -207,3 +207,18 @@ def test_functions_that_torch_has_too_are_pytorch_s():
         np.testing.assert_allclose(*found, rtol=1e-5, err_msg=call)
     assert {"conv1d", "nn", "save", "autocast", "tensor"} <= {*dir(ours)}
     assert {"Linear", "functional"} <= {*dir(ours.nn)} and "relu" in dir(ours.nn.functional)
+
+
+def test_maps_over_elements_and_checkpoints():
+    x, y = ours.arange(4).view(2, 2).t(), ours.ones(2, 2, dtype=ours.int64)
+    assert x.apply_(lambda v: v * 2.5).tolist() == [[0, 5], [2, 7]]
+    assert x.map_(y, lambda a, b: a - b).tolist() == [[-1, 4], [1, 6]]
+    assert x.map2_(y, y, lambda a, b, c: a + b + c).tolist() == [[1, 6], [3, 8]]
+    w = ours.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"use x.detach\(\).apply_\(\)"):
+        w.apply_(lambda v: v)
+    from tinytensor.torch.utils.checkpoint import checkpoint, checkpoint_sequential
+
+    layers = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    a = checkpoint(layers, w, use_reentrant=False, preserve_rng_state=True)
+    assert a.tolist() == checkpoint_sequential(layers, 2, w).tolist() == layers(w).tolist()

@@ -29,7 +29,9 @@ def test_every_form_of_import_means_this_package(installed):
          "from torch.optim.lr_scheduler import StepLR\nimport torch.linalg\nimport torch.backends.cudnn as cudnn\n"
          "from torch.cuda.amp import GradScaler\nfrom torch.nn.modules.module import Module\n"
          "from torch.nn.modules.loss import CrossEntropyLoss\nfrom torch.optim.optimizer import Optimizer\n"
-         "from torch.optim.adamw import AdamW\nimport torch.mps", space)
+         "from torch.optim.adamw import AdamW\nfrom torch.utils.checkpoint import checkpoint\n"
+         "from torch.utils.tensorboard import SummaryWriter\nfrom torch.distributions import Categorical\n"
+         "import torch.mps", space)
     assert space["cudnn"] is ours.backends.cudnn and space["Module"] is ours.nn.Module
     assert ours.nn.__spec__.name == ours.nn.__name__ == "tinytensor.torch.nn"
     assert space["torch"] is ours and space["nn"] is ours.nn and space["F"] is ours.nn.functional is space["functional"]

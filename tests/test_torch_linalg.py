@@ -100,7 +100,7 @@ def test_names():
     found = {name for name in dir(torch.linalg) if not name.startswith("_")}
     assert set(ours.linalg.LINALG) <= found
     with pytest.raises(AttributeError, match="write solve"):
-        ours.linalg.solve_ex  # noqa: B018
+        ours.linalg.lu_solve  # noqa: B018
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-9, 0.3, 5, 18])
@@ -115,3 +115,18 @@ def test_matrix_exp_of_any_size(size, dtype):
     scale = np.abs(expected).max()
     np.testing.assert_allclose(y, expected, 1e-3 if dtype == "float32" else 1e-9, scale * (
         1e-4 if dtype == "float32" else 1e-12))
+
+
+def test_where_there_is_no_result_the_step_is_told():
+    found = []
+    for t in (ours, torch):
+        z = t.tensor([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 1.0, 1.0]])
+        told = [t.linalg.inv_ex(t.zeros(2, 2)), t.linalg.inv_ex(z), t.linalg.solve_ex(z, t.ones(3)),
+                t.linalg.cholesky_ex(t.diag(t.tensor([1.0, -1.0, 1.0]))), t.linalg.cholesky_ex(-t.eye(2)),
+                t.linalg.inv_ex(t.eye(3).expand(2, 3, 3))]
+        found.append([(type(x).__name__, x.info.tolist(), str(x.info.dtype)) for x in told])
+        with pytest.raises(RuntimeError):
+            t.linalg.inv_ex(z, check_errors=True)
+    assert found[0] == found[1]
+    with pytest.raises(RuntimeError, match="one of which has no result"):
+        ours.linalg.inv_ex(ours.zeros(2, 3, 3))

@@ -35,18 +35,17 @@ def main(arguments: list[str]) -> int:
         return 2
     if not any(name in os.environ for name in THREADS) and hasattr(os, "fork"):  # subtle: NumPy reads them as it loads
         os.environ.update(dict.fromkeys(THREADS, "1"))
-        os.execv(sys.executable, [sys.executable, *interpreter_options(), "-m", __package__ or "", *arguments])
+        os.execv(sys.executable, [sys.executable, *interpreter_options(arguments), *arguments])
     install()
     sys.argv = arguments
-    sys.path[0] = str(script.parent)
-    runpy.run_path(str(script), run_name="__main__")
+    sys.path[:1] = [str(script.resolve().parent), str(Path(__file__).parent / "started")]
+    runpy.run_path(str(script.absolute()), run_name="__main__")
     return 0
 
 
-def interpreter_options() -> list[str]:
-    """Python's own options, such as ``-W error``, for a new start of the same program."""
-    return [*(f"-W{w}" for w in sys.warnoptions), *(f"-X{k}" if v is True else f"-X{k}={v}"
-                                                    for k, v in sys._xoptions.items())]
+def interpreter_options(arguments: list[str]) -> list[str]:
+    """What stood between Python and the arguments, as ``-W error -m tinytensor.torch``, for a new start."""
+    return sys.orig_argv[1 : len(sys.orig_argv) - len(arguments)]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import update_wrapper
+from threading import get_ident
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from ..compiler import CompileError
 from ..compiler.ir import mapped
 from ..compiler.tracing.closure import ClosureScan
 from ..compiler.tracing.containers import Mapping
+from ..core import RELEASED, tracing
 from ..core import Tensor as Node
 from ..optim.flat import Optimizer
 from ..random import Generator
@@ -53,13 +56,17 @@ def compile_(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None
         raise TypeError(f"compile: got a {type(model).__name__}; expected a function or a module; pass the function")
     if hasattr(model, "named_parameters"):
         return compiled_module(model, fullgraph)
-    return update_wrapper(Compiled(model, fullgraph), model)
+    return recompiled(model, fullgraph)
 
 
 def compiled_module(module: Any, fullgraph: bool) -> Any:
     """The module itself, whose `forward` is compiled from now on."""
-    object.__setattr__(module, "forward", Compiled(module.forward, fullgraph))
+    object.__setattr__(module, "forward", recompiled(module.forward, fullgraph))
     return module
+
+
+def recompiled(function: Any, fullgraph: bool) -> Any:
+    return update_wrapper(Compiled(function, fullgraph), function)
 
 
 Place = tuple[int, Any]  # of an attribute: which owner, and the name
@@ -93,7 +100,8 @@ class Travelling(Tensor):
             raise CompileError("compile: an attribute is read that was only set before; expected the same at each "
                                "call; set it to a tensor before the first call")
         if not self.touched:
-            self.touched, self.made = True, Node(self.array)
+            self.touched = True
+            self.made = self.array if isinstance(self.array, Node) else Node(self.array)
         return self.made
 
 
@@ -101,52 +109,80 @@ class Compiled:
     """A function that was compiled; what it can reach is looked at when it is first called.
 
     Attributes that it sets to tensors, as `self.out` and `self.running_mean`, travel through the program: what they
-    become are results, without a graph, and the values of those that it reads are arguments.
+    become are results, and those that it reads are arguments. A call that finds one of them to be no tensor, as a cache
+    that is None at first, runs the function itself.
     """
+
+    _compiled = True  # of what it holds, a compiled program depends on the function alone
 
     def __init__(self, function: Callable[..., Any], fullgraph: bool) -> None:
         self.function, self.fullgraph = function, fullgraph
         self.step: Any = None
         self.owners: list[dict[Any, Any]] = []  # of attributes: those of all objects that the function can reach
         self.read: list[Place] = []  # attributes that travel in and out
-        self.set: list[Place] = []  # those that only travel out
+        self.places: list[Place] = []  # these, and those that only travel out
+        self.left: list[tuple[int, Any, Tensor]] = []  # where an error came after it: what was set until then
         self.given_up = False
+        self.waited = False  # for an optimiser to take its parameters into memory of its own
+        self.name = ""  # in the class in whose body it stands
+
+    def __set_name__(self, cls: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, cls: type | None = None) -> Any:
+        """The method of an instance, compiled for it alone; it stays among what the instance holds."""
+        if instance is None:
+            return self
+        method = MethodType(self.function, instance)
+        held = getattr(instance, "__dict__", None)
+        if self.traced() or held is None or not self.name:
+            return method
+        return held.setdefault(self.name, recompiled(method, self.fullgraph))
+
+    @staticmethod
+    def traced() -> bool:
+        """Whether it is a part of what is being written down, and so itself."""
+        return any(trace.thread == get_ident() for trace in tracing)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.given_up:
+        if self.given_up or (tracing and self.traced()):
             return self.function(*args, **kwargs)
         if self.step is None:
             self.step = self.prepared()
-        kept: list[Tensor] = []
+        if self.step is None:
+            return self.function(*args, **kwargs)
+        places = self.places
+        if places and not all(type(self.owners[i].get(key)) is Tensor for i, key in places):
+            return self.function(*args, **kwargs)
+        kept, self.left = [self.owners[i].pop(key) for i, key in places], []
         try:
-            for i, key in self.read:
-                kept.append(self.owners[i].pop(key))
-            for i, key in self.set:
-                self.owners[i].pop(key, None)
-            given = [x.node.data for x in kept]
+            given = [argument(x) for x in kept[:len(self.read)]]
             given += [x.node.data if type(x) is Tensor and not x.node.needs else mapped(argument, x) for x in args]
             y = self.step(*given, **mapped(argument, kwargs)) if kwargs else self.step(*given)
         except BaseException as error:
-            for (i, key), x in zip(self.read, kept, strict=False):
+            for (i, key), x in zip(places, kept, strict=True):
                 self.owners[i][key] = x
             if isinstance(error, Travels):
-                self.read, self.set, self.step = error.read, error.set, None
+                self.read, self.places, self.step = error.read, [*error.read, *error.set], None
                 return self(*args, **kwargs)
+            if not isinstance(error, CompileError):
+                for i, key, x in self.left:
+                    self.owners[i][key] = x
             if not isinstance(error, CompileError) or self.fullgraph:
                 raise
             text = str(error).replace("np.where(", "torch.where(")
             warnings.warn(f"torch.compile: {text}; it runs as it is, uncompiled, from now on", stacklevel=2)
             self.given_up = True
             return self.function(*args, **kwargs)
-        if self.read or self.set:
+        if places:
             y, values = y
-            for (i, key), value in zip((*self.read, *self.set), values, strict=True):
-                self.owners[i][key] = of_array(value)
+            for (i, key), value in zip(places, values, strict=True):
+                self.owners[i][key] = face(value)
         return wrap(y) if type(y) is Node else mapped(face, y)
 
     def prepared(self) -> Any:
-        """The engine's compiled step: a function on nodes and arrays, those of attributes first."""
-        function, read, places = self.function, self.read, [*self.read, *self.set]
+        """The engine's compiled step: a function on nodes and arrays, those of attributes first; None: not yet."""
+        function, read, places = self.function, self.read, self.places
         scan = ClosureScan([function])
         if not places:
             self.owners = [scope.owner for scope in scan.scopes if isinstance(scope, Mapping)]
@@ -164,8 +200,14 @@ class Compiled:
                 fresh = [*set_places(owners, before, places)]
                 if fresh or any(not before[i][key].touched for i, key in read):
                     touched = [(i, key) for i, key in read if before[i][key].touched]
-                    existing = [(i, key) for i, key in fresh if key in before[i]]
+                    existing = [(i, key) for i, key in fresh if type(before[i].get(key)) is Tensor]
                     raise Travels([*touched, *existing], [p for p in (*places, *fresh) if p not in touched + existing])
+            except CompileError:
+                raise
+            except Exception:
+                self.left = [(i, key, owners[i][key]) for i, key in set_places(owners, before, ())
+                             if type(owners[i][key].node.data) is np.ndarray]
+                raise
             finally:
                 for i, key in places:
                     before[i].pop(key, None)
@@ -175,7 +217,18 @@ class Compiled:
 
         step.__name__ = step.__qualname__ = getattr(function, "__name__", type(function).__name__)
         setattr(step, "__signature__", with_places(inspect.signature(function), n))
-        return compiler.compile(step, *changing(scan))
+        things = changing(scan)
+        if not all(block.in_place() for x in things if isinstance(x, Optimizer) for block in x.blocks):
+            if self.waited:
+                warnings.warn("torch.compile: somebody else holds the memory of a parameter that an optimiser updates, "
+                              "as `p.data` does; expected nobody; it runs as it is, uncompiled", stacklevel=3)
+                self.given_up = True
+            self.waited = True
+            return None
+        return compiler.compile(step, *things)
+
+    def __reduce__(self) -> Any:  # a copy looks anew at what it can reach
+        return recompiled, (self.function, self.fullgraph)
 
     @property
     def source(self) -> str:
@@ -200,7 +253,7 @@ def set_places(owners: Sequence[dict[Any, Any]], before: Sequence[dict[Any, Any]
 
 def restore(owner: dict[Any, Any], old: dict[Any, Any]) -> None:
     """Let tensors among the attributes be as they were; the rest is the engine's to judge."""
-    for key in [k for k, x in owner.items() if type(x) is Tensor and x is not old.get(k)]:
+    for key in [k for k, x in owner.items() if type(x) in (Tensor, Travelling) and x is not old.get(k)]:
         if key in old:
             owner[key] = old[key]
         else:
@@ -208,13 +261,18 @@ def restore(owner: dict[Any, Any], old: dict[Any, Any]) -> None:
 
 
 def bare_attribute(x: Tensor) -> Any:
-    """The values of an attribute; of what keeps its gradient too, they would not be all."""
+    """An attribute as the engine's step gives it; of what keeps its gradient too, that would not be all."""
     if isinstance(x, Travelling):  # it was set at other calls, but not at this one
-        return x.node.data
+        return bare_value(x)
     if x.node.hooks:
         raise CompileError("compile: an attribute that the function sets retains its gradient, or has a hook; expected "
                            "values alone; leave retain_grad() out of what is compiled")
-    return x.node.data
+    return bare_value(x)
+
+
+def bare_value(x: Tensor) -> Any:
+    """A node where gradients may still flow to a tensor, else its values."""
+    return x.node if x.node.needs and x.node.op is not RELEASED else x.node.data
 
 
 def argument(x: Any) -> Any:

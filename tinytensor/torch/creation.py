@@ -38,6 +38,8 @@ def read(data: Any, dtype: Any = None) -> Any:
         raise (TypeError if isinstance(data, str | bytes) else RuntimeError)(
             f"tensor: could not infer dtype of {type(data).__name__}; expected numbers, or lists of them; convert it "
             f"first")
+    if hasattr(data, "__getitem__") and not isinstance(data, list | tuple | range) and not hasattr(data, "__array__"):
+        data = [*data]  # a bytearray's elements are Python's integers, as those of any sequence
     found: set[Any] = set()
     try:
         array = np.array(data if isinstance(data, list | tuple) and pythons(data, found) else numbers(data, found))
@@ -46,12 +48,17 @@ def read(data: Any, dtype: Any = None) -> Any:
             raise
         text = "expected sequences of one length; got some of others" if "inhomogeneous" in str(error) else error
         raise ValueError(f"tensor: {text}; pad the short ones, or keep a list of tensors") from None
-    if array.dtype.kind == "O" and isinstance(data, int):
-        raise RuntimeError(f"tensor: Overflow when unpacking long long: got {data}; expected integers of 64 bits; "
-                           f"write float(x)")
-    if array.dtype.kind not in "biuf":
-        odd = odd_one(data)
-        raise (TypeError if isinstance(odd, str | bytes | complex) else RuntimeError)(
+    kind = array.dtype.kind
+    large = kind == "u" and wanted is None and array.max(initial=0) > np.iinfo(np.int64).max
+    if large or (kind == "O" and all(isinstance(x, int | float) for x in array.flat)):
+        raise ValueError(f"tensor: Overflow when unpacking long long: got {array.max()}; expected integers of 64 bits; "
+                         f"write float(x)")
+    if kind not in "biuf":
+        odd, first = odd_one(data), data
+        while isinstance(first, list | tuple) and first:
+            first = first[0]
+        texts = ValueError if first is not data and isinstance(first, str | bytes) else TypeError
+        raise (RuntimeError if kind == "O" else texts)(
             f"tensor: got {odd!r}, a {type(odd).__name__}; expected real numbers, or lists of them; convert it first")
     if wanted is None:
         wanted = default[0].numpy if not found else reduce(promoted, found)

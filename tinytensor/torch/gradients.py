@@ -106,9 +106,10 @@ def into_graph(node: Any, gradient: Any, keep: bool, create_graph: bool, wanted:
     found = autograd.grad(node, leaves, gradient, create_graph=create_graph, retain_graph=keep, allow_unused=True)
     for leaf, g in zip(leaves, found, strict=True):
         old = leaf._grad
-        if isinstance(old, Node) and not create_graph:  # written into: its graph stays
-            old.data += g.data
-            note(old.data)
+        held = old.data if isinstance(old, Node) else old
+        if type(held) is np.ndarray and type(g.data) is np.ndarray and not create_graph:  # its graph stays, if any
+            held += g.data
+            note(held)
             continue
         if old is not None:
             with recording(create_graph):

@@ -16,13 +16,15 @@ from typing import Any
 from ..names import reason, table
 
 HERE = __name__.rpartition(".")[0]
-MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "backends", "backends.cpu", "backends.cuda",
-           "backends.cudnn", "backends.mkl", "backends.mkldnn", "backends.mps", "backends.openmp", "cuda", "cuda.amp",
-           "distributed", "func", "linalg", "mps", "mtia", "nn", "nn.functional", "nn.init", "nn.modules",
-           "nn.modules.module", "nn.parallel", "nn.parameter", "nn.utils", "nn.utils.rnn", "optim",
-           "optim.lr_scheduler", "optim.optimizer", "random", "return_types", "serialization", "special", "testing",
-           "types", "utils", "utils.data", "utils.data.dataloader", "utils.data.dataset", "utils.data.sampler",
-           "utils.tensorboard", "version", "xpu")
+MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "autograd.variable", "backends", "backends.cpu",
+           "backends.cuda", "backends.cudnn", "backends.mkl", "backends.mkldnn", "backends.mps", "backends.openmp",
+           "cuda", "cuda.amp", "distributed", "distributions", "distributions.bernoulli", "distributions.categorical",
+           "distributions.distribution", "distributions.exponential", "distributions.independent", "distributions.kl",
+           "distributions.laplace", "distributions.normal", "distributions.uniform", "func", "linalg", "mps", "mtia",
+           "nn", "nn.functional", "nn.init", "nn.modules", "nn.modules.module", "nn.parallel", "nn.parameter",
+           "nn.utils", "nn.utils.rnn", "optim", "optim.lr_scheduler", "optim.optimizer", "random", "return_types",
+           "serialization", "special", "testing", "types", "utils", "utils.checkpoint", "utils.data",
+           "utils.data.dataloader", "utils.data.dataset", "utils.data.sampler", "utils.tensorboard", "version", "xpu")
 FILES = {  # PyTorch's files whose names programs import from there, and the module that has them here
     "nn.modules": ("activation", "batchnorm", "container", "conv", "dropout", "flatten", "instancenorm", "linear",
                    "loss", "normalization", "padding", "pooling", "rnn", "sparse", "transformer"),

@@ -1,7 +1,7 @@
 """What `torch` loads when it is first named, so that its import costs little: modules, and names that stand in one."""
 
-MODULES = ("accelerator", "amp", "autograd", "backends", "distributed", "func", "nn", "optim", "serialization",
-           "testing", "utils", "version")
+MODULES = ("accelerator", "amp", "autograd", "backends", "distributed", "distributions", "func", "nn", "optim",
+           "serialization", "testing", "utils", "version")
 KERNELS = ("adaptive_avg_pool1d", "avg_pool1d", "bilinear", "celu", "celu_", "channel_shuffle", "conv1d", "conv2d",
            "conv_transpose1d", "conv_transpose2d", "cosine_similarity", "group_norm", "hardshrink", "layer_norm",
            "max_pool1d", "max_pool2d", "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "prelu",

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import linalg, ops
 from ..names import Missing, refusal
-from . import systems  # noqa: F401 (which offers its functions)
+from . import factored, systems  # noqa: F401 (which offer their functions)
 from .dtypes import numpy_dtype, of
 from .matrices import LINALG, solving
 from .offer import offer

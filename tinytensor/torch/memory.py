@@ -1,6 +1,6 @@
-"""Storages: the memory that a tensor and its views share, as one row of numbers, or of bytes.
+"""Storages: the memory that a tensor and its views share, as one row of numbers, or of bytes; and maps over elements.
 
-It can be read and written, not made, resized or shared with another process.
+A storage can be read and written, not made, resized or shared with another process.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from .dtypes import CPU, device, dtype, of
 from .offer import offer
 from .tensor import Tensor, of_array, owner
 from .versions import note
+from .writing import write
 
 
 class Storage:
@@ -128,6 +129,38 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
 def is_storage(obj: Any) -> bool:
     """Whether it is a storage."""
     return isinstance(obj, Storage)
+
+
+# --- functions of Python's numbers ---
+
+
+def mapped(name: str, function: Any, first: Tensor, *others: Tensor) -> Tensor:
+    """Write what a function of Python's numbers gives, element by element."""
+    if first.node.needs:
+        raise RuntimeError(f"{name}: can't call {name}() on a tensor that requires grad; expected one that needs none; "
+                           f"use x.detach().{name}() instead")
+    arrays = np.broadcast_arrays(*[x.node.data for x in (first, *others)])
+    numbers = [function(*xs) for xs in zip(*[a.reshape(-1).tolist() for a in arrays], strict=True)]
+    write(first.node.data, np.array(numbers).astype(first.node.data.dtype).reshape(first.node.data.shape))
+    return first
+
+
+@offer("apply_", function=False, method=True)
+def apply_(self: Tensor, callable: Any) -> Tensor:
+    """Give each element to a function of Python's numbers, and keep what it returns; slow: a loop in Python."""
+    return mapped("apply_", callable, self)
+
+
+@offer("map_", function=False, method=True)
+def map_(self: Tensor, tensor: Tensor, callable: Any) -> Tensor:
+    """As `apply_`, of a function of two numbers: this tensor's and another's."""
+    return mapped("map_", callable, self, tensor)
+
+
+@offer("map2_", function=False, method=True)
+def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Any) -> Tensor:
+    """As `apply_`, of a function of three numbers: this tensor's and two others'."""
+    return mapped("map2_", callable, self, x, y)
 
 
 @offer("nonzero_static", method=True)

@@ -170,6 +170,9 @@ def spread(name: str, function: Callable[..., Any], input: Any, dim: Any, unbias
     axis = axes(name, x, dim)
     axis = None if axis == () else axis
     shape = x.data.shape
+    if x.data.dtype == np.float16:  # whose squares would overflow
+        wide = spread(name, function, wrap(as_dtype(x, np.dtype(np.float32))), dim, None, keepdim, correction)
+        return wrap(as_dtype(wide.node, x.data.dtype))
     n = x.data.size if axis is None else shape[axis] if type(axis) is int else math.prod([shape[a] for a in axis])
     if n - correction <= 0:
         warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction "

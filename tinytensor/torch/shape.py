@@ -102,7 +102,7 @@ def view(input: Tensor, *sizes: Any, dtype: Any = None, **named: Any) -> Tensor:
     x = input.node
     node = reshaped("view", x, sizes_of("view", sizes, named, "size", "shape"))
     a, b = x.data, node.data
-    if type(a) is np.ndarray and a.size and owner(a) is not owner(b):
+    if type(a) is np.ndarray and b.base is not a and a.size and owner(a) is not owner(b):
         raise RuntimeError(f"view: view size is not compatible with input tensor's size and stride (at least one "
                            f"dimension spans across two contiguous subspaces); got {[*a.shape]}, expected a tensor "
                            f"that lies in memory as its shape says; use .reshape(...) instead, or .contiguous() first")

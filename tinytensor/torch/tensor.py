@@ -156,6 +156,9 @@ class Tensor:
             if data.shape != self.node.data.shape or data.dtype != self.node.data.dtype:
                 raise RuntimeError(f"grad: got {value.dtype} of shape {[*data.shape]}; expected {self.dtype} of shape "
                                    f"{[*self.node.data.shape]}, as the tensor's; reshape or convert it first")
+            if value is self:
+                raise RuntimeError("grad: can't assign Variable as its own grad; got the tensor itself; expected "
+                                   "another; write x.grad = x.detach().clone()")
             deep[0] = deep[0] or value.node.needs
             value = data if not value.node.needs else value.node
         self.node._grad = value

@@ -156,7 +156,7 @@ class ClosureScan:
                 self.visit(y, name)
         elif is_bound_builtin(x):
             self.visit(x.__self__, name)
-        elif isinstance(x, CACHES) or type(x).__module__.startswith(COMPILER):
+        elif isinstance(x, CACHES) or type(x).__module__.startswith(COMPILER) or hasattr(type(x), "_compiled"):
             self.visit(getattr(x, "__wrapped__", None), name)
         else:
             self.object(x, name)

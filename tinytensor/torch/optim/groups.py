@@ -30,6 +30,7 @@ def plain(value: Any) -> Any:
 class Group(dict[str, Any]):
     """The settings of a group; those that the engine's optimiser has too are set there as well."""
 
+    bound: tuple[Tensor, ...] = ()  # the tensors that the engine's optimiser knows
     inner: dict[str, Any] = {}  # noqa: RUF012 (each has its own, once the engine's optimiser is made)
 
     def __setitem__(self, key: str, value: Any) -> None:

@@ -1,7 +1,7 @@
 """What all optimisers share: groups of PyTorch's tensors, in front of an optimiser of the engine or of one's own step.
 
-The engine's optimiser keeps all parameters of a group in one flat vector: `p.data` comes to be a part of it. Subtle: so
-what was taken from `p.data` before, without a copy, is not updated.
+The engine's optimiser keeps all parameters of a group in one flat vector: `p.data` comes to be a part of it, but for
+those whose memory somebody else holds (`sharing.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
+from operator import is_
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from ...optim.flat import Optimizer as Inner
 from ..tensor import Tensor, deep, of_array
 from ..versions import note
 from .groups import Group, options, ordered, plain
+from .sharing import give_back, shared
 
 
 class Optimizer:
@@ -84,12 +86,25 @@ class Optimizer:
         """Make the engine's optimiser, and tie the groups to its groups."""
         if self.engine is None:
             return
+        held = shared(p.node for group in self.param_groups for p in group["params"])
         try:
             self.inner = self.engine([self.engine_group(group) for group in self.param_groups])
         except (TypeError, ValueError) as error:
             raise type(error)(f"{type(self).__name__}: {error}") from None
         for own, group in zip(self.param_groups, self.inner.param_groups, strict=True):
-            own.inner = group
+            own.inner, own.bound = group, tuple(own["params"])
+        give_back(held)
+
+    def rebind(self) -> Inner:
+        """Make the engine's optimiser anew, after the user has changed what is in a group; state stays with tensors."""
+        inner: Any = self.inner
+        saved, before = inner.state_dict()["state"], [p for group in inner.param_groups for p in group["params"]]
+        entries = {id(p): saved[i] for i, p in enumerate(before) if i in saved}
+        self.bind()
+        now, inner = [p.node for group in self.param_groups for p in group["params"]], self.inner
+        inner.load_state_dict({"state": {i: entries[id(p)] for i, p in enumerate(now) if id(p) in entries},
+                               "param_groups": inner.state_dict()["param_groups"]})
+        return inner  # type: ignore[no-any-return]
 
     def completed(self, group: Any) -> Group:
         """A group with all its settings, and its tensors in a list."""
@@ -132,8 +147,10 @@ class Optimizer:
         """Add tensors with settings of their own."""
         group = self.completed(param_group)
         if self.inner is not None:
+            held = shared(p.node for p in group["params"])
             self.inner.add_param_group(self.engine_group(group))
-            group.inner = self.inner.param_groups[-1]
+            group.inner, group.bound = self.inner.param_groups[-1], tuple(group["params"])
+            give_back(held)
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -160,12 +177,16 @@ class Optimizer:
             with recording(True):
                 loss = closure()
         for group in self.param_groups:
+            if not all(map(is_, group["params"], group.bound)) or len(group["params"]) != len(group.bound):
+                inner = self.rebind()
             if isinstance(group["lr"], Tensor):  # which may have been written into
                 group["lr"] = group["lr"]
             if deep[0]:
                 for p in group["params"]:
                     if isinstance(p.node._grad, Node):  # of a pass with create_graph=True
                         p.node._grad = p.node._grad.data
+        moved = [p for block in inner.blocks if not block.in_place() for p, view in block.bound if p.data is not view]
+        held = shared(moved) if moved else ()
         try:
             inner.step()
         except RuntimeError as error:
@@ -176,6 +197,8 @@ class Optimizer:
         for block in inner.blocks:
             if block.params[0].grad is not None:
                 note(block.theta)
+        if held:
+            give_back(held)
         if not self._opt_called:
             self._opt_called = True
         return loss

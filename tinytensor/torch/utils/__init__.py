@@ -1,4 +1,4 @@
-"""PyTorch's `torch.utils`: the loading of data, and numbers for TensorBoard. Nothing is defined here."""
+"""PyTorch's `torch.utils`: the loading of data, numbers for TensorBoard, and more. Nothing is defined here."""
 
 from importlib import import_module
 from typing import Any
@@ -9,6 +9,6 @@ __all__ = ["data"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "tensorboard":  # loaded when first named
-        return import_module(f"{__name__}.tensorboard")
-    raise AttributeError(f"torch.utils.{name} is not here; expected data or tensorboard; leave it out")
+    if name in ("checkpoint", "tensorboard"):  # loaded when first named
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"torch.utils.{name} is not here; expected data, checkpoint or tensorboard; leave it out")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
@@ -83,7 +82,7 @@ def advice(name: str) -> str:
     entry = table("torch").get(name.partition(".")[0])
     if entry is not None and entry.status == "no":
         return reason(entry)
-    near = get_close_matches(name, [n for n in MODULES if found(n) is not None], 1, 0.75)
+    near = import_module("difflib").get_close_matches(name, [n for n in MODULES if found(n) is not None], 1, 0.75)
     return f"the nearest is torch.{near[0]}" if near else "see examples/guides/from_pytorch.md for what to use instead"
 
 

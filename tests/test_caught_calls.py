@@ -304,8 +304,11 @@ def test_inputs_of_a_composition() -> None:
     with pytest.raises(TypeError, match=r"^made: parameter 'q' is a tensor that requires grad.*; expected made\(a, b"):
         f(x, 1.0, leaf())
     assert f(x, q=tt.tensor(1.0)).tolist() == (x.data + 1).tolist()
-    with pytest.raises(TypeError, match=r"^made: got an.*(; it is '\w+' here){2}; expected made\(a, b=1.0, q=0.0\)"):
+    with pytest.raises(TypeError, match=r"^made: got an.* 'dim'; expected made\(a, b=1.0, q=0.0\)"):
         f(x, dim=1, keepdim=True)
+    along = made(lambda a, axis=0, keepdims=False: a, lambda a, axis=0, keepdims=False: a)
+    with pytest.raises(TypeError, match=r"^made: got an.*(; it is '\w+' here){2}; expected made\(a, axis=0, keepd"):
+        along(x, dim=1, keepdim=True)
     with pytest.raises(OverflowError, match="^made: int too large"):
         f(x, 10**400)
     assert f(x, tt.tensor(2.0)).needs and tt.grad(f(x, b=tt.tensor(2.0)).sum(), x).tolist() == [2, 2]

@@ -262,7 +262,8 @@ def test_flags_of_reductions_without_a_derivative() -> None:
             f = REGISTRY[name].forward
             assert f(x, **how).tolist() == getattr(np, name)(x, **how).tolist()
     for name in "var", "std":
-        assert REGISTRY[name].forward(x, 1, keepdims=True).shape == (2, 1)
+        y, centred = REGISTRY[name].forward(x, 1, keepdims=True)
+        assert y.shape == (2, 1) and centred.tolist() == [[-1, 0, 1]] * 2
         with pytest.raises(ValueError, match=f"^{name}: ddof=1 and"):
             REGISTRY[name].forward(x, ddof=1, correction=1)
 

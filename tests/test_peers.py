@@ -67,6 +67,7 @@ BY_HAND = {  # what `torch._numpy` does not have, or has with another signature 
     "contract": lambda *operands, subscripts: torch.einsum(subscripts, *operands),
     "getitem": lambda x, index: x[places(index, x.shape)],
     "scatter": lambda x, index, shape: x.new_zeros(shape).index_put(places(index, shape), x, accumulate=True),
+    "index_put": lambda x, v, index: put(x, v, places(index, x.shape)),
     "take": lambda x, i, axis=None, mode="raise": taken(x.reshape(-1) if axis is None else x, i, axis or 0, mode),
     "take_along_axis": lambda x, i, axis=-1: torch.take_along_dim(x, i, axis),
     "reshape": lambda x, shape, order="C", copy=None: x.reshape(shape) if order == "C" else
@@ -103,6 +104,8 @@ WITHOUT = {  # ops that the peer can't differentiate
     "bitwise_count": "there is none",
     "argpartition": "there is none",
     "delete": "there is none; test_arrange.py holds it against JAX",
+    **dict.fromkeys(("extract_patches", "add_patches", "max_pool", "sum_pool", "pool_index", "pool_gather",
+                     "pool_scatter", "bernoulli_cross_entropy", "leaky_relu"), "in test_torch_conv.py"),
     **{name: "in test_linalg.py" for name in REGISTRY if name.startswith("linalg.")},
 }
 
@@ -128,6 +131,11 @@ def places(index: Any, shape: Any) -> Any:
     """An index of any kind as one array for each axis."""
     flat = np.arange(np.prod(shape)).reshape(shape)[index]
     return tuple(map(torch.as_tensor, np.unravel_index(flat, shape)))
+
+
+def put(x: Any, v: Any, index: Any) -> Any:
+    """A copy of x with v at an index; NumPy lets v have axes of 1 more."""
+    return x.index_put(index, v.reshape(v.shape[v.ndim - index[0].ndim :]) if v.ndim > index[0].ndim else v)
 
 
 def axes(x: Any, axis: Any) -> Any:

@@ -32,4 +32,6 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in COMPILER:
         return getattr(import_module(f"{__name__}.compiler"), name)
+    if name == "torch":
+        raise AttributeError("tinytensor.torch is not imported yet: write import tinytensor.torch")
     raise _Missing(_elsewhere, "torch", name, lambda: [*globals(), *LATER, *COMPILER])

@@ -107,6 +107,12 @@ NO_GRADIENT = ("grad: this tensor is the output of {}, and backward() leaves no 
                ".retain_grad() on it before backward(), or read the grad of the leaf that is meant")
 
 
+def maker(node: Tensor) -> str:
+    """The name of the op that a tensor is the output of; a backward pass that released the tensor has kept it."""
+    op: Any = node.params.get("op", node.op) if node.op is RELEASED else node.op
+    return str(op.name)
+
+
 def keep_grad(g: Any) -> None:
     """Stands among a tensor's hooks where `retain_grad` was called; `hooks.py` acts on it."""
 
@@ -165,7 +171,7 @@ class Tensor(Methods):
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
         if self.op is not None:
-            raise ValueError(f"requires_grad: this tensor is the output of {self.op.name}, and only a leaf can be "
+            raise ValueError(f"requires_grad: this tensor is the output of {maker(self)}, and only a leaf can be "
                              f"switched; use .detach() for a leaf with the same values")
         if on and self.data.dtype.kind != "f":
             raise TypeError(f"requires_grad: dtype {self.data.dtype} has no gradients, only floating dtypes have; "
@@ -176,7 +182,7 @@ class Tensor(Methods):
     def grad(self) -> Any:
         """What `backward()` has left here: an array for a leaf, or after `retain_grad()`; else None, with a warning."""
         if self._grad is None and self.op is not None and keep_grad not in (self.hooks or ()):
-            warnings.warn(NO_GRADIENT.format(self.op.name), stacklevel=2)
+            warnings.warn(NO_GRADIENT.format(maker(self)), stacklevel=2)
         return self._grad
 
     @grad.setter

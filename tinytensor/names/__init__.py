@@ -252,7 +252,7 @@ def near(name: str, names: Collection[str]) -> str:
     """The nearest of the names, where one is near."""
     if name.startswith("_"):
         return ""
-    found = import_module("difflib").get_close_matches(name, names, 1)
+    found = import_module("difflib").get_close_matches(name, names, 1, 0.65)
     return f"; the nearest is {found[0]!r}" if found else ""
 
 

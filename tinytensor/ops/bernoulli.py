@@ -26,7 +26,8 @@ def difference(x: Any) -> Any:
 
 
 @op(lambda g, y, x, target: g * (x - target) / np.maximum((1 - x) * x, 1e-12),
-    lambda g, y, x, target: g * difference(x), domain=(INSIDE, REAL), samples=(S((2, 3), (2, 3)), S((), ())))
+    lambda g, y, x, target: g * difference(x), broadcasts=True, domain=(INSIDE, REAL),
+    samples=(S((2, 3), (2, 3)), S((), ())))
 def bernoulli_cross_entropy(x: Any, target: Any) -> Any:
     """-target * log(x) - (1 - target) * log(1 - x), elementwise, with logarithms of -100 at least.
 

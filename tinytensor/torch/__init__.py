@@ -1,6 +1,8 @@
 """PyTorch's names, with PyTorch's meaning, on tinytensor: ``import tinytensor.torch as torch``.
 
-The public names; nothing is defined here. What `torch` itself offers is listed by `offer`, at each function.
+The public names; nothing is defined here. What `torch` itself offers is listed by `offer`, at each function:
+``help(torch.cat)`` says what one does, and a name that is not here says what to use instead. A script with plain
+``import torch`` runs by ``python -m tinytensor.torch SCRIPT.py``; in a notebook ``install()`` comes first.
 """
 
 from importlib import import_module

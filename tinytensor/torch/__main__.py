@@ -11,13 +11,23 @@ from pathlib import Path
 from .importing import install
 
 USAGE = "usage: python -m tinytensor.torch SCRIPT.py [arguments]"
+HELP = f"""{USAGE}
+
+Runs the script with `import torch` meaning tinytensor.torch: NumPy alone is needed.
+All that follows the script's name is the script's own: ... train.py --steps 100
+
+Matrix products use one thread; for another number set OPENBLAS_NUM_THREADS.
+In a notebook write instead, before `import torch`:
+
+    import tinytensor.torch
+    tinytensor.torch.install()"""
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main(arguments: list[str]) -> int:
     """Run the script; the exit status is its own, or 2 where there is none to run."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"{USAGE}\n\nRuns the script with `import torch` meaning tinytensor.torch: NumPy alone is needed.")
+        print(HELP)
         return 0 if arguments else 2
     script = Path(arguments[0])
     if not script.is_file():

@@ -73,6 +73,8 @@ def to(self: Tensor, *args: Any, device: Any = None, dtype: Any = None, non_bloc
             copy = x if i == len(args) - 1 and any(isinstance(y, bool) for y in args[:i]) else copy
         elif isinstance(x, Dtype) or x in (float, int, bool):
             wanted = x
+        elif isinstance(x, type | np.dtype):
+            numpy_dtype(x)  # which refuses it
         elif x is not None:
             on_cpu(f"cuda:{x}" if isinstance(x, int) else x)
     on_cpu(device)

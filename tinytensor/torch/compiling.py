@@ -170,7 +170,8 @@ class Compiled:
                     self.owners[i][key] = x
             if not isinstance(error, CompileError) or self.fullgraph:
                 raise
-            warnings.warn(f"torch.compile: {error}; it runs as it is, uncompiled, from now on", stacklevel=2)
+            text = str(error).replace("np.where(", "torch.where(")
+            warnings.warn(f"torch.compile: {text}; it runs as it is, uncompiled, from now on", stacklevel=2)
             self.given_up = True
             return self.function(*args, **kwargs)
         if places:

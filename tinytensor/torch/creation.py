@@ -46,16 +46,20 @@ def read(data: Any, dtype: Any = None) -> Any:
     except ValueError as error:
         if str(error).startswith("tensor: "):
             raise
-        raise ValueError(f"tensor: {error}; expected numbers, or even lists of them; pad the short ones") from None
+        text = "expected sequences of one length; got some of others" if "inhomogeneous" in str(error) else error
+        raise ValueError(f"tensor: {text}; pad the short ones, or keep a list of tensors") from None
     kind = array.dtype.kind
     large = kind == "u" and wanted is None and array.max(initial=0) > np.iinfo(np.int64).max
     if large or (kind == "O" and all(isinstance(x, int | float) for x in array.flat)):
         raise ValueError(f"tensor: Overflow when unpacking long long: got {array.max()}; expected integers of 64 bits; "
                          f"write float(x)")
     if kind not in "biuf":
-        kinds = {"U": ValueError, "S": ValueError, "O": RuntimeError}.get(kind, TypeError)
-        raise kinds(f"tensor: got {type(data).__name__} of dtype {array.dtype}; expected real numbers, or lists of "
-                    f"them; convert it first")
+        odd, first = odd_one(data), data
+        while isinstance(first, list | tuple) and first:
+            first = first[0]
+        texts = ValueError if first is not data and isinstance(first, str | bytes) else TypeError
+        raise (RuntimeError if kind == "O" else texts)(
+            f"tensor: got {odd!r}, a {type(odd).__name__}; expected real numbers, or lists of them; convert it first")
     if wanted is None:
         wanted = default[0].numpy if not found else reduce(promoted, found)
     if wanted.kind in "iu" and array.dtype.kind in "iuf" and array.size:
@@ -65,6 +69,15 @@ def read(data: Any, dtype: Any = None) -> Any:
                                f"numbers from {array.min()} to {array.max()}; give a larger dtype")
     with np.errstate(over="ignore"):
         return array.astype(wanted)
+
+
+def odd_one(data: Any) -> Any:
+    """The first thing in nested lists that is no number."""
+    for x in data if isinstance(data, list | tuple) else ():
+        found = odd_one(x)
+        if not isinstance(found, bool | int | float | np.bool_ | np.integer | np.floating | Tensor):
+            return found
+    return 0 if isinstance(data, list | tuple) else data
 
 
 def pythons(data: Any, found: set[Any]) -> bool:

@@ -89,8 +89,11 @@ def numpy_dtype(given: Any, otherwise: Any = None) -> Any:
         return PYTHONS[given].numpy
     if isinstance(given, Lacking):
         return given.numpy
-    raise TypeError(f"dtype: got {given!r}; expected one of {', '.join(map(repr, DTYPES.values()))}; for NumPy's "
-                    f"dtypes there are torch.from_numpy(a) and a.astype")
+    try:
+        advice = f"write {of(np.dtype(given))!r}"
+    except TypeError:
+        advice = f"write one of {', '.join(map(repr, DTYPES.values()))}"
+    raise TypeError(f"dtype: got {given!r}; expected a torch.dtype; {advice}")
 
 
 # --- the dtype of what is made of Python's numbers ---

@@ -28,7 +28,7 @@ def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pai
         if dim is None:
             some(name, x, None)
             return wrap(whole(x))
-        axis = one_axis(name, x, dim)
+        axis, keepdim = one_axis(name, x, dim), keeps(x, keepdim)
         some(name, x, axis)
         return picked(kind, x, where(x, axis, keepdims=True) if axis is not None else Node(np.array(0)), axis, keepdim)
 

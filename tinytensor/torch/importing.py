@@ -13,6 +13,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from ..names import reason, table
+
 HERE = __name__.rpartition(".")[0]
 MODULES = ("accelerator", "amp", "autograd", "autograd.functional", "autograd.variable", "backends", "backends.cpu",
            "backends.cuda", "backends.cudnn", "backends.mkl", "backends.mkldnn", "backends.mps", "backends.openmp",
@@ -27,6 +29,12 @@ FILES = {  # PyTorch's files whose names programs import from there, and the mod
     "nn.modules": ("activation", "batchnorm", "container", "conv", "dropout", "flatten", "instancenorm", "linear",
                    "loss", "normalization", "padding", "pooling", "rnn", "sparse", "transformer"),
     "optim": ("adam", "adamw", "sgd", "rmsprop")}
+COMPANIONS = {  # packages that are built on PyTorch itself, and how a program does without
+    "torchvision": "read images by NumPy, as np.load of a file of arrays, and give them to torch.from_numpy",
+    "torchaudio": "read sounds by scipy.io.wavfile, and give the array to torch.from_numpy",
+    "torchtext": "read the file by open(...).read(), and number its characters or words",
+    "pytorch_lightning": "write the loop over batches: zero_grad, backward, step",
+    "lightning": "write the loop over batches: zero_grad, backward, step"}
 HOMES = {f"{home}.{file}": home for home, files in FILES.items() for file in files}
 
 
@@ -37,16 +45,20 @@ class Guard:
     """
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+        if fullname in COMPANIONS and path is None:
+            return self.companion(fullname)
         if not fullname.startswith("torch."):
             return None
         name = fullname.removeprefix("torch.")
         module = found(HOMES.get(name, name)) if name in MODULES or name in HOMES else None
         if module is None:
-            known = sorted(name for name in MODULES if found(name) is not None)
-            raise ModuleNotFoundError(f"{fullname}: tinytensor.torch has no such module; expected one of torch, torch."
-                                      f"{', torch.'.join(known)}; see examples/guides/from_pytorch.md for what is not "
-                                      f"here, and what to use instead", name=fullname)
+            raise ModuleNotFoundError(f"{fullname}: tinytensor.torch has no such module; {advice(name)}", name=fullname)
         return ModuleSpec(fullname, Here(module))
+
+    def companion(self, name: str) -> Any:
+        """Refuse a package that is built on PyTorch itself: beside this one it would only fail further on."""
+        raise ModuleNotFoundError(f"{name}: it needs PyTorch itself, for which tinytensor.torch stands in; "
+                                  f"expected a program without it; {COMPANIONS[name]}", name=name)
 
 
 class Here(Loader):
@@ -63,6 +75,15 @@ class Here(Loader):
 
 
 GUARD = Guard()
+
+
+def advice(name: str) -> str:
+    """What to do about a module that is not here: the table's word on it, the nearest name, or where to read."""
+    entry = table("torch").get(name.partition(".")[0])
+    if entry is not None and entry.status == "no":
+        return reason(entry)
+    near = import_module("difflib").get_close_matches(name, [n for n in MODULES if found(n) is not None], 1, 0.75)
+    return f"the nearest is torch.{near[0]}" if near else "see examples/guides/from_pytorch.md for what to use instead"
 
 
 def found(name: str) -> ModuleType | None:

@@ -5,6 +5,7 @@ The functions that index by name (`gather`, `index_add`, ...) are in `gathering.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -125,8 +126,21 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             return y
         return wrap(ops.getitem(node, copy))
     except IndexError as error:
-        raise IndexError(f"index: {str(error).removeprefix('getitem: ').removeprefix('take: ')}; the tensor has shape "
-                         f"{[*self.node.data.shape]}") from None
+        raise out_of_place(error, self.node.data.shape) from None
+
+
+def out_of_place(error: IndexError, shape: tuple[int, ...]) -> IndexError:
+    """NumPy's error of an index in PyTorch's words."""
+    text = str(error).partition(" (given ")[0].removeprefix("getitem: ").removeprefix("take: ")
+    text = re.sub(r"for array: array is (\d+)-dimensional, but (\d+) were indexed",
+                  r"for tensor of dimension \1; got \2 of them", text)
+    size = re.search(r"is out of bounds for axis \d+ with size (\d+)$", text)
+    if size and int(size[1]):
+        text += f"; expected one from {-int(size[1])} to {int(size[1]) - 1}"
+    for ours, theirs in (("boolean index did not match indexed array", "the mask does not match the tensor"),
+                         ("boolean axis", "axis of the mask"), ("arrays", "tensors"), ("axis", "dimension")):
+        text = text.replace(ours, theirs)
+    return IndexError(f"index: {text}; the tensor has shape {[*shape]}")
 
 
 
@@ -177,7 +191,7 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
         note(x.node.data)
         return None
     except IndexError as error:
-        raise IndexError(f"index: {error}; the tensor has shape {[*node.data.shape]}") from None
+        raise out_of_place(error, node.data.shape) from None
     except (ValueError, TypeError) as error:
         raise RuntimeError(f"index: shape mismatch: {error}; expected a value that broadcasts to what x[index] shows; "
                            f"reshape it") from None

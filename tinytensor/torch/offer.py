@@ -99,9 +99,11 @@ def reworded(name: str, f: Callable[..., Any], error: Exception) -> Exception:
         return TypeError(f"{name}: got a {type(getattr(error, 'obj', None)).__name__}; expected a tensor; write "
                          f"torch.tensor(...) around it")
     takes = signature(f)
+    plain = takes.replace(parameters=[p.replace(annotation=p.empty) for p in takes.parameters.values()],
+                          return_annotation=takes.empty)
     kind = next((kind for kind in (IndexError, ValueError, TypeError) if isinstance(error, kind)), TypeError)
-    return kind(f"{name}: got arguments that do not fit: {error}; expected those of "
-                f"{name}{takes.replace(return_annotation=takes.empty)}; check them")
+    text = str(error).replace(f"{unwrap(f).__qualname__}()", f"{name}()")  # as it is called, not as it is defined
+    return kind(f"{name}: got arguments that do not fit: {text}; expected those of {name}{plain}; check them")
 
 
 def given_out(name: str, out: Any, y: Any) -> Any:

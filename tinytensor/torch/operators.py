@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,10 @@ from .writing import apart, assign, enters_graph, preserve
 
 Function = Callable[..., Any]
 NUMBERS = frozenset((int, float, bool))
+
+
+# PyTorch says nothing of inf - inf; what NumPy says of it in this package's own lines (in the program's it still does)
+warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning, r"tinytensor\.", append=True)
 
 
 def quiet(function: Function) -> Function:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -212,8 +213,9 @@ def randint(low: Any = 0, high: Any = None, size: Any = None, *, generator: Any 
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
-    if size is None:
-        raise TypeError("randint: got no size; expected a tuple; write torch.randint(low, high, (n,))")
+    if size is None or isinstance(size, int):
+        raise TypeError(f"randint: got {'no size' if size is None else f'size {size}'}; expected a tuple; write "
+                        f"torch.randint(low, high, (n,))")
     d, shape = numpy_dtype(dtype, INT64), shape_of((size,))
     if d is INT64 and type(low) is int and type(high) is int and -(2**63) <= low < high <= 2**63:  # the usual call
         return made(stream_of(generator).randint(low, high, shape), requires_grad, device)
@@ -231,7 +233,11 @@ def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = 
     """A permutation of 0 ... n - 1."""
     if numpy_dtype(dtype, np.dtype(np.int64)).kind == "b":
         raise NotImplementedError("randperm: got dtype=torch.bool; expected one of numbers; leave it out")
-    a = stream_of(generator).randperm(int(n))
+    try:
+        n = index(n)
+    except TypeError:
+        raise TypeError(f"randperm: got {n!r}; expected an integer; convert with int(), divide with //") from None
+    a = stream_of(generator).randperm(n)
     return made(a.astype(numpy_dtype(dtype, np.dtype(np.int64)), copy=False), False, device)
 
 
@@ -276,6 +282,8 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
         a = np.empty(shape_of((size,)), floats("normal", dtype))
         with as_pytorch():
             return made(stream.normal_(a, float(mean), float(std)), requires_grad, device)
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        raise TypeError("normal: got two numbers and no size; expected one; write torch.normal(mean, std, (n,))")
     m, s = as_node(mean).data, as_node(std).data
     if (m if isinstance(mean, Tensor) else s).dtype.kind != "f":
         raise NotImplementedError(f"normal: got {(mean if isinstance(mean, Tensor) else std).dtype}; expected a "

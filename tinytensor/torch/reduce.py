@@ -55,7 +55,11 @@ def one_axis(name: str, x: Any, dim: Any) -> int | None:
 
 def keeps(x: Any, keepdim: bool) -> bool:
     """Whether reduced axes stay; a tensor without axes has none."""
-    return bool(keepdim and x.data.ndim)
+    if keepdim is False:
+        return False
+    if keepdim is not True:
+        raise TypeError(f"keepdim: got {keepdim!r}; expected True or False; write several axes as a tuple, dim=(0, 1)")
+    return bool(x.data.ndim)
 
 
 def some(name: str, x: Any, axis: Any) -> None:
@@ -159,6 +163,9 @@ def spread(name: str, function: Callable[..., Any], input: Any, dim: Any, unbias
         dim, unbiased = None, dim
     if unbiased is not None and correction is not None:
         raise TypeError(f"{name}: got both unbiased and correction; expected one of them; leave unbiased out")
+    if unbiased is not None and not isinstance(unbiased, bool):
+        raise TypeError(f"{name}: got unbiased={unbiased!r}; expected True or False; write several axes as a tuple, "
+                        f"dim=(0, 1)")
     correction = correction if correction is not None else 1 if unbiased is None or unbiased else 0
     axis = axes(name, x, dim)
     axis = None if axis == () else axis

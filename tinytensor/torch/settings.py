@@ -5,6 +5,7 @@ Where a setting of PyTorch's changes nothing here, it is kept and told again; wh
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from .. import machine
@@ -27,11 +28,14 @@ def get_num_threads() -> int:
 
 @offer()
 def set_num_threads(num: int) -> None:
-    """Let matrix products use so many threads; this needs threadpoolctl."""
+    """Let matrix products use so many threads; without threadpoolctl they keep theirs, and a warning says so."""
     if not isinstance(num, int) or num < 1:
         raise RuntimeError(f"set_num_threads: set_num_threads expects a positive integer; got {num!r}; write 1 for "
                            f"small networks")
-    machine.set_num_threads(num)
+    try:
+        machine.set_num_threads(num)
+    except ImportError as error:
+        warnings.warn(str(error), stacklevel=3)
 
 
 @offer()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import NO_PARAMS, RELEASED, TracerBase
+from ..core import NO_PARAMS, RELEASED, TracerBase, maker
 from ..core import Tensor as Node
 from ..names import Missing, refusal
 from .backward_names import backward_name
@@ -127,7 +127,7 @@ class Tensor:
         node = self.node
         if node.op is not None and not on:
             raise RuntimeError("requires_grad: you can only change requires_grad flags of leaf variables; got the "
-                               f"output of {node.op.name}; use x.detach() for values without a gradient")
+                               f"output of {maker(node)}; use x.detach() for values without a gradient")
         if node.op is None:
             if on and node.data.dtype.kind != "f":
                 raise RuntimeError(f"requires_grad: only tensors of floating point dtype can require gradients; got "
@@ -141,7 +141,7 @@ class Tensor:
         if g is None:
             if self.node.op is not None and not self.retains_grad:
                 warnings.warn(f"grad: The .grad attribute of a Tensor that is not a leaf Tensor is being accessed; got "
-                              f"the output of {self.node.op.name}, and backward() leaves no gradient there; expected a "
+                              f"the output of {maker(self.node)}, and backward() leaves no gradient there; expected a "
                               f"leaf; call .retain_grad() on it before backward()", UserWarning, stacklevel=2)
             return None
         return wrap(g) if isinstance(g, Node) else of_array(g)

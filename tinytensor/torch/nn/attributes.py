@@ -5,6 +5,8 @@ What a module does with them is in `module.py`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -15,6 +17,20 @@ from .parameter import Buffer, Parameter
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 NAMES = {"_parameters": "torch.nn.Parameter", "_buffers": "torch.Tensor", "_modules": "torch.nn.Module"}
 PARTS = ("_parameters", "_buffers", "_modules")
+
+
+def said_of(kind: str, namespace: str, name: str, own: Collection[str]) -> str:
+    """What a module says of a name that it does not have: the reader's own class is named."""
+    return refusal(namespace, name, own).replace(f"{namespace} has no", f"{kind} has no", 1)
+
+
+def cure(value: Any) -> str:
+    """What to do with a value that came where a module, a parameter or a buffer was expected."""
+    if isinstance(value, type):
+        return f"build one: {value.__name__}()"
+    if isinstance(value, list | tuple):
+        return "write a star before it, *layers, or use ModuleList"
+    return "call a function in forward; for many there is a module, such as Tanh()" if callable(value) else "build one"
 
 
 class Attributes:
@@ -79,7 +95,7 @@ class Attributes:
         if "_modules" in own and (name in (part := own["_modules"]) or name in (part := own["_parameters"])
                                   or name in (part := own["_buffers"])):
             return part[name]
-        raise Missing(refusal, "Module", name, lambda: dir(self))
+        raise Missing(partial(said_of, type(self).__name__), "Module", name, lambda: dir(self))
 
     def __delattr__(self, name: str) -> None:
         part = next((part for part in PARTS if name in vars(self)[part]), None)
@@ -107,7 +123,7 @@ class Attributes:
             raise KeyError(f"{what}: {why}; expected a new name without dots; choose another")
         if value is not None and not isinstance(value, kind):
             raise TypeError(f"{what}: cannot assign {type(value).__name__!r} to {name!r} ({NAMES[part]} or None "
-                            f"expected); build one of it")
+                            f"expected); {cure(value)}")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name; None keeps the place empty."""

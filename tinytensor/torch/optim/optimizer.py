@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core import Tensor as Node
+from ...core import maker
 from ...modes import recording
 from ...optim.flat import Optimizer as Inner
 from ..tensor import Tensor, deep, of_array
@@ -71,8 +72,8 @@ class Optimizer:
                             "a tensor; write [p]")
         groups = list(params) if isinstance(params, set) else ordered(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list; expected one tensor or more; was a generator used "
-                             "up before?")
+            raise ValueError("optimizer got an empty parameter list; expected one tensor or more; keep layers in "
+                             "nn.ModuleList, not in a list, and read a generator but once")
         groups = groups if isinstance(groups[0], dict) else [{"params": groups}]
         self.defaults: dict[str, Any] = dict(defaults)
         self.param_groups: list[Any] = []
@@ -123,7 +124,7 @@ class Optimizer:
                 raise TypeError(f"{name}: optimizer can only optimize Tensors, but one of the params is a "
                                 f"{type(p).__name__}; pass model.parameters()")
             if p.node.op is not None:
-                raise ValueError(f"{name}: can't optimize a non-leaf Tensor; got the output of {p.node.op.name}; "
+                raise ValueError(f"{name}: can't optimize a non-leaf Tensor; got the output of {maker(p.node)}; "
                                  f"pass what it was made of, or x.detach().requires_grad_()")
         here, taken = set(map(id, params)), {id(p) for other in self.param_groups for p in other["params"]}
         if len(here) < len(params):

@@ -200,7 +200,7 @@ def along(name: str, input: Any, dim: int | None, dtype: Any) -> tuple[Any, int]
                            f"x.float(), or give dtype=")
     if dim is None:
         warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as "
-                      f"an argument.", stacklevel=4)
+                      f"an argument.", stacklevel=5)
         dim = 0 if x.data.ndim in (0, 1, 3) else 1
     if not -max(x.data.ndim, 1) <= dim < max(x.data.ndim, 1):
         raise IndexError(f"{name}: Dimension out of range (expected to be in range of [{-max(x.data.ndim, 1)}, "

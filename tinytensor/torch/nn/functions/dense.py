@@ -36,9 +36,9 @@ def linear_of(input: Any, weight: Any, bias: Any) -> Tensor:
 def mixed(input: Tensor, weight: Tensor) -> None:
     """Refuse two dtypes."""
     if input.node.data.dtype != weight.node.data.dtype:
+        also = f", or the model: model.to({input.dtype})" if input.dtype.is_floating_point else ""
         raise RuntimeError(f"linear: mat1 and mat2 must have the same dtype, but got {input.dtype} and {weight.dtype}; "
-                           f"expected one for both; convert the input: x.to({weight.dtype}), or the model: "
-                           f"model.to({input.dtype})")
+                           f"expected one for both; convert the input: x.to({weight.dtype}){also}")
 
 
 @function()

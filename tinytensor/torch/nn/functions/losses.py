@@ -128,6 +128,9 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
 def same_shape(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Input and target in one dtype, once they have been found to be of one shape."""
     x, y = both(name, input, target)
+    if target.dtype.numpy.kind != "f":
+        raise RuntimeError(f"{name}: got a target of {target.dtype}; expected {input.dtype}; convert it: "
+                           f"target.float()")
     if x.data.shape != y.data.shape:
         raise Misuse(f"{name}: target size ({Size(y.data.shape)}) must be the same as input size "
                      f"({Size(x.data.shape)}); got two shapes; reshape one, as by target.unsqueeze(1)")
@@ -144,6 +147,9 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     if not np.all((x.data >= 0) & (x.data <= 1)):
         raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1; got others; use "
                            "binary_cross_entropy_with_logits for logits")
+    if not np.all((y.data >= 0) & (y.data <= 1)):
+        raise RuntimeError("binary_cross_entropy: all elements of target should be between 0 and 1; got others; for "
+                           "more than two classes use cross_entropy")
     return wrap(engine.binary_cross_entropy(x, y, reduction, weight=w))
 
 

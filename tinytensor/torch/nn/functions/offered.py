@@ -58,7 +58,9 @@ def named(error: Exception) -> Exception:
         return ValueError(*error.args)
     if isinstance(error, IndexError):
         return IndexError(str(error))
-    return RuntimeError(*error.args) if isinstance(error, ValueError) else error
+    if isinstance(error, ValueError):
+        return RuntimeError(str(error).replace("np.moveaxis(", "torch.moveaxis("))
+    return error
 
 
 def node(name: str, x: Any, what: str = "input") -> Any:

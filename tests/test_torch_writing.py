@@ -159,6 +159,12 @@ def gradients(ran: Ran) -> Any:
     return [None if x.grad is None else np.array(x.grad.detach().numpy()) for x in ran.leaves]
 
 
+def test_a_write_into_all_of_an_expanded_tensor_is_refused() -> None:
+    x = ours.ones(3, requires_grad=True) * 1
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+        x.expand(2, 3)[...] = ours.ones(2, 3, requires_grad=True)
+
+
 steps = st.tuples(st.sampled_from([*VIEWS, *FUNCTIONS, *WRITES, *WRITES]), st.integers(0, 4), st.integers(0, 9),
                   st.integers(0, 3), st.sampled_from([False] * 7 + [True]))
 programs = st.lists(steps, min_size=2, max_size=9)

@@ -172,7 +172,10 @@ def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
     try:
         if enters_graph(x, value):
             if view is not None and (copy is not None or overlapping(node.data)):
-                return put(as_view(x, ops.getitem(node, view)), None if copy is not None else Ellipsis, copy, value)
+                part = as_view(x, ops.getitem(node, view))
+                if copy is None:
+                    separate("index", part.node.data)
+                return put(part, None if copy is not None else Ellipsis, copy, value)
             if not isinstance(value, Node):
                 value = np.asarray(value, node.data.dtype)
             elif value.data.dtype != node.data.dtype:

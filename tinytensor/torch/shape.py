@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..core import REGISTRY, record
 from ..core import Tensor as Node
 from ..modes import recording
-from .dtypes import dtype, shape_of
+from .dtypes import INTEGERS, dtype, shape_of
 from .offer import offer
 from .tensor import Tensor, owner
 from .writing import as_view, preserve, records, refuse_leaf
@@ -59,11 +60,16 @@ def sizes_of(name: str, sizes: tuple[Any, ...], named: dict[str, Any], *keys: st
 # --- another shape ---
 
 
+RESHAPE = REGISTRY["reshape"]
+
+
 def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
     """The node in another shape."""
     product, size = math.prod(shape), x.data.size
     if (product == size and -1 not in shape) or (product < 0 and shape.count(-1) == 1 and not size % product):
-        return ops.reshape(x, shape)
+        a = x.data  # as `ops.reshape`, which would look at its arguments once more
+        return record(RESHAPE, a.reshape(shape), [x if x.needs else None], [a],
+                      {"order": "C", "copy": None, "shape": shape}, x.needs)
     known = 1
     for n in shape:
         if n < -1:
@@ -100,7 +106,8 @@ def view(input: Tensor, *sizes: Any, dtype: Any = None, **named: Any) -> Tensor:
     if dtype is not None or (len(sizes) == 1 and isinstance(sizes[0], Dtype)):
         return other_dtype(input, dtype or sizes[0])
     x = input.node
-    node = reshaped("view", x, sizes_of("view", sizes, named, "size", "shape"))
+    usual = sizes and not named and INTEGERS.issuperset(map(type, sizes))
+    node = reshaped("view", x, sizes if usual else sizes_of("view", sizes, named, "size", "shape"))
     a, b = x.data, node.data
     if type(a) is np.ndarray and b.base is not a and a.size and owner(a) is not owner(b):
         raise RuntimeError(f"view: view size is not compatible with input tensor's size and stride (at least one "

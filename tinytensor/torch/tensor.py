@@ -309,12 +309,20 @@ def name_of(node: Any) -> str:
                          copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
 
 
+stamp_of = vars(Node)["stamp"].__get__  # quicker than hasattr, which would ask for the names of what is not there
+
+
 def wrap(node: Any) -> Tensor:
     """PyTorch's face of a tensor of the engine."""
     t: Tensor = new(Tensor)
     t.node = node
-    if node.op is None or not hasattr(node, "stamp"):  # subtle: the stamp of what was saved earlier stays
+    if node.op is None:
         node.stamp = clock[0]
+    else:
+        try:
+            stamp_of(node)  # subtle: the stamp of what was saved earlier stays
+        except AttributeError:
+            node.stamp = clock[0]
     return t
 
 

@@ -274,6 +274,11 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
     tensor(3.2958)
     """
     name = "cross_entropy"
+    if (weight is None and type(input) is Tensor and type(target) is Tensor and ignore_index == NOBODY and (
+            reduction == "mean") and not label_smoothing and size_average is None and reduce is None):
+        x, y = input.node, target.node.data  # the usual call
+        if x.data.ndim == 2 and x.data.dtype.kind == "f" and y.dtype == np.int64 and y.shape == x.data.shape[:1]:
+            return noted(of_rows(x, y, reduction, NOBODY), "NllLossBackward0")
     if reduction not in REDUCTIONS or size_average is not None or reduce is not None:
         reduction = reduction_of(name, size_average, reduce, reduction)
     w, t = optional(name, weight, "weight"), node(name, target, "target")

@@ -172,7 +172,7 @@ programs = st.lists(steps, min_size=2, max_size=9)
 
 @pytest.mark.peer
 @pytest.mark.filterwarnings("ignore")  # a variance of what is empty, a quotient that is not finite
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(programs, st.integers(0, 99))
 def test_programs_give_pytorchs_values_and_gradients(program: Any, seed: int) -> None:
     compare(program, seed)

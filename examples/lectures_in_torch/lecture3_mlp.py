@@ -97,6 +97,8 @@ if "--plots" in sys.argv:
     import matplotlib.pyplot as plt
 
     plt.plot(stepi, lossi)
+    plt.xlabel("step")
+    plt.ylabel("log10 of the loss")
     plt.savefig("loss.png")
     plt.figure(figsize=(8, 8))
     plt.scatter(C[:, 0].data, C[:, 1].data, s=200)

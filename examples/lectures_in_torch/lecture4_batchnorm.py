@@ -250,16 +250,20 @@ if plots:
     import matplotlib.pyplot as plt
 
     plt.figure(figsize=(20, 4))
-    for layer in layers[:-1]:
+    for i, layer in enumerate(layers[:-1]):
         if isinstance(layer, Tanh):
             hy, hx = torch.histogram(layer.out, density=True)
-            plt.plot(hx[:-1].detach(), hy.detach())
+            plt.plot(hx[:-1].detach(), hy.detach(), label=f"layer {i} ({layer.__class__.__name__})")
+    plt.legend()
+    plt.title("activation distribution")
     plt.savefig("activations.png")
     plt.figure(figsize=(20, 4))
     for i, p in enumerate(parameters):
         if p.ndim == 2:
-            plt.plot([ud[j][i] for j in range(len(ud))])
-    plt.plot([0, len(ud)], [-3, -3], "k")
+            plt.plot([ud[j][i] for j in range(len(ud))], label=f"param {i}")
+    plt.plot([0, len(ud)], [-3, -3], "k")  # these ratios should be near 1e-3, here log10
+    plt.legend()
+    plt.title("update to data ratio, log10")
     plt.savefig("updates.png")
 
 

@@ -184,6 +184,7 @@ if "--plots" in sys.argv:
     import matplotlib.pyplot as plt
 
     plt.plot(smooth)
+    plt.ylabel("log10 of the loss")
     plt.savefig("loss.png")
 
 for layer in model.layers:

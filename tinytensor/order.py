@@ -45,6 +45,21 @@ def between(roots: Iterable[Tensor], wanted: Collection[Tensor]) -> set[Tensor]:
     return found
 
 
+def leaves_of(y: Tensor) -> list[Tensor] | None:
+    """The leaves that gradients of y flow to, each once; None if a part of the graph was released."""
+    seen, found = {id(y)}, list[Tensor]()
+    for node in (reached := [y]):
+        if node.op is RELEASED:
+            return None
+        if node.op is None:
+            found.append(node)
+        for x in node.inputs:
+            if x is not None and id(x) not in seen:
+                seen.add(id(x))
+                reached.append(x)
+    return found
+
+
 def expand(roots: Iterable[Tensor]) -> None:
     """Let every fused node behind the roots become the graph of its definition, which has derivatives of any order."""
     seen = dict.fromkeys(roots)

@@ -13,6 +13,7 @@ from ..core import RELEASED
 from ..core import Tensor as Node
 from ..hooks import Handle, register_hook
 from ..modes import recording, state
+from ..order import leaves_of
 from .tensor import Retains, Tensor, deep, wrap
 from .versions import check, check_nodes, note, version
 
@@ -103,6 +104,8 @@ def into_graph(node: Any, gradient: Any, keep: bool, create_graph: bool, wanted:
     """`backward`, where gradients have, or get, a graph of their own."""
     deep[0] = True
     leaves = wanted if wanted is not None else leaves_of(node)
+    if leaves is None:
+        raise RuntimeError(AGAIN)
     found = autograd.grad(node, leaves, gradient, create_graph=create_graph, retain_graph=keep, allow_unused=True)
     for leaf, g in zip(leaves, found, strict=True):
         old = leaf._grad
@@ -115,23 +118,6 @@ def into_graph(node: Any, gradient: Any, keep: bool, create_graph: bool, wanted:
             with recording(create_graph):
                 g = (old if isinstance(old, Node) else Node(old)) + g
         leaf._grad = g if g.needs else np.copy(g.data)
-
-
-def leaves_of(root: Any) -> list[Any]:
-    """The leaves that a tensor depends on."""
-    seen, found = {id(root)}, []
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if node.op is RELEASED:
-            raise RuntimeError(AGAIN)
-        if node.op is None:
-            found.append(node)
-        for x in node.inputs:
-            if x is not None and id(x) not in seen:
-                seen.add(id(x))
-                waiting.append(x)
-    return found
 
 
 def backward_of(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...autograd import gradients
-from ...core import RELEASED, Tensor
+from ...core import Tensor
+from ...order import leaves_of
 from ..ir import Call, Value, concrete
 from ..passes.partition import Recorded
 from .trace import Trace
@@ -18,21 +19,6 @@ from .tracer import ArrayTracer
 def is_live(x: Any) -> bool:
     """Whether a gradient can flow through a result: it was recorded, and no pass has released its graph."""
     return isinstance(x, Tensor) and x.needs and x.op is not None and leaves_of(x) is not None
-
-
-def leaves_of(y: Tensor) -> list[Tensor] | None:
-    """The leaves that gradients of y flow to, each once; None if a part of the graph was released."""
-    seen, found = {id(y)}, list[Tensor]()
-    for node in (reached := [y]):
-        if node.op is RELEASED:
-            return None
-        if node.op is None:
-            found.append(node)
-        for x in node.inputs:
-            if x is not None and id(x) not in seen:
-                seen.add(id(x))
-                reached.append(x)
-    return found
 
 
 def record_backward(trace: Trace, output: int, y: Tensor) -> Recorded:

@@ -193,6 +193,7 @@ class ClosureScan:
         if isinstance(x, EMA):
             self.averages.append(x)
         if not cls.__flags__ & IMMUTABLE:  # of a class in C, which nobody can change
+            # a class may name, as `_compared`, what of it a program depends on
             self.add(Members(x, name, getattr(cls, "_compared", None) or [*slot_names(x), "__class__"]))
         own = getattr(x, "__dict__", None)
         if type(own) is dict:

@@ -17,31 +17,20 @@ def names(torch: Any, context: int) -> tuple[Any, Any]:
     return torch.randint(0, 27, (180_000, context), generator=g), torch.randint(0, 27, (180_000,), generator=g)
 
 
-def mlp(torch: Any, compiled: bool = False) -> Step:
-    """Lecture 3: an n-gram MLP; the embedding is 10 wide, the hidden layer 200."""
+def descent(torch: Any, forward: Callable[[Any], Any], parameters: list[Any], Xtr: Any, Ytr: Any, rate: float,
+            compiled: bool) -> Step:
+    """The training loop of lectures 3, 4 and 6."""
     F = torch.nn.functional
-    torch.manual_seed(1)
-    Xtr, Ytr = names(torch, 3)
-    g = torch.Generator().manual_seed(2147483647)
-    C = torch.randn((27, 10), generator=g)
-    W1 = torch.randn((30, 200), generator=g)
-    b1 = torch.randn(200, generator=g)
-    W2 = torch.randn((200, 27), generator=g) * 0.1
-    b2 = torch.randn(27, generator=g) * 0
-    parameters = [C, W1, b1, W2, b2]
     for p in parameters:
         p.requires_grad = True
 
     def train(X: Any, Y: Any) -> Any:
-        emb = C[X]
-        h = torch.tanh(emb.view(-1, 30) @ W1 + b1)
-        logits = h @ W2 + b2
-        loss = F.cross_entropy(logits, Y)
+        loss = F.cross_entropy(forward(X), Y)
         for p in parameters:
             p.grad = None
         loss.backward()
         for p in parameters:
-            p.data += -0.01 * p.grad
+            p.data += -rate * p.grad
         return loss
 
     run = torch.compile(train) if compiled else train
@@ -51,6 +40,26 @@ def mlp(torch: Any, compiled: bool = False) -> Step:
         return float(run(Xtr[ix], Ytr[ix]).item())
 
     return step
+
+
+def mlp(torch: Any, compiled: bool = False) -> Step:
+    """Lecture 3: an n-gram MLP; the embedding is 10 wide, the hidden layer 200."""
+    torch.manual_seed(1)
+    Xtr, Ytr = names(torch, 3)
+    g = torch.Generator().manual_seed(2147483647)
+    C = torch.randn((27, 10), generator=g)
+    W1 = torch.randn((30, 200), generator=g)
+    b1 = torch.randn(200, generator=g)
+    W2 = torch.randn((200, 27), generator=g) * 0.1
+    b2 = torch.randn(27, generator=g) * 0
+    parameters = [C, W1, b1, W2, b2]
+
+    def forward(X: Any) -> Any:
+        emb = C[X]
+        h = torch.tanh(emb.view(-1, 30) @ W1 + b1)
+        return h @ W2 + b2
+
+    return descent(torch, forward, parameters, Xtr, Ytr, 0.01, compiled)
 
 
 def layers(torch: Any) -> tuple[Any, Any, Any]:
@@ -107,7 +116,6 @@ def layers(torch: Any) -> tuple[Any, Any, Any]:
 
 def batchnorm(torch: Any, compiled: bool = False) -> Step:
     """Lecture 4: six layers with BatchNorm, of classes that the lecture writes."""
-    F = torch.nn.functional
     torch.manual_seed(2147483647)
     Linear, BatchNorm1d, Tanh = layers(torch)
     Xtr, Ytr = names(torch, 3)
@@ -122,34 +130,19 @@ def batchnorm(torch: Any, compiled: bool = False) -> Step:
             if isinstance(layer, Linear):
                 layer.weight *= 5 / 3
     parameters = [C] + [p for layer in network for p in layer.parameters()]
-    for p in parameters:
-        p.requires_grad = True
 
-    def train(X: Any, Y: Any) -> Any:
+    def forward(X: Any) -> Any:
         emb = C[X]
         x = emb.view(emb.shape[0], -1)
         for layer in network:
             x = layer(x)
-        loss = F.cross_entropy(x, Y)
-        for p in parameters:
-            p.grad = None
-        loss.backward()
-        for p in parameters:
-            p.data += -0.1 * p.grad
-        return loss
+        return x
 
-    run = torch.compile(train) if compiled else train
-
-    def step() -> float:
-        ix = torch.randint(0, Xtr.shape[0], (32,))
-        return float(run(Xtr[ix], Ytr[ix]).item())
-
-    return step
+    return descent(torch, forward, parameters, Xtr, Ytr, 0.1, compiled)
 
 
 def wavenet(torch: Any, compiled: bool = False) -> Step:
     """Lecture 6: a tree of layers over eight characters."""
-    F = torch.nn.functional
     torch.manual_seed(42)
     Linear, BatchNorm1d, Tanh = layers(torch)
     Xtr, Ytr = names(torch, 8)
@@ -187,28 +180,13 @@ def wavenet(torch: Any, compiled: bool = False) -> Step:
     with torch.no_grad():
         network[-1].weight *= 0.1
     parameters = [p for layer in network for p in layer.parameters()]
-    for p in parameters:
-        p.requires_grad = True
 
-    def train(X: Any, Y: Any) -> Any:
-        x = X
+    def forward(x: Any) -> Any:
         for layer in network:
             x = layer(x)
-        loss = F.cross_entropy(x, Y)
-        for p in parameters:
-            p.grad = None
-        loss.backward()
-        for p in parameters:
-            p.data += -0.1 * p.grad
-        return loss
+        return x
 
-    run = torch.compile(train) if compiled else train
-
-    def step() -> float:
-        ix = torch.randint(0, Xtr.shape[0], (32,))
-        return float(run(Xtr[ix], Ytr[ix]).item())
-
-    return step
+    return descent(torch, forward, parameters, Xtr, Ytr, 0.1, compiled)
 
 
 def gpt(torch: Any, compiled: bool = False) -> Step:

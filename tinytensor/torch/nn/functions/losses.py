@@ -6,6 +6,7 @@ Those that compare several inputs with each other are in `comparing.py`.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,26 +81,28 @@ def noted(y: Any, kind: str) -> Tensor:
 # --- of numbers ---
 
 
+def apart(name: str, loss: Callable[..., Any], input: Tensor, target: Tensor, weight: Tensor | None, size_average: Any,
+          reduce: Any, reduction: str) -> Tensor:
+    """A loss of how far numbers are from their targets, each with a weight if there are any."""
+    reduction = reduction_of(name, size_average, reduce, reduction)
+    x, y = together(name, input, target)
+    if weight is not None:
+        return weighted(name, loss(x, y, "none"), weight, input, reduction)
+    return wrap(loss(x, y, reduction))
+
+
 @function("MseLoss")
 def mse_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
              weight: Tensor | None = None) -> Tensor:
     """(input - target)**2."""
-    reduction = reduction_of("mse_loss", size_average, reduce, reduction)
-    x, y = together("mse_loss", input, target)
-    if weight is not None:
-        return weighted("mse_loss", engine.mse_loss(x, y, "none"), weight, input, reduction)
-    return wrap(engine.mse_loss(x, y, reduction))
+    return apart("mse_loss", engine.mse_loss, input, target, weight, size_average, reduce, reduction)
 
 
 @function()
 def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
             weight: Tensor | None = None) -> Tensor:
     """abs(input - target)."""
-    reduction = reduction_of("l1_loss", size_average, reduce, reduction)
-    x, y = together("l1_loss", input, target)
-    if weight is not None:
-        return weighted("l1_loss", engine.l1_loss(x, y, "none"), weight, input, reduction)
-    return wrap(engine.l1_loss(x, y, reduction))
+    return apart("l1_loss", engine.l1_loss, input, target, weight, size_average, reduce, reduction)
 
 
 @function()

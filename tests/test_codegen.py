@@ -25,7 +25,8 @@ def as_scalar(char: str, raw: bytes) -> Any:
     if char == "?":
         return np.bool_(raw[0] % 2)
     if char in "gG":
-        return dtype.type(np.frombuffer(raw, "d")[0])
+        with np.errstate(invalid="ignore"):  # a cast of a signalling nan is an invalid operation on some machines
+            return dtype.type(np.frombuffer(raw, "d")[0])
     return np.frombuffer(raw[: dtype.itemsize], dtype)[0]
 
 

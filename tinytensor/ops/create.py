@@ -9,14 +9,14 @@ import numpy as np
 from .. import random
 from ..core import Tensor, as_array, dtypes_in
 from ..define import composite
-from ..dispatch import plain
+from ..dispatch import as_python
 from ..names import also_generator
 from .like import full_like
 
 
 def shaped(shape: tuple[Any, ...]) -> Any:
     """A shape given as several integers, or as one tuple, array or Tensor of them."""
-    return plain("shape", shape[0] if len(shape) == 1 else shape)
+    return as_python("shape", shape[0] if len(shape) == 1 else shape)
 
 
 def single(values: Any) -> Any:
@@ -153,7 +153,7 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tt.arange(2, 8, 2)
     tensor([2, 4, 6])
     """
-    numbers = [plain("arange", bound) for bound in bounds]
+    numbers = [as_python("arange", bound) for bound in bounds]
     if dtype is None and any(isinstance(number, float) for number in numbers):
         dtype = single([bound.data if isinstance(bound, Tensor) else bound for bound in bounds])
     return Tensor(np.arange(*numbers, dtype=dtype), requires_grad)

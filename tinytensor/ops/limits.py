@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import composed, observing
+from ..compose import composed, make_nondifferentiable
 from ..core import NUMPY, REAL_KINDS, S, as_array
 from ..define import composite, op
 
@@ -91,7 +91,7 @@ def where_(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
-places = observing(np.nonzero)
+places = make_nondifferentiable(np.nonzero)
 
 
 @composite()

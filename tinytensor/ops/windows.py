@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..core import S, primitive
 from ..define import composite, op
-from ..dispatch import plain
+from ..dispatch import as_python
 
 
 @op(lambda g, y, x, *, window_shape, axis, stride, dilation:
@@ -42,7 +42,7 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
                          "write into x.data on a leaf, outside of any graph")
     if type(window_shape) is int and type(axis) is int:
         return sliding_window_view_(x, window_shape, axis, stride=stride, dilation=dilation)
-    sizes, axes = (plain("axis", x) for x in (window_shape, axis))
+    sizes, axes = (as_python("axis", x) for x in (window_shape, axis))
     sizes = tuple(sizes) if np.iterable(sizes) else (sizes,)
     axes = range(np.ndim(x)) if axes is None else normalize_axis_tuple(axes, np.ndim(x), "axis", allow_duplicate=True)
     if len(sizes) != len(axes):

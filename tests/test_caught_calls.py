@@ -436,10 +436,10 @@ def test_records_of_compositions() -> None:
 
 
 def test_what_a_users_op_needs_is_there() -> None:
-    assert sorted(define.__all__) == ["Domain", "NONZERO", "POSITIVE", "REAL", "S", "expose", "op", "row"]
+    assert sorted(define.__all__) == ["Domain", "NONZERO", "POSITIVE", "REAL", "S", "composite", "op", "ufunc_op"]
     assert all(hasattr(define, name) for name in define.__all__)
 
-    @define.expose()
+    @define.composite()
     def of_my_own_(x: Any) -> Any:
         return x
 

@@ -1,9 +1,7 @@
-"""How an op is defined: `row` for a ufunc, `op` for a function with parameters, `expose` for what is made of ops.
+"""How an op is defined: `ufunc_op` for a ufunc, `op` for a function with parameters, `composite` for one made of ops.
 
-What stands for a function of NumPy's and is made of ops has a way of its own, in `compose.py`.
-
-Each makes the record, the function that users call, the method on Tensor and NumPy's dispatch, in this one place.
-It holds no rule of calculus: those stand in `ops/`.
+Each makes the record, the function that users call, the method of Tensor and NumPy's dispatch, in this one place. Not
+here: a NumPy function whose derivative is made of ops (`compose.py`), and the rules themselves (`ops/`).
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from .apply import PUBLIC, binary, binder, general, unary
 from .core import NONZERO, NUMPY, POSITIVE, REAL, REGISTRY, Domain, Op, Rule, S, Sample, Tensor
 from .dispatch import Function, answering, parameters_of
 
-__all__ = ["NONZERO", "POSITIVE", "REAL", "Domain", "S", "expose", "op", "row"]  # all that a user's op needs
+__all__ = ["NONZERO", "POSITIVE", "REAL", "Domain", "S", "composite", "op", "ufunc_op"]  # all that a user's op needs
 
 # --- registration ---
 
@@ -99,9 +97,9 @@ def refuse_taken(function: Function, name: str, method: bool, numpy: Sequence[An
                              f"expected a function without one; leave numpy= away, or compose yours of that op")
 
 
-def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
-           namespace: str = "") -> Callable[[Function], Function]:
-    """Offer a function that is composed of ops, with no rule of its own, as `publish` does."""
+def composite(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
+              namespace: str = "") -> Callable[[Function], Function]:
+    """Offer a function that is composed of ops and needs no rule; see `publish` for the options."""
 
     def define(function: Function) -> Function:
         function.__name__ = function.__qualname__ = function.__name__.rstrip("_")
@@ -186,12 +184,12 @@ def registered(function: Function, record: Op) -> Function:
 ONE, TWO = ((plain, inspect.signature(plain)) for plain in (lambda x: None, lambda a, b: None))
 
 
-def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
-        aliases: Sequence[str] = (), note: str = "") -> Function:
-    """Define an elementwise op from a ufunc and one lambda for each input over g, y and the inputs.
+def ufunc_op(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
+             aliases: Sequence[str] = (), note: str = "") -> Function:
+    """Define an elementwise op from a ufunc and, for each input, a lambda over g, y and the inputs.
 
-    The ufunc may be SciPy's. Docstring and samples are made from the same row; `note` is a sentence more on the
-    gradient. Without rules it has no derivative (comparisons).
+    The ufunc may be SciPy's. The docstring and the samples are made from the same arguments; `note` adds a sentence on
+    the gradient. Without rules, as for comparisons, it has no derivative.
     """
     name, arity = ufunc.__name__, ufunc.nin
     samples: tuple[Sample, ...] = (S((2, 3)), S(())) if arity == 1 else (S((2, 3), (3,)), S((2, 1), (1, 3)))
@@ -208,7 +206,9 @@ def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REA
     return registered(publish(function, name, ours(function), (ufunc,), aliases), record)
 
 
-# --- the docstring of a row ---
+row, expose = ufunc_op, composite  # their former names
+
+# --- the docstring of a ufunc's op ---
 
 
 def written(rule: Rule) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compose import composed, observing
 from ..core import NUMPY, REAL_KINDS, S, as_array
-from ..define import expose, op
+from ..define import composite, op
 
 NUMBERS = (int, float, bool)
 
@@ -49,7 +49,7 @@ def clip_(x: Any, low: Any = None, high: Any = None) -> Any:
     return np.clip(x, low, high)
 
 
-@expose(np.clip, method=True)
+@composite(np.clip, method=True)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Limit the values to [a_min, a_max], also called min and max; None for no limit. All three broadcast.
 
@@ -94,7 +94,7 @@ def where_(condition: Any, a: Any, b: Any) -> Any:
 places = observing(np.nonzero)
 
 
-@expose()
+@composite()
 def where(condition: Any, *branches: Any) -> Any:
     """x where the condition holds, else y: ``where(condition, x, y)``; all three broadcast.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..core import S, primitive
-from ..define import expose, op
+from ..define import composite, op
 from ..dispatch import plain
 
 
@@ -22,7 +22,7 @@ def sliding_window_view_(x: Any, window_shape: int, axis: int = 0, *, stride: in
     return windowed(x, window_shape, axis, stride, dilation)
 
 
-@expose(np.lib.stride_tricks.sliding_window_view)
+@composite(np.lib.stride_tricks.sliding_window_view)
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False,
                         stride: int = 1, dilation: int = 1) -> Any:
     """Every window of a shape, as last axes of its own; a view, which is read-only.

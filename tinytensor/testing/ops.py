@@ -83,7 +83,7 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
     Parameters
     ----------
     op : callable, Op or str
-        What `define.op` or `define.row` gave, or the name of an op of the package.
+        What `define.op` or `define.ufunc_op` gave, or the name of an op of the package.
     *references : callable
         Functions of the same arguments, on plain arrays, that give the same values: one that is a `functools.partial`
         is taken to be NumPy's, and called with Tensors too. By default the NumPy functions that the op answers for.

@@ -179,11 +179,11 @@ class Tensor(Methods):
         self._requires_grad = bool(on)
 
     @property
-    def grad(self) -> Any:
+    def grad(self) -> Array | None:
         """What `backward()` has left here: an array for a leaf, or after `retain_grad()`; else None, with a warning."""
         if self._grad is None and self.op is not None and keep_grad not in (self.hooks or ()):
             warnings.warn(NO_GRADIENT.format(op_name(self)), stacklevel=2)
-        return self._grad
+        return self._grad  # type: ignore[no-any-return]
 
     @grad.setter
     def grad(self, value: Any) -> None:

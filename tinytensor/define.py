@@ -143,7 +143,7 @@ def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:
 def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, aliases: Sequence[str] = (),
        broadcasts: bool = False, domain: Domain | tuple[Domain, ...] = REAL, samples: Sequence[Sample] = (),
        definition: Function | None = None, analytic: bool = False, spread: bool = False, variadic: bool = False,
-       namespace: str = "", wider: Function | None = None) -> Callable[[Function], Function]:
+       namespace: str = "", wider: Function | None = None) -> Callable[[Function], Callable[..., Tensor]]:
     """Define an op from its forward function: inputs, one for each rule, come first, then parameters.
 
     The decorated function computes on arrays; what takes its place is the op, which takes Tensors too. See `Op` for
@@ -185,7 +185,7 @@ ONE, TWO = ((plain, inspect.signature(plain)) for plain in (lambda x: None, lamb
 
 
 def ufunc_op(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
-             aliases: Sequence[str] = (), note: str = "") -> Function:
+             aliases: Sequence[str] = (), note: str = "") -> Callable[..., Tensor]:
     """Define an elementwise op from a ufunc and, for each input, a lambda over g, y and the inputs.
 
     The ufunc may be SciPy's. The docstring and the samples are made from the same arguments; `note` adds a sentence on

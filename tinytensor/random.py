@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["Generator", "as_generator", "default_generator", "manual_seed"]
 Array = npt.NDArray[Any]
 T = TypeVar("T")
 F16, F32, F64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
@@ -346,3 +347,7 @@ def as_generator(rng: Generator | int | None = None) -> Generator:
     if rng is None:
         return default_generator()
     return rng if isinstance(rng, Generator) else Generator(_int("as_generator", "rng", rng, "Generator, int or None"))
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
+__all__ = ["MLP", "Layer", "Module", "Neuron", "Value"]
+
 
 class Value:
     """A number, how it was made, and the gradient of a later result with respect to it.
@@ -281,3 +283,7 @@ class MLP(Module):
 
     def parameters(self) -> list[Value]:
         return [p for layer in self.layers for p in layer.parameters()]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,3 +6,7 @@ from .reading import Reader
 from .wavenet import CausalWaveNet, WaveNet
 
 __all__ = ["GPT", "GRU", "MLP", "RNN", "Bigram", "BoW", "CausalCNN", "CausalWaveNet", "Reader", "WaveNet"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,52 @@
+"""Every Python block of the guides runs, page by page, and prints what the text block after it shows."""
+
+import contextlib
+import doctest
+import importlib.util
+import io
+import linecache
+import re
+import types
+from pathlib import Path
+
+import pytest
+
+PAGES = sorted((Path(__file__).resolve().parents[2] / "examples" / "guides").glob("*.md"))
+BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def blocks(text):
+    """(line, modules it needs, code, what it prints or None) for each Python block."""
+    found = list(BLOCK.finditer(text))
+    for block, after in zip(found, [*found[1:], None], strict=True):
+        if block[1] == "python":
+            told = after is not None and after[1] == "text"
+            yield text[: block.start()].count("\n") + 1, block[2].split(), block[3], after[3] if told else None
+
+
+def run(code, space, name, line):
+    """What a block prints; an error that it raises is its last line, as in a traceback."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        try:
+            exec(compile("\n" * line + code, name, "exec"), space)
+        except Exception as error:
+            print(f"{type(error).__name__}: {error}")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_blocks_run_and_print_what_the_page_says(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a block may write files
+    text = page.read_text("utf-8")
+    linecache.cache[page.name] = (len(text), None, text.splitlines(keepends=True), page.name)
+    module = types.ModuleType(page.stem)
+    monkeypatch.setitem(__import__("sys").modules, page.stem, module)
+    ran = 0
+    for line, needs, code, shown in blocks(text):
+        if all(map(importlib.util.find_spec, needs)):
+            printed, ran = run(code, vars(module), page.name, line), ran + 1
+            agrees = doctest.OutputChecker().check_output(shown or "", printed, SHOWN)
+            assert agrees, f"{page.name}:{line} printed\n{printed}\nexpected\n{shown or 'nothing'}"
+    assert ran

@@ -229,9 +229,9 @@ def test_the_buffers_size_is_the_user_s_where_sums_depend_on_it() -> None:
     """And the small one elsewhere, unless it would be switched more often than that is worth."""
     x = np.random.default_rng(0).standard_normal((300, 100)).astype(np.float32)
     few = follow(lambda x: ((x * 2).T.sum(), np.tanh(x) + x), x)
-    assert "@swift" in few.source and few.source.count("np.setbufsize(") == 2
+    assert "@with_fast_numpy" in few.source and few.source.count("np.setbufsize(") == 2
     many = follow(lambda x: [(np.tanh(x * i).T.sum(), x * i) for i in range(6)], x)
-    assert "@swift" not in many.source and "np.setbufsize(" not in many.source
+    assert "@with_fast_numpy" not in many.source and "np.setbufsize(" not in many.source
 
 
 @pytest.mark.parametrize("module", [literals, peephole], ids=lambda m: m.__name__)

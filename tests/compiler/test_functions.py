@@ -362,7 +362,7 @@ def test_sums_are_made_in_the_order_of_eager_ones(name: str) -> None:
     for i in range(6):
         x = np.random.default_rng(i).standard_normal((300, 100)).astype(np.float32)
         assert equal(PIECES[name](x), step(x))
-    assert "@swift" in step.source and step.source.count("np.setbufsize(") == 2
+    assert "@with_fast_numpy" in step.source and step.source.count("np.setbufsize(") == 2
 
 
 def test_one_call_at_a_time() -> None:

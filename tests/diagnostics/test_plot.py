@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex, to_rgb  # noqa: E402
 from tinytensor.compiler.codegen.profile import Row  # noqa: E402
 from tinytensor.diagnostics import plot  # noqa: E402
 from tinytensor.diagnostics.plot.style import BLUE, GREY, LAYERS, ORANGE  # noqa: E402
-from tinytensor.machine import Roof  # noqa: E402
+from tinytensor.machine import Roofline  # noqa: E402
 
 RNG = np.random.default_rng(0)
 MANY = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -373,7 +373,7 @@ def test_ladder_chart(draw):
 def test_roofline(draw):
     rows = [Row("np.matmul(a, b, out=c)", "forward", (4, 4), 128, 192, 3e-6), Row("np.add(c, 1, out=c)", "backward",
             (4, 4), 16, 128, 1e-6), Row("d = table.take(ix, 0)", "update", (4,), 0, 64, 1e-6)]
-    fig = draw(plot.roofline, rows, Roof(1e11, 1e10))
+    fig = draw(plot.roofline, rows, Roofline(1e11, 1e10))
     assert fig.get_suptitle() == "Where a step of 5 us goes"
     left, right = fig.axes
     assert ticks(left.yaxis) == ["matmul", "add", "x.take"] and texts(left) == [" 60%", " 20%", " 20%"]
@@ -383,5 +383,5 @@ def test_roofline(draw):
 
 def test_roofline_of_many_kinds_and_of_one(draw):
     many = [Row(f"np.f{i}(a)", "forward", (), 1, 4, 1e-6) for i in range(15)]
-    assert ticks(draw(plot.roofline, many, Roof(1e11, 1e10)).axes[0].yaxis)[-1] == "the rest"
-    draw(plot.roofline, many[:1], Roof(1e11, 1e10))
+    assert ticks(draw(plot.roofline, many, Roofline(1e11, 1e10)).axes[0].yaxis)[-1] == "the rest"
+    draw(plot.roofline, many[:1], Roofline(1e11, 1e10))

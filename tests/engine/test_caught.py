@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor.broadcasting import MANY, ones, unit
+from tinytensor.broadcasting import MANY, ones_row, unit_gradient
 from tinytensor.core import NUMPY, REGISTRY, Tensor
 from tinytensor.modes import recording
 from tinytensor.ops.attention import future, spans
@@ -35,7 +35,7 @@ def both_ways(name: str, *inputs: Any, **params: Any) -> None:
     op = REGISTRY[name]
     y, z = getattr(tt, name)(*inputs, **params), op.definition(*inputs, **params)
     np.testing.assert_allclose(y.data, z.data, rtol=1e-9, atol=1e-12)
-    xs = [x for x in inputs if isinstance(x, Tensor) and x.needs]
+    xs = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     g = R.uniform(-1, 1, y.shape)
     for a, b in zip(tt.grad(y, xs, g), tt.grad(z, xs, g), strict=True):
         np.testing.assert_allclose(a.data, b.data, rtol=1e-8, atol=1e-11)
@@ -45,7 +45,7 @@ def both_ways(name: str, *inputs: Any, **params: Any) -> None:
 
 
 @pytest.mark.parametrize("cached", [
-    lambda: ones(3, np.float32), lambda: unit((2,), np.float32), lambda: future(4, np.float32),
+    lambda: ones_row(3, np.float32), lambda: unit_gradient((2,), np.float32), lambda: future(4, np.float32),
     lambda: starts(2, 3), lambda: one_hot_table(3, np.float32), lambda: first(np.float32)])
 def test_cached_arrays_can_not_be_written(cached: Callable[[], Any]) -> None:
     assert cached() is cached()
@@ -231,9 +231,9 @@ APPLIED: dict[str, Callable[[Any], Any]] = {  # one function for each way of app
 
 def recorded(y: Tensor) -> bool:
     """Whether a tensor knows how it was made, in every way that it should or should not."""
-    knows = {y.needs, y.op is not None, bool(y.inputs), bool(y.saved)}
+    knows = {y.requires_grad, y.op is not None, bool(y.inputs), bool(y.saved)}
     assert len(knows) == 1, "it knows half of how it was made"
-    return y.needs
+    return y.requires_grad
 
 
 @pytest.mark.parametrize("f", APPLIED.values(), ids=APPLIED)

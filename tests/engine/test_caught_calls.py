@@ -10,18 +10,26 @@ import tinytensor as tt
 from tinytensor import define
 from tinytensor.compose import (
     COMPOSED,
-    OBSERVED,
-    adopted,
-    apart,
+    NONDIFFERENTIABLE,
+    as_constants,
+    cast_numbers,
     collect,
     differentiated,
-    held,
     holds_arrays,
-    typed,
+    like_sequence,
+    with_numpy_values,
 )
 from tinytensor.core import NUMPY, REGISTRY, Tensor
-from tinytensor.define import NAMESPACES, Every, as_called, ours, public
-from tinytensor.dispatch import NEAREST, answering, full_name, parameters_of, plain, spelled, unknown
+from tinytensor.define import NAMESPACES, VariadicRules, is_ours, public, user_signature
+from tinytensor.dispatch import (
+    NEAREST,
+    as_python,
+    full_name,
+    numpy_input_names,
+    parameters_of,
+    unsupported,
+    with_numpy_signature,
+)
 
 R = np.random.default_rng(0)
 
@@ -41,7 +49,7 @@ def leaf(*shape: int, dtype: Any = np.float64) -> Tensor:
     ("axis", ((np.int8(1), 2), [np.int16(3)]), ((1, 2), [3])), ("axis", None, None), ("axis", "x", "x"),
 ])
 def test_parameters_are_plain(key: str, value: Any, expected: Any) -> None:
-    found = plain(key, value)
+    found = as_python(key, value)
     assert type(found) is type(expected) and found == expected
     if isinstance(found, tuple | list):
         assert [type(x) for x in found] == [type(x) for x in expected]
@@ -52,20 +60,20 @@ def test_parameters_are_plain(key: str, value: Any, expected: Any) -> None:
                                         ("axis", (1, np.array([2]))), ("axis", range(2)),
                                         ("axis", (slice(1), None, ..., int))])
 def test_parameters_that_are_plain_stay_the_same_object(key: str, value: Any) -> None:
-    assert plain(key, value) is value
+    assert as_python(key, value) is value
 
 
 def test_parameters_of_a_mixed_sequence_keep_arrays() -> None:
     a = np.array(3)
-    assert plain("axis", [np.int8(1), a])[1] is a and plain("x", tt.tensor([1, 2])).dtype == np.int64
+    assert as_python("axis", [np.int8(1), a])[1] is a and as_python("x", tt.tensor([1, 2])).dtype == np.int64
     with pytest.raises(TypeError, match=r"^parameter 'q' is a tensor that requires grad.*give q.detach\(\)"):
-        plain("q", leaf(2))
+        as_python("q", leaf(2))
 
 
 @pytest.mark.parametrize("key", ["shape", "newshape", "new_shape", "axes", "axis", "reps", "shift", "source",
                                  "destination", "dims", "ord", "window_shape"])
 def test_arrays_of_sizes_are_tuples(key: str) -> None:
-    assert plain(key, np.array([2, 1])) == (2, 1)
+    assert as_python(key, np.array([2, 1])) == (2, 1)
 
 
 # --- names ---
@@ -95,8 +103,9 @@ def test_names_of_parameters() -> None:
     assert list(parameters_of(theirs)) == ["a", "axis", "out", "keepdims", "where"]
     assert parameters_of(np.datetime64) == {} or inspect.signature(np.datetime64)
     assert parameters_of(5) == {}  # type: ignore[arg-type]
-    assert spelled(theirs, mine, 1) == {"a": "x"} and spelled(None, mine, 1) == {}
-    assert spelled(theirs, theirs, 2) == {} and spelled(lambda b, a: None, lambda a, b: None, 2) == {}
+    assert numpy_input_names(theirs, mine, 1) == {"a": "x"} and numpy_input_names(None, mine, 1) == {}
+    assert numpy_input_names(theirs, theirs, 2) == {}
+    assert numpy_input_names(lambda b, a: None, lambda a, b: None, 2) == {}
 
 
 @pytest.mark.parametrize("args, kwargs, expected", [
@@ -106,13 +115,13 @@ def test_names_of_parameters() -> None:
     ((), {"x": 1, "keepdims": True}, (1, None, True)),
 ])
 def test_calls_are_read_as_numpy_reads_them(args: Any, kwargs: Any, expected: Any) -> None:
-    answer = answering(mine, theirs)
+    answer = with_numpy_signature(mine, theirs)
     assert answer(*args, **kwargs) == expected == answer(*args, **kwargs)
     assert answer.__name__ == "mine" and answer.__wrapped__ is mine
 
 
 def test_calls_that_can_not_be_answered() -> None:
-    answer = answering(mine, theirs)
+    answer = with_numpy_signature(mine, theirs)
     with pytest.raises(TypeError, match="out"):
         answer(1, 2, "somewhere")
     with pytest.raises(TypeError, match="where"):
@@ -120,10 +129,11 @@ def test_calls_that_can_not_be_answered() -> None:
 
 
 def test_answers_to_functions_of_many_arguments() -> None:
-    assert answering(spread, many)(1, 2, 3) == (1, (2, 3)) and answering(spread, many)(1) == (1, ())
-    assert answering(alone, theirs)(1, 2) == (1, 2), "by position in NumPy, by keyword here"
-    assert answering(alone, theirs)(1, 2, None) == (1, 2)
-    assert answering(mine, 5)(*range(3)) == (0, 1, 2)  # type: ignore[arg-type]
+    assert with_numpy_signature(spread, many)(1, 2, 3) == (1, (2, 3))
+    assert with_numpy_signature(spread, many)(1) == (1, ())
+    assert with_numpy_signature(alone, theirs)(1, 2) == (1, 2), "by position in NumPy, by keyword here"
+    assert with_numpy_signature(alone, theirs)(1, 2, None) == (1, 2)
+    assert with_numpy_signature(mine, 5)(*range(3)) == (0, 1, 2)  # type: ignore[arg-type]
 
 
 def test_inputs_have_their_positions_whatever_they_are_called() -> None:
@@ -131,20 +141,20 @@ def test_inputs_have_their_positions_whatever_they_are_called() -> None:
         return x, y, axis, names
 
     setattr(ours, "arity", 2)
-    answer = answering(ours, lambda a, b, axis=0, out=None: None)
+    answer = with_numpy_signature(ours, lambda a, b, axis=0, out=None: None)
     assert answer(1, 2, 3) == answer(1, 2, 3, None) == (1, 2, 3, {})
 
     def op(x: Any = 5, **names: Any) -> Any:
         return x, names
 
     setattr(op, "arity", 1)
-    assert answering(op, theirs)(out=None, a=1) == (5, {"a": 1}), "an op translates its own inputs"
-    assert answering(lambda x, a=5: (x, a), theirs)(out=None, a=1, x=2) == (2, 1)
-    assert answering(lambda x, keepdims=False, axis=None: (x, keepdims, axis), theirs)(1, 2) == (1, False, 2)
+    assert with_numpy_signature(op, theirs)(out=None, a=1) == (5, {"a": 1}), "an op translates its own inputs"
+    assert with_numpy_signature(lambda x, a=5: (x, a), theirs)(out=None, a=1, x=2) == (2, 1)
+    assert with_numpy_signature(lambda x, keepdims=False, axis=None: (x, keepdims, axis), theirs)(1, 2) == (1, False, 2)
 
 
 def test_what_is_numpys_default_may_not_be_ours() -> None:
-    answer = answering(lambda x, axis=1: (x, axis), theirs)
+    answer = with_numpy_signature(lambda x, axis=1: (x, axis), theirs)
     assert answer(1, axis=None, out=None) == (1, None) and answer(1, out=None) == (1, 1)
 
 
@@ -170,13 +180,14 @@ def test_full_names() -> None:
 def test_what_has_no_answer_is_refused_by_its_full_name() -> None:
     with pytest.raises(TypeError, match=r"^np.linalg.eig does not take a Tensor: it has no rule; "):
         np.linalg.eig(leaf(2, 2))
-    assert str(unknown(inspect.signature, "at")).startswith("inspect.signature.at does not take a Tensor: it has no r")
-    assert str(unknown(inspect.signature)).endswith("; compose it of functions that have one, or give it "
+    assert str(unsupported(inspect.signature, "at")).startswith(
+        "inspect.signature.at does not take a Tensor: it has no r")
+    assert str(unsupported(inspect.signature)).endswith("; compose it of functions that have one, or give it "
                                                     "x.detach().numpy() where no gradient is wanted")
     for key, advice in NEAREST.items():
         if callable(key) and key not in NUMPY:
-            assert str(unknown(key)).endswith(f"it has no rule; {advice}")
-    assert NEAREST.get("numpy.fft", "") in str(unknown(np.fft.fft))
+            assert str(unsupported(key)).endswith(f"it has no rule; {advice}")
+    assert NEAREST.get("numpy.fft", "") in str(unsupported(np.fft.fft))
 
 
 def test_out_is_refused() -> None:
@@ -217,25 +228,26 @@ def test_arrays_in_nested_sequences() -> None:
     ([], np.float32, None), ([1, 2], None, np.int64), ((1.0, 2.0), None, np.float32),
     (np.ones(2, np.float16), np.float64, np.float16)])
 def test_numbers_take_the_dtype_beside_them(x: Any, dtype: Any, expected: Any) -> None:
-    found = typed(x, dtype and np.dtype(dtype))
+    found = cast_numbers(x, dtype and np.dtype(dtype))
     assert (found is x) if expected is None else found.dtype == expected
 
 
 def test_numbers_beside_arrays_in_a_list() -> None:
     y = leaf(2)
-    found = typed([y, [1.0, y]], y.dtype)
+    found = cast_numbers([y, [1.0, y]], y.dtype)
     assert type(found) is list and found[0] is y and type(found[1]) is list and found[1][0].dtype == np.float64
-    assert type(typed((y, 1.0), y.dtype)) is tuple
+    assert type(cast_numbers((y, 1.0), y.dtype)) is tuple
 
 
 def test_results_keep_their_kind() -> None:
     y = np.ones(2)
-    assert apart(Pair(1, 2), [3, 4]) == Pair(3, 4) and apart([1], [2]) == [2] and apart((1,), [2]) == (2,)
-    found = held(Pair(y, [np.float32(1), "text"]))
-    assert type(found) is Pair and type(found.first) is Tensor and not found.first.needs
+    assert like_sequence(Pair(1, 2), [3, 4]) == Pair(3, 4) and like_sequence([1], [2]) == [2]
+    assert like_sequence((1,), [2]) == (2,)
+    found = as_constants(Pair(y, [np.float32(1), "text"]))
+    assert type(found) is Pair and type(found.first) is Tensor and not found.first.requires_grad
     assert type(found.second[0]) is Tensor and found.second[0].dtype == np.float32 and found.second[1] == "text"
     with pytest.raises(TypeError, match="complex"):
-        held(np.ones(2) * 1j)
+        as_constants(np.ones(2) * 1j)
 
 
 def made(numpy: Any, composition: Any, inputs: str = "") -> Any:
@@ -255,14 +267,15 @@ def test_a_composition_is_called_where_a_gradient_is_wanted() -> None:
 
     f = made(twice, composition)
     x = leaf(2)
-    assert type(f(x.data)) is np.ndarray and not f(x.detach()).needs and not f(Tensor(np.arange(2))).needs
+    assert type(f(x.data)) is np.ndarray and not f(x.detach()).requires_grad
+    assert not f(Tensor(np.arange(2))).requires_grad
     with tt.no_grad():
         y = f(x)
-        assert type(y) is Tensor and not y.needs
+        assert type(y) is Tensor and not y.requires_grad
     assert not calls
     assert tt.grad(f(x, 3.0).sum(), x).tolist() == [3, 3] and len(calls) == 1 and calls[0] is x
     empty = f(leaf(0))
-    assert len(calls) == 1 and empty.needs and empty.shape == (0,)
+    assert len(calls) == 1 and empty.requires_grad and empty.shape == (0,)
     assert f.__name__ == f.__qualname__ == "made"
     assert str(inspect.signature(f)) == "(a, k=2.0)"
 
@@ -283,16 +296,16 @@ def test_a_composition_that_reads_numpys_value() -> None:
 def test_values_are_numpys_to_the_bit() -> None:
     x = leaf(3)
     y = made(lambda a: a + 0.25, lambda a: a + 0.5)(x)
-    assert y.tolist() == (x.data + 0.25).tolist() and y.needs
+    assert y.tolist() == (x.data + 0.25).tolist() and y.requires_grad
     narrow = made(lambda a: (a * 2).astype(np.float32), lambda a: a * 2)(x)
     assert narrow.dtype == np.float32 and tt.grad(narrow.sum(), x).dtype == np.float64
     assert made(lambda a: a, lambda a: a)(x) is x
-    assert not made(lambda a: a > 0, lambda a: a)(x).needs
+    assert not made(lambda a: a > 0, lambda a: a)(x).requires_grad
     first, second = made(lambda a: (a, a > 0), lambda a: (a * 1.0, a > 0))(x)
-    assert first.needs and not second.needs
+    assert first.requires_grad and not second.requires_grad
     with pytest.raises(RuntimeError, match=r"^made: its composition gave shape \(3, 1\); expected \(3,\)"):
         made(lambda a: a, lambda a: a[:, None])(x)
-    assert adopted("made", x.data, x.data, [x]).needs is False
+    assert with_numpy_values("made", x.data, x.data, [x]).requires_grad is False
 
 
 def test_inputs_of_a_composition() -> None:
@@ -311,7 +324,7 @@ def test_inputs_of_a_composition() -> None:
         along(x, dim=1, keepdim=True)
     with pytest.raises(OverflowError, match="^made: int too large"):
         f(x, 10**400)
-    assert f(x, tt.tensor(2.0)).needs and tt.grad(f(x, b=tt.tensor(2.0)).sum(), x).tolist() == [2, 2]
+    assert f(x, tt.tensor(2.0)).requires_grad and tt.grad(f(x, b=tt.tensor(2.0)).sum(), x).tolist() == [2, 2]
     assert type(f(x.data, q=tt.tensor(1.0))) is Tensor, "a Tensor in any parameter"
     by = made(lambda a, *, k: a * k, lambda a, *, k: a * k)
     assert tt.grad(by(x, k=3.0).sum(), x).tolist() == [3, 3]
@@ -348,33 +361,33 @@ def fails(a: Any, b: Any = None) -> Any:
 def test_where_no_element_has_a_gradient_nothing_is_composed(numpy: Any, inputs: Any) -> None:
     y = made(numpy, fails, "a b")(*inputs)
     expected = numpy(*(x.data if isinstance(x, Tensor) else x for x in inputs))
-    assert y.needs and y.dtype == expected.dtype and y.tolist() == expected.tolist()
+    assert y.requires_grad and y.dtype == expected.dtype and y.tolist() == expected.tolist()
     assert tt.grad(y, inputs[0], np.ones(y.shape, y.dtype)).tolist() == np.zeros(inputs[0].shape).tolist()
 
 
 def test_results_where_no_element_has_a_gradient() -> None:
     x = leaf(0)
     found = made(lambda a: Pair(np.ones(2), np.ones(2, int)), fails)(x)
-    assert type(found) is Pair and found.first.needs and not found.second.needs
+    assert type(found) is Pair and found.first.requires_grad and not found.second.requires_grad
     assert found.first.tolist() == [1, 1] and found.second.dtype == int
     assert made(lambda a: np.arange(2), fails)(leaf(2)).tolist() == [0, 1]
     assert made(lambda a: "text", fails)(x) == made(lambda a: "text", fails)(leaf(2)) == "text"
     assert made(lambda a, b: a * 1.0, lambda a, b: a * 1.0, "a b")(leaf(2), x).op.name == "multiply"
-    assert made(lambda a, b: b * 1.0, lambda a, b: b * 1.0, "a b")([], leaf(2)).needs
+    assert made(lambda a, b: b * 1.0, lambda a, b: b * 1.0, "a b")([], leaf(2)).requires_grad
 
 
 def test_what_a_composition_may_give() -> None:
     x, other, constant = leaf(2), leaf(2), Tensor(np.zeros(2))
     y = made(lambda a: a + 1, lambda a: constant)(x)
-    assert not y.needs and constant.tolist() == [0, 0] and y.tolist() == (x.data + 1).tolist()
+    assert not y.requires_grad and constant.tolist() == [0, 0] and y.tolist() == (x.data + 1).tolist()
     first, second = made(lambda a: (a + 1, a > 0), lambda a: (a * 1.0, a * 2.0))(x)
-    assert first.tolist() == (x.data + 1).tolist() and second.dtype == bool and not second.needs
+    assert first.tolist() == (x.data + 1).tolist() and second.dtype == bool and not second.requires_grad
     before = x.data
     assert made(lambda a, b: a.copy(), lambda a, b: a, "a b")(x, other) is x and x.data is before
     assert made(lambda a: (a * 2).astype(np.float32), lambda a: a * 2)(x).op.name == "astype"
     with pytest.raises(ValueError, match="shorter"):
         made(lambda a: (a, a), lambda a: (a * 1.0,))(x)
-    assert made(lambda a: a * 1.0, lambda a: a / 0.0)(x).needs, "NumPy has warned, or had no reason to"
+    assert made(lambda a: a * 1.0, lambda a: a / 0.0)(x).requires_grad, "NumPy has warned, or had no reason to"
 
 
 def test_anomaly_mode_looks_at_compositions() -> None:
@@ -385,7 +398,7 @@ def test_anomaly_mode_looks_at_compositions() -> None:
                 broken(x)
         with pytest.raises(FloatingPointError, match=r"made gave nan"):
             made(lambda a: a * np.nan, twice)(leaf(2))
-        assert made(lambda a: a * 1.0, lambda a: (a * np.nan) * 0.0 + a)(leaf(2)).needs, "only the result counts"
+        assert made(lambda a: a * 1.0, lambda a: (a * np.nan) * 0.0 + a)(leaf(2)).requires_grad, "the result counts"
         assert made(lambda a: ("text", a), lambda a: ("", a))(leaf(2))[0] == "text"
 
 
@@ -396,7 +409,7 @@ def test_what_would_write_is_refused_or_kept_from_it() -> None:
         np.median(x, out=np.ones(()))
     np.median(x, overwrite_input=True)
     assert x.data.tolist() == before.tolist()
-    assert np.median(x, out=None).needs
+    assert np.median(x, out=None).requires_grad
 
 
 def test_numpys_errors_are_in_the_functions_name() -> None:
@@ -417,13 +430,13 @@ def test_numpys_errors_are_in_the_functions_name() -> None:
 
 def test_functions_without_a_derivative() -> None:
     x = leaf(4)
-    assert type(np.argwhere(x)) is Tensor and type(OBSERVED["np.searchsorted"](x.data, 1.0)) is not Tensor
+    assert type(np.argwhere(x)) is Tensor and type(NONDIFFERENTIABLE["np.searchsorted"](x.data, 1.0)) is not Tensor
     assert np.searchsorted(np.sort(x.data), x).tolist() == np.searchsorted(np.sort(x.data), x.data).tolist()
     assert np.searchsorted(a=x.data, v=x, side="right").dtype == np.int64
     with pytest.raises(ValueError, match="^digitize: bins must be monotonic"):
         np.digitize(x, np.array([1.0, 3.0, 2.0]))
-    assert "It has no derivative." in (OBSERVED["np.searchsorted"].__doc__ or "")
-    assert list(inspect.signature(OBSERVED["np.searchsorted"]).parameters)[:2] == ["a", "v"]
+    assert "It has no derivative." in (NONDIFFERENTIABLE["np.searchsorted"].__doc__ or "")
+    assert list(inspect.signature(NONDIFFERENTIABLE["np.searchsorted"]).parameters)[:2] == ["a", "v"]
 
 
 def test_records_of_compositions() -> None:
@@ -436,15 +449,15 @@ def test_records_of_compositions() -> None:
 
 
 def test_what_a_users_op_needs_is_there() -> None:
-    assert sorted(define.__all__) == ["Domain", "NONZERO", "POSITIVE", "REAL", "S", "expose", "op", "row"]
+    assert sorted(define.__all__) == ["Domain", "NONZERO", "POSITIVE", "REAL", "S", "composite", "op", "ufunc_op"]
     assert all(hasattr(define, name) for name in define.__all__)
 
-    @define.expose()
+    @define.composite()
     def of_my_own_(x: Any) -> Any:
         return x
 
     assert of_my_own_.__name__ == of_my_own_.__qualname__ == "of_my_own" and not hasattr(Tensor, "of_my_own")
-    assert not ours(of_my_own_) and ours(tt.exp) and "of_my_own" not in NAMESPACES[""]
+    assert not is_ours(of_my_own_) and is_ours(tt.exp) and "of_my_own" not in NAMESPACES[""]
 
 
 def test_methods_are_those_that_say_so() -> None:
@@ -471,13 +484,14 @@ def test_signatures_are_those_of_a_call() -> None:
     assert kinds(tt.reshape) == ["x", "*shape", "=order", "=copy"] and kinds(tt.transpose) == ["x", "*axes"]
     assert kinds(tt.concatenate) == ["arrays", "axis", "dtype", "casting"] and kinds(tt.exp) == ["x"]
     assert kinds(tt.softmax) == ["x", "axis"] and kinds(tt.add) == ["a", "b"]
-    assert [p.default for p in as_called(lambda x, *, k=3, m=4: None, False).parameters.values()][1:] == [3, 4]
-    assert [kind.name for kind in (p.kind for p in as_called(lambda x, *, k=3: None, False).parameters.values())] == [
+    assert [p.default for p in user_signature(lambda x, *, k=3, m=4: None, False).parameters.values()][1:] == [3, 4]
+    assert [kind.name for kind in (
+        p.kind for p in user_signature(lambda x, *, k=3: None, False).parameters.values())] == [
         "POSITIONAL_OR_KEYWORD"] * 2
 
 
 def test_a_rule_for_every_input() -> None:
-    rules = Every(lambda g, y, i, *inputs: (g, i))
+    rules = VariadicRules(lambda g, y, i, *inputs: (g, i))
     assert [rule(1, None) for rule, _ in zip(rules, range(3), strict=False)] == [(1, 0), (1, 1), (1, 2)]
     assert len(rules) == 1 and REGISTRY["stack"].rules[5] is not None
 

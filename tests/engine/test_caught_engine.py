@@ -18,7 +18,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import autograd
-from tinytensor.broadcasting import BLOCK, MANY, ones, sum_rows, unbroadcast
+from tinytensor.broadcasting import BLOCK, MANY, ones_row, sum_rows, unbroadcast
 from tinytensor.core import Tensor, as_array, first_tracer
 from tinytensor.modes import state
 
@@ -142,9 +142,9 @@ def test_many_rows_are_summed_in_blocks(n: int, workers: int, rows: int, monkeyp
     """By as many cached rows of ones; by one product, where workers share it."""
     g = R.uniform(0, 1, (n, 2)).astype(np.float32)
     monkeypatch.setattr(state, "workers", workers)
-    ones.cache_clear()
+    ones_row.cache_clear()
     y = sum_rows(g, 0.5)
-    assert y.dtype == np.float32 and ones.cache_info().currsize == rows
+    assert y.dtype == np.float32 and ones_row.cache_info().currsize == rows
     np.testing.assert_allclose(y, 0.5 * g.sum(0, dtype=np.float64), rtol=1e-5)
 
 

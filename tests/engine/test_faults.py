@@ -11,11 +11,11 @@ import tinytensor as tt
 from tinytensor import compose, define, guarding, modes, nn, optim
 from tinytensor.apply import PUBLIC
 from tinytensor.core import NUMPY, REGISTRY, S, Tensor
-from tinytensor.define import Every
+from tinytensor.define import VariadicRules
 from tinytensor.models import GPT
 from tinytensor.testing.strategies import fixed_inputs
 
-RULED = [op for op in REGISTRY.values() if (isinstance(op.rules, Every) or any(op.rules)) and op.name in PUBLIC]
+RULED = [op for op in REGISTRY.values() if (isinstance(op.rules, VariadicRules) or any(op.rules)) and op.name in PUBLIC]
 
 
 def leaf(*values):
@@ -47,7 +47,7 @@ def test_the_forward_pass_is_looked_at(f, text):
         warnings.simplefilter("ignore")
         with tt.detect_anomaly():
             f()
-    assert not modes.watching and modes.state.watchers == () and modes.state.anomaly is None
+    assert not modes.active_watchers and modes.state.watchers == () and modes.state.anomaly is None
 
 
 def test_what_is_no_anomaly():
@@ -94,7 +94,7 @@ def test_no_op_is_accused_at_good_points_nor_writes_into_what_is_saved(block):
                     found = [g for g in slopes if g.requires_grad]
                     tt.grad(found, leaves, [tt.ones(g.shape, dtype=g.dtype) for g in found], allow_unused=True)
             assert all(a.data.flags.writeable for a in leaves), op.name
-    assert not guarding.locks and not modes.watching
+    assert not guarding.locks and not modes.active_watchers
 
 
 def test_compositions_are_looked_at_as_a_whole():
@@ -227,7 +227,7 @@ def test_arrays_are_free_after_a_death_an_exit_and_an_error_and_only_then():
     a.flags.writeable = False
     with tt.guard():
         (x * w).sum().backward()
-    assert not a.flags.writeable and not guarding.locks and not modes.watching  # as the user has set it
+    assert not a.flags.writeable and not guarding.locks and not modes.active_watchers  # as the user has set it
 
 
 def test_guards_of_threads_that_share_an_array():

@@ -38,7 +38,7 @@ def test_keeping_memory_is_harmless():
 
 
 def test_swift_calls_leave_no_trace():
-    @tt.machine.swift
+    @tt.machine.with_fast_numpy
     def inside(x, y=1):
         return np.getbufsize(), np.geterr()["divide"], x / y
 

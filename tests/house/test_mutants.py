@@ -19,7 +19,7 @@ def half(x, whole=False):
     return x // 2 if whole else x / 2
 
 
-double = row(0, lambda g, y, x: g)
+double = ufunc_op(0, lambda g, y, x: g)
 '''
 CHANGES = {  # function: what stands there -> what is put there
     "half": {

@@ -184,7 +184,7 @@ def test_values_are_numpys(c: Call, dtype: str) -> None:
             continue
         y = c.function(*args, **kwargs)
         same(y, want)
-        assert leaf or not any(isinstance(t, Tensor) and t.needs for t in every(y))
+        assert leaf or not any(isinstance(t, Tensor) and t.requires_grad for t in every(y))
     parameters = signature_of(c.function)
     if parameters is not None:
         by_name = dict(parameters.bind(*args, **kwargs).arguments)
@@ -229,7 +229,7 @@ def differentiable(c: Call) -> bool:
     args, kwargs = replaced((c.args, c.kwargs), leaf)
     if c.function in SETS | {np.lexsort} or not sum(sizes):
         return False
-    return any(isinstance(t, Tensor) and t.needs and t.size for t in every(c.function(*args, **kwargs)))
+    return any(isinstance(t, Tensor) and t.requires_grad and t.size for t in every(c.function(*args, **kwargs)))
 
 
 SMOOTH = [pytest.param(c, id=i) for c, i in zip(CALLS, IDS, strict=True) if differentiable(c)]

@@ -10,12 +10,12 @@ import tinytensor as tt
 from tinytensor import define
 from tinytensor.compose import (
     COMPOSED,
-    OBSERVED,
-    observing,
+    NONDIFFERENTIABLE,
+    make_nondifferentiable,
 )
 from tinytensor.core import NUMPY, REGISTRY, Tensor
 from tinytensor.define import NAMESPACES
-from tinytensor.dispatch import answering
+from tinytensor.dispatch import with_numpy_signature
 from tinytensor.testing import gradcheck
 
 R = np.random.default_rng(0)
@@ -202,7 +202,7 @@ def test_users_may_answer_for_what_has_no_answer() -> None:
         with pytest.raises(ValueError, match="^define: the name .* is taken by a function of tinytensor"):
             define.refuse_taken(mine_, name, method, (), aliases)
     define.refuse_taken(mine_, "shape", False, (), ())
-    for answer, taken in (answering(mine_, np.roots), False), (answering(tt.exp, np.roots), True):
+    for answer, taken in (with_numpy_signature(mine_, np.roots), False), (with_numpy_signature(tt.exp, np.roots), True):
         NUMPY[np.roots] = answer
         try:
             with pytest.raises(ValueError, match="^define: roots of NumPy") if taken else nullcontext():
@@ -241,7 +241,7 @@ def test_reductions_of_a_number_along_an_axis(name: str) -> None:
     for axis in (None,) if name in ("mean", "var", "std") else (0, -1, None):  # to NumPy, it has none for these
         y = f(x, axis=axis)
         assert y.shape == () and f(x.data, axis=axis) == y.item()
-        if y.needs:
+        if y.requires_grad:
             expected = 0 if name in ("var", "std") else 1
             assert tt.grad(f(x, axis=axis), x).tolist() == expected
             assert tt.grad(f(x, axis=axis), x, create_graph=True).tolist() == expected
@@ -271,8 +271,8 @@ def test_flags_of_reductions_without_a_derivative() -> None:
 def test_docs_and_names_of_compositions() -> None:
     assert (tt.diff.__doc__ or "").startswith(COMPOSED["diff"].function.__wrapped__.__doc__)  # type: ignore[attr-defined]
     assert tt.diff.__module__.startswith("tinytensor.ops") and tt.linalg.svd.__name__ == "svd"
-    assert sorted(NAMESPACES) == ["", "linalg"] and OBSERVED["np.searchsorted"].__name__ == "searchsorted"
-    doc = OBSERVED["np.searchsorted"].__doc__ or ""
+    assert sorted(NAMESPACES) == ["", "linalg"] and NONDIFFERENTIABLE["np.searchsorted"].__name__ == "searchsorted"
+    doc = NONDIFFERENTIABLE["np.searchsorted"].__doc__ or ""
     assert doc == ("Find indices where elements should be inserted to maintain order.\n\n"
                    "NumPy's `searchsorted`. It has no derivative.")
 
@@ -288,12 +288,14 @@ def test_docs_of_functions_without_a_derivative() -> None:
         """
         return x
 
-    before = set(OBSERVED)
+    before = set(NONDIFFERENTIABLE)
     try:
-        assert (observing(function).__doc__ or "").startswith("What it does, in two lines.\n\nNumPy's `function`. ")
+        assert (make_nondifferentiable(function).__doc__ or "").startswith(
+            "What it does, in two lines.\n\nNumPy's `function`. ")
         function.__doc__ = None
-        assert (observing(function).__doc__ or "").startswith("\n\nNumPy's `function`. It has no derivative.")
-        assert observing(function).__name__ == observing(function).__qualname__ == "function"
+        assert (make_nondifferentiable(function).__doc__ or "").startswith(
+            "\n\nNumPy's `function`. It has no derivative.")
+        assert make_nondifferentiable(function).__name__ == make_nondifferentiable(function).__qualname__ == "function"
     finally:
-        for name in set(OBSERVED) - before:
-            del OBSERVED[name]
+        for name in set(NONDIFFERENTIABLE) - before:
+            del NONDIFFERENTIABLE[name]

@@ -168,7 +168,7 @@ def test_other_shapes_are_as_in_numpy(name: str, shape: tuple[int, ...]) -> None
         raise y
     same(y, expected)
     for part in y if isinstance(y, tuple) else [y]:
-        if isinstance(part, Tensor) and part.needs:
+        if isinstance(part, Tensor) and part.requires_grad:
             for x, g in zip(leaves, tt.grad(part, leaves, np.ones(part.shape), allow_unused=True, retain_graph=True),
                             strict=True):
                 assert g.shape == x.shape and g.dtype == x.dtype
@@ -184,7 +184,7 @@ def test_gradients(name: str) -> None:
             gradcheck(lambda *xs, i=i: f(*xs)[i] if isinstance(parts, tuple) else f(*xs), *args, order=2)
     leaves = [Tensor(x.astype(np.float32), requires_grad=True) for x in args]
     y = f(*leaves)
-    y = sum(part.sum() for part in y if part.needs) if isinstance(y, tuple) else y.sum()
+    y = sum(part.sum() for part in y if part.requires_grad) if isinstance(y, tuple) else y.sum()
     for x, g in zip(leaves, tt.grad(y, leaves, allow_unused=True), strict=True):
         assert g.dtype == np.float32 and g.shape == x.shape
 
@@ -200,7 +200,7 @@ def test_compiled_is_eager(name: str) -> None:
         leaves = [Tensor(x, requires_grad=True) for x in xs]
         y = f(*leaves)
         parts = list(y) if isinstance(y, tuple) else [y]
-        total = sum((part * part).sum() for part in parts if part.needs)
+        total = sum((part * part).sum() for part in parts if part.requires_grad)
         return [*parts, *(tt.grad(total, leaves, allow_unused=True) if isinstance(total, Tensor) else [])]
 
     compiled = tt.compile(step)

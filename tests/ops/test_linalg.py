@@ -205,7 +205,7 @@ def test_without_elements(name: str, args: Any) -> None:
     same(y, expected)
     leaves = [x for x in (xs[0] if isinstance(xs[0], list) else xs) if isinstance(x, Tensor)]
     for part in y if isinstance(y, tuple) else (y,):
-        if part.needs:
+        if part.requires_grad:
             for x, g in zip(leaves, tt.grad(part.sum(), leaves, retain_graph=True, allow_unused=True), strict=True):
                 assert g.shape == x.shape and np.isfinite(g.data).all()
 

@@ -14,14 +14,14 @@ import pytest
 import tinytensor as tt
 from tinytensor import autograd, broadcasting, order
 from tinytensor.core import REGISTRY, Op, Sample, Tensor
-from tinytensor.define import Every
+from tinytensor.define import VariadicRules
 from tinytensor.testing import gradcheck
 from tinytensor.testing.breaks import Line, installed
 from tinytensor.testing.cases import case_of
 from tinytensor.testing.ops import check_gradient, has_differences
 from tinytensor.testing.points import fixed_inputs
 
-RULED = [op for op in REGISTRY.values() if isinstance(op.rules, Every) or any(op.rules)]
+RULED = [op for op in REGISTRY.values() if isinstance(op.rules, VariadicRules) or any(op.rules)]
 RULES = [(op, i) for op in RULED for i in range(len(op.rules)) if op.rules[i]]
 
 
@@ -44,7 +44,7 @@ def checkable(op: Op) -> list[tuple[Sample, int]]:
 def noticed(op: Op, i: int, order: int = 1) -> bool:
     """Whether the check of some sample that reaches rule i fails."""
     for sample, n in checkable(op):
-        if i >= n and not isinstance(op.rules, Every):
+        if i >= n and not isinstance(op.rules, VariadicRules):
             continue
         try:
             check(op, sample, order)
@@ -72,7 +72,9 @@ def parameters(op: Op) -> list[inspect.Parameter]:
     if isinstance(op.forward, np.ufunc):
         return []
     given = list(inspect.signature(op.forward).parameters.values())
-    return [p for p in given if p.kind is p.KEYWORD_ONLY] if isinstance(op.rules, Every) else given[len(op.rules) :]
+    if isinstance(op.rules, VariadicRules):
+        return [p for p in given if p.kind is p.KEYWORD_ONLY]
+    return given[len(op.rules) :]
 
 
 def broken(op: Op, i: int, change: Callable[[Any], Any]) -> Any:
@@ -81,9 +83,9 @@ def broken(op: Op, i: int, change: Callable[[Any], Any]) -> Any:
     def rule(*args: Any, **params: Any) -> Any:
         return change(original(*args, **params))
 
-    if isinstance(op.rules, Every):
+    if isinstance(op.rules, VariadicRules):
         original = op.rules.rule
-        return Every(rule)
+        return VariadicRules(rule)
     original = op.rules[i]
     return tuple(rule if j == i else r for j, r in enumerate(op.rules))
 
@@ -141,7 +143,7 @@ USES = {  # small graphs, one for each thing that the engine does
 }
 MUTANTS = {  # which file and function, what stands there, what is put in its place, and the uses that must notice
     "forget to accumulate": (
-        autograd, "flow", "coming[x] + gx", "gx",
+        autograd, "backward_pass", "coming[x] + gx", "gx",
         {"used twice", "used along two paths", "one input twice"}),
     "forget to sum over lead axes": (
         broadcasting, "unbroadcast", "sum_rows(g.reshape(-1, math.prod(shape)))", "g.reshape(-1, math.prod(shape))[0]",
@@ -150,12 +152,13 @@ MUTANTS = {  # which file and function, what stands there, what is put in its pl
         broadcasting, "unbroadcast", "np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)",
         "g[tuple(slice(0, 1) if i in axes else slice(None) for i in range(g.ndim))].reshape(shape)",
         {"stretched axis", "used along two paths"}),
-    "forget to un-broadcast": (autograd, "fit", "g = unbroadcast(g, shape)", "pass", {"lead axis", "stretched axis"}),
+    "forget to un-broadcast": (
+        autograd, "unbroadcast_and_cast", "g = unbroadcast(g, shape)", "pass", {"lead axis", "stretched axis"}),
     "forget to un-promote": (
-        autograd, "fit", "(node.data.dtype != dtype or g.dtype == dtype.newbyteorder(\"=\"))", "False",
+        autograd, "unbroadcast_and_cast", "(node.data.dtype != dtype or g.dtype == dtype.newbyteorder(\"=\"))", "False",
         {"another dtype"}),
-    "wait for one use of two": (order, "uses", "times[x] += 1", "pass", {"used at two depths"}),
-    "forget the middle of the way": (order, "between", "on_the_way += fresh", "pass", set(USES)),
+    "wait for one use of two": (order, "count_consumers", "times[x] += 1", "pass", {"used at two depths"}),
+    "forget the middle of the way": (order, "nodes_between", "on_the_way += fresh", "pass", set(USES)),
 }
 
 

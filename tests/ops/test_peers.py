@@ -204,7 +204,7 @@ def by_us(op: Op, args: Any, params: Any) -> tuple[np.ndarray, list[Any]]:
         y = public(op.name)(*leaves, **params)
     if not isinstance(y, Tensor):
         return np.asarray(y), []
-    if y.needs:
+    if y.requires_grad:
         y.backward(np.ones(y.shape))
     return y.data, [x.grad for x in leaves if isinstance(x, Tensor) and x.dtype.kind == "f"]
 

@@ -149,7 +149,7 @@ def weighed(results: Any) -> Tensor:
 
 
 SMOOTH = [call for call in CASES if isinstance(y := total(call, *[Tensor(a, requires_grad=True) for a in (X, W, V)]),
-                                               Tensor) and y.needs]
+                                               Tensor) and y.requires_grad]
 
 
 def test_most_calls_have_a_gradient() -> None:
@@ -167,7 +167,7 @@ def test_gradients_of_both_orders(call: str) -> None:
 def test_gradients_have_the_dtype_of_the_input(call: str) -> None:
     leaves = [Tensor(a.astype(np.float32), requires_grad=True) for a in (X, W, V)]
     for y in run(call, *leaves):
-        if isinstance(y, Tensor) and y.needs:
+        if isinstance(y, Tensor) and y.requires_grad:
             g = tt.grad(y, leaves, np.ones(y.shape), allow_unused=True, retain_graph=True)
             assert all(a.dtype == np.float32 and a.shape == x.shape for a, x in zip(g, leaves, strict=True))
 
@@ -317,8 +317,8 @@ def test_nothing_is_recorded_without_grad() -> None:
 def test_a_composition_gives_the_value_that_numpy_gives(monkeypatch: Any) -> None:
     """NumPy's value takes its place, so only here a composition that is off by a constant is seen."""
     seen: list[Any] = []
-    adopt = tt.compose.adopted
-    monkeypatch.setattr(tt.compose, "adopted", lambda name, y, z, tensors: seen.append(
+    adopt = tt.compose.with_numpy_values
+    monkeypatch.setattr(tt.compose, "with_numpy_values", lambda name, y, z, tensors: seen.append(
         (name, y, z.data.copy() if isinstance(z, Tensor) else y)) or adopt(name, y, z, tensors))
     for call in SMOOTH:
         attempt(call, *[Tensor(a, requires_grad=True) for a in (X, W, V)])
@@ -394,7 +394,7 @@ def test_networks_of_size_0_are_pytorchs(i: int) -> None:
         z.sum().backward()
     np.testing.assert_allclose(y.data, z.detach().numpy(), rtol=1e-5)
     for a, b in zip(ours, peers, strict=True):
-        if a.needs:
+        if a.requires_grad:
             assert a.grad is not None and a.grad.shape == a.shape
             np.testing.assert_allclose(a.grad, np.zeros(a.shape) if b.grad is None else b.grad.numpy(), rtol=1e-4)
 

@@ -23,7 +23,7 @@ PAIRS = ("maximum minimum", "max min", "argmax argmin", "zeros_like ones_like", 
 NAMES = {a: b for pair in map(str.split, PAIRS) for a, b in (pair, pair[::-1])}
 COMPOUND = (ast.If, ast.While, ast.For, ast.With, ast.Try, ast.FunctionDef, ast.ClassDef, ast.Module,
             ast.comprehension)
-REGISTERS = ("op", "row", "expose", "composed", "observed", "S", "Sample", "Domain")  # they are given data
+REGISTERS = ("op", "ufunc_op", "composite", "composed", "nondifferentiable", "S", "Sample", "Domain")  # these take data
 SYMMETRIC = ("minimum", "maximum", "max", "min", "hypot", "array_equal", "allclose", "logaddexp", "add", "multiply",
              "equal", "not_equal", "vecdot", "swapaxes")  # of two arguments, in any order
 SPARED = ("out", "strict")  # keywords: about memory, and about what can not happen

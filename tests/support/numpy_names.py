@@ -378,12 +378,12 @@ def tried(f: Any, args: Any, kwargs: Any) -> set[str]:
     constants = replaced((args, kwargs), lambda z: Tensor(z.copy()) if floating(z) else z)
     y = f(*constants[0], **constants[1])
     compare(y, want, "without gradients")
-    assert not any(isinstance(z, Tensor) and z.needs for z in leaves(y)), "constants gave a gradient"
+    assert not any(isinstance(z, Tensor) and z.requires_grad for z in leaves(y)), "constants gave a gradient"
     with tt.no_grad():
         z = replaced((args, kwargs), lambda z: Tensor(z.copy(), requires_grad=True) if floating(z) else z)
         y = f(*z[0], **z[1])
         compare(y, want, "under no_grad")
-        assert not any(isinstance(z, Tensor) and z.needs for z in leaves(y)), "no_grad recorded"
+        assert not any(isinstance(z, Tensor) and z.requires_grad for z in leaves(y)), "no_grad recorded"
     single = replaced((args, kwargs), lambda z: z.astype(np.float32) if floating(z) else z)
     want32 = f(*single[0], **single[1])
     z = replaced(single, lambda z: Tensor(z, requires_grad=True) if floating(z) else z)
@@ -453,7 +453,7 @@ def one_form(f: Any, args: Any, kwargs: Any, want: Any, chosen: Any, what: str) 
 
     h = 1e-6
     up, down = moved(h), moved(-h)
-    recorded = [t for t in outputs if t.needs]
+    recorded = [t for t in outputs if t.requires_grad]
     if not recorded:
         for a, b, z in zip(up, down, leaves(want), strict=True):
             if isinstance(z, np.ndarray | np.generic) and z.dtype.kind == "f":
@@ -467,7 +467,7 @@ def one_form(f: Any, args: Any, kwargs: Any, want: Any, chosen: Any, what: str) 
         w = np.random.default_rng(2).uniform(0.5, 1.5, t.shape)
         keep = np.isfinite(t.data)
         seen += float(np.sum((w * np.where(keep, a - b, 0)) / (2 * h)))
-        if t.needs:
+        if t.requires_grad:
             part = tt.sum(tt.where(keep, t, 0) * w)
             total = part if total is None else total + part
     gradients = tt.grad(total, list(found.values()), allow_unused=True)

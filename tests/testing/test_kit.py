@@ -17,7 +17,7 @@ import tinytensor as tt
 from tinytensor import nn
 from tinytensor.apply import PUBLIC
 from tinytensor.core import NUMPY, POSITIVE, REAL, REGISTRY, Tensor
-from tinytensor.define import S, op, row
+from tinytensor.define import S, op, ufunc_op
 from tinytensor.ops.elementwise import UNIT
 from tinytensor.testing import (
     against,
@@ -355,7 +355,7 @@ def test_a_users_op_gets_no_name_and_takes_none() -> None:
     with pytest.raises(ValueError, match="define: exp of NumPy has an answer, exp; expected a function without one"):
         op(softsign_rule, numpy=(np.exp,))(half)
     with pytest.raises(ValueError, match="define: exp of NumPy has an answer|define: the name exp is taken"):
-        row(np.exp, lambda g, y, x: g)
+        ufunc_op(np.exp, lambda g, y, x: g)
 
 
 def test_a_method_where_it_is_asked_for() -> None:
@@ -371,7 +371,7 @@ def test_a_method_where_it_is_asked_for() -> None:
 def test_a_ufunc_of_another_library() -> None:
     scipy = pytest.importorskip("scipy.special")
     try:
-        gammaln = row(scipy.gammaln, lambda g, y, x: g * scipy.digamma(np.asarray(x)), domain=POSITIVE)
+        gammaln = ufunc_op(scipy.gammaln, lambda g, y, x: g * scipy.digamma(np.asarray(x)), domain=POSITIVE)
         x = tt.tensor([3.0], requires_grad=True)
         scipy.gammaln(x).backward()
         assert x.grad[0] == pytest.approx(scipy.digamma(3.0)) and not hasattr(Tensor, "gammaln")
@@ -381,7 +381,7 @@ def test_a_ufunc_of_another_library() -> None:
 
 
 @pytest.mark.parametrize("thing, error, text", [
-    (lambda x: x, TypeError, "check_op: <lambda> is no op; expected what define.op or define.row gave"),
+    (lambda x: x, TypeError, "check_op: <lambda> is no op; expected what define.op or define.ufunc_op gave"),
     ("nonsense", TypeError, "check_op: nonsense is no op"),
     (defined(samples=()), ValueError, "check_op: softsign has no samples; expected one call or more"),
 ])

@@ -337,7 +337,7 @@ def test_constants_that_are_kept_cannot_be_written():
     from tinytensor.ops import fused, index, products
 
     for a in (broadcasting.ones(3, np.float32), broadcasting.unit((2,), np.float64), broadcasting.unit((), np.float32),
-              index.one_hot_table(3, np.float32), fused.starts(3, 4), products.identity(np.dtype("f4"))):
+              index.one_hot_table(3, np.float32), fused.row_starts(3, 4), products.identity(np.dtype("f4"))):
         with pytest.raises(ValueError, match="read-only"):
             a[...] = 5
     found = [f for m in (broadcasting, fused, index, products) for f in vars(m).values()

@@ -153,8 +153,8 @@ def test_queries_in_blocks_give_the_same(shape, causal, monkeypatch):
     keep = None if shape is None else rng.uniform(0.5, 2, shape)
     found = []
     for long in (9, 8):
-        monkeypatch.setattr(attention_op, "LONG", long)
-        assert len(attention_op.spans(8, causal)) == (4 if causal and long == 8 else 1)
+        monkeypatch.setattr(attention_op, "BLOCKED_FROM", long)
+        assert len(attention_op.query_blocks(8, causal)) == (4 if causal and long == 8 else 1)
         inputs = [tt.Tensor(a, requires_grad=True) for a in (qkv, keep) if a is not None]
         y = tt.attention(*inputs, heads=2, causal=causal)
         y.backward(g)
@@ -171,7 +171,7 @@ def test_masks_that_do_not_fit_are_refused():
 
 
 def test_compiled_blocks_are_made_where_they_stand(monkeypatch):
-    monkeypatch.setattr(attention_op, "LONG", 8)
+    monkeypatch.setattr(attention_op, "BLOCKED_FROM", 8)
     layer = nn.CausalSelfAttention(16, 2, rng=0)
     x = np.random.default_rng(0).standard_normal((3, 8, 16)).astype(np.float32)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Array
-from ..ops.attention import headed
+from ..ops.attention import split_heads
 from ..ops.fused import embedding, linear
 from ..ops.norm import layer_norm
 
@@ -82,7 +82,7 @@ class Reader:
 
     def attend(self, i: int, qkv: Array, heads: int) -> Array:
         """The attention of Block i: new places (B, t, 3 C) to all seen and to themselves, (B, t, C)."""
-        q, k, v = headed(qkv, heads)  # (B, H, t, D) each
+        q, k, v = split_heads(qkv, heads)  # (B, H, t, D) each
         b, h, t, d = q.shape
         if i == len(self.keys):
             room = b, h, self.model.context, d

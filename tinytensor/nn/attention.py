@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Array, Tensor
-from ..ops.attention import attention, headed
+from ..ops.attention import attention, split_heads
 from ..ops.fused import softmax
 from . import init
 from .arguments import size
@@ -75,7 +75,7 @@ class CausalSelfAttention(Module):
 
     def weights(self, x: Any) -> Array:
         """How much each place takes from each, (B, heads, T, T): for pictures. Rows add up to 1."""
-        q, k, _ = headed(self.c_attn(x).data, self.num_heads)  # (B, H, T, D) each
+        q, k, _ = split_heads(self.c_attn(x).data, self.num_heads)  # (B, H, T, D) each
         scores = q @ k.mT / math.sqrt(q.shape[-1])
         y: Any = softmax(np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf))
         return y

@@ -14,7 +14,7 @@ import numpy as np
 from .. import ops
 from ..collectives import all_reduce_mean
 from ..core import Tensor, as_array
-from ..ops.elementwise import nonzero
+from ..ops.elementwise import safe_denominator
 from ..ops.fused import check_range, log_softmax
 from ..ops.index import gathered, take_along_axis
 from ..ops.shape import moveaxis
@@ -173,7 +173,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     tensor(0.2877)
     """
     x, y = paired("kl_div", input, target)
-    logs = y if log_target else np.log(nonzero(y))  # 0 log(0) is 0
+    logs = y if log_target else np.log(safe_denominator(y))  # 0 log(0) is 0
     losses = (np.exp(y) if log_target else y) * (logs - x)
     if reduction == "batchmean":
         return losses.sum() / (len(x) if x.ndim else 1)

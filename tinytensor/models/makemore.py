@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import nn
 from ..nn import functional as F
-from ..nn.arguments import size
+from ..nn.arguments import check_size
 from ..nn.init import Rng
 from ..ops.padding import pad
 from ..random import as_generator
@@ -55,7 +55,7 @@ class Bigram(nn.Module):
 
     def __init__(self, vocabulary: int, dtype: Any = np.float32) -> None:
         super().__init__()
-        vocabulary = size("Bigram", "vocabulary", vocabulary)
+        vocabulary = check_size("Bigram", "vocabulary", vocabulary)
         self.logits = nn.Parameter(np.zeros((vocabulary, vocabulary), dtype))
 
     def forward(self, tokens: Any) -> Any:  # (B, T)
@@ -93,7 +93,7 @@ class MLP(nn.Module):
     def __init__(self, vocabulary: int, context: int = 8, embedding: int = 24, hidden: int = 256,
                  dtype: Any = np.float32, rng: Rng = None) -> None:
         super().__init__()
-        rng, self.context = as_generator(rng), size("MLP", "context", context)
+        rng, self.context = as_generator(rng), check_size("MLP", "context", context)
         self.wte = nn.Embedding(vocabulary, embedding, dtype, rng)
         self.hidden = nn.Conv1d(embedding, hidden, context, dtype=dtype, rng=rng)
         self.lm_head = nn.Linear(hidden, vocabulary, dtype=dtype, rng=rng)
@@ -149,7 +149,7 @@ class CausalCNN(nn.Module):
     def __init__(self, vocabulary: int, levels: int = 4, width: int = 64, dtype: Any = np.float32,
                  rng: Rng = None) -> None:
         super().__init__()
-        rng, levels = as_generator(rng), size("CausalCNN", "levels", levels)
+        rng, levels = as_generator(rng), check_size("CausalCNN", "levels", levels)
         self.wte = nn.Embedding(vocabulary, width, dtype, rng)
         self.levels = nn.Sequential(*(GatedConv(width, 2**i, dtype, rng) for i in range(levels)))
         self.lm_head = nn.Linear(width, vocabulary, dtype=dtype, rng=rng)
@@ -190,7 +190,7 @@ class BoW(nn.Module):
     def __init__(self, vocabulary: int, context: int, width: int = 64, hidden: int = 256, dtype: Any = np.float32,
                  rng: Rng = None) -> None:
         super().__init__()
-        rng, self.context = as_generator(rng), size("BoW", "context", context)
+        rng, self.context = as_generator(rng), check_size("BoW", "context", context)
         self.wte = nn.Embedding(vocabulary, width, dtype, rng)
         self.wpe = nn.Embedding(context, width, dtype, rng)
         self.think = nn.Sequential(nn.Linear(width, hidden, dtype=dtype, rng=rng), nn.Tanh(),

@@ -13,7 +13,7 @@ from typing import Any, Self
 from .module import Module
 
 
-class Row(Module):
+class ModuleSequence(Module):
     """What Sequential and ModuleList share: modules in a row, under the names "0", "1", and so on."""
 
     def append(self, module: Module) -> Self:
@@ -45,7 +45,7 @@ class Row(Module):
         setattr(self, self._name(i), module)
 
 
-class Sequential(Row):
+class Sequential(ModuleSequence):
     """Modules that are called one after the other, each with what the one before returned.
 
     Parameters
@@ -81,7 +81,7 @@ class Sequential(Row):
         return x
 
 
-class ModuleList(Row):
+class ModuleList(ModuleSequence):
     """A list of modules that a Module finds; to be called one by one.
 
     Examples

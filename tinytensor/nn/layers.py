@@ -14,7 +14,7 @@ import numpy as np
 from ..random import as_generator
 from . import functional as F
 from . import init
-from .arguments import dtype_error, size
+from .arguments import check_size, dtype_error
 from .module import Module, Parameter
 
 
@@ -57,8 +57,8 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = np.float32,
                  rng: init.Rng = None) -> None:
         super().__init__()
-        self.in_features = size("Linear", "in_features", in_features)
-        self.out_features = size("Linear", "out_features", out_features)
+        self.in_features = check_size("Linear", "in_features", in_features)
+        self.out_features = check_size("Linear", "out_features", out_features)
         rng, shape = as_generator(rng), (self.out_features, self.in_features)
         self.weight = init.kaiming_uniform_(Parameter(np.empty(shape, dtype)), a=math.sqrt(5), rng=rng)
         self.bias = None
@@ -98,8 +98,8 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, dtype: Any = np.float32, rng: init.Rng = None) -> None:
         super().__init__()
-        self.num_embeddings = size("Embedding", "num_embeddings", num_embeddings)
-        self.embedding_dim = size("Embedding", "embedding_dim", embedding_dim)
+        self.num_embeddings = check_size("Embedding", "num_embeddings", num_embeddings)
+        self.embedding_dim = check_size("Embedding", "embedding_dim", embedding_dim)
         table = np.empty((self.num_embeddings, self.embedding_dim), dtype)
         self.weight = init.normal_(Parameter(table), rng=rng)
 
@@ -167,7 +167,7 @@ class FlattenConsecutive(Module):
 
     def __init__(self, n: int) -> None:
         super().__init__()
-        self.n = size("FlattenConsecutive", "n", n)
+        self.n = check_size("FlattenConsecutive", "n", n)
 
     def forward(self, x: Any) -> Any:
         if len(x.shape) != 3 or x.shape[1] % self.n or not x.shape[1]:

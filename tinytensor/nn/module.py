@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import Array, Tensor
 from ..hooks import Handle
-from ..names import Missing, also_generator, elsewhere
+from ..names import Missing, also_generator, also_named, elsewhere
 
 Hook = Callable[["Module", tuple[Any, ...], Any], Any]
 
@@ -39,7 +39,7 @@ class Parameter(Tensor):
         return f"Parameter({values}{dtype}{'' if self.requires_grad else ', requires_grad=False'})"
 
 
-def once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+def unique(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """What is named, each thing under its first name only."""
     seen: set[int] = set()
     for name, x in named:
@@ -82,6 +82,8 @@ class Module:
         super().__init_subclass__(**kwargs)
         code = getattr(vars(cls).get("__init__"), "__code__", None)
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+        if "dropout_rng" in names:  # `noise` is its former name
+            cls.__init__ = also_named(cls.__init__, "dropout_rng", "noise", shown=False)  # type: ignore[method-assign]
         if "rng" in names and "generator" not in names:
             cls.__init__ = also_generator(cls.__init__)  # type: ignore[method-assign]
 
@@ -194,7 +196,7 @@ class Module:
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """This module, under the name "", and all inside, each with its path; shared ones once."""
-        return once((path[:-1], module) for path, module in self._tree())
+        return unique((path[:-1], module) for path, module in self._tree())
 
     def modules(self) -> Iterator[Module]:
         """This module and all inside; shared ones once."""
@@ -202,11 +204,11 @@ class Module:
 
     def children(self) -> Iterator[Module]:
         """The modules directly inside; shared ones once."""
-        return (module for _, module in once(self._own(Module).items()))
+        return (module for _, module in unique(self._own(Module).items()))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Parameters with their paths, shared ones once: own ones first, each in the order of definition."""
-        return once((f"{path}{name}", p) for path, m in self._tree() for name, p in m._own(Parameter).items())
+        return unique((f"{path}{name}", p) for path, m in self._tree() for name, p in m._own(Parameter).items())
 
     def parameters(self) -> Iterator[Parameter]:
         """The parameters in the order of `named_parameters`."""
@@ -214,7 +216,7 @@ class Module:
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Buffers with their paths, shared ones once, in the order of `named_parameters`."""
-        return once((f"{path}{name}", b) for path, m in self._tree() for name, b in m._own_buffers().items())
+        return unique((f"{path}{name}", b) for path, m in self._tree() for name, b in m._own_buffers().items())
 
     def num_parameters(self) -> int:
         """How many numbers its parameters hold, shared ones counted once."""

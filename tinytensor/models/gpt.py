@@ -75,8 +75,8 @@ class GPT(nn.Module):
             raise ValueError(f"GPT: got positions={positions!r}; expected 'learned' or 'rotary'; GPT-2's are learned")
         self.context = nn.arguments.check_size("GPT", "context", context)
         rng, layers = as_generator(rng), nn.arguments.check_size("GPT", "layers", layers)
-        self.wte = nn.Embedding(vocabulary, width, dtype, rng)
-        self.wpe = nn.Embedding(context, width, dtype, rng) if positions == "learned" else None
+        self.wte = nn.Embedding(vocabulary, width, dtype=dtype, rng=rng)
+        self.wpe = nn.Embedding(context, width, dtype=dtype, rng=rng) if positions == "learned" else None
         dropout_rng = mask_rng(dropout_rng)  # one stream for all Blocks
         self.drop = nn.Dropout(dropout, rng=dropout_rng)
         rotary = positions == "rotary"

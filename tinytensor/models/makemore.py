@@ -94,7 +94,7 @@ class MLP(nn.Module):
                  dtype: Any = np.float32, rng: Rng = None) -> None:
         super().__init__()
         rng, self.context = as_generator(rng), check_size("MLP", "context", context)
-        self.wte = nn.Embedding(vocabulary, embedding, dtype, rng)
+        self.wte = nn.Embedding(vocabulary, embedding, dtype=dtype, rng=rng)
         self.hidden = nn.Conv1d(embedding, hidden, context, dtype=dtype, rng=rng)
         self.lm_head = nn.Linear(hidden, vocabulary, dtype=dtype, rng=rng)
 
@@ -150,7 +150,7 @@ class CausalCNN(nn.Module):
                  rng: Rng = None) -> None:
         super().__init__()
         rng, levels = as_generator(rng), check_size("CausalCNN", "levels", levels)
-        self.wte = nn.Embedding(vocabulary, width, dtype, rng)
+        self.wte = nn.Embedding(vocabulary, width, dtype=dtype, rng=rng)
         self.levels = nn.Sequential(*(GatedConv(width, 2**i, dtype, rng) for i in range(levels)))
         self.lm_head = nn.Linear(width, vocabulary, dtype=dtype, rng=rng)
 
@@ -191,8 +191,8 @@ class BoW(nn.Module):
                  rng: Rng = None) -> None:
         super().__init__()
         rng, self.context = as_generator(rng), check_size("BoW", "context", context)
-        self.wte = nn.Embedding(vocabulary, width, dtype, rng)
-        self.wpe = nn.Embedding(context, width, dtype, rng)
+        self.wte = nn.Embedding(vocabulary, width, dtype=dtype, rng=rng)
+        self.wpe = nn.Embedding(context, width, dtype=dtype, rng=rng)
         self.think = nn.Sequential(nn.Linear(width, hidden, dtype=dtype, rng=rng), nn.Tanh(),
                                    nn.Linear(hidden, width, dtype=dtype, rng=rng))
         self.lm_head = nn.Linear(width, vocabulary, dtype=dtype, rng=rng)
@@ -238,7 +238,7 @@ class RNN(nn.Module):
                  rng: Rng = None) -> None:
         super().__init__()
         rng = as_generator(rng)
-        self.wte = nn.Embedding(vocabulary, embedding, dtype, rng)
+        self.wte = nn.Embedding(vocabulary, embedding, dtype=dtype, rng=rng)
         self.recurrent = self.layer(embedding, hidden, batch_first=True, dtype=dtype, rng=rng)
         self.lm_head = nn.Linear(hidden, vocabulary, dtype=dtype, rng=rng)
 

@@ -15,7 +15,8 @@ from . import convolution as C
 from . import init
 from .arguments import Sizes, check_size, dtype_error, per_axis
 from .borders import MODES, pad
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 
 class Convolution(Module):

@@ -13,8 +13,9 @@ from ..core import Tensor, as_array
 from ..ops.norm import batch_norm as normalised
 from ..ops.norm import layer_norm
 from .arguments import check_size, dtype_error
-from .module import Module, Parameter
+from .module import Module
 from .norm import BatchNorm1d
+from .parameter import Parameter
 
 __all__ = ["batch_norm", "group_norm", "instance_norm"]
 

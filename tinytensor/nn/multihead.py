@@ -16,7 +16,8 @@ from .arguments import check_heads, check_size, dtype_error
 from .dot_product import additive, attend
 from .dropout import mask_rng, probability
 from .layers import Linear
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 
 class MultiheadAttention(Module):

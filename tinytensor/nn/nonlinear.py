@@ -13,7 +13,8 @@ from . import activations as A
 from . import smooth as S
 from .arguments import check_size
 from .layers import Softmax
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 __all__ = ["CELU", "ELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
            "LogSigmoid", "Mish", "PReLU", "ReLU6", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanhshrink",

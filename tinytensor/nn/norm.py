@@ -15,7 +15,8 @@ from . import functional as F
 from .arguments import check_size, dtype_error
 from .containers import Sequential
 from .layers import Linear
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 M = TypeVar("M", bound=Module)
 

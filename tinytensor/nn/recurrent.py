@@ -19,7 +19,8 @@ from . import init
 from .arguments import check_size, dtype_error
 from .dropout import dropout as dropped
 from .dropout import mask_rng, probability
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -171,8 +171,8 @@ def test_a_state_of_another_class_is_refused():
     p.grad = np.ones(1)
     (opt := Adam([p])).step()
     saved = {**RMSprop([P([1.0])]).state_dict(), "state": opt.state_dict()["state"]}
-    text = ("load_state_dict: got a group without amsgrad, betas, decoupled_weight_decay; expected the settings of Adam; "
-            "load the state of the same class")
+    text = ("load_state_dict: got a group without amsgrad, betas, decoupled_weight_decay; expected the settings of "
+            "Adam; load the state of the same class")
     with pytest.raises(ValueError, match=re.escape(text)):
         opt.load_state_dict(saved)
     text = "load_state_dict: got {'exp_avg': (1,), 'exp_avg_sq': (1,)} for parameter 0; expected {'square_avg': (1,)}"
@@ -447,8 +447,8 @@ def test_matrices_decay_but_for_the_exempt():
     AdamW(decay_groups(named, 0.1), lr=1.0)
 
 
-@pytest.mark.parametrize("name", ["adaptive", "average", "best", "check", "clip", "descent", "flat", "groups", "optimizer", "plateau",
-                                  "schedules"])
+@pytest.mark.parametrize("name", ["adaptive", "average", "best", "check", "clip", "descent", "flat", "groups",
+                                  "optimizer", "plateau", "schedules"])
 def test_doctests(name):
     result = doctest.testmod(importlib.import_module(f"tinytensor.optim.{name}"))
     assert result.failed == 0 and (result.attempted > 0 or name in ("check", "flat"))

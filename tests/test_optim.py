@@ -687,7 +687,8 @@ def test_states_that_do_not_fit_are_refused_and_change_nothing():
         ([SimpleNamespace(data=np.ones(3))], TypeError, "params: got a SimpleNamespace among them"),
         ([("w", P([1.0]))], TypeError, "leave out the names, as model.parameters() does"),
         ([P([1.0]), {"params": []}], TypeError,
-         "params: got a dict among them; expected Tensors, which have data and grad; pass groups alone, each a dict, or parameters alone"),
+         "params: got a dict among them; expected Tensors, which have data and grad; "
+         "pass groups alone, each a dict, or parameters alone"),
         ([{"params": [P([1.0])]}, P([2.0])], TypeError, "a group: got <"),
         ([{"lr": 0.1}], TypeError,
          "a group: got {'lr': 0.1}; expected a dict; write {'params': [p, q], 'lr': 0.1}"),
@@ -713,8 +714,8 @@ def test_a_parameter_in_two_groups():
 def test_parameters_that_share_memory():
     p, q = P(np.ones((2, 2))), P(np.ones((2, 2)))
     q.data = p.data.T
-    text = ("a parameter: got (2, 2) float64, which shares memory with another; expected its own array; copy one, or use "
-            "one Tensor in both places")
+    text = ("a parameter: got (2, 2) float64, which shares memory with another; expected its own array; copy one, or "
+            "use one Tensor in both places")
     with pytest.raises(ValueError, match=re.escape(text)):
         SGD([p, q])
     with pytest.raises(ValueError, match=re.escape(text)):

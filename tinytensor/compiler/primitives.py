@@ -528,7 +528,7 @@ ENGINE: dict[str, dict[str, Any]] = {
     "sum_elements": {"unbuffered": always, "linear": "first"},
     "sum_sorted": {},
     "take_along_axis": {"kind": "gather"},
-    "measured": {"unbuffered": always},
+    "norm_and_scale": {"unbuffered": always},
     "windowed": {"kind": "layout", "view": True, "unbuffered": always},
     "added_up": {"unbuffered": always, "linear": "first"},
     "in_patches": {"unbuffered": always, "linear": "first"},

@@ -7,6 +7,7 @@ from . import inplace, linalg, random
 from .anomaly import detect_anomaly
 from .autograd import grad
 from .core import Tensor
+from .data import Minibatches
 from .guarding import guard
 from .machine import get_num_threads, keep_freed_memory, set_num_threads
 from .modes import enable_grad, no_grad

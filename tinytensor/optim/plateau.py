@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .check import a_type, check_choice, check_nonnegative, check_number, to_python
+from .check import a_type, check_choice, check_fraction, check_nonnegative, check_number, to_python
 
 MODES, THRESHOLD_MODES = ("min", "max"), ("rel", "abs")
 
@@ -112,9 +112,7 @@ class ReduceLROnPlateau(Plateau):
         """Raise for an argument of another type or out of range."""
         check_choice("mode", self.mode, MODES)
         check_choice("threshold_mode", self.threshold_mode, THRESHOLD_MODES)
-        check_nonnegative("factor", self.factor)
-        if not self.factor < 1:
-            raise ValueError(f"factor: got {self.factor!r}; expected a number below 1; write 0.1, for example")
+        check_fraction("factor", self.factor)
         for name in ("patience", "cooldown"):
             if type(count := getattr(self, name)) is not int or count < 0:
                 raise ValueError(f"{name}: got {count!r}; expected an int, 0 or more; pass a number of calls")

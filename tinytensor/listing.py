@@ -111,8 +111,8 @@ def signature(f: Any, skip: int = 0) -> str:
 
 
 def default(value: Any) -> str:
-    if isinstance(value, type):
-        return value.__name__
+    if callable(value):
+        return str(getattr(value, "__name__", value))
     if isinstance(value, np.dtype):
         return value.name
     return f"{value:.4g}" if isinstance(value, float) and len(repr(value)) > 8 else repr(value)

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import linecache
 import re
+import sys
 import types
 from pathlib import Path
 
@@ -21,7 +22,7 @@ SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def blocks(text):
-    """(line, modules it needs, code, the match of the text block after it or None) for each Python block."""
+    """(line, modules or platform that it needs, code, the match of the text block after it or None) for each Python block."""
     found = list(BLOCK.finditer(text))
     for block, after in zip(found, [*found[1:], None], strict=True):
         if block[1] == "python":
@@ -46,10 +47,10 @@ def test_blocks_run_and_print_what_the_page_says(page, request, tmp_path, monkey
     text = page.read_text("utf-8")
     linecache.cache[page.name] = (len(text), None, text.splitlines(keepends=True), page.name)
     module = types.ModuleType(page.stem)
-    monkeypatch.setitem(__import__("sys").modules, page.stem, module)
+    monkeypatch.setitem(sys.modules, page.stem, module)
     ran, stale = 0, []
     for line, needs, code, shown in blocks(text):
-        if all(map(importlib.util.find_spec, needs)):
+        if all(name == sys.platform or importlib.util.find_spec(name) for name in needs):
             printed, ran = run(code, vars(module), page.name, line), ran + 1
             expected = shown[3] if shown else ""
             if not doctest.OutputChecker().check_output(expected, printed, SHOWN):

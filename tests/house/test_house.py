@@ -24,7 +24,9 @@ FLOORS = [
     {"linalg"},
     {"nn"},
     {"models", "compiler", "testing"},
-    {"checkpoint", "diagnostics", "reference"},
+    {"checkpoint", "diagnostics"},
+    {"listing"},
+    {"reference"},
     {"torch"},
 ]
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}

@@ -26,6 +26,8 @@ from .gradcheck import gradcheck
 from .invariants import assert_float32_kept, assert_no_leak
 from .oracles import against, named
 
+__all__ = ["BREAKS", "Break", "Line", "Rule", "breaking"]
+
 Function = Callable[..., Any]
 Undo = list[tuple[Any, str, Any]]  # what was patched, under which name, and what was there
 X = np.random.default_rng(3).uniform(0.2, 1.5, (3, 3))

@@ -9,7 +9,7 @@ before it, and what a network of zeros can learn (--zero-init). It leaves out ho
     python examples/batchnorm_mlp.py --recipe lecture    the notebook's settings and random stream, figure by figure
 """
 
-import common  # first of all: it sets one BLAS thread
+from shared import common, compiled  # first: it sets one BLAS thread
 
 import dataclasses  # isort: skip
 import functools
@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import batchnorm_exercises as exercises
-import compiled
 import numpy as np
+from exercises import batchnorm as exercises
 
 import tinytensor as tt
 from tinytensor import nn, optim, text

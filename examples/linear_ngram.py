@@ -8,16 +8,15 @@ on dev; test is looked at once. It leaves out hidden layers: lecture 2.
     python examples/linear_ngram.py --recipe lecture    the notebook's settings and random streams, figure by figure
 """
 
-import common  # first of all: it sets one BLAS thread
+from shared import common, compiled  # first: it sets one BLAS thread
 
 import dataclasses  # isort: skip
 from dataclasses import dataclass
 from pathlib import Path
 
-import bigram
-import compiled
 import numpy as np
-from bigram import Fit, NGram, contexts, count, evaluate, fit, nll, nll_by_counting, smooth
+from exercises import bigram
+from exercises.bigram import Fit, NGram, contexts, count, evaluate, fit, nll, nll_by_counting, smooth
 
 import tinytensor as tt
 from tinytensor import optim, text

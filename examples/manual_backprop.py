@@ -10,16 +10,16 @@ are computed once, at the end. --generated lets the compiler write the backward 
     python examples/manual_backprop.py --recipe lecture    the notebook's settings and random streams, figure by figure
 """
 
-import common  # first of all: it sets one BLAS thread
+from shared import common  # first: it sets one BLAS thread
 
 import dataclasses  # isort: skip
 from dataclasses import dataclass
 from pathlib import Path
 
-import backprop_exercises as exercises
-import generated_backprop
 import numpy as np
-from backprop_exercises import EPS, batch_norm_backward, cross_entropy, rows_added
+from exercises import backprop as exercises
+from exercises import generated_backprop
+from exercises.backprop import EPS, batch_norm_backward, cross_entropy, rows_added
 
 import tinytensor as tt
 from tinytensor import text

@@ -5,12 +5,11 @@ by hand in NumPy, held against the engine's; then cross-entropy and batch norm i
 functions. Nothing is trained here.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-from pathlib import Path  # isort: skip
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from shared import common
 
 import tinytensor as tt
 from tinytensor import text

@@ -3,13 +3,12 @@
 The network itself, and how it is trained, stand in batchnorm_mlp.py.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-import copy  # isort: skip
+import copy
 import dataclasses
 import math
 
 import numpy as np
+from shared import common
 
 import tinytensor as tt
 from tinytensor import nn

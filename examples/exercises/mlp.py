@@ -4,14 +4,13 @@ They train copies and variants of the network that they are given; the network i
 mlp_ngram.py.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-import copy  # isort: skip
+import copy
 import dataclasses
 import math
 from pathlib import Path
 
 import numpy as np
+from shared import common
 
 import tinytensor as tt
 

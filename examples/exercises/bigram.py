@@ -5,14 +5,12 @@ finds the same chances, and a penalty on its weights does what smoothing does to
 longer contexts, too: those are linear_ngram.py's.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-import copy  # isort: skip
+import copy
 from functools import partial
 from typing import NamedTuple
 
-import compiled
 import numpy as np
+from shared import common, compiled
 
 import tinytensor as tt
 from tinytensor import nn, optim, text

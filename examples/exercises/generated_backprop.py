@@ -4,20 +4,20 @@ The same network of the engine's ops, its step compiled, and that part of the so
 pass by hand. Nothing is learnt here.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-import inspect  # isort: skip
+import inspect
 import re
 import shutil
 import textwrap
 from itertools import zip_longest
 
-import backprop_exercises as exercises
 import numpy as np
+from shared import common
 
 import tinytensor as tt
 from tinytensor import nn, optim, text
 from tinytensor.testing import compare
+
+from . import backprop as exercises
 
 SIGNS = {"matmul": "@", "dot": "@", "multiply": "*", "add": "+", "subtract": "-", "divide": "/"}
 

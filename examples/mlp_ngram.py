@@ -1,7 +1,7 @@
 """Lecture 2: a multilayer perceptron learns names, character by character (Bengio et al. 2003).
 
 The last few characters, each looked up in a table of embeddings, go through one hidden layer to the logits of the next
-character; a linear skip connection from the embeddings helps (the matrix W of the paper, the lecture's S). It shows the
+character; a linear skip connection from the embeddings helps (the matrix W of the paper; the notebook calls it S). It shows the
 initial loss to expect, the learning-rate finder, learning-rate decay, the three splits, sampling, and a map of the
 learnt embedding. It leaves out normalisation and depth: lecture 3.
 

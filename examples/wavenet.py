@@ -113,7 +113,7 @@ class NormOverBatchOnly(nn.Module):
 
 def ladder(s: Settings, names: common.Names, plot) -> int:
     """The lecture's five networks, each trained in the same way; a row is printed after each."""
-    theirs, rows = () if s.own_data else ("the notebook's train", "dev"), []
+    theirs, rows = () if s.own_data else ("the notebook's train / dev",), []
     table = common.Table("network", "weights", "train", "dev", *theirs, "seconds", width=39)
     for what, (context, embedding, hidden, kernel), *notebook in LADDER:
         s, rng = dataclasses.replace(s, context=context, embedding=embedding, hidden=hidden), tt.Generator(s.seed)
@@ -127,7 +127,7 @@ def ladder(s: Settings, names: common.Names, plot) -> int:
         ours = [common.evaluate(model, *data[part]) for part in ("train", "dev")]
         rows.append((what, *ours, *notebook))
         table.add(what, f"{model.num_parameters():,}", *(f"{loss:.4f}" for loss in ours),
-                  *(f"{loss:.3f}" for loss in (notebook if theirs else ())), f"{progress.seconds:.0f}")
+                  *[f"{notebook[0]:.3f} / {notebook[1]:.3f}" for _ in theirs], f"{progress.seconds:.0f}")
     print(f"{what}: {progress.step}")
     if plot and rows:
         folder = Path(s.plots)

@@ -6,7 +6,8 @@
     nn, optim, models       layers, optimisers and the networks of the lectures, with PyTorch's names
     compile                 a training step as flat NumPy source with the same results
     random, manual_seed     PyTorch's random streams
-    text, checkpoint        vocabularies, minibatches and tokenizers; files of weights
+    Minibatches, text       shuffled minibatches of arrays; vocabularies and tokenizers
+    checkpoint              files of weights and of all that a run needs to go on
     testing, diagnostics    checks of your own gradients and layers; a look into a network, figures
     define, value, machine  your own ops; the scalar engine of the first lecture; threads and memory
 
@@ -26,6 +27,7 @@ from . import random as random
 from .anomaly import detect_anomaly as detect_anomaly
 from .autograd import grad as grad
 from .core import Tensor as Tensor
+from .data import Minibatches
 from .guarding import guard as guard
 from .machine import get_num_threads as get_num_threads
 from .machine import keep_freed_memory as keep_freed_memory
@@ -67,8 +69,8 @@ _COMPILER = ("CompileError", "compile")
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
     __all__ = sorted([
-        *_ops.__all__, *_NAMESPACES, *_COMPILER, "Generator", "Tensor", "detect_anomaly", "enable_grad",
-        "get_num_threads", "grad", "guard", "hessian", "hvp", "jacobian", "jvp", "keep_freed_memory", "manual_seed",
+        *_ops.__all__, *_NAMESPACES, *_COMPILER, "Generator", "Minibatches", "Tensor", "detect_anomaly",
+        "enable_grad", "get_num_threads", "grad", "guard", "hessian", "hvp", "jacobian", "jvp", "keep_freed_memory", "manual_seed",
         "no_grad", "recompute", "set_num_threads", "value_and_grad", "vjp"])
 
     def __dir__() -> list[str]:

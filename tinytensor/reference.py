@@ -1,7 +1,8 @@
-"""Writes the reference page: a row for each public function, made by checks that run.
+"""Writes the reference pages: a row for each public function, made by checks that run, and lists of all other names.
 
-    python -m tinytensor.reference            write it, and say what is not as it should be
-    python -m tinytensor.reference --check    exit status 1 if the one in the package is stale, or something is wrong
+    python -m tinytensor.reference            write them, and say what is not as it should be
+    python -m tinytensor.reference --check    exit status 1 if one in the package is stale, or something is wrong
+    python -m tinytensor.reference --lists    write the lists only (`listing.py`), which takes a second
 
 The checks are those of `testing/facts.py`; what differs from NumPy or PyTorch on purpose stands in `DIFFERENCES` below.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import listing
 from .apply import PUBLIC
 from .compiler import compile
 from .compose import NONDIFFERENTIABLE
@@ -198,15 +200,20 @@ def page() -> tuple[str, dict[str, list[str]]]:
 
 
 def main(arguments: list[str]) -> int:
-    text, wrong = page()
-    current = PAGE.exists() and PAGE.read_text("utf-8") == text
-    for name, reasons in wrong.items():
-        print(*(f"{name}: {reason}" for reason in reasons), sep="\n")
+    pages = {listing.path_of(package): listing.page(package) for package in listing.PACKAGES}
+    complaints = listing.undocumented()
+    if "--lists" not in arguments:
+        pages[PAGE], wrong = page()
+        complaints += [f"{name}: {reason}" for name, reasons in wrong.items() for reason in reasons]
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
+    print(*complaints, *(f"stale: {path.relative_to(listing.ROOT)}" for path in stale), sep="\n", end="\n" * bool(
+        complaints or stale))
     if "--check" in arguments:
-        print("reference current" if current else f"stale: {PAGE.name}; run python -m tinytensor.reference")
-        return 0 if current and not wrong else 1
-    PAGE.write_text(text, "utf-8")
-    print(f"{'current' if current else 'written'}: {PAGE.name}; of {len(names())} functions {len(wrong)} have a fault")
+        print("stale: run python -m tinytensor.reference" if stale else "reference current")
+        return 1 if stale or complaints else 0
+    for path in stale:
+        path.write_text(pages[path], "utf-8")
+    print(f"{len(stale)} of {len(pages)} pages written; {len(complaints)} faults")
     return 0
 
 

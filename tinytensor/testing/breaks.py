@@ -26,6 +26,8 @@ from .gradcheck import gradcheck
 from .invariants import assert_float32_kept, assert_no_leak
 from .oracles import against, named
 
+__all__ = ["BREAKS", "Break", "Line", "Rule", "breaking"]
+
 Function = Callable[..., Any]
 Undo = list[tuple[Any, str, Any]]  # what was patched, under which name, and what was there
 X = np.random.default_rng(3).uniform(0.2, 1.5, (3, 3))
@@ -167,7 +169,7 @@ BREAKS = {
         caught("gradcheck", "against")),
     "a wrong axis": Break(
         "The gradient of a sum is spread along the first axis, whatever the axis was. Square matrices hide it.",
-        Line("ops.reduce:regrown", "index[i] = None", "index[0] = None"),
+        Line("ops.reduce:restore_axes", "index[i] = None", "index[0] = None"),
         lambda np, x: np.square(np.sum(np.exp(x), axis=1)),
         caught("gradcheck", "against")),
     "a biased variance": Break(

@@ -27,7 +27,7 @@ from . import random as random
 from .anomaly import detect_anomaly as detect_anomaly
 from .autograd import grad as grad
 from .core import Tensor as Tensor
-from .data import Minibatches
+from .data import Minibatches as Minibatches
 from .guarding import guard as guard
 from .machine import get_num_threads as get_num_threads
 from .machine import keep_freed_memory as keep_freed_memory
@@ -70,8 +70,8 @@ _COMPILER = ("CompileError", "compile")
 if not TYPE_CHECKING:  # a checker is to find what is not there
     __all__ = sorted([
         *_ops.__all__, *_NAMESPACES, *_COMPILER, "Generator", "Minibatches", "Tensor", "detect_anomaly",
-        "enable_grad", "get_num_threads", "grad", "guard", "hessian", "hvp", "jacobian", "jvp", "keep_freed_memory", "manual_seed",
-        "no_grad", "recompute", "set_num_threads", "value_and_grad", "vjp"])
+        "enable_grad", "get_num_threads", "grad", "guard", "hessian", "hvp", "jacobian", "jvp", "keep_freed_memory",
+        "manual_seed", "no_grad", "recompute", "set_num_threads", "value_and_grad", "vjp"])
 
     def __dir__() -> list[str]:
         return [*__all__, "__version__"]

@@ -493,4 +493,4 @@ def test_logits_that_are_not_finite_are_refused(logits, top):
 
 def test_the_examples_in_the_docstrings_run():
     result = doctest.testmod(corpus)
-    assert result.attempted >= 15 and result.failed == 0
+    assert result.attempted >= 14 and result.failed == 0

@@ -60,6 +60,7 @@ TABLE: tuple[tuple[str, Advice], ...] = (
     (r"does not support argument \d of type (\w+)", lambda name: f"pass a number or an array in place of the {name}"),
     (r"'(\w+)' object cannot be interpreted as an integer", lambda name: f"pass an integer in place of the {name}"),
     (r"Python integer -?\d+ out of bounds", "convert the array to a dtype that holds the number, such as np.int64"),
+    (r"int too large to convert", "pass a smaller number"),
     (r"data type .* not understood", "pass a dtype such as np.float32"),
     (r"Weights sum to zero", "pass weights whose sum is not 0"),
     # matrices

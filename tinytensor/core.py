@@ -385,8 +385,8 @@ def read_array(x: Any, dtype: Any = None) -> Array:
         return np.asarray(x) if dtype is None else np.array(x, dtype)
     except ValueError as error:
         text = str(error).rstrip(".")
-        raise ValueError(f"tensor: got lists of unequal lengths: {text}; expected numbers in an array, or in lists of "
-                         f"equal lengths; pad the short ones") from None
+        raise ValueError(f"tensor: {text}; expected numbers in an array, or in lists of equal lengths; pad the short "
+                         f"ones") from None
     except OverflowError as error:
         raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; pass a larger one") from None
     except (TypeError, RuntimeError, BufferError) as error:  # what makes the array says why it cannot

@@ -70,6 +70,7 @@ CASES = {
     "nothing": (lambda: tt.exp(None), TypeError, "None", "pass a number or an array in place of the NoneType"),
     "a number too large": (lambda: tt.tensor([1], dtype=np.uint8) + 300, OverflowError, "uint8 (1,), 300",
                            "convert the array to a dtype that holds the number, such as np.int64"),
+    "an integer too large": (lambda: np.divmod(X, 10**400), OverflowError, "", "pass a smaller number"),
     "no dtype": (lambda: X.astype("foo"), TypeError, SHAPE, "pass a dtype such as np.float32"),
     "weights": (lambda: np.average(X, weights=np.zeros((2, 3))), ZeroDivisionError, f"{SHAPE}, float64 (2, 3)",
                 "pass weights whose sum is not 0"),

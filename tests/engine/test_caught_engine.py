@@ -332,11 +332,11 @@ def test_other_libraries_arrays_are_read() -> None:
     (lambda: as_array([1j]), TypeError, "got a list of dtype complex128; expected real numbers"),
     (lambda: as_array(np.array([1j])), TypeError, "got a ndarray of dtype complex128"),
     (lambda: as_array("a"), TypeError, "got a str of dtype <U1"),
-    (lambda: as_array([[1], [1, 2]]), ValueError, "setting an array element .*; expected numbers, in an array"),
+    (lambda: as_array([[1], [1, 2]]), ValueError, "setting an array element .*; expected numbers in an array"),
     (lambda: as_array([300], np.uint8), OverflowError, "Python integer 300 .*; expected numbers that the dtype"),
     (lambda: as_array([2**63], np.int64), OverflowError, "Python int.* too large"),
     (lambda: as_array(np.ma.ones(2)), TypeError, "got a masked array"),
-    (lambda: as_array(Unreadable()), TypeError, "Unreadable: no array; expected what NumPy reads"),
+    (lambda: as_array(Unreadable()), TypeError, "got a Unreadable: no array; expected what NumPy can read"),
 ])
 def test_what_can_not_be_read(f: Callable[[], Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=f"^tensor: {text}"):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from threading import get_ident
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from .random import Generator, default_generator
 from .trees import is_module, leaves, mapped, whole
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 # --- what a function may draw from and change ---
@@ -216,7 +218,7 @@ RECOMPUTE = Op("recompute", lambda *_: None, Every(lambda g, y, i, *inputs, call
                definition=lambda *inputs, call: call.again(inputs))
 
 
-def recompute(f: Function, *args: Any, **kwargs: Any) -> Any:
+def recompute(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """``f(*args, **kwargs)``, of which only the inputs are kept: what lies between is computed again for the gradients.
 
     Also known as gradient checkpointing (Chen et al. 2016). It takes the time of one more forward pass, and the memory
@@ -246,4 +248,5 @@ def recompute(f: Function, *args: Any, **kwargs: Any) -> Any:
                         f"its arguments after it: tt.recompute(f, x)")
     if not state.recording or any(trace.thread == get_ident() for trace in tracing):  # a program keeps what it likes
         return f(*args, **kwargs)
-    return Call(f, args, kwargs).first()
+    y: R = Call(f, args, kwargs).first()
+    return y

@@ -106,7 +106,7 @@ def method_refused(name: str, advice: str) -> Callable[..., Any]:
 
 
 IN_PLACE = "it would write into values that gradients may need; "
-for name, advice in {
+REFUSED = {
     "fill": f"{IN_PLACE}write y = np.full_like(x, value), {LEAF}", "put": IN_PLACE + WRITES[np.put],
     "partition": f"in NumPy it works in place; write y = np.partition(x, kth), {LEAF}",
     "resize": f"in NumPy it works in place; write y = np.resize(x, shape), {LEAF}",
@@ -116,5 +116,6 @@ for name, advice in {
     "getfield": "write x.data.getfield(...) for the array, outside of any graph",
     "view": "other bytes have no gradient, and another shape is x.reshape(...), PyTorch's is in "
             "tinytensor.torch; x.data.view(...) is the array's",
-}.items():
+}
+for name, advice in REFUSED.items():
     setattr(Tensor, name, method_refused(name, advice))

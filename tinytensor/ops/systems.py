@@ -256,8 +256,9 @@ def multi_dot_grad(g: Any, i: int, arrays: Any) -> Any:
 
 
 @op(lambda g, y, i, *arrays: multi_dot_grad(g, i, arrays), numpy=(np.linalg.multi_dot,), namespace="linalg",
-    variadic=True, analytic=True, samples=(S((2, 3), (3, 4), (4, 2)), S((3,), (3, 4), (4, 2), (2,)), S((3,), (3, 2)), S((2, 3), (3,)),
-                            S((2, 0), (0, 3), (3, 2))))
+    variadic=True, analytic=True,
+    samples=(S((2, 3), (3, 4), (4, 2)), S((3,), (3, 4), (4, 2), (2,)), S((3,), (3, 2)), S((2, 3), (3,)),
+             S((2, 0), (0, 3), (3, 2))))
 def multi_dot(*arrays: Any) -> Any:
     """The product of a sequence of two or more matrices, in the order that takes the fewest multiplications.
 

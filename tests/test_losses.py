@@ -155,7 +155,7 @@ def test_an_ignored_target_is_as_if_it_were_not_there():
             b = tt.cross_entropy(z[kept], targets[kept], reduction)
             np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
             np.testing.assert_allclose(tt.grad(a, z).data, tt.grad(b, z).data, rtol=1e-12, atol=1e-15)
-    assert message(IndexError, tt.cross_entropy, z, T - 1, ignore_index=-1).startswith("cross_entropy: got target -2 for")
+    assert message(IndexError, tt.cross_entropy, z, T - 1, ignore_index=-1).startswith("cross_entropy: got target -2")
     masked = np.array([[-np.inf, 0.0, 0.0]])  # the class that stands for an ignored target may be impossible
     assert F.cross_entropy(np.concatenate([masked, masked]), np.array([-100, 1])) == np.log(2)
     assert F.nll_loss(np.concatenate([masked, masked - 1]), np.array([-100, 1])) == 1

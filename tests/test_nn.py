@@ -360,8 +360,8 @@ def test_an_error_names_the_layer_by_its_path_from_the_outermost_module():
             return x
 
     model, x = GPT(), tt.ones(5, 4)
-    shapes = ("linear: got x of shape (5, 4) and weight of shape (2, 3); expected the last axis of x to equal the last of weight "
-              "(out, in); reshape x, or make the layer for its size")
+    shapes = ("linear: got x of shape (5, 4) and weight of shape (2, 3); expected the last axis of x to equal the last "
+              "of weight (out, in); reshape x, or make the layer for its size")
     assert message(ValueError, model, x) == f"GPT.blocks.1.1 (Linear): {shapes}"
     assert message(ValueError, model.blocks[1], x) == f"Sequential.1 (Linear): {shapes}"
     assert message(ValueError, model.blocks[1][1], x) == f"Linear: {shapes}"

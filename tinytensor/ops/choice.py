@@ -159,8 +159,8 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     vectors = np.moveaxis(arr, axis, -1)
     lead = vectors.shape[:-1]
     if not math.prod(lead):
-        raise ValueError(f"apply_along_axis: got shape {arr.shape}, which has no vectors along axis {axis}; expected one "
-                         f"or more, to know the shape of the results; give an array without axes of size 0")
+        raise ValueError(f"apply_along_axis: got shape {arr.shape}, which has no vectors along axis {axis}; expected "
+                         f"one or more, to know the shape of the results; give an array without axes of size 0")
     results = [func1d(vectors[i], *args, **kwargs) for i in np.ndindex(lead)]
     results = stack_nested([np.float64(y) if type(y) is float and arr.dtype == np.float64 else y for y in results])
     inner = results.shape[1:]
@@ -170,7 +170,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
 
 @expose(np.apply_over_axes)
 def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
-    """Apply a function of an array and an axis, such as `np.sum`, along one axis after another, keeping each as size 1.
+    """Apply a function of an array and an axis, such as `np.sum`, along several axes; they stay as size 1.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
         y = func(x, axis)
         y = np.expand_dims(y, axis) if np.ndim(y) == x.ndim - 1 else y
         if np.ndim(y) != x.ndim:
-            raise ValueError(f"apply_over_axes: got shape {np.shape(y)} from the function, for shape {x.shape} and axis "
-                             f"{axis}; expected {x.ndim} axes, or one fewer; give a function that reduces one axis")
+            raise ValueError(f"apply_over_axes: got shape {np.shape(y)} from the function, for shape {x.shape} and "
+                             f"axis={axis}; expected {x.ndim} axes, or one fewer; give a function that reduces one axis")
         x = y
     return x

@@ -121,7 +121,7 @@ def inner(a: Any, b: Any) -> Any:
     lambda g, y, a, b: (np.reshape(promote_numbers((a, b))[0], -1) @ g).reshape(b.shape),
     numpy=(np.outer,), analytic=True, samples=(S((2,), (3,)), S((2, 2), (3,)), S((), (3,)), S((0,), (2,))))
 def outer(a: Any, b: Any) -> Any:
-    """Every element of a times every element of b, both flattened.
+    """The outer product: every element of a times every element of b, both flattened.
 
     Examples
     --------
@@ -199,7 +199,7 @@ def vecdot_(a: Any, b: Any) -> Any:
 
 @expose(np.vecdot)
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
-    """The dot products of the vectors along an axis; the other axes broadcast.
+    """The dot products of vectors along an axis; other axes broadcast.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     numpy=(np.matvec,) if hasattr(np, "matvec") else (), broadcasts=True, analytic=True,
     samples=(S((2, 3), (3,)), S((4, 2, 3), (3,)), S((2, 3), (4, 3)), S((0, 3), (3,))))
 def matvec(a: Any, b: Any) -> Any:
-    """Matrices (..., n, k) times vectors (..., k); the axes before them broadcast.
+    """Matrices (..., n, k) times vectors (..., k); the leading axes broadcast.
 
     Examples
     --------
@@ -231,7 +231,7 @@ def matvec(a: Any, b: Any) -> Any:
     numpy=(np.vecmat,) if hasattr(np, "vecmat") else (), broadcasts=True,
     samples=(S((2,), (2, 3)), S((2,), (4, 2, 3)), S((4, 2), (2, 3)), S((0,), (0, 3))))
 def vecmat(a: Any, b: Any) -> Any:
-    """Vectors (..., n) times matrices (..., n, k); the axes before them broadcast.
+    """Vectors (..., n) times matrices (..., n, k); the leading axes broadcast.
 
     Examples
     --------

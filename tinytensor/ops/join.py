@@ -135,7 +135,7 @@ def column_stack(tup: Any) -> Any:
 
 
 def concatenate_nested(x: Any, ndim: int, axis: int) -> Any:
-    """Nested lists of arrays joined along `axis`, inner lists along axis + 1, and so on; each array gets `ndim` axes."""
+    """Nested lists of arrays joined along `axis`, inner lists along axis + 1, ...; each array gets `ndim` axes."""
     if isinstance(x, list):
         return np.concatenate([concatenate_nested(inner, ndim, axis + 1) for inner in x], axis)
     return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
@@ -263,12 +263,12 @@ def split_along(name: str, x: Any, sections: Any, axis: int, even: bool = True, 
         try:
             n = int(sections)
         except (TypeError, ValueError, OverflowError):
-            raise TypeError(f"{name}: got {sections!r} for the parts; expected a number of parts, or a list of indices "
-                            f"to split at; give integers") from None
+            raise TypeError(f"{name}: got {sections!r} for the parts; expected a number of parts, or a list of "
+                            f"indices to split at; give integers") from None
         if n < 1 or (even and size % sections):
             raise ValueError(f"{name}: got {sections} parts for {size} elements along axis {axis}; expected "
-                             f"{'a divisor of ' + str(size) if even else '1 or more'}; give such a number, or a list of "
-                             f"indices to split at")
+                             f"{'a divisor of ' + str(size) if even else '1 or more'}; give such a number, or a list "
+                             f"of indices to split at")
         bounds = list(accumulate([size // n + (i < size % n) for i in range(n)], initial=0))
     return [x[(*[slice(None)] * axis, slice(a, b))] for a, b in pairwise(bounds)]
 

@@ -71,7 +71,8 @@ def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, in
     >>> tt.nanmax(tt.tensor([1.0, np.nan, 3.0]))
     tensor(3.)
     """
-    return masked_extremum(np.maximum, np.where(not_nan_or_all_nan(a, axis, where), a, -math.inf), axis, keepdims, initial, True)
+    x = np.where(not_nan_or_all_nan(a, axis, where), a, -math.inf)
+    return masked_extremum(np.maximum, x, axis, keepdims, initial, True)
 
 
 @composed(np.nanmin, samples=NANS)
@@ -85,7 +86,8 @@ def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, in
     >>> tt.nanmin(tt.tensor([1.0, np.nan, 3.0]))
     tensor(1.)
     """
-    return masked_extremum(np.minimum, np.where(not_nan_or_all_nan(a, axis, where), a, math.inf), axis, keepdims, initial, True)
+    x = np.where(not_nan_or_all_nan(a, axis, where), a, math.inf)
+    return masked_extremum(np.minimum, x, axis, keepdims, initial, True)
 
 
 @composed(np.nanmean, samples=NANS)

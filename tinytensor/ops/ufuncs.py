@@ -172,8 +172,8 @@ def outer(ufunc: np.ufunc, _: Function | None, a: Any, b: Any, **options: Any) -
     """The ufunc of every element of a with every element of b."""
     implementation(ufunc, "outer")
     if ufunc.nin != 2 or ufunc.signature:
-        raise ValueError(f"np.{ufunc.__name__}.outer: got a ufunc of {ufunc.nin} inputs, or of vectors; expected one of "
-                         f"two numbers, such as np.multiply; call np.{ufunc.__name__} itself")
+        raise ValueError(f"np.{ufunc.__name__}.outer: got a ufunc of {ufunc.nin} inputs, or of vectors; expected one "
+                         f"of two numbers, such as np.multiply; call np.{ufunc.__name__} itself")
     a, b = [x if hasattr(x, "ndim") else np.asarray(operand(x)) for x in (a, b)]
     return ufunc(np.reshape(a, (*a.shape, *(1,) * b.ndim)), b, **options)
 

@@ -528,7 +528,7 @@ ENGINE: dict[str, dict[str, Any]] = {
     "sum_elements": {"unbuffered": always, "linear": "first"},
     "sum_sorted": {},
     "take_along_axis": {"kind": "gather"},
-    "measured": {"unbuffered": always},
+    "norm_and_scale": {"unbuffered": always},
     "window_view": {"kind": "layout", "view": True, "unbuffered": always},
     "add_windows": {"unbuffered": always, "linear": "first"},
     "copy_patches": {"unbuffered": always, "linear": "first"},

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..broadcasting import ones, unbroadcast
+from ..broadcasting import ones_row, unbroadcast
 from ..core import S
 from ..define import op
 from .fused import softmax
@@ -94,7 +94,7 @@ def grad_qkv(g: Any, qkv: Any, dropout_mask: Any, heads: int, ps: list[Any]) -> 
         if mask is not None:
             gs *= mask
         gs *= p
-        gs -= p * (ones(keys, gs.dtype) @ gs)[..., None, :]
+        gs -= p * (ones_row(keys, gs.dtype) @ gs)[..., None, :]
         weights = p if mask is None else p * mask
         blocks = [slice(j, j + size) for j in range(0, keys, size or 1)]
         gq.append(gs.mT @ k[:, :, :keys])
@@ -174,7 +174,7 @@ def attention(qkv: Any, dropout_mask: Any = None, heads: int = 1, causal: bool =
             p += causal_mask(stop - start, p.dtype, start)
         p -= column_maxima(p)
         np.exp(p, out=p)
-        p /= (ones(stop, p.dtype) @ p)[..., None, :]
+        p /= (ones_row(stop, p.dtype) @ p)[..., None, :]
         weights = p if dropout_mask is None else p * block_mask(dropout_mask, slice(start, stop), stop)
         ys.append(weights.mT @ v[:, :, :stop])
         ps.append(p)

@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..apply import PUBLIC, operand
 from ..compose import composed
 from ..core import S, Tensor
-from ..define import expose
+from ..define import composite
 from .index import take
 from .join import concatenate, stack_nested
 
@@ -61,7 +61,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
 # --- selecting by conditions ---
 
 
-@expose(np.compress)
+@composite(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
     """The slices along an axis for which a condition, a vector, holds; of the flattened input if axis is None.
 
@@ -80,7 +80,7 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) 
 setattr(Tensor, "compress", lambda a, condition, axis=None, out=None: compress(condition, a, axis))
 
 
-@expose(np.extract)
+@composite(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
     """The elements for which a condition of the array's shape holds, as a vector.
 
@@ -94,7 +94,7 @@ def extract(condition: Any, arr: Any) -> Any:
     return take(arr, PUBLIC["flatnonzero"](condition))
 
 
-@expose(np.piecewise)
+@composite(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
     """Evaluate a function defined piecewise: one function, or number, for each condition.
 
@@ -142,7 +142,7 @@ def masks_as_arrays(conditions: Any) -> Any:
 # --- applying functions along axes ---
 
 
-@expose(np.apply_along_axis)
+@composite(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """Apply a function of vectors to each vector along an axis; the axes of its results replace that axis.
 
@@ -168,7 +168,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     return np.moveaxis(np.reshape(results, (*lead, *inner)), range(-k, 0), range(axis, axis + k))
 
 
-@expose(np.apply_over_axes)
+@composite(np.apply_over_axes)
 def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
     """Apply a function of an array and an axis, such as `np.sum`, along several axes; they stay as size 1.
 
@@ -184,7 +184,7 @@ def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
         y = func(x, axis)
         y = np.expand_dims(y, axis) if np.ndim(y) == x.ndim - 1 else y
         if np.ndim(y) != x.ndim:
-            raise ValueError(f"apply_over_axes: got shape {np.shape(y)} from the function, for shape {x.shape} and "
-                             f"axis={axis}; expected {x.ndim} axes, or one fewer; give a function that reduces one axis")
+            raise ValueError(f"apply_over_axes: got shape {np.shape(y)} from the function for shape {x.shape} and "
+                             f"axis={axis}; expected {x.ndim} axes, or one fewer; give one that reduces one axis")
         x = y
     return x

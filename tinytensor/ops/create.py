@@ -8,15 +8,15 @@ import numpy as np
 
 from .. import random
 from ..core import Tensor, as_array, dtypes_in
-from ..define import expose
-from ..dispatch import plain
+from ..define import composite
+from ..dispatch import as_python
 from ..names import also_generator
 from .like import full_like
 
 
 def as_shape(shape: tuple[Any, ...]) -> Any:
     """A shape given as several integers, or as one tuple, array or Tensor of integers."""
-    return plain("shape", shape[0] if len(shape) == 1 else shape)
+    return as_python("shape", shape[0] if len(shape) == 1 else shape)
 
 
 def default_dtype(values: Any) -> Any:
@@ -25,7 +25,7 @@ def default_dtype(values: Any) -> Any:
     return np.dtype(np.float32) if dtype == np.float64 and not dtypes_in(list(values)) else dtype
 
 
-@expose()
+@composite()
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with a copy of the data.
 
@@ -48,7 +48,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return Tensor(as_array(data, dtype, copy=True), requires_grad)
 
 
-@expose()
+@composite()
 def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of zeros; the shape is given as integers or as one tuple.
 
@@ -61,7 +61,7 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     return Tensor(np.zeros(as_shape(shape), dtype), requires_grad)
 
 
-@expose()
+@composite()
 def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of ones; the shape is given as integers or as one tuple.
 
@@ -74,7 +74,7 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     return Tensor(np.ones(as_shape(shape), dtype), requires_grad)
 
 
-@expose()
+@composite()
 def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of a shape with arbitrary values: its memory is not initialised.
 
@@ -87,7 +87,7 @@ def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     return Tensor(np.empty(as_shape(shape), dtype), requires_grad)
 
 
-@expose()
+@composite()
 def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of a shape filled with `fill_value`, in the dtype of that unless another is given.
 
@@ -108,7 +108,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
     return filled
 
 
-@expose()
+@composite()
 def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A matrix of N rows and M (N) columns with ones on diagonal k and zeros elsewhere.
 
@@ -122,7 +122,7 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     return Tensor(np.eye(N, M, k, dtype), requires_grad)
 
 
-@expose()
+@composite()
 def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """The identity matrix of size n.
 
@@ -136,7 +136,7 @@ def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Te
     return Tensor(np.identity(n, dtype), requires_grad)
 
 
-@expose()
+@composite()
 def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A matrix of N rows and M (N) columns with ones at and below diagonal k and zeros above.
 
@@ -150,7 +150,7 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     return Tensor(np.tri(N, M, k, dtype), requires_grad)
 
 
-@expose()
+@composite()
 def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """``arange(stop)`` or ``arange(start, stop, step)``: numbers from start (0) up to, not including, stop.
 
@@ -162,7 +162,7 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tt.arange(2, 8, 2)
     tensor([2, 4, 6])
     """
-    numbers = [plain("arange", bound) for bound in bounds]
+    numbers = [as_python("arange", bound) for bound in bounds]
     if dtype is None and any(isinstance(number, float) for number in numbers):
         dtype = default_dtype([bound.data if isinstance(bound, Tensor) else bound for bound in bounds])
     return Tensor(np.arange(*numbers, dtype=dtype), requires_grad)
@@ -171,7 +171,7 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
 # --- random ---
 
 
-@expose()
+@composite()
 @also_generator
 def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers, uniform in [0, 1): PyTorch's for the same seed.
@@ -189,7 +189,7 @@ def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: b
     return Tensor(random.as_generator(rng).rand(*shape, dtype=dtype), requires_grad)
 
 
-@expose()
+@composite()
 @also_generator
 def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers, normal with mean 0 and variance 1: PyTorch's for the same seed. `rng` is as in `rand`.
@@ -203,7 +203,7 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
     return Tensor(random.as_generator(rng).randn(*shape, dtype=dtype), requires_grad)
 
 
-@expose()
+@composite()
 @also_generator
 def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) -> Tensor:
     """Random integers from low (0) up to, not including, high: PyTorch's for the same seed. `rng` is as in `rand`.
@@ -217,7 +217,7 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
     return Tensor(random.as_generator(rng).randint(low, high, size))
 
 
-@expose()
+@composite()
 @also_generator
 def randperm(n: int, rng: Any = None) -> Tensor:
     """The integers from 0 to n - 1 in random order: PyTorch's for the same seed. `rng` is as in `rand`.
@@ -231,7 +231,7 @@ def randperm(n: int, rng: Any = None) -> Tensor:
     return Tensor(random.as_generator(rng).randperm(n))
 
 
-@expose()
+@composite()
 @also_generator
 def multinomial(p: Any, num_samples: int = 1, replacement: bool = False, rng: Any = None) -> Tensor:
     """Random indices with probabilities proportional to weights: PyTorch's for the same seed.

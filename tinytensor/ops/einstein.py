@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import observed
+from ..compose import nondifferentiable
 from ..core import S, as_array
-from ..define import expose, op
+from ..define import composite, op
 from .join import promote_numbers
 
 
@@ -99,7 +99,7 @@ def subscripts_of(axes: Any) -> str:
                         f"write einsum(x, [0, 1], y, [1, 2], [0, 2])") from None
 
 
-@expose(np.einsum)
+@composite(np.einsum)
 def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str = "K", casting: Any = "safe") -> Any:
     """Sums of products in Einstein's notation, as `np.einsum`: each letter names an axis.
 
@@ -144,4 +144,4 @@ def check_empty(subscripts: str, shapes: list[tuple[int, ...]]) -> None:
                                  f"{sizes[c]} and {n}; expected equal sizes; slice the array first")
 
 
-observed(np.einsum_path)
+nondifferentiable(np.einsum_path)

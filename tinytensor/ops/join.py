@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..apply import operand
 from ..compose import composed
 from ..core import S, Tensor, as_array
-from ..define import expose, op
+from ..define import composite, op
 
 FEW_INPUTS = 8  # for more inputs, the forward pass saves their offsets: to sum sizes in each rule is quadratic
 
@@ -180,7 +180,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
 # --- splitting ---
 
 
-@expose(np.array_split)
+@composite(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Split along an axis into a number of nearly equal parts, longer ones first, or at each of several indices.
 
@@ -193,7 +193,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return split_along("array_split", ary, indices_or_sections, axis, even=False)
 
 
-@expose(np.split, method=True)
+@composite(np.split, method=True)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Split along an axis into a number of equal parts, or at each of several indices, as `np.split`.
 
@@ -206,7 +206,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return split_along("split", ary, indices_or_sections, axis)
 
 
-@expose(np.hsplit)
+@composite(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Split along axis 1, a vector along axis 0; see `split`.
 
@@ -219,7 +219,7 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return split_along("hsplit", ary, indices_or_sections, int(np.ndim(ary) > 1), axes=1)
 
 
-@expose(np.vsplit)
+@composite(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Split along axis 0 of two or more; see `split`.
 
@@ -232,7 +232,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return split_along("vsplit", ary, indices_or_sections, 0, axes=2)
 
 
-@expose(np.dsplit)
+@composite(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Split along axis 2; see `split`.
 

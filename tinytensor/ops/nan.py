@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import arrays_of, composed, observed
+from ..compose import arrays_of, composed, nondifferentiable
 from ..core import S
 from . import masked
 from .masked import NO_VALUE, cast, fill_outside, masked_extremum
@@ -160,4 +160,4 @@ def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = N
     return np.cumprod(fill_outside(cast(a, dtype), not_nan(a, True), 1), axis)
 
 
-observed(np.nanargmax, np.nanargmin)
+nondifferentiable(np.nanargmax, np.nanargmin)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..broadcasting import ones, sum_rows
+from ..broadcasting import ones_row, sum_rows
 from ..collectives import all_reduce_sum, world_size
 from ..core import POSITIVE, REAL, S
 from ..define import op
@@ -215,7 +215,7 @@ def divide_by_rms(d: Any, weight: Any, eps: float) -> tuple[Any, Any]:
     """Rows d (n, C) divided by their root mean squares, times weight; and the inverse root mean squares, (n,)."""
     n = d.shape[1]
     inverse = 1 / np.sqrt(np.vecdot(d, d) * (1 / (n or 1)) + eps)
-    y = outer_product(inverse, ones(n, d.dtype) if weight is None else weight.reshape(-1))
+    y = outer_product(inverse, ones_row(n, d.dtype) if weight is None else weight.reshape(-1))
     y *= d
     return y, inverse
 
@@ -227,10 +227,10 @@ def row_grad_x(g: Any, x: Any, weight: Any, extras: Any, centre: bool) -> Any:
     """
     d, inverse = extras
     n = d.shape[1]
-    one = ones(n, d.dtype)
+    one = ones_row(n, d.dtype)
     gx = outer_product(inverse, one if weight is None else weight.reshape(-1))
     gx *= g.reshape(d.shape)
-    minus_inverse_n = ones(n, d.dtype, -1 / (n or 1))
+    minus_inverse_n = ones_row(n, d.dtype, -1 / (n or 1))
     correction_term = outer_product(np.vecdot(gx, d) * inverse * inverse, minus_inverse_n)
     correction_term *= d
     if centre:
@@ -278,7 +278,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps:
     """
     rows = checked_rows("layer_norm", x, axes, weight=weight, bias=bias)
     n = rows.shape[1]
-    d = outer_product(rows @ ones(n, rows.dtype), ones(n, rows.dtype, -1 / (n or 1)))
+    d = outer_product(rows @ ones_row(n, rows.dtype), ones_row(n, rows.dtype, -1 / (n or 1)))
     d += rows
     y, inverse = divide_by_rms(d, weight, eps)
     if bias is not None:

@@ -62,7 +62,7 @@ def rounded(x: Tensor, ndigits: int | None = None) -> Any:
 
 def trunc(x: Tensor) -> int:
     """``math.trunc(x)``: the only element, truncated to an integer."""
-    return int(x.only("trunc"))
+    return int(x._single_element("trunc"))
 
 
 def complex_(x: Tensor) -> complex:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S
-from ..define import expose, op
+from ..define import composite, op
 from .arrange import rearranged
 from .join import concatenate, stack_nested
 
@@ -121,7 +121,7 @@ def pad_odd_reflection(x: Any, axis: int, before: int, after: int, edge: bool) -
     return x
 
 
-@expose(np.pad)
+@composite(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", *, stat_length: Any = None, constant_values: Any = None,
         end_values: Any = None, reflect_type: str | None = None) -> Any:
     """Put a border around an array, as `np.pad`.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import operand
-from ..compose import arrays_of, composed, following
+from ..compose import arrays_of, attach, composed
 from ..core import S, Tensor
 from .masked import keeps_dims
 from .nan import NAN
@@ -100,7 +100,7 @@ def quantile_composition(numpy: Any, value: Any, a: Any, q: Any, axis: Any, meth
               percent: float = 1, skip_nan: bool = False) -> Any:
     """The composition of the four functions below; `value` is NumPy's result."""
     if not a.size:
-        return following(value, [0 * x for x in (a, q) if isinstance(x, Tensor) and x.needs])
+        return attach(value, [0 * x for x in (a, q) if isinstance(x, Tensor) and x._requires_grad])
     if skip_nan and np.ndim(arrays_of(q)) > 1:  # subtle: NumPy moves only q's first axis to the front here
         raise ValueError(f"{numpy.__name__}: got q of shape {np.shape(arrays_of(q))} where a gradient is wanted; "
                          f"expected a number or one axis; flatten q, and reshape the result")

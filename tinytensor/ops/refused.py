@@ -1,6 +1,6 @@
 """NumPy's functions and modules that refuse Tensors, each with advice on what to use instead.
 
-Functions that are neither here nor supported are refused with general advice; see `dispatch.unknown`.
+Functions that are neither here nor supported are refused with general advice; see `dispatch.unsupported`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S, Tensor
-from ..define import expose, op
+from ..define import composite, op
 
 # --- shapes and orders of axes ---
 
@@ -52,7 +52,7 @@ def resolve_order(x: Any, order: str) -> Any:
     return "F" if flags.f_contiguous and not flags.c_contiguous else "C"
 
 
-@expose(np.ravel, method=True, aliases=("flatten",))
+@composite(np.ravel, method=True, aliases=("flatten",))
 def ravel(x: Any, order: str = "C") -> Any:
     """The elements as a vector. `order` is as in `reshape`, or "K": in the order of memory.
 

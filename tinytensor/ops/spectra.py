@@ -12,7 +12,7 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S, Tensor, primitive
-from ..define import expose, op
+from ..define import composite, op
 from ..dispatch import NEAREST
 from .decompositions import TALL, WIDE, is_negligible, pack, reduce_basis, unpack
 
@@ -151,7 +151,7 @@ def packed_eig(a: Any) -> Any:
     return real_eig(a)
 
 
-@expose(np.linalg.eigvals, namespace="linalg")
+@composite(np.linalg.eigvals, namespace="linalg")
 def eigvals(a: Any) -> Any:
     """The eigenvalues of square matrices, (..., n, n). A Tensor whose eigenvalues are complex is refused.
 

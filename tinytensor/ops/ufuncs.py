@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import FAULTS, explained, operand
-from ..compose import adopted, arrays_of, collect, differentiated, held
+from ..apply import FAULTS, op_error, operand
+from ..compose import arrays_of, as_constants, collect, differentiated, with_numpy_values
 from ..core import NUMPY, Op, Tensor, ndarray
-from ..dispatch import Function, unknown
-from ..modes import paused, state
+from ..dispatch import Function, unsupported
+from ..modes import no_grad_blocks, state
 from .masked import NO_VALUE, cast, fill_outside, keeps_dims
 from .reduce import logsumexp, reduced_axes_last
 from .scan import associative_scan, flatten_if_none
@@ -28,7 +28,7 @@ CALL_DEFAULTS = {"where": True, "dtype": None, "casting": "same_kind", "order": 
 def implementation(ufunc: np.ufunc, method: str) -> Function:
     """The op of a ufunc, of which its methods are composed."""
     if ufunc not in NUMPY:
-        raise unknown(ufunc, method)
+        raise unsupported(ufunc, method)
     return NUMPY[ufunc]
 
 
@@ -51,12 +51,13 @@ def call(ufunc: np.ufunc, answer: Function | None, *inputs: Any, **options: Any)
     try:
         y = ufunc(*arrays, **options, **axis_options)
     except FAULTS as error:
-        raise explained(Op(ufunc.__name__, ufunc, ()), error, [a for a in arrays if isinstance(a, ndarray)]) from None
-    if not any(x.needs for x in tensors) or (paused and not state.recording):
-        return held(y)
+        raise op_error(Op(ufunc.__name__, ufunc, ()), error, [a for a in arrays if isinstance(a, ndarray)]) from None
+    if not any(x._requires_grad for x in tensors) or (no_grad_blocks and not state.recording):
+        return as_constants(y)
     dtype = (y[0] if isinstance(y, tuple) else y).dtype
     with np.errstate(all="ignore"):
-        return adopted(ufunc.__name__, y, answer(*[cast_floating(x, dtype) for x in inputs], **axis_options), tensors)
+        z = answer(*[cast_floating(x, dtype) for x in inputs], **axis_options)
+    return with_numpy_values(ufunc.__name__, y, z, tensors)
 
 
 def cast_floating(x: Any, dtype: Any) -> Any:

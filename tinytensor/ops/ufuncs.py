@@ -57,7 +57,7 @@ def call(ufunc: np.ufunc, answer: Function | None, *inputs: Any, **options: Any)
     dtype = (y[0] if isinstance(y, tuple) else y).dtype
     with np.errstate(all="ignore"):
         z = answer(*[cast_floating(x, dtype) for x in inputs], **axis_options)
-    return with_numpy_values(ufunc.__name__, y, z, tensors)
+        return with_numpy_values(ufunc.__name__, y, z, tensors)
 
 
 def cast_floating(x: Any, dtype: Any) -> Any:

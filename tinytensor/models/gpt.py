@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import nn
-from ..core import Array
+from ..core import Array, Tensor
 from ..modes import no_grad
 from ..names import also_generator
 from ..nn.dropout import mask_rng
@@ -114,7 +114,7 @@ class GPT(nn.Module):
         model.load_state_dict(state)
         return model.eval()
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         x = self.drop(self._embed(tokens))
         for block in self.h:
             x = block(x)

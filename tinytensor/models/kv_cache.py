@@ -12,20 +12,20 @@ import numpy as np
 
 from ..core import Array
 from ..nn.rotary import rotary_tables, rotate_qk
-from ..ops.attention import headed
+from ..ops.attention import split_heads
 from ..ops.fused import embedding, linear
 from ..ops.norm import layer_norm
 
 
 def apply_linear(layer: Any, x: Array) -> Array:
     """An `nn.Linear` on an array."""
-    y: Array = linear(x, layer.weight.data, None if layer.bias is None else layer.bias.data)
+    y: Any = linear(x, layer.weight.data, None if layer.bias is None else layer.bias.data)
     return y
 
 
 def apply_layer_norm(layer: Any, x: Array) -> Array:
     """An `nn.LayerNorm` on an array."""
-    y: Array = layer_norm(x, layer.weight.data, None if layer.bias is None else layer.bias.data, 1, layer.eps)
+    y: Any = layer_norm(x, layer.weight.data, None if layer.bias is None else layer.bias.data, 1, layer.eps)
     return y
 
 
@@ -71,7 +71,7 @@ class KVCache:
         if self.keys and len(self.keys[0]) != shape[0]:
             raise ValueError(f"KVCache: got {shape[0]} texts after {len(self.keys[0])}; expected as many in every "
                              f"call; start a new KVCache")
-        x = embedding(model.wte.weight.data, np.asarray(tokens))  # (B, t, C)
+        x: Any = embedding(model.wte.weight.data, np.asarray(tokens))  # (B, t, C)
         if model.wpe is not None:
             x = x + model.wpe.weight.data[self.length : self.length + shape[1]]
         for i, block in enumerate(model.h):
@@ -88,7 +88,7 @@ class KVCache:
         if attn.rotary:
             cos, sin = rotary_tables(self.model.context, attn.embed_dim // attn.num_heads, qkv.dtype)
             qkv = rotate_qk(qkv, attn.num_heads, cos[self.length : end], sin[self.length : end])
-        q, k, v = headed(qkv, attn.num_heads)  # (B, H, t, D) each
+        q, k, v = split_heads(qkv, attn.num_heads)  # (B, H, t, D) each
         b, h, t, d = q.shape
         if i == len(self.keys):
             room = b, h, self.model.context, d

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Array
-from ..ops.attention import attention, headed
+from ..core import Array, Tensor
+from ..ops.attention import attention, split_heads
 from ..ops.fused import softmax
 from ..random import as_generator
 from . import init
@@ -74,7 +74,7 @@ class CausalSelfAttention(Module):
         self.c_proj = Linear(embed_dim, embed_dim, bias, dtype, rng)
         self.resid_dropout = Dropout(dropout, dropout_rng)
 
-    def forward(self, x: Any) -> Any:  # (B, T, C)
+    def forward(self, x: Any) -> Tensor:  # (B, T, C)
         drop, keep = self.resid_dropout, None
         if drop.p and self.training:
             keep = dropout_mask((x.shape[0], self.num_heads, x.shape[1], x.shape[1]), drop.p, x.dtype, drop.rng)
@@ -89,9 +89,9 @@ class CausalSelfAttention(Module):
 
     def weights(self, x: Any) -> Array:
         """The attention weights (B, heads, T, T), for pictures: rows sum to 1."""
-        q, k, _ = headed(self._qkv(x).data, self.num_heads)  # (B, H, T, D) each
+        q, k, _ = split_heads(self._qkv(x).data, self.num_heads)  # (B, H, T, D) each
         scores = q @ k.mT / math.sqrt(q.shape[-1])
-        y: Array = softmax(np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf))
+        y: Any = softmax(np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf))
         return y
 
     def extra_repr(self) -> str:
@@ -110,7 +110,7 @@ class MLP(Module):
         self.c_proj = Linear(4 * embed_dim, embed_dim, bias, dtype, rng)
         self.dropout = Dropout(dropout, dropout_rng)
 
-    def forward(self, x: Any) -> Any:  # (B, T, C)
+    def forward(self, x: Any) -> Tensor:  # (B, T, C)
         return self.dropout(self.c_proj(self.act(self.c_fc(x))))
 
 
@@ -144,6 +144,6 @@ class Block(Module):
         self.ln_2 = LayerNorm(embed_dim, bias=bias, dtype=dtype)
         self.mlp = MLP(embed_dim, dropout, bias, dtype, rng, dropout_rng)
 
-    def forward(self, x: Any) -> Any:  # (B, T, C)
+    def forward(self, x: Any) -> Tensor:  # (B, T, C)
         x = x + self.attn(self.ln_1(x))
         return x + self.mlp(self.ln_2(x))

@@ -85,7 +85,7 @@ class Sequential(ModuleSequence):
             return Sequential(dict(list(self._own(Module).items())[i]))
         return vars(self)[self._name(i)]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         for module in self:
             x = module(x)
         return x

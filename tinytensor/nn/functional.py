@@ -88,7 +88,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "unfold"]
 
 
-def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Any:
+def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
     """The rows of a table: integer indices (...) and weight (V, D) give (..., D).
 
     Parameters
@@ -128,7 +128,7 @@ def without_gradient(y: Any, indices: Any, row: int) -> Any:
     return np.where(np.not_equal(indices, row)[..., None], y, y.detach()) if isinstance(y, Tensor) else y
 
 
-def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Normalise over the last axes, of shape `normalized_shape`, to mean 0 and variance 1, then scale and shift.
 
     As `tinytensor.layer_norm`, which takes the number of axes.
@@ -144,7 +144,7 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
     return ops.layer_norm(x, weight, bias, ends_with("layer_norm", x, normalized_shape), eps)
 
 
-def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last axes, of shape `normalized_shape`, then scale.
 
     As `tinytensor.rms_norm`, which takes the number of axes.

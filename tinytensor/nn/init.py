@@ -19,6 +19,9 @@ from ..names import also_generator
 from ..names import elsewhere as _elsewhere
 from ..random import Generator, as_generator
 
+__all__ = ["calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "uniform_",
+           "xavier_normal_", "xavier_uniform_", "zeros_"]
+
 Rng = Generator | int | None
 T = TypeVar("T", bound=Tensor | Array)
 

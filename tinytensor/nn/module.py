@@ -6,7 +6,7 @@ It computes nothing itself: layers do, in `forward`. No devices, no backward hoo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,19 @@ from .hidden import warn_of_hidden
 from .parameter import Parameter
 from .summary import Summary, html_table, summarize
 
-Hook = Callable[["Module", tuple[Any, ...], Any], Any]
+Hook = Callable[[Any, tuple[Any, ...], Any], Any]
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class HasForward(Protocol[P, R_co]):
+    """A module as type checkers see it when it is called: like its `forward`, and returning the same."""
+
+    _hooks: list[Hook]
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+    def _locate(self, error: Any) -> None: ...
 
 
 def unique(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -75,7 +87,7 @@ class Module:
         raise TypeError("got a call of a module without forward; expected forward(self, x); define it, or call the "
                         "modules inside")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: HasForward[P, R_co], *args: P.args, **kwargs: P.kwargs) -> R_co:
         try:
             y = self.forward(*args, **kwargs)
             if self._hooks:

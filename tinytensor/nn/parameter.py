@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,8 @@ class Parameter(Tensor):
     """
 
     __slots__ = ()
-    grad = Tensor._grad  # subtle: the slot itself, five times as fast as the property: it is a leaf for ever
+    if not TYPE_CHECKING:
+        grad = Tensor._grad  # subtle: the slot itself, five times as fast as the property: it is a leaf for ever
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad)

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from ..names import also_generator
 from .corpus import CorpusError, Random
 
+__all__ = ["draw"]
+
 
 @also_generator
 def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: int | None = None,

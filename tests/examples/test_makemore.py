@@ -101,21 +101,21 @@ def test_each_learns(name):
 @pytest.mark.parametrize("shape", [(4,), (1, 2, 3), (2, 0)])
 def test_what_is_no_batch_of_texts(name, shape):
     up_to = f"T from 1 to {T}" if name == "bow" else "T of 1 or more"
-    with pytest.raises(ValueError, match=re.escape(f"tokens of shape {shape} came; expected (B, T), {up_to}")):
+    with pytest.raises(ValueError, match=re.escape(f"got tokens of shape {shape}; expected (B, T), {up_to}")):
         grown(name)(np.zeros(shape, np.int64))
 
 
 def test_a_bag_is_only_as_long_as_its_context():
-    error = f"tokens of shape (2, {T + 1}) came; expected (B, T), T from 1 to {T}, the context of this model; "
+    error = f"got tokens of shape (2, {T + 1}); expected (B, T), T from 1 to {T}, the context of this model; "
     with pytest.raises(ValueError, match=re.escape(error)):
         grown("bow")(np.zeros((2, T + 1), np.int64))
 
 
 @pytest.mark.parametrize(("build", "error"), [
-    (lambda: Bigram(0), "Bigram: vocabulary is 0; expected 1 or more"),
-    (lambda: MLP(V, context=0), "MLP: context is 0; expected 1 or more"),
-    (lambda: CausalCNN(V, levels=0), "CausalCNN: levels is 0; expected 1 or more"),
-    (lambda: BoW(V, 0), "BoW: context is 0; expected 1 or more"),
+    (lambda: Bigram(0), "Bigram: got vocabulary=0; expected 1 or more"),
+    (lambda: MLP(V, context=0), "MLP: got context=0; expected 1 or more"),
+    (lambda: CausalCNN(V, levels=0), "CausalCNN: got levels=0; expected 1 or more"),
+    (lambda: BoW(V, 0), "BoW: got context=0; expected 1 or more"),
 ])
 def test_sizes_that_are_none(build, error):
     with pytest.raises(ValueError, match=re.escape(error)):

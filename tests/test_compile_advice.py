@@ -25,7 +25,7 @@ from tinytensor.compiler.tracing.gradients import UsedGradient
 XS = [np.random.default_rng(i).standard_normal((4, 3)).astype(np.float32) for i in range(5)]
 IX = np.array([2, 0, 1])
 OUTSIDE = "pass what it gives as an argument"
-BACK = "give the array or Tensor back, and convert it outside of the step"
+BACK = "return the array or Tensor, and convert it outside of the step"
 DECLARE = "name the array, or the Module or Optimizer that holds it, among what is given to tt.compile"
 Compile = Callable[..., Any]
 PACKAGE = Path(tt.__file__).parent
@@ -36,9 +36,9 @@ LEFT = {
     "add a row for it to tinytensor/compiler/primitives.py": "a change of the library",
     "call it itself": "an op that was recorded is run again by the tests of rules only",
     # traced again, arrays of the user's have tracers, and a write into one is refused by its name
-    "name the array among what is given to tt.compile, or write a = a + b": "a write into one of the library's",
-    "name the array among what is given to tt.compile, or copy it in the step": "a write into one of the library's",
-    "compute it outside of the step, or write np.where instead of a choice": "no function of the table gives such",
+    "pass the array to tt.compile, or write a = a + b": "a write into one of the library's",
+    "pass the array to tt.compile, or copy it in the step": "a write into one of the library's",
+    "compute it outside of the step, or write np.where in place of an if": "no function of the table gives such",
     "call the step again, and new ones start, or load a checkpoint": "a worker was killed: tests/test_workers.py",
     "leave a core for each, or take fewer workers": "a worker that hangs",
     "run the step with workers=1 to see where": "a worker failed: tests/test_workers.py",
@@ -121,7 +121,7 @@ for taken, given, after in (
         (lambda x: [x for _ in range(x.astype(int).max())], lambda x: (x, x.astype(int).max()),
          lambda y: [y[0] for _ in range(y[1])])):
     case(BACK, lambda c, taken=taken: c(taken), outside(given, after), "takes a number out")
-case("give back what is to be printed, and print it outside of the step", lambda c: c(lambda x: print(x)),
+case("return what is to be printed, and print it outside of the step", lambda c: c(lambda x: print(x)),
      outside(lambda x: x.sum(), lambda y: print(y) or y), "print would be called")
 
 # --- masks, and shapes that change ---
@@ -185,10 +185,10 @@ case("write np.where(condition, result, other)", of(lambda x: np.tanh(x, where=x
      of(lambda x: np.where(x > 0, np.tanh(x), x)))
 case("leave it out", of(lambda x: np.zeros_like(x, subok=False)), of(lambda x: np.zeros_like(x) + x))
 case("leave it out", of(lambda x: np.add.outer(x, x, order="F")), of(lambda x: np.add.outer(x, x)))
-case("compute it outside of the step, and pass it as a whole number", before(np.roll, lambda x: np.array(1)),
+case("compute it outside of the step, and pass it as an int", before(np.roll, lambda x: np.array(1)),
      before(np.roll, lambda x: int(np.array(1))))
 case("compose it of others", of(lambda x: np.array([x, x], like=x)), of(lambda x: np.stack([x, x])))
-case("call it outside of the step and pass what it gives as an argument", of(lambda x: np.array([x, x], like=x) * 2),
+case("call it outside of the step and pass the result as an argument", of(lambda x: np.array([x, x], like=x) * 2),
      before(lambda x, y: y * 2, lambda x: np.array([x, x], like=x)), "does not know")
 case("compose it of NumPy's functions", of(lambda x: halved(x)), of(lambda x: x / 2))
 case("write np.einsum with optimize=True", of(lambda x: np.einsum_path("ij,kj,kl", x, x, x)),
@@ -444,10 +444,10 @@ def generator() -> Any:
 
 uniform = drawing(lambda rng: rng.random(3), generator)
 case("declare the Generator that is drawn from", limited, uniform)
-case("name the Generator among what is given to tt.compile", undeclared, uniform)
-case("write rng = np.random.default_rng(seed), and name it among what is given to tt.compile",
+case("pass the Generator to tt.compile", undeclared, uniform)
+case("write rng = np.random.default_rng(seed), and pass it to tt.compile",
      drawing(lambda rng: np.random.rand(3)), uniform)
-case("write rng = np.random.default_rng(seed), and name it among what is given to tt.compile",
+case("write rng = np.random.default_rng(seed), and pass it to tt.compile",
      drawing(lambda rng: random.random()), uniform)
 case("draw with one of those", drawing(lambda rng: rng.laplace(size=3), generator), uniform)
 case("write rng.rand(shape), rng.randn(shape) or rng.bernoulli(p, shape)",
@@ -476,7 +476,7 @@ def used_outside(c: Compile) -> Any:
 
 case("draw from a declared np.random.default_rng(seed)", hidden(lambda: random.Random(0), lambda it: it.random()),
      uniform)
-case("use it outside of the step, and pass what it gives as an argument", hidden(lambda: iter([1, 2]), next),
+case("use it outside of the step, and pass the result as an argument", hidden(lambda: iter([1, 2]), next),
      used_outside)
 
 
@@ -492,7 +492,7 @@ def stale(c: Compile, clear: bool = False, outside: bool = False) -> Any:
 
 
 case("clear its cache", stale, lambda c: stale(c, clear=True))
-case("call it outside of the step, and pass what it gives as an argument", stale, lambda c: stale(c, outside=True),
+case("call it outside of the step, and pass the result as an argument", stale, lambda c: stale(c, outside=True),
      "keeps results")
 
 # --- arguments and results ---
@@ -503,7 +503,7 @@ case("give back a dict of what it holds", of(lambda x: SimpleNamespace(y=x * 2))
      of(lambda x: vars(SimpleNamespace(y=x * 2))))
 case("leave it out of the result", lambda c: (lambda it: c(lambda x: (x * 2, it)))(iter([1])),
      of(lambda x: x * 2))
-case("call it before its source is looked at", lambda c: lambda x: c(lambda x: x * 2).source,
+case("call it twice before reading its source", lambda c: lambda x: c(lambda x: x * 2).source,
      lambda c: looked_at(c(lambda x: x * 2), lambda f: f.source, 2))
 case("call it twice with such arguments first", lambda c: (lambda f: lambda x: (f(x), f(x), f.explain(x[:1])))(
      c(lambda x: x * 2)), lambda c: looked_at(c(lambda x: x * 2), lambda f: f.explain(XS[0]), 2))
@@ -688,7 +688,7 @@ shared("call opt.step() there", trains(lambda t, x: t.step(x, update=False)), tr
 shared("read them outside of the step", trains(lambda t, x: backwards(t, x, mean, also=lambda t, x: t.model(x))),
        lambda c: (lambda t: (lambda run: lambda x: (run(x), t.model.weight.data.copy()))(t.compiled(c)))(Training()),
        "after the optimiser's step")
-shared("give back rows or sums, and finish outside of the step", lambda c: c(lambda x: np.sqrt((x * x).sum())),
+shared("return rows or sums, and finish outside of the step", lambda c: c(lambda x: np.sqrt((x * x).sum())),
        lambda c: (lambda run: lambda x: np.sqrt(run(x)))(c(lambda x: (x * x).sum())), "the workers' parts")
 
 
@@ -720,7 +720,7 @@ shared("divide by the batch's size", trains(loss=masked), trains(loss=lambda z: 
 shared(LOSS, trains(loss=lambda z: (z / len(z.data)).mean()), trains(loss=labelled), "for the whole batch")
 shared("divide by the batch's size", trains(loss=lambda z: (z / len(z.data)).mean()),
        trains(loss=lambda z: z.sum() / len(z.data)), "for the whole batch")
-shared("give back rows, sums or means, and finish outside of the step", lambda c: c(lambda x: (x * 1, len(x))),
+shared("return rows, sums or means, and finish outside of the step", lambda c: c(lambda x: (x * 1, len(x))),
        lambda c: (lambda run: lambda x: (run(x), len(x)))(c(lambda x: x * 1)), "for the whole batch")
 
 
@@ -765,7 +765,7 @@ def counted_outside(c: Compile) -> Any:
     return call
 
 
-shared("give it back and keep it outside of the step", counted, counted_outside, "declared state")
+shared("return it and keep it outside of the step", counted, counted_outside, "declared state")
 
 
 def headed(frozen: bool) -> Any:
@@ -812,7 +812,7 @@ def without_bias(c: Compile, given: bool) -> Any:
     return c(step, m, opt)
 
 
-refused_by_workers("give the optimiser only what gets one", lambda c: without_bias(c, False),
+refused_by_workers("give the optimiser only parameters that get one", lambda c: without_bias(c, False),
                    lambda c: without_bias(c, True), "without a gradient")
 refused_by_workers("call loss.backward() in the step", trains(backwards), trains(lambda t, x: backwards(t, x, mean)))
 refused_by_workers("give batches of a multiple of 2", lambda c: (lambda f: lambda x: f(x[:3]))(c(lambda x: x * 2)),

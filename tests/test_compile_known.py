@@ -149,8 +149,8 @@ def test_arguments_that_share_memory() -> None:
     with pytest.raises(tt.CompileError) as error:
         compiled(a[1:])
     assert str(error.value) == ("compile: an argument of step shares memory with what the step may change; expected "
-                                "one name for it; pass a copy, or take what is declared itself, and its views in "
-                                "the step")
+                                "one name for it; pass a copy, or use the declared array itself and take views of it "
+                                "in the step")
     assert equal(a, np.full(4, 3.0))
 
 

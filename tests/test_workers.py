@@ -563,8 +563,9 @@ def test_state_that_is_made_of_a_workers_rows_is_refused():
         count[...] = count + (y == 0).sum()
         return y
 
-    with pytest.raises(tt.CompileError, match="the declared count can't be put together from the workers' parts; expect"
-                                              "ed what all workers know to become declared state; give it back and"):
+    with pytest.raises(tt.CompileError, match="the declared count can't be put together from the workers' parts; "
+                                              "expected values that all workers have to become declared state; give it "
+                                              "back and"):
         tt.compile(step, count, workers=2)(np.array([0, 1, 2, 0]))
     assert count == 0
 

@@ -159,11 +159,11 @@ class CompiledStep:
             self.title = getattr(step, "__name__", self.title)
         for x in declared:
             if not isinstance(x, KINDS):
-                raise TypeError(f"compile: a {type(x).__name__} came among what is declared; expected Modules, "
-                                f"Optimizers, EMAs, Generators, Tensors or arrays; pass those that it holds")
+                raise TypeError(f"compile: got a {type(x).__name__} to declare; expected Modules, Optimizers, EMAs, "
+                                "Generators, Tensors or arrays; pass those that it contains")
         if not isinstance(max_programs, int) or max_programs < 1:
-            raise ValueError(f"compile: got max_programs={max_programs!r}; expected an integer of 1 or more; leave it "
-                             f"out for 8")
+            raise ValueError(f"compile: got max_programs={max_programs!r}; expected an int, 1 or more; leave it out "
+                             "for 8")
         self.step, self.workers, self.check, self.fast = step, workers, check, fast
         self.__wrapped__ = step
         refuse(workers)
@@ -240,8 +240,8 @@ class CompiledStep:
         args, kwargs = (*self.first_args, *args), {**self.first_kwargs, **kwargs}
         if self.signature is None:
             if kwargs:
-                raise TypeError(f"compile: {self.title} has no signature, and {', '.join(kwargs)} came by keyword; "
-                                f"expected arguments by position")
+                raise TypeError(f"compile: {self.title} has no signature, and got {', '.join(kwargs)} by keyword; "
+                                "expected arguments by position; leave out the names")
             return args
         now = defaults(self.step)
         if len(now) != len(self.defaults) or not all(map(is_, self.defaults, now)):
@@ -250,8 +250,8 @@ class CompiledStep:
         given = set(found.arguments)
         found.apply_defaults()
         if unknown := found.kwargs.keys() - set(self.keywords):
-            raise TypeError(f"compile: {self.title} takes {', '.join(sorted(unknown))} by **; expected arguments that "
-                            f"its signature names; write them out, or pass a dict")
+            raise TypeError(f"compile: {self.title} got {', '.join(sorted(unknown))} for **; expected arguments that "
+                            "its signature names; write them out, or pass a dict")
         for name, x in found.arguments.items():
             if name in self.static:
                 found.arguments[name] = fixed(name, x)
@@ -390,15 +390,15 @@ class CompiledStep:
     def refuse(self, keys: list[Any], like: list[TraceResult]) -> None:
         """Say what is another at each call, so that no program is ever of use."""
         if not like or len(set(keys)) > len(keys) // 2:
-            raise CompileError(f"compile: {self.title} came with {describe_changes(keys, self.parameters)}, and no "
-                               f"program was used again; expected at most {self.max_programs} kinds of arguments; cut "
-                               f"or pad arrays to one shape, pass numbers that vary as floats, or let max_programs be "
-                               f"more")
+            raise CompileError(f"compile: {self.title} got {describe_changes(keys, self.parameters)}, and no program "
+                               f"was used twice; expected at most {self.max_programs} kinds of arguments; cut or pad "
+                               "arrays to one shape, pass numbers that vary as floats, or raise max_programs")
         what, a, b = next(((scope.called(k), a, b) for scope, k, a, b in like[-1].guards.changes()),
                           ("something that was declared", "one thing", "another"))
         where = f"{self.state.where}: " if self.state.where else ""
-        raise CompileError(f"compile: {where}{what} changes all the time, {short(a)} and {short(b)}, and the step "
-                           f"reads it; expected it to stay as it is; pass it as an argument, a number as a float")
+        raise CompileError(f"compile: {where}{what} has a different value at every call, {short(a)} and then "
+                           f"{short(b)}, so the step would be recompiled each time; expected it to stay the same; pass "
+                           "it as an argument, a number as a float")
 
     def has_more(self, traced: TraceResult) -> bool:
         """Whether code ran that was not looked at before: it will be, at the next trace."""
@@ -503,7 +503,7 @@ class CompiledStep:
     def latest(self) -> Executable:
         if not self.programs:
             raise CompileError(f"compile: {self.title} was called {'once' if self.fresh else 'never'}; expected two "
-                               f"calls, which are compared; call it before its source is looked at")
+                               "calls, which are compared; call it twice before reading its source")
         return self.programs[-1]
 
     @property
@@ -524,16 +524,16 @@ class CompiledStep:
         """
         source = self.latest.source
         if args and self.workers > 1:
-            raise CompileError(f"compile: explain came with arguments where {self.workers} workers share the step; "
-                               f"expected none, for a worker can't be timed alone; compile it with workers=1 for "
-                               f"times, or write explain() for all but these")
+            raise CompileError(f"compile: explain got arguments, but {self.workers} workers share the step; expected "
+                               "none, since a worker can't be timed alone; compile it with workers=1 for times, or "
+                               "write explain() for a table without them")
         if not args:
             return explained(source, [math.nan] * len(source.lines))
         args = self.bound(args, {})
         found = self.find(args)
         if found is None:
-            raise CompileError(f"compile: explain came with arguments for which {self.title} has no program; expected "
-                               f"those of earlier calls; call it twice with such arguments first")
+            raise CompileError(f"compile: explain got arguments for which {self.title} has no program; expected those "
+                               "of earlier calls; call it twice with such arguments first")
         program, given = found
         took = program.profile(list(given), steps)
         return explained(program.source, took)

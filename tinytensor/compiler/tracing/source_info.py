@@ -116,14 +116,16 @@ class SourceTracker:
 
     def number(self, what: str) -> CompileError:
         """The refusal of what would take a value out of the step."""
-        return self.refusal(f"{what} takes a number out of the step, and it would be the same for ever",
-                            "arrays all the way", "give the array or Tensor back, and convert it outside of the step")
+        return self.refusal(f"{what} would freeze the value seen while tracing",
+                            "arrays throughout the "
+                            "step", "return the array or Tensor, and convert it outside of the step")
 
     def check_index(self, key: Any) -> None:
         """Refuse masks: how many elements they pick depends on values."""
         for k in key if isinstance(key, tuple) else (key,):
             if getattr(k, "dtype", None) == np.bool_ or isinstance(k, bool):
-                raise self.refusal("a boolean mask picks as many elements as it likes", "shapes that are the same at "
+                raise self.refusal("a boolean mask selects a number of elements that depends on "
+                                   "values", "shapes that are the same at "
                                    "each step", "write np.where(mask, x, 0), or sums of x * mask")
 
     # --- names ---

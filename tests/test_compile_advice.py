@@ -120,7 +120,7 @@ for taken, given, after in (
         (lambda x: f"{x}", lambda x: x * 1, lambda y: f"{y}"),
         (lambda x: [x for _ in range(x.astype(int).max())], lambda x: (x, x.astype(int).max()),
          lambda y: [y[0] for _ in range(y[1])])):
-    case(BACK, lambda c, taken=taken: c(taken), outside(given, after), "takes a number out")
+    case(BACK, lambda c, taken=taken: c(taken), outside(given, after), "would freeze the value seen")
 case("return what is to be printed, and print it outside of the step", lambda c: c(lambda x: print(x)),
      outside(lambda x: x.sum(), lambda y: print(y) or y), "print would be called")
 
@@ -142,7 +142,7 @@ def growing(step: Any, sizes: int = 20) -> Any:
 
 
 case("cut or pad arrays to one shape", lambda c: growing(c(lambda x: x * 2)), lambda c: growing_cut(c(lambda x: x * 2)))
-case("let max_programs be more", lambda c: growing(c(lambda x: x * 2)),
+case("raise max_programs", lambda c: growing(c(lambda x: x * 2)),
      lambda c: growing(c(lambda x: x * 2, max_programs=40)))
 
 
@@ -317,9 +317,9 @@ def copied(c: Compile) -> Any:
 
 
 case("pass a copy", views, copied, "one name")
-case("take what is declared itself, and its views in the step", views,
+case("use the declared array itself and take views of it in the step", views,
      lambda c: views(c, lambda a: a[1:]))
-case("declare the whole, and write the view in the step", lambda c: views(c, lambda a: a[1:], True),
+case("declare the whole array, and take the view in the step", lambda c: views(c, lambda a: a[1:], True),
      lambda c: views(c, lambda a: a[1:]), "share memory")
 
 # --- side effects, and what changes ---
@@ -335,7 +335,7 @@ def counter(c: Compile) -> Any:
     return c(step)
 
 
-@follows("give the value back", counter, "side effects")
+@follows("return the value", counter, "side effects")
 def _(c: Compile) -> Any:
     run, n = c(lambda x, n: (x * n, n + 1.0)), 0.0
 
@@ -358,7 +358,7 @@ def _(c: Compile) -> Any:
     return call
 
 
-@follows("let it be a declared array", counter)
+@follows("make it a declared array", counter)
 def _(c: Compile) -> Any:
     n = np.zeros(1)
 
@@ -418,7 +418,7 @@ def limited(c: Compile) -> Any:
     return call
 
 
-case("pass what varies as an argument (a schedule's rate as a float)", limited,
+case("pass what varies as an argument (a learning rate as a float)", limited,
      before(lambda x, n: x * n, lambda x: float(sys.getrecursionlimit())))
 
 # --- draws, and other hidden state ---
@@ -497,9 +497,9 @@ case("call it outside of the step, and pass the result as an argument", stale, l
 
 # --- arguments and results ---
 
-case("convert it: np.asarray(x)", lambda c: (lambda f: lambda x: f(np.ma.array(x)))(c(lambda x: x * 2)),
+case("write np.asarray(x)", lambda c: (lambda f: lambda x: f(np.ma.array(x)))(c(lambda x: x * 2)),
      lambda c: (lambda f: lambda x: f(np.asarray(np.ma.array(x))))(c(lambda x: x * 2)))
-case("give back a dict of what it holds", of(lambda x: SimpleNamespace(y=x * 2)),
+case("return a dict of what it contains", of(lambda x: SimpleNamespace(y=x * 2)),
      of(lambda x: vars(SimpleNamespace(y=x * 2))))
 case("leave it out of the result", lambda c: (lambda it: c(lambda x: (x * 2, it)))(iter([1])),
      of(lambda x: x * 2))
@@ -562,7 +562,7 @@ class Training:
 
 case("leave it out of the optimiser", lambda c: Training("unused").compiled(c),
      lambda c: Training().compiled(c))
-case("let its requires_grad be False", lambda c: Training("unused").compiled(c),
+case("set its requires_grad to False", lambda c: Training("unused").compiled(c),
      lambda c: Training("frozen").compiled(c))
 
 
@@ -815,7 +815,7 @@ def without_bias(c: Compile, given: bool) -> Any:
 refused_by_workers("give the optimiser only parameters that get one", lambda c: without_bias(c, False),
                    lambda c: without_bias(c, True), "without a gradient")
 refused_by_workers("call loss.backward() in the step", trains(backwards), trains(lambda t, x: backwards(t, x, mean)))
-refused_by_workers("give batches of a multiple of 2", lambda c: (lambda f: lambda x: f(x[:3]))(c(lambda x: x * 2)),
+refused_by_workers("pass batches of such a size", lambda c: (lambda f: lambda x: f(x[:3]))(c(lambda x: x * 2)),
                    lambda c: (lambda f: lambda x: f(x[:2]))(c(lambda x: x * 2)))
 
 
@@ -867,7 +867,7 @@ def flowing(c: Compile) -> Any:
     return call
 
 
-shared("call it there", flowing, trains(lambda t, x: t.step(x)), "would flow into")
+shared("call it there", flowing, trains(lambda t, x: t.step(x)), "would flow back into")
 
 
 def explaining(n: int, *given: Any) -> Any:
@@ -881,7 +881,7 @@ def elsewhere(c: Compile) -> Any:
 
 
 WORKERS.add(len(CASES))
-case("write explain() for all but these", explaining(2, XS[0]), explaining(2))
+case("write explain() for a table without them", explaining(2, XS[0]), explaining(2))
 case("compile it with workers=1 for times", explaining(2, XS[0]), explaining(1, XS[0]), "timed alone")
 
 

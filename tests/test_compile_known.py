@@ -132,8 +132,9 @@ def test_what_changes_all_the_time() -> None:
         for _ in range(12):
             settings.i += 1
             step(X)
-    assert str(error.value).endswith("settings.i changes all the time, 8 and 9, and the step reads it; expected it to "
-                                     "stay as it is; pass it as an argument, a number as a float")
+    assert str(error.value).endswith("settings.i has a different value at every call, 8 and then 9, so the step would "
+                                     "be recompiled each time; expected it to stay the same; pass it as an argument, a "
+                                     "number as a float")
 
 
 def test_arguments_that_share_memory() -> None:

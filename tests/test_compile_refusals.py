@@ -16,7 +16,7 @@ from tinytensor.compiler.audit import equal
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 IX = np.array([0, 1, 1])
-FOR_EVER = "takes a number out of the step, and it would be the same for ever; expected arrays throughout the step; "
+FOR_EVER = "would freeze the value seen while tracing; expected arrays throughout the step; "
            "return the array or Tensor, and convert it outside of the step"
 CHOICE = "expected the same calls at each step; write np.where(condition, a, b), or choose outside of the step"
 SHAPES = "expected shapes that are the same at each step; write np.where with all three arguments, or do it outside " \
@@ -28,12 +28,13 @@ WRITES = "expected writes into the step's own arrays, or declared ones; pass the
          "that holds it, to tt.compile, or copy it"
 DRAWS = "a draw from a Generator that was not declared would repeat at every call; expected draws from declared "
         "Generators; pass the Generator to tt.compile"
-STREAMS = "or a seed, would be the same for ever; expected draws from declared Generators; write rng = "
+STREAMS = "or a seed, would repeat at every call; expected draws from declared Generators; write rng = "
           "np.random.default_rng(seed), and pass it to tt.compile"
-EFFECT = "which would not happen again; expected no side effects on Python objects; return the value, count outside of "
+EFFECT = "which a program would not repeat; expected no side effects on Python objects; return the value, count "
+         "outside of "
          "the step, or make it a declared array"
-TWICE = "at two calls of the step; expected the same at each; pass what varies as an argument (a schedule's rate as " \
-        "a float), and declare the Generator that is drawn from"
+TWICE = "at two calls of the step; expected the same at each; pass what varies as an argument (a learning rate as a "
+        "float), and declare the Generator that is drawn from"
 CASES: dict[str, Any] = {}
 
 
@@ -310,8 +311,8 @@ def appending() -> Any:
     return step, [SimpleNamespace(losses=losses)]
 
 
-@refused("a stands for another array after the step, which would not happen again; expected writes into the array; "
-         "write a[...] = value")
+@refused("a is another array after the step, which a program would not repeat; expected writes into the array; write "
+         "a[...] = value")
 def another_array_by_name() -> Any:
     a = np.zeros(3)
 
@@ -453,8 +454,8 @@ def gradient_of_an_argument() -> Any:
     return step, []
 
 
-@refused("a Back came back; expected arrays, numbers, and tuples, lists and dicts of them; return a dict of what it "
-         "contains")
+@refused("the step returned a Back; expected arrays, numbers, and tuples, lists and dicts of them; return a dict of "
+         "what it contains")
 def object_given_back() -> Any:
     class Back:
         def __init__(self, y: Any) -> None:

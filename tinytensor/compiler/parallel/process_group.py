@@ -205,8 +205,8 @@ class ProcessGroup:
         if not self.rank and os.waitpid(self.pids[other - 1], os.WNOHANG)[0]:
             self.pids[other - 1] = 0
             raise CompileError(f"compile: worker {other} has died, perhaps for lack of memory, and its part of the "
-                               "last update may be missing; expected it to run until the end; load a checkpoint, or "
-                               "call the step again, which starts new workers")
+                               "last update may be missing; expected it to run until the end; call the step again, "
+                               "which starts new workers, or load a checkpoint")
         if (spins - SPINS) * POLL_INTERVAL > patience:
             raise CompileError(f"compile: worker {other} did not answer for {patience:.0f} s; expected all workers to "
                                "be about equally fast; leave a core for each, or use fewer workers")

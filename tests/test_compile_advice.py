@@ -26,7 +26,7 @@ XS = [np.random.default_rng(i).standard_normal((4, 3)).astype(np.float32) for i 
 IX = np.array([2, 0, 1])
 OUTSIDE = "pass what it gives as an argument"
 BACK = "return the array or Tensor, and convert it outside of the step"
-DECLARE = "name the array, or the Module or Optimizer that holds it, among what is given to tt.compile"
+DECLARE = "pass the array, or the Module or Optimizer that holds it, to tt.compile"
 Compile = Callable[..., Any]
 PACKAGE = Path(tt.__file__).parent
 CASES: list[tuple[str, Any, Any, str]] = []
@@ -34,13 +34,13 @@ CASES: list[tuple[str, Any, Any, str]] = []
 LEFT = {
     "report this, with the step, and go on without tt.compile": "a fault of the compiler: none is known",
     "add a row for it to tinytensor/compiler/primitives.py": "a change of the library",
-    "call it itself": "an op that was recorded is run again by the tests of rules only",
+    "call it instead": "an op that was recorded is run again by the tests of rules only",
     # traced again, arrays of the user's have tracers, and a write into one is refused by its name
     "pass the array to tt.compile, or write a = a + b": "a write into one of the library's",
     "pass the array to tt.compile, or copy it in the step": "a write into one of the library's",
     "compute it outside of the step, or write np.where in place of an if": "no function of the table gives such",
-    "call the step again, and new ones start, or load a checkpoint": "a worker was killed: tests/test_workers.py",
-    "leave a core for each, or take fewer workers": "a worker that hangs",
+    "call the step again, which starts new workers, or load a checkpoint": "a worker was killed: tests/test_workers.py",
+    "leave a core for each, or use fewer workers": "a worker that hangs",
     "run the step with workers=1 to see where": "a worker failed: tests/test_workers.py",
     "compile the step anew in the child, or fork before it is compiled": "a process that the user forks",
 }
@@ -493,7 +493,7 @@ def stale(c: Compile, clear: bool = False, outside: bool = False) -> Any:
 
 case("clear its cache", stale, lambda c: stale(c, clear=True))
 case("call it outside of the step, and pass the result as an argument", stale, lambda c: stale(c, outside=True),
-     "keeps results")
+     "caches results")
 
 # --- arguments and results ---
 
@@ -642,7 +642,7 @@ def twice_differentiated(c: Compile, inside: bool = False) -> Any:
 
 case("call tt.grad in the step", twice_differentiated, lambda c: twice_differentiated(c, True))
 case("leave tt.compile out", twice_differentiated, lambda c: twice_differentiated(lambda step, *_: step),
-     "gradient of its")
+     "second deriv")
 
 # --- workers ---
 
@@ -742,7 +742,7 @@ def dropped(scale: Any) -> Any:
 
 
 for way, scale in (("write .mean()", mean), ("divide by len(x)", lambda z: z.sum() / len(z.data))):
-    shared(way, dropped(lambda z: z.sum() / 100), dropped(scale), "nobody can see")
+    shared(way, dropped(lambda z: z.sum() / 100), dropped(scale), "can't be checked")
 
 
 def counted(c: Compile) -> Any:

@@ -493,7 +493,7 @@ STRANGE: dict[str, tuple[Any, str]] = {
     "np.ndarray.sort": (written(lambda y: np.ndarray.sort(y)), "passed to something that does not accept it"),
     "a draw into an array": (written(lambda y: np.random.default_rng(0).standard_normal(out=y, dtype=np.float32)),
                              "passed to something that does not accept it"),
-    "round(x)": (lambda x: round(x[0, 0]), r"round\(\) takes a number out of the step"),
+    "round(x)": (lambda x: round(x[0, 0]), r"round\(\) would freeze the value seen"),
     "memoryview": (lambda x: memoryview(x), "passed to something that does not accept it"),
     "bytes": (lambda x: bytes(x), r"\.tobytes of an array"),
     "pickle": (lambda x: pickle.dumps(x), r"\.tobytes of an array"),

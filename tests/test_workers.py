@@ -465,7 +465,7 @@ def test_what_can_not_be_put_together_is_refused_before_anything_is_done(name):
         return y.max(), REFUSED[name](model(x).data, y)
 
     with pytest.raises(tt.CompileError, match=r"test_workers.py:\d+: .*: result 1 can't be put together from the worke"
-                                              "rs' parts; expected rows, sums, .*; give back rows or sums, and finish"):
+                                              "rs' parts; expected rows, sums, .*; return rows or sums, and finish"):
         tt.compile(step, model, workers=2)(np.ones((4, 3), np.float32), np.array([0, 1, 2, 0]))
     assert repr(model.state_dict()) == before
 

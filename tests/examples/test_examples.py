@@ -163,7 +163,7 @@ def test_help_explains_each_setting(script):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize(("arguments", "text"), [
-    (("--steps", "0"), "argument --steps: 0 came, expected a whole number, 1 or more"),
+    (("--steps", "0"), "argument --steps: 0 came, expected an int, 1 or more"),
     (("--seed", "x"), "argument --seed: 'x' came, expected a whole number"),
     (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text with one item a line"),
     (("--plots", __file__), "this is a file; expected a folder that can be written"),
@@ -255,8 +255,8 @@ def test_gradients_by_the_compiler(columns, names):
 
 
 @pytest.mark.parametrize(("arguments", "text"), [
-    (("--steps", "0"), "argument --steps: 0 came, expected a whole number, 1 or more"),
-    (("--batch", "0"), "argument --batch: 0 came, expected a whole number, 1 or more"),
+    (("--steps", "0"), "argument --steps: 0 came, expected an int, 1 or more"),
+    (("--batch", "0"), "argument --batch: 0 came, expected an int, 1 or more"),
     (("--batch", "x"), "argument --batch: 'x' came, expected a whole number"),
     (("--lr", "nan"), "argument --lr: nan came, expected a number, 0 or more"),
     (("--context", "0"), "argument --context: 0 came"),

@@ -118,7 +118,7 @@ def test_the_ladder(play, tmp_path):
     (("--heads", "3"), "3 heads came for a width of 16; expected a number that divides it"),
     (("--temperature", "0"), "argument --temperature: 0 came, expected a number above 0"),
     (("--top-p", "1.5"), "top_p 1.5 came; expected above 0, at most 1"),
-    (("--top-k", "0"), "argument --top-k: 0 came, expected a whole number, 1 or more"),
+    (("--top-k", "0"), "argument --top-k: 0 came, expected an int, 1 or more"),
     (("--prompt", ""), "argument --prompt: nothing came"),
     (("--prompt", "Ж"), "'Ж' is none of the"),
     (("--context", "5000"), "for a context of 5000 several times in a tenth of them"),

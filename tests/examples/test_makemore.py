@@ -279,7 +279,7 @@ def test_ctrl_c_ends_with_what_was_reached(names):
     (("--model", "lstm"), "argument --model: invalid choice: 'lstm'"),
     (("--seconds", "0"), "argument --seconds: 0 came, expected a number above 0"),
     (("--steps", "-1"), "argument --steps: -1 came, expected a whole number, 0 or more"),
-    (("--batch", "0"), "argument --batch: 0 came, expected a whole number, 1 or more"),
+    (("--batch", "0"), "argument --batch: 0 came, expected an int, 1 or more"),
     (("--data", "no/such"), "no/such"),
     (("--plots", __file__), "this is a file; expected a folder"),
 ])

@@ -55,7 +55,7 @@ def test_help():
 
 
 @pytest.mark.parametrize(("arguments", "error"), [
-    (("--steps", "0"), "argument --steps: 0 came, expected a whole number, 1 or more"),
+    (("--steps", "0"), "argument --steps: 0 came, expected an int, 1 or more"),
     (("--lr", "-1"), "argument --lr: -1 came, expected a number, 0 or more"),
     (("--lr", "1e308"), "the loss is nan at step "),
     (("--moons", "many"), "argument --moons: 'many' came, expected a whole number"),

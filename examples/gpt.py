@@ -81,7 +81,7 @@ def build(s: Settings, vocabulary: int) -> tuple[GPT, optim.AdamW, tt.Generator,
     """The untrained network, its optimiser, and the generators of batches and of dropout."""
     rng, noise = tt.Generator(s.seed), np.random.default_rng(s.seed)
     try:
-        model = GPT(vocabulary, s.context, s.width, s.layers, s.heads, s.dropout, rng=rng, noise=noise)
+        model = GPT(vocabulary, s.context, s.width, s.layers, s.heads, s.dropout, rng=rng, dropout_rng=noise)
     except ValueError as error:
         raise common.UserError(str(error)) from None
     groups = optim.decay_groups(model.named_parameters(), s.weight_decay, exempt=["wte", "wpe"])

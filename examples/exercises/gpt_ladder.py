@@ -125,7 +125,7 @@ def ladder(s, plot) -> int:
         data = texts.LongText(s.data, CONTEXT if ideas else s.context)
         V, batch = len(data.tokens), BATCH if ideas else s.batch
         model = Rung(V, rng, **ideas) if ideas else GPT(V, s.context, s.width, s.layers, s.heads, 0.1, rng=rng,
-                                                        noise=np.random.default_rng(s.seed))
+                                                        dropout_rng=np.random.default_rng(s.seed))
         progress = train(model, data, batch, steps, lr, rng, what, s.eager)
         if progress.interrupted:
             break

@@ -143,8 +143,8 @@ def test_readme_has_one_row_a_network_and_says_where_we_lose():
     assert table[0] == "| us per training step | tinytensor, eager | compiled | 2 workers | PyTorch | JAX |"
     assert table[2] == "| lecture MLP | 300 | 120 | 90 | 100 | 400 |"
     assert ("PyTorch is faster than the compiled step on lecture MLP (1.20 times), six-layer BatchNorm MLP (1.20 "
-            "times), WaveNet (1.20 times), names GPT (1.20 times) and Shakespeare GPT (1.20 times), and than the eager step on "
-            "all of these. JAX is nowhere faster.") in text
+            "times), WaveNet (1.20 times), names GPT (1.20 times) and Shakespeare GPT (1.20 times), and than the eager "
+            "step on all of these. JAX is nowhere faster.") in text
     assert "today" in text and "a machine" in text and len(table) == 7
 
 

@@ -19,9 +19,9 @@ from typing import Any
 from . import listing
 from .apply import PUBLIC
 from .compiler import compile
-from .compose import OBSERVED
+from .compose import NONDIFFERENTIABLE
 from .core import REGISTRY, Tensor
-from .define import NAMESPACES, Every, written
+from .define import NAMESPACES, VariadicRules, rule_source
 from .dispatch import full_name
 from .testing.beside import NO
 from .testing.facts import differentiable, facts
@@ -98,13 +98,13 @@ def names() -> list[str]:
     found = [name if not space else f"{space}.{name}" for space, functions in NAMESPACES.items()
              for name, function in functions.items()
              if function.__name__ == name and not (space and PUBLIC.get(name) is function)]
-    observed = {id(function) for function in OBSERVED.values()}
-    return sorted({*OBSERVED, *(name for name in found if id(function_of(name)) not in observed)} - MADE)
+    observed = {id(function) for function in NONDIFFERENTIABLE.values()}
+    return sorted({*NONDIFFERENTIABLE, *(name for name in found if id(function_of(name)) not in observed)} - MADE)
 
 
 def function_of(name: str) -> Callable[..., Any]:
-    if name in OBSERVED:
-        return OBSERVED[name]
+    if name in NONDIFFERENTIABLE:
+        return NONDIFFERENTIABLE[name]
     namespace, _, short = name.rpartition(".")
     return NAMESPACES[namespace][short]
 
@@ -112,7 +112,7 @@ def function_of(name: str) -> Callable[..., Any]:
 def family(name: str) -> ModuleType:
     """The file that a function is defined in."""
     op = REGISTRY.get(name)
-    rules = [op.rules.rule] if op and isinstance(op.rules, Every) else [r for r in op.rules if r] if op else []
+    rules = [op.rules.rule] if op and isinstance(op.rules, VariadicRules) else [r for r in op.rules if r] if op else []
     function = rules[0] if rules else getattr(function_of(name), "__wrapped__", function_of(name))
     return sys.modules[function.__module__]
 
@@ -122,13 +122,13 @@ def gradient(name: str) -> str:
     op = REGISTRY.get(name)
     if op is None:
         return "composed of ops"
-    if isinstance(op.rules, Every):
+    if isinstance(op.rules, VariadicRules):
         return f"of each: {formula(op.rules.rule)}"
     return "<br>".join(formula(rule) for rule in op.rules if rule)
 
 
 def formula(rule: Any) -> str:
-    text = written(rule) if rule.__name__ == "<lambda>" else rule.__name__
+    text = rule_source(rule) if rule.__name__ == "<lambda>" else rule.__name__
     return f"`{cell(text)}`"
 
 

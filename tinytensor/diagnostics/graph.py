@@ -143,7 +143,7 @@ def described(node: Any, names: Mapping[int, str]) -> Box:
     lines = [*named(names.get(id(node), "")), f"{node.shape} {node.dtype}", *number]
     if not isinstance(node, Tensor):
         return Box(lines, CONSTANT)
-    return Box(lines, MADE if node.op else LEAF if node.needs else CONSTANT, node.op.name if node.op else "")
+    return Box(lines, MADE if node.op else LEAF if node.requires_grad else CONSTANT, node.op.name if node.op else "")
 
 
 def named(name: str) -> list[str]:

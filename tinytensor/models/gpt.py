@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import nn
-from ..core import Array
+from ..core import Array, Tensor
 from ..modes import no_grad
 from ..names import also_generator
 from ..nn.init import Rng
@@ -104,7 +104,7 @@ class GPT(nn.Module):
         model.load_state_dict(state)
         return model.eval()
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         x = self.drop(self._embedded(tokens))
         for block in self.h:
             x = block(x)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..core import Tensor
 from ..nn import functional as F
 from ..nn.arguments import size
 from ..nn.init import Rng
@@ -58,7 +59,7 @@ class Bigram(nn.Module):
         vocabulary = size("Bigram", "vocabulary", vocabulary)
         self.logits = nn.Parameter(np.zeros((vocabulary, vocabulary), dtype))
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens)
         return F.embedding(tokens, self.logits)  # (B, T, V)
 
@@ -98,7 +99,7 @@ class MLP(nn.Module):
         self.hidden = nn.Conv1d(embedding, hidden, context, dtype=dtype, rng=rng)
         self.lm_head = nn.Linear(hidden, vocabulary, dtype=dtype, rng=rng)
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens)
         x = self.wte(pad(tokens, ((0, 0), (self.context - 1, 0))))  # (B, context - 1 + T, D)
         h = F.tanh(self.hidden(x.swapaxes(1, 2))).swapaxes(1, 2)  # (B, T, H)
@@ -113,7 +114,7 @@ class GatedConv(nn.Module):
         self.conv = nn.Conv1d(width, 2 * width, 2, dilation=dilation, dtype=dtype, rng=rng)
         self.join = nn.Conv1d(width, width, 1, dtype=dtype, rng=rng)
 
-    def forward(self, x: Any) -> Any:  # (B, C, T)
+    def forward(self, x: Any) -> Tensor:  # (B, C, T)
         a = self.conv(pad(x, ((0, 0), (0, 0), (self.conv.dilation[0], 0))))  # (B, 2 C, T): zeros stand before a text
         value, gate = a[:, : x.shape[1]], a[:, x.shape[1] :]  # (B, C, T)
         return x + self.join(F.tanh(value) * F.sigmoid(gate))
@@ -154,7 +155,7 @@ class CausalCNN(nn.Module):
         self.levels = nn.Sequential(*(GatedConv(width, 2**i, dtype, rng) for i in range(levels)))
         self.lm_head = nn.Linear(width, vocabulary, dtype=dtype, rng=rng)
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens)
         x = self.levels(self.wte(tokens).swapaxes(1, 2))  # (B, C, T)
         return self.lm_head(x.swapaxes(1, 2))  # (B, T, V)
@@ -197,7 +198,7 @@ class BoW(nn.Module):
                                    nn.Linear(hidden, width, dtype=dtype, rng=rng))
         self.lm_head = nn.Linear(width, vocabulary, dtype=dtype, rng=rng)
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens, self.context)
         places = np.arange(np.shape(tokens)[1])
         x = self.wte(tokens) + self.wpe(places)  # (B, T, C)
@@ -242,7 +243,7 @@ class RNN(nn.Module):
         self.recurrent = self.layer(embedding, hidden, batch_first=True, dtype=dtype, rng=rng)
         self.lm_head = nn.Linear(hidden, vocabulary, dtype=dtype, rng=rng)
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens)
         states, _ = self.recurrent(self.wte(tokens))  # (B, T, H)
         return self.lm_head(states)  # (B, T, V)

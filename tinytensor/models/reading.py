@@ -19,13 +19,13 @@ from ..ops.norm import layer_norm
 
 def affine(layer: Any, x: Array) -> Array:
     """An `nn.Linear` on an array."""
-    y: Array = linear(x, layer.weight.data, None if layer.bias is None else layer.bias.data)
+    y: Any = linear(x, layer.weight.data, None if layer.bias is None else layer.bias.data)
     return y
 
 
 def normed(layer: Any, x: Array) -> Array:
     """An `nn.LayerNorm` on an array."""
-    y: Array = layer_norm(x, layer.weight.data, None if layer.bias is None else layer.bias.data, 1, layer.eps)
+    y: Any = layer_norm(x, layer.weight.data, None if layer.bias is None else layer.bias.data, 1, layer.eps)
     return y
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Array
+from ..core import Array, Tensor
 from ..ops.attention import attention, headed
 from ..ops.fused import softmax
 from . import init
@@ -66,7 +66,7 @@ class CausalSelfAttention(Module):
         self.c_proj = Linear(embed_dim, embed_dim, bias, dtype, rng)
         self.resid_dropout = Dropout(dropout, noise)
 
-    def forward(self, x: Any) -> Any:  # (B, T, C)
+    def forward(self, x: Any) -> Tensor:  # (B, T, C)
         drop, keep = self.resid_dropout, None
         if drop.p and self.training:
             keep = dropout_mask((x.shape[0], self.num_heads, x.shape[1], x.shape[1]), drop.p, x.dtype, drop.rng)
@@ -77,7 +77,7 @@ class CausalSelfAttention(Module):
         """How much each place takes from each, (B, heads, T, T): for pictures. Rows add up to 1."""
         q, k, _ = headed(self.c_attn(x).data, self.num_heads)  # (B, H, T, D) each
         scores = q @ k.mT / math.sqrt(q.shape[-1])
-        y: Array = softmax(np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf))
+        y: Any = softmax(np.where(np.tri(scores.shape[-1], dtype=bool), scores, -np.inf))
         return y
 
     def extra_repr(self) -> str:
@@ -95,7 +95,7 @@ class MLP(Module):
         self.c_proj = Linear(4 * embed_dim, embed_dim, bias, dtype, rng)
         self.dropout = Dropout(dropout, noise)
 
-    def forward(self, x: Any) -> Any:  # (B, T, C)
+    def forward(self, x: Any) -> Tensor:  # (B, T, C)
         return self.dropout(self.c_proj(self.act(self.c_fc(x))))
 
 
@@ -130,6 +130,6 @@ class Block(Module):
         self.ln_2 = LayerNorm(embed_dim, bias=bias, dtype=dtype)
         self.mlp = MLP(embed_dim, dropout, bias, dtype, rng, noise)
 
-    def forward(self, x: Any) -> Any:  # (B, T, C)
+    def forward(self, x: Any) -> Tensor:  # (B, T, C)
         x = x + self.attn(self.ln_1(x))
         return x + self.mlp(self.ln_2(x))

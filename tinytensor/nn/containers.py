@@ -10,6 +10,7 @@ from itertools import count, groupby
 from operator import index
 from typing import Any, Self
 
+from ..core import Tensor
 from .module import Module
 
 
@@ -75,7 +76,7 @@ class Sequential(Row):
             return Sequential(dict(list(self._own(Module).items())[i]))
         return vars(self)[self._name(i)]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         for module in self:
             x = module(x)
         return x

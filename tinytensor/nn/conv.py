@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core import Tensor
 from ..random import as_generator
 from . import convolution as C
 from . import init
@@ -120,7 +121,7 @@ class Conv1d(Convolution):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
                          dtype, rng)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         x, padding = self.bordered(x)
         return C.conv1d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
@@ -147,7 +148,7 @@ class Conv2d(Conv1d):
 
     axes = 2
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         x, padding = self.bordered(x)
         return C.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
@@ -184,7 +185,7 @@ class ConvTranspose1d(Convolution):
                          dtype, rng)
         self.output_padding = per_axis(name, "output_padding", output_padding, self.axes, least=0)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return C.conv_transpose1d(self.bordered(x)[0], self.weight, self.bias, self.stride, self.padding,
                                   self.output_padding, self.groups, self.dilation)
 
@@ -204,6 +205,6 @@ class ConvTranspose2d(ConvTranspose1d):
 
     axes = 2
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return C.conv_transpose2d(self.bordered(x)[0], self.weight, self.bias, self.stride, self.padding,
                                   self.output_padding, self.groups, self.dilation)

@@ -87,7 +87,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "unfold"]
 
 
-def embedding(indices: Any, weight: Any) -> Any:
+def embedding(indices: Any, weight: Any) -> Tensor:
     """The rows of a table: integer indices (...) and weight (V, D) give (..., D).
 
     Examples
@@ -101,7 +101,7 @@ def embedding(indices: Any, weight: Any) -> Any:
     return rows_of(weight, indices)
 
 
-def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """`tinytensor.layer_norm` over the last axes, which have to be of the shape `normalized_shape`.
 
     Examples
@@ -115,7 +115,7 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
     return ops.layer_norm(x, weight, bias, ends_with("layer_norm", x, normalized_shape), eps)
 
 
-def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
     """`tinytensor.rms_norm` over the last axes, which have to be of the shape `normalized_shape`.
 
     Examples

@@ -34,7 +34,7 @@ def moved(running: Any, value: Any, momentum: float) -> None:
 
 
 def batch_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
-               training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Any:
+               training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """Each channel, axis 1, normalised over the batch in training, where running statistics are moved in place.
 
     Parameters
@@ -86,7 +86,7 @@ class BatchNorm2d(BatchNorm1d):
     (4, 3, 8, 8)
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if np.ndim(x) != 4:
             raise ValueError(f"batch_norm: got x of shape {np.shape(x)}; expected (N, C, H, W), four axes; use "
                              f"BatchNorm1d, or add a batch axis: x[None]")
@@ -96,7 +96,7 @@ class BatchNorm2d(BatchNorm1d):
 # --- over groups of channels, of each sample by itself ---
 
 
-def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Each sample's channels, axis 1, normalised in groups, over all other axes too (Wu and He 2018).
 
     Parameters
@@ -158,7 +158,7 @@ class GroupNorm(Module):
         self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
         self.bias = Parameter(np.zeros(num_channels, dtype)) if affine and bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if self.weight is not None and getattr(x, "dtype", None) != self.weight.data.dtype:
             raise dtype_error("group_norm", x, self.weight)
         if x.ndim < 2 or x.shape[1] != self.num_channels:
@@ -172,7 +172,7 @@ class GroupNorm(Module):
 
 
 def instance_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
-                  use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> Any:
+                  use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """Each channel of each sample normalised over the other axes (Ulyanov et al. 2016); parameters as in `batch_norm`.
 
     Examples
@@ -245,7 +245,7 @@ class InstanceNorm1d(Module):
         self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.array(0) if track_running_stats else None)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         own = self.weight if self.weight is not None else self.running_mean
         if own is not None and getattr(x, "dtype", None) != own.data.dtype:
             raise dtype_error("instance_norm", x, own)

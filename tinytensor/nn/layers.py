@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import Tensor
 from ..random import as_generator
 from . import functional as F
 from . import init
@@ -66,7 +67,7 @@ class Linear(Module):
             bound = 1 / math.sqrt(self.in_features)
             self.bias = init.uniform_(Parameter(np.empty(self.out_features, dtype)), -bound, bound, rng)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if getattr(x, "dtype", None) != self.weight.data.dtype:
             raise dtype_error("linear", x, self.weight)
         return F.linear(x, self.weight, self.bias)
@@ -103,7 +104,7 @@ class Embedding(Module):
         table = np.empty((self.num_embeddings, self.embedding_dim), dtype)
         self.weight = init.normal_(Parameter(table), rng=rng)
 
-    def forward(self, indices: Any) -> Any:
+    def forward(self, indices: Any) -> Tensor:
         return F.embedding(indices, self.weight)
 
     def extra_repr(self) -> str:
@@ -130,7 +131,7 @@ class Flatten(Module):
         super().__init__()
         self.start_dim, self.end_dim = index(start_dim), index(end_dim)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         shape, n = x.shape, len(x.shape)
         first, last = (d + n if d < 0 else d for d in (self.start_dim, self.end_dim))
         if not 0 <= first <= last < n:
@@ -169,7 +170,7 @@ class FlattenConsecutive(Module):
         super().__init__()
         self.n = size("FlattenConsecutive", "n", n)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if len(x.shape) != 3 or x.shape[1] % self.n or not x.shape[1]:
             raise ValueError(f"flatten_consecutive: x of shape {x.shape} came; expected (B, T, C), with T a multiple "
                              f"of {self.n}; choose a context length and an n that divide")
@@ -186,7 +187,7 @@ class Identity(Module):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return x
 
 
@@ -196,28 +197,28 @@ class Identity(Module):
 class Tanh(Module):
     """The hyperbolic tangent of each element."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.tanh(x)
 
 
 class ReLU(Module):
     """max(x, 0) of each element."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.relu(x)
 
 
 class Sigmoid(Module):
     """1 / (1 + exp(-x)) of each element."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.sigmoid(x)
 
 
 class SiLU(Module):
     """x * sigmoid(x) of each element."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.silu(x)
 
 
@@ -228,7 +229,7 @@ class GELU(Module):
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.gelu(x, self.approximate)
 
     def extra_repr(self) -> str:
@@ -242,7 +243,7 @@ class Softmax(Module):
         super().__init__()
         self.dim = index(dim)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.softmax(x, self.dim)
 
     def extra_repr(self) -> str:
@@ -252,5 +253,5 @@ class Softmax(Module):
 class LogSoftmax(Softmax):
     """The logarithm of `Softmax`."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.log_softmax(x, self.dim)

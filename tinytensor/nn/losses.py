@@ -48,7 +48,7 @@ def paired(name: str, x: Any, target: Any) -> tuple[Any, Any]:
 # --- of numbers ---
 
 
-def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """(input - target)**2, both of any shape.
 
     Raises
@@ -69,7 +69,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     return reduced("mse_loss", np.square(x - y), reduction)
 
 
-def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """|input - target|, both of any shape.
 
     Examples
@@ -89,7 +89,7 @@ def rounded(a: Any, delta: float) -> Any:
     return least * (a - least * 0.5)
 
 
-def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """d**2 / 2 for differences d up to delta, beyond it delta * (|d| - delta / 2) (Huber 1964); of any shape.
 
     Examples
@@ -105,7 +105,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     return reduced("huber_loss", rounded(np.absolute(x - y), delta), reduction)
 
 
-def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
+def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` divided by its delta, here `beta`; for beta 0 it is `l1_loss`.
 
     Examples
@@ -126,7 +126,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
 
 
 def binary_cross_entropy_with_logits(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None,
-                                     pos_weight: Any = None) -> Any:
+                                     pos_weight: Any = None) -> Tensor:
     """-log of the probability of the target, 1 or 0 (or between), where 1 has the probability sigmoid(input).
 
     Parameters
@@ -154,7 +154,7 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, reduction: str = "
     return reduced("binary_cross_entropy_with_logits", losses, reduction)
 
 
-def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Any:
+def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """target * (log(target) - input), where input is the logarithm of a probability (Kullback and Leibler 1951).
 
     Parameters
@@ -220,7 +220,7 @@ def class_weights(name: str, weight: Any, x: Any) -> Any:
 
 
 def nll_loss(input: Any, targets: Any, reduction: str = "mean", *, weight: Any = None,
-             ignore_index: int = -100) -> Any:
+             ignore_index: int = -100) -> Tensor:
     """-input of the target classes, where input is the logarithm of probabilities, as from `log_softmax`.
 
     Parameters
@@ -242,7 +242,7 @@ def nll_loss(input: Any, targets: Any, reduction: str = "mean", *, weight: Any =
 
 
 def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight: Any = None,
-                  ignore_index: int = -100, label_smoothing: float = 0.0) -> Any:
+                  ignore_index: int = -100, label_smoothing: float = 0.0) -> Tensor:
     """The negative log-likelihood of the target classes, in nats, under softmax(logits).
 
     Subtle: classes are axis 1 of logits, as in PyTorch; `tinytensor.cross_entropy` has them last.

@@ -6,7 +6,7 @@ It computes nothing itself: layers do, in `forward`. No devices, no backward hoo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,19 @@ from ..core import Array, Tensor
 from ..hooks import Handle
 from ..names import Missing, also_generator, elsewhere
 
-Hook = Callable[["Module", tuple[Any, ...], Any], Any]
+Hook = Callable[[Any, tuple[Any, ...], Any], Any]
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class HasForward(Protocol[P, R_co]):
+    """A module as type checkers see it when it is called: like its `forward`, and returning the same."""
+
+    _hooks: list[Hook]
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+    def _locate(self, error: Any) -> None: ...
 
 
 class Parameter(Tensor):
@@ -28,7 +40,8 @@ class Parameter(Tensor):
     """
 
     __slots__ = ()
-    grad = Tensor._grad  # subtle: the slot itself, five times as fast as the property: it is a leaf for ever
+    if not TYPE_CHECKING:
+        grad = Tensor._grad  # subtle: the slot itself, five times as fast as the property: it is a leaf for ever
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad)
@@ -91,7 +104,7 @@ class Module:
         """What the module computes; every subclass defines its own."""
         raise TypeError("this module has no forward; define forward(self, x), or call the layers inside of it")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: HasForward[P, R_co], *args: P.args, **kwargs: P.kwargs) -> R_co:
         try:
             y = self.forward(*args, **kwargs)
             if self._hooks:

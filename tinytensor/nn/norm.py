@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core import Tensor
 from ..ops.norm import batch_norm
 from . import functional as F
 from .arguments import dtype_error, size
@@ -89,7 +90,7 @@ class BatchNorm1d(Module):
         self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.array(0) if track_running_stats else None)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         own = self.weight if self.weight is not None else self.running_mean
         if own is not None and getattr(x, "dtype", None) != own.data.dtype:
             raise dtype_error("batch_norm", x, own)
@@ -182,7 +183,7 @@ class RMSNorm(Module):
         self.normalized_shape, self.eps = shape_of("RMSNorm", normalized_shape), eps
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if self.weight is not None and getattr(x, "dtype", None) != self.weight.data.dtype:
             raise dtype_error("rms_norm", x, self.weight)
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
@@ -224,7 +225,7 @@ class LayerNorm(Module):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if self.weight is not None and getattr(x, "dtype", None) != self.weight.data.dtype:
             raise dtype_error("layer_norm", x, self.weight)
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import Tensor
 from ..ops import recurrent as ops
 from ..random import as_generator
 from . import functional as F
@@ -122,7 +123,7 @@ class Layers(Recurrent):
                 self._add_weights(inputs, dtype, rng, suffix)
             inputs = hidden_size * len(row)
 
-    def forward(self, x: Any, hx: Any = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, hx: Any = None) -> tuple[Tensor, Any]:
         self._check(x, self.weight_ih_l0, "B, T, " if self.batch_first else "T, B, ", "T, ")
         batch = x.shape[1 - self.batch_first : 2 - self.batch_first] if x.ndim == 3 else ()
         if not x.shape[x.ndim == 3 and self.batch_first]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..broadcasting import ones, unbroadcast
+from ..broadcasting import ones_row, unbroadcast
 from ..core import S
 from ..define import op
 from .fused import softmax
@@ -94,7 +94,7 @@ def of_qkv(g: Any, qkv: Any, keep: Any, heads: int, ps: list[Any]) -> Any:
         if mask is not None:
             gs *= mask
         gs *= p
-        gs -= p * (ones(keys, gs.dtype) @ gs)[..., None, :]
+        gs -= p * (ones_row(keys, gs.dtype) @ gs)[..., None, :]
         weights = p if mask is None else p * mask
         blocks = [slice(j, j + size) for j in range(0, keys, size or 1)]
         gq.append(gs.mT @ k[:, :, :keys])
@@ -172,7 +172,7 @@ def attention(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -
             p += future(stop - start, p.dtype, start)
         p -= highest(p)
         np.exp(p, out=p)
-        p /= (ones(stop, p.dtype) @ p)[..., None, :]
+        p /= (ones_row(stop, p.dtype) @ p)[..., None, :]
         weights = p if keep is None else p * mask_of_block(keep, slice(start, stop), stop)
         ys.append(weights.mT @ v[:, :, :stop])
         ps.append(p)

@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..apply import PUBLIC, operand
 from ..compose import composed
 from ..core import S, Tensor
-from ..define import expose
+from ..define import composite
 from .index import take
 from .join import concatenate, stacked
 
@@ -61,7 +61,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
 # --- what a condition holds for ---
 
 
-@expose(np.compress)
+@composite(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
     """What stands along an axis where a row of conditions holds; of the flattened input if axis is None.
 
@@ -80,7 +80,7 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) 
 setattr(Tensor, "compress", lambda a, condition, axis=None, out=None: compress(condition, a, axis))
 
 
-@expose(np.extract)
+@composite(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
     """The elements, along one axis, where a condition of the array's shape holds.
 
@@ -94,7 +94,7 @@ def extract(condition: Any, arr: Any) -> Any:
     return take(arr, PUBLIC["flatnonzero"](condition))
 
 
-@expose(np.piecewise)
+@composite(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
     """For each condition a function, or a number: it is given the elements of x for which that condition holds.
 
@@ -141,7 +141,7 @@ def stacked_masks(conditions: Any) -> Any:
 # --- a function along axes ---
 
 
-@expose(np.apply_along_axis)
+@composite(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """A function of vectors, applied to each vector along an axis; what it gives stands in the place of that axis.
 
@@ -167,7 +167,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     return np.moveaxis(np.reshape(results, (*lead, *inner)), range(-k, 0), range(axis, axis + k))
 
 
-@expose(np.apply_over_axes)
+@composite(np.apply_over_axes)
 def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
     """A function of an array and an axis, such as `np.sum`, applied along one axis after another, which stay as size 1.
 

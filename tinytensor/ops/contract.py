@@ -11,7 +11,7 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S, as_array
-from ..define import expose, op
+from ..define import composite, op
 from . import linalg
 from .join import alike
 
@@ -187,7 +187,7 @@ def vecdot_(a: Any, b: Any) -> Any:
     return np.vecdot(a, b)
 
 
-@expose(np.vecdot)
+@composite(np.vecdot)
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     """The dot products of the vectors along an axis; the other axes broadcast.
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import observed
+from ..compose import nondifferentiable
 from ..core import S, as_array
-from ..define import expose, op
+from ..define import composite, op
 from .join import alike
 
 
@@ -98,7 +98,7 @@ def named(axes: Any) -> str:
                         f"write einsum(x, [0, 1], y, [1, 2], [0, 2])") from None
 
 
-@expose(np.einsum)
+@composite(np.einsum)
 def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str = "K", casting: Any = "safe") -> Any:
     """Sums of products by Einstein's convention, as `np.einsum`: letters name axes, those not in the output are summed.
 
@@ -142,4 +142,4 @@ def check_empty(subscripts: str, shapes: list[tuple[int, ...]]) -> None:
                                  f"one letter; expected one size; take the part of equal sizes first")
 
 
-observed(np.einsum_path)
+nondifferentiable(np.einsum_path)

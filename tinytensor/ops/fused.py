@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..broadcasting import MANY, ones, sum_rows
+from ..broadcasting import MANY, ones_row, sum_rows
 from ..collectives import all_reduce_mean
 from ..core import REGISTRY, S, Tensor, TracerBase, primitive, record
 from ..define import op
@@ -139,7 +139,7 @@ def excess(g: Any, logits: Any, reduction: str, extras: Any) -> Any:
         d = d.reshape(e.shape)
         few, at = d.shape[-1] <= FEW_ROWS, (np.arange(t.size), t)
         d = d - (gathered(one_hot_table(d.shape[-1], d.dtype), t, 0) if few else
-                 put_into_zeros(ones(t.size, d.dtype), at, d.shape))
+                 put_into_zeros(ones_row(t.size, d.dtype), at, d.shape))
     elif d.shape[-1] <= FEW_ROWS:
         d -= gathered(one_hot_table(d.shape[-1], d.dtype), t, 0)
     else:
@@ -178,7 +178,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     top = maximum_of_rows(z)
     z = z - top.reshape(-1, 1)
     e = np.exp(z)
-    total = e @ ones(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
+    total = e @ ones_row(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
     first = starts(*z.shape) if len(z) <= MANY else np.arange(0, z.size, z.shape[1])
     losses = np.log(total) - gathered(z.reshape(-1), first + t, None)
     count: Any = t.size
@@ -189,7 +189,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     if reduction == "none":
         return losses.reshape(targets.shape), extras
     if reduction == "mean" and keep is None and 0 < count <= MANY:
-        return losses @ ones(count, losses.dtype, 1 / count), extras  # one call in the place of a sum and a division
+        return losses @ ones_row(count, losses.dtype, 1 / count), extras  # one call instead of a sum and a division
     loss = np.add.reduce(losses)
     return (loss / count if reduction == "mean" else loss), extras
 

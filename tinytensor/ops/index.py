@@ -14,7 +14,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..apply import operand
 from ..broadcasting import unbroadcast
-from ..core import Array, S, Tensor, foreign, primitive
+from ..core import Array, S, Tensor, primitive, unwrap_foreign
 from ..define import op
 
 DEFAULT = np.dtype(object)
@@ -26,7 +26,7 @@ def plain(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple([plain(i) for i in index])
     if index is None or index is Ellipsis or isinstance(index, int | slice | np.ndarray | np.generic):
-        return foreign(index) if isinstance(index, np.ma.MaskedArray) else index
+        return unwrap_foreign(index) if isinstance(index, np.ma.MaskedArray) else index
     if isinstance(index, list) and not index:
         return np.zeros(0, np.int64)
     index = index if isinstance(index, str) else operand(index)

@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..apply import operand
 from ..compose import composed
 from ..core import S, Tensor, as_array
-from ..define import expose, op
+from ..define import composite, op
 
 FEW = 8  # of more inputs it is kept where each begins: to add that up for each would take quadratic time
 
@@ -180,7 +180,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
 # --- apart ---
 
 
-@expose(np.array_split)
+@composite(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Slices along an axis: so many of about equal size, the longer ones first, or cut before each of the indices.
 
@@ -193,7 +193,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return cut("array_split", ary, indices_or_sections, axis, even=False)
 
 
-@expose(np.split, method=True)
+@composite(np.split, method=True)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Slices along an axis: so many of equal size, or cut before each of the indices. As `np.split`.
 
@@ -206,7 +206,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return cut("split", ary, indices_or_sections, axis)
 
 
-@expose(np.hsplit)
+@composite(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Cut along axis 1, a vector along its only one; as `split`.
 
@@ -219,7 +219,7 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return cut("hsplit", ary, indices_or_sections, int(np.ndim(ary) > 1), axes=1)
 
 
-@expose(np.vsplit)
+@composite(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Cut along axis 0, with two axes or more; as `split`.
 
@@ -232,7 +232,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return cut("vsplit", ary, indices_or_sections, 0, axes=2)
 
 
-@expose(np.dsplit)
+@composite(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Cut along axis 2; as `split`.
 

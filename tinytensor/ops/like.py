@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import composed, observed, observing
+from ..compose import composed, make_nondifferentiable, nondifferentiable
 from ..core import NUMPY, POSITIVE, S, Tensor, as_array, dtypes_in
 from ..define import op, publish
 
@@ -62,7 +62,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
     return np.full_like(a, fill_value, **given(dtype=dtype, order=order, shape=shape))
 
 
-observed(np.empty_like)
+nondifferentiable(np.empty_like)
 
 
 # --- between two others ---
@@ -158,10 +158,10 @@ for function in (linspace, logspace, geomspace):
 
 # --- what NumPy may ask of a Tensor without a gradient: answered from its array ---
 
-observed(np.allclose, np.isclose, np.array_equal, np.array_equiv, np.result_type,
+nondifferentiable(np.allclose, np.isclose, np.array_equal, np.array_equiv, np.result_type,
          np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.isneginf, np.isposinf, np.may_share_memory,
          np.shares_memory, np.can_cast, np.min_scalar_type, np.common_type)
 for function in (np.size, np.array_repr, np.array_str, np.array2string, np.save, np.savez, np.savez_compressed,
                  np.savetxt):
-    NUMPY[function] = observing(function)  # what `tinytensor` has no need to offer
+    NUMPY[function] = make_nondifferentiable(function)  # what `tinytensor` has no need to offer
 NUMPY |= {np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim}  # so that they are fast

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import composed, observing
+from ..compose import composed, make_nondifferentiable
 from ..core import NUMPY, REAL_KINDS, S, as_array
-from ..define import expose, op
+from ..define import composite, op
 
 NUMBERS = (int, float, bool)
 
@@ -49,7 +49,7 @@ def clip_(x: Any, low: Any = None, high: Any = None) -> Any:
     return np.clip(x, low, high)
 
 
-@expose(np.clip, method=True)
+@composite(np.clip, method=True)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Limit the values to [a_min, a_max], also called min and max; None for no limit. All three broadcast.
 
@@ -91,10 +91,10 @@ def where_(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
-places = observing(np.nonzero)
+places = make_nondifferentiable(np.nonzero)
 
 
-@expose()
+@composite()
 def where(condition: Any, *branches: Any) -> Any:
     """x where the condition holds, else y: ``where(condition, x, y)``; all three broadcast.
 

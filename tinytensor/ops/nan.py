@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import arrays_of, composed, observed
+from ..compose import arrays_of, composed, nondifferentiable
 from ..core import S
 from . import masked
 from .masked import NOTHING, cast, extreme, kept
@@ -158,4 +158,4 @@ def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = N
     return np.cumprod(kept(cast(a, dtype), valid(a, True), 1), axis)
 
 
-observed(np.nanargmax, np.nanargmin)
+nondifferentiable(np.nanargmax, np.nanargmin)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..broadcasting import ones, sum_rows
+from ..broadcasting import ones_row, sum_rows
 from ..collectives import all_reduce_sum, world_size
 from ..core import POSITIVE, REAL, S
 from ..define import op
@@ -214,7 +214,7 @@ def divided(d: Any, weight: Any, eps: float) -> tuple[Any, Any]:
     """Rows d (n, C) divided by the roots of their mean squares, times weight; and 1 / these roots, (n,)."""
     n = d.shape[1]
     inverse = 1 / np.sqrt(np.vecdot(d, d) * (1 / (n or 1)) + eps)
-    y = outer(inverse, ones(n, d.dtype) if weight is None else weight.reshape(-1))
+    y = outer(inverse, ones_row(n, d.dtype) if weight is None else weight.reshape(-1))
     y *= d
     return y, inverse
 
@@ -224,10 +224,10 @@ def through_rows(g: Any, x: Any, weight: Any, extras: Any, centre: bool) -> Any:
     """
     d, inverse = extras
     n = d.shape[1]
-    one = ones(n, d.dtype)
+    one = ones_row(n, d.dtype)
     gx = outer(inverse, one if weight is None else weight.reshape(-1))
     gx *= g.reshape(d.shape)
-    share = ones(n, d.dtype, -1 / (n or 1))
+    share = ones_row(n, d.dtype, -1 / (n or 1))
     away = outer(np.vecdot(gx, d) * inverse * inverse, share)
     away *= d
     if centre:
@@ -275,7 +275,7 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps:
     """
     rows = places("layer_norm", x, axes, weight=weight, bias=bias)
     n = rows.shape[1]
-    d = outer(rows @ ones(n, rows.dtype), ones(n, rows.dtype, -1 / (n or 1)))
+    d = outer(rows @ ones_row(n, rows.dtype), ones_row(n, rows.dtype, -1 / (n or 1)))
     d += rows
     y, inverse = divided(d, weight, eps)
     if bias is not None:

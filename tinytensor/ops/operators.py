@@ -62,7 +62,7 @@ def rounded(x: Tensor, ndigits: int | None = None) -> Any:
 
 def truncated(x: Tensor) -> int:
     """``math.trunc(x)``: the whole number of the one element."""
-    return int(x.only("trunc"))
+    return int(x._single_element("trunc"))
 
 
 def complex_(x: Tensor) -> complex:

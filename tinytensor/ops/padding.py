@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S
-from ..define import expose, op
+from ..define import composite, op
 from .arrange import picked
 from .join import concatenate, stacked
 
@@ -119,7 +119,7 @@ def turned(x: Any, axis: int, before: int, after: int, edge: bool) -> Any:
     return x
 
 
-@expose(np.pad)
+@composite(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", *, stat_length: Any = None, constant_values: Any = None,
         end_values: Any = None, reflect_type: str | None = None) -> Any:
     """A border around an array: of `constant_values` (0), or by another of NumPy's modes.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import operand
-from ..compose import arrays_of, composed, following
+from ..compose import arrays_of, attach, composed
 from ..core import S, Tensor
 from .masked import flag
 from .nan import NAN
@@ -98,7 +98,7 @@ def quantiles(numpy: Any, value: Any, a: Any, q: Any, axis: Any, method: str, ke
               percent: float = 1, nans: bool = False) -> Any:
     """What the four functions share; `value` is what NumPy has computed."""
     if not a.size:
-        return following(value, [0 * x for x in (a, q) if isinstance(x, Tensor) and x.needs])
+        return attach(value, [0 * x for x in (a, q) if isinstance(x, Tensor) and x._requires_grad])
     if nans and np.ndim(arrays_of(q)) > 1:  # subtle: NumPy leaves the further axes of q at the end here
         raise ValueError(f"{numpy.__name__}: q of shape {np.shape(arrays_of(q))} was got with a tensor that requires "
                          f"grad; expected a number or one axis; flatten q, and reshape the result")

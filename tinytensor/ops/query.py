@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import PUBLIC
-from ..compose import arrays_of, collect, composed, observed
+from ..compose import arrays_of, collect, composed, nondifferentiable
 from ..core import NUMPY, S, Tensor
 from ..dispatch import full_name
 from .operators import reflected
@@ -21,8 +21,8 @@ for name, function in {"lshift": PUBLIC["left_shift"], "rshift": PUBLIC["right_s
 
 # --- indices, counts, comparisons ---
 
-observed(np.nonzero, np.searchsorted, method=True)
-observed(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np.isin, np.lexsort, np.unravel_index,
+nondifferentiable(np.nonzero, np.searchsorted, method=True)
+nondifferentiable(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np.isin, np.lexsort, np.unravel_index,
          np.ravel_multi_index, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.packbits,
          np.unpackbits)
 
@@ -83,7 +83,7 @@ def writing(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
         collect((args, list(kwargs.values())), given)
         if isinstance((*args, *kwargs.values())[0], Tensor):
             raise TypeError(f"{name} does not take a Tensor: it writes into values that gradients may need; {advice}")
-        if any(x.needs for x in given):
+        if any(x._requires_grad for x in given):
             raise TypeError(f"{name} does not take a Tensor that requires grad: its gradient would be lost; "
                             f"expected constants; write x.detach(), or y = np.where(mask, x, array)")
         return function(*arrays_of(args), **{key: arrays_of(x) for key, x in kwargs.items()})

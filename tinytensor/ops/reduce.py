@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import observing
+from ..compose import make_nondifferentiable
 from ..core import S, ndarray
 from ..define import op
 from .elementwise import nonzero
@@ -272,7 +272,7 @@ def normalised(x: Any, axis: Any) -> tuple[Any, Any]:
 # --- no derivative ---
 
 
-@op(None, wider=observing(np.any), numpy=(np.any, (np.logical_or, "reduce")), method=True, samples=AXES)
+@op(None, wider=make_nondifferentiable(np.any), numpy=(np.any, (np.logical_or, "reduce")), method=True, samples=AXES)
 def any_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Whether any element over the axes is true.
 
@@ -285,7 +285,7 @@ def any_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.any(a, axis=axis, keepdims=keepdims)
 
 
-@op(None, wider=observing(np.all), numpy=(np.all, (np.logical_and, "reduce")), method=True, samples=AXES)
+@op(None, wider=make_nondifferentiable(np.all), numpy=(np.all, (np.logical_and, "reduce")), method=True, samples=AXES)
 def all_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Whether all elements over the axes are true.
 
@@ -298,7 +298,7 @@ def all_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.all(a, axis=axis, keepdims=keepdims)
 
 
-@op(None, numpy=(np.argmax,), method=True, wider=observing(np.argmax),
+@op(None, numpy=(np.argmax,), method=True, wider=make_nondifferentiable(np.argmax),
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
 def argmax(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     """The index of the largest value along an axis; the first one of several.
@@ -312,7 +312,7 @@ def argmax(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     return np.argmax(a, axis=axis, keepdims=keepdims)
 
 
-@op(None, numpy=(np.argmin,), method=True, wider=observing(np.argmin),
+@op(None, numpy=(np.argmin,), method=True, wider=make_nondifferentiable(np.argmin),
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
 def argmin(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     """The index of the smallest value along an axis; the first one of several.

@@ -177,6 +177,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     points, at, n = arrays_of(xp), arrays_of(x), xp.shape[0]
     i = np.clip(np.searchsorted(points, at, side="right") - 1, 0, max(n - 2, 0))
     j = np.minimum(i + 1, n - 1)
+    a: Any
+    b: Any
+    c: Any
     a, b, c = take(xp, i), take(fp, i), take(fp, j)
     width = take(xp, j) - a
     share = (x - a) / np.where(arrays_of(width) == 0, 1, width)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S, Tensor, primitive
-from ..define import expose, op
+from ..define import composite, op
 from ..dispatch import NEAREST
 from .decompositions import TALL, WIDE, completed, cut, side_by_side, tiny
 
@@ -135,7 +135,7 @@ def packed_eig(a: Any) -> Any:
     return real_eig(a)
 
 
-@expose(np.linalg.eigvals, namespace="linalg")
+@composite(np.linalg.eigvals, namespace="linalg")
 def eigvals(a: Any) -> Any:
     """The eigenvalues of square matrices, (..., n, n), if they are real: those of a Tensor are refused if not.
 

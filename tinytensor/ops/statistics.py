@@ -189,7 +189,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     (tensor([2, 1]), tensor([0., 2., 4.]))
     """
     edges = histogram_bin_edges(a, bins, range, arrays_of(weights))
-    counts = np.histogram(arrays_of(a), arrays_of(edges))[0]
+    counts: Any = np.histogram(arrays_of(a), arrays_of(edges))[0]
     if isinstance(weights, Tensor):
         values, walls = np.ravel(arrays_of(a)), arrays_of(edges)
         inside = (values >= walls[0]) & (values <= walls[-1])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import composed, observed
+from ..compose import composed, nondifferentiable
 from ..core import REGISTRY, S, Tensor, primitive
 from ..define import op
 from .decompositions import diagonal_of, tiny
@@ -255,4 +255,4 @@ def multi_dot(*arrays: Any) -> Any:
     return np.linalg.multi_dot(arrays)
 
 
-observed(np.linalg.matrix_rank, namespace="linalg")
+nondifferentiable(np.linalg.matrix_rank, namespace="linalg")

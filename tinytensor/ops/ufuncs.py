@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import FAULTS, explained, operand
-from ..compose import adopted, arrays_of, collect, differentiated, held
+from ..apply import FAULTS, op_error, operand
+from ..compose import arrays_of, as_constants, collect, differentiated, with_numpy_values
 from ..core import NUMPY, Op, Tensor, ndarray
-from ..dispatch import Function, unknown
-from ..modes import paused, state
+from ..dispatch import Function, unsupported
+from ..modes import no_grad_blocks, state
 from .masked import NOTHING, cast, flag, kept
 from .reduce import last, logsumexp
 from .scan import along, scanned
@@ -28,7 +28,7 @@ MEANT = {"where": True, "dtype": None, "casting": "same_kind", "order": "K", "su
 def answer_of(ufunc: np.ufunc, method: str) -> Function:
     """The op of a ufunc, which its methods are made of."""
     if ufunc not in NUMPY:
-        raise unknown(ufunc, method)
+        raise unsupported(ufunc, method)
     return NUMPY[ufunc]
 
 
@@ -51,12 +51,12 @@ def call(ufunc: np.ufunc, answer: Function | None, *inputs: Any, **options: Any)
     try:
         y = ufunc(*arrays, **options, **own)
     except FAULTS as error:
-        raise explained(Op(ufunc.__name__, ufunc, ()), error, [a for a in arrays if isinstance(a, ndarray)]) from None
-    if not any(x.needs for x in tensors) or (paused and not state.recording):
-        return held(y)
+        raise op_error(Op(ufunc.__name__, ufunc, ()), error, [a for a in arrays if isinstance(a, ndarray)]) from None
+    if not any(x._requires_grad for x in tensors) or (no_grad_blocks and not state.recording):
+        return as_constants(y)
     dtype = (y[0] if isinstance(y, tuple) else y).dtype
     with np.errstate(all="ignore"):
-        return adopted(ufunc.__name__, y, answer(*[floated(x, dtype) for x in inputs], **own), tensors)
+        return with_numpy_values(ufunc.__name__, y, answer(*[floated(x, dtype) for x in inputs], **own), tensors)
 
 
 def floated(x: Any, dtype: Any) -> Any:

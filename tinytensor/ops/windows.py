@@ -8,8 +8,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..core import S, primitive
-from ..define import expose, op
-from ..dispatch import plain
+from ..define import composite, op
+from ..dispatch import as_python
 
 
 @op(lambda g, y, x, *, window_shape, axis, stride, dilation:
@@ -22,7 +22,7 @@ def sliding_window_view_(x: Any, window_shape: int, axis: int = 0, *, stride: in
     return windowed(x, window_shape, axis, stride, dilation)
 
 
-@expose(np.lib.stride_tricks.sliding_window_view)
+@composite(np.lib.stride_tricks.sliding_window_view)
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False,
                         stride: int = 1, dilation: int = 1) -> Any:
     """Every window of a shape, as last axes of its own; a view, which is read-only.
@@ -42,7 +42,7 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
                          "write into x.data on a leaf, outside of any graph")
     if type(window_shape) is int and type(axis) is int:
         return sliding_window_view_(x, window_shape, axis, stride=stride, dilation=dilation)
-    sizes, axes = (plain("axis", x) for x in (window_shape, axis))
+    sizes, axes = (as_python("axis", x) for x in (window_shape, axis))
     sizes = tuple(sizes) if np.iterable(sizes) else (sizes,)
     axes = range(np.ndim(x)) if axes is None else normalize_axis_tuple(axes, np.ndim(x), "axis", allow_duplicate=True)
     if len(sizes) != len(axes):

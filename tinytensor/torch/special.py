@@ -266,7 +266,7 @@ def zeta(input: Any, other: Any) -> Tensor:
     """Hurwitz's zeta function: the sum of ``(other + k) ** -input`` over k from 0 on; without a gradient."""
     a, b = (x.node.data if isinstance(x, Tensor) else np.asarray(x) for x in (input, other))
     tensors = [x for x in (input, other) if isinstance(x, Tensor)]
-    if any(x.node.needs for x in tensors):
+    if any(x.node._requires_grad for x in tensors):
         raise RuntimeError("zeta: got a tensor that requires grad; expected none, for zeta has no derivative here; "
                            "detach() it")
     dtype = np.result_type(*[x.node.data.dtype for x in tensors])

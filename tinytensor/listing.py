@@ -29,13 +29,15 @@ PACKAGES = {  # each page, and the modules whose public names it lists
     "": ("", "random", "compiler", "checkpoint", "value"),
 }
 HEADINGS = {  # of a file whose name says too little
-    "nn/module": "modules and parameters", "nn/layers": "linear, embedding, flatten, common activations",
+    "nn/module": "modules", "nn/parameter": "parameters", "nn/layers": "linear, embedding, flatten, common activations",
     "nn/nonlinear": "more activations", "nn/conv": "convolutions", "nn/pools": "pooling",
     "nn/borders": "padding and resizing", "nn/criteria": "losses", "nn/norm": "normalisation",
     "nn/images": "normalisation of images and groups", "nn/multihead": "multi-head attention",
-    "optim/flat": "what all optimisers share", "optim/descent": "SGD", "optim/adaptive": "Adam and relatives",
-    "optim/average": "averages of the weights", "optim/clip": "clipping", "optim/groups": "parameter groups",
-    "text/corpus": "items, vocabularies, windows, batches", "models/gpt": "GPT", "models/reading": "a GPT's cache",
+    "optim/optimizer": "what all optimisers share", "optim/descent": "SGD", "optim/adaptive": "Adam and relatives",
+    "optim/average": "averages of the weights", "optim/best": "the best weights",
+    "optim/plateau": "a rate that falls when the loss does not", "optim/clip": "clipping",
+    "optim/groups": "parameter groups", "data": "minibatches",
+    "text/corpus": "items, vocabularies, windows, batches", "models/gpt": "GPT", "models/kv_cache": "a GPT's cache",
     "models/makemore": "makemore's models", "models/wavenet": "WaveNet",
     "autograd": "gradients", "core": "Tensor", "modes": "with and without recording",
     "transforms": "functions of functions", "machine": "threads and memory", "anomaly": "finding a nan",
@@ -44,7 +46,7 @@ HEADINGS = {  # of a file whose name says too little
 AS_A_MODULE = re.compile(r"^`functional\.(\w+)` as a module")
 SHOWN = {  # of a class whose other methods are the package's own affair
     "CompiledStep": ("explain", "source", "program"),
-    "Optimizer": ("step", "zero_grad", "lr", "add_param_group", "claim", "state_dict", "load_state_dict"),
+    "Optimizer": ("step", "zero_grad", "lr", "add_param_group", "state_dict", "load_state_dict"),
     "Tensor": ("backward", "detach", "numpy", "item", "tolist", "register_hook", "retain_grad"),
     "Reader": (),
 }

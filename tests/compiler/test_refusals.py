@@ -430,7 +430,7 @@ def no_gradient() -> Any:
     return trained(unused=True)
 
 
-@refused(f"a write into opt.blocks[0].own[0], which was not declared; {WRITES}")
+@refused(f"a write into opt.blocks[0].theta_views[0], which was not declared; {WRITES}")
 def undeclared_optimizer() -> Any:
     return trained("model")  # here: opt.step()
 

@@ -338,7 +338,7 @@ def test_constants_that_are_kept_cannot_be_written():
 
     for a in (broadcasting.ones_row(3, np.float32), broadcasting.unit_gradient((2,), np.float64),
               broadcasting.unit_gradient((), np.float32), index.one_hot_table(3, np.float32),
-              fused.starts(3, 4), products.identity(np.dtype("f4"))):
+              fused.row_starts(3, 4), products.identity(np.dtype("f4"))):
         with pytest.raises(ValueError, match="read-only"):
             a[...] = 5
     found = [f for m in (broadcasting, fused, index, products) for f in vars(m).values()

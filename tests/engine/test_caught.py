@@ -17,10 +17,10 @@ import tinytensor as tt
 from tinytensor.broadcasting import MANY, ones_row, unit_gradient
 from tinytensor.core import NUMPY, REGISTRY, Tensor
 from tinytensor.modes import recording
-from tinytensor.ops.attention import future, spans
-from tinytensor.ops.fused import starts
+from tinytensor.ops.attention import causal_mask, query_blocks
+from tinytensor.ops.fused import row_starts
 from tinytensor.ops.index import one_hot_table
-from tinytensor.ops.norm import first
+from tinytensor.ops.norm import one_and_zero
 from tinytensor.testing import gradcheck
 
 R = np.random.default_rng(0)
@@ -45,8 +45,8 @@ def both_ways(name: str, *inputs: Any, **params: Any) -> None:
 
 
 @pytest.mark.parametrize("cached", [
-    lambda: ones_row(3, np.float32), lambda: unit_gradient((2,), np.float32), lambda: future(4, np.float32),
-    lambda: starts(2, 3), lambda: one_hot_table(3, np.float32), lambda: first(np.float32)])
+    lambda: ones_row(3, np.float32), lambda: unit_gradient((2,), np.float32), lambda: causal_mask(4, np.float32),
+    lambda: row_starts(2, 3), lambda: one_hot_table(3, np.float32), lambda: one_and_zero(np.float32)])
 def test_cached_arrays_can_not_be_written(cached: Callable[[], Any]) -> None:
     assert cached() is cached()
     with pytest.raises(ValueError, match="read-only"):
@@ -57,9 +57,9 @@ def test_cached_arrays_can_not_be_written(cached: Callable[[], Any]) -> None:
 
 
 def test_long_causal_attention_goes_in_four_blocks() -> None:
-    assert spans(256, True) == [(0, 64), (64, 128), (128, 192), (192, 256)]
+    assert query_blocks(256, True) == [(0, 64), (64, 128), (128, 192), (192, 256)]
     for t, causal in (255, True), (258, True), (252, True), (256, False):
-        assert spans(t, causal) == [(0, t)]
+        assert query_blocks(t, causal) == [(0, t)]
 
 
 @pytest.mark.parametrize("mask", [None, (256,), (256, 1), (1, 256), (256, 256), (2, 256, 256), (3, 1, 256, 1)])

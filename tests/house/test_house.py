@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     {"_methods", "random", "optim", "text", "machine", "value", "modes", "names", "trees"},  # the ground
     {"core"},
-    {"broadcasting", "collectives", "hooks", "order"},
+    {"broadcasting", "collectives", "data", "hooks", "order"},
     {"dispatch", "autograd"},
     {"apply"},
     {"anomaly", "define", "guarding", "inplace", "point"},

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tinytensor.models import GPT, Reader
+from tinytensor.models import GPT, KVCache
 from tinytensor.models.gpt import window
 from tinytensor.random import Generator
 from tinytensor.text.corpus import CorpusError
@@ -97,7 +97,7 @@ def test_a_place_does_not_see_those_after_it():
 
 
 def test_dropout_is_in_training_only():
-    model, plain = small(dropout=0.3, noise=np.random.default_rng(0)), small()
+    model, plain = small(dropout=0.3, dropout_rng=np.random.default_rng(0)), small()
     plain.load_state_dict(model.state_dict())
     x = tokens(2, 5)
     assert not np.array_equal(model(x).data, model(x).data)
@@ -163,8 +163,8 @@ def test_each_token_is_drawn_after_the_window():
 
 @pytest.mark.parametrize("cached, seen", [(True, [5, 1, 1, 1, 5, 1, 1, 1, 5]), (False, [5, 6, 7, 8, 5, 6, 7, 8, 5])])
 def test_the_cache_is_filled_once_for_each_window(cached, seen, monkeypatch):
-    sizes, call = [], Reader.__call__
-    monkeypatch.setattr(Reader, "__call__", lambda self, x: sizes.append(x.shape[1]) or call(self, x))
+    sizes, call = [], KVCache.__call__
+    monkeypatch.setattr(KVCache, "__call__", lambda self, x: sizes.append(x.shape[1]) or call(self, x))
     written(small(), tokens(1, 5), 9, 0, cached)
     assert sizes == seen
 
@@ -183,7 +183,7 @@ def test_pieces_of_a_text_give_the_model_s_logits(sizes, batch, bias, tied):
     for p in model.parameters():
         p.data += np.random.default_rng(p.size).standard_normal(p.shape, np.float32) / 10
     x = np.random.default_rng(len(sizes)).integers(0, V, (batch, sum(sizes)))
-    starts, reader = np.cumsum([0, *sizes]), Reader(model)
+    starts, reader = np.cumsum([0, *sizes]), KVCache(model)
     parts = [reader(x[:, a : a + n]) for a, n in zip(starts[:-1], sizes, strict=True)]
     assert parts[0].dtype == np.float32 and reader.length == sum(sizes) and model.training
     with tt.no_grad():
@@ -192,9 +192,9 @@ def test_pieces_of_a_text_give_the_model_s_logits(sizes, batch, bias, tied):
 
 def test_a_reader_is_of_one_batch_and_fills_up():
     model, x = small(), tokens(2, T)
-    reader = Reader(model)
+    reader = KVCache(model)
     reader(x[:, :5])
-    with pytest.raises(ValueError, match="Reader: 1 texts came after 2; expected as many in every call; start a new"):
+    with pytest.raises(ValueError, match="KVCache: 1 texts came after 2; expected as many in every call; start a new"):
         reader(x[:1, 5:])
     with pytest.raises(ValueError, match="T from 1 to 3, the context of this model less the 5 that were read; give"):
         reader(x[:, 4:])

@@ -137,7 +137,7 @@ def test_a_place_does_not_see_those_after_it(i):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_float32_stays_float32(dropout):
-    for layer in layers(np.float32, dropout=dropout, noise=np.random.default_rng(0)):
+    for layer in layers(np.float32, dropout=dropout, dropout_rng=np.random.default_rng(0)):
         x = tt.tensor(values(2, 4, C, dtype=np.float32), requires_grad=True)
         y = layer(x)
         y.sum().backward()
@@ -153,8 +153,8 @@ def test_queries_in_blocks_give_the_same(shape, causal, monkeypatch):
     keep = None if shape is None else rng.uniform(0.5, 2, shape)
     found = []
     for long in (9, 8):
-        monkeypatch.setattr(attention_op, "LONG", long)
-        assert len(attention_op.spans(8, causal)) == (4 if causal and long == 8 else 1)
+        monkeypatch.setattr(attention_op, "BLOCKED_FROM", long)
+        assert len(attention_op.query_blocks(8, causal)) == (4 if causal and long == 8 else 1)
         inputs = [tt.Tensor(a, requires_grad=True) for a in (qkv, keep) if a is not None]
         y = tt.attention(*inputs, heads=2, causal=causal)
         y.backward(g)
@@ -171,7 +171,7 @@ def test_masks_that_do_not_fit_are_refused():
 
 
 def test_compiled_blocks_are_made_where_they_stand(monkeypatch):
-    monkeypatch.setattr(attention_op, "LONG", 8)
+    monkeypatch.setattr(attention_op, "BLOCKED_FROM", 8)
     layer = nn.CausalSelfAttention(16, 2, rng=0)
     x = np.random.default_rng(0).standard_normal((3, 8, 16)).astype(np.float32)
 
@@ -207,7 +207,7 @@ def test_scores_of_any_size_are_finite():
 
 
 def test_dropout_is_of_the_weights_and_of_the_output():
-    layer, x = layers(dropout=0.4, noise=tt.Generator(5))[0], values(2, 5, C)
+    layer, x = layers(dropout=0.4, dropout_rng=tt.Generator(5))[0], values(2, 5, C)
     y = layer(x)
     g = tt.Generator(5)
     w = layer.weights(x) * dropout_mask((2, H, 5, 5), 0.4, np.float64, g)
@@ -233,7 +233,7 @@ def test_the_same_noise_gives_the_same_result(noise):
         runs = []
         for seed in (1, 1, 2):
             layer = nn.CausalSelfAttention if i == 0 else nn.Block
-            layer = layer(C, H, dropout=0.3, dtype=np.float64, rng=0, noise=noise(seed))
+            layer = layer(C, H, dropout=0.3, dtype=np.float64, rng=0, dropout_rng=noise(seed))
             a = tt.tensor(x, requires_grad=True)
             y = layer(a)
             y.sum().backward()
@@ -248,7 +248,7 @@ def test_without_dropout_and_in_eval_nothing_is_drawn():
         exact = layers()[i](x).data
         assert exact.std() > 0
         noise = tt.Generator(3)
-        layer = (nn.CausalSelfAttention if i == 0 else nn.Block)(C, H, dropout=0.5, dtype=np.float64, noise=noise)
+        layer = (nn.CausalSelfAttention if i == 0 else nn.Block)(C, H, dropout=0.5, dtype=np.float64, dropout_rng=noise)
         plain = (nn.CausalSelfAttention if i == 0 else nn.Block)(C, H, dtype=np.float64)
         plain.load_state_dict(layer.state_dict())
         assert np.array_equal(layer.eval()(x).data, plain(x).data)
@@ -256,7 +256,7 @@ def test_without_dropout_and_in_eval_nothing_is_drawn():
 
 
 def test_dropout_keeps_the_mean():
-    layer, x = layers(dropout=0.2, noise=np.random.default_rng(0))[0], values(1, 4, C)
+    layer, x = layers(dropout=0.2, dropout_rng=np.random.default_rng(0))[0], values(1, 4, C)
     mean = np.mean([layer(x).data for _ in range(3000)], axis=0)
     exact = layer.eval()(x).data
     assert np.abs(mean - exact).max() < 0.1 * np.abs(exact).max()

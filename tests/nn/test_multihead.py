@@ -129,7 +129,7 @@ def test_dropout_is_torchs_from_the_same_seed():
     ours.astype(np.float32)
     x = x.astype(np.float32)
     for ask in (True, False):
-        ours.noise = tt.Generator(7)
+        ours.dropout_rng = tt.Generator(7)
         torch.manual_seed(7)
         y, w = ours(x, x, x, need_weights=ask)
         z, v = theirs(*[torch.tensor(x)] * 3, need_weights=ask)

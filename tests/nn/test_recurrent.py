@@ -245,10 +245,10 @@ def test_dtypes_and_recording(kind):
 
 
 def test_dropout_acts_in_training_between_layers_only():
-    layer, x = nn.GRU(3, 50, num_layers=2, dropout=0.5, rng=0, noise=1), values(5, 2, 3)
+    layer, x = nn.GRU(3, 50, num_layers=2, dropout=0.5, rng=0, dropout_rng=1), values(5, 2, 3)
     a, b = layer(x)[0].data, layer(x)[0].data
     assert not np.array_equal(a, b)
-    assert np.array_equal(nn.GRU(3, 50, num_layers=2, dropout=0.5, rng=0, noise=1)(x)[0].data, a)
+    assert np.array_equal(nn.GRU(3, 50, num_layers=2, dropout=0.5, rng=0, dropout_rng=1)(x)[0].data, a)
     layer.eval()
     calm = nn.GRU(3, 50, num_layers=2, rng=0)(x)[0].data
     assert np.array_equal(layer(x)[0].data, calm) and not np.allclose(a, calm)

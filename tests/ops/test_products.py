@@ -13,8 +13,8 @@ def kernels(monkeypatch):
     """As with small kernels and one thread, whatever this machine has."""
     monkeypatch.setattr(products, "small_kernels", lambda: True)
     monkeypatch.setattr(machine, "_threads", ["1"])
-    products.pieces.cache_clear()
-    found = (products.pieces, products.strips, products.tiles)
+    products.row_blocks.cache_clear()
+    found = (products.row_blocks, products.transposed_row_blocks, products.output_tiles)
     for f in found:
         f.cache_clear()
     yield
@@ -54,30 +54,30 @@ def test_operands_in_any_layout():
 
 def test_pieces_divide_the_rows_and_fit_the_kernels():
     for n, k, m in [(64, 200, 200), (512, 64, 256), (192, 512, 64), (768, 128, 512), (97, 128, 128), (64, 64, 64)]:
-        count = products.pieces(n, k, m, products.limit(m, True))
-        assert n % count == 0 and (count == 1 or (n // count * k * m <= products.SMALL and n // count % 4 == 0))
-    assert products.pieces(512, 64, 256, 16 * products.SMALL) == 16
-    assert products.pieces(64, 64, 64, 16 * products.SMALL) == 1
+        count = products.row_blocks(n, k, m, products.max_blocked(m, True))
+        assert n % count == 0 and (count == 1 or (n // count * k * m <= products.SMALL_PRODUCT and n // count % 4 == 0))
+    assert products.row_blocks(512, 64, 256, 16 * products.SMALL_PRODUCT) == 16
+    assert products.row_blocks(64, 64, 64, 16 * products.SMALL_PRODUCT) == 1
 
 
 def test_strips_divide_the_rows_and_fit_the_kernels():
     for n, k, m in [(64, 200, 27), (300, 128, 10), (128, 500, 64), (32, 256, 128), (8, 300, 300), (96, 1500, 27)]:
-        count = products.strips(n, k, m, 64 * products.SMALL)
+        count = products.transposed_row_blocks(n, k, m, 64 * products.SMALL_PRODUCT)
         rows = n // count
-        assert rows * count == n and rows % 4 == 0 and rows * m <= products.FEW and rows * m * k <= products.SMALL
+        assert rows * count == n and rows % 4 == 0 and rows * m <= products.MAX_RESULTS and rows * m * k <= products.SMALL_PRODUCT
     for n, k, m in [(64, 100, 27), (64, 200, 64), (256, 256, 64), (9, 256, 200), (64, 256, 400)]:
-        assert products.strips(n, k, m, 64 * products.SMALL) == 0
+        assert products.transposed_row_blocks(n, k, m, 64 * products.SMALL_PRODUCT) == 0
 
 
 def test_tiles_divide_the_results_and_fit_the_kernels():
-    most = 64 * products.SMALL
+    most = 64 * products.SMALL_PRODUCT
     for k, n, m in [(512, 64, 256), (512, 192, 64), (384, 128, 512), (256, 96, 64), (640, 64, 64), (384, 512, 128)]:
-        r, c = products.tiles(n, k, m, 4, most)
-        assert r and n % r == 0 and m % c == 0 and r * c * k <= products.SMALL
+        r, c = products.output_tiles(n, k, m, 4, most)
+        assert r and n % r == 0 and m % c == 0 and r * c * k <= products.SMALL_PRODUCT
     for k, n, m in [(64, 200, 200), (100, 128, 128), (512, 100, 64), (512, 512, 128), (2048, 64, 64), (384, 512, 512)]:
-        assert products.tiles(n, k, m, 4, most) == (0, 0)
-    assert products.tiles(128, 256, 512, 8, most) == (0, 0), "twice as many bytes"
-    assert products.tiles(64, 512, 256, 4, 4 * products.SMALL) == (0, 0), "larger ones gain from several threads"
+        assert products.output_tiles(n, k, m, 4, most) == (0, 0)
+    assert products.output_tiles(128, 256, 512, 8, most) == (0, 0), "twice as many bytes"
+    assert products.output_tiles(64, 512, 256, 4, 4 * products.SMALL_PRODUCT) == (0, 0), "larger ones gain from several threads"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -87,7 +87,7 @@ def test_turned(dtype, special):
         x = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
         if special is not None:
             x[3, 1] = special
-        assert np.array_equal(products.turned(x), x.T, equal_nan=True) and products.turned(x).flags.c_contiguous
+        assert np.array_equal(products.transpose_copy(x), x.T, equal_nan=True) and products.transpose_copy(x).flags.c_contiguous
 
 
 def test_compiled_steps_make_the_same_pieces():
@@ -108,7 +108,7 @@ def test_compiled_steps_make_the_same_pieces():
         f = tt.compile(lambda x, y, step=step: step(x, y), model, opt) if compiled else step
         results.append([f(x, y).item() for _ in range(5)])
         if compiled:
-            assert "turned_by_blocks(" in f.source
+            assert "transposed_by_blocks(" in f.source
     assert results[0] == results[1]
 
 
@@ -116,7 +116,7 @@ def test_strips_are_for_float32():
     """With float64 they take up to half as long again: half as many numbers fit into a register."""
     for dtype, asked in ((np.float64, 0), (np.float32, 1)):
         products.times_transposed(np.ones((128, 256), dtype), np.ones((128, 256), dtype))
-        assert products.strips.cache_info().misses == asked
+        assert products.transposed_row_blocks.cache_info().misses == asked
 
 
 def test_the_gradient_of_a_weight_is_made_where_all_gradients_stand():
@@ -135,5 +135,5 @@ def test_the_gradient_of_a_weight_is_made_where_all_gradients_stand():
     compiled = tt.compile(step, model, opt)
     for _ in range(3):  # code of this file runs in the first, which is looked at then
         compiled(x, y)
-    assert products.tiles.cache_info().hits
+    assert products.output_tiles.cache_info().hits
     assert "= d_linear0_weight.reshape(4, 32, 2, 64).transpose(2, 0, 1, 3)" in compiled.source

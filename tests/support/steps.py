@@ -45,7 +45,7 @@ class World:
             else:
                 found.append(x.data if isinstance(x, tt.Tensor) else x)
             if isinstance(x, nn.Module):
-                noise = [vars(m).get(k) for m in x.modules() for k in ("rng", "noise")]
+                noise = [vars(m).get(k) for m in x.modules() for k in ("rng", "dropout_rng")]
                 found += [n.get_state() if isinstance(n, tt.Generator) else n.bit_generator.state for n in noise
                           if isinstance(n, tt.Generator | np.random.Generator)]
         return found
@@ -205,15 +205,15 @@ NETWORKS = {
     "wavenet": lambda: models.WaveNet(9, 8, 4, 10, rng=0),
     "causal wavenet": lambda: Last(models.CausalWaveNet(9, 8, 4, 10, rng=0)),
     "gpt": gpt,
-    "gpt, dropout by numpy": lambda: gpt(dropout=0.2, noise=np.random.default_rng(3)),
-    "gpt, dropout by tinytensor": lambda: gpt(dropout=0.2, noise=tt.Generator(3)),
+    "gpt, dropout by numpy": lambda: gpt(dropout=0.2, dropout_rng=np.random.default_rng(3)),
+    "gpt, dropout by tinytensor": lambda: gpt(dropout=0.2, dropout_rng=tt.Generator(3)),
     "gpt, dropout by default": lambda: gpt(dropout=0.2),
     "gpt, not tied": lambda: gpt(tied=False),
     "rnn": lambda: Recurrent(nn.RNN),
-    "gru": lambda: Recurrent(nn.GRU, num_layers=2, dropout=0.1, noise=np.random.default_rng(5)),
+    "gru": lambda: Recurrent(nn.GRU, num_layers=2, dropout=0.1, dropout_rng=np.random.default_rng(5)),
     "lstm": lambda: Recurrent(nn.LSTM, bidirectional=True),
     "attention": Attention,
-    "attention, dropout": lambda: Attention(dropout=0.3, noise=np.random.default_rng(1)),
+    "attention, dropout": lambda: Attention(dropout=0.3, dropout_rng=np.random.default_rng(1)),
     "convolution": Convolved,
     "norms": lambda: nn.Sequential(nn.Embedding(9, 3, rng=0), nn.Flatten(), nn.LayerNorm(24), nn.RMSNorm(24),
                                    nn.Linear(24, 9, rng=1)),

@@ -278,7 +278,7 @@ def test_what_nobody_holds_is_moved():
     model.load_state_dict(copy.deepcopy(model).state_dict())
     for _ in range(2):  # a second optimiser takes over
         optimizer = torch.optim.AdamW(model.parameters())
-        assert all(block.in_place() for block in optimizer.inner.blocks)
+        assert all(block.is_bound() for block in optimizer.inner.blocks)
 
 
 # --- gradients ---

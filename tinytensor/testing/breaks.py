@@ -169,7 +169,7 @@ BREAKS = {
         caught("gradcheck", "against")),
     "a wrong axis": Break(
         "The gradient of a sum is spread along the first axis, whatever the axis was. Square matrices hide it.",
-        Line("ops.reduce:regrown", "index[i] = None", "index[0] = None"),
+        Line("ops.reduce:restore_axes", "index[i] = None", "index[0] = None"),
         lambda np, x: np.square(np.sum(np.exp(x), axis=1)),
         caught("gradcheck", "against")),
     "a biased variance": Break(

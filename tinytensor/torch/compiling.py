@@ -22,7 +22,7 @@ from ..compiler.tracing.closure import ClosureScan
 from ..compiler.tracing.containers import Mapping
 from ..core import RELEASED, tracing
 from ..core import Tensor as Node
-from ..optim.flat import Optimizer
+from ..optim import Optimizer
 from ..random import Generator
 from .offer import offer
 from .tensor import Tensor, of_array, wrap
@@ -219,7 +219,7 @@ class Compiled:
         step.__name__ = step.__qualname__ = getattr(function, "__name__", type(function).__name__)
         setattr(step, "__signature__", with_places(inspect.signature(function), n))
         things = changing(scan)
-        if not all(block.in_place() for x in things if isinstance(x, Optimizer) for block in x.blocks):
+        if not all(block.is_bound() for x in things if isinstance(x, Optimizer) for block in x.blocks):
             if self.waited:
                 warnings.warn("torch.compile: somebody else holds the memory of a parameter that an optimiser updates, "
                               "as `p.data` does; expected nobody; it runs as it is, uncompiled", stacklevel=3)

@@ -23,8 +23,7 @@ import numpy as np
 
 from ...core import Tensor
 from ...nn.module import Module
-from ...optim import EMA
-from ...optim.flat import Optimizer
+from ...optim import EMA, Optimizer
 from ...random import Generator
 from ..ir import CompileError, SourceInfo
 from .code import (

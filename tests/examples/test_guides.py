@@ -22,7 +22,7 @@ SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def blocks(text):
-    """(line, modules or platform it needs, code, the match of the text block after it or None) for each Python block."""
+    """(line, modules or platform it needs, code, match of the text block after it or None) for each Python block."""
     found = list(BLOCK.finditer(text))
     for block, after in zip(found, [*found[1:], None], strict=True):
         if block[1] == "python":

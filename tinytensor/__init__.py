@@ -10,6 +10,7 @@ from . import random as random
 from .anomaly import detect_anomaly as detect_anomaly
 from .autograd import grad as grad
 from .core import Tensor as Tensor
+from .data import Minibatches
 from .guarding import guard as guard
 from .machine import get_num_threads as get_num_threads
 from .machine import keep_freed_memory as keep_freed_memory

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from .apply import PUBLIC, binary, binder, general, unary
+from .apply import PUBLIC, binary, general, make_bind, unary
 from .core import NONZERO, NUMPY, POSITIVE, REAL, REGISTRY, Domain, Op, Rule, S, Sample, Tensor
-from .dispatch import Function, answering, parameters_of
+from .dispatch import Function, parameters_of, with_numpy_signature
 
 __all__ = ["NONZERO", "POSITIVE", "REAL", "Domain", "S", "composite", "op", "ufunc_op"]  # all that a user's op needs
 
 # --- registration ---
 
 
-def reducing(function: Function) -> Function:
+def as_ufunc_reduce(function: Function) -> Function:
     """What answers for a ufunc's `reduce`, which goes along the first axis where `np.sum` takes all."""
 
     def reduce(x: Any, axis: Any = 0, **params: Any) -> Any:
@@ -36,7 +36,7 @@ def reducing(function: Function) -> Function:
 NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> what `tt.linalg` offers, by name
 
 
-def ours(function: Function) -> bool:
+def is_ours(function: Function) -> bool:
     """Whether a function is one of this package, not a user's."""
     return function.__module__.partition(".")[0] == __package__
 
@@ -53,7 +53,7 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
 
     What users define gets no name in `tt`, and takes the place of nothing that is there.
     """
-    mine = ours(function)
+    mine = is_ours(function)
     if not mine:
         refuse_taken(function, name, method, numpy, aliases)
     for key in (name, *aliases):
@@ -63,9 +63,9 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
             setattr(Tensor, key, as_method(function, key, numpy))
     for key in numpy:
         if isinstance(key, tuple):
-            NUMPY[key] = reducing(function)
+            NUMPY[key] = as_ufunc_reduce(function)
         else:
-            NUMPY[key] = function if isinstance(key, np.ufunc) else answering(function, key)
+            NUMPY[key] = function if isinstance(key, np.ufunc) else with_numpy_signature(function, key)
     return function
 
 
@@ -78,7 +78,7 @@ def as_method(function: Function, name: str, numpy: Sequence[Any]) -> Function:
                       parameters_of(f).values()) for f in (function, theirs))
     if ours >= more or hasattr(function, "wider"):
         return function
-    method = answering(function, next(key for key in numpy if getattr(key, "__name__", "") == name))
+    method = with_numpy_signature(function, next(key for key in numpy if getattr(key, "__name__", "") == name))
     method.__doc__, method.__module__, method.__qualname__ = function.__doc__, function.__module__, name
     return method
 
@@ -108,7 +108,7 @@ def composite(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
     return define
 
 
-class Every(Sequence[Rule]):
+class VariadicRules(Sequence[Rule]):
     """The rules of a variadic op: its one rule, given the index of the input."""
 
     def __init__(self, rule: Rule) -> None:
@@ -127,7 +127,7 @@ class Every(Sequence[Rule]):
         return map(self.__getitem__, count())
 
 
-def as_called(forward: Function, spread: bool) -> inspect.Signature:
+def user_signature(forward: Function, spread: bool) -> inspect.Signature:
     """The signature that users see: ``reshape(x, *shape)`` where it spreads, ``concatenate(arrays, axis=0)``."""
     first, *rest = inspect.signature(forward).parameters.values()
     if spread:
@@ -154,29 +154,29 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
     def define(forward: Function) -> Function:
         name = forward.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
-        record = Op(full, forward, Every(rules[0]) if variadic and rules[0] else rules, broadcasts=broadcasts,
+        record = Op(full, forward, VariadicRules(rules[0]) if variadic and rules[0] else rules, broadcasts=broadcasts,
                     domain=per_input(domain), samples=samples, definition=definition, analytic=analytic)
         theirs = next((key for key in numpy if not isinstance(key, tuple | np.ufunc)), None)
-        function = general(record, *binder(full, forward, len(rules), variadic, spread, theirs, wider), wider)
+        function = general(record, *make_bind(full, forward, len(rules), variadic, spread, theirs, wider), wider)
         update_wrapper(function, forward)
         function.__name__ = function.__qualname__ = name
         setattr(function, "arity", len(rules))
         if spread != variadic:
-            setattr(function, "__signature__", as_called(forward, spread))
+            setattr(function, "__signature__", user_signature(forward, spread))
         if wider is not None:
             setattr(function, "__signature__", inspect.signature(wider))
         publish(function, name, method, numpy, aliases, namespace)
         if wider is not None:  # it has NumPy's parameters, all of them, so no one need translate
             NUMPY.update(dict.fromkeys((key for key in numpy if not isinstance(key, tuple)), function))
-        return registered(function, record)
+        return register(function, record)
 
     return define
 
 
-def registered(function: Function, record: Op) -> Function:
+def register(function: Function, record: Op) -> Function:
     """The function, which knows its record; those of this package are in the registry, which is tested and shown."""
     setattr(function, "op", record)
-    if ours(function):
+    if is_ours(function):
         REGISTRY[record.name] = record
     return function
 
@@ -198,12 +198,12 @@ def ufunc_op(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] 
     record = Op(name, ufunc, rules or (None,) * arity, broadcasts=arity == 2, domain=per_input(domain), samples=samples,
                 analytic=analytic)
     plain, signature = ONE if arity == 1 else TWO
-    function = (unary if arity == 1 else binary)(record) if rules else general(record, *binder(name, plain, arity))
+    function = (unary if arity == 1 else binary)(record) if rules else general(record, *make_bind(name, plain, arity))
     function.__name__ = function.__qualname__ = name
     function.__module__ = rules[0].__module__ if rules else __name__
-    function.__doc__ = documented(record, ufunc, note)
+    function.__doc__ = ufunc_docstring(record, ufunc, note)
     setattr(function, "__signature__", signature)
-    return registered(publish(function, name, ours(function), (ufunc,), aliases), record)
+    return register(publish(function, name, is_ours(function), (ufunc,), aliases), record)
 
 
 row, expose = ufunc_op, composite  # their former names
@@ -211,7 +211,7 @@ row, expose = ufunc_op, composite  # their former names
 # --- the docstring of a ufunc's op ---
 
 
-def written(rule: Rule) -> str:
+def rule_source(rule: Rule) -> str:
     """The expression of a lambda, as it stands in its file."""
     spans = [((a, c), (b, d)) for a, b, c, d in rule.__code__.co_positions() if a and b and c is not None and d]
     (first, start), (last, end) = min(s for s, _ in spans), max(e for _, e in spans)
@@ -221,7 +221,7 @@ def written(rule: Rule) -> str:
     return " ".join(b" ".join(lines).decode().split())
 
 
-def documented(op: Op, ufunc: np.ufunc, note: str = "") -> str:
+def ufunc_docstring(op: Op, ufunc: np.ufunc, note: str = "") -> str:
     """NumPy's first sentence, the rules, the domain, and an example that runs."""
     names, spelled = "x" if ufunc.nin == 1 else "ab", f"np.{ufunc.__name__}" * hasattr(np, ufunc.__name__)
     sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
@@ -233,7 +233,7 @@ def documented(op: Op, ufunc: np.ufunc, note: str = "") -> str:
         lines += ["It has no derivative: the output never requires grad."]
         return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*whole).item())])
     for name, rule, i in zip(names, op.rules, count()):
-        lines += [f"Gradient of {name}: ``{written(rule)}``, for {name} in {op.domain_of(i)}."]
+        lines += [f"Gradient of {name}: ``{rule_source(rule)}``, for {name} in {op.domain_of(i)}."]
     lines += [note] if note else []
     point = [next(v for v in (0.5, 1.5) if any(low < v < high for low, high in op.domain_of(i).intervals))
              for i in range(ufunc.nin)]

@@ -19,8 +19,7 @@ import numpy as np
 from .. import modes
 from ..core import Tensor, tracing
 from ..nn.module import Module
-from ..optim import EMA
-from ..optim.flat import Optimizer
+from ..optim import EMA, Optimizer
 from ..random import Generator
 from .audit import UNDECIDED, audited, next_audit
 from .codegen.profile import Explanation, explained
@@ -303,7 +302,7 @@ class CompiledStep(Generic[P, R]):
         given = arrays(args)
         for prepared in (False, True):
             if prepared:
-                self.state.prepare()  # parameters that were given other arrays are bound again
+                self.state.prepare_optimizers()  # parameters that were given other arrays are bound again
             key = self.cache_key(args)
             for program in reversed(self.programs):
                 if program.key == key and program.unchanged() and (program.choose is None or program.choose(given)):
@@ -402,7 +401,7 @@ class CompiledStep(Generic[P, R]):
             self.refuse(keys, like)
         if self.traces or self.programs or len(self.fresh) > 1:
             self.state = DeclaredState(self.declared, self.step)
-        self.state.prepare()
+        self.state.prepare_optimizers()
 
     def refuse(self, keys: list[Any], like: list[TraceResult]) -> None:
         """Say what is another at each call, so that no program is ever of use."""

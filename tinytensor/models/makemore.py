@@ -15,7 +15,7 @@ import numpy as np
 from .. import nn
 from ..core import Tensor
 from ..nn import functional as F
-from ..nn.arguments import size
+from ..nn.arguments import check_size
 from ..nn.init import Rng
 from ..ops.padding import pad
 from ..random import as_generator
@@ -56,7 +56,7 @@ class Bigram(nn.Module):
 
     def __init__(self, vocabulary: int, dtype: Any = np.float32) -> None:
         super().__init__()
-        vocabulary = size("Bigram", "vocabulary", vocabulary)
+        vocabulary = check_size("Bigram", "vocabulary", vocabulary)
         self.logits = nn.Parameter(np.zeros((vocabulary, vocabulary), dtype))
 
     def forward(self, tokens: Any) -> Tensor:  # (B, T)
@@ -94,8 +94,8 @@ class MLP(nn.Module):
     def __init__(self, vocabulary: int, context: int = 8, embedding: int = 24, hidden: int = 256,
                  dtype: Any = np.float32, rng: Rng = None) -> None:
         super().__init__()
-        rng, self.context = as_generator(rng), size("MLP", "context", context)
-        self.wte = nn.Embedding(vocabulary, embedding, dtype, rng)
+        rng, self.context = as_generator(rng), check_size("MLP", "context", context)
+        self.wte = nn.Embedding(vocabulary, embedding, dtype=dtype, rng=rng)
         self.hidden = nn.Conv1d(embedding, hidden, context, dtype=dtype, rng=rng)
         self.lm_head = nn.Linear(hidden, vocabulary, dtype=dtype, rng=rng)
 
@@ -150,8 +150,8 @@ class CausalCNN(nn.Module):
     def __init__(self, vocabulary: int, levels: int = 4, width: int = 64, dtype: Any = np.float32,
                  rng: Rng = None) -> None:
         super().__init__()
-        rng, levels = as_generator(rng), size("CausalCNN", "levels", levels)
-        self.wte = nn.Embedding(vocabulary, width, dtype, rng)
+        rng, levels = as_generator(rng), check_size("CausalCNN", "levels", levels)
+        self.wte = nn.Embedding(vocabulary, width, dtype=dtype, rng=rng)
         self.levels = nn.Sequential(*(GatedConv(width, 2**i, dtype, rng) for i in range(levels)))
         self.lm_head = nn.Linear(width, vocabulary, dtype=dtype, rng=rng)
 
@@ -191,9 +191,9 @@ class BoW(nn.Module):
     def __init__(self, vocabulary: int, context: int, width: int = 64, hidden: int = 256, dtype: Any = np.float32,
                  rng: Rng = None) -> None:
         super().__init__()
-        rng, self.context = as_generator(rng), size("BoW", "context", context)
-        self.wte = nn.Embedding(vocabulary, width, dtype, rng)
-        self.wpe = nn.Embedding(context, width, dtype, rng)
+        rng, self.context = as_generator(rng), check_size("BoW", "context", context)
+        self.wte = nn.Embedding(vocabulary, width, dtype=dtype, rng=rng)
+        self.wpe = nn.Embedding(context, width, dtype=dtype, rng=rng)
         self.think = nn.Sequential(nn.Linear(width, hidden, dtype=dtype, rng=rng), nn.Tanh(),
                                    nn.Linear(hidden, width, dtype=dtype, rng=rng))
         self.lm_head = nn.Linear(width, vocabulary, dtype=dtype, rng=rng)
@@ -239,7 +239,7 @@ class RNN(nn.Module):
                  rng: Rng = None) -> None:
         super().__init__()
         rng = as_generator(rng)
-        self.wte = nn.Embedding(vocabulary, embedding, dtype, rng)
+        self.wte = nn.Embedding(vocabulary, embedding, dtype=dtype, rng=rng)
         self.recurrent = self.layer(embedding, hidden, batch_first=True, dtype=dtype, rng=rng)
         self.lm_head = nn.Linear(hidden, vocabulary, dtype=dtype, rng=rng)
 

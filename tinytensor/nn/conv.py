@@ -14,9 +14,10 @@ from ..core import Tensor
 from ..random import as_generator
 from . import convolution as C
 from . import init
-from .arguments import Sizes, dtype_error, per_axis, size
+from .arguments import Sizes, check_size, dtype_error, per_axis
 from .borders import MODES, pad
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 
 class Convolution(Module):
@@ -31,12 +32,12 @@ class Convolution(Module):
                  groups: int, bias: bool, padding_mode: str, dtype: Any, rng: init.Rng) -> None:
         super().__init__()
         name, n = type(self).__name__, self.axes
-        self.in_channels, self.out_channels = size(name, "in_channels", in_channels), size(
-            name, "out_channels", out_channels)
+        self.in_channels = check_size(name, "in_channels", in_channels)
+        self.out_channels = check_size(name, "out_channels", out_channels)
         self.kernel_size = per_axis(name, "kernel_size", kernel_size, n)
         self.stride, self.dilation = per_axis(name, "stride", stride, n), per_axis(name, "dilation", dilation, n)
         self.padding = padding if isinstance(padding, str) else per_axis(name, "padding", padding, n, least=0)
-        self.groups, self.padding_mode = size(name, "groups", groups), padding_mode
+        self.groups, self.padding_mode = check_size(name, "groups", groups), padding_mode
         for what, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
             if channels % self.groups:
                 raise ValueError(f"{name}: got {what}={channels} and groups={groups}; expected a multiple of the "

@@ -78,6 +78,11 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> T
     return np.multiply(x, dropout_mask(x.shape, p, x.dtype, rng))
 
 
+def mask_rng(rng: Any) -> Any:
+    """Where masks are drawn from: a generator of a seed's stream; a generator, or None, as it is."""
+    return as_generator(rng) if isinstance(rng, int) else rng
+
+
 class Dropout(Module):
     """`functional.dropout` in training; in `eval()`, x itself.
 
@@ -99,7 +104,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, rng: Any = None) -> None:
         super().__init__()
-        self.p, self.rng = probability("Dropout", p), as_generator(rng) if isinstance(rng, int) else rng
+        self.p, self.rng = probability("Dropout", p), mask_rng(rng)
 
     def forward(self, x: Any) -> Tensor:
         return dropout(x, self.p, self.training, self.rng)

@@ -12,9 +12,10 @@ import numpy as np
 from ..core import Tensor, as_array
 from ..ops.norm import batch_norm as normalised
 from ..ops.norm import layer_norm
-from .arguments import dtype_error, size
-from .module import Module, Parameter
+from .arguments import check_size, dtype_error
+from .module import Module
 from .norm import BatchNorm1d
+from .parameter import Parameter
 
 __all__ = ["batch_norm", "group_norm", "instance_norm"]
 
@@ -150,8 +151,8 @@ class GroupNorm(Module):
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *,
                  bias: bool = True, dtype: Any = np.float32) -> None:
         super().__init__()
-        self.num_groups = size("GroupNorm", "num_groups", num_groups)
-        self.num_channels, self.eps = size("GroupNorm", "num_channels", num_channels), eps
+        self.num_groups = check_size("GroupNorm", "num_groups", num_groups)
+        self.num_channels, self.eps = check_size("GroupNorm", "num_channels", num_channels), eps
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: got num_groups={num_groups} and num_channels={num_channels}; expected a "
                              f"multiple of the groups; change one of them")
@@ -237,7 +238,7 @@ class InstanceNorm1d(Module):
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
                  track_running_stats: bool = False, *, bias: bool = True, dtype: Any = np.float32) -> None:
         super().__init__()
-        self.num_features = size(type(self).__name__, "num_features", num_features)
+        self.num_features = check_size(type(self).__name__, "num_features", num_features)
         self.eps, self.momentum = eps, momentum
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
         self.bias = Parameter(np.zeros(num_features, dtype)) if affine and bias else None

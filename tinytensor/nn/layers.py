@@ -15,8 +15,9 @@ from ..core import Tensor
 from ..random import as_generator
 from . import functional as F
 from . import init
-from .arguments import dtype_error, size
-from .module import Module, Parameter
+from .arguments import check_size, dtype_error
+from .module import Module
+from .parameter import Parameter
 
 
 class Linear(Module):
@@ -58,8 +59,8 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = np.float32,
                  rng: init.Rng = None) -> None:
         super().__init__()
-        self.in_features = size("Linear", "in_features", in_features)
-        self.out_features = size("Linear", "out_features", out_features)
+        self.in_features = check_size("Linear", "in_features", in_features)
+        self.out_features = check_size("Linear", "out_features", out_features)
         rng, shape = as_generator(rng), (self.out_features, self.in_features)
         self.weight = init.kaiming_uniform_(Parameter(np.empty(shape, dtype)), a=math.sqrt(5), rng=rng)
         self.bias = None
@@ -83,6 +84,8 @@ class Embedding(Module):
     ----------
     num_embeddings, embedding_dim : int
         Rows of the table, and their length.
+    padding_idx : int, optional
+        A row that starts as zeros and gets no gradient, for tokens that only pad; a negative one counts from the end.
     dtype, rng
         As in `Linear`; the table is standard normal.
 
@@ -95,20 +98,27 @@ class Embedding(Module):
     >>> from tinytensor import nn
     >>> nn.Embedding(27, 2)([[0, 5, 13]]).shape
     (1, 3, 2)
+    >>> nn.Embedding(3, 2, padding_idx=0).weight[0].tolist()
+    [0.0, 0.0]
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, dtype: Any = np.float32, rng: init.Rng = None) -> None:
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
+                 dtype: Any = np.float32, rng: init.Rng = None) -> None:
         super().__init__()
-        self.num_embeddings = size("Embedding", "num_embeddings", num_embeddings)
-        self.embedding_dim = size("Embedding", "embedding_dim", embedding_dim)
+        self.num_embeddings = check_size("Embedding", "num_embeddings", num_embeddings)
+        self.embedding_dim = check_size("Embedding", "embedding_dim", embedding_dim)
         table = np.empty((self.num_embeddings, self.embedding_dim), dtype)
         self.weight = init.normal_(Parameter(table), rng=rng)
+        self.padding_idx = None if padding_idx is None else F.row_number(padding_idx, self.num_embeddings, "Embedding")
+        if self.padding_idx is not None:
+            self.weight.data[self.padding_idx] = 0
 
     def forward(self, indices: Any) -> Tensor:
-        return F.embedding(indices, self.weight)
+        return F.embedding(indices, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        return f"{self.num_embeddings}, {self.embedding_dim}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
 class Flatten(Module):
@@ -168,7 +178,7 @@ class FlattenConsecutive(Module):
 
     def __init__(self, n: int) -> None:
         super().__init__()
-        self.n = size("FlattenConsecutive", "n", n)
+        self.n = check_size("FlattenConsecutive", "n", n)
 
     def forward(self, x: Any) -> Tensor:
         if len(x.shape) != 3 or x.shape[1] % self.n or not x.shape[1]:

@@ -14,7 +14,7 @@ import numpy as np
 from .. import ops
 from ..collectives import all_reduce_mean
 from ..core import Tensor, as_array
-from ..ops.elementwise import nonzero
+from ..ops.elementwise import safe_denominator
 from ..ops.fused import check_range, log_softmax
 from ..ops.index import gathered, take_along_axis
 from ..ops.shape import moveaxis
@@ -83,7 +83,7 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     return reduced("l1_loss", np.absolute(x - y), reduction)
 
 
-def rounded(a: Any, delta: float) -> Any:
+def huber(a: Any, delta: float) -> Any:
     """a**2 / 2 up to delta, beyond it the straight line that continues it, for a of 0 or more."""
     least = np.minimum(a, delta)
     return least * (a - least * 0.5)
@@ -102,7 +102,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     if not delta > 0:
         raise ValueError(f"huber_loss: delta {delta!r} came; expected a number above 0; for |d| itself use l1_loss")
     x, y = paired("huber_loss", input, target)
-    return reduced("huber_loss", rounded(np.absolute(x - y), delta), reduction)
+    return reduced("huber_loss", huber(np.absolute(x - y), delta), reduction)
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
@@ -119,7 +119,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
         raise ValueError(f"smooth_l1_loss: beta {beta!r} came; expected 0 or more; it is where the line begins")
     x, y = paired("smooth_l1_loss", input, target)
     losses = np.absolute(x - y)
-    return reduced("smooth_l1_loss", rounded(losses, beta) / beta if beta else losses, reduction)
+    return reduced("smooth_l1_loss", huber(losses, beta) / beta if beta else losses, reduction)
 
 
 # --- of probabilities ---
@@ -173,7 +173,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     tensor(0.2877)
     """
     x, y = paired("kl_div", input, target)
-    logs = y if log_target else np.log(nonzero(y))  # 0 log(0) is 0
+    logs = y if log_target else np.log(safe_denominator(y))  # 0 log(0) is 0
     losses = (np.exp(y) if log_target else y) * (logs - x)
     if reduction == "batchmean":
         return losses.sum() / (len(x) if x.ndim else 1)

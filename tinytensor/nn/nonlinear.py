@@ -12,9 +12,10 @@ import numpy as np
 from ..core import Tensor
 from . import activations as A
 from . import smooth as S
-from .arguments import size
+from .arguments import check_size
 from .layers import Softmax
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 __all__ = ["CELU", "ELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
            "LogSigmoid", "Mish", "PReLU", "ReLU6", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanhshrink",
@@ -66,7 +67,7 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = np.float32) -> None:
         super().__init__()
-        self.weight = Parameter(np.full(size("PReLU", "num_parameters", num_parameters), init, dtype))
+        self.weight = Parameter(np.full(check_size("PReLU", "num_parameters", num_parameters), init, dtype))
 
     def forward(self, x: Any) -> Tensor:
         return A.prelu(x, self.weight)

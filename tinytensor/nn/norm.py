@@ -13,10 +13,11 @@ import numpy as np
 from ..core import Tensor
 from ..ops.norm import batch_norm
 from . import functional as F
-from .arguments import dtype_error, size
+from .arguments import check_size, dtype_error
 from .containers import Sequential
 from .layers import Linear
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 M = TypeVar("M", bound=Module)
 
@@ -79,7 +80,7 @@ class BatchNorm1d(Module):
                  track_running_stats: bool = True, *, axis: int = 1, unbiased: bool = False, bias: bool = True,
                  dtype: Any = np.float32) -> None:
         super().__init__()
-        self.num_features = size("BatchNorm1d", "num_features", num_features)
+        self.num_features = check_size("BatchNorm1d", "num_features", num_features)
         if axis not in (1, -1):
             raise ValueError(f"BatchNorm1d: axis={axis!r} came; expected 1, or -1 for the last; move the channels: "
                              f"np.moveaxis(x, {axis!r}, 1)")
@@ -139,7 +140,7 @@ class BatchNorm1d(Module):
 def shape_of(layer: str, normalized_shape: Any) -> tuple[int, ...]:
     """The shape that is meant by 5, by (5,) or by (2, 5)."""
     sizes = (normalized_shape,) if np.ndim(normalized_shape) == 0 else normalized_shape
-    return tuple([size(layer, "normalized_shape", n) for n in sizes])
+    return tuple([check_size(layer, "normalized_shape", n) for n in sizes])
 
 
 class RMSNorm(Module):

@@ -9,17 +9,17 @@ import numpy as np
 from .. import random
 from ..core import Tensor, as_array, dtypes_in
 from ..define import composite
-from ..dispatch import plain
+from ..dispatch import as_python
 from ..names import also_generator
 from .like import full_like
 
 
-def shaped(shape: tuple[Any, ...]) -> Any:
+def as_shape(shape: tuple[Any, ...]) -> Any:
     """A shape given as several integers, or as one tuple, array or Tensor of them."""
-    return plain("shape", shape[0] if len(shape) == 1 else shape)
+    return as_python("shape", shape[0] if len(shape) == 1 else shape)
 
 
-def single(values: Any) -> Any:
+def default_dtype(values: Any) -> Any:
     """The dtype of what Python's numbers make: float32 for floats; NumPy's scalars bring theirs."""
     dtype = np.result_type(*values)
     return np.dtype(np.float32) if dtype == np.float64 and not dtypes_in(list(values)) else dtype
@@ -51,7 +51,7 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.zeros(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.zeros(shaped(shape), dtype), requires_grad)
+    return Tensor(np.zeros(as_shape(shape), dtype), requires_grad)
 
 
 @composite()
@@ -64,7 +64,7 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     >>> tt.ones(3)
     tensor([1., 1., 1.])
     """
-    return Tensor(np.ones(shaped(shape), dtype), requires_grad)
+    return Tensor(np.ones(as_shape(shape), dtype), requires_grad)
 
 
 @composite()
@@ -77,7 +77,7 @@ def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.empty(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.empty(shaped(shape), dtype), requires_grad)
+    return Tensor(np.empty(as_shape(shape), dtype), requires_grad)
 
 
 @composite()
@@ -94,7 +94,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
     """
     if not isinstance(fill_value, Tensor) and dtype is None:
         fill_value = as_array(fill_value)
-    y = np.empty(shaped((shape,)), fill_value.dtype if dtype is None else dtype)
+    y = np.empty(as_shape((shape,)), fill_value.dtype if dtype is None else dtype)
     filled: Tensor = full_like(Tensor(y), fill_value)
     if requires_grad:
         filled.requires_grad = True
@@ -153,9 +153,9 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tt.arange(2, 8, 2)
     tensor([2, 4, 6])
     """
-    numbers = [plain("arange", bound) for bound in bounds]
+    numbers = [as_python("arange", bound) for bound in bounds]
     if dtype is None and any(isinstance(number, float) for number in numbers):
-        dtype = single([bound.data if isinstance(bound, Tensor) else bound for bound in bounds])
+        dtype = default_dtype([bound.data if isinstance(bound, Tensor) else bound for bound in bounds])
     return Tensor(np.arange(*numbers, dtype=dtype), requires_grad)
 
 

@@ -21,34 +21,34 @@ LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180
 # --- what the rows below use ---
 
 
-def nonzero(x: Any) -> Any:
+def safe_denominator(x: Any) -> Any:
     """x, but 1 where it is 0: a denominator whose numerator is 0 there, so that the gradient is."""
     return np.where(x == 0, 1, x)
 
 
-def turn(a: Any, b: Any) -> Any:
+def over_squared_norm(a: Any, b: Any) -> Any:
     """a / (a**2 + b**2), without the square, which would underflow or overflow."""
-    length = nonzero(np.hypot(a, b))
+    length = safe_denominator(np.hypot(a, b))
     return a / length / length
 
 
-def kept(g: Any, x: Any, other: Any, lost: Any) -> Any:
+def tie_split_grad(g: Any, x: Any, other: Any, smaller: Any) -> Any:
     """g unless x lost to the other, half of it at a tie. With a nan neither has lost: it is never hidden."""
-    return np.where(lost, 0, np.where(x == other, 0.5 * g, g))
+    return np.where(smaller, 0, np.where(x == other, 0.5 * g, g))
 
 
-def winner(g: Any, y: Any, x: Any, other: Any) -> Any:
-    """g where x was chosen as y, half of it where both were; as `kept`, of functions that pass a single nan by."""
+def chosen_grad(g: Any, y: Any, x: Any, other: Any) -> Any:
+    """g where x was chosen as y, half of it where both were; as `tie_split_grad`, of functions that pass a single nan by."""
     nan = y != y
     return np.where((y == x) | nan, np.where((x == other) | nan, 0.5 * g, g), 0)
 
 
-def turned(g: Any, y: Any, a: Any) -> Any:
+def sign_flipped_grad(g: Any, y: Any, a: Any) -> Any:
     """g where a kept its sign in y, else -g."""
     return np.where(np.signbit(y) == np.signbit(a), g, -g)
 
 
-def gap(a: Any, b: Any) -> Any:
+def inf_safe_diff(a: Any, b: Any) -> Any:
     """a - b, but 0 where both are the same infinity."""
     return np.where(np.isinf(a) & (a == b), 0, a - b)
 
@@ -93,10 +93,10 @@ log         = ufunc_op(np.log,         lambda g, y, x: g / x,           domain=P
 log2        = ufunc_op(np.log2,        lambda g, y, x: g / (x * LN2),   domain=POSITIVE,                  analytic=True)
 log10       = ufunc_op(np.log10,       lambda g, y, x: g / (x * LN10),  domain=POSITIVE,                  analytic=True)
 log1p       = ufunc_op(np.log1p,       lambda g, y, x: g / (x + 1),     domain=ABOVE_MINUS_ONE,           analytic=True)
-logaddexp   = ufunc_op(np.logaddexp,   lambda g, y, a, b: g * sigmoid(gap(a, b)),
-                                       lambda g, y, a, b: g * sigmoid(gap(b, a)))
-logaddexp2  = ufunc_op(np.logaddexp2,  lambda g, y, a, b: g * sigmoid(gap(a, b) * LN2),
-                                       lambda g, y, a, b: g * sigmoid(gap(b, a) * LN2))
+logaddexp   = ufunc_op(np.logaddexp,   lambda g, y, a, b: g * sigmoid(inf_safe_diff(a, b)),
+                                       lambda g, y, a, b: g * sigmoid(inf_safe_diff(b, a)))
+logaddexp2  = ufunc_op(np.logaddexp2,  lambda g, y, a, b: g * sigmoid(inf_safe_diff(a, b) * LN2),
+                                       lambda g, y, a, b: g * sigmoid(inf_safe_diff(b, a) * LN2))
 
 # --- trigonometric and hyperbolic ---
 
@@ -116,10 +116,10 @@ deg2rad     = ufunc_op(np.deg2rad,     lambda g, y, x: g * DEGREE)
 radians     = ufunc_op(np.radians,     lambda g, y, x: g * DEGREE)
 rad2deg     = ufunc_op(np.rad2deg,     lambda g, y, x: g / DEGREE)
 degrees     = ufunc_op(np.degrees,     lambda g, y, x: g / DEGREE)
-arctan2     = ufunc_op(np.arctan2,     lambda g, y, a, b: g * turn(b, a),
-                                       lambda g, y, a, b: -g * turn(a, b), domain=NONZERO)
-hypot       = ufunc_op(np.hypot,       lambda g, y, a, b: g * a / nonzero(y),
-                                       lambda g, y, a, b: g * b / nonzero(y), domain=NONZERO)
+arctan2     = ufunc_op(np.arctan2,     lambda g, y, a, b: g * over_squared_norm(b, a),
+                                       lambda g, y, a, b: -g * over_squared_norm(a, b), domain=NONZERO)
+hypot       = ufunc_op(np.hypot,       lambda g, y, a, b: g * a / safe_denominator(y),
+                                       lambda g, y, a, b: g * b / safe_denominator(y), domain=NONZERO)
 
 BOTH = "At a tie each gets half of g. A nan is never hidden: where the value is nan g passes to both, as in PyTorch."
 OTHER = "At a tie, and where both are nan, each gets half of g; beside a single nan the other gets it all."
@@ -128,19 +128,19 @@ OTHER = "At a tie, and where both are nan, each gets half of g; beside a single 
 
 absolute    = ufunc_op(np.absolute,    lambda g, y, x: g * np.sign(x), aliases=("abs",))
 fabs        = ufunc_op(np.fabs,        lambda g, y, x: g * np.sign(x))
-maximum     = ufunc_op(np.maximum,     lambda g, y, a, b: kept(g, a, b, a < b), lambda g, y, a, b: kept(g, b, a, b < a),
+maximum     = ufunc_op(np.maximum,     lambda g, y, a, b: tie_split_grad(g, a, b, a < b), lambda g, y, a, b: tie_split_grad(g, b, a, b < a),
                        note=BOTH)
-minimum     = ufunc_op(np.minimum,     lambda g, y, a, b: kept(g, a, b, a > b), lambda g, y, a, b: kept(g, b, a, b > a),
+minimum     = ufunc_op(np.minimum,     lambda g, y, a, b: tie_split_grad(g, a, b, a > b), lambda g, y, a, b: tie_split_grad(g, b, a, b > a),
                        note=BOTH)
-fmax        = ufunc_op(np.fmax,        lambda g, y, a, b: winner(g, y, a, b), lambda g, y, a, b: winner(g, y, b, a),
+fmax        = ufunc_op(np.fmax,        lambda g, y, a, b: chosen_grad(g, y, a, b), lambda g, y, a, b: chosen_grad(g, y, b, a),
                        note=OTHER)
-fmin        = ufunc_op(np.fmin,        lambda g, y, a, b: winner(g, y, a, b), lambda g, y, a, b: winner(g, y, b, a),
+fmin        = ufunc_op(np.fmin,        lambda g, y, a, b: chosen_grad(g, y, a, b), lambda g, y, a, b: chosen_grad(g, y, b, a),
                        note=OTHER)
 remainder   = ufunc_op(np.remainder,   lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b),
                                        domain=(REAL, NONZERO), aliases=("mod",))
 fmod        = ufunc_op(np.fmod,        lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b),
                                        domain=(REAL, NONZERO))
-copysign    = ufunc_op(np.copysign,    lambda g, y, a, b: np.where(a == 0, 0, turned(g, y, a)),
+copysign    = ufunc_op(np.copysign,    lambda g, y, a, b: np.where(a == 0, 0, sign_flipped_grad(g, y, a)),
                                        lambda g, y, a, b: np.zeros_like(g), domain=NONZERO)
 heaviside   = ufunc_op(np.heaviside,   lambda g, y, a, b: np.zeros_like(g), lambda g, y, a, b: np.where(a == 0, g, 0))
 nextafter   = ufunc_op(np.nextafter,   lambda g, y, a, b: g,           lambda g, y, a, b: np.zeros_like(g))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import PUBLIC
-from ..compose import arrays_of, collect, composed, observed
+from ..compose import arrays_of, collect, composed, nondifferentiable
 from ..core import NUMPY, S, Tensor
 from ..dispatch import full_name
 from .operators import reflected
@@ -21,8 +21,8 @@ for name, function in {"lshift": PUBLIC["left_shift"], "rshift": PUBLIC["right_s
 
 # --- indices, counts, comparisons ---
 
-observed(np.nonzero, np.searchsorted, method=True)
-observed(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np.isin, np.lexsort, np.unravel_index,
+nondifferentiable(np.nonzero, np.searchsorted, method=True)
+nondifferentiable(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np.isin, np.lexsort, np.unravel_index,
          np.ravel_multi_index, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.packbits,
          np.unpackbits)
 
@@ -74,7 +74,7 @@ WRITES: dict[Callable[..., Any], str] = {
 }
 
 
-def writing(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
+def write_refused(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
     """The answer for a function that writes into its first argument: values may be constant Tensors."""
     name = full_name(function)
 
@@ -83,7 +83,7 @@ def writing(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
         collect((args, list(kwargs.values())), given)
         if isinstance((*args, *kwargs.values())[0], Tensor):
             raise TypeError(f"{name} does not take a Tensor: it writes into values that gradients may need; {advice}")
-        if any(x.needs for x in given):
+        if any(x._requires_grad for x in given):
             raise TypeError(f"{name} does not take a Tensor that requires grad: its gradient would be lost; "
                             f"expected constants; write x.detach(), or y = np.where(mask, x, array)")
         return function(*arrays_of(args), **{key: arrays_of(x) for key, x in kwargs.items()})
@@ -92,10 +92,10 @@ def writing(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
     return answer
 
 
-NUMPY |= {function: writing(function, advice) for function, advice in WRITES.items()}
+NUMPY |= {function: write_refused(function, advice) for function, advice in WRITES.items()}
 
 
-def refused(name: str, advice: str) -> Callable[..., Any]:
+def method_refused(name: str, advice: str) -> Callable[..., Any]:
     """A method of arrays that a Tensor has no use for."""
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -118,4 +118,4 @@ REFUSED = {
             "tinytensor.torch; x.data.view(...) is the array's",
 }
 for name, advice in REFUSED.items():
-    setattr(Tensor, name, refused(name, advice))
+    setattr(Tensor, name, method_refused(name, advice))

@@ -15,7 +15,7 @@ import numpy as np
 from ..apply import PUBLIC
 from ..compose import COMPOSED, Composed
 from ..core import NUMPY, Array, Op, Sample, Tensor
-from ..define import NAMESPACES, Every
+from ..define import NAMESPACES, VariadicRules
 from .points import is_array
 
 Function = Callable[..., Any]
@@ -48,7 +48,7 @@ class Case(NamedTuple):
 
     @property
     def differentiable(self) -> bool:
-        return isinstance(self.op.rules, Every) or any(self.op.rules)
+        return isinstance(self.op.rules, VariadicRules) or any(self.op.rules)
 
 
 def leaf(x: Any) -> Any:
@@ -126,7 +126,7 @@ def by_numpy(function: Function, op: Op, *args: Any, **params: Any) -> Any:
         params = {"axis": None, **params}
     elif function is np.astype:
         return function(*args, *params.values())
-    return function(args, **params) if isinstance(op.rules, Every) else function(*args, **params)
+    return function(args, **params) if isinstance(op.rules, VariadicRules) else function(*args, **params)
 
 
 # --- inputs in lists ---

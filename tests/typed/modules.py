@@ -32,7 +32,7 @@ class Classifier(nn.Module):
     def __init__(self, symbols: int, context: int, width: int = 10) -> None:
         super().__init__()
         self.table = nn.Embedding(symbols, width)
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(context * width, 64, bias=False), nn.BatchNorm1d(64), nn.Tanh())
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(context * width, 64), nn.BatchNorm1d(64), nn.Tanh())
         self.blocks = nn.ModuleList(Scale(64) for _ in range(2))
         self.head = nn.Linear(64, symbols)
         self.dropout = nn.Dropout(0.1)

@@ -15,9 +15,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = [path for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem not in ("check", "test_typed")]
+HERE = Path(__file__)
+PROGRAMS = sorted(path for path in HERE.parent.glob("*.py") if path != HERE and not path.stem.startswith("test_"))
 # What a loop leaves is used after it, as everywhere in Python.
 HEAD = '"""README, as a file."""\n# pyright: reportPossiblyUnboundVariable=false\n'
+# A comment that suppresses nothing is an error, as in strict mypy: tests/typed/mistakes.py.
+CONFIG = {"typeCheckingMode": "standard", "reportUnnecessaryTypeIgnoreComment": "error"}
 DEFINED = {*dir(builtins), "__name__"}
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -64,7 +67,7 @@ def mypy(folder: Path, python: str, cache: Path | None = None) -> list[str]:
 
 def pyright(folder: Path, python: str) -> list[str]:
     """The command that checks a folder of programs."""
-    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "standard"}), "utf-8")
+    (folder / "pyrightconfig.json").write_text(json.dumps(CONFIG), "utf-8")
     return [sys.executable, "-m", "pyright", "--pythonpath", python, "-p", str(folder)]
 
 

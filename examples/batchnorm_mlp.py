@@ -147,23 +147,24 @@ def show_health(model, run: Run, complete: bool) -> None:
 
 def draw(plot, folder: Path, model, make, s: Settings, run: Run, test: float, batch) -> None:
     """The five figures."""
-    plot.loss_curve(folder / "loss.png", run.progress.losses,
-                    {"test": test, "test, the notebook": NOTEBOOK_SPLITS["test"]})
+    plot.loss_curve(run.progress.losses, {"test": test, "test, the notebook": NOTEBOOK_SPLITS["test"]},
+                    ylabel=common.NATS, path=folder / "loss.png")
     _, start = exercises.first_look(make, s, *batch)
-    plot.histograms(folder / "activations.png", "What the tanh layers give", {
-        "before training": start.activations, "after training": run.seen.activations}, "tanh(x)")
+    plot.histograms("Outputs of the tanh layers", {"before training": start.activations,
+                                                  "after training": run.seen.activations}, "tanh(x)",
+                    path=folder / "activations.png")
     matrices = {name: p for name, p in model.named_parameters() if name.startswith("linear") and p.ndim == 2}
-    plot.histograms(folder / "gradients.png", "Gradients after training", {
-        "of the tanh layers": run.seen.gradients, "of the matrices": {n: p.grad for n, p in matrices.items()}},
-        "gradient")
-    plot.update_ratios(folder / "updates.png", run.looks, {name: run.updates.ratios[name] for name in matrices})
+    plot.histograms("Gradients after training", {"of the tanh layers": run.seen.gradients,
+                                                "of the matrices": {n: p.grad for n, p in matrices.items()}},
+                    "gradient", path=folder / "gradients.png")
+    plot.update_ratios(run.looks, {name: run.updates.ratios[name] for name in matrices}, path=folder / "updates.png")
     wide = dataclasses.replace(s, batchnorm=False, init="normal", gain=math.sqrt(s.context * s.embedding))
     images = {}
     for name, seen in (("weights as drawn by randn, no BatchNorm", exercises.first_look(make, wide, *batch)[1]),
                        ("before training, with the chosen scale", start), ("after training", run.seen)):
-        images[f"{name}: {seen.report()[0].saturated:.1%}"] = seen.stuck("tanh1")
-    plot.saturation(folder / "saturation.png", f"First tanh layer: white where |tanh(x)| > {start.limit}", images)
-    print(f"figures in {folder}: loss, activations, gradients, updates, saturation (.png)")
+        images[f"{name}: {seen.report()[0].saturated:.1%}"] = seen.saturated("tanh1")
+    plot.saturation(f"First tanh layer: white where |tanh(x)| > {start.limit}", images, path=folder / "saturation.png")
+    common.drawn(folder, "loss.png", "activations.png", "gradients.png", "updates.png", "saturation.png")
 
 
 # --- the script, from top to bottom ---
@@ -184,6 +185,7 @@ def main() -> int:
     model = make(s, rng)
     print(f"{names.told(data)}, {model.num_parameters():,} weights")
     if s.zero_init:
+        common.nothing_drawn(s.plots, "--zero-init prints a table")
         return exercises.zero_init(model, train, s, V, data)
     batch = next(text.batches(X, Y, max(s.batch, 2), tt.Generator(s.seed)))  # (B, T), (B,)
     exercises.show_start(make, s, *batch, V)

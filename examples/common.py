@@ -216,7 +216,7 @@ class Progress:
     def bar(self) -> Callable[[int | None], None]:
         """A function that shows how far we are; None ends it."""
         try:
-            from tqdm import tqdm
+            from tqdm.auto import tqdm  # in a notebook a widget, else a line of text
         except ImportError:
             print("plain progress lines: pip install -e '.[examples]' adds a bar, and figures with --plots")
             return self.line
@@ -241,8 +241,14 @@ class Progress:
         print(f"{self.title}: {done:,} of {self.steps:,} steps, {self.note}, {left:.0f} s left", flush=True)
 
 
+NATS = "cross-entropy, nats per character"  # the axis of most figures
+
+
 def plotting(folder: str | None) -> Any:
-    """`tinytensor.diagnostics.plot`, once it is sure that matplotlib is there and the folder can be written."""
+    """`tinytensor.diagnostics.plot`, once it is sure that matplotlib is there and the folder can be written.
+
+    None where no figures are asked for. What is drawn is named by `drawn`, and `nothing_drawn` says why there is none.
+    """
     if folder is None:
         return None
     try:
@@ -251,6 +257,17 @@ def plotting(folder: str | None) -> Any:
         raise UserError("--plots needs matplotlib, which is missing; pip install -e '.[examples]' adds it") from None
     writable_folder(Path(folder))
     return plot
+
+
+def drawn(folder: str | Path, *names: str) -> None:
+    """The line that says which figures were drawn."""
+    say(f"figures in {folder}: {', '.join(names)}")
+
+
+def nothing_drawn(folder: str | None, why: str) -> None:
+    """The line that says why a run with --plots draws nothing."""
+    if folder is not None:
+        say(f"no figures: {why}")
 
 
 def writable_folder(folder: Path) -> None:

@@ -6,7 +6,8 @@ same but for one idea more, each trained alike. Heads are written out here; `nn.
 
 import common  # first of all: it sets one BLAS thread
 
-from pathlib import Path  # isort: skip
+import math  # isort: skip
+from pathlib import Path
 
 import compiled
 import gpt_data
@@ -141,5 +142,9 @@ def ladder(s, plot) -> int:
     if plot and rows:
         folder = Path(s.plots)
         (folder / "ladder.txt").write_text("\n".join(lines) + "\n", "utf-8")
-        print(f"figures in {folder}: ladder.txt")
+        plot.ladder_chart([(what, train, dev, math.nan, theirs) for what, train, dev, theirs in rows],
+                          theirs="the lecture", xlabel=common.NATS, path=folder / "ladder.png")
+        common.drawn(folder, "ladder.txt", "ladder.png")
+    elif not rows:
+        common.nothing_drawn(s.plots, "no network was trained to its end")
     return progress.status

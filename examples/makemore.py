@@ -123,8 +123,8 @@ def main() -> int:
             break
     print("\n".join(speeds))
     if plot:
-        plot.race_chart(Path(s.plots) / "race.png", curves)
-        print(f"figures in {s.plots}: race (.png)")
+        plot.race_chart(curves, ylabel="dev loss, nats per character", path=Path(s.plots) / "race.png")
+        common.drawn(s.plots, "race.png")
     return status
 
 

@@ -144,6 +144,7 @@ def main() -> int:
     data = names.windows(s.context)
     X, Y = data["train"]  # (N, T), (N,)
     if s.generated:
+        common.nothing_drawn(s.plots, "--generated shows two backward passes as text")
         generated_backprop.show(s, names, X, Y, forward, backward)
         return 0
     exercises.show(s, names, X, Y, plot)
@@ -169,9 +170,9 @@ def main() -> int:
     common.show_names(lambda ids: predict(p, statistics, ids), names, s.context, tt.Generator(s.seed), s.names,
                       expected=FRESH_NAMES if complete else ())
     if plot:
-        plot.loss_curve(Path(s.plots) / "loss.png", progress.losses,
-                        {"test": result["test"], "test, the notebook": NOTEBOOK_SPLITS["test"]})
-        print(f"figures in {s.plots}: dlogits, loss (.png)")
+        plot.loss_curve(progress.losses, {"test": result["test"], "test, the notebook": NOTEBOOK_SPLITS["test"]},
+                        ylabel=common.NATS, path=Path(s.plots) / "loss.png")
+        common.drawn(s.plots, "dlogits.png", "loss.png")
     if complete:
         common.tell_splits(result, FRESH_SPLITS, 5, WHOSE)
     common.show_losses(result, NOTEBOOK_SPLITS)

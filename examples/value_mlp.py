@@ -8,7 +8,7 @@ data: lectures 1 and 2.
 
     python examples/value_mlp.py                     some 20 seconds
     python examples/value_mlp.py --recipe lecture    the notebook's settings, a second
-    python examples/value_mlp.py --plots DIR         and its figures: graph.svg, steps, fit and moons.png
+    python examples/value_mlp.py --plots DIR         and its figures: graph.svg, tangents, steps, fit, moons.png
 """
 
 import common  # first of all: it sets one BLAS thread
@@ -159,7 +159,7 @@ def draw_moons(plot, path: Path, model: MLP, X, Y, right: int) -> None:
     x, y = np.linspace(-1.7, 2.7, 221), np.linspace(-1.2, 1.7, 146)
     grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)  # on Tensor, for there are 32,266 points
     scores = on_tensor(model)(grid).data.reshape(len(y), len(x))
-    plot.decision_map(path, f"Two moons: {right} of {MOONS} on their side", x, y, scores, X, Y)
+    plot.decision_map(f"Two moons: {right} of {MOONS} on their side", x, y, scores, X, Y, path=path)
 
 
 # --- the script, from top to bottom ---
@@ -184,10 +184,11 @@ def main() -> int:
     status, last = progress.status, f"loss: four points {progress.losses[-1]:.1e}"
     if plot:
         folder = Path(s.plots)
-        graph.draw(folder / "graph.svg", output)
-        plot.difference_errors(folder / "steps.png", sizes, errors)
-        plot.fit_curve(folder / "fit.png", progress.losses, NOTEBOOK)
-        drawn = "graph.svg, steps.png, fit.png"
+        graph.draw(output, path=folder / "graph.svg")
+        exercises.draw_tangents(plot, folder / "tangents.png")
+        plot.difference_errors(sizes, errors, path=folder / "steps.png")
+        plot.fit_curve(progress.losses, NOTEBOOK, path=folder / "fit.png")
+        drawn = ["graph.svg", "tangents.png", "steps.png", "fit.png"]
     if s.moons and not status:
         model, progress, X, Y = two_moons(s)
         right = sum(model(x).data * y > 0 for x, y in zip(X, Y))
@@ -196,9 +197,9 @@ def main() -> int:
         status, last = progress.status, f"{last}, two moons {right} of {MOONS} right"
         if plot:
             draw_moons(plot, folder / "moons.png", model, X, Y, right)
-            drawn += ", moons.png"
+            drawn.append("moons.png")
     if plot:
-        print(f"figures in {folder}: {drawn}")
+        common.drawn(folder, *drawn)
     print("the notebook's loss: 4.2e-05 on the four points, after 101 steps")
     print(last)
     return status

@@ -132,8 +132,10 @@ def ladder(s: Settings, names: common.Names, plot) -> int:
     if plot and rows:
         folder = Path(s.plots)
         (folder / "ladder.txt").write_text("\n".join(lines) + "\n", "utf-8")
-        plot.ladder_chart(folder / "ladder.png", rows)
-        print(f"figures: {folder / 'ladder.txt'}, {folder / 'ladder.png'}")
+        plot.ladder_chart(rows, xlabel=common.NATS, path=folder / "ladder.png")
+        common.drawn(folder, "ladder.txt", "ladder.png")
+    elif not rows:
+        common.nothing_drawn(s.plots, "no network was trained to its end")
     return 130 if progress.interrupted else 0
 
 
@@ -192,10 +194,10 @@ def main() -> int:
         common.show_names(predict, names, s.context, rng, s.names, expected=NOTEBOOK_NAMES if complete else ())
     if plot:
         folder = Path(s.plots)
-        plot.loss_curve(folder / "loss.png", progress.losses,
-                        {"dev": result["dev"], "dev, the notebook": NOTEBOOK_SPLITS["dev"]})
-        plot.dilated_tree(folder / "tree.png", s.context)
-        print(f"figures in {folder}: loss, tree (.png)")
+        plot.loss_curve(progress.losses, {"dev": result["dev"], "dev, the notebook": NOTEBOOK_SPLITS["dev"]},
+                        ylabel=common.NATS, path=folder / "loss.png")
+        plot.dilated_tree(s.context, path=folder / "tree.png")
+        common.drawn(folder, "loss.png", "tree.png")
     if complete:
         common.tell_splits(result, NOTEBOOK_SPLITS, 6)
     common.show_losses(result, NOTEBOOK_SPLITS)

@@ -11,7 +11,7 @@ bpe_exercises.py. It trains no model (gpt.py takes these tokens), and leaves out
                                                               GPT-2's two files, or by a file that --save wrote
 """
 
-import common  # first of all: it sets one BLAS thread
+from shared import common  # first: it sets one BLAS thread
 
 import dataclasses  # isort: skip
 import os
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import bpe_exercises as exercises
+from exercises import bpe as exercises
 
 from tinytensor.checkpoint import writable
 from tinytensor.text import Tokenizer, learn_merges

@@ -15,16 +15,14 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", str(min(2, os.cpu_count() or 1)))  # its matrices gain by a second one
 
-import common  # isort: skip  # before NumPy is loaded
+from shared import common, compiled, texts  # isort: skip  # before NumPy is loaded
 
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-import compiled
-import gpt_data
-import gpt_ladder
 import numpy as np
+from exercises import gpt_ladder
 
 import tinytensor as tt
 from tinytensor import checkpoint, optim
@@ -175,7 +173,7 @@ def main() -> int:
     if s.save:
         checkpoint.writable(s.save)
     sampling.check(s.temperature, s.top_k, s.top_p)  # before a long training, not after it
-    data = gpt_data.Lines(s.data, s.context) if s.lines else gpt_data.LongText(s.data, s.context, s.bpe)
+    data = texts.Lines(s.data, s.context) if s.lines else texts.LongText(s.data, s.context, s.bpe)
     data.tokens.encode(s.prompt.strip() if s.lines else s.prompt)
     model, opt, rng, noise = build(s, len(data.tokens))
     if saved:

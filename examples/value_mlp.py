@@ -11,7 +11,7 @@ data: lectures 1 and 2.
     python examples/value_mlp.py --plots DIR         and its figures: graph.svg, tangents, steps, fit, moons.png
 """
 
-import common  # first of all: it sets one BLAS thread
+from shared import common  # first: it sets one BLAS thread
 
 import dataclasses  # isort: skip
 import gc
@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-import value_exercises as exercises
+from exercises import value as exercises
 
 from tinytensor import nn, optim
 from tinytensor.diagnostics import graph

@@ -161,7 +161,8 @@ def describe(node: Any, names: Mapping[int, str]) -> Box:
     lines = [*name_lines(names.get(id(node), "")), f"{node.shape} {node.dtype}", *number]
     if not isinstance(node, Tensor):
         return Box(lines, CONSTANT)
-    return Box(lines, COMPUTED if node.op else LEAF if node.requires_grad else CONSTANT, node.op.name if node.op else "")
+    fill = COMPUTED if node.op else LEAF if node.requires_grad else CONSTANT
+    return Box(lines, fill, node.op.name if node.op else "")
 
 
 def name_lines(name: str) -> list[str]:

@@ -22,6 +22,7 @@ SATURATED: dict[type[Module], Callable[[Any, float], Any]] = {
     Sigmoid: lambda y, limit: np.abs(2 * y - 1) > limit,
     ReLU: lambda y, limit: y <= 0,
 }
+STUCK = SATURATED  # its old name
 
 
 class Activation(NamedTuple):
@@ -168,8 +169,8 @@ def watch(model: Module, kinds: type[Module] | tuple[type[Module], ...] = (), li
     if not wanted:
         has = ", ".join(sorted({type(m).__name__ for m in model.modules()}))
         names = ", ".join(k.__name__ for k in (kinds if isinstance(kinds, tuple) else (kinds,)))
-        raise ValueError(f"watch: got a {type(model).__name__} without modules of the kinds {names}; expected kinds that "
-                         f"it has: {has}; np.tanh and other functions can't be watched, use nn.Tanh()")
+        raise ValueError(f"watch: got a {type(model).__name__} without modules of the kinds {names}; expected kinds "
+                         f"that it has: {has}; np.tanh and other functions can't be watched, use nn.Tanh()")
     seen, handles = Seen(limit), []
 
     def see(module: Module, _: tuple[Any, ...], y: Any) -> None:

@@ -1,17 +1,16 @@
 """Lecture 2's exercises, which mlp_ngram.py runs for --lr-find, --initial-loss and --sweep.
 
-They train copies and variants of the network that they are given; the network itself, and how it is trained, stand in
+They train copies and variants of the network that they are given; the network itself, and its training, are in
 mlp_ngram.py.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-import copy  # isort: skip
+import copy
 import dataclasses
 import math
 from pathlib import Path
 
 import numpy as np
+from shared import common
 
 import tinytensor as tt
 
@@ -22,7 +21,7 @@ SCALES = (1.0, 0.1, 0.01, 0.0)
 
 @np.errstate(over="ignore", invalid="ignore")
 def find_rate(model, s, descent, batches):
-    """Train a copy with a rate that grows from 0.001 to 1: the rates, the losses, those smoothed, the best rate."""
+    """Train a copy with a rate that grows from 0.001 to 1: the rates, the losses, the smoothed losses, the best rate."""
     model = copy.deepcopy(model)
     step = descent(model, model.optimizer(s), s)
     losses = [step(x, y, rate).item() for rate, (x, y) in zip(RATES.tolist(), batches)]
@@ -32,13 +31,13 @@ def find_rate(model, s, descent, batches):
 
 
 def initial_loss(model, s, descent, batches, classes: int) -> None:
-    """E02: the loss before the first step, and after 1,000, for larger and smaller weights before the logits.
+    """E02: the loss before the first step, and after 1,000, for larger and smaller weights of the output layer.
 
-    A network that knows nothing should give each character the same chance: -log(1/27). With random logits it is
-    confident, and wrong; its first steps only press the logits together (the handle of the hockey stick).
+    An untrained network should give every character the same probability: a loss of -log(1/27). With random logits it
+    is confident, and wrong; its first steps only shrink the logits (the steep start of the hockey stick).
     """
-    print(f"every character as likely: -log(1/{classes}) = {math.log(classes):.4f}")
-    print("weights before the logits | first loss | mean loss of steps 900 to 1,000")
+    print(f"all characters equally likely: -log(1/{classes}) = {math.log(classes):.4f}")
+    print("output layer's weights    | first loss | mean loss of steps 900 to 1,000")
     batches = [batch for _, batch in zip(range(1000), batches)]
     for scale in SCALES:
         variant = copy.deepcopy(model)
@@ -53,8 +52,8 @@ def initial_loss(model, s, descent, batches, classes: int) -> None:
 def sweep(s, build, train, data, plot) -> int:
     """Train networks from far too small to large, in the same way, on a tenth of the training set.
 
-    Too small, it misses what the data could teach: both losses are high (underfitting). The larger it is, the further
-    train falls below dev: what it learns of the training names holds for them alone (overfitting).
+    A network that is too small can't learn what the data holds: both losses are high (underfitting). The larger it is,
+    the further train falls below dev: what it learns holds for the training names alone (overfitting).
     """
     s, rows = dataclasses.replace(s, steps=max(1, s.steps // 5), weight_decay=0.0), []
     X, Y = (a[: max(1, len(a) // 10)] for a in data["train"])  # little data: a large network can learn it by heart
@@ -71,7 +70,7 @@ def sweep(s, build, train, data, plot) -> int:
         common.say(f"{hidden:6,} | {model.num_parameters():7,} | {low:.4f} | {dev:.4f} | {dev - low:+.4f}")
     if rows:
         best = min(rows, key=lambda row: row[2])
-        print(f"the lowest dev loss: {best[2]:.4f} with {best[0]} hidden neurons; test is not looked at here")
+        print(f"the lowest dev loss: {best[2]:.4f} with {best[0]} hidden neurons; test is not used here")
         if plot:
             plot.size_curve(*zip(*rows), "neurons in the hidden layer", ylabel=common.NATS,
                             path=Path(s.plots) / "sizes.png")

@@ -4,14 +4,11 @@ First an average over what came before, three ways, of which the third becomes a
 same but for one idea more, each trained alike. Heads are written out here; `nn.CausalSelfAttention` has them in one op.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-import math  # isort: skip
+import math
 from pathlib import Path
 
-import compiled
-import gpt_data
 import numpy as np
+from shared import common, compiled, texts
 
 import tinytensor as tt
 from tinytensor import nn, optim
@@ -125,7 +122,7 @@ def ladder(s, plot) -> int:
     lines, rows = [f"{'network':<36} weights   train     dev  the lecture's dev*  seconds"], []
     for what, ideas, steps, lr, theirs in RUNGS:
         rng, steps = tt.Generator(s.seed), min(steps, most)
-        data = gpt_data.LongText(s.data, CONTEXT if ideas else s.context)
+        data = texts.LongText(s.data, CONTEXT if ideas else s.context)
         V, batch = len(data.tokens), BATCH if ideas else s.batch
         model = Rung(V, rng, **ideas) if ideas else GPT(V, s.context, s.width, s.layers, s.heads, 0.1, rng=rng,
                                                         noise=np.random.default_rng(s.seed))

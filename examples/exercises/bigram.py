@@ -1,18 +1,16 @@
-"""Lecture 1's first half: bigrams by counting, and the same chances found by one linear layer; linear_ngram.py runs it.
+"""Lecture 1's first half: bigrams by counting, and the same probabilities by one linear layer; linear_ngram.py runs it.
 
-Counts of which character follows which become chances, names and a loss; a linear layer, trained by gradient descent,
-finds the same chances, and a penalty on its weights does what smoothing does to counts. Counting and layer work for
-longer contexts, too: those are linear_ngram.py's.
+Counts of which character follows which become probabilities, names and a loss; a linear layer, trained by gradient
+descent, finds the same probabilities, and a penalty on its weights has the effect of smoothing. Counting and the layer
+work for longer contexts, too: linear_ngram.py has those.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-import copy  # isort: skip
+import copy
 from functools import partial
 from typing import NamedTuple
 
-import compiled
 import numpy as np
+from shared import common, compiled
 
 import tinytensor as tt
 from tinytensor import nn, optim, text
@@ -26,32 +24,32 @@ NOTEBOOK_BIGRAM = {0: 3.7686, 1: 3.3788, 2: 3.1611, 100: 2.4900, 266: 2.4818}
 
 
 def count(X, Y, V: int):
-    """How often each character follows each context, (V**T, V): X (N, T) and Y (N,) are the digits of one number."""
-    number = (X @ V ** np.arange(X.shape[1])[::-1]) * V + Y  # (N,)
+    """How often each character follows each context, (V**T, V); contexts X (N, T) and characters Y (N,)."""
+    number = (X @ V ** np.arange(X.shape[1])[::-1]) * V + Y  # (N,): X and Y as the digits of a number in base V
     return np.bincount(number, minlength=V ** (X.shape[1] + 1)).reshape(-1, V)
 
 
 def smooth(N, k: float):
-    """The chances (C, V) by counts (C, V), with k added to each: what was never seen gets a chance, too.
+    """The probabilities (C, V) by counts (C, V), with k added to each, so that none is 0.
 
     subtle: keepdims leaves the sums a column (C, 1), which divides each row. Without it they are (C,), which NumPy
-    takes for a row (1, C): where C = V that divides the columns, and nothing complains.
+    broadcasts as a row (1, C): where C = V that divides the columns, and there is no error.
     """
     N = N + float(k)
-    return N / np.maximum(N.sum(1, keepdims=True), 1e-30)  # without smoothing, a context never seen stays all 0
+    return N / np.maximum(N.sum(1, keepdims=True), 1e-30)  # without smoothing, an unseen context stays all 0
 
 
 def nll_by_counting(P, N) -> float:
-    """The mean negative log-likelihood of all that was counted, in nats; infinite if its chance was 0."""
+    """The mean negative log-likelihood of all counted examples, in nats; infinite if one has probability 0."""
     seen = N > 0
     with np.errstate(divide="ignore"):
         return float(-(N[seen] @ np.log(P[seen])) / N.sum())
 
 
 def five_names(predict, vocabulary: text.Vocabulary, seed: int, dialect: str = "cumulative") -> str:
-    """Items of a bigram with their ends: the context starts anew with each, as the notebook's trigram forgot."""
+    """Five names by a bigram, with their ends; each starts from the boundary, which the notebook's trigram forgot."""
     rng = tt.Generator(seed)
-    rng.multinomial = partial(rng.multinomial, dialect=dialect)  # torch drew in this way when the lecture was made
+    rng.multinomial = partial(rng.multinomial, dialect=dialect)  # as PyTorch drew when the lecture was made
     return " ".join(text.sample(predict, vocabulary, 1, rng) + vocabulary.boundary for _ in range(5))
 
 
@@ -64,7 +62,7 @@ def show_counting(vocabulary: text.Vocabulary, x, y, N, s: common.Settings) -> N
         print(f"  names, {dialect} multinomial: {drawn}")
     if s.lecture:
         print("  the notebook's names: mor. axx. minaymoryles. kondlaisah. anchshizarie.\n  its loss of 2.47647 and N "
-              "of all ones come of cells run in another order; the code shown,\n  a sum one by one in float32, gives "
+              "of all ones come from cells run in another order; the code shown,\n  a running sum in float32, gives "
               f"{-np.cumsum(np.log(P.astype(np.float32)[x, y]))[-1] / len(y):.7f}")
 
 
@@ -72,13 +70,13 @@ def show_counting(vocabulary: text.Vocabulary, x, y, N, s: common.Settings) -> N
 
 
 class NGram(nn.Module):
-    """One linear layer without a bias: the logits after a context are the sum of the rows of W that it picks."""
+    """One linear layer without a bias: the logits after a context are the sum of the rows of W that it selects."""
 
     def __init__(self, kind: str, V: int) -> None:
         super().__init__()
         self.kind, self.V = kind, V
         height = {"bigram": V, "additive pair": 2 * V, "true trigram": V * V}[kind]
-        self.W = nn.Parameter(np.zeros((height, V), np.float32))  # the loss is convex: any start will do
+        self.W = nn.Parameter(np.zeros((height, V), np.float32))  # the loss is convex: any start works
 
     def rows(self, x):  # (C, T) characters -> (C, R)
         if self.kind == "additive pair":  # the notebook's W[x1] + W[27 + x2]
@@ -86,29 +84,29 @@ class NGram(nn.Module):
         return x if self.kind == "bigram" else x[:, :1] * self.V + x[:, 1:]
 
     def forward(self, x):  # (C, T) characters -> (C, V)
-        # E04: a one-hot vector times W is a row of W; so take the row, and leave out the products with 0
+        # E04: a one-hot vector times W is a row of W, so take the row and skip the products with 0
         return tt.embedding(self.W, self.rows(x)).sum(axis=1)
 
 
 def nll(logits, n):
-    """The mean loss of all examples at once, of the C contexts that occur: logits (C, V) and counts (C, V).
+    """The mean loss of all examples, by the C contexts that occur: logits (C, V) and counts (C, V).
 
-    Examples with the same context have the same logits. So the sum over 228,146 of them is one over 27 or 595 rows,
-    each log-probability as often as it was counted: cross-entropy with counts for targets. Its gradient is that of the
-    whole set, hundreds of times faster.
+    Examples with the same context have the same logits. So the sum over 228,146 examples is a sum over 27 or 595 rows,
+    each log-probability times its count: cross-entropy with counts as targets. Its gradient is that of the whole set,
+    hundreds of times faster.
     """
     return -(n * logits.log_softmax()).sum() / n.sum()
 
 
 def contexts(N, T: int):
-    """The contexts that occur (C, T), and what was counted after each (C, V)."""
+    """The contexts that occur (C, T), and the counts of the characters after each (C, V)."""
     seen = np.flatnonzero(N.sum(1))
     return np.stack(np.unravel_index(seen, (N.shape[1],) * T), axis=1), N[seen].astype(np.float32)
 
 
 @tt.no_grad()
 def evaluate(model: NGram, data) -> dict[str, float]:
-    """The loss on each split; a penalty never counts in it."""
+    """The loss on each split, without any penalty."""
     return {part: nll(model(x), n).item() for part, (x, n) in data.items()}
 
 
@@ -119,15 +117,15 @@ class Fit(NamedTuple):
 
 
 def fit(model: NGram, data, penalties, s) -> tuple[list[Fit], common.Progress]:
-    """Train for each penalty in turn, each from where the one before ended: the losses on the splits that are given."""
+    """Train for each penalty in turn, each from where the one before ended; record the losses on the given splits."""
     x, n = data["train"]
     rows = model.rows(x)  # (C, R)
     share = np.bincount(rows.ravel(), np.repeat(n.sum(1), rows.shape[1])) / n.sum()
-    # How far a step may go: softmax bends by 1/2 at most, times the share of the examples that use a row, times the
-    # rows that are added. With momentum 0.99 the limit is 4 over that. For the names 3 over it is 42: hence the
-    # lecture could go as far as 50.
-    bend = rows.shape[1] / 2 * share.max() + 2 * max(penalties) / model.W.size
-    opt = optim.SGD(model.parameters(), lr=3 / bend, momentum=0.99)
+    # The largest stable learning rate. The curvature of softmax is at most 1/2, times the share of the examples that use
+    # a row, times the rows that are added. With momentum 0.99 the limit is 4 / curvature. For the names 3 / curvature
+    # is 42, so the lecture could use 50.
+    curvature = rows.shape[1] / 2 * share.max() + 2 * max(penalties) / model.W.size
+    opt = optim.SGD(model.parameters(), lr=3 / curvature, momentum=0.99)
     fits, progress = [], common.Progress(s.steps * len(penalties), model.kind)
 
     @compiled.step(model, opt, eager=s.eager)
@@ -145,7 +143,7 @@ def fit(model: NGram, data, penalties, s) -> tuple[list[Fit], common.Progress]:
         progress.log(step(x, n, float(penalties[i // s.steps])).item())
         if (i + 1) % s.steps == 0:
             record(i)
-    if (i + 1) % s.steps:  # Ctrl-C: as far as it came
+    if (i + 1) % s.steps:  # after Ctrl-C: the steps so far
         record(i)
     progress.step = step
     return fits, progress
@@ -160,7 +158,7 @@ def show_layer(vocabulary: text.Vocabulary, x, y, N, s: common.Settings) -> None
     gap = np.abs(product.data - logits.data).max()
     print(f"bigrams by one linear layer: the largest difference of one_hot(x) @ W from W[x] is {gap:.0f}")
     # E05: why cross_entropy. It is one op, which keeps fewer arrays and whose gradient is p - y; and it subtracts the
-    # largest logit first: exp(100) is beyond float32, so by hand the loss is nan.
+    # largest logit first: exp(100) overflows float32, so by hand the loss is nan.
     for shift in (0, 100):
         with np.errstate(over="ignore", invalid="ignore"):
             e = np.exp(logits.data + np.float32(shift))
@@ -169,10 +167,10 @@ def show_layer(vocabulary: text.Vocabulary, x, y, N, s: common.Settings) -> None
         print(f"  logits + {shift}: loss by hand {by_hand:.4f}, cross_entropy {loss:.4f}")
     if lecture:
         chances = W.softmax().data[x[:5], y[:5]]  # emma.
-        common.tell("  chance of 'e' after '.'", chances[0], 0.01228625, digits=8)
-        common.tell("  chance of 'm' after 'e'", chances[1], 0.0180507, digits=7)
-        print(f"  loss of 'emma' {-np.log(chances).mean():.7f}; the printed 3.6891887 is of weights that were trained")
-        print("  full batch, rate 50, with the penalty; the last is what the notebook has, whose cell was run again")
+        common.tell("  probability of 'e' after '.'", chances[0], 0.01228625, digits=8)
+        common.tell("  probability of 'm' after 'e'", chances[1], 0.0180507, digits=7)
+        print(f"  loss of 'emma' {-np.log(chances).mean():.7f}; the printed 3.6891887 belongs to trained weights")
+        print("  full batch, learning rate 50, with the penalty; step 266 because the notebook's cell was run again")
 
     @compiled.step(model, eager=s.eager)
     def step(n):  # (V, V)
@@ -182,7 +180,7 @@ def show_layer(vocabulary: text.Vocabulary, x, y, N, s: common.Settings) -> None
         W.data -= 50 * W.grad
         return loss, W.grad
 
-    for i in range(267 if lecture else 3):
+    for i in range(min(s.steps, 267) if lecture else 3):
         if not lecture:  # the same on all examples, as the notebook has it
             plain = tt.cross_entropy(tt.embedding(W, x), y) + 0.01 * (W**2).mean()
             slope = tt.grad(plain, W).data
@@ -198,13 +196,13 @@ def show_layer(vocabulary: text.Vocabulary, x, y, N, s: common.Settings) -> None
 
 
 def show_penalty(vocabulary: text.Vocabulary, N, s) -> common.Progress:
-    """A penalty pulls the weights to 0 and so all chances to 1/V, as added counts do; rare rows give in first."""
+    """A penalty pulls the weights to 0 and so all probabilities to 1/V, as added counts do; rare rows move first."""
     V, data = len(vocabulary), contexts(N, 1)
     fits, progress = fit(NGram("bigram", V), {"train": data, "dev": data}, (10, 1, 0.1, 0.01, 0.001, 0), s)
     a = int(np.where(N.sum(1), N.sum(1), N.sum()).argmin())
     b = int(N[a].argmax())
     print(f"  trained without penalty: loss {fits[-1].losses['train']:.4f}; by counting "
-          f"{nll_by_counting(smooth(N, 0), N):.4f}\n  chance of {vocabulary.characters[b]!r} after "
+          f"{nll_by_counting(smooth(N, 0), N):.4f}\n  probability of {vocabulary.characters[b]!r} after "
           f"{vocabulary.characters[a]!r}, seen {N[a].sum():,} times; 1/{V} is {1 / V:.3f}:")
     for name, row in (("added", [(k, smooth(N, k)[a, b]) for k in (1e4, 1e3, 100, 10, 1, 0)]),
                       ("penalty", [(fit.strength, fit.model.W.softmax().data[a, b]) for fit in fits])):

@@ -1,16 +1,15 @@
 """Lecture 4's first three exercises, which manual_backprop.py runs: every gradient by hand, then in closed form.
 
-The network of lecture 3 (embedding, one hidden layer, batch norm, tanh) written out in 26 tensors, the gradient of each
-by hand in NumPy, held against the engine's; then cross-entropy and batch norm in one formula each, derived at the
-functions. Nothing is trained here.
+The network of lecture 3 (embedding, one hidden layer, batch norm, tanh) written out in 26 tensors, and the gradient of
+each by hand in NumPy, compared with the engine's; then cross-entropy and batch norm in one formula each, derived in the
+docstrings. Nothing is trained here.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-from pathlib import Path  # isort: skip
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from shared import common
 
 import tinytensor as tt
 from tinytensor import text
@@ -23,8 +22,8 @@ NAMES = ["logprobs", "probs", "counts_sum_inv", "counts_sum", "counts", "norm_lo
 NOTEBOOK_LOSS = 3.9508
 
 
-def first_weights(V: int, context: int, D: int, H: int, rng: tt.Generator) -> dict:
-    """Normal values in the notebook's order; nothing starts at 0, where a wrong gradient could hide."""
+def initial_weights(V: int, context: int, D: int, H: int, rng: tt.Generator) -> dict:
+    """Normal values in the notebook's order; nothing starts at 0, which could hide a wrong gradient."""
     width = context * D
     return {"C": rng.randn(V, D),
             "W1": rng.randn(width, H) * (5 / 3) / width**0.5, "b1": rng.randn(H) * 0.1,
@@ -33,7 +32,7 @@ def first_weights(V: int, context: int, D: int, H: int, rng: tt.Generator) -> di
 
 
 def in_double(p: dict) -> dict:
-    """In double precision a difference beyond 1e-15 is a mistake in the derivation, not rounding."""
+    """The weights in double precision, where a difference above 1e-15 is a wrong derivation, not rounding."""
     return {name: a.astype(np.float64) for name, a in p.items()}
 
 
@@ -76,7 +75,7 @@ def small_steps(p: dict, x, y) -> tuple[tt.Tensor, dict]:
 def by_hand(v: SimpleNamespace, x, y) -> dict:
     """The gradient of the loss for each of the values v: the chain rule, one line each.
 
-    A value that was broadcast gets the sum over what it went to; one that was used twice, the sum of both.
+    A value that was broadcast gets the sum over its copies; a value that was used twice, the sum of both uses.
     """
     n, V = v.logits.shape
     dlogprobs = np.where(np.arange(V) == y[:, None], -1 / n, 0).astype(v.logits.dtype)  # (B, V)
@@ -102,7 +101,7 @@ def by_hand(v: SimpleNamespace, x, y) -> dict:
     dhprebn = dbndiff + dbnmeani / n  # (B, H), used twice
     dembcat = dhprebn @ v.W1.T  # (B, T * D)
     dW1 = v.embcat.T @ dhprebn  # (T * D, H)
-    db1 = dhprebn.sum(0)  # (H,), 0 but for rounding: batch norm takes any bias away
+    db1 = dhprebn.sum(0)  # (H,), 0 but for rounding: batch norm removes any bias
     demb = dembcat.reshape(v.emb.shape)  # (B, T, D)
     dC = rows_added(demb, x, len(v.C))  # (V, D)
     here = locals()
@@ -121,13 +120,13 @@ def rows_added(demb, x, V: int):
 def cross_entropy(logits, y) -> tuple[float, np.ndarray]:
     """The loss and its gradient for the logits.
 
-    With p = softmax(logits), one row costs -log p[y] = log(sum_j exp(logits_j)) - logits_y. For logits_j that has the
-    slope exp(logits_j) / sum exp, which is p_j, and -1 more where j = y; the mean over n rows divides by n:
+    With p = softmax(logits), the loss of a row is -log p[y] = log(sum_j exp(logits_j)) - logits_y. Its derivative for
+    logits_j is exp(logits_j) / sum exp, which is p_j, minus 1 where j = y; the mean over n rows divides by n:
 
         dlogits = (p - onehot(y)) / n
 
-    A row adds up to 0: the right character is pulled up by all that is missing to its probability, and each of the
-    others pushed down by its own. Where the network is sure and right, nothing moves.
+    A row adds up to 0: the right character is pulled up by what its probability lacks to 1, and each other one is
+    pushed down by its own probability. Where the network is confident and right, nothing changes.
     """
     n, rows = len(y), np.arange(len(y))
     norm = logits - logits.max(1, keepdims=True)  # (B, V)
@@ -144,21 +143,21 @@ def batch_norm_backward(g, raw, inv, gain) -> tuple:
     """The gradients of batch norm's input, gain and bias; g (B, H) is that of its output.
 
     Forwards, for each neuron: raw_i = (x_i - mean) inv, inv = (var + eps)^-1/2, var = sum_i (x_i - mean)^2 / (n - 1),
-    y_i = gain raw_i + bias. So dgain = sum_i g_i raw_i, dbias = sum_i g_i, and with r_i = gain g_i, the gradient of
-    raw_i, x_i is reached on three ways:
+    y_i = gain raw_i + bias. So dgain = sum_i g_i raw_i and dbias = sum_i g_i. With r_i = gain g_i, the gradient of
+    raw_i, the gradient of x_i is the sum of three paths:
 
         directly            r_i inv
-        through the mean    sum_j r_j (-inv) times 1 / n. (The variance depends on the mean as well, but its slope,
-                            -2 sum_j (x_j - mean) / (n - 1), is 0.)
+        through the mean    sum_j r_j (-inv) times 1 / n. (The variance depends on the mean as well, but that
+                            derivative, -2 sum_j (x_j - mean) / (n - 1), is 0.)
         through var         sum_j r_j (x_j - mean) (-1/2) inv^3 times 2 (x_i - mean) / (n - 1)
                             = -inv raw_i sum_j r_j raw_j / (n - 1), for x_i - mean = raw_i / inv
 
         dx_i = gain inv (g_i - dbias / n - raw_i dgain / (n - 1))
 
     The n - 1 is Bessel's correction: around their own mean, n values vary less than around the true one, by a factor
-    of (n - 1) / n on average. It divides what comes through the variance, and not what comes through the mean.
+    of (n - 1) / n on average. It divides the path through the variance, not the path through the mean.
     """
-    n, ones = len(g), np.ones((1, len(g)), g.dtype)  # a product with ones is a faster sum
+    n, ones = len(g), np.ones((1, len(g)), g.dtype)  # a product with ones is faster than a sum
     dgain = ones @ (g * raw)  # (1, H)
     dbias = ones @ g  # (1, H)
     dx = raw * (-dgain / (n - 1))  # (B, H)
@@ -174,7 +173,7 @@ def batch_norm_backward(g, raw, inv, gain) -> tuple:
 def show(s, names: common.Names, X, Y, plot) -> None:
     """The first three exercises, on the notebook's batch of 32."""
     rng = tt.Generator(s.seed)
-    p = first_weights(len(names.vocabulary), s.context, 10, 200, rng)
+    p = initial_weights(len(names.vocabulary), s.context, 10, 200, rng)
     x, y = next(text.batches(X, Y, 32, rng))  # (B, T), (B,)
     loss, steps = small_steps(in_double(p), x, y)
     print(f"exercise 1: every gradient by hand, beside the engine's; {sum(a.size for a in p.values()):,} weights")

@@ -1,29 +1,29 @@
 """Lecture 4's backward pass as the compiler writes it, which manual_backprop.py shows for --generated.
 
-The same network of the engine's ops, its step compiled, and that part of the source which goes backwards, beside the
-pass by hand. Nothing is learnt here.
+The same network made of the engine's ops, its step compiled, and the backward part of the generated source beside the
+pass by hand. Nothing is trained here.
 """
 
-import common  # first of all: it sets one BLAS thread
-
-import inspect  # isort: skip
+import inspect
 import re
 import shutil
 import textwrap
 from itertools import zip_longest
 
-import backprop_exercises as exercises
 import numpy as np
+from shared import common
 
 import tinytensor as tt
 from tinytensor import nn, optim, text
 from tinytensor.testing import compare
 
+from . import backprop as exercises
+
 SIGNS = {"matmul": "@", "dot": "@", "multiply": "*", "add": "+", "subtract": "-", "divide": "/"}
 
 
 class Network(nn.Module):
-    """The network that is written out by hand, of the engine's ops and with the same names."""
+    """The network that is written out by hand, made of the engine's ops, with the same names."""
 
     def __init__(self, weights: dict) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Network(nn.Module):
 def backwards(source: str) -> str:
     """The backward section of a step, as formulas: `np.matmul(h_T, d_logits, out=d_W2)` is d_W2 = h_T @ d_logits.
 
-    With that is left out where a result is written to: a place in memory that is there before the first step.
+    That leaves out that a result is written into an array that exists before the first step.
     """
     section = textwrap.dedent(source.partition("# --- backward ---\n")[2].partition("    # --- update ---")[0])
     lines = [line for line in section.splitlines() if not line.lstrip().startswith("#")]
@@ -55,13 +55,13 @@ def backwards(source: str) -> str:
 
 
 def by_hand(*functions) -> str:
-    """What stands in the scripts, without the docstrings and the shapes."""
+    """The functions' source without docstrings and shapes."""
     sources = [re.sub(r'    """.*?"""\n', "", inspect.getsource(f), flags=re.DOTALL) for f in functions]
     return re.sub(r"  # .*", "", "\n".join(sources))
 
 
 def beside(left: str, right: str) -> str:
-    """Two texts in columns, or one after the other where the terminal is too narrow for both."""
+    """Two texts in columns, or one below the other where the terminal is too narrow."""
     a, b = left.splitlines(), right.splitlines()
     width = max(map(len, a)) + 3
     if width + max(map(len, b)) > shutil.get_terminal_size().columns:
@@ -70,9 +70,9 @@ def beside(left: str, right: str) -> str:
 
 
 def show(s, names: common.Names, X, Y, forward, backward) -> None:
-    """Both backward passes, and whether their gradients agree, in double precision."""
+    """Print both backward passes, and whether their gradients agree, in double precision."""
     rng = tt.Generator(s.seed)
-    weights = exercises.first_weights(len(names.vocabulary), s.context, s.embedding, s.hidden, rng)
+    weights = exercises.initial_weights(len(names.vocabulary), s.context, s.embedding, s.hidden, rng)
     model = Network(exercises.in_double(weights))
     opt = optim.SGD(model.parameters(), lr=s.lr)
 
@@ -87,7 +87,7 @@ def show(s, names: common.Names, X, Y, forward, backward) -> None:
     step = tt.compile(step, model, opt)
     for _, (x, y) in zip(range(3), text.batches(X, Y, s.batch, rng)):
         p = {name: a.copy() for name, a in zip(weights, model.state_dict().values())}
-        found = step(x, y)  # the first two are written down, the third goes by what was written
+        found = step(x, y)  # the first two calls trace and compile, the third runs the compiled step
     print(beside("by hand\n-------\n" + by_hand(backward, exercises.batch_norm_backward, exercises.rows_added),
                  "by the compiler, from the forward pass alone (x_T is x transposed)\n" + 66 * "-" + "\n"
                  + backwards(step.source)))

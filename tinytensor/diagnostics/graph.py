@@ -284,9 +284,10 @@ def render(boxes: list[Box], columns: list[list[Box]]) -> str:
         for i, source in enumerate(box.inputs):
             arrive = y + (i - (len(box.inputs) - 1) / 2) * min(8.0, 20 / len(box.inputs))
             lines.append(edge(source, box, end, arrive, left, box_right))
+    plural = "s" * (len(boxes) > 1)
     head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{across:.0f}" height="{down:.0f}" '
             f'viewBox="0 0 {across:.0f} {down:.0f}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" '
-            f'font-size="13">\n<title>Expression graph of {len(boxes)} nodes</title>\n<defs><marker id="arrow" '
+            f'font-size="13">\n<title>Expression graph of {len(boxes)} node{plural}</title>\n<defs><marker id="arrow" '
             f'viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
             f'<path d="M0 0L8 4L0 8z" fill="{LINE}"/></marker></defs>\n<rect width="100%" height="100%" fill="white"/>')
     return "\n".join([head, f'<g fill="none" stroke="{LINE}" stroke-width="1.2">', *lines, "</g>", *shapes, "</svg>\n"])

@@ -38,8 +38,9 @@ def embedding_map(points: Any, names: Sequence[str], special: str, explained: fl
     points = np.asarray(points, np.float64)
     fig, ax = figure(f"Embedding of the characters: two principal components, {explained:.0%} of the variance",
                      "first principal component", "second principal component")
-    ax.scatter(*points.T, s=0)  # sets the limits
+    ax.scatter(*points.T, s=0)
     ax.margins(0.08)
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim(), autoscale_on=False)
     fig.draw_without_rendering()  # from here on the layout stands: pixels can be counted
     size = min(28.0, 230 / max(len(names), 1) ** 0.5)  # diameter of a letter's disc, in pixels
     at = ax.transData.inverted().transform(moved_apart(ax.transData.transform(points), size))
@@ -66,10 +67,11 @@ def moved_apart(points: Any, distance: float) -> Any:
         length = np.hypot(gap[..., 0], gap[..., 1])
         overlap = np.maximum(0.0, distance - length)
         np.fill_diagonal(overlap, 0.0)
-        if not (overlap > 0.1).any():  # also where the points are nan
+        if not (overlap > 0.1).any():  # also if the points are nan
             break
+        crowd = np.sqrt(np.maximum(1, (overlap > 0).sum(1)))  # among many, the pushes would add up to too much
         unit = np.where(length[..., None] > 0, gap / np.maximum(length, 1e-9)[..., None], away[:, None] - away)
-        points += 0.5 * (overlap[..., None] * unit).sum(1)
+        points += 0.5 * (overlap[..., None] * unit).sum(1) / crowd[:, None]
     return points
 
 

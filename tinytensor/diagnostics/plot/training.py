@@ -8,38 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from .style import BLUE, GREY, ORANGE, RED, Figure, figure, finish
 
 
-def centered_mean(values: Any, width: int) -> Any:
-    """The moving average of a series, each mean over as many values before a point as after it.
-
-    Towards the ends the window shrinks on both sides alike, so the average never lags behind the values.
-
-    Parameters
-    ----------
-    values : (n,)
-    width : int
-        How many values a mean covers at most; an even width counts as one less.
-
-    Examples
-    --------
-    >>> centered_mean([0.0, 1.0, 2.0, 3.0, 10.0], 3).tolist()
-    [0.0, 1.0, 2.0, 5.0, 10.0]
-    """
-    values = np.asarray(values, np.float64)
-    i = np.arange(len(values))
-    half = np.minimum(max(0, width - 1) // 2, np.minimum(i, i[::-1]))
-    if not np.isfinite(values).all():  # subtle: one nan would spoil all differences of sums behind it
-        return np.array([values[k - h : k + h + 1].mean() for k, h in zip(i, half, strict=True)])
-    total = np.append(0.0, np.cumsum(values))
-    return (total[i + half + 1] - total[i - half]) / (2 * half + 1)
-
-
 def loss_curve(losses: Any, levels: Mapping[str, float] | None = None, dev: Mapping[int, float] | None = None, *,
                start: int = 0, ylabel: str = "loss of a batch", path: str | Path | None = None) -> Figure:
-    """The loss over the steps: each batch as a dot, their moving average, and levels to compare.
+    """The loss over the steps: batches as dots, their moving average, and levels to compare.
+
+    The average at a step is over as many steps before as after it: it lags behind nothing, and ends half a window early.
 
     Parameters
     ----------
@@ -66,17 +44,18 @@ def loss_curve(losses: Any, levels: Mapping[str, float] | None = None, dev: Mapp
     losses, levels = np.asarray(losses, np.float64), levels or {}
     if not (n := losses.size):
         raise ValueError("loss_curve: got no losses; expected one for each step; draw it after the first step")
-    steps, smooth = start + np.arange(n), centered_mean(losses, n // 40 + 1)
+    steps, width = start + np.arange(n), n // 40 | 1  # odd: a window has a middle
+    few = slice(None, None, max(1, n // 1000))
+    smooth = sliding_window_view(losses, width)[few].mean(1)
     fig, ax = figure("Loss while training", "step", ylabel)
     thin = slice(None, None, max(1, n // 2000))
     ax.plot(steps[thin], losses[thin], ".", color=GREY, alpha=0.6, ms=3, mew=0, label="single batches")
-    fine = np.unique(np.linspace(0, n - 1, min(n, 1000)).round().astype(int))
-    ax.plot(steps[fine], smooth[fine], color=BLUE, lw=2, label=f"mean of {n // 40 | 1:,} steps")
+    ax.plot(steps[width // 2 : n - width // 2][few], smooth, color=BLUE, lw=2, label=f"mean of {width:,} steps")
     if dev:
         ax.plot(list(dev), list(dev.values()), "o-", color=ORANGE, lw=1.5, ms=5, label="dev")
     for (name, level), color in zip(levels.items(), cycle((ORANGE, RED, GREY))):
         ax.axhline(level, color=color, ls="--", lw=1.2, label=f"{name} {level:.4f}")
-    late = smooth[n // 50 :]  # the first drop would squeeze the rest
+    late = smooth[len(smooth) // 50 :]  # the first drop would squeeze the rest
     shown = [*late[np.isfinite(late)], *levels.values()] or [0.0]
     low, high = min(shown), max(shown)
     room = max(0.15 * (high - low), 0.02 * abs(high), 1e-12)

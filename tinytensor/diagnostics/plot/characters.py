@@ -47,7 +47,8 @@ def embedding_map(points: Any, names: Sequence[str], special: str, explained: fl
     for kind, color in (("vowel", ORANGE), ("consonant", BLUE), ("boundary", GREY)):
         rows = [i for i, name in enumerate(names) if kind == kind_of(i, name, special)]
         if rows:
-            ax.plot(*np.stack([points[rows], at[rows]]).T, color=color, lw=1, zorder=1)
+            ends = np.stack([points[rows], at[rows]])  # (2, n, 2)
+            ax.plot(ends[..., 0], ends[..., 1], color=color, lw=1, zorder=1)
             ax.scatter(*points[rows].T, s=9, color=color, lw=0)
             ax.scatter(*at[rows].T, s=(0.72 * size) ** 2, color=TINTS[color], label=kind, lw=0, zorder=2)
             for i in rows:

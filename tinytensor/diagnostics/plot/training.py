@@ -49,7 +49,7 @@ def loss_curve(losses: Any, levels: Mapping[str, float] | None = None, dev: Mapp
     smooth = sliding_window_view(losses, width)[few].mean(1)
     fig, ax = figure("Loss while training", "step", ylabel)
     thin = slice(None, None, max(1, n // 2000))
-    ax.plot(steps[thin], losses[thin], ".", color=GREY, alpha=0.6, ms=3, mew=0, label="single batches")
+    ax.plot(steps[thin], losses[thin], ".", color=GREY, alpha=0.8, ms=4, mew=0, label="single batches")
     ax.plot(steps[width // 2 : n - width // 2][few], smooth, color=BLUE, lw=2, label=f"mean of {width:,} steps")
     if dev:
         ax.plot(list(dev), list(dev.values()), "o-", color=ORANGE, lw=1.5, ms=5, label="dev")
@@ -82,7 +82,7 @@ def rate_curve(rates: Any, losses: Any, smooth: Any, best: float, *, ylabel: str
         Where to write the figure; left out, it is only returned.
     """
     fig, ax = figure("Learning-rate finder: one step at each rate", "learning rate", ylabel)
-    ax.plot(rates, losses, ".", color=GREY, alpha=0.7, ms=4, mew=0, label="single batches")
+    ax.plot(rates, losses, ".", color=GREY, alpha=0.8, ms=5, mew=0, label="single batches")
     ax.plot(rates, smooth, color=BLUE, lw=2, label="smoothed")
     ax.axvline(best, color=ORANGE, ls="--", label=f"lowest at {best:.2g}")
     ax.set_xscale("log")

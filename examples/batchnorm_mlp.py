@@ -6,7 +6,8 @@ in training (activations, gradients, update:data), running and calibrated statis
 before it, and what a network of zeros can learn (--zero-init). It leaves out how the gradients are computed: lecture 4.
 
     python examples/batchnorm_mlp.py                     a minute, and twenty new names
-    python examples/batchnorm_mlp.py --recipe lecture    the notebook's settings and random stream, its figures beside ours
+    python examples/batchnorm_mlp.py --recipe lecture    the notebook's settings and random stream, its figures
+                                                         beside ours
 """
 
 from shared import common, compiled  # first: it sets one BLAS thread
@@ -41,10 +42,11 @@ class Settings(compiled.Settings, common.LectureSettings, common.NamesSettings):
     hidden: int = common.setting(200, "neurons per hidden layer", least=1)
     layers: int = common.setting(5, "hidden layers", least=1)
     batchnorm: bool = common.setting(True, "BatchNorm after each Linear")
-    init: str = common.setting("normal", "the distribution of the initial weights, which are then divided by sqrt(fan_in)",
+    init: str = common.setting("normal", "distribution of the initial weights, which are divided by sqrt(fan_in)",
                                choices=("normal", "uniform"))
     gain: float = common.setting(5 / 3, "factor on the initial weights; 5/3 is Kaiming's for tanh", above=0)
-    last: float = common.setting(0.1, "factor on the last layer's initial weights; small, so that no prediction is confident", least=0)
+    last: float = common.setting(0.1, "factor on the last layer's initial weights; small, so that no prediction is "
+                                 "confident", least=0)
     batch: int = common.setting(64, "examples in a batch", least=1)
     steps: int = common.setting(50_000, "steps of gradient descent", least=1)
     lr: float = common.setting(0.2, "initial learning rate; it falls linearly to 0", least=0)
@@ -173,8 +175,8 @@ def main(s: Settings) -> int:
     if s.quick or s.zero_init:
         s.steps = min(s.steps, 2_001 if s.lecture and s.quick else 1_000)
     if s.batchnorm and s.batch == 1:
-        raise common.UserError("argument --batch: got 1; expected 2 or more, because BatchNorm needs a variance; give a "
-                               "larger --batch, or --no-batchnorm")
+        raise common.UserError("argument --batch: got 1; expected 2 or more, because BatchNorm needs a variance; give "
+                               "a larger --batch, or --no-batchnorm")
     names, plot = common.read_names(s.data), common.plotting(s.plots)
     data, V = names.windows(s.context), len(names.vocabulary)
     X, Y = data["train"]  # (N, T), (N,)

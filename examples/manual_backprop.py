@@ -11,9 +11,6 @@ are computed once, at the end. --generated shows the backward pass that the comp
                                                            beside ours
 """
 
-from shared import common  # first: it sets one BLAS thread
-
-import dataclasses  # isort: skip
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +18,7 @@ import numpy as np
 from exercises import backprop as exercises
 from exercises import generated_backprop
 from exercises.backprop import EPS, batch_norm_backward, cross_entropy, rows_added
+from shared import common  # first: it sets one BLAS thread
 
 import tinytensor as tt
 from tinytensor import text
@@ -43,7 +41,7 @@ class Settings(common.LectureSettings, common.NamesSettings):
     steps: int = common.setting(150_000, "steps of gradient descent", least=1)
     lr: float = common.setting(0.3, "initial learning rate; it falls linearly to 0", least=0)
     weight_decay: float = common.setting(1e-4, "weight decay of the matrices", least=0)
-    generated: bool = common.setting(False, "only show the backward pass that the compiler writes, beside the one by hand")
+    generated: bool = common.setting(False, "only show the backward pass that the compiler writes, beside that by hand")
 
 
 LECTURE = {"context": 3, "embedding": 16, "hidden": 200, "batch": 64, "steps": 200_101, "lr": 0.1, "weight_decay": 0.0,
@@ -150,7 +148,7 @@ def main(s: Settings) -> int:
 
     rng = tt.Generator(s.seed)
     p = exercises.initial_weights(len(names.vocabulary), s.context, s.embedding, s.hidden, rng)
-    print(f"exercise 4: training by hand, {sum(a.size for a in p.values()):,} weights; first, one step beside the engine's")
+    print(f"exercise 4: training by hand, {sum(a.size for a in p.values()):,} weights; first one step beside the engine's")
     x, y = next(text.batches(X, Y, s.batch, tt.Generator(s.seed)))
     double = exercises.in_double(p)
     logits, seen = forward(double, x)

@@ -1,9 +1,9 @@
 """Lecture 2: a multilayer perceptron learns names, character by character (Bengio et al. 2003).
 
 The last few characters, each looked up in a table of embeddings, go through one hidden layer to the logits of the next
-character; a linear skip connection from the embeddings helps (the matrix W of the paper; the notebook calls it S). It shows the
-initial loss to expect, the learning-rate finder, learning-rate decay, the three splits, sampling, and a map of the
-learnt embedding. It leaves out normalisation and depth: lecture 3.
+character; a linear skip connection from the embeddings helps (the matrix W of the paper; the notebook calls it S). It
+shows the initial loss to expect, the learning-rate finder, learning-rate decay, the three splits, sampling, and a map
+of the learnt embedding. It leaves out normalisation and depth: lecture 3.
 
     python examples/mlp_ngram.py                     half a minute, and twenty new names
     python examples/mlp_ngram.py --recipe lecture    the notebook's settings and random streams, its figures beside ours
@@ -42,11 +42,12 @@ class Settings(compiled.Settings, common.LectureSettings, common.NamesSettings):
                                    "it after half of the steps", choices=("linear", "cosine", "step", "constant"))
     warmup: int = common.setting(0, "steps over which the learning rate rises from 0", least=0)
     weight_decay: float = common.setting(1e-4, "weight decay of the matrices", least=0)
-    temperature: float = common.setting(1.0, "divides the logits of new names: below 1 they are more usual, above 1 wilder", above=0)
+    temperature: float = common.setting(1.0, "divides the logits of new names: below 1 they are more usual, above 1 wilder",
+                                        above=0)
     lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, one step each")
     initial_loss: bool = common.setting(False, "only show how the scale of the last weights changes the first losses")
-    sweep: bool = common.setting(False, "only train seven sizes on a tenth of the data: under- and overfitting; a fifth "
-                                 "of the steps each")
+    sweep: bool = common.setting(False, "only train seven sizes, on a tenth of the data, for a fifth of --steps each: "
+                                 "under- and overfitting")
     save: str = common.setting(None, "file for the trained network, the optimiser, the generator and the settings")
     sample_from: str = common.setting(None, "only make up names, with the network of a file that --save wrote")
 

@@ -48,7 +48,8 @@ class Settings(compiled.Settings, common.LectureSettings, common.NamesSettings):
     steps: int = common.setting(100_000, "steps of gradient descent", least=1)
     lr: float = common.setting(0.2, "initial learning rate; it falls linearly to 0", least=0)
     weight_decay: float = common.setting(3e-4, "weight decay of all weights", least=0)
-    ladder: bool = common.setting(False, "only train the lecture's five networks, one after the other, and compare them")
+    ladder: bool = common.setting(False, "only train the lecture's five networks, one after the other, and compare "
+                                  "them")
     seed: int = common.setting(42, "seed of everything random: weights, batches, names")
 
 

@@ -29,9 +29,9 @@ def untrained(build, s, x, y) -> tuple[float, health.Seen]:
 def show_start(build, s, x, y, V: int) -> None:
     """A confident start, and how activations and gradients depend on the scale of the weights without BatchNorm."""
     modest, sure = (untrained(build, dataclasses.replace(s, last=last), x, y)[0] for last in (s.last, 1.0))
-    print(f"initial loss: {modest:.4f}, but {sure:.4f} if the last layer keeps the scale that it was drawn with; expected "
-          f"-log(1/{V}) = {math.log(V):.4f}")
-    print("std of the first and the last tanh, saturated units, and the ratio of the first one's gradient to the last's:")
+    print(f"initial loss: {modest:.4f}, but {sure:.4f} if the last layer keeps its drawn scale; "
+          f"expected -log(1/{V}) = {math.log(V):.4f}")
+    print("std of the first and the last tanh, saturated units, ratio of the first one's gradient to the last one's:")
     print(" gain |        without BatchNorm        |          with BatchNorm")
     for gain in GAINS:
         cells = []
@@ -56,8 +56,8 @@ def zero_init(model, train, s, V: int, data) -> int:
     entropy = -(share * np.log(np.where(share, share, 1))).sum()
     print(health.table(health.parameters(model)))
     print(f"initial loss {losses[0]:.4f}; after {len(losses):,} steps dev {common.evaluate(model, *data['dev']):.4f}")
-    print(f"parameters that changed: {', '.join(moved)}. Every layer returns 0, so the gradient of each matrix, a product "
-          f"with 0, is 0, and none flows further back;\nonly the bias that is added last learns, and it learns how "
+    print(f"parameters that changed: {', '.join(moved)}. Every layer returns 0, so the gradient of each matrix, a "
+          f"product with 0, is 0, and none flows further back;\nonly the bias that is added last learns, and it learns how "
           f"frequent each character is. The loss can't get below the entropy of that, {entropy:.4f}")
     return run.progress.status
 

@@ -121,9 +121,9 @@ def fit(model: NGram, data, penalties, s) -> tuple[list[Fit], common.Progress]:
     x, n = data["train"]
     rows = model.rows(x)  # (C, R)
     share = np.bincount(rows.ravel(), np.repeat(n.sum(1), rows.shape[1])) / n.sum()
-    # The largest stable learning rate. The curvature of softmax is at most 1/2, times the share of the examples that use
-    # a row, times the rows that are added. With momentum 0.99 the limit is 4 / curvature. For the names 3 / curvature
-    # is 42, so the lecture could use 50.
+    # The largest stable learning rate. The curvature of softmax is at most 1/2, times the share of the examples that
+    # use a row, times the rows that are added. With momentum 0.99 the limit is 4 / curvature. For the names
+    # 3 / curvature is 42, so the lecture could use 50.
     curvature = rows.shape[1] / 2 * share.max() + 2 * max(penalties) / model.W.size
     opt = optim.SGD(model.parameters(), lr=3 / curvature, momentum=0.99)
     fits, progress = [], common.Progress(s.steps * len(penalties), model.kind)

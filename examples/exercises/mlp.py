@@ -21,7 +21,7 @@ SCALES = (1.0, 0.1, 0.01, 0.0)
 
 @np.errstate(over="ignore", invalid="ignore")
 def find_rate(model, s, descent, batches):
-    """Train a copy with a rate that grows from 0.001 to 1: the rates, the losses, the smoothed losses, the best rate."""
+    """Train a copy with a rate that grows from 0.001 to 1: the rates, the losses, smoothed losses, the best rate."""
     model = copy.deepcopy(model)
     step = descent(model, model.optimizer(s), s)
     losses = [step(x, y, rate).item() for rate, (x, y) in zip(RATES.tolist(), batches)]

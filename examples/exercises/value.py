@@ -1,6 +1,6 @@
-"""Lecture 0's derivatives: the first graph, a neuron, the exercises, every figure beside the notebook's.
+"""Lecture 0's derivatives, which value_mlp.py runs: the first graph, a neuron, the exercises, beside the notebook's.
 
-`value_mlp.py` runs them. No network lives here.
+No network is trained here.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 from tinytensor.value import Value
 
 
-def told(what: str, ours: float, notebook: float) -> None:
-    """Our figure in all its digits, and whether it is the notebook's."""
+def tell(what: str, ours: float, notebook: float) -> None:
+    """Print our figure in full, and whether it equals the notebook's."""
     mark = "=" if ours == notebook else "≈" if math.isclose(ours, notebook, rel_tol=1e-9) else "differs from"
     print(f"  {what:<42} {ours!r:>23} {mark} {notebook!r}")
 
@@ -22,24 +22,24 @@ def told(what: str, ours: float, notebook: float) -> None:
 
 
 def small_graph() -> None:
-    """What a derivative is: how much a result moves when an input does. L = (a b + c) f, and its gradient."""
-    print("a slope is what a small step changes, divided by the step; = marks the notebook's figure, to the last digit")
+    """What a derivative is: how much a result changes when an input does. L = (a b + c) f, and its gradient."""
+    print("a derivative is the change of the result divided by a small step; = marks the notebook's figure in full")
     h, x = 0.000001, 2 / 3
-    told("f(x) = 3 x^2 - 4 x + 5 at 3", parabola(3.0), 20.0)
-    told("its slope at 2/3, h = 1e-6", (parabola(x + h) - parabola(x)) / h, 2.999378523327323e-06)
-    told("slope of a b + c for c, h = 1e-4", (2.0 * -3.0 + (10.0 + 1e-4) - 4.0) / 1e-4, 0.9999999999976694)
-    told("slope of (a b + c) f for b, h = 1e-3", ((2.0 * (-3.0 + 1e-3) + 10.0) * -2.0 + 8.0) / 1e-3,
+    tell("f(x) = 3 x^2 - 4 x + 5 at 3", parabola(3.0), 20.0)
+    tell("its derivative at 2/3, h = 1e-6", (parabola(x + h) - parabola(x)) / h, 2.999378523327323e-06)
+    tell("d(a b + c)/dc, h = 1e-4", (2.0 * -3.0 + (10.0 + 1e-4) - 4.0) / 1e-4, 0.9999999999976694)
+    tell("d((a b + c) f)/db, h = 1e-3", ((2.0 * (-3.0 + 1e-3) + 10.0) * -2.0 + 8.0) / 1e-3,
          -3.9999999999995595)
     a, b, c, f = (Value(x, label=name) for x, name in zip((2.0, -3.0, 10.0, -2.0), "abcf"))
     d = a * b + c
     L = d * f
     L.backward()
-    told("d = a b + c", d.data, 4.0)
-    told("L = d f", L.data, -8.0)
+    tell("d = a b + c", d.data, 4.0)
+    tell("L = d f", L.data, -8.0)
     for x, slope in zip((a, b, c, f), (6.0, -4.0, -2.0, 4.0)):
-        told(f"dL/d{x.label}, by the chain rule", x.grad, slope)
+        tell(f"dL/d{x.label}, by the chain rule", x.grad, slope)
         x.data += 0.01 * x.grad
-    told("L after a step up the gradient", ((a * b + c) * f).data, -7.286496)
+    tell("L after a step up the gradient", ((a * b + c) * f).data, -7.286496)
 
 
 def parabola(x: float) -> float:
@@ -66,14 +66,14 @@ def neuron() -> Value:
     o.label = "o"
     o.backward()
     print("a neuron, o = tanh(x1 w1 + x2 w2 + b)")
-    told("n", n.data, 0.8813735870195432)
-    told("o = (e^2n - 1) / (e^2n + 1)", o.data, 0.7071067811865476)
-    told("o = tanh(n), the last bit is another", n.tanh().data, 0.7071067811865477)
-    told("do/dn = 1 - o^2", 1 - o.data**2, 0.4999999999999999)
+    tell("n", n.data, 0.8813735870195432)
+    tell("o = (e^2n - 1) / (e^2n + 1)", o.data, 0.7071067811865476)
+    tell("o = tanh(n), which differs in the last bit", n.tanh().data, 0.7071067811865477)
+    tell("do/dn = 1 - o^2", 1 - o.data**2, 0.4999999999999999)
     print("  gradient " + ", ".join(f"{x.label} {x.grad:.4f}" for x in (x1, w1, x2, w2)))
     a = Value(3.0)
     (a + a).backward()
-    told("d(a + a)/da: two ways, added up", a.grad, 2.0)
+    tell("d(a + a)/da: two paths, added up", a.grad, 2.0)
     return o
 
 
@@ -101,10 +101,10 @@ def differences(x: list[float], h: float) -> tuple[list[float], list[float]]:
 
 
 def derivatives() -> tuple[list[float], dict[str, list[float]]]:
-    """Analytic, numeric and symmetric gradient; and the error of the latter two for every size of step."""
+    """Analytic, forward and symmetric gradient; and the error of the latter two for every step size h."""
     x = [2.0, 3.0, 4.0]
     print("the exercises: f(a, b, c) = -a^3 + sin(3 b) - 1 / c + b^2.5 - a^0.5 at 2, 3, 4")
-    told("f", f(*x), 6.336362190988558)
+    tell("f", f(*x), 6.336362190988558)
     exact, (forward, symmetric) = gradf(*x), differences(x, 1e-9)
     values = [Value(v) for v in x]
     f(*values, sin=sine).backward()
@@ -114,9 +114,9 @@ def derivatives() -> tuple[list[float], dict[str, list[float]]]:
             ("forward difference, h = 1e-9", forward, (-12.353554623700802, 10.256990812251843, 0.06250022721587811)),
             ("symmetric, h = 1e-9", symmetric, (-12.353554623700802, 10.256990812251843, 0.06250022721587811))):
         for name, own, expected in zip("abc", ours, notebook):
-            told(f"df/d{name} by {how}", own, expected)
+            tell(f"df/d{name} by {how}", own, expected)
     sizes, errors = [10.0**-k for k in range(1, 13)], {"forward": [], "symmetric": []}
-    print("  at h = 1e-9 both are rounded alike. Forward errs by about h, symmetric by h^2, rounding by 1e-15 / h:")
+    print("  at h = 1e-9 both are rounded alike. The forward error is about h, the symmetric h^2, rounding 1e-15 / h:")
     print("       h   forward  symmetric, the largest error of the three")
     for h in sizes:
         for column, own in zip(errors.values(), differences(x, h)):
@@ -132,9 +132,9 @@ def likelihood() -> None:
     logits = [Value(x) for x in (0.0, 3.0, -2.0, 1.0)]
     counts = [x.exp() for x in logits]
     total = sum(counts)
-    loss = -(counts[3] * total**-1).log()  # the notebook's way to divide: another last bit than /
+    loss = -(counts[3] * total**-1).log()  # divided as in the notebook: / differs in the last bit
     loss.backward()
-    print("softmax and negative log-likelihood of the logits 0, 3, -2, 1; the last is right")
-    told("loss", loss.data, 2.1755153626167147)
+    print("softmax and negative log-likelihood of the logits 0, 3, -2, 1, where the last class is right")
+    tell("loss", loss.data, 2.1755153626167147)
     for i, notebook in enumerate((0.041772570515350445, 0.8390245074625319, 0.005653302662216329, -0.8864503806400986)):
-        told(f"dloss/dlogit {i}", logits[i].grad, notebook)
+        tell(f"dloss/dlogit {i}", logits[i].grad, notebook)

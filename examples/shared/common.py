@@ -36,7 +36,8 @@ S = TypeVar("S", bound=Settings)
 # --- the run ---
 
 
-def run(main: Callable[[S], int | None], settings: type[S], description: str, recipes: Recipes | None = None) -> NoReturn:
+def run(main: Callable[[S], int | None], settings: type[S], description: str,
+        recipes: Recipes | None = None) -> NoReturn:
     """Run a script's main with the settings of the command line.
 
     A user's mistake is one line and exit status 2; a fault of the project's keeps its traceback.

@@ -23,13 +23,13 @@ def read_text(path: str, least: int = 1) -> str:
     try:
         written = Path(path).read_text("utf-8-sig")
     except UnicodeError as error:
-        raise common.UserError(f"{path}: got the byte 0x{error.object[error.start]:02x} at offset {error.start}; expected "
-                               f"UTF-8 throughout; save the file as UTF-8, or name another with --data") from None
+        raise common.UserError(f"{path}: got the byte 0x{error.object[error.start]:02x} at offset {error.start}; "
+                               f"expected UTF-8 throughout; save the file as UTF-8, or name another with --data") from None
     except OSError as error:
         raise common.UserError(f"{path}: {error.strerror}; expected a text file; name another with --data") from None
     if len(written) < least:
-        raise common.UserError(f"{path}: got {len(written):,} characters; expected {least:,} or more, to train on and to "
-                               f"hold out; give a longer text")
+        raise common.UserError(f"{path}: got {len(written):,} characters; expected {least:,} or more, to train on and "
+                               f"to hold out; give a longer text")
     return written
 
 
@@ -71,9 +71,9 @@ class LongText:
         self.share = {name: len(ids) / max(1, len(parts[name])) for name, ids in self.splits.items()}  # per character
         self.per_character = self.share["train"]  # what a loss per token of train is multiplied by
         if min(map(len, self.splits.values())) <= 2 * context:
-            raise common.UserError(f"{path}: got {len(written):,} characters; expected more, so that the last tenth has "
-                                   f"several windows of {context} tokens; give a longer text, or a smaller --context")
-        self.prompt = "\n" if "\n" in written or merges else written[0]  # what a sample starts with, unless told
+            raise common.UserError(f"{path}: got {len(written):,} characters; expected more, so that the last tenth "
+                                   f"has several windows of {context} tokens; give a longer text, or a smaller --context")
+        self.first = "\n" if "\n" in written or merges else written[0]
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{len(ids):,} {name}" for name, ids in self.splits.items())
@@ -97,9 +97,13 @@ class LongText:
         ids = self.splits["dev"][: min(24, self.context)]
         return ids, [self.tokens.decode_bytes([i]).decode("utf-8", "replace") for i in ids]
 
+    def prompt(self, s) -> str:
+        """How a sample starts: by default with a new line, or if the text has none, with its first character."""
+        return self.first if s.prompt == type(s).prompt else s.prompt
+
     def sample(self, model, s, rng):
         """A text that continues the prompt, piece by piece."""
-        prompt = self.prompt if s.prompt == type(s).prompt else s.prompt
+        prompt = self.prompt(s)
         yield prompt
         decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a token of a BPE may be half of a character
         for token in model.generate(self.tokens.encode(prompt)[None], s.count, rng, s.temperature, s.top_k, s.top_p):
@@ -119,8 +123,9 @@ class Lines:
         self.tokens = self.names.vocabulary
         self.longest = max(map(len, self.names.items))
         if self.longest >= context:
-            raise common.UserError(f"{path}: got a line of {self.longest:,} characters; expected at most {context - 1}, "
-                                   f"for a context of {context}; give shorter lines, or a larger context")
+            raise common.UserError(f"{path}: got a line of {self.longest:,} characters; expected at most "
+                                   f"{context - 1}, for a context of {context}; give shorter lines, or a larger "
+                                   f"context")
         self.splits = {part: self.padded(items) for part, items in self.names.splits.items()}
 
     def __str__(self) -> str:
@@ -154,9 +159,13 @@ class Lines:
         line = max(self.names.splits["dev"][:100], key=len)
         return self.tokens.encode(self.tokens.boundary + line), [self.tokens.boundary, *line]
 
+    def prompt(self, s) -> str:
+        """How each sample starts."""
+        return s.prompt.strip()
+
     def sample(self, model, s, rng):
-        """New lines, with * before those in the training set; each starts with --prompt."""
-        known, start = set(self.names.splits["train"]), self.tokens.encode(s.prompt.strip())
+        """New lines, with * before those in the training set; each starts with the prompt."""
+        known, start = set(self.names.splits["train"]), self.tokens.encode(self.prompt(s))
         for _ in range(s.count // 25):
             ids = start.tolist()
             for token in model.generate([[0, *ids]], 100, rng, s.temperature, s.top_k, s.top_p):

@@ -12,15 +12,14 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import is_
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 import numpy as np
 
 from .. import modes
 from ..core import Tensor, tracing
 from ..nn.module import Module
-from ..optim import EMA
-from ..optim.flat import Optimizer
+from ..optim import EMA, Optimizer
 from ..random import Generator
 from .audit import UNDECIDED, audited, next_audit
 from .codegen.profile import Explanation, explained
@@ -50,19 +49,27 @@ from .tracing.state import DeclaredState
 
 KINDS = (Module, Optimizer, EMA, Generator, np.random.Generator, np.ndarray, Tensor)
 TRACING = threading.RLock()  # one trace at a time
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
 LEAST = 4  # traces of which no program comes, before that is an error
 float_errors = getattr(getattr(np, "_core", np).umath, "_extobj_contextvar", None)  # what np.seterr sets, in one object
 
 
+class Decorator(Protocol):
+    """What `compile` without a step returns."""
+
+    def __call__(self, step: Callable[P, R], /) -> CompiledStep[P, R]: ...
+
+
 @overload
-def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool | None = None,
-            fast: bool = False, max_programs: int = 8, static_argnames: Sequence[str] = ()) -> CompiledStep: ...
+def compile(step: Callable[P, R], *declared: Any, workers: int = 1, check: bool | None = None,
+            fast: bool = False, max_programs: int = 8, static_argnames: Sequence[str] = ()) -> CompiledStep[P, R]: ...
 
 
 @overload
 def compile(step: None = None, *, workers: int = 1, check: bool | None = None, fast: bool = False,
-            max_programs: int = 8,
-            static_argnames: Sequence[str] = ()) -> Callable[[Callable[..., Any]], CompiledStep]: ...
+            max_programs: int = 8, static_argnames: Sequence[str] = ()) -> Decorator: ...
 
 
 def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int = 1, check: bool | None = None,
@@ -146,10 +153,12 @@ def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int
     return CompiledStep(step, declared, **options)
 
 
-class CompiledStep:
+class CompiledStep(Generic[P, R]):
     """A function that was compiled; see `compile`."""
 
-    def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool | None,
+    step: Callable[..., Any]
+
+    def __init__(self, step: Callable[P, R], declared: tuple[Any, ...], workers: int, check: bool | None,
                  fast: bool, max_programs: int, static_argnames: tuple[str, ...]) -> None:
         self.title, self.first_args, self.first_kwargs = getattr(step, "__name__", type(step).__name__), (), {}
         self.options: dict[str, Any] = {"workers": workers, "check": check, "fast": fast, "max_programs": max_programs,
@@ -196,7 +205,8 @@ class CompiledStep:
         quick = not (self.first_args or self.first_kwargs or self.static)
         self.count = len(self.parameters) if quick else -1
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What the step does, by a program where there is one."""
         if kwargs or len(args) != self.count:
             args = self.bound(args, kwargs)
         if tracing and any(t.thread == threading.get_ident() for t in tracing):  # a part of another step's trace
@@ -218,6 +228,11 @@ class CompiledStep:
             if program.calls >= program.audit:
                 return self.audited(program, args, given)
             return program(given, args)
+
+    if TYPE_CHECKING:  # the step's own signature
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    else:
+        __call__ = call
 
     def audited(self, program: Executable, args: tuple[Any, ...], given: Sequence[Any]) -> Any:
         """A call at which the program is compared with the step itself."""
@@ -287,7 +302,7 @@ class CompiledStep:
         given = arrays(args)
         for prepared in (False, True):
             if prepared:
-                self.state.prepare()  # parameters that were given other arrays are bound again
+                self.state.prepare_optimizers()  # parameters that were given other arrays are bound again
             key = self.cache_key(args)
             for program in reversed(self.programs):
                 if program.key == key and program.unchanged() and (program.choose is None or program.choose(given)):
@@ -386,7 +401,7 @@ class CompiledStep:
             self.refuse(keys, like)
         if self.traces or self.programs or len(self.fresh) > 1:
             self.state = DeclaredState(self.declared, self.step)
-        self.state.prepare()
+        self.state.prepare_optimizers()
 
     def refuse(self, keys: list[Any], like: list[TraceResult]) -> None:
         """Say what is another at each call, so that no program is ever of use."""
@@ -456,6 +471,11 @@ class CompiledStep:
     def __set_name__(self, owner: type, name: str) -> None:
         self.title = name
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self: CompiledStep[Concatenate[Any, Q], R], instance: object,
+                owner: Any = None) -> CompiledStep[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """A step of the instance's own, which stands among its attributes from then on."""
         if instance is None:
@@ -467,9 +487,10 @@ class CompiledStep:
         own[name] = self.bound_to(instance, self.declared)
         return own[name]
 
-    def bound_to(self, instance: Any, declared: tuple[Any, ...]) -> CompiledStep:
+    def bound_to(self, instance: Any, declared: tuple[Any, ...]) -> CompiledStep[..., Any]:
         """The same method of another instance."""
-        step = CompiledStep(getattr(self.step, "__func__", self.step).__get__(instance), declared, **self.options)
+        method: Callable[..., Any] = getattr(self.step, "__func__", self.step).__get__(instance)
+        step = CompiledStep(method, declared, **self.options)
         step.title, step.attribute, step.given = self.title, (instance, self.title), declared
         return step
 
@@ -482,10 +503,10 @@ class CompiledStep:
         self.declared = (*self.given, *things)
         self.state = DeclaredState(self.declared, self.step)
 
-    def __copy__(self) -> CompiledStep:
+    def __copy__(self) -> CompiledStep[..., Any]:
         return CompiledStep(self.whole, self.declared, **self.options)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledStep:
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledStep[..., Any]:
         """A step of the copies of what was declared: it is traced anew."""
         if self.attribute is not None:
             return self.bound_to(copy.deepcopy(self.attribute[0], memo), copy.deepcopy(self.given, memo))

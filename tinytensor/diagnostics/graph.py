@@ -17,6 +17,8 @@ import numpy as np
 from ..core import RELEASED, Tensor
 from ..value import Value
 
+__all__ = ["Picture", "draw", "svg"]
+
 MAX_NODES = 300  # a larger picture can't be read
 LEAF, COMPUTED, CONSTANT, LINE, OP = "#dbe9f6", "#ffffff", "#eeeff1", "#5b6470", "#d9731a"
 LETTER, ROW, PAD = 7.9, 18, 9  # width of a letter, height of a line, space around: pixels, at a font size of 13

@@ -16,6 +16,8 @@ import numpy as np
 from ..core import Array, Tensor
 from ..nn import Module, ReLU, Sigmoid, Tanh
 
+__all__ = ["SATURATED", "Activation", "Updates", "Weights", "parameters", "table", "watch"]
+
 # Where an activation is so flat that hardly any gradient passes; you can add a class of your own.
 SATURATED: dict[type[Module], Callable[[Any, float], Any]] = {
     Tanh: lambda y, limit: np.abs(y) > limit,

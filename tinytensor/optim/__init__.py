@@ -1,6 +1,7 @@
 """Optimisers that keep all parameters in one flat vector, and what goes with them.
 
-Learning-rate schedules, clipping of gradients, groups with and without decay, a moving average of the weights.
+With them: learning-rate schedules, gradient clipping, groups with and without decay, a moving average of the weights,
+the best weights so far.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,15 +10,17 @@ from ..names import Missing as _Missing
 from ..names import elsewhere as _elsewhere
 from .adaptive import Adagrad, Adam, AdamW, RMSprop
 from .average import EMA
+from .best import KeepBest
 from .clip import clip_grad_norm_, clip_grad_value_
 from .descent import SGD
-from .flat import Optimizer
 from .groups import decay_groups
+from .optimizer import Optimizer
+from .plateau import ReduceLROnPlateau
 from .schedules import Schedule, constant, cosine, linear, piecewise, warmup
 
 __all__ = [
-    "EMA", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "Schedule", "clip_grad_norm_", "clip_grad_value_",
-    "constant", "cosine", "decay_groups", "linear", "piecewise", "warmup",
+    "EMA", "SGD", "Adagrad", "Adam", "AdamW", "KeepBest", "Optimizer", "RMSprop", "ReduceLROnPlateau", "Schedule",
+    "clip_grad_norm_", "clip_grad_value_", "constant", "cosine", "decay_groups", "linear", "piecewise", "warmup",
 ]
 
 if not TYPE_CHECKING:  # a checker is to find what is not there

@@ -1,7 +1,7 @@
-"""The optimisers that give each number a step length of its own, with PyTorch's arithmetic, names and defaults.
+"""Optimisers with an adaptive step length for each number, with PyTorch's arithmetic, names and defaults.
 
-Each is a few lines on flat vectors (`flat.py`), which work in place on the gradient's copy and one scratch vector.
-Sparse gradients are left out.
+Each is a few lines on flat vectors (`flat.py`), in place on a copy of the gradient and one scratch vector. Sparse
+gradients are left out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,19 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from .check import Array, check_share
-from .flat import Block, Optimizer, prepare
+from .check import Array, check_fraction
+from .flat import FlatBlock, apply_decay
+from .optimizer import Optimizer
 
-PIECE = 2**16  # numbers of each vector at a time: they stay in the processor's cache, from the first call to the last
+CHUNK = 2**16  # elements of each vector at a time, so that they stay in cache during an update
 
 
-def pieces(*vectors: Array) -> Iterator[list[Array]]:
-    """The vectors, which are equally long, piece by piece; a compiler, which plans its own, sees them whole."""
+def chunks(*vectors: Array) -> Iterator[list[Array]]:
+    """Equally long vectors in chunks that fit the cache; tracers whole, since the compiler tiles loops itself."""
     if type(vectors[0]) is not np.ndarray:
         yield [*vectors]
         return
-    for start in range(0, len(vectors[0]), PIECE):
-        yield [vector[start : start + PIECE] for vector in vectors]
+    for start in range(0, len(vectors[0]), CHUNK):
+        yield [vector[start : start + CHUNK] for vector in vectors]
 
 
 class Adam(Optimizer):
@@ -31,20 +32,19 @@ class Adam(Optimizer):
     ----------
     params : iterable of parameters or of groups
     lr : float
-        Step length: about how far a number moves in a step while its gradients agree.
+        Learning rate: about how far a number moves in a step while its gradients agree.
     betas : (float, float)
-        The running means of the gradient and of its square keep so much of themselves. Both start at 0 and are divided
-        by what is missing to 1.
+        Decay rates of the running means of the gradient and of its square. Both are bias-corrected.
     eps : float
-        Added to the root. For float16, where 1e-8 is 0, take 1e-4.
+        Added to the root, against division by 0. In float16, where 1e-8 is 0, use 1e-4.
     weight_decay : float
         Adds `weight_decay * theta` to the gradient.
     amsgrad : bool
-        Divide by the largest mean square so far.
+        Divide by the root of the largest mean square so far.
     maximize : bool
-        Climb: use the negative gradient.
+        Maximise: use the negative gradient.
     decoupled_weight_decay : bool
-        Take `lr * weight_decay * theta` from theta in the place of adding to the gradient: AdamW.
+        Subtract `lr * weight_decay * theta` from theta instead of adding to the gradient: AdamW.
 
     Notes
     -----
@@ -62,8 +62,8 @@ class Adam(Optimizer):
     """
 
     state = ("exp_avg", "exp_avg_sq")
-    extra = ("max_exp_avg_sq",)
-    rates = ("lr", "eps", "weight_decay")
+    optional_state = ("max_exp_avg_sq",)
+    nonnegative = ("lr", "eps", "weight_decay")
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -77,29 +77,29 @@ class Adam(Optimizer):
     def check(self, group: Mapping[str, Any]) -> None:
         super().check(group)
         if not isinstance(betas := group["betas"], tuple | list) or len(betas) != 2:
-            raise TypeError(f"betas is {betas!r}: two numbers are expected; write betas=(0.9, 0.999)")
+            raise TypeError(f"betas: got {betas!r}; expected two numbers; write betas=(0.9, 0.999)")
         for i, beta in enumerate(betas):
-            check_share(f"betas[{i}]", beta)
+            check_fraction(f"betas[{i}]", beta)
 
     def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
-        return dict.fromkeys((*self.state, *(self.extra if group["amsgrad"] else ())), 0.0)
+        return dict.fromkeys((*self.state, *(self.optional_state if group["amsgrad"] else ())), 0.0)
 
-    def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
-        (keep, keep_square), lr, decoupled = group["betas"], group["lr"], group["decoupled_weight_decay"]
+    def update(self, group: Mapping[str, Any], block: FlatBlock, g: Array) -> None:
+        (beta1, beta2), lr, decoupled = group["betas"], group["lr"], group["decoupled_weight_decay"]
         block.t += 1
-        # sqrt(v / unbias**2) + eps, times unbias: so the correction is one number, and no pass over v.
-        unbias = (1 - keep_square**block.t) ** 0.5
-        rate, vectors = lr * unbias / (1 - keep**block.t), map(block.vector, self.vectors(group))
-        for theta, g, m, v, *top in pieces(block.theta, g, *vectors):  # noqa: B020 (g piece by piece)
+        # (sqrt(v / unbias**2) + eps) * unbias = sqrt(v) + eps * unbias: the correction needs no pass over v.
+        unbias = (1 - beta2**block.t) ** 0.5
+        rate, vectors = lr * unbias / (1 - beta1**block.t), map(block.vector, self.vectors(group))
+        for theta, g, m, v, *top in chunks(block.theta, g, *vectors):  # noqa: B020 (g chunk by chunk)
             if decoupled:
                 theta *= 1 - lr * group["weight_decay"]
-            prepare(g, theta, group["maximize"], 0 if decoupled else group["weight_decay"])
+            apply_decay(g, theta, group["maximize"], 0 if decoupled else group["weight_decay"])
             s = g - m
-            s *= 1 - keep
+            s *= 1 - beta1
             m += s
-            v *= keep_square
+            v *= beta2
             g *= g
-            g *= 1 - keep_square
+            g *= 1 - beta2
             v += g
             np.sqrt(np.maximum(v, top[0], out=top[0]) if top else v, out=s)
             s += group["eps"] * unbias
@@ -109,7 +109,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay takes `lr * weight_decay * theta` from theta, apart from the gradient.
+    """Adam with decoupled weight decay: it subtracts `lr * weight_decay * theta`, and the gradient has no part of it.
 
     Parameters
     ----------
@@ -143,19 +143,19 @@ class RMSprop(Optimizer):
     ----------
     params : iterable of parameters or of groups
     lr : float
-        Step length.
+        Learning rate.
     alpha : float
-        The running mean of the squares keeps so much of itself.
+        Decay rate of the running mean of the squares.
     eps : float
-        Added to the root.
+        Added to the root, against division by 0.
     weight_decay : float
         Adds `weight_decay * theta` to the gradient.
     momentum : float
-        Steps by a buffer that keeps `momentum` of itself and takes the divided gradient.
+        Steps by `m = momentum * m + g / (sqrt(v) + eps)`.
     centered : bool
-        Divide by the deviation: take the square of the gradients' mean from the mean of the squares.
+        Divide by the standard deviation: subtract the square of the mean gradient from the mean square.
     maximize : bool
-        Climb: use the negative gradient.
+        Maximise: use the negative gradient.
 
     Notes
     -----
@@ -172,8 +172,8 @@ class RMSprop(Optimizer):
     """
 
     state = ("square_avg",)
-    extra = ("momentum_buffer", "grad_avg")
-    rates = ("lr", "eps", "weight_decay", "momentum")
+    optional_state = ("momentum_buffer", "grad_avg")
+    nonnegative = ("lr", "eps", "weight_decay", "momentum")
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
@@ -186,16 +186,16 @@ class RMSprop(Optimizer):
 
     def check(self, group: Mapping[str, Any]) -> None:
         super().check(group)
-        check_share("alpha", group["alpha"])
+        check_fraction("alpha", group["alpha"])
 
     def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
         used = {"momentum_buffer": group["momentum"], "grad_avg": group["centered"]}
-        return dict.fromkeys((*self.state, *(name for name in self.extra if used[name])), 0.0)
+        return dict.fromkeys((*self.state, *(name for name in self.optional_state if used[name])), 0.0)
 
-    def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
+    def update(self, group: Mapping[str, Any], block: FlatBlock, g: Array) -> None:
         v, alpha = block.vector("square_avg"), group["alpha"]
         block.t += 1
-        prepare(g, block.theta, group["maximize"], group["weight_decay"])
+        apply_decay(g, block.theta, group["maximize"], group["weight_decay"])
         s = g * g
         s *= 1 - alpha
         v *= alpha
@@ -207,7 +207,7 @@ class RMSprop(Optimizer):
             m += s
             np.multiply(m, m, out=s)
             np.subtract(v, s, out=s)
-            v = np.maximum(s, 0, out=s)  # rounding may leave less than nothing, and the root would be nan
+            v = np.maximum(s, 0, out=s)  # rounding may make it negative, and the root nan
         np.sqrt(v, out=s)
         s += group["eps"]
         g /= s
@@ -228,16 +228,16 @@ class Adagrad(Optimizer):
     ----------
     params : iterable of parameters or of groups
     lr : float
-        Step length, at step t (counted from 0) divided by `1 + t * lr_decay`.
+        Learning rate; at step t (counted from 0) it is divided by `1 + t * lr_decay`.
     lr_decay : float
     weight_decay : float
         Adds `weight_decay * theta` to the gradient.
     initial_accumulator_value : float
-        Where the sum starts.
+        The sum before the first step.
     eps : float
-        Added to the root.
+        Added to the root, against division by 0.
     maximize : bool
-        Climb: use the negative gradient.
+        Maximise: use the negative gradient.
 
     Notes
     -----
@@ -253,7 +253,7 @@ class Adagrad(Optimizer):
     """
 
     state = ("sum",)
-    rates = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
+    nonnegative = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
     def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
         return {"sum": group["initial_accumulator_value"]}
@@ -267,11 +267,11 @@ class Adagrad(Optimizer):
             "initial_accumulator_value": initial_accumulator_value, "maximize": maximize,
         })
 
-    def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
+    def update(self, group: Mapping[str, Any], block: FlatBlock, g: Array) -> None:
         total = block.vector("sum")
         lr = group["lr"] / (1 + block.t * group["lr_decay"])
         block.t += 1
-        prepare(g, block.theta, group["maximize"], group["weight_decay"])
+        apply_decay(g, block.theta, group["maximize"], group["weight_decay"])
         s = g * g
         total += s
         np.sqrt(total, out=s)

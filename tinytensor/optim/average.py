@@ -1,30 +1,34 @@
-"""An exponential moving average of weights, to evaluate with. Buffers, such as BatchNorm's statistics, are left out."""
+"""An exponential moving average of weights, for evaluation.
+
+Buffers, such as BatchNorm's statistics, are not averaged.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from .check import Array, check_share, kind, plain, unique_parameters
+from .check import Array, check_fraction, describe, to_python, unique_parameters
 
 
 class EMA:
-    """Weights averaged over the steps, `average = decay * average + (1 - decay) * weights`, which often do better.
+    """Weights averaged over the steps, which often have a lower loss.
 
-    Call `update` after each step; inside `with ema:` the parameters hold the averages, after it their own values again.
-    The first update takes the weights as they are.
+    The average is `decay * average + (1 - decay) * weights`; the first update copies the weights.
+    Call `update` after each step. Inside `with ema:` the parameters hold the averages; after it they have their own
+    values again.
 
     Parameters
     ----------
     params : iterable of parameters
-        One that is there twice (tied weights) counts once.
+        One that is given twice (tied weights) counts once.
     decay : float
-        About `1 / (1 - decay)` steps are averaged.
+        From 0 to below 1: the average reaches back about `1 / (1 - decay)` steps.
 
     Raises
     ------
     TypeError, ValueError
-        No parameters, or one that is none; a decay that is not from 0 to below 1.
+        No parameters; something that is no parameter; a decay out of range.
 
     Notes
     -----
@@ -47,16 +51,16 @@ class EMA:
     """
 
     def __init__(self, params: Iterable[Any], decay: float = 0.999) -> None:
-        check_share("decay", decay := plain(decay))
+        check_fraction("decay", decay := to_python(decay))
         self.params, self.decay, self.steps = list(unique_parameters(params).values()), decay, 0
         self.average: list[Array] = [p.data.copy() for p in self.params]
-        self._own: list[Array] | None = None  # the parameters' values while they hold the averages
+        self._weights: list[Array] | None = None  # inside a `with` block: the parameters' own values
 
     def update(self) -> None:
-        """Take the weights of this step into the average."""
-        if self._own is not None:
-            raise RuntimeError("EMA: update came while the parameters hold the averages: weights of a training step "
-                               "are expected; leave the `with` block first")
+        """Add the weights of this step to the average."""
+        if self._weights is not None:
+            raise RuntimeError("EMA.update: got parameters that hold the averages; expected the weights of a training "
+                               "step; leave the `with` block first")
         for p, average in zip(self.params, self.average, strict=True):
             if self.steps:
                 average += (1 - self.decay) * (p.data - average)
@@ -65,16 +69,15 @@ class EMA:
         self.steps += 1
 
     def __enter__(self) -> "EMA":
-        if self._own is not None:
-            raise RuntimeError("EMA: the parameters hold the averages already: one `with` block at a time is expected; "
-                               "leave the other first")
-        self._own = [p.data.copy() for p in self.params]
+        if self._weights is not None:
+            raise RuntimeError("EMA: got a `with` block inside another; expected one at a time; leave the other first")
+        self._weights = [p.data.copy() for p in self.params]
         self._write(self.average)
         return self
 
     def __exit__(self, *error: object) -> None:
-        own, self._own = self._own, None
-        self._write(own or [])
+        weights, self._weights = self._weights, None
+        self._write(weights or [])
 
     def _write(self, values: list[Array]) -> None:
         for p, value in zip(self.params, values, strict=True):
@@ -85,11 +88,14 @@ class EMA:
         return {"decay": self.decay, "steps": self.steps, "average": [average.copy() for average in self.average]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a saved state; a ValueError, with nothing changed, if it is of other parameters."""
+        """Load what `state_dict` returned; a ValueError, with nothing changed, if it is of other parameters."""
         saved = list(state_dict["average"])
-        if (came := [*map(kind, saved)]) != (own := [*map(kind, self.average)]):
-            raise ValueError(f"the averages are {came}: {own} are expected; build the same parameters")
-        check_share("decay", decay := plain(state_dict["decay"]))
+        if (got := [*map(describe, saved)]) != (own := [*map(describe, self.average)]):
+            raise ValueError(f"EMA.load_state_dict: got averages {got}; expected {own}; build the same parameters")
+        check_fraction("decay", decay := to_python(state_dict["decay"]))
         for average, value in zip(self.average, saved, strict=True):
             np.copyto(average, value)
         self.decay, self.steps = decay, int(state_dict["steps"])
+
+    def __repr__(self) -> str:
+        return f"EMA({len(self.params)} parameters, decay={self.decay}, steps={self.steps})"

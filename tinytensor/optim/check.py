@@ -1,9 +1,9 @@
-"""What may be a parameter, a setting or a list of parameters: plain numbers, and errors that say what came.
+"""Checks of parameters and settings: what an optimiser accepts, and the errors that name what it got.
 
 It knows no optimiser.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,52 +19,91 @@ class Parameter(Protocol):
     grad: Any  # None, or an array of the same shape and dtype
 
 
-def kind(x: Any) -> str:
-    """Shape and dtype, for an error; the type of what has none."""
-    return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else f"of type {type(x).__name__}"
+def describe(x: Any) -> str:
+    """Shape and dtype, for an error message; the type of what has none."""
+    return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else a_type(x)
 
 
-def plain(value: Any) -> Any:
-    """NumPy's numbers as Python's: np.float64 would compute with float32 vectors in double precision."""
+def a_type(x: Any) -> str:
+    """The type of x with its article: "a Linear", "an int", "an MLP"."""
+    name = type(x).__name__
+    spelled = name[:2].isupper() or name == "ndarray"  # read letter by letter: em, en, ...
+    return f"{'an' if name[0].lower() in ('aefhilmnorsx' if spelled else 'aeio') else 'a'} {name}"
+
+
+def to_python(value: Any) -> Any:
+    """Convert NumPy's scalars to Python's: np.float64 would compute with float32 vectors in double precision."""
     if isinstance(value, tuple | list):
-        return type(value)(map(plain, value))
+        return type(value)(map(to_python, value))
     return value.item() if getattr(value, "shape", None) == () else value
 
 
-def check_rate(name: str, value: Any) -> None:
-    """Refuse what is no number or below 0; a compiler's stand-in for a number, with arithmetic but no order, passes."""
+def check_number(name: str, value: Any) -> None:
+    """Raise TypeError unless value is a number. A compiler's tracer of one has arithmetic but no order, and passes."""
     if not hasattr(value, "__neg__") or getattr(value, "shape", ()) != ():
-        raise TypeError(f"{name} is {value!r}: a number is expected; of a schedule take schedule(i)")
+        advice = "call the schedule, as in schedule(i)" if callable(value) else "pass a float"
+        raise TypeError(f"{name}: got {value!r}; expected a number; {advice}")
+
+
+def check_nonnegative(name: str, value: Any) -> None:
+    """Raise unless value is a number, 0 or more."""
+    check_number(name, value)
     if type(value) in (int, float) and not value >= 0:
         hint = " (maximize=True climbs)" if name == "lr" else ""
-        raise ValueError(f"{name} is {value!r}: 0 or more is expected; leave out the sign{hint}")
+        advice = f"leave out the sign{hint}" if value < 0 else "look where the nan comes from"
+        raise ValueError(f"{name}: got {value!r}; expected 0 or more; {advice}")
 
 
-def check_share(name: str, value: Any) -> None:
-    """Refuse what is no share that a running mean can keep of itself: from 0 to below 1."""
-    check_rate(name, value)
-    if type(value) in (int, float) and not value < 1:
-        raise ValueError(f"{name} is {value!r}: below 1 is expected, the share that a running mean keeps of itself")
+def check_fraction(name: str, value: Any) -> None:
+    """Raise unless 0 <= value < 1."""
+    check_number(name, value)
+    if type(value) in (int, float) and not 0 <= value < 1:
+        raise ValueError(f"{name}: got {value!r}; expected 0 or more and below 1; write 0.9, for example")
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise ValueError unless value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name}: got {value!r}; expected {' or '.join(map(repr, choices))}; choose one")
 
 
 def has_grad(x: Any) -> bool:
-    """Whether x has a place for a gradient; a Tensor that is no leaf would warn if it was read."""
+    """Whether x has an attribute `grad`. It is not read: a Tensor that is no leaf would warn."""
     return hasattr(type(x), "grad") or hasattr(x, "grad")
 
 
 def unique_parameters(params: Any) -> dict[int, Any]:
-    """What is listed, each once, by identity; a TypeError if it is no list, or holds what is no parameter."""
-    unique = {id(p): p for p in listed(params)}
+    """The parameters by id, each once, in order; a TypeError if one of them is no parameter."""
+    unique = {id(p): p for p in as_list(params)}
     for p in unique.values():
         if not hasattr(getattr(p, "data", None), "dtype") or not has_grad(p):
-            raise TypeError(f"a {type(p).__name__} is no parameter: data and grad are expected; pass Tensors")
+            if hasattr(p, "parameters"):
+                advice = "write model.parameters()"
+            elif isinstance(p, tuple):
+                advice = "leave out the names, as model.parameters() does"
+            elif isinstance(p, Mapping):
+                advice = "pass groups alone, each a dict, or parameters alone"
+            else:
+                advice = "pass nn.Parameter(x), or model.parameters()"
+            raise TypeError(f"params: got {a_type(p)} among them; expected Tensors, which have data and grad; {advice}")
     return unique
 
 
-def listed(params: Any) -> list[Any]:
-    """The items in their order; a TypeError or ValueError if there is none to rely on."""
-    if isinstance(params, (str, set, frozenset, Mapping, np.ndarray)) or has_grad(params):
-        raise TypeError(f"params is of type {type(params).__name__}: a list is expected, in order; write [p, q]")
+def as_list(params: Any) -> list[Any]:
+    """The items of params in order; a TypeError or ValueError if it is no iterable, has no order, or is empty."""
+    advice = None
+    if has_grad(params):
+        advice = "write [p]"
+    elif isinstance(params, set | frozenset):
+        advice = "write a list: a set has another order in each run"
+    elif isinstance(params, Mapping):
+        advice = f"write {'[group]' if 'params' in params else '[*params.values()]'}"
+    elif isinstance(params, str | np.ndarray) or not isinstance(params, Iterable):
+        called = callable(params) and not hasattr(params, "parameters")
+        advice = "call it, as in model.parameters()" if called else "write model.parameters(), or [p, q]"
+    if advice:
+        raise TypeError(f"params: got {a_type(params)}; expected a list of parameters; {advice}")
     if not (items := list(params)):
-        raise ValueError("there are no parameters: at least one is expected; was a generator used up before?")
+        raise ValueError("params: got none; expected one parameter or more; keep layers in nn.ModuleList, not in a "
+                         "plain list, and read a generator only once")
     return items

@@ -1,4 +1,4 @@
-"""The optimisers, each a few lines on flat vectors, with PyTorch's arithmetic and defaults. Storage is in `flat.py`."""
+"""Stochastic gradient descent on flat vectors (`flat.py`), with PyTorch's arithmetic, names and defaults."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from .check import Array
-from .flat import Block, Optimizer, prepare
+from .flat import FlatBlock, apply_decay
+from .optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -16,20 +17,20 @@ class SGD(Optimizer):
     ----------
     params : iterable of parameters or of groups
     lr : float
-        Step length.
+        Learning rate.
     momentum, dampening : float
-        The buffer keeps `momentum` of itself and takes `1 - dampening` of the gradient; the first time all of it.
+        With both, `m = momentum * m + (1 - dampening) * g`. The first step has no dampening: `m = g`.
     weight_decay : float
         Adds `weight_decay * theta` to the gradient.
     nesterov : bool
         Step by `g + momentum * m`; needs momentum and no dampening.
     maximize : bool
-        Climb: use the negative gradient.
+        Maximise: use the negative gradient.
 
     Notes
     -----
     Sutskever, Martens, Dahl, Hinton (2013), "On the importance of initialization and momentum in deep learning"; as in
-    PyTorch, the rate stands outside the buffer.
+    PyTorch, the learning rate multiplies the buffer and is no part of it.
 
     Examples
     --------
@@ -42,7 +43,7 @@ class SGD(Optimizer):
     """
 
     state = ("momentum_buffer",)
-    rates = ("lr", "momentum", "weight_decay")
+    nonnegative = ("lr", "momentum", "weight_decay")
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
@@ -57,17 +58,15 @@ class SGD(Optimizer):
         super().check(group)
         momentum, dampening = group["momentum"], group["dampening"]
         if group["nesterov"] and not (momentum > 0 and dampening == 0):
-            raise ValueError(
-                f"nesterov came with momentum {momentum} and dampening {dampening}: momentum above 0 and "
-                "dampening 0 are expected; set momentum=0.9, or leave nesterov out"
-            )
+            raise ValueError(f"nesterov: got momentum {momentum} and dampening {dampening}; expected momentum above 0 "
+                             "and dampening 0; set momentum=0.9, or leave nesterov out")
 
     def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
         return super().vectors(group) if group["momentum"] else {}
 
-    def update(self, group: Mapping[str, Any], block: Block, g: Array) -> None:
-        theta, way = block.theta, g
-        prepare(g, theta, group["maximize"], group["weight_decay"])
+    def update(self, group: Mapping[str, Any], block: FlatBlock, g: Array) -> None:
+        theta, direction = block.theta, g
+        apply_decay(g, theta, group["maximize"], group["weight_decay"])
         if momentum := group["momentum"]:
             m = block.vector("momentum_buffer")
             m *= momentum
@@ -76,6 +75,6 @@ class SGD(Optimizer):
             if group["nesterov"]:
                 g += momentum * m
             else:
-                way = m
-        change = np.multiply(way, group["lr"], out=g)
+                direction = m
+        change = np.multiply(direction, group["lr"], out=g)
         theta -= change

@@ -1,4 +1,7 @@
-"""Learning-rate schedules: pure functions of the number of the step, which can be printed and compared."""
+"""Learning-rate schedules: pure functions of the step's number, which can be printed and compared.
+
+They set nothing themselves. A schedule that reacts to a loss is `ReduceLROnPlateau` (plateau.py).
+"""
 
 import math
 from abc import ABC, abstractmethod
@@ -6,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .check import check_rate, plain
+from .check import check_nonnegative, to_python
 
 
 @dataclass(frozen=True)
 class Schedule(ABC):
-    """A pure function from the number of a step, counted from 0, to a learning rate: `opt.lr = schedule(i)`.
+    """The learning rate as a pure function of the step's number, counted from 0: `opt.lr = schedule(i)`.
 
     Examples
     --------
@@ -23,15 +26,15 @@ class Schedule(ABC):
     """
 
     def __post_init__(self) -> None:
-        checks: dict[Any, Any] = {float: check_rate, int: check_count}
+        checks: dict[Any, Any] = {float: check_nonnegative, int: check_count}
         for field in fields(self):
-            object.__setattr__(self, field.name, value := plain(getattr(self, field.name)))
+            object.__setattr__(self, field.name, value := to_python(getattr(self, field.name)))
             if field.type in checks:
                 checks[field.type](field.name, value)
 
     def __call__(self, step: int) -> float:
         if step < 0:
-            raise ValueError(f"step is {step}: 0 or more is expected; count steps from 0")
+            raise ValueError(f"{type(self).__name__}: got step {step}; expected 0 or more; count steps from 0")
         return float(self.rate(step))
 
     @abstractmethod
@@ -41,7 +44,7 @@ class Schedule(ABC):
 
 def check_count(name: str, value: Any) -> None:
     if type(value) is not int or value < 1:
-        raise ValueError(f"{name} is {value!r}: a whole number, 1 or more, is expected; say after how many steps")
+        raise ValueError(f"{name}: got {value!r}; expected an int, 1 or more; pass a number of steps")
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,18 @@ class constant(Schedule):
 
 @dataclass(frozen=True)
 class piecewise(Schedule):
-    """`first`, and from each step in `then` its rate: `piecewise(0.1, {100_000: 0.03})`."""
+    """`first`, and from each step in `then` on its rate: `piecewise(0.1, {100_000: 0.03})`."""
 
     first: float
     then: Mapping[int, float] | tuple[tuple[int, float], ...]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        pairs = tuple(sorted((plain(step), plain(rate)) for step, rate in dict(self.then).items()))
+        pairs = tuple(sorted((to_python(step), to_python(rate)) for step, rate in dict(self.then).items()))
         for step, rate in pairs:
             check_count("a step of then", step)
-            check_rate("a rate of then", rate)
-        object.__setattr__(self, "then", pairs)  # a tuple can be hashed, and nobody changes it later
+            check_nonnegative("a rate of then", rate)
+        object.__setattr__(self, "then", pairs)  # a tuple can be hashed and cannot be changed
 
     def rate(self, step: int) -> float:
         return [self.first, *(rate for start, rate in dict(self.then).items() if start <= step)][-1]
@@ -75,7 +78,7 @@ class piecewise(Schedule):
 
 @dataclass(frozen=True)
 class linear(Schedule):
-    """From `start` in a straight line to `stop`, which is reached at step `steps` and kept."""
+    """From `start` in a straight line to `stop` at step `steps`, and `stop` from there on."""
 
     start: float
     stop: float
@@ -88,7 +91,7 @@ class linear(Schedule):
 
 @dataclass(frozen=True)
 class cosine(Schedule):
-    """From `start` by half a cosine to `stop`, reached at step `steps` and kept (Loshchilov and Hutter 2017, SGDR)."""
+    """From `start` by half a cosine to `stop` at step `steps`, and `stop` from there on (SGDR, 2017)."""
 
     start: float
     stop: float
@@ -101,9 +104,9 @@ class cosine(Schedule):
 
 @dataclass(frozen=True)
 class warmup(Schedule):
-    """`schedule` times `(step + 1) / steps` until that is 1 (Goyal et al. 2017).
+    """`schedule` times `(step + 1) / steps` during the first `steps` steps (Goyal et al. 2017).
 
-    The schedule's own steps go on meanwhile; with `delay` they begin when the warm-up is over, as in GPT-3's training:
+    The schedule counts these steps too. With `delay` it starts at step 0 after the warm-up, as in GPT-3's training:
     `warmup(cosine(6e-4, 6e-5, steps - 2000), 2000, delay=True)`.
     """
 
@@ -114,7 +117,7 @@ class warmup(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not callable(self.schedule):
-            raise TypeError(f"schedule is {self.schedule!r}: a schedule is expected; write warmup(constant(0.1), 100)")
+            raise TypeError(f"warmup: got {self.schedule!r}; expected a schedule; write warmup(constant(0.1), 100)")
 
     def rate(self, step: int) -> float:
         return self.schedule(max(step - self.steps, 0) if self.delay else step) * min((step + 1) / self.steps, 1)

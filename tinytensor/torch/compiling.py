@@ -22,7 +22,7 @@ from ..compiler.tracing.closure import ClosureScan
 from ..compiler.tracing.containers import Mapping
 from ..core import RELEASED, tracing
 from ..core import Tensor as Node
-from ..optim.flat import Optimizer
+from ..optim import Optimizer
 from ..random import Generator
 from .offer import offer
 from .tensor import Tensor, of_array, wrap
@@ -157,7 +157,8 @@ class Compiled:
         kept, self.left = [self.owners[i].pop(key) for i, key in places], []
         try:
             given = [argument(x) for x in kept[:len(self.read)]]
-            given += [x.node.data if type(x) is Tensor and not x.node.needs else mapped(argument, x) for x in args]
+            given += [x.node.data if type(x) is Tensor and not x.node.requires_grad else mapped(argument, x)
+                      for x in args]
             y = self.step(*given, **mapped(argument, kwargs)) if kwargs else self.step(*given)
         except BaseException as error:
             for (i, key), x in zip(places, kept, strict=True):
@@ -218,7 +219,7 @@ class Compiled:
         step.__name__ = step.__qualname__ = getattr(function, "__name__", type(function).__name__)
         setattr(step, "__signature__", with_places(inspect.signature(function), n))
         things = changing(scan)
-        if not all(block.in_place() for x in things if isinstance(x, Optimizer) for block in x.blocks):
+        if not all(block.is_bound() for x in things if isinstance(x, Optimizer) for block in x.blocks):
             if self.waited:
                 warnings.warn("torch.compile: somebody else holds the memory of a parameter that an optimiser updates, "
                               "as `p.data` does; expected nobody; it runs as it is, uncompiled", stacklevel=3)
@@ -272,13 +273,13 @@ def bare_attribute(x: Tensor) -> Any:
 
 def bare_value(x: Tensor) -> Any:
     """A node where gradients may still flow to a tensor, else its values."""
-    return x.node if x.node.needs and x.node.op is not RELEASED else x.node.data
+    return x.node if x.node._requires_grad and x.node.op is not RELEASED else x.node.data
 
 
 def argument(x: Any) -> Any:
     """An argument as the engine's step takes it."""
     if isinstance(x, Tensor):
-        return x.node if x.node.needs else x.node.data
+        return x.node if x.node._requires_grad else x.node.data
     return x
 
 
@@ -300,7 +301,7 @@ def changing(scan: ClosureScan) -> list[Any]:
     for x in list(scan.seen.values()):
         if hasattr(type(x), "_opt_called"):
             x._opt_called = True  # subtle: else its first step would set it, inside of the program
-        if isinstance(x, KINDS) or (isinstance(x, Node) and x.needs and x.op is None):
+        if isinstance(x, KINDS) or (isinstance(x, Node) and x._requires_grad and x.op is None):
             found[id(x)] = x
         elif hasattr(type(x), "named_buffers"):
             for _, b in x.named_buffers():

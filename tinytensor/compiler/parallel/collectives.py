@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core import TracerBase
-from ...optim.flat import Block
+from ...optim.flat import FlatBlock
 from ..ir import Call, CompileError, Program, Value
 from ..primitives import Primitive, always
 from ..tracing.trace import Trace
@@ -108,7 +108,7 @@ class ShardedState:
         return [a for arrays in (*self.padded.values(), *self.own.values()) for name, a in arrays.items()
                 if name != "block"]
 
-    def move_block(self, block: Block) -> None:
+    def move_block(self, block: FlatBlock) -> None:
         known = self.padded.get(id(block))
         if known is not None and known["block"] is block and all(
                 np.shares_memory(known.get(name, ()), v) for name, v in {"theta": block.theta, **block.state}.items()):
@@ -131,7 +131,7 @@ class Collectives:
 
     def __init__(self, trace: Trace, shares: ShardedState) -> None:
         self.trace, self.size, self.shares, self.count = trace, shares.size, shares, 0
-        self.blocks: list[Block] = []
+        self.blocks: list[FlatBlock] = []
         self.thetas: dict[int, ArrayTracer] = {}  # id of a block -> what stands for its whole vector
         self.mean: ArrayTracer | None = None
         self.starts: dict[int, int] = {}  # id of a block -> where it begins in the mean gradient
@@ -212,7 +212,7 @@ class Collectives:
             found[id(p)] = view
         return tuple([found[id(leaf)] for leaf in leaves])
 
-    def gradient(self, block: Block) -> Any:
+    def gradient(self, block: FlatBlock) -> Any:
         """A worker's own part of a block's gradient."""
         if self.mean is None:
             raise self.trace.refusal("an update without backward()", "gradients that backward() made, where "
@@ -256,8 +256,8 @@ def copied(x: Any, *_: Any) -> Any:
     return np.array(x)
 
 
-class ShardedBlock(Block):
-    """A Block, while it is traced for workers: an update sees a worker's own part."""
+class ShardedBlock(FlatBlock):
+    """A FlatBlock, while it is traced for workers: an update sees a worker's own part."""
 
     collectives: Collectives
 

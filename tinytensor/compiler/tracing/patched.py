@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor, tracing
-from ...optim.flat import Block, Optimizer
+from ...optim import Optimizer
+from ...optim.flat import FlatBlock
 from ...random import Generator
 from ..ir import CompileError, Value
 from ..parallel.collectives import ShardedBlock
@@ -48,7 +49,7 @@ class Patched:
         self.numbers: list[tuple[Value, Callable[[], Any], Cell]] = []
         self.streams: list[Value] = []
         self.bound: list[tuple[Any, Any]] = []  # parameters, and their stand-ins as views of flat vectors
-        self.blocks: list[tuple[Optimizer, list[Block]]] = []
+        self.blocks: list[tuple[Optimizer, list[FlatBlock]]] = []
         self.saved: list[Callable[[], Any]] = []  # puts random streams back
         self.gradients = Gradients([*state.tensors.values(), *state.plain.values()])
         self.tracers: dict[int, ArrayTracer] = {}  # id(array) -> its tracer: of those declared or known by name
@@ -148,10 +149,10 @@ class Patched:
 
     def argument(self, x: Tensor, data: Any, name: str) -> Tensor:
         """A stand-in for a Tensor that came as an argument."""
-        if x.needs and x.op is not None and self.trace.collectives is not None:
+        if x.requires_grad and x.op is not None and self.trace.collectives is not None:
             raise CompileError(f"compile: {name} is the output of {x.op.name}, and gradients would flow out of the "
                                f"step; expected leaves as arguments; compute it in the step, or pass {name}.detach()")
-        t = Tensor(data, x.needs)
+        t = Tensor(data, x.requires_grad)
         t.grad = None if x._grad is None else StaleGradient(self.trace)
         return t
 
@@ -187,7 +188,7 @@ class Patched:
             self.tracers[id(x)].current().name = name
         return self.tracers[id(x)]
 
-    def vectors(self, block: Block, end: str) -> tuple[ArrayTracer, ArrayTracer, dict[str, ArrayTracer]]:
+    def vectors(self, block: FlatBlock, end: str) -> tuple[ArrayTracer, ArrayTracer, dict[str, ArrayTracer]]:
         """Stand-ins for theta, for what of it an update moves, and for the state vectors beside that."""
         if self.trace.collectives is None:
             theta = self.array(block.theta, f"theta{end}", lambda b=block: b.theta)  # type: ignore[misc]
@@ -211,8 +212,8 @@ class Patched:
             theta, own, vectors = self.vectors(block, end)
             self.swap(block, "theta", own)
             views = block.views(theta)  # type: ignore[arg-type]
-            self.swap(block, "own", views)
-            self.swap(block, "bound", list(zip(block.params, views, strict=True)))
+            self.swap(block, "theta_views", views)
+            self.swap(block, "bindings", list(zip(block.params, views, strict=True)))
             for p, view in zip(block.params, views, strict=True):
                 bound.add(id(p))
                 self.bound.append((p, view))
@@ -282,7 +283,8 @@ class Patched:
         for opt, blocks in self.blocks:
             if list(map(id, opt.blocks)) != list(map(id, blocks)):
                 lacking = [n for n, t in {**self.state.tensors, **self.state.plain}.items() if t.grad is None
-                           and any(t is p for block in opt.blocks for p in block.params) and getattr(t, "needs", True)]
+                           and any(t is p for block in opt.blocks for p in block.params)
+                           and getattr(t, "requires_grad", True)]
                 raise CompileError(f"compile: {where}{' and '.join(lacking)} had no gradient at the optimiser's step; "
                                    f"expected one for each parameter that requires grad; leave it out of the "
                                    f"optimiser, or let its requires_grad be False")

@@ -16,8 +16,7 @@ import numpy as np
 from ...core import Tensor
 from ...modes import state as recording
 from ...nn.module import Module
-from ...optim import EMA
-from ...optim.flat import Optimizer
+from ...optim import EMA, Optimizer
 from ...random import Generator, default_generator
 from .aliasing import coalesce_buffers
 from .closure import ClosureScan, Roots
@@ -104,7 +103,7 @@ class DeclaredState:
         for opt in self.optimizers:
             scan.declared_optimizer(opt)
         for name, t in self.tensors.items():
-            scan.add(Members(t, name, ("needs", "hooks")))
+            scan.add(Members(t, name, ("_requires_grad", "hooks")))
         scan.walk()
         own = set(map(id, params)) | {id(t) for t in self.tensors.values()}
         for ema in scan.averages:
@@ -128,12 +127,12 @@ class DeclaredState:
             scope.declared = True
         return Guards([*fixed, Members(recording, "tt", ("recording",)), *scan.scopes], varying)
 
-    def prepare(self) -> None:
+    def prepare_optimizers(self) -> None:
         """Let optimisers make their state now, and bind parameters that were given other arrays; small buffers come to
         stand side by side."""
         for opt in self.optimizers:
-            opt.prepare()
-            needs = [[getattr(p, "needs", True) for p in block.params] for block in opt.blocks]
+            opt.rebind_and_allocate()
+            needs = [[getattr(p, "requires_grad", True) for p in block.params] for block in opt.blocks]
             if any(len(set(keys)) > 1 for keys in needs):  # what is frozen has a block of its own, as after its step
                 opt.blocks = [b for block, keys in zip(opt.blocks, needs, strict=True) for b in block.split(keys)]
         coalesce_buffers(t for model in self.modules for _, t in model.named_buffers())

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from ...optim.plateau import MODES, THRESHOLD_MODES, Plateau
 from .optimizer import Optimizer
 from .schedule import LRScheduler, each, fits, rates, set_rate
 
@@ -117,8 +118,8 @@ class ChainedScheduler(Combined):
         self._last_lr = rates(self.optimizer)
 
 
-class ReduceLROnPlateau(LRScheduler):
-    """Times `factor`, when a metric has been no better for more than `patience` epochs; ``step(metric)`` after each.
+class ReduceLROnPlateau(Plateau, LRScheduler):
+    """Times `factor`, when a metric has not improved for more than `patience` epochs; ``step(metric)`` after each.
 
     Examples
     --------
@@ -137,8 +138,7 @@ class ReduceLROnPlateau(LRScheduler):
         if factor >= 1:
             raise ValueError(f"ReduceLROnPlateau: Factor should be < 1.0; got {factor}; give a share of the rate")
         fits(optimizer)
-        for name, value, known in (("mode", mode, ("min", "max")),
-                                   ("threshold mode", threshold_mode, ("rel", "abs"))):
+        for name, value, known in (("mode", mode, MODES), ("threshold mode", threshold_mode, THRESHOLD_MODES)):
             if value not in known:
                 raise ValueError(f"ReduceLROnPlateau: {name} {value} is unknown; expected {' or '.join(known)}; choose "
                                  f"one")
@@ -151,21 +151,14 @@ class ReduceLROnPlateau(LRScheduler):
         self.best, self.cooldown_counter, self.num_bad_epochs = self.mode_worse, 0, 0
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
-        """Take in the metric of an epoch."""
+        """Record the metric of an epoch."""
         now = float(metrics)
         if epoch is not None:
             warnings.warn("The epoch parameter in `scheduler.step()` is deprecated: got one; expected none; call "
                           "`scheduler.step(metric)` once for each epoch", UserWarning, stacklevel=2)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        if self._is_better(now, self.best):
-            self.best, self.num_bad_epochs = now, 0
-        else:
-            self.num_bad_epochs += 1
-        if self.in_cooldown:
-            self.cooldown_counter, self.num_bad_epochs = self.cooldown_counter - 1, 0
-        if self.num_bad_epochs > self.patience:
+        if self.record(now):
             self._reduce_lr()
-            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         self._last_lr = rates(self.optimizer)
 
     def _reduce_lr(self) -> None:
@@ -179,13 +172,3 @@ class ReduceLROnPlateau(LRScheduler):
             old = float(group["lr"])
             if old - (new := max(old * self.factor, low)) > self.eps:
                 set_rate(group, new)
-
-    @property
-    def in_cooldown(self) -> bool:
-        """Whether bad epochs are not counted just now."""
-        return self.cooldown_counter > 0
-
-    def _is_better(self, now: float, best: float) -> bool:
-        if self.threshold_mode == "rel":
-            return now < best * (1 - self.threshold) if self.mode == "min" else now > best * (1 + self.threshold)
-        return now < best - self.threshold if self.mode == "min" else now > best + self.threshold

@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core import Tensor as Node
-from ...core import maker
+from ...core import op_name
 from ...modes import recording
-from ...optim.flat import Optimizer as Inner
+from ...optim import Optimizer as Inner
 from ..tensor import Tensor, deep, of_array
 from ..versions import note
 from .groups import Group, options, ordered, plain
@@ -124,7 +124,7 @@ class Optimizer:
                 raise TypeError(f"{name}: optimizer can only optimize Tensors, but one of the params is a "
                                 f"{type(p).__name__}; pass model.parameters()")
             if p.node.op is not None:
-                raise ValueError(f"{name}: can't optimize a non-leaf Tensor; got the output of {maker(p.node)}; "
+                raise ValueError(f"{name}: can't optimize a non-leaf Tensor; got the output of {op_name(p.node)}; "
                                  f"pass what it was made of, or x.detach().requires_grad_()")
         here, taken = set(map(id, params)), {id(p) for other in self.param_groups for p in other["params"]}
         if len(here) < len(params):
@@ -185,14 +185,15 @@ class Optimizer:
                 for p in group["params"]:
                     if isinstance(p.node._grad, Node):  # of a pass with create_graph=True
                         p.node._grad = p.node._grad.data
-        moved = [p for block in inner.blocks if not block.in_place() for p, view in block.bound if p.data is not view]
+        moved = [p for block in inner.blocks if not block.is_bound()
+                 for p, view in block.bindings if p.data is not view]
         held = shared(moved) if moved else ()
         try:
             inner.step()
         except RuntimeError as error:
             if "newer" not in str(error):
                 raise
-            inner.claim()  # several optimisers may take turns at a parameter, as in PyTorch
+            inner.reclaim()  # several optimisers may take turns at a parameter, as in PyTorch
             inner.step()
         for block in inner.blocks:
             if block.params[0].grad is not None:
@@ -214,7 +215,7 @@ class Optimizer:
         found: Any = defaultdict(lambda: MappingProxyType({}))
         for block in self.inner.blocks:
             views = {name: block.views(vector) for name, vector in block.state.items()} if block.t else {}
-            for k, i in enumerate(block.numbers if block.t else ()):
+            for k, i in enumerate(block.indices if block.t else ()):
                 found[tensors[i]] = MappingProxyType(self.faced({"step": block.t, **{n: v[k] for n, v in
                                                                                    views.items()}}))
         return MappingProxyType(found)

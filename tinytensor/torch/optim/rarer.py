@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ...optim.check import check_share
-from ...optim.flat import Block, prepare
-from ...optim.flat import Optimizer as Flat
+from ...optim import Optimizer as Flat
+from ...optim.check import check_fraction
+from ...optim.flat import FlatBlock, apply_decay
 from .optimizer import Optimizer
 
 
@@ -25,23 +25,23 @@ class Engine(Flat):
     def check(self, group: Mapping[str, Any]) -> None:
         super().check(group)
         for i, beta in enumerate(group.get("betas", ())):
-            check_share(f"betas[{i}]", beta)
+            check_fraction(f"betas[{i}]", beta)
 
 
 class AdadeltaEngine(Engine):
     state = ("square_avg", "acc_delta")
-    rates = ("lr", "eps", "weight_decay")
+    nonnegative = ("lr", "eps", "weight_decay")
 
     def check(self, group: Mapping[str, Any]) -> None:
         super().check(group)
         if not 0 <= group["rho"] <= 1:
-            raise ValueError(f"rho is {group['rho']!r}: 0 to 1 is expected; write rho=0.9")
+            raise ValueError(f"rho: got {group['rho']!r}; expected a number from 0 to 1; write rho=0.9")
 
-    def update(self, group: Mapping[str, Any], block: Block, g: Any) -> None:
+    def update(self, group: Mapping[str, Any], block: FlatBlock, g: Any) -> None:
         squares, moves = map(block.vector, self.state)
         rho, eps = group["rho"], group["eps"]
         block.t += 1
-        prepare(g, block.theta, group["maximize"], group["weight_decay"])
+        apply_decay(g, block.theta, group["maximize"], group["weight_decay"])
         squares *= rho
         squares += (1 - rho) * g * g
         delta = np.sqrt(moves + eps) / np.sqrt(squares + eps) * g
@@ -52,38 +52,38 @@ class AdadeltaEngine(Engine):
 
 class AdamaxEngine(Engine):
     state = ("exp_avg", "exp_inf")
-    rates = ("lr", "eps", "weight_decay")
+    nonnegative = ("lr", "eps", "weight_decay")
 
-    def update(self, group: Mapping[str, Any], block: Block, g: Any) -> None:
+    def update(self, group: Mapping[str, Any], block: FlatBlock, g: Any) -> None:
         m, top = map(block.vector, self.state)
-        keep, keep_top = group["betas"]
+        beta1, beta2 = group["betas"]
         block.t += 1
-        prepare(g, block.theta, group["maximize"], group["weight_decay"])
-        m += (g - m) * (1 - keep)
-        top *= keep_top
+        apply_decay(g, block.theta, group["maximize"], group["weight_decay"])
+        m += (g - m) * (1 - beta1)
+        top *= beta2
         np.maximum(top, np.abs(g) + group["eps"], out=top)
-        block.theta -= group["lr"] / (1 - keep**block.t) * m / top
+        block.theta -= group["lr"] / (1 - beta1**block.t) * m / top
 
 
 class RAdamEngine(Engine):
     state = ("exp_avg", "exp_avg_sq")
-    rates = ("lr", "eps", "weight_decay")
+    nonnegative = ("lr", "eps", "weight_decay")
 
-    def update(self, group: Mapping[str, Any], block: Block, g: Any) -> None:
+    def update(self, group: Mapping[str, Any], block: FlatBlock, g: Any) -> None:
         m, v = map(block.vector, self.state)
-        (keep, keep_square), theta, decoupled = group["betas"], block.theta, group["decoupled_weight_decay"]
+        (beta1, beta2), theta, decoupled = group["betas"], block.theta, group["decoupled_weight_decay"]
         block.t += 1
         t = block.t
         if decoupled and group["weight_decay"]:
             theta *= 1 - group["lr"] * group["weight_decay"]
-        prepare(g, theta, group["maximize"], 0 if decoupled else group["weight_decay"])
-        m += (g - m) * (1 - keep)
-        v *= keep_square
-        v += (1 - keep_square) * g * g
-        unbias = 1 - keep_square**t
-        most = 2 / (1 - keep_square) - 1
-        length = most - 2 * t * keep_square**t / unbias  # of the average of the squares
-        rate = group["lr"] / (1 - keep**t)
+        apply_decay(g, theta, group["maximize"], 0 if decoupled else group["weight_decay"])
+        m += (g - m) * (1 - beta1)
+        v *= beta2
+        v += (1 - beta2) * g * g
+        unbias = 1 - beta2**t
+        most = 2 / (1 - beta2) - 1
+        length = most - 2 * t * beta2**t / unbias  # of the average of the squares
+        rate = group["lr"] / (1 - beta1**t)
         if length > 5:
             rate *= ((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)) ** 0.5 * unbias**0.5
             theta -= rate * m / (np.sqrt(v) + group["eps"])
@@ -93,23 +93,23 @@ class RAdamEngine(Engine):
 
 class RpropEngine(Engine):
     state = ("prev", "step_size")
-    rates = ("lr",)
+    nonnegative = ("lr",)
 
     def check(self, group: Mapping[str, Any]) -> None:
         super().check(group)
         less, more = group["etas"]
         if not 0 < less < 1 < more:
-            raise ValueError(f"etas is {group['etas']!r}: one from 0 to 1 and one above 1 are expected; write "
+            raise ValueError(f"etas: got {group['etas']!r}; expected one number from 0 to 1 and one above 1; write "
                              f"etas=(0.5, 1.2)")
 
     def vectors(self, group: Mapping[str, Any]) -> dict[str, float]:
         return {"prev": 0.0, "step_size": group["lr"]}
 
-    def update(self, group: Mapping[str, Any], block: Block, g: Any) -> None:
+    def update(self, group: Mapping[str, Any], block: FlatBlock, g: Any) -> None:
         before, size = map(block.vector, self.state)
         less, more = group["etas"]
         block.t += 1
-        prepare(g, block.theta, group["maximize"], 0)
+        apply_decay(g, block.theta, group["maximize"], 0)
         way = g * before
         size *= np.where(way > 0, more, np.where(way < 0, less, 1)).astype(size.dtype)
         np.clip(size, *group["step_sizes"], out=size)

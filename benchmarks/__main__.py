@@ -126,10 +126,11 @@ def main() -> int:
         (FOLDER / "tables.md").write_text(tables.details(results))
         into_readme("benchmarks", tables.readme(results))
         try:
-            from .figure import draw
+            from .figure import draw, draw_models
         except ImportError as error:
-            print(f"benchmarks: no figure, for {error.name} is not installed; pip install matplotlib", file=sys.stderr)
+            print(f"benchmarks: no figures: got no {error.name}; expected it to be installed; run pip install matplotlib", file=sys.stderr)
         else:
+            draw_models(results, FOLDER / "models.png")
             draw(results, FOLDER / "speed.png")
     return 0
 

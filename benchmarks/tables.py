@@ -208,7 +208,8 @@ def readme(results: Results) -> str:
 
 def details(results: Results) -> str:
     """A table for each task with all that was told, and how cost grows."""
-    lines = ["# Speed: all that the run found", "", opening(results), ""]
+    lines = ["# Speed: all that the run found", "", opening(results), "",
+             "![How many times as long the others take as a compiled step, and how cost grows](speed.png)", ""]
     for task, variants in results["tasks"].items():
         lines += [f"## {TASKS[task].title[0].upper()}{TASKS[task].title[1:]}", ""]
         body = []

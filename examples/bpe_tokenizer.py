@@ -7,8 +7,8 @@ exercises/bpe.py. It trains no network (`gpt.py --bpe N` does, on such tokens), 
 
     python examples/bpe_tokenizer.py                          a few seconds
     python examples/bpe_tokenizer.py --plots DIR              and its figures: compression.png, merges.png
-    python examples/bpe_tokenizer.py --vocabulary FILE        use GPT-4's cl100k_base.tiktoken, a folder with GPT-2's two
-                                                              files, or a file that --save wrote
+    python examples/bpe_tokenizer.py --vocabulary FILE        use GPT-4's cl100k_base.tiktoken, a folder with GPT-2's
+                                                              two files, or a file that --save wrote
 """
 
 from shared import common, texts  # first: it sets one BLAS thread
@@ -64,7 +64,7 @@ def cut(tokens: list[bytes]) -> str:
 def show_cut(tokenizer: Tokenizer, what: str, text: str) -> None:
     ids = tokenizer.encode(text, special="text")
     size = len(text.encode())
-    print(f"  {what:>6} {size:>4} bytes {len(ids):>4} tokens  {cut([tokenizer.decode_bytes(i) for i in ids])}")
+    print(f"  {what:>7} {size:>4} bytes {len(ids):>4} tokens  {cut([tokenizer.decode_bytes(i) for i in ids])}")
 
 
 # --- code points and bytes ---
@@ -139,9 +139,9 @@ def load(path: Path) -> Tokenizer:
 
 def draw(plot, folder: Path, tokenizer: Tokenizer, curves: dict) -> None:
     ids = tokenizer.encode("Speak, gentlemen: resolved to die?").tolist()
-    plot.merge_tree(folder / "merges.png", ids, tokenizer.merges, lambda i: visible(tokenizer.decode_bytes(i)))
-    plot.compression_curve(folder / "compression.png", curves)
-    print(f"figures in {folder}: compression, merges (.png)")
+    plot.merge_tree(ids, tokenizer.merges, lambda i: visible(tokenizer.decode_bytes(i)), path=folder / "merges.png")
+    plot.compression_curve(curves, path=folder / "compression.png")
+    common.drawn(folder, "compression.png", "merges.png")
 
 
 def speed(tokenizer: Tokenizer, text: str) -> float:
@@ -159,6 +159,7 @@ def main(s: Settings) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # for a screen that lacks Korean letters
     s.merges = min(s.merges, 64) if s.quick else s.merges
     if s.vocabulary:
+        common.nothing_drawn(s.plots, "--vocabulary only shows how a given vocabulary cuts; leave it out to train one")
         tokenizer = load(Path(s.vocabulary))
         print(f"{s.vocabulary}: {tokenizer}")
         for sentence in SENTENCES:

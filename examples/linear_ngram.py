@@ -64,8 +64,8 @@ def show_limit(pair: NGram, vocabulary: text.Vocabulary, x, n) -> None:
     counted, predicted = n / n.sum(1, keepdims=True), pair(x).softmax().data  # (C, V)
     cost = (n * np.log(np.where(n > 0, counted / predicted, 1))).sum(1) / n.sum()  # (C,)
     print(f"why the pair is no trigram: the first character shifts the logits by the same amount whatever the second "
-          f"is.\nThat costs {cost.sum():.3f} nats on train; the loss is convex, so no training finds a better sum. Most "
-          f"of it:")
+          f"is.\nThat costs {cost.sum():.3f} nats on train; the loss is convex, so no training finds a better sum. "
+          f"Most of it:")
     for c in cost.argsort()[::-1][:3]:
         y = int(np.abs(counted[c] - predicted[c]).argmax())
         print(f"  {vocabulary.characters[y]!r} after {vocabulary.decode(x[c])!r}: {predicted[c, y]:.2f}, counted "
@@ -113,8 +113,8 @@ def main(s: Settings) -> int:
     tables = {part: count(*pairs, V) for part, pairs in names.windows(2).items()}  # (V * V, V): of each split
     data = {part: contexts(table, 2) for part, table in tables.items()}  # (C, 2) and (C, V)
     if plot:
-        plot.count_map(Path(s.plots) / "counts.png", N, vocabulary.characters)
-        print(f"figures in {s.plots}: counts (.png)")
+        plot.count_map(N, vocabulary.characters, path=Path(s.plots) / "counts.png")
+        common.drawn(s.plots, "counts.png")
     bigram.show_counting(vocabulary, x, y, N, s)
     bigram.show_layer(vocabulary, x, y, N, s)
     if s.lecture:
@@ -134,8 +134,8 @@ def main(s: Settings) -> int:
     if plot:
         rows = {what: {kind: [(fit.strength, *fit.losses.values()) for fit in fits] for kind, fits in sweeps.items()}
                 for what, sweeps in (("added to each count", counted), ("penalty", linear))}
-        plot.sweep_curve(Path(s.plots) / "sweep.png", rows)
-        print(f"figures in {s.plots}: sweep (.png)")
+        plot.sweep_curve(rows, ylabel=common.NATS, path=Path(s.plots) / "sweep.png")
+        common.drawn(s.plots, "sweep.png")
     chosen = {kind: best(fits).model for kind, fits in linear.items()}
     show_limit(chosen["additive pair"], vocabulary, *data["train"])
     for kind, model in chosen.items():

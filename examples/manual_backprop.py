@@ -141,13 +141,15 @@ def main(s: Settings) -> int:
     data = names.windows(s.context)
     X, Y = data["train"]  # (N, T), (N,)
     if s.generated:
+        common.nothing_drawn(s.plots, "--generated shows two backward passes as text")
         generated_backprop.show(s, names, X, Y, forward, backward)
         return 0
     exercises.show(s, names, X, Y, plot)
 
     rng = tt.Generator(s.seed)
     p = exercises.initial_weights(len(names.vocabulary), s.context, s.embedding, s.hidden, rng)
-    print(f"exercise 4: training by hand, {sum(a.size for a in p.values()):,} weights; first one step beside the engine's")
+    size = sum(a.size for a in p.values())
+    print(f"exercise 4: training by hand, {size:,} weights; first one step beside the engine's")
     x, y = next(text.batches(X, Y, s.batch, tt.Generator(s.seed)))
     double = exercises.in_double(p)
     logits, seen = forward(double, x)
@@ -166,9 +168,9 @@ def main(s: Settings) -> int:
     common.show_names(lambda ids: predict(p, statistics, ids), names, s.context, tt.Generator(s.seed), s.names,
                       expected=FRESH_NAMES if complete else ())
     if plot:
-        lines = common.references(s, "test", result, NOTEBOOK_SPLITS)
-        plot.loss_curve(Path(s.plots) / "loss.png", progress.losses, lines)
-        print(f"figures in {s.plots}: dlogits, loss (.png)")
+        plot.loss_curve(progress.losses, common.references(s, "test", result, NOTEBOOK_SPLITS), ylabel=common.NATS,
+                        path=Path(s.plots) / "loss.png")
+        common.drawn(s.plots, "dlogits.png", "loss.png")
     if complete:
         common.tell_splits(result, FRESH_SPLITS, 5, WHOSE)
     common.show_losses(s, result, NOTEBOOK_SPLITS)

@@ -6,10 +6,10 @@ It knows no op: every rule is called in the same way, whatever it is the rule of
 from __future__ import annotations
 
 from _thread import _count as other_threads
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 from threading import RLock
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -210,6 +210,13 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs
             lock.release()
 
 
+@overload
+def grad(y: Tensor | Sequence[Tensor], xs: Tensor, gradient: Any = None, *,  # type: ignore[overload-overlap]
+         create_graph: bool = False, retain_graph: bool | None = None,
+         allow_unused: bool = False) -> Tensor: ...  # a Tensor is iterable too
+@overload
+def grad(y: Tensor | Sequence[Tensor], xs: Iterable[Tensor], gradient: Any = None, *, create_graph: bool = False,
+         retain_graph: bool | None = None, allow_unused: bool = False) -> tuple[Tensor, ...]: ...
 def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None,
          allow_unused: bool = False) -> Any:
     """The gradient of `y` with respect to `xs`, as a value; no leaf's `grad` changes.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from threading import get_ident
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from .random import Generator, default_generator
 from .trees import is_module, keep_module, tree_leaves, tree_map
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 # --- what a function may draw from and change ---
@@ -212,7 +214,7 @@ RECOMPUTE = Op("recompute", lambda *_: None, VariadicRules(lambda g, y, i, *inpu
                definition=lambda *inputs, call: call.again(inputs))
 
 
-def recompute(f: Function, *args: Any, **kwargs: Any) -> Any:
+def recompute(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """``f(*args, **kwargs)``, of which only the inputs are kept: what lies between is computed again for the gradients.
 
     Also known as gradient checkpointing (Chen et al. 2016). It takes the time of one more forward pass, and the memory
@@ -242,4 +244,5 @@ def recompute(f: Function, *args: Any, **kwargs: Any) -> Any:
                         f"its arguments after it: tt.recompute(f, x)")
     if not state.recording or any(trace.thread == get_ident() for trace in tracing):  # a program keeps what it likes
         return f(*args, **kwargs)
-    return Call(f, args, kwargs).first()
+    y: R = Call(f, args, kwargs).first()
+    return y

@@ -7,9 +7,9 @@ these, and give derivatives in the same structure. They compose, and are recorde
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -25,6 +25,15 @@ def arguments(name: str, primals: Any, tangents: Any) -> None:
                         f"of arguments and one of their directions; write (x,) and (v,) for one")
 
 
+@overload
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: Literal[False] = False, *,
+                   create_graph: bool | None = None) -> Callable[..., tuple[Tensor, Any]]: ...
+@overload
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: Literal[True],
+                   create_graph: bool | None = None) -> Callable[..., tuple[tuple[Tensor, Any], Any]]: ...
+@overload
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
+                   create_graph: bool | None = None) -> Callable[..., tuple[Any, Any]]: ...
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
                    create_graph: bool | None = None) -> Function:
     """A function that gives what `f` gives, a scalar, and its gradient with respect to some arguments.

@@ -511,7 +511,7 @@ def test_numpy_s_own_meanings():
     with pytest.raises(ValueError, match="norm: got .*; Invalid norm order 'nuc' for vectors"):
         np.linalg.norm(tt.ones(3), "nuc")
     assert np.sort(tt.tensor([[3.0, 1.0], [2.0, 0.0]]), axis=None).tolist() == [0, 1, 2, 3]
-    with pytest.raises(ValueError, match=r"power: Integers to negative integer powers"):
+    with pytest.raises(ValueError, match=r"power: got .*; Integers to negative integer powers"):
         tt.tensor([1, 2]) ** -1
     assert np.tril(tt.ones(2)).tolist() == [[1, 0], [1, 1]]
 
@@ -541,7 +541,7 @@ def test_unused_also_where_nothing_was_recorded():
 
 @pytest.mark.parametrize(("call", "kind", "text"), [
     (lambda x: x @ tt.ones(3, 2), ValueError,
-     r"matmul: shapes \(2, 2\) and \(3, 2\): the last axis of a \(2\) must equal the second-last of b \(3\)"),
+     r"matmul: got shapes \(2, 2\) and \(3, 2\); expected the last axis of a \(2\) to equal the second-last of b \(3"),
     (lambda x: x + tt.ones(3), ValueError, r"add: got shapes \(2, 2\) and \(3,\), which do not broadcast; .*"),
     (lambda x: x.sum(dim=0), TypeError, r"sum: got an unknown parameter 'dim'; .*; write 'axis', as NumPy does"),
     (lambda x: x.sum(0, keepdim=True), TypeError, "write 'keepdims', as"),

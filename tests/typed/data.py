@@ -13,11 +13,11 @@ from tinytensor import Tensor, checkpoint, models, nn, optim, text
 Ints = npt.NDArray[np.int64]
 
 rng = tt.Generator(42)
-names = ["emma", "olivia", "ava"]
+names = ["emma", "olivia", "ava", "isabella", "sophia", "charlotte", "mia", "amelia", "harper", "evelyn"]
 vocabulary = text.Vocabulary.of(names)
 assert_type(vocabulary.encode("emma"), Ints)
 assert_type(vocabulary.decode([1, 2]), str)
-train, dev, test = text.split(names, (0.8, 0.1, 0.1), rng)
+train, dev, test = text.split(names, seed=42)
 X, Y = text.windows(train, vocabulary, context=3)
 assert_type(X, Ints)
 pairs: Iterator[tuple[Ints, Ints]] = text.batches(X, Y, 2, rng)
@@ -31,7 +31,7 @@ assert_type(rng.manual_seed(1), tt.Generator)
 saved = rng.get_state()
 rng.set_state(saved)
 
-gpt = models.GPT(vocab_size=27, block_size=8, n_layer=1, n_head=2, n_embd=16)
+gpt = models.GPT(vocabulary=27, context=8, width=16, layers=1, heads=2)
 assert_type(gpt(X), Tensor)
 model = nn.Linear(3, 2)
 opt = optim.Adam(model.parameters(), lr=1e-3)

@@ -15,7 +15,6 @@ from typing import Any, Self
 import numpy as np
 
 from ..core import Tensor
-from ..core import Tensor
 from .module import Module
 from .parameter import Parameter
 

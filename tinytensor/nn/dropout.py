@@ -17,7 +17,7 @@ from .module import Module
 
 def probability(name: str, p: float) -> float:
     if not 0 <= p <= 1:
-        raise ValueError(f"{name}: p {p!r} came; expected 0 to 1, the part that is dropped; 0.1 is usual")
+        raise ValueError(f"{name}: got p={p!r}; expected 0 to 1, the probability of dropping; 0.1 is usual")
     return p
 
 
@@ -53,8 +53,8 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
     elif isinstance(rng, np.random.Generator):
         keep = rng.random(shape, np.float32) < stays
     else:
-        raise TypeError(f"dropout_mask: rng is a {type(rng).__name__}; expected a Generator of tinytensor or of "
-                        f"numpy.random, a seed or None; give tt.Generator(seed)")
+        raise TypeError(f"dropout_mask: got a {type(rng).__name__} as rng; expected a Generator of tinytensor or "
+                        f"of numpy.random, a seed or None; pass tt.Generator(seed)")
     mask: Array = keep.astype(dtype)
     mask /= stays
     return mask

@@ -137,7 +137,7 @@ def second_order(f: Callable[..., Any], args: list[Any], leaves: Leaves, w: Tens
     w.requires_grad = True
     directions = [rng.uniform(-1, 1, x.shape) for x in leaves.values()]
 
-    def slopes(create_graph: bool) -> list[Tensor]:
+    def slopes(create_graph: bool) -> list[Any]:
         found = grad(f(*args), leaves.values(), w, create_graph=create_graph, allow_unused=True)
         return [d * g for d, g in zip(directions, found, strict=True)]
 
@@ -149,7 +149,7 @@ def second_order(f: Callable[..., Any], args: list[Any], leaves: Leaves, w: Tens
     for s in slopes(create_graph=True):
         total = total + s.sum()
     if total.requires_grad:
-        found = grad(total, everything.values(), allow_unused=True)
+        found = [*grad(total, everything.values(), allow_unused=True)]
     else:  # the rule gave constants: then the differences must be 0
         found = [Tensor(np.zeros(x.shape)) for x in everything.values()]
     verify("second gradient", terms, everything, found, rtol, step, rng)

@@ -53,7 +53,8 @@ def draw(logits: npt.ArrayLike, rng: Random | int, temperature: float = 1.0, top
     if top_k is not None and top_k < z.shape[1]:  # before anything is rounded, so that no new ties arise
         z = np.where(z < np.partition(z, -top_k, axis=1)[:, -top_k, None], -np.inf, z)
     if temperature == 0:
-        return np.argmax(z, axis=1).astype(np.int64, copy=False)
+        likeliest: npt.NDArray[np.int64] = z.argmax(axis=1)
+        return likeliest
     likely, info = z, np.finfo(z.dtype)  # subtle: beyond its limits a temperature becomes 0 or inf, and 0 / 0 is nan
     divisor = min(max(float(temperature), float(info.tiny)), float(info.max))  # a Python number keeps float32
     with np.errstate(over="ignore"):

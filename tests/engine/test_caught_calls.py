@@ -178,15 +178,15 @@ def test_full_names() -> None:
 
 
 def test_what_has_no_answer_is_refused_by_its_full_name() -> None:
-    with pytest.raises(TypeError, match=r"^np.linalg.eig does not take a Tensor: it has no rule; "):
+    with pytest.raises(TypeError, match=r"^np.linalg.eig does not take a Tensor: it has no derivative here; "):
         np.linalg.eig(leaf(2, 2))
     assert str(unsupported(inspect.signature, "at")).startswith(
-        "inspect.signature.at does not take a Tensor: it has no r")
+        "inspect.signature.at does not take a Tensor: it has no d")
     assert str(unsupported(inspect.signature)).endswith("; compose it of functions that have one, or give it "
                                                     "x.detach().numpy() where no gradient is wanted")
     for key, advice in NEAREST.items():
         if callable(key) and key not in NUMPY:
-            assert str(unsupported(key)).endswith(f"it has no rule; {advice}")
+            assert str(unsupported(key)).endswith(f"it has no derivative here; {advice}")
     assert NEAREST.get("numpy.fft", "") in str(unsupported(np.fft.fft))
 
 

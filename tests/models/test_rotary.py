@@ -1,4 +1,4 @@
-"""Rotary positions: scores depend on distances; GPT with them trains, compiled as in eager mode, and reads its cache."""
+"""Rotary positions: scores depend on distances; GPT with them trains, compiled to the bit, and reads its cache."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_the_state_has_no_positions_and_the_cache_gives_the_model_s_logits():
     assert model.attention(x).shape == (2, 3, 2, T, T)
     text = tokens(2, 3)
     for how in ({"temperature": 0}, {"temperature": 0.7}):
-        a, b = (np.stack([*model.generate(text, 30, tt.Generator(1), cached=cached, **how)]) for cached in (True, False))
+        a, b = (np.stack([*model.generate(text, 30, tt.Generator(1), cached=on, **how)]) for on in (True, False))
         assert np.array_equal(a, b)
 
 

@@ -198,7 +198,7 @@ def test_a_reader_is_of_one_batch_and_fills_up():
         reader(x[:1, 5:])
     with pytest.raises(ValueError, match="T from 1 to 3, the context of 8 minus the 5 cached; start a new"):
         reader(x[:, 4:])
-    with pytest.raises(IndexError, match="index 11 came for a table of 11 rows"):
+    with pytest.raises(IndexError, match="got index 11 for a table of 11 rows"):
         reader([[V], [V]])
     assert reader.length == 5
     whole = model(x).data[:, 5:]
@@ -351,7 +351,7 @@ def test_texts_that_do_not_fit():
         assert "expected (B, T), with T from 1 to 8" in message(ValueError, model, wrong)
         assert "expected (B, T), with T from 1 to 8" in message(ValueError, model.attention, wrong)
     assert "expected (B, T), with T from 1 to 8" in message(ValueError, model.attention, tokens(1, T + 1))
-    assert "index 11 came for a table of 11 rows" in message(IndexError, model, [[V]])
+    assert "got index 11 for a table of 11 rows" in message(IndexError, model, [[V]])
     assert "came" in message(TypeError, model, [[0.5]])
 
 

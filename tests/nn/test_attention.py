@@ -274,7 +274,7 @@ def test_heads_divide_the_width():
         assert "expected an integer" in message(TypeError, layer, 10, 2.0)
         assert "got p=1.5; expected 0 to 1" in message(ValueError, layer, 10, 2, dropout=1.5)
     assert message(ValueError, tt.attention, tt.ones(2, 3, 12), heads=3) == (
-        "attention: qkv of shape (2, 3, 12) came for 3 heads; expected (B, T, 3 C), with C a multiple of 3; choose a "
+        "attention: got qkv of shape (2, 3, 12) for 3 heads; expected (B, T, 3 C), with C a multiple of 3; choose a "
         "width that the number of heads divides")
 
 

@@ -155,7 +155,7 @@ def test_an_ignored_target_is_as_if_it_were_not_there():
             b = tt.cross_entropy(z[kept], targets[kept], reduction)
             np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
             np.testing.assert_allclose(tt.grad(a, z).data, tt.grad(b, z).data, rtol=1e-12, atol=1e-15)
-    assert message(IndexError, tt.cross_entropy, z, T - 1, ignore_index=-1).startswith("cross_entropy: target -2 came")
+    assert message(IndexError, tt.cross_entropy, z, T - 1, ignore_index=-1).startswith("cross_entropy: got target -2")
     masked = np.array([[-np.inf, 0.0, 0.0]])  # the class that stands for an ignored target may be impossible
     assert F.cross_entropy(np.concatenate([masked, masked]), np.array([-100, 1])) == np.log(2)
     assert F.nll_loss(np.concatenate([masked, masked - 1]), np.array([-100, 1])) == 1
@@ -174,7 +174,7 @@ def test_errors_of_losses_of_classes():
             f"{name}: got weight of shape (4,) for 3 classes; expected (3,); pass one weight for each class")
         assert "targets of dtype float64" in message(TypeError, loss, z, values(4))
     assert message(IndexError, F.nll_loss, z, np.arange(4)) == (
-        "nll_loss: target 3 came for 3 classes; expected 0 to 2; check the vocabulary, or the size of the layer")
+        "nll_loss: got target 3 for 3 classes; expected 0 to 2; check the vocabulary, or the size of the layer")
     assert message(ValueError, F.cross_entropy, z, np.arange(4) % 3, label_smoothing=2).startswith(
         "cross_entropy: got label_smoothing=2; expected 0 to 1")
 

@@ -359,8 +359,8 @@ def test_an_error_names_the_layer_by_its_path_from_the_outermost_module():
             return x
 
     model, x = GPT(), tt.ones(5, 4)
-    shapes = ("linear: x of shape (5, 4) and weight of shape (2, 3): the last axis of x must equal the last of weight "
-              "(out, in); reshape x, or make the layer for its size")
+    shapes = ("linear: got x of shape (5, 4) and weight of shape (2, 3); expected the last axis of x to equal the last "
+              "of weight (out, in); reshape x, or make the layer for its size")
     assert message(ValueError, model, x) == f"GPT.blocks.1.1 (Linear): {shapes}"
     assert message(ValueError, model.blocks[1], x) == f"Sequential.1 (Linear): {shapes}"
     assert message(ValueError, model.blocks[1][1], x) == f"Linear: {shapes}"
@@ -576,7 +576,7 @@ def test_embedding_gathers_rows_and_adds_up_gradients():
     layer(ix).sum().backward()
     assert np.array_equal(layer.weight.grad[:, 0], [1, 0, 0, 3, 0])
     assert message(IndexError, nn.Sequential(layer), np.array([5])).startswith(
-        "Sequential.0 (Embedding): embedding: index 5 came for a table of 5 rows")
+        "Sequential.0 (Embedding): embedding: got index 5 for a table of 5 rows")
     assert message(TypeError, layer, np.array([0.5])).startswith(
         "Embedding: embedding: indices of dtype float64 came; expected integers")
 
@@ -628,8 +628,8 @@ def test_one_hot():
     assert F.one_hot(tt.tensor(ix)).shape == (2, 2, 3) and F.one_hot(ix, 3, dtype=np.float32).dtype == np.float32
     assert F.one_hot(np.zeros(0, np.int64), 3).shape == (0, 3)
     assert message(IndexError, F.one_hot, ix, 2) == (
-        "one_hot: index 2 came for 2 classes; expected 0 to 1; check the vocabulary, or the size of the layer")
-    assert message(IndexError, F.one_hot, [-1]).startswith("one_hot: index -1 came for 0 classes")
+        "one_hot: got index 2 for 2 classes; expected 0 to 1; check the vocabulary, or the size of the layer")
+    assert message(IndexError, F.one_hot, [-1]).startswith("one_hot: got index -1 for 0 classes")
     assert message(TypeError, F.one_hot, [0.5]).startswith("one_hot: got indices of dtype float32; expected integers")
 
 

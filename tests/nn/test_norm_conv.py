@@ -343,7 +343,7 @@ def test_what_cannot_be_folded():
         def forward(self, x):
             return self[0](self[1](x))
 
-    assert "no BatchNorm1d comes right after" in message(ValueError, nn.fold_batchnorm, Backwards(linear, norm))
+    assert "without a BatchNorm1d after" in message(ValueError, nn.fold_batchnorm, Backwards(linear, norm))
 
 
 # --- FlattenConsecutive ---

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import Array, Tensor, as_array
 from ..names import also_generator
-from ..random import Generator, as_generator
+from ..random import Generator, as_generator, seeded
 from .module import Module
 
 
@@ -47,7 +47,8 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
     stays = 1 - probability("dropout_mask", p)
     if stays in (0, 1):  # nothing is drawn, as in PyTorch
         return np.full(shape, stays, dtype)
-    if rng is None or isinstance(rng, Generator | int):
+    rng = seeded(rng)
+    if rng is None or isinstance(rng, Generator):
         keep = as_generator(rng).bernoulli(stays, shape)
     elif isinstance(rng, np.random.Generator):
         keep = rng.random(shape, np.float32) < stays
@@ -78,11 +79,6 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> T
     return np.multiply(x, dropout_mask(x.shape, p, x.dtype, rng))
 
 
-def mask_rng(rng: Any) -> Any:
-    """Where masks are drawn from: a generator of a seed's stream; a generator, or None, as it is."""
-    return as_generator(rng) if isinstance(rng, int) else rng
-
-
 class Dropout(Module):
     """`functional.dropout` in training; in `eval()`, x itself.
 
@@ -104,7 +100,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, rng: Any = None) -> None:
         super().__init__()
-        self.p, self.rng = probability("Dropout", p), mask_rng(rng)
+        self.p, self.rng = probability("Dropout", p), seeded(rng)
 
     def forward(self, x: Any) -> Tensor:
         return dropout(x, self.p, self.training, self.rng)

@@ -205,5 +205,8 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
 
+    def __dir__() -> list[str]:
+        return __all__
+
     def __getattr__(name: str) -> Any:
-        raise _Missing(_elsewhere, "functional", name, lambda: __all__)
+        raise _Missing(_elsewhere, "functional", name, __dir__)

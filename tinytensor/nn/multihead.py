@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..random import as_generator
+from ..random import as_generator, seeded
 from . import functional as F
 from . import init
 from .arguments import check_heads, check_size, dtype_error
 from .dot_product import additive, attend
-from .dropout import mask_rng, probability
+from .dropout import probability
 from .layers import Linear
 from .module import Module
 from .parameter import Parameter
@@ -77,7 +77,7 @@ class MultiheadAttention(Module):
         self.vdim = self.embed_dim if vdim is None else check_size(name, "vdim", vdim)
         check_heads(name, embed_dim, num_heads)
         self.dropout, self.batch_first = probability(name, dropout), batch_first
-        self.dropout_rng = mask_rng(dropout_rng)
+        self.dropout_rng = seeded(dropout_rng)
         e, rng = self.embed_dim, as_generator(rng)
         out = Linear(e, e, bias, dtype, rng)  # drawn first, and last among the parameters, as in PyTorch
         same = self.kdim == self.vdim == e

@@ -205,7 +205,7 @@ def test_passes_over_a_retained_graph_add_up(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_fused_rule_is_the_composed_one_in_float32(kind):
-    op, by_steps = getattr(tt, kind.lower()), getattr(recurrent, f"{kind.lower()}_by_steps")
+    op, by_steps = getattr(tt, kind.lower()), getattr(recurrent, f"{kind.lower()}_definition")
     gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[kind]
     arrays = [values(16, 8, gates * 20), values(gates * 20, 20) * 0.2, *listed(states(kind, 8, 20))]
     arrays += [values(60)] if kind == "GRU" else []

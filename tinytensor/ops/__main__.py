@@ -1,4 +1,4 @@
-"""Writes what follows from the ops' records: the stubs for editors and type checkers.
+"""Generates the type stubs of the ops, for editors and type checkers.
 
     python -m tinytensor.ops            write them
     python -m tinytensor.ops --check    say whether those in the package are current; exit status 1 if not
@@ -61,7 +61,7 @@ def signature(name: str, function: Callable[..., Any], method: bool, namespace: 
 
 
 def methods() -> str:
-    """The stub of what ops attach to Tensor."""
+    """The stub of the methods and properties that the ops attach to Tensor."""
     lines = [HEAD + "# ruff: noqa: E501\n\nfrom typing import Any, Self\n", "from .core import Tensor",
              "from .hooks import Handle\n", "class Methods:"]
     elsewhere = ("tinytensor.core", "tinytensor.dispatch")

@@ -128,7 +128,8 @@ def main() -> int:
         try:
             from .figure import draw, draw_models
         except ImportError as error:
-            print(f"benchmarks: no figures: got no {error.name}; expected it to be installed; run pip install matplotlib", file=sys.stderr)
+            print(f"benchmarks: no figures: got no {error.name}; expected it to be installed; run pip install "
+                  f"matplotlib", file=sys.stderr)
         else:
             draw_models(results, FOLDER / "models.png")
             draw(results, FOLDER / "speed.png")

@@ -7,8 +7,8 @@ exercises/bpe.py. It trains no network (`gpt.py --bpe N` does, on such tokens), 
 
     python examples/bpe_tokenizer.py                          a few seconds
     python examples/bpe_tokenizer.py --plots DIR              and its figures: compression.png, merges.png
-    python examples/bpe_tokenizer.py --vocabulary FILE        use GPT-4's cl100k_base.tiktoken, a folder with GPT-2's two
-                                                              files, or a file that --save wrote
+    python examples/bpe_tokenizer.py --vocabulary FILE        use GPT-4's cl100k_base.tiktoken, a folder with GPT-2's
+                                                              two files, or a file that --save wrote
 """
 
 from shared import common, texts  # first: it sets one BLAS thread
@@ -64,7 +64,7 @@ def cut(tokens: list[bytes]) -> str:
 def show_cut(tokenizer: Tokenizer, what: str, text: str) -> None:
     ids = tokenizer.encode(text, special="text")
     size = len(text.encode())
-    print(f"  {what:>6} {size:>4} bytes {len(ids):>4} tokens  {cut([tokenizer.decode_bytes(i) for i in ids])}")
+    print(f"  {what:>7} {size:>4} bytes {len(ids):>4} tokens  {cut([tokenizer.decode_bytes(i) for i in ids])}")
 
 
 # --- code points and bytes ---

@@ -64,8 +64,8 @@ class Settings(compiled.Settings, common.Settings):
     top_k: int = common.setting(None, "sample only from the k likeliest tokens", least=1)
     top_p: float = common.setting(None, "sample only from the likeliest tokens that together have this "
                                   "probability", above=0)
-    ladder: bool = common.setting(False, "only train the lecture's networks, from a bigram to a GPT; --steps may shorten "
-                                  "each")
+    ladder: bool = common.setting(False, "only train the lecture's networks, from a bigram to a GPT; --steps may "
+                                  "shorten each")
     save: str = common.setting(None, "file for everything that a run needs to be continued")
     resume: str = common.setting(None, "continue the run of a file that --save wrote, bit for bit, with its settings")
     sample_from: str = common.setting(None, "only generate text, with the network of a file that --save wrote")

@@ -64,8 +64,8 @@ def show_limit(pair: NGram, vocabulary: text.Vocabulary, x, n) -> None:
     counted, predicted = n / n.sum(1, keepdims=True), pair(x).softmax().data  # (C, V)
     cost = (n * np.log(np.where(n > 0, counted / predicted, 1))).sum(1) / n.sum()  # (C,)
     print(f"why the pair is no trigram: the first character shifts the logits by the same amount whatever the second "
-          f"is.\nThat costs {cost.sum():.3f} nats on train; the loss is convex, so no training finds a better sum. Most "
-          f"of it:")
+          f"is.\nThat costs {cost.sum():.3f} nats on train; the loss is convex, so no training finds a better sum. "
+          f"Most of it:")
     for c in cost.argsort()[::-1][:3]:
         y = int(np.abs(counted[c] - predicted[c]).argmax())
         print(f"  {vocabulary.characters[y]!r} after {vocabulary.decode(x[c])!r}: {predicted[c, y]:.2f}, counted "

@@ -148,7 +148,8 @@ def main(s: Settings) -> int:
 
     rng = tt.Generator(s.seed)
     p = exercises.initial_weights(len(names.vocabulary), s.context, s.embedding, s.hidden, rng)
-    print(f"exercise 4: training by hand, {sum(a.size for a in p.values()):,} weights; first one step beside the engine's")
+    size = sum(a.size for a in p.values())
+    print(f"exercise 4: training by hand, {size:,} weights; first one step beside the engine's")
     x, y = next(text.batches(X, Y, s.batch, tt.Generator(s.seed)))
     double = exercises.in_double(p)
     logits, seen = forward(double, x)

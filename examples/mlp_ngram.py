@@ -42,8 +42,8 @@ class Settings(compiled.Settings, common.LectureSettings, common.NamesSettings):
                                    "it after half of the steps", choices=("linear", "cosine", "step", "constant"))
     warmup: int = common.setting(0, "steps over which the learning rate rises from 0", least=0)
     weight_decay: float = common.setting(1e-4, "weight decay of the matrices", least=0)
-    temperature: float = common.setting(1.0, "divides the logits of new names: below 1 they are more usual, above 1 wilder",
-                                        above=0)
+    temperature: float = common.setting(1.0, "divides the logits of new names: below 1 they are more usual, above 1 "
+                                        "wilder", above=0)
     lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, one step each")
     initial_loss: bool = common.setting(False, "only show how the scale of the last weights changes the first losses")
     sweep: bool = common.setting(False, "only train seven sizes, on a tenth of the data, for a fifth of --steps each: "

@@ -56,9 +56,9 @@ def zero_init(model, train, s, V: int, data) -> int:
     entropy = -(share * np.log(np.where(share, share, 1))).sum()
     print(health.table(health.parameters(model)))
     print(f"initial loss {losses[0]:.4f}; after {len(losses):,} steps dev {common.evaluate(model, *data['dev']):.4f}")
-    print(f"parameters that changed: {', '.join(moved)}. Every layer returns 0, so the gradient of each matrix, a "
-          f"product with 0, is 0, and none flows further back;\nonly the bias that is added last learns, and it learns how "
-          f"frequent each character is. The loss can't get below the entropy of that, {entropy:.4f}")
+    print(f"parameters that changed: {', '.join(moved)}. Every layer returns 0, so the gradient of each matrix, "
+          f"a product with 0, is 0, and none flows further back;\nonly the bias that is added last learns, and it "
+          f"learns how frequent each character is. The loss can't get below the entropy of that, {entropy:.4f}")
     return run.progress.status
 
 

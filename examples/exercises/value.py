@@ -68,7 +68,7 @@ def neuron() -> Value:
     print("a neuron, o = tanh(x1 w1 + x2 w2 + b)")
     tell("n", n.data, 0.8813735870195432)
     tell("o = (e^2n - 1) / (e^2n + 1)", o.data, 0.7071067811865476)
-    tell("o = tanh(n), which differs in the last bit", n.tanh().data, 0.7071067811865477)
+    tell("o = tanh(n), with another last bit", n.tanh().data, 0.7071067811865477)
     tell("do/dn = 1 - o^2", 1 - o.data**2, 0.4999999999999999)
     print("  gradient " + ", ".join(f"{x.label} {x.grad:.4f}" for x in (x1, w1, x2, w2)))
     a = Value(3.0)

@@ -95,7 +95,7 @@ def parse(settings: type[T], description: str, recipes: Recipes | None = None,
         kind, choices = kinds[field.name], shown["choices"]
         parser.add_argument(flag, default=field.default, help=escaped(shown["help"] + default.replace("\n", r"\n")),
                             type=converter(kind, shown["least"], shown["above"], choices),
-                            metavar="{" + ",".join(choices) + "}" if choices else kind.__name__.upper())
+                            metavar="{" + ",".join(choices) + "}" if choices else METAVARS.get(field.name, SIGNS[kind]))
     recipe = getattr(parser.parse_args(arguments), "recipe", "ours")
     parser.set_defaults(**recipes[recipe])
     parsed = settings(**vars(parser.parse_args(arguments)))
@@ -144,3 +144,5 @@ def converter(kind: type, least: float | None, above: float | None, choices: tup
 
 
 NAMES = {int: "a whole number", float: "a number", str: "text"}
+SIGNS = {int: "N", float: "X", str: "FILE"}
+METAVARS = {"plots": "DIR", "prompt": "TEXT"}

@@ -19,12 +19,12 @@ from . import common
 
 
 def read_text(path: str, least: int = 1) -> str:
-    """The whole text of a UTF-8 file, without a byte-order mark, line ends as \\n; at least so many characters."""
+    """The whole text of a UTF-8 file, without a byte-order mark, line ends as \\n; of at least `least` characters."""
     try:
         written = Path(path).read_text("utf-8-sig")
-    except UnicodeError as error:
+    except UnicodeDecodeError as error:
         raise common.UserError(f"{path}: got the byte 0x{error.object[error.start]:02x} at offset {error.start}; "
-                               f"expected UTF-8 throughout; save the file as UTF-8, or name another with --data") from None
+                               f"expected UTF-8; save the file as UTF-8, or name another with --data") from None
     except OSError as error:
         raise common.UserError(f"{path}: {error.strerror}; expected a text file; name another with --data") from None
     if len(written) < least:
@@ -71,8 +71,9 @@ class LongText:
         self.share = {name: len(ids) / max(1, len(parts[name])) for name, ids in self.splits.items()}  # per character
         self.per_character = self.share["train"]  # what a loss per token of train is multiplied by
         if min(map(len, self.splits.values())) <= 2 * context:
-            raise common.UserError(f"{path}: got {len(written):,} characters; expected more, so that the last tenth "
-                                   f"has several windows of {context} tokens; give a longer text, or a smaller --context")
+            raise common.UserError(f"{path}: got {len(written):,} characters; expected more, so that the last "
+                                   f"tenth has several windows of {context} tokens; give a longer text, or a smaller "
+                                   f"--context")
         self.first = "\n" if "\n" in written or merges else written[0]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The figures: each is a picture 1,000 pixels wide that shows its arguments, edge cases too. pyplot knows none of them."""
+"""The figures: each is a picture 1,000 pixels wide of its arguments, at the edges too; pyplot knows none of them."""
 
 import inspect
 import math

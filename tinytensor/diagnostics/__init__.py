@@ -6,3 +6,7 @@
 from . import graph, health
 
 __all__ = ["graph", "health"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -172,7 +172,7 @@ def test_errors_of_losses_of_classes():
             f"without axis 1, the classes; where classes come last, use tt.cross_entropy")
         assert message(ValueError, loss, z, np.arange(4) % 3, weight=np.ones(4)) == (
             f"{name}: weight of shape (4,) came for 3 classes; expected (3,), one for each")
-        assert "targets of dtype float64 came; expected integer classes" in message(TypeError, loss, z, values(4))
+        assert "got targets of dtype float64; expected integer classes" in message(TypeError, loss, z, values(4))
     assert message(IndexError, F.nll_loss, z, np.arange(4)) == (
         "nll_loss: got target 3 for 3 classes; expected 0 to 2; check the vocabulary, or the size of the layer")
     assert message(ValueError, F.cross_entropy, z, np.arange(4) % 3, label_smoothing=2).startswith(

@@ -63,8 +63,8 @@ def test_dtypes_are_kept_and_not_mixed(loss):
 @pytest.mark.parametrize("loss", [*PAIRED, *CLASSES])
 def test_an_unknown_reduction(loss):
     y = np.arange(3) if loss in CLASSES else values(3, 3)
-    assert message(ValueError, loss, values(3, 3), y, "average") == (
-        f"{loss.__name__}: reduction 'average' came; expected 'mean', 'sum' or 'none'")
+    text = message(ValueError, loss, values(3, 3), y, "average")
+    assert text.startswith(f"{loss.__name__}: ") and "'average'" in text and "expected 'mean', 'sum' or 'none'" in text
 
 
 @pytest.mark.parametrize("loss", PAIRED)
@@ -172,7 +172,7 @@ def test_errors_of_losses_of_classes():
             f"without axis 1, the classes; where classes come last, use tt.cross_entropy")
         assert message(ValueError, loss, z, np.arange(4) % 3, weight=np.ones(4)) == (
             f"{name}: weight of shape (4,) came for 3 classes; expected (3,), one for each")
-        assert "got targets of dtype float64; expected integer classes" in message(TypeError, loss, z, values(4))
+        assert "targets of dtype float64" in message(TypeError, loss, z, values(4))
     assert message(IndexError, F.nll_loss, z, np.arange(4)) == (
         "nll_loss: got target 3 for 3 classes; expected 0 to 2; check the vocabulary, or the size of the layer")
     assert message(ValueError, F.cross_entropy, z, np.arange(4) % 3, label_smoothing=2).startswith(

@@ -327,7 +327,7 @@ def test_ops_refuse_what_does_not_fit():
         "weight (4 H, H), states (B, H); project the inputs first, as nn.LSTM does")
     assert "gru: got weight of shape (8, 2), with" in message(ValueError, tt.gru, a, w, h)
     assert "rnn: got a of shape (2, 8), with" in message(ValueError, tt.rnn, a[0], values(8, 8), h)
-    assert "expected a step at least" in message(ValueError, tt.lstm, a[:0], w, h, h)
+    assert "expected at least one step" in message(ValueError, tt.lstm, a[:0], w, h, h)
     assert "rnn: got nonlinearity='gelu'; expected" in message(ValueError, tt.rnn, a[..., :2], w[:2], h, "gelu")
 
 

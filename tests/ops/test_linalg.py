@@ -238,7 +238,7 @@ def test_what_is_refused() -> None:
         la.eig(leaf(S3))
     turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
     for x in (Tensor(turn), leaf(turn), leaf(np.stack([turn, np.eye(2)]))):
-        with pytest.raises(TypeError, match=r"^np\.linalg\.eigvals does not take .*complex.*svdvals"):
+        with pytest.raises(TypeError, match=r"^np\.linalg\.eigvals: got .* complex .*svdvals"):
             la.eigvals(x)
     with pytest.raises(TypeError, match=r"linalg\.qr: got mode='raw', which has no gradient; expected"):
         la.qr(leaf(S3), "raw")

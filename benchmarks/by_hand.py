@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 from numpy import add, divide, exp, log, matmul, maximum, multiply, subtract, tanh
 
-from tinytensor.machine import swift
+from tinytensor.machine import with_fast_numpy
 
 BATCH, CONTEXT, EMBEDDING, HIDDEN, CLASSES = 64, 3, 16, 200, 27
 WIDTH = CONTEXT * EMBEDDING
@@ -48,7 +48,7 @@ class LectureMLP:
         self.eye, self.ones, self.shares = np.eye(CLASSES, dtype=f), np.ones(BATCH, f), np.full(BATCH, 1 / BATCH, f)
         self.one, self.share = np.array(1, f), np.array(1 / BATCH, f)  # arrays cost less than numbers
         self.offsets, self.place = np.arange(0, BATCH * CLASSES, CLASSES), np.empty(BATCH, np.int64)
-        self.step = swift(self._step)
+        self.step = with_fast_numpy(self._step)
 
     def _step(self, x: np.ndarray, y: np.ndarray, lr: float) -> float:
         """Loss of the batch, and one step down its gradient; x (64, 3), y (64,)."""

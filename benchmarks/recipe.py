@@ -16,10 +16,9 @@ from .report import ROOT
 
 sys.path.insert(0, str(ROOT / "examples"))
 
-import common
 import gpt as example
-import gpt_data
 import numpy as np
+from shared import common, texts
 
 import tinytensor as tt
 
@@ -48,7 +47,7 @@ def main() -> None:
     from torch.nn import functional as F
 
     s = dataclasses.replace(example.Settings(), **example.RECIPES["shakespeare"])
-    data = gpt_data.LongText(s.data, s.context)
+    data = texts.LongText(s.data, s.context)
     ours, _, rng, _ = example.build(s, len(data.tokens))
     model = torch_gpt(len(data.tokens), s.context, s.width, s.layers, s.heads)
     model.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in ours.state_dict().items()})

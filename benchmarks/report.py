@@ -1,4 +1,4 @@
-"""What every measured table says: the machine that it was measured on, and its place in README. It measures nothing."""
+"""What measured tables share: the machine they were measured on, and their sections in README. It measures nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def machine(*packages: str) -> str:
     """The processor, its cores, and the versions of Python and of the packages."""
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), platform.processor())
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not on Linux
+        lines = []
+    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     versions = []
     for name in packages:
         try:
@@ -24,8 +27,11 @@ def machine(*packages: str) -> str:
     return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {', '.join(versions)}"
 
 
-def into_readme(section: str, text: str) -> None:
-    """Put the text between README's marks for the section."""
-    readme = ROOT / "README.md"
+def insert(page: Path, section: str, text: str) -> None:
+    """Replace what is between the comments of a section, `<!-- name -->` and `<!-- /name -->`, in a Markdown file."""
     marks = re.compile(rf"(<!-- {section} -->\n).*?(<!-- /{section} -->)", re.S)
-    readme.write_text(marks.sub(lambda m: m[1] + text + "\n" + m[2], readme.read_text("utf-8")), "utf-8")
+    written, found = marks.subn(lambda m: m[1] + text + "\n" + m[2], page.read_text("utf-8"))
+    if not found:
+        raise SystemExit(f"{page}: got no section {section}; expected <!-- {section} --> and <!-- /{section} -->; add "
+                         f"both lines where the table belongs")
+    page.write_text(written, "utf-8")

@@ -25,8 +25,8 @@ from .tasks import CONTENDERS, TORCH, Contender
 
 sys.path.insert(0, str(ROOT / "examples"))
 
-import common
 import mlp_ngram as example
+from shared import common
 
 EVERY = 1000  # steps between two looks at dev
 NOTEBOOK: float = example.NOTEBOOK_SPLITS["dev"]

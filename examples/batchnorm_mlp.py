@@ -1,15 +1,16 @@
-"""Lecture 3: six layers deep, and why it can be trained: first weights, activations, gradients, BatchNorm.
+"""Lecture 3: six layers deep, and why it can be trained: initial weights, activations, gradients, BatchNorm.
 
-The network of lecture 2 with five hidden layers: Linear, BatchNorm1d, Tanh. It shows the starting loss to expect,
-saturated and dead units, what the scale of the first weights does with and without BatchNorm, the health of a network
+The network of lecture 2 with five hidden layers: Linear, BatchNorm1d, Tanh. It shows the initial loss to expect,
+saturated and dead units, what the scale of the initial weights does with and without BatchNorm, the health of a network
 in training (activations, gradients, update:data), running and calibrated statistics, BatchNorm folded into the Linear
 before it, and what a network of zeros can learn (--zero-init). It leaves out how the gradients are computed: lecture 4.
 
     python examples/batchnorm_mlp.py                     a minute, and twenty new names
-    python examples/batchnorm_mlp.py --recipe lecture    the notebook's settings and random stream, figure by figure
+    python examples/batchnorm_mlp.py --recipe lecture    the notebook's settings and random stream, its figures
+                                                         beside ours
 """
 
-import common  # first of all: it sets one BLAS thread
+from shared import common, compiled  # first: it sets one BLAS thread
 
 import dataclasses  # isort: skip
 import functools
@@ -19,9 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import batchnorm_exercises as exercises
-import compiled
 import numpy as np
+from exercises import batchnorm as exercises
 
 import tinytensor as tt
 from tinytensor import nn, optim, text
@@ -36,21 +36,22 @@ NOTEBOOK_GRADIENT = 8.7742  # 1e-4; std of the first tanh's gradient
 
 
 @dataclass
-class Settings(compiled.Settings, common.NamesSettings):
-    context: int = common.setting(3, "characters that predict the next one", least=1)
-    embedding: int = common.setting(16, "numbers that describe a character", least=1)
-    hidden: int = common.setting(200, "neurons of each hidden layer", least=1)
+class Settings(compiled.Settings, common.LectureSettings, common.NamesSettings):
+    context: int = common.setting(3, "how many characters predict the next one", least=1)
+    embedding: int = common.setting(16, "size of the embedding of a character", least=1)
+    hidden: int = common.setting(200, "neurons per hidden layer", least=1)
     layers: int = common.setting(5, "hidden layers", least=1)
     batchnorm: bool = common.setting(True, "BatchNorm after each Linear")
-    init: str = common.setting("normal", "how weights are drawn, before they are divided by sqrt(fan_in)",
+    init: str = common.setting("normal", "distribution of the initial weights, which are divided by sqrt(fan_in)",
                                choices=("normal", "uniform"))
-    gain: float = common.setting(5 / 3, "what they are multiplied by; 5/3 is Kaiming's, for tanh", above=0)
-    last: float = common.setting(0.1, "what the last layer is multiplied by, so that no answer is sure", least=0)
-    batch: int = common.setting(64, "examples in a step", least=1)
+    gain: float = common.setting(5 / 3, "factor on the initial weights; 5/3 is Kaiming's for tanh", above=0)
+    last: float = common.setting(0.1, "factor on the last layer's initial weights; small, so that no prediction is "
+                                 "confident", least=0)
+    batch: int = common.setting(64, "examples in a batch", least=1)
     steps: int = common.setting(50_000, "steps of gradient descent", least=1)
-    lr: float = common.setting(0.2, "learning rate at the start; it falls linearly to 0", least=0)
-    weight_decay: float = common.setting(1e-4, "pull of the matrices towards 0", least=0)
-    zero_init: bool = common.setting(False, "only train 1,000 steps from weights and gains of 0: what learns?")
+    lr: float = common.setting(0.2, "initial learning rate; it falls linearly to 0", least=0)
+    weight_decay: float = common.setting(1e-4, "weight decay of the matrices", least=0)
+    zero_init: bool = common.setting(False, "only train at most 1,000 steps from weights and gains of 0: what learns?")
 
 
 LECTURE = {"context": 3, "embedding": 16, "hidden": 200, "layers": 5, "batchnorm": True, "init": "uniform", "gain": 1.0,
@@ -61,7 +62,7 @@ LECTURE = {"context": 3, "embedding": 16, "hidden": 200, "layers": 5, "batchnorm
 
 
 def build(vocabulary: int, s: Settings, rng: tt.Generator) -> nn.Sequential:
-    """Embedding; Linear, BatchNorm1d and Tanh again and again; no Tanh at the end. Weights in the lecture's order."""
+    """Embedding, then Linear, BatchNorm1d and Tanh repeated, without the last Tanh; weights in the lecture's order."""
     widths = [s.context * s.embedding, *[s.hidden] * s.layers, vocabulary]
     parts = {"embed": nn.Embedding(vocabulary, s.embedding), "flatten": nn.Flatten()}
     parts["embed"].weight.data[...] = rng.randn(vocabulary, s.embedding)
@@ -91,15 +92,15 @@ def optimizer(model, s: Settings) -> optim.SGD:
 
 class Run(NamedTuple):
     progress: common.Progress
-    looks: list[int]  # the steps at which the network was looked at
-    updates: health.Updates  # update:data at these
+    watched: list[int]  # the steps at which the network was watched
+    updates: health.Updates  # update:data at these steps
     seen: health.Seen  # the tanh layers at the last of them
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line
+@np.errstate(over="ignore", invalid="ignore")  # `log` reports a rate that is too high
 def train(model, s: Settings, X, Y, rng) -> Run:
     rate = optim.piecewise(s.lr, {10_000: 0.3 * s.lr}) if s.lecture else optim.linear(s.lr, 0.0, s.steps)
-    opt, updates, looks = optimizer(model, s), health.Updates(model), []
+    opt, updates, watched = optimizer(model, s), health.Updates(model), []
     progress = common.Progress(s.steps, expected=NOTEBOOK if s.lecture and not s.zero_init else None)
 
     @compiled.step(model, opt, eager=s.eager)
@@ -113,25 +114,25 @@ def train(model, s: Settings, X, Y, rng) -> Run:
 
     for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):
         if i % max(1, s.steps // 500) == 0 or i == s.steps - 1:
-            with health.watch(model, nn.Tanh) as seen, updates:  # who looks inside needs the step as it is written
+            with health.watch(model, nn.Tanh) as seen, updates:  # to watch the inside, run the step as written
                 loss = step.plain(x, y, rate(i))
             gradients = [p.grad for p in model.parameters()]
-            looks.append(i)
+            watched.append(i)
         else:
             loss = step(x, y, rate(i))
         progress.log(loss.item())
-    for p, g in zip(model.parameters(), gradients):  # those of the last look; a compiled step leaves none
+    for p, g in zip(model.parameters(), gradients):  # those of the last watched step; a compiled step leaves none
         p.grad = g
     progress.step = step
-    return Run(progress, looks, updates, seen)
+    return Run(progress, watched, updates, seen)
 
 
 # --- what is shown ---
 
 
 def show_health(model, run: Run, complete: bool) -> None:
-    """Activations, gradients and the pace of the updates, as numbers."""
-    print(f"\nthe tanh layers at step {run.looks[-1]:,}; saturated is above {run.seen.limit}")
+    """Activations, gradients and the sizes of the updates, as numbers."""
+    print(f"\nthe tanh layers at step {run.watched[-1]:,}; saturated: |tanh(x)| > {run.seen.limit}")
     print(health.table(run.seen.report()))
     print("\nthe matrices, and the last update of each")
     print(health.table([row for row in health.parameters(model) if len(row.shape) == 2]))
@@ -145,21 +146,20 @@ def show_health(model, run: Run, complete: bool) -> None:
         common.tell("tanh1 std of the gradient, 1e-4", 1e4 * run.seen.report()[0].grad_std, NOTEBOOK_GRADIENT)
 
 
-def draw(plot, folder: Path, model, make, s: Settings, run: Run, test: float, batch) -> None:
+def draw(plot, folder: Path, model, make, s: Settings, run: Run, lines: dict[str, float], batch) -> None:
     """The five figures."""
-    plot.loss_curve(folder / "loss.png", run.progress.losses,
-                    {"test": test, "test, the notebook": NOTEBOOK_SPLITS["test"]})
-    _, start = exercises.first_look(make, s, *batch)
-    plot.histograms(folder / "activations.png", "What the tanh layers give", {
+    plot.loss_curve(folder / "loss.png", run.progress.losses, lines)
+    _, start = exercises.untrained(make, s, *batch)
+    plot.histograms(folder / "activations.png", "Outputs of the tanh layers", {
         "before training": start.activations, "after training": run.seen.activations}, "tanh(x)")
     matrices = {name: p for name, p in model.named_parameters() if name.startswith("linear") and p.ndim == 2}
     plot.histograms(folder / "gradients.png", "Gradients after training", {
-        "of the tanh layers": run.seen.gradients, "of the matrices": {n: p.grad for n, p in matrices.items()}},
+        "of the tanh layers' outputs": run.seen.gradients, "of the matrices": {n: p.grad for n, p in matrices.items()}},
         "gradient")
-    plot.update_ratios(folder / "updates.png", run.looks, {name: run.updates.ratios[name] for name in matrices})
+    plot.update_ratios(folder / "updates.png", run.watched, {name: run.updates.ratios[name] for name in matrices})
     wide = dataclasses.replace(s, batchnorm=False, init="normal", gain=math.sqrt(s.context * s.embedding))
     images = {}
-    for name, seen in (("weights as drawn by randn, no BatchNorm", exercises.first_look(make, wide, *batch)[1]),
+    for name, seen in (("weights as drawn by randn, no BatchNorm", exercises.untrained(make, wide, *batch)[1]),
                        ("before training, with the chosen scale", start), ("after training", run.seen)):
         images[f"{name}: {seen.report()[0].saturated:.1%}"] = seen.stuck("tanh1")
     plot.saturation(folder / "saturation.png", f"First tanh layer: white where |tanh(x)| > {start.limit}", images)
@@ -169,20 +169,18 @@ def draw(plot, folder: Path, model, make, s: Settings, run: Run, test: float, ba
 # --- the script, from top to bottom ---
 
 
-def main() -> int:
-    s = common.parse(Settings, __doc__)
-    s = dataclasses.replace(s, **LECTURE) if s.lecture else s
+def main(s: Settings) -> int:
     if s.quick or s.zero_init:
         s.steps = min(s.steps, 2_001 if s.lecture and s.quick else 1_000)
     if s.batchnorm and s.batch == 1:
-        raise common.UserError("--batch 1 came: the variance of one example says nothing; expected 2 or more for "
-                               "BatchNorm; give a larger --batch, or --no-batchnorm")
+        raise common.UserError("argument --batch: got 1; expected 2 or more, because BatchNorm needs a variance; give "
+                               "a larger --batch, or --no-batchnorm")
     names, plot = common.read_names(s.data), common.plotting(s.plots)
     data, V = names.windows(s.context), len(names.vocabulary)
     X, Y = data["train"]  # (N, T), (N,)
     make, rng = functools.partial(build, V), tt.Generator(s.seed)
     model = make(s, rng)
-    print(f"{names.told(data)}, {model.num_parameters():,} weights")
+    print(f"{names.sizes(data)}, {model.num_parameters():,} weights")
     if s.zero_init:
         return exercises.zero_init(model, train, s, V, data)
     batch = next(text.batches(X, Y, max(s.batch, 2), tt.Generator(s.seed)))  # (B, T), (B,)
@@ -198,12 +196,13 @@ def main() -> int:
     with common.evaluating(model) as predict:
         common.show_names(predict, names, s.context, tt.Generator(s.seed), s.names)
     if plot:
-        draw(plot, Path(s.plots), model, make, s, run, result["test"], batch)
+        lines = common.references(s, "test", result, NOTEBOOK_SPLITS)
+        draw(plot, Path(s.plots), model, make, s, run, lines, batch)
     if complete:
         common.tell_splits(result, NOTEBOOK_SPLITS)
-    common.show_losses(result, NOTEBOOK_SPLITS)
+    common.show_losses(s, result, NOTEBOOK_SPLITS)
     return run.progress.status
 
 
 if __name__ == "__main__":
-    common.run(main)
+    common.run(main, Settings, __doc__, {"lecture": LECTURE})

@@ -1,37 +1,35 @@
 """Lecture 6: a GPT writes Shakespeare, character by character, and names; attention from the first average on.
 
-A Transformer as GPT-2 is built, on a text file or on a list of names: blocks of self-attention and a network for each
-place, both added to what came in. It shows the loss on train and dev, samples while it trains, what the heads look at,
-and how a text is written token by token with a cache of keys and values. --ladder builds it up as the lecture does.
-It leaves out fine-tuning, and weights of others: `GPT.from_pretrained` reads those.
+A Transformer built like GPT-2, trained on a text file or on a list of names: blocks of self-attention and an MLP per
+position, each with a residual connection. It shows the loss on train and dev, samples while it trains, what the heads
+attend to, and how text is generated token by token with a key/value cache. --ladder builds the network up as the
+lecture does. It leaves out fine-tuning and pretrained weights: `GPT.from_pretrained` reads those.
 
-    python examples/gpt.py                         some three minutes on Shakespeare, samples, figures in plots/gpt
-    python examples/gpt.py --recipe shakespeare    the small recipe of nanoGPT for a processor: 2,000 steps
-    python examples/gpt.py --recipe names          names, to the lowest loss: some ten minutes
+    python examples/gpt.py                         about three minutes on Shakespeare, samples, figures in plots/gpt
+    python examples/gpt.py --recipe shakespeare    nanoGPT's small recipe for a CPU: 2,000 steps
+    python examples/gpt.py --recipe names          names, to the lowest loss: about seven minutes
     python examples/gpt.py --ladder                the lecture's steps from a bigram to a GPT, one after the other
 """
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", str(min(2, os.cpu_count() or 1)))  # its matrices gain by a second one
+os.environ.setdefault("OPENBLAS_NUM_THREADS", str(min(2, os.cpu_count() or 1)))  # two are faster here
 
-import common  # isort: skip  # before NumPy is loaded
+from shared import common, compiled, texts  # isort: skip  # before NumPy is loaded
 
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-import compiled
-import gpt_data
-import gpt_ladder
 import numpy as np
+from exercises import gpt_ladder
 
 import tinytensor as tt
 from tinytensor import checkpoint, optim
 from tinytensor.models import GPT
 from tinytensor.text import sampling
 
-SOME = 64  # windows, or eight times as many lines, for a look at dev while it trains
+SOME = 64  # windows, or eight times as many lines, to estimate the dev loss during training
 RECIPES = {
     "ours": {},
     "shakespeare": {"steps": 2_000, "width": 128, "layers": 4, "heads": 4, "context": 64, "batch": 12, "lr": 1e-3,
@@ -44,43 +42,46 @@ RECIPES = {
 
 @dataclass
 class Settings(compiled.Settings, common.Settings):
-    data: str = common.setting(str(common.DATA / "shakespeare.txt"), "a UTF-8 file")
-    lines: bool = common.setting(False, "each line of the file is a text of its own, such as a name")
-    bpe: int = common.setting(0, "merges of a byte-pair encoding, trained on the file; 0: characters", least=0)
-    context: int = common.setting(64, "tokens that it can see", least=1)
-    width: int = common.setting(128, "numbers for a token", least=1)
+    data: str = common.setting(str(common.DATA / "shakespeare.txt"), "UTF-8 text file")
+    lines: bool = common.setting(False, "treat each line of the file as a separate text, such as a name")
+    bpe: int = common.setting(0, "merges of a byte-pair encoding trained on the file; 0: characters", least=0)
+    context: int = common.setting(64, "tokens that it can attend to", least=1)
+    width: int = common.setting(128, "size of the embedding of a token", least=1)
     layers: int = common.setting(4, "blocks", least=1)
-    heads: int = common.setting(4, "attention heads in a block", least=1)
-    dropout: float = common.setting(0.0, "share of activations that are left out at random", least=0)
-    batch: int = common.setting(12, "texts in a step", least=1)
+    heads: int = common.setting(4, "attention heads per block", least=1)
+    dropout: float = common.setting(0.0, "share of activations set to 0 at random", least=0)
+    batch: int = common.setting(12, "texts in a batch", least=1)
     steps: int = common.setting(4_000, "steps of AdamW", least=1)
-    lr: float = common.setting(2e-3, "learning rate at its highest", least=0)
-    last: float = common.setting(0.05, "learning rate at the end, as a share of the highest", least=0)
-    warmup: int = common.setting(100, "steps in which the learning rate rises from 0", least=0)
+    lr: float = common.setting(2e-3, "highest learning rate", least=0)
+    last: float = common.setting(0.05, "final learning rate, as a share of the highest", least=0)
+    warmup: int = common.setting(100, "steps over which the learning rate rises from 0", least=0)
     schedule: str = common.setting("cosine", "how the learning rate falls", choices=("cosine", "linear"))
-    weight_decay: float = common.setting(0.1, "pull of the matrices towards 0", least=0)
-    prompt: str = common.setting("\n", "how what it writes begins")
-    count: int = common.setting(500, "tokens to write at the end", least=0)
-    temperature: float = common.setting(0.8, "below 1 it writes what is usual, above it wilder", above=0)
-    top_k: int = common.setting(None, "only the k likeliest tokens", least=1)
-    top_p: float = common.setting(None, "only the likeliest tokens that together have this probability", above=0)
-    ladder: bool = common.setting(False, "only train the lecture's networks, from a bigram to a GPT")
-    save: str = common.setting(None, "file for all that a run needs to go on")
-    resume: str = common.setting(None, "go on with the run of such a file, bit for bit, by its settings")
-    sample_from: str = common.setting(None, "only write, with the network of such a file")
-    recipe: str = common.setting("ours", "settings of a known run, whatever the flags say", choices=tuple(RECIPES))
+    weight_decay: float = common.setting(0.1, "weight decay of the matrices", least=0)
+    prompt: str = common.setting("\n", "how a sample starts; by default with a new line")
+    count: int = common.setting(500, "tokens to generate at the end", least=0)
+    temperature: float = common.setting(0.8, "divides the logits of a sample: below 1 it is more usual, above 1 wilder",
+                                        above=0)
+    top_k: int = common.setting(None, "sample only from the k likeliest tokens", least=1)
+    top_p: float = common.setting(None, "sample only from the likeliest tokens that together have this "
+                                  "probability", above=0)
+    ladder: bool = common.setting(False, "only train the lecture's networks, from a bigram to a GPT; --steps may "
+                                  "shorten each")
+    save: str = common.setting(None, "file for everything that a run needs to be continued")
+    resume: str = common.setting(None, "continue the run of a file that --save wrote, bit for bit, with its settings")
+    sample_from: str = common.setting(None, "only generate text, with the network of a file that --save wrote")
+    recipe: str = common.setting("ours", "known settings, which flags may change", choices=tuple(RECIPES))
     plots: str = common.setting("plots/gpt", "folder for the figures")
-    seed: int = common.setting(1337, "seed of all that is drawn: weights, batches, dropout, samples")
+    seed: int = common.setting(1337, "seed of everything random: weights, batches, dropout, samples")
 
 
 # --- the model and its training ---
 
 
 def build(s: Settings, vocabulary: int) -> tuple[GPT, optim.AdamW, tt.Generator, np.random.Generator]:
-    """The network as it starts, its optimiser, and the streams of batches and of dropout."""
+    """The untrained network, its optimiser, and the generators of batches and of dropout."""
     rng, noise = tt.Generator(s.seed), np.random.default_rng(s.seed)
     try:
-        model = GPT(vocabulary, s.context, s.width, s.layers, s.heads, s.dropout, rng=rng, noise=noise)
+        model = GPT(vocabulary, s.context, s.width, s.layers, s.heads, s.dropout, rng=rng, dropout_rng=noise)
     except ValueError as error:
         raise common.UserError(str(error)) from None
     groups = optim.decay_groups(model.named_parameters(), s.weight_decay, exempt=["wte", "wpe"])
@@ -92,9 +93,9 @@ def schedule(s: Settings) -> optim.Schedule:
     return optim.warmup(rate, s.warmup) if s.warmup else rate
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line
+@np.errstate(over="ignore", invalid="ignore")  # `log` reports a rate that is too high
 def train(model, opt, data, s: Settings, rng, start: int) -> tuple[common.Progress, dict[int, float]]:
-    """From step `start` to the last: the losses, and now and then that on dev."""
+    """Train from step `start` to the last: the losses, and the dev loss at six steps."""
     rate, dev, progress = schedule(s), {}, common.Progress(s.steps, start=start)
 
     @compiled.step(model, opt, eager=s.eager)
@@ -117,11 +118,11 @@ def train(model, opt, data, s: Settings, rng, start: int) -> tuple[common.Progre
     return progress, dev
 
 
-# --- what is kept, and what is shown ---
+# --- what is saved, and what is shown ---
 
 
 def plotting(folder: str):
-    """As `common.plotting`; but figures that nobody asked for are left out where matplotlib is missing."""
+    """As `common.plotting`; without matplotlib the default figures are left out, and those asked for are an error."""
     try:
         return common.plotting(folder)
     except common.UserError as error:
@@ -132,19 +133,24 @@ def plotting(folder: str):
 
 
 def read(path: str, s: Settings) -> tuple[dict, Settings]:
-    """What a run has saved, and its settings but for those of the flags that do not change the network."""
+    """What a run has saved, and its settings; only flags that change neither network nor training may replace them."""
     saved = checkpoint.load(path)
     try:
         before = Settings(**saved["settings"])
     except (KeyError, TypeError):
-        raise common.UserError(f"{path}: this checkpoint is of another model; expected one that examples/gpt.py wrote "
-                               f"with --save") from None
+        raise common.UserError(f"{path}: got a checkpoint of another model; expected one that examples/gpt.py wrote "
+                               f"with --save; name another file") from None
     flags = ("eager", "save", "resume", "sample_from", "plots", "prompt", "count", "temperature", "top_k", "top_p")
+    for name, kept in vars(before).items():
+        given = getattr(s, name)
+        if name not in flags and given not in (kept, getattr(Settings, name)):
+            raise common.UserError(f"argument --{name.replace('_', '-')}: got {given}; expected {kept}, as in {path}; "
+                                   f"leave it out")
     return saved, dataclasses.replace(before, **{name: getattr(s, name) for name in flags})
 
 
 def write(model, data, s: Settings) -> None:
-    """A sample, shown as it is drawn."""
+    """Print a sample while it is generated."""
     for piece in data.sample(model, s, tt.Generator(s.seed)):
         print(piece, end="", flush=True)
     print()
@@ -160,20 +166,22 @@ def draw(plot, folder: Path, model, data, progress: common.Progress, dev: dict[i
 # --- the script, from top to bottom ---
 
 
-def main() -> int:
-    s, saved = common.parse(Settings, __doc__), {}
-    s = dataclasses.replace(s, **RECIPES[s.recipe])
+def main(s: Settings) -> int:
+    saved = {}
     if s.resume or s.sample_from:
         saved, s = read(s.resume or s.sample_from, s)
     s.steps = min(s.steps, 30) if s.quick else s.steps
     plot = None if s.sample_from else plotting(s.plots)
     if s.ladder:
+        if s.lines or s.bpe:
+            raise common.UserError("argument --ladder: got --lines or --bpe; expected one text of characters; leave "
+                                   "them out")
         return gpt_ladder.ladder(s, plot)
     if s.save:
         checkpoint.writable(s.save)
     sampling.check(s.temperature, s.top_k, s.top_p)  # before a long training, not after it
-    data = gpt_data.Lines(s.data, s.context) if s.lines else gpt_data.LongText(s.data, s.context, s.bpe)
-    data.tokens.encode(s.prompt.strip() if s.lines else s.prompt)
+    data = texts.Lines(s.data, s.context) if s.lines else texts.LongText(s.data, s.context, s.bpe)
+    data.tokens.encode(data.prompt(s))
     model, opt, rng, noise = build(s, len(data.tokens))
     if saved:
         checkpoint.load(s.resume or s.sample_from, model=model, optimizer=opt, rng=rng)
@@ -199,4 +207,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    common.run(main)
+    common.run(main, Settings, __doc__, RECIPES)

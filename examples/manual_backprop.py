@@ -1,25 +1,24 @@
 """Lecture 4: backpropagation by hand, from single small steps to a network trained without an engine.
 
-The network of lecture 3 with one hidden layer: embedding, batch norm, tanh. First every gradient of 26 small steps by
-hand, held against the engine's, then cross-entropy and batch norm in one formula each (backprop_exercises.py derives
-them); here, on these, the whole training in plain NumPy. It leaves out running statistics: those of the training set
-are computed once, at the end. --generated lets the compiler write the backward pass, and compares.
+The network of lecture 3 with one hidden layer: embedding, batch norm, tanh. First the gradients of 26 small steps by
+hand, compared with the engine's, then cross-entropy and batch norm in one formula each (exercises/backprop.py derives
+them); from these follows the whole training in plain NumPy. It leaves out running statistics: those of the training set
+are computed once, at the end. --generated shows the backward pass that the compiler writes, and compares both.
 
     python examples/manual_backprop.py                     a minute: the exercises, the training, and twenty new names
-    python examples/manual_backprop.py --generated         some seconds: the machine's backward pass beside it
-    python examples/manual_backprop.py --recipe lecture    the notebook's settings and random streams, figure by figure
+    python examples/manual_backprop.py --generated         a few seconds: the compiler's backward pass beside this one
+    python examples/manual_backprop.py --recipe lecture    the notebook's settings and random streams, its figures
+                                                           beside ours
 """
 
-import common  # first of all: it sets one BLAS thread
-
-import dataclasses  # isort: skip
 from dataclasses import dataclass
 from pathlib import Path
 
-import backprop_exercises as exercises
-import generated_backprop
 import numpy as np
-from backprop_exercises import EPS, batch_norm_backward, cross_entropy, rows_added
+from exercises import backprop as exercises
+from exercises import generated_backprop
+from exercises.backprop import EPS, batch_norm_backward, cross_entropy, rows_added
+from shared import common  # first: it sets one BLAS thread
 
 import tinytensor as tt
 from tinytensor import text
@@ -30,19 +29,19 @@ FRESH = {0: 3.6243, 10_000: 2.1714, 20_000: 2.0346, 30_000: 2.2201, 40_000: 2.11
          70_000: 2.3429, 80_000: 2.0773, 90_000: 2.1607, 100_000: 2.2610, 200_000: 2.1414}
 FRESH_SPLITS = {"train": 2.02492, "dev": 2.09255, "test": 2.08945}
 FRESH_NAMES = ["dex", "mariah", "makilah", "tyden", "maimitta"]
-WHOSE = "another run's"  # of the notebook's code, from the first weights that it shows
+WHOSE = "another run's"  # a run of the notebook's code from the initial weights that it shows
 
 
 @dataclass
-class Settings(common.NamesSettings):
-    context: int = common.setting(3, "characters that predict the next one", least=1)
-    embedding: int = common.setting(16, "numbers that describe a character", least=1)
-    hidden: int = common.setting(200, "neurons of the hidden layer", least=1)
-    batch: int = common.setting(128, "examples in a step; batch norm needs two", least=2)
+class Settings(common.LectureSettings, common.NamesSettings):
+    context: int = common.setting(3, "how many characters predict the next one", least=1)
+    embedding: int = common.setting(16, "size of the embedding of a character", least=1)
+    hidden: int = common.setting(200, "neurons in the hidden layer", least=1)
+    batch: int = common.setting(128, "examples in a batch; batch norm needs two", least=2)
     steps: int = common.setting(150_000, "steps of gradient descent", least=1)
-    lr: float = common.setting(0.3, "learning rate at the start; it falls linearly to 0", least=0)
-    weight_decay: float = common.setting(1e-4, "pull of the matrices towards 0", least=0)
-    generated: bool = common.setting(False, "only show the backward pass that the compiler writes, beside the one here")
+    lr: float = common.setting(0.3, "initial learning rate; it falls linearly to 0", least=0)
+    weight_decay: float = common.setting(1e-4, "weight decay of the matrices", least=0)
+    generated: bool = common.setting(False, "only show the backward pass that the compiler writes, beside that by hand")
 
 
 LECTURE = {"context": 3, "embedding": 16, "hidden": 200, "batch": 64, "steps": 200_101, "lr": 0.1, "weight_decay": 0.0,
@@ -53,7 +52,7 @@ LECTURE = {"context": 3, "embedding": 16, "hidden": 200, "batch": 64, "steps": 2
 
 
 def forward(p: dict, x) -> tuple:
-    """The logits (B, V), and what the backward pass needs; normalised by the batch's own mean and variance."""
+    """The logits (B, V), and the values that the backward pass needs; batch norm uses the batch's mean and variance."""
     C, W1, b1, W2, b2, bngain, bnbias = p.values()
     n, ones = len(x), np.ones((1, len(x)), C.dtype)
     embcat = C.take(x, 0).reshape(n, -1)  # (B, T * D)
@@ -83,7 +82,7 @@ def backward(p: dict, x, dlogits, seen) -> list:
 
 
 def update(p: dict, gradients: list, rate: float, decay: float) -> None:
-    """A step down the hill, in place; only the matrices W1 and W2 decay."""
+    """A step of gradient descent, in place; only the matrices W1 and W2 decay."""
     for (name, a), g in zip(p.items(), gradients):
         if decay and name in ("W1", "W2"):
             a *= 1 - rate * decay
@@ -91,7 +90,7 @@ def update(p: dict, gradients: list, rate: float, decay: float) -> None:
         a -= g
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line
+@np.errstate(over="ignore", invalid="ignore")  # `log` reports a rate that is too high
 def train(p: dict, s: Settings, X, Y, rng) -> common.Progress:
     progress = common.Progress(s.steps, expected=FRESH if s.lecture else None, whose=WHOSE)
     for i, (x, y) in zip(progress, text.batches(X, Y, s.batch, rng)):  # (B, T), (B,)
@@ -106,8 +105,8 @@ def train(p: dict, s: Settings, X, Y, rng) -> common.Progress:
 def calibrated(p: dict, X) -> tuple:
     """Mean and variance (H,) of the hidden layer before batch norm, over the whole training set.
 
-    They follow from those of its inputs, which are fewer: the mean goes through the layer as any input does, and a
-    neuron with weights w has the variance w' Cov w.
+    They follow from the statistics of its inputs, which are fewer: the mean of the outputs is the output for the mean,
+    and a neuron with weights w has the variance w' Cov w.
     """
     e = p["C"].take(X, 0).reshape(len(X), -1)  # (N, T * D)
     mean = e.mean(0, dtype=np.float64).astype(e.dtype)  # (T * D,)
@@ -136,11 +135,9 @@ def evaluate(p: dict, statistics: tuple, X, Y) -> float:
 # --- the script, from top to bottom ---
 
 
-def main() -> int:
-    s = common.parse(Settings, __doc__)
-    s = dataclasses.replace(s, **LECTURE) if s.lecture else s
+def main(s: Settings) -> int:
     s.steps = min(s.steps, 2_000) if s.quick else s.steps
-    names, plot = common.read_names(s.data), common.plotting(s.plots)
+    names, plot = common.read_names(s.data), None if s.generated else common.plotting(s.plots)
     data = names.windows(s.context)
     X, Y = data["train"]  # (N, T), (N,)
     if s.generated:
@@ -149,8 +146,9 @@ def main() -> int:
     exercises.show(s, names, X, Y, plot)
 
     rng = tt.Generator(s.seed)
-    p = exercises.first_weights(len(names.vocabulary), s.context, s.embedding, s.hidden, rng)
-    print(f"exercise 4: training by hand, {sum(a.size for a in p.values()):,} weights; first, a step beside the engine")
+    p = exercises.initial_weights(len(names.vocabulary), s.context, s.embedding, s.hidden, rng)
+    size = sum(a.size for a in p.values())
+    print(f"exercise 4: training by hand, {size:,} weights; first one step beside the engine's")
     x, y = next(text.batches(X, Y, s.batch, tt.Generator(s.seed)))
     double = exercises.in_double(p)
     logits, seen = forward(double, x)
@@ -158,8 +156,8 @@ def main() -> int:
     for name, g in zip(p, backward(double, x, cross_entropy(logits, y)[1], seen)):
         compare(name, g, steps[name])
     if s.lecture:
-        print("The notebook printed 1.9306 before its first step here, and 2.0192 2.0878 2.0899 for the splits in the "
-              "end:\nit went on from weights already trained. From the first weights that it shows, its code gives:")
+        print("The notebook printed 1.9306 before its first step here, and 2.0192 2.0878 2.0899 for the splits at the "
+              "end:\nit started from trained weights. From the initial weights that it shows, its code gives:")
     progress = train(p, s, X, Y, rng)
     print(progress.pace())
 
@@ -169,14 +167,14 @@ def main() -> int:
     common.show_names(lambda ids: predict(p, statistics, ids), names, s.context, tt.Generator(s.seed), s.names,
                       expected=FRESH_NAMES if complete else ())
     if plot:
-        plot.loss_curve(Path(s.plots) / "loss.png", progress.losses,
-                        {"test": result["test"], "test, the notebook": NOTEBOOK_SPLITS["test"]})
+        lines = common.references(s, "test", result, NOTEBOOK_SPLITS)
+        plot.loss_curve(Path(s.plots) / "loss.png", progress.losses, lines)
         print(f"figures in {s.plots}: dlogits, loss (.png)")
     if complete:
         common.tell_splits(result, FRESH_SPLITS, 5, WHOSE)
-    common.show_losses(result, NOTEBOOK_SPLITS)
+    common.show_losses(s, result, NOTEBOOK_SPLITS)
     return progress.status
 
 
 if __name__ == "__main__":
-    common.run(main)
+    common.run(main, Settings, __doc__, {"lecture": LECTURE})

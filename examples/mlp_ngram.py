@@ -1,15 +1,15 @@
 """Lecture 2: a multilayer perceptron learns names, character by character (Bengio et al. 2003).
 
-The last few characters, each looked up in a table of embeddings, go through one hidden layer to the logits of the
-next; a linear skip from the embeddings helps (the S of the paper). It shows the starting loss to expect, the
-learning-rate finder, decay, the three splits, sampling, and the map of what the embedding learnt. It leaves out
-normalisation and depth: lecture 3.
+The last few characters, each looked up in a table of embeddings, go through one hidden layer to the logits of the next
+character; a linear skip connection from the embeddings helps (the matrix W of the paper; the notebook calls it S). It
+shows the initial loss to expect, the learning-rate finder, learning-rate decay, the three splits, sampling, and a map
+of the learnt embedding. It leaves out normalisation and depth: lecture 3.
 
-    python examples/mlp_ngram.py                     a minute, and twenty new names
-    python examples/mlp_ngram.py --recipe lecture    the notebook's settings and random streams, figure by figure
+    python examples/mlp_ngram.py                     half a minute, and twenty new names
+    python examples/mlp_ngram.py --recipe lecture    the notebook's settings and random streams, its figures beside ours
 """
 
-import common  # first of all: it sets one BLAS thread
+from shared import common, compiled  # first: it sets one BLAS thread
 
 import dataclasses  # isort: skip
 import functools
@@ -17,9 +17,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import compiled
-import mlp_exercises as exercises
 import numpy as np
+from exercises import mlp as exercises
 
 import tinytensor as tt
 from tinytensor import checkpoint, nn, optim, text
@@ -31,35 +30,37 @@ NOTEBOOK_NAMES = ["ter", "maleah", "makilah", "tyra", "kalissana", "noluwak", "k
 
 
 @dataclass
-class Settings(compiled.Settings, common.NamesSettings):
-    context: int = common.setting(3, "characters that predict the next one", least=1)
-    embedding: int = common.setting(16, "numbers that describe a character", least=1)
+class Settings(compiled.Settings, common.LectureSettings, common.NamesSettings):
+    context: int = common.setting(3, "how many characters predict the next one", least=1)
+    embedding: int = common.setting(16, "size of the embedding of a character", least=1)
     hidden: int = common.setting(200, "neurons of the hidden layer", least=1)
-    skip: bool = common.setting(True, "the linear projection from the embeddings to the logits")
-    batch: int = common.setting(128, "examples in a step", least=1)
+    skip: bool = common.setting(True, "a linear skip connection from the embeddings to the logits")
+    batch: int = common.setting(128, "examples in a batch", least=1)
     steps: int = common.setting(100_000, "steps of gradient descent", least=1)
-    lr: float = common.setting(0.2, "learning rate at the start", least=0)
-    schedule: str = common.setting("linear", "how the learning rate falls: linear or cosine to 0, or to 0.3 of it "
-                                   "after half of the steps", choices=("linear", "cosine", "step", "constant"))
-    warmup: int = common.setting(0, "steps in which the learning rate rises from 0", least=0)
-    weight_decay: float = common.setting(1e-4, "pull of the matrices towards 0", least=0)
-    temperature: float = common.setting(1.0, "below 1 the names are more usual, above it wilder", above=0)
-    lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, a step each")
-    initial_loss: bool = common.setting(False, "only show what the scale of the last weights does to the first losses")
-    sweep: bool = common.setting(False, "only train seven sizes on a tenth of the data: under- and overfitting")
-    save: str = common.setting(None, "file for the trained network, the optimiser, the stream and the settings")
-    sample_from: str = common.setting(None, "only make up names, with the network of such a file")
+    lr: float = common.setting(0.2, "initial learning rate", least=0)
+    schedule: str = common.setting("linear", "how the learning rate falls: linear or cosine to 0; step: to 0.3 of "
+                                   "it after half of the steps", choices=("linear", "cosine", "step", "constant"))
+    warmup: int = common.setting(0, "steps over which the learning rate rises from 0", least=0)
+    weight_decay: float = common.setting(1e-4, "weight decay of the matrices", least=0)
+    temperature: float = common.setting(1.0, "divides the logits of new names: below 1 they are more usual, above 1 "
+                                        "wilder", above=0)
+    lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, one step each")
+    initial_loss: bool = common.setting(False, "only show how the scale of the last weights changes the first losses")
+    sweep: bool = common.setting(False, "only train seven sizes, on a tenth of the data, for a fifth of --steps each: "
+                                 "under- and overfitting")
+    save: str = common.setting(None, "file for the trained network, the optimiser, the generator and the settings")
+    sample_from: str = common.setting(None, "only make up names, with the network of a file that --save wrote")
 
 
 LECTURE = {"context": 3, "embedding": 16, "hidden": 200, "skip": True, "batch": 64, "steps": 200_001, "lr": 0.1,
-           "weight_decay": 0.0, "seed": 2147483647, "names": 10}
+           "schedule": "step", "warmup": 0, "weight_decay": 0.0, "temperature": 1.0, "seed": 2147483647, "names": 10}
 
 
 # --- the model ---
 
 
 class MLP(nn.Module):
-    """Embedding, one hidden layer of tanh, and a linear skip."""
+    """Embedding, one hidden layer with tanh, and a linear skip connection."""
 
     def __init__(self, vocabulary: int, s: Settings) -> None:
         super().__init__()
@@ -76,10 +77,10 @@ class MLP(nn.Module):
         return logits + self.skip(e) if self.skip else logits
 
     def initialise(self, s: Settings, rng: tt.Generator) -> None:
-        """Normal values in the notebook's order, scaled so that the first logits are near 0 and tanh is not saturated.
+        """Draw normal values in the notebook's order, scaled so that logits start near 0 and tanh is not saturated.
 
-        The notebook scales only the layers next to the logits: its tanh starts saturated. A small embedding ends up
-        as what was learnt, not as what was drawn: the map shows it.
+        The notebook scales only the layers next to the logits: its tanh starts saturated. A small embedding is soon
+        dominated by what is learnt rather than by its random start, as the map shows.
         """
         gain = 1.0 if s.lecture else 5 / 3 / math.sqrt(self.hidden.in_features)  # Kaiming's, for tanh
         self.embed.weight.data[...] = (1.0 if s.lecture else 0.1) * rng.randn(*self.embed.weight.shape)
@@ -109,7 +110,7 @@ def schedule(s: Settings) -> optim.Schedule:
 
 
 def build(s: Settings, vocabulary: int) -> tuple[MLP, optim.SGD, tt.Generator]:
-    """The network as it starts, its optimiser, and the stream that goes on to draw the batches."""
+    """The untrained network, its optimiser, and the generator that also draws the batches."""
     rng = tt.Generator(s.seed)
     model = MLP(vocabulary, s)
     model.initialise(s, rng)
@@ -117,7 +118,7 @@ def build(s: Settings, vocabulary: int) -> tuple[MLP, optim.SGD, tt.Generator]:
 
 
 def descent(model, opt, s: Settings) -> compiled.Step:
-    """A step of gradient descent: it gives the loss of the batch before it."""
+    """A step of gradient descent, which returns the loss before the update."""
 
     @compiled.step(model, opt, eager=s.eager)
     def step(x, y, lr):  # (B, T), (B,)
@@ -131,7 +132,7 @@ def descent(model, opt, s: Settings) -> compiled.Step:
     return step
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line
+@np.errstate(over="ignore", invalid="ignore")  # `log` reports a rate that is too high
 def train(model, opt, s: Settings, X, Y, rng, title="training") -> common.Progress:
     step, rate = descent(model, opt, s), schedule(s)
     progress = common.Progress(s.steps, title, expected=NOTEBOOK if s.lecture else None)
@@ -144,12 +145,12 @@ def train(model, opt, s: Settings, X, Y, rng, title="training") -> common.Progre
 # --- what is shown ---
 
 
-def draw(plot, folder: Path, model, vocabulary, losses, test: float, finder) -> None:
+def draw(plot, folder: Path, model, vocabulary, losses, lines: dict[str, float], finder) -> None:
     """The three figures."""
-    plot.loss_curve(folder / "loss.png", losses, {"test": test, "test, the notebook": NOTEBOOK_SPLITS["test"]})
+    plot.loss_curve(folder / "loss.png", losses, lines)
     plot.rate_curve(folder / "learning_rate.png", *finder)
     table = model.embed.weight.data - model.embed.weight.data.mean(0)  # (V, D)
-    _, spread, axes = np.linalg.svd(table, full_matrices=False)  # the two directions in which it extends furthest
+    _, spread, axes = np.linalg.svd(table, full_matrices=False)  # the first two principal components
     points = np.pad(table @ axes[:2].T, ((0, 0), (0, max(0, 2 - len(axes)))))  # --embedding 1 has no second axis
     plot.embedding_map(folder / "embedding.png", points, vocabulary.characters, "aeiou",
                        (spread[:2] ** 2).sum() / (spread**2).sum())
@@ -157,18 +158,18 @@ def draw(plot, folder: Path, model, vocabulary, losses, test: float, finder) -> 
 
 
 def sample_only(s: Settings) -> None:
-    """Names from a saved network; its sizes come from the file."""
+    """Make up names with a saved network; its sizes are those in the file."""
     saved = checkpoint.load(s.sample_from)
     try:
         sizes = {key: saved["settings"][key] for key in ("context", "embedding", "hidden", "skip")}
         vocabulary = text.Vocabulary(saved["vocabulary"])
     except (KeyError, TypeError):
-        raise common.UserError(f"{s.sample_from}: this checkpoint is of another model; expected one that "
-                               f"examples/mlp_ngram.py wrote with --save") from None
+        raise common.UserError(f"{s.sample_from}: got a checkpoint of another model; expected one that "
+                               f"examples/mlp_ngram.py wrote with --save; name another file") from None
     s = dataclasses.replace(s, **sizes)
     model = MLP(len(vocabulary), s)
     checkpoint.load(s.sample_from, model=model)
-    default = s.data == Settings.data  # the names that it was trained on, unless others are asked for
+    default = not s.own_data  # the names that it was trained on, unless --data names others
     items = text.read_items(saved["settings"].get("data", s.data) if default else s.data)
     show_names(model, s, common.Names(items, vocabulary, {"train": text.split(items)[0]}))
 
@@ -181,9 +182,7 @@ def show_names(model, s: Settings, names: common.Names, expected=()) -> None:
 # --- the script, from top to bottom ---
 
 
-def main() -> int:
-    s = common.parse(Settings, __doc__)
-    s = dataclasses.replace(s, **LECTURE) if s.lecture else s
+def main(s: Settings) -> int:
     s.steps = min(s.steps, 2_001 if s.lecture else 2_000) if s.quick else s.steps
     if s.sample_from:
         sample_only(s)
@@ -195,7 +194,7 @@ def main() -> int:
     X, Y = data["train"]  # (N, T), (N,)
 
     model, opt, rng = build(s, len(vocabulary))
-    print(f"{names.told(data)}, {model.num_parameters():,} weights")
+    print(f"{names.sizes(data)}, {model.num_parameters():,} weights")
     tried = (model, s, descent, text.batches(X, Y, s.batch, tt.Generator(s.seed)))
     if s.initial_loss:
         exercises.initial_loss(*tried, len(vocabulary))
@@ -207,25 +206,27 @@ def main() -> int:
         print(f"learning-rate finder: the smoothed loss is lowest, {finder[2].min():.3f}, at a rate of {finder[3]:.2g}")
         if plot:
             plot.rate_curve(Path(s.plots) / "learning_rate.png", *finder)
+            print(f"figures in {s.plots}: learning_rate (.png)")
         return 0
 
     progress = train(model, opt, s, X, Y, rng)
     V = len(vocabulary)
-    print(f"starting loss {progress.losses[0]:.4f}; expected -log(1/{V}) = {math.log(V):.4f}\n{progress.pace()}")
+    print(f"initial loss {progress.losses[0]:.4f}; expected -log(1/{V}) = {math.log(V):.4f}\n{progress.pace()}")
     result = {name: common.evaluate(model, *part) for name, part in data.items()}
     complete = s.lecture and len(progress.losses) == LECTURE["steps"]
     show_names(model, s, names, NOTEBOOK_NAMES if complete else ())
     if plot:
-        draw(plot, Path(s.plots), model, vocabulary, progress.losses, result["test"], finder)
+        lines = common.references(s, "test", result, NOTEBOOK_SPLITS)
+        draw(plot, Path(s.plots), model, vocabulary, progress.losses, lines, finder)
     if s.save:
         checkpoint.save(s.save, model=model, optimizer=opt, rng=rng, vocabulary=vocabulary.characters,
                         settings=dataclasses.asdict(s), schedule=repr(schedule(s)), step=len(progress.losses))
         print(f"saved: {s.save}")
     if complete:
         common.tell_splits(result, NOTEBOOK_SPLITS)
-    common.show_losses(result, NOTEBOOK_SPLITS)
+    common.show_losses(s, result, NOTEBOOK_SPLITS)
     return progress.status
 
 
 if __name__ == "__main__":
-    common.run(main)
+    common.run(main, Settings, __doc__, {"lecture": LECTURE})

@@ -1,22 +1,22 @@
 """Lecture 5: a tree of layers learns names, joining neighbouring characters level by level (WaveNet).
 
-The network of lecture 3 crushed its whole context in one layer; here each level joins two neighbours: pairs, fours,
+The network of lecture 3 squeezed its whole context into one layer; here each level joins two neighbours: pairs, fours,
 eights. It shows Embedding, FlattenConsecutive and Sequential as building blocks, batch norm over a third axis, the
 smoothed loss, the lecture's ladder of five networks (--ladder), and the same tree as dilated causal convolutions, which
 compute all windows of a name in one pass. It leaves out the paper's gated units, residual and skip connections.
 
-    python examples/wavenet.py                     some minutes, and twenty new names
-    python examples/wavenet.py --recipe lecture    the notebook's settings and random stream, figure by figure
+    python examples/wavenet.py                     about two minutes, and twenty new names
+    python examples/wavenet.py --ladder            the lecture's five networks, one after the other
+    python examples/wavenet.py --recipe lecture    the notebook's settings and random stream, its figures beside ours
 """
 
-import common  # first of all: it sets one BLAS thread
+from shared import common, compiled  # first: it sets one BLAS thread
 
 import dataclasses  # isort: skip
 import timeit
 from dataclasses import dataclass
 from pathlib import Path
 
-import compiled
 import numpy as np
 
 import tinytensor as tt
@@ -26,30 +26,31 @@ from tinytensor.models import WaveNet
 NOTEBOOK = dict(zip((*range(0, 200_000, 10_000), 199_999), (
     3.3167, 2.0576, 2.0723, 2.5134, 2.1476, 1.7836, 2.2592, 1.9331, 1.6875, 2.0395, 1.7736, 1.9570, 1.7465, 1.8126,
     1.7406, 1.7466, 1.8806, 1.6266, 1.6476, 1.8555, 1.8919)))
-NOTEBOOK_SPLITS = {"train": 1.769028, "dev": 1.993652}  # it does not look at test
+NOTEBOOK_SPLITS = {"train": 1.769028, "dev": 1.993652}  # the notebook does not evaluate test
 NOTEBOOK_NAMES = ["arlij", "chetta", "heago", "rocklei", "hendrix", "jamylie", "broxin", "denish", "anslibt",
                   "marianah", "astavia", "annayve", "aniah", "jayce", "nodiel", "remita", "niyelle", "jaylene", "aiyan",
                   "aubreana"]
-LADDER = (  # what; context, embedding, hidden, kernel; the notebook's train and dev loss
+LADDER = (  # network; context, embedding, hidden, kernel; the notebook's train and dev loss
     ("3 characters, joined at once", (3, 10, 200, 3), 2.058, 2.105),
     ("8 characters, joined at once", (8, 10, 200, 8), 1.918, 2.027),
-    ("8 in a tree, statistics of each place apart", (8, 10, 68, 2), 1.941, 2.029),
-    ("8 in a tree, statistics over all places", (8, 10, 68, 2), 1.912, 2.022),
+    ("8 in a tree, statistics per position", (8, 10, 68, 2), 1.941, 2.029),
+    ("8 in a tree, statistics over positions", (8, 10, 68, 2), 1.912, 2.022),
     ("the same, scaled up", (8, 24, 128, 2), 1.769, 1.993),
 )
 
 
 @dataclass
-class Settings(compiled.Settings, common.NamesSettings):
-    context: int = common.setting(8, "characters that predict the next one: a power of 2", least=2)
-    embedding: int = common.setting(24, "numbers that describe a character", least=1)
-    hidden: int = common.setting(200, "neurons of each level", least=1)
-    batch: int = common.setting(64, "examples in a step; batch norm needs two", least=2)
+class Settings(compiled.Settings, common.LectureSettings, common.NamesSettings):
+    context: int = common.setting(8, "how many characters predict the next one: a power of 2", least=2)
+    embedding: int = common.setting(24, "size of the embedding of a character", least=1)
+    hidden: int = common.setting(200, "neurons per level", least=1)
+    batch: int = common.setting(64, "examples in a batch; batch norm needs two", least=2)
     steps: int = common.setting(100_000, "steps of gradient descent", least=1)
-    lr: float = common.setting(0.2, "learning rate at the start; it falls linearly to 0", least=0)
-    weight_decay: float = common.setting(3e-4, "pull of all weights towards 0", least=0)
-    ladder: bool = common.setting(False, "only train the lecture's five networks, one after the other, and compare")
-    seed: int = common.setting(42, "seed of the weights, the batches and the names")
+    lr: float = common.setting(0.2, "initial learning rate; it falls linearly to 0", least=0)
+    weight_decay: float = common.setting(3e-4, "weight decay of all weights", least=0)
+    ladder: bool = common.setting(False, "only train the lecture's five networks, one after the other, and compare "
+                                  "them")
+    seed: int = common.setting(42, "seed of everything random: weights, batches, names")
 
 
 LECTURE = {"context": 8, "embedding": 24, "hidden": 128, "batch": 32, "steps": 200_000, "lr": 0.1, "weight_decay": 0.0,
@@ -65,7 +66,7 @@ def schedule(s: Settings) -> optim.Schedule:
     return optim.linear(s.lr, 0.0, s.steps)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a rate that is too high is told in one line
+@np.errstate(over="ignore", invalid="ignore")  # `log` reports a rate that is too high
 def train(model, s: Settings, X, Y, rng, title="training") -> common.Progress:
     opt, rate = optim.SGD(model.parameters(), lr=s.lr, weight_decay=s.weight_decay), schedule(s)
     progress = common.Progress(s.steps, title, expected=NOTEBOOK if s.lecture and not s.ladder else None)
@@ -98,13 +99,13 @@ def build(vocabulary: int, s: Settings, rng: tt.Generator, kernel: int = 2) -> W
 class NormOverBatchOnly(nn.Module):
     """The lecture's mistake: batch norm that averages over axis 0 alone of (B, T, C).
 
-    It runs, for everything broadcasts, but each of the T places gets a mean and variance of its own, from B numbers
-    instead of B * T: noisier estimates, though all places are computed by the same weights.
+    It runs, because everything broadcasts, but each of the T positions gets its own mean and variance, from B numbers
+    instead of B * T: noisier estimates, although the same weights compute all positions.
     """
 
-    def __init__(self, fixed: nn.BatchNorm1d, places: int) -> None:
+    def __init__(self, fixed: nn.BatchNorm1d, positions: int) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(places * fixed.num_features, affine=False, unbiased=fixed.unbiased)
+        self.norm = nn.BatchNorm1d(positions * fixed.num_features, affine=False, unbiased=fixed.unbiased)
         self.weight, self.bias = fixed.weight, fixed.bias
 
     def forward(self, x):  # (B, T, C) or, at the last level, (B, C)
@@ -112,28 +113,28 @@ class NormOverBatchOnly(nn.Module):
 
 
 def ladder(s: Settings, names: common.Names, plot) -> int:
-    """The lecture's five networks, each trained in the same way; the table is printed as it comes."""
-    lines, rows = [f"{'network':<44} weights   train     dev   the notebook's  seconds"], []
+    """The lecture's five networks, each trained in the same way; a row is printed after each."""
+    theirs, rows = () if s.own_data else ("the notebook's train / dev",), []
+    table = common.Table("network", "weights", "train", "dev", *theirs, "seconds", width=39)
     for what, (context, embedding, hidden, kernel), *notebook in LADDER:
         s, rng = dataclasses.replace(s, context=context, embedding=embedding, hidden=hidden), tt.Generator(s.seed)
         model, data = build(len(names.vocabulary), s, rng, kernel), names.windows(context)
-        if "apart" in what:
-            for i, places in ((3, context // 2), (7, context // 4), (11, context // 8)):  # behind every Linear
-                model[i] = NormOverBatchOnly(model[i], places)
+        if "per position" in what:
+            for i, positions in ((3, context // 2), (7, context // 4), (11, context // 8)):  # after every Linear
+                model[i] = NormOverBatchOnly(model[i], positions)
         progress = train(model, s, *data["train"], rng, what)
         if progress.interrupted:
             break
         ours = [common.evaluate(model, *data[part]) for part in ("train", "dev")]
         rows.append((what, *ours, *notebook))
-        lines.append(f"{what:<44} {model.num_parameters():>7,}  {ours[0]:.4f}  {ours[1]:.4f}    "
-                     f"{notebook[0]:.3f}   {notebook[1]:.3f}  {progress.seconds:>7.0f}")
-        common.say("\n".join(lines[-1:] if len(rows) > 1 else lines))
+        table.add(what, f"{model.num_parameters():,}", *(f"{loss:.4f}" for loss in ours),
+                  *[f"{notebook[0]:.3f} / {notebook[1]:.3f}" for _ in theirs], f"{progress.seconds:.0f}")
     print(f"{what}: {progress.step}")
     if plot and rows:
         folder = Path(s.plots)
-        (folder / "ladder.txt").write_text("\n".join(lines) + "\n", "utf-8")
+        table.save(folder / "ladder.md")
         plot.ladder_chart(folder / "ladder.png", rows)
-        print(f"figures: {folder / 'ladder.txt'}, {folder / 'ladder.png'}")
+        print(f"figures in {folder}: ladder.png, and the table, ladder.md")
     return 130 if progress.interrupted else 0
 
 
@@ -142,10 +143,10 @@ def ladder(s: Settings, names: common.Names, plot) -> int:
 
 @tt.no_grad()
 def show_shapes(model: WaveNet, x) -> None:
-    """What each layer makes of four examples, and how many weights it has."""
+    """The shapes of each layer's input and output for four examples, and its number of weights."""
     for layer in model.eval():
-        came, x = np.shape(x), layer(x)
-        print(f"{type(layer).__name__:>20} {came!s:>12} -> {x.shape!s:<12} {layer.num_parameters():>7,} weights")
+        before, x = np.shape(x), layer(x)
+        print(f"{type(layer).__name__:>20} {before!s:>12} -> {x.shape!s:<12} {layer.num_parameters():>7,} weights")
     model.train()
 
 
@@ -172,15 +173,13 @@ def show_convolution(model: WaveNet, names: common.Names, context: int) -> None:
 # --- the script, from top to bottom ---
 
 
-def main() -> int:
-    s = common.parse(Settings, __doc__)
-    s = dataclasses.replace(s, **LECTURE) if s.lecture else s
+def main(s: Settings) -> int:
     s.steps = min(s.steps, 500) if s.quick else s.steps
     names, plot, rng = common.read_names(s.data), common.plotting(s.plots), tt.Generator(s.seed)
     if s.ladder:
         return ladder(s, names, plot)
     model, data = build(len(names.vocabulary), s, rng), names.windows(s.context)
-    print(f"{names.told(data)}, {model.num_parameters():,} weights")
+    print(f"{names.sizes(data)}, {model.num_parameters():,} weights")
     show_shapes(model, data["train"][0][:4])
 
     progress = train(model, s, *data["train"], rng)
@@ -192,15 +191,14 @@ def main() -> int:
         common.show_names(predict, names, s.context, rng, s.names, expected=NOTEBOOK_NAMES if complete else ())
     if plot:
         folder = Path(s.plots)
-        plot.loss_curve(folder / "loss.png", progress.losses,
-                        {"dev": result["dev"], "dev, the notebook": NOTEBOOK_SPLITS["dev"]})
+        plot.loss_curve(folder / "loss.png", progress.losses, common.references(s, "dev", result, NOTEBOOK_SPLITS))
         plot.dilated_tree(folder / "tree.png", s.context)
         print(f"figures in {folder}: loss, tree (.png)")
     if complete:
         common.tell_splits(result, NOTEBOOK_SPLITS, 6)
-    common.show_losses(result, NOTEBOOK_SPLITS)
+    common.show_losses(s, result, NOTEBOOK_SPLITS)
     return progress.status
 
 
 if __name__ == "__main__":
-    common.run(main)
+    common.run(main, Settings, __doc__, {"lecture": LECTURE})

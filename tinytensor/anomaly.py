@@ -15,7 +15,7 @@ from weakref import ref
 import numpy as np
 
 from .core import Op, Tensor, refuse_traced
-from .modes import state, watching
+from .modes import active_watchers, state
 
 OURS = (str(Path(__file__).parent), str(Path(np.__file__).parent), contextlib.__file__, "<frozen")
 BEHIND_WHERE = ("choose its input before the op, as in np.log(np.where(x > 0, x, 1)): a branch of `where` that is not "
@@ -30,14 +30,14 @@ def users_line() -> tuple[str, int]:
     return ("", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
-def told(line: tuple[str, int]) -> str:
+def at_line(line: tuple[str, int]) -> str:
     """A line in words: ``at train.py:12, `loss = np.log(p)`, ``."""
     file, number = line
     source = linecache.getline(file, number).strip()
     return f"at {Path(file).name}:{number}{f' `{source}`' if source else ''}, " if file else ""
 
 
-def spread(x: Any) -> str:
+def summary(x: Any) -> str:
     """An array in a few words: dtype, shape, the range of what is finite, how much is not."""
     if not isinstance(x, np.ndarray):
         return repr(x)
@@ -87,15 +87,15 @@ class Anomaly:
         if y.dtype.kind != "f" or np.isfinite(y).all():
             return
         nan, source = np.isnan(y), next((i for i, x in enumerate(arrays) if has(np.isnan, x)), None)
-        inputs = "; ".join(f"input {i} is {spread(x)}" for i, x in enumerate(arrays))
+        inputs = "; ".join(f"input {i} is {summary(x)}" for i, x in enumerate(arrays))
         if nan.any() and source is not None:
-            raise FloatingPointError(f"anomaly: {told(line)}{op.name} was given nan in input {source}: {inputs}; "
+            raise FloatingPointError(f"anomaly: {at_line(line)}{op.name} was given nan in input {source}: {inputs}; "
                                      f"expected numbers; look at what this input comes from: data, weights after a "
                                      f"step that was too large, or plain NumPy")
-        if nan.any() or (node.needs and not any(has(np.isinf, x) for x in arrays)):
+        if nan.any() or (node._requires_grad and not any(has(np.isinf, x) for x in arrays)):
             wrong = nan if nan.any() else np.isinf(y)
             at = first_at(wrong)
-            raise FloatingPointError(f"anomaly: {told(line)}{op.name} gave {y[at]} at index {at}, {wrong.sum()} of "
+            raise FloatingPointError(f"anomaly: {at_line(line)}{op.name} gave {y[at]} at index {at}, {wrong.sum()} of "
                                      f"{y.size} elements are so; {inputs}; keep the inputs inside of the domain with "
                                      f"tt.clip, or {BEHIND_WHERE}")
 
@@ -111,12 +111,12 @@ class Anomaly:
         if came is not None and came == 0:
             advice = f"the gradient that came there is 0: {BEHIND_WHERE}"
         elif has(np.isnan, g) or has(np.isinf, g):
-            advice = f"the gradient that came is {spread(g)}: look at the hooks, and at gradient= of backward()"
+            advice = f"the gradient that came is {summary(g)}: look at the hooks, and at gradient= of backward()"
         else:
             advice = "keep the input inside of the domain, with tt.clip or tt.where before the op"
-        raise FloatingPointError(f"anomaly: {told(line)}{rule} gave {gx[at]} at index {at}, where the input is "
+        raise FloatingPointError(f"anomaly: {at_line(line)}{rule} gave {gx[at]} at index {at}, where the input is "
                                  f"{x.data[at]}; {wrong.sum()} of {gx.size} elements are so; the input is "
-                                 f"{spread(x.data)}; {advice}")
+                                 f"{summary(x.data)}; {advice}")
 
 
 @contextmanager
@@ -139,10 +139,10 @@ def detect_anomaly() -> Iterator[None]:
     anomaly, before = Anomaly(), state.anomaly
     state.anomaly = anomaly
     state.watchers = (*state.watchers, anomaly.forward)
-    watching.append(anomaly)
+    active_watchers.append(anomaly)
     try:
         yield
     finally:
-        watching.remove(anomaly)
+        active_watchers.remove(anomaly)
         state.watchers = tuple(w for w in state.watchers if w != anomaly.forward)
         state.anomaly = before

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .core import NO_PARAMS, REAL_KINDS, Op, Params, Tensor, TracerBase, as_array, ndarray, new, record, settled
-from .dispatch import SEQUENCE, SIMPLE, Function, plain, spelled
-from .modes import paused, state, watched, watching
+from .core import NO_PARAMS, REAL_KINDS, Op, Params, Tensor, TracerBase, as_array, as_ndarray, ndarray, new, record
+from .dispatch import SEQUENCE, SIMPLE, Function, as_python, numpy_input_names
+from .modes import active_watchers, no_grad_blocks, notify_watchers, state
 
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
 PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
@@ -36,17 +36,17 @@ def operand(x: Any, beside: Sequence[Any] = (), whole: bool = False) -> Any:
         return x
     if isinstance(x, np.matrix):
         raise TypeError("got a np.matrix, whose * is a matrix product; expected an array; write np.asarray(x)")
-    y = as_array(x, beside=floating(beside))
+    y = as_array(x, beside=floating_dtype(beside))
     return as_array(x) if whole and y.dtype.kind == "f" and np.asarray(x).dtype.kind in "iu" else y
 
 
-def floating(xs: Sequence[Any]) -> Any:
+def floating_dtype(xs: Sequence[Any]) -> Any:
     """The floating dtype of the arrays among the inputs; None where there is none."""
     dtypes = [x.dtype for x in xs if isinstance(x, Tensor | ndarray | np.generic) and x.dtype.kind == "f"]
     return np.result_type(*dtypes) if dtypes else None
 
 
-def partner(x: Any, tensor: Tensor) -> Any:
+def coerce_operand(x: Any, tensor: Tensor) -> Any:
     """The operand beside a Tensor: as `operand`, and real."""
     if type(x) is float or type(x) is int or (type(x) is ndarray and x.dtype.kind in REAL_KINDS):
         return x
@@ -79,23 +79,23 @@ def unary(op: Op) -> Function:
             try:
                 return forward(a)
             except FAULTS as error:
-                raise explained(op, error, (a,)) from None
+                raise op_error(op, error, (a,)) from None
         a = x.data
         try:
             y = forward(a)
         except FAULTS as error:
-            raise explained(op, error, (a,)) from None
+            raise op_error(op, error, (a,)) from None
         t: Tensor = new(Tensor)
-        t.data = y if type(y) is ndarray else settled(y)
+        t.data = y if type(y) is ndarray else as_ndarray(y)
         t._grad = t.hooks = None
-        if x.needs and (not paused or state.recording):
-            t.needs, t.op = True, op
+        if x._requires_grad and (not no_grad_blocks or state.recording):
+            t._requires_grad, t.op = True, op
             t.inputs, t.saved, t.params = (x,), (a,), NO_PARAMS
         else:
-            t.needs, t.op = False, None
+            t._requires_grad, t.op = False, None
             t.inputs, t.saved, t.params = (), (), NO_PARAMS
-        if watching:
-            watched(t, op, (a,))
+        if active_watchers:
+            notify_watchers(t, op, (a,))
         return t
 
     return apply
@@ -109,43 +109,43 @@ def binary(op: Op) -> Function:
         left = right = None
         if isinstance(a, Tensor):
             x = a.data
-            if a.needs:
+            if a._requires_grad:
                 left = a
         else:
-            x = partner(a, b) if isinstance(b, Tensor) else operand(a, (b,))
+            x = coerce_operand(a, b) if isinstance(b, Tensor) else operand(a, (b,))
         if isinstance(b, Tensor):
             z = b.data
-            if b.needs:
+            if b._requires_grad:
                 right = b
         elif isinstance(a, Tensor):
-            z = partner(b, a)
+            z = coerce_operand(b, a)
         else:
             z = operand(b, (a,))
             try:
                 return forward(x, z)
             except FAULTS as error:
-                raise explained(op, error, (x, z)) from None
+                raise op_error(op, error, (x, z)) from None
         try:
             y = forward(x, z)
         except FAULTS as error:
-            raise explained(op, error, (x, z)) from None
+            raise op_error(op, error, (x, z)) from None
         t: Tensor = new(Tensor)
-        t.data = y if type(y) is ndarray else settled(y)
+        t.data = y if type(y) is ndarray else as_ndarray(y)
         t._grad = t.hooks = None
-        if (left is not None or right is not None) and (not paused or state.recording):
-            t.needs, t.op = True, op
+        if (left is not None or right is not None) and (not no_grad_blocks or state.recording):
+            t._requires_grad, t.op = True, op
             t.inputs, t.saved, t.params = (left, right), (x, z), NO_PARAMS
         else:
-            t.needs, t.op = False, None
+            t._requires_grad, t.op = False, None
             t.inputs, t.saved, t.params = (), (), NO_PARAMS
-        if watching:
-            watched(t, op, (x, z))
+        if active_watchers:
+            notify_watchers(t, op, (x, z))
         return t
 
     return apply
 
 
-class Beyond(TypeError):
+class NeedsWider(TypeError):
     """A parameter came that only the wider function of an op takes."""
 
 
@@ -162,7 +162,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
         if kwargs or len(args) != arity:
             try:
                 args, params = bind(args, kwargs)
-            except Beyond:
+            except NeedsWider:
                 return wider(*args, **kwargs)  # type: ignore[misc]
         inputs: list[Tensor | None] = []
         arrays, tensors, needs, others = [], False, False, False
@@ -170,7 +170,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
             if isinstance(x, Tensor):
                 tensors = True
                 arrays.append(x.data)
-                if x.needs and rule is not None:
+                if x._requires_grad and rule is not None:
                     needs = True
                     inputs.append(x)
                     continue
@@ -184,7 +184,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
         try:
             y = forward(*arrays, **params)
         except FAULTS as error:
-            arrays, y = again(op, error, arrays, params)
+            arrays, y = retry_with_arrays(op, error, arrays, params)
         if not tensors:
             return y[0] if type(y) is tuple else y
         if others:
@@ -197,36 +197,36 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
     return apply
 
 
-def again(op: Op, error: Exception, arrays: list[Any], params: Params) -> Any:
+def retry_with_arrays(op: Op, error: Exception, arrays: list[Any], params: Params) -> Any:
     """The inputs and the output where Python's numbers had to be arrays: most ops take them as they are."""
     if not isinstance(error, AttributeError) or not any(isinstance(x, int | float) for x in arrays):
-        raise explained(op, error, arrays) from None
-    dtype = floating(arrays)
+        raise op_error(op, error, arrays) from None
+    dtype = floating_dtype(arrays)
     arrays = [as_array(x, beside=dtype) if isinstance(x, int | float) else x for x in arrays]
     try:
         return arrays, op.forward(*arrays, **params)
     except FAULTS as second:
-        raise explained(op, second, arrays) from None
+        raise op_error(op, second, arrays) from None
 
 
 # --- which argument is what, and what was wrong with it ---
 
-ELSEWHERE = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "unbiased": "correction", "p": "ord", "steps": "num",
-             "diagonal": "k", "shifts": "shift"}  # PyTorch's names for NumPy's parameters
+TORCH_KEYWORDS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "unbiased": "correction", "p": "ord",
+                  "steps": "num", "diagonal": "k", "shifts": "shift"}  # PyTorch's names for NumPy's parameters
 
 
-def here(key: str, known: Collection[str]) -> str:
+def torch_hint(key: str, known: Collection[str]) -> str:
     """What a parameter of PyTorch's is called in NumPy, for errors, where it is one of those known."""
-    return f"; it is {ELSEWHERE[key]!r} here" if ELSEWHERE.get(key) in known else ""
+    return f"; it is {TORCH_KEYWORDS[key]!r} here" if TORCH_KEYWORDS.get(key) in known else ""
 
 
-def binder(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
+def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
            numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
     """A function from what was passed to (array inputs, parameters), by the signature of `forward`; and its defaults.
 
     `variadic`: the inputs come as one sequence.  `spread`: they, or the first parameter's integers, come one by one.
     `numpy`: the inputs may also come under that function's names for them.  `wider`: parameters that only this function
-    knows raise `Beyond`. The defaults are None where a call without parameters still has to be looked at.
+    knows raise `NeedsWider`. The defaults are None where a call without parameters still has to be looked at.
     """
     arguments = [p.replace(annotation=p.empty) for p in inspect.signature(forward).parameters.values()]
     inputs, parameters = arguments[:arity], arguments[arity:]
@@ -271,12 +271,12 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
         if type(x) in SIMPLE:
             return x
         try:
-            return plain(key, x)
+            return as_python(key, x)
         except TypeError as error:
             raise usage(str(error)) from None
 
     def translated() -> dict[str, str]:
-        return spelled(numpy, forward, arity)
+        return numpy_input_names(numpy, forward, arity)
 
     def missing(argument: inspect.Parameter, kwargs: Params) -> Any:
         """An input that did not come by position."""
@@ -290,13 +290,13 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
         if whole.keys() == names and len(rest) <= len(by_position) and params.keys().isdisjoint(kwargs):
             return whole
         if more and (len(rest) > len(by_position) or not more.isdisjoint(kwargs)):
-            raise Beyond
+            raise NeedsWider
         if len(rest) > len(by_position):
             raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
         for key in params.keys() & kwargs.keys():
             raise usage(f"parameter {key!r} came twice")
         for key in whole.keys() - names:
-            raise usage(f"there is no parameter {key!r}{here(key, names)}")
+            raise usage(f"there is no parameter {key!r}{torch_hint(key, names)}")
         raise usage(f"parameter {next(iter(names - whole.keys()))!r} is missing")
 
     def usage(problem: str) -> TypeError:
@@ -305,7 +305,7 @@ def binder(name: str, forward: Function, arity: int, variadic: bool = False, spr
     return bind, None if variadic or len(defaults) < len(names) else defaults
 
 
-def explained(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
+def op_error(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
     spoken = str(error).partition(":")[0]
     if (spoken in PUBLIC or spoken == op.name or spoken.startswith("np.")) and "gufunc" not in str(error):

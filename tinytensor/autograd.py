@@ -6,39 +6,39 @@ It knows no op: every rule is called in the same way, whatever it is the rule of
 from __future__ import annotations
 
 from _thread import _count as other_threads
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 from threading import RLock
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
-from .broadcasting import unbroadcast, unit
+from .broadcasting import unbroadcast, unit_gradient
 from .collectives import all_reduce_mean
 from .core import RELEASED, Tensor, TracerBase, as_array, keep_grad, ndarray
-from .hooks import hooked
+from .hooks import run_hooks
 from .modes import recording, state
-from .order import between, expand, operands, uses
+from .order import count_consumers, expand_definitions, nodes_between, operands
 
 accumulating = RLock()  # held while gradients are added to leaves, if there are other threads: it takes 0.4 us
 
 # --- a gradient fits its tensor ---
 
 
-def fit(g: Any, x: Tensor, node: Tensor) -> Any:
+def unbroadcast_and_cast(g: Any, x: Tensor, node: Tensor) -> Any:
     """The gradient `g` of `x`, an input of `node`, un-broadcast and un-promoted; anything else is the rule's fault."""
     shape, dtype = x.data.shape, x.data.dtype
     if g.shape != shape and node.op is not None and node.op.broadcasts:
         g = unbroadcast(g, shape)
     if g.dtype != dtype and (node.data.dtype != dtype or g.dtype == dtype.newbyteorder("=")):
-        g = ordered(g, x)
+        g = cast_like(g, x)
     if g.shape != shape or g.dtype != dtype:
         raise RuntimeError(f"{rule_of(x, node)} gave a gradient of shape {g.shape} and dtype {g.dtype}; "
                            f"expected {shape} and {dtype}, those of the input; mend the rule")
     return g
 
 
-def ordered(g: Any, x: Tensor) -> Any:
+def cast_like(g: Any, x: Tensor) -> Any:
     """The gradient of `x` in its dtype and byte order; subtle: what NumPy computes has the machine's byte order."""
     dtype = x.data.dtype
     if g.dtype == dtype:
@@ -65,16 +65,16 @@ def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_
     """
     if create_graph:
         with recording(True), state.anomaly.inside() if state.anomaly else nullcontext():
-            expand(roots)
-            return flow(roots, wanted, create_graph, release, hooks)
-    return flow(roots, wanted, create_graph, release, hooks)
+            expand_definitions(roots)
+            return backward_pass(roots, wanted, create_graph, release, hooks)
+    return backward_pass(roots, wanted, create_graph, release, hooks)
 
 
-def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool, release: bool,
+def backward_pass(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool, release: bool,
          hooks: bool) -> dict[Tensor, Any]:
     """The pass. A node's turn comes when all that use it have had theirs: then its gradient is complete."""
-    needed, watch = between(roots, wanted) if wanted else None, state.anomaly
-    waiting = uses(roots, needed)
+    needed, watch = nodes_between(roots, wanted) if wanted else None, state.anomaly
+    waiting = count_consumers(roots, needed)
     if state.visit is not None:
         state.visit(waiting)
     coming, arrived, ready = roots.copy(), {}, []
@@ -85,16 +85,16 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
         node = ready.pop()
         g, op, params = coming.pop(node), node.op, node.params
         if node.hooks:
-            g = hooked(node, ordered(g, node))
+            g = run_hooks(node, cast_like(g, node))
         if node in wanted:
-            arrived[node] = ordered(g, node)
+            arrived[node] = cast_like(g, node)
         args = (g, node, *operands(node)) if create_graph else (g, node.data, *node.saved)
         for x, rule in zip(node.inputs, op.rules):  # type: ignore[union-attr]  # noqa: B905 (a variadic op has no end)
             if x is not None and (needed is None or x in needed):
                 gx = rule(*args, **params)
                 like = x.data
                 if gx.dtype is not like.dtype or gx.shape != like.shape or watch:
-                    gx = fit(gx, x, node)
+                    gx = unbroadcast_and_cast(gx, x, node)
                     if watch:
                         watch.examine(gx, g, x, node, rule_of(x, node))
                 coming[x] = coming[x] + gx if x in coming else gx
@@ -107,9 +107,9 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
             node.inputs, node.saved, node.params = (), (), op.released  # type: ignore[union-attr]
     for leaf, g in coming.items():
         if g.dtype is not leaf.data.dtype:
-            coming[leaf] = g = ordered(g, leaf)
+            coming[leaf] = g = cast_like(g, leaf)
         if leaf.hooks and hooks:
-            coming[leaf] = hooked(leaf, g)
+            coming[leaf] = run_hooks(leaf, g)
     if not wanted:
         return coming
     coming.update(arrived)
@@ -119,10 +119,10 @@ def flow(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: boo
 # --- what users call ---
 
 
-def seeds(ys: Any, gradient: Any, caller: str) -> dict[Tensor, Any]:
+def initial_gradients(ys: Any, gradient: Any, caller: str) -> dict[Tensor, Any]:
     """The outputs, and the gradient of each by itself: 1 for a scalar, else what the user gives."""
     if isinstance(ys, Tensor):
-        return {ys: seed(ys, gradient, caller)}
+        return {ys: initial_gradient(ys, gradient, caller)}
     if not isinstance(ys, list | tuple):
         raise TypeError(f"{caller}: the output is a {type(ys).__name__}; expected a Tensor, or a list of Tensors; only "
                         f"what Tensors were computed to has gradients")
@@ -133,32 +133,32 @@ def seeds(ys: Any, gradient: Any, caller: str) -> dict[Tensor, Any]:
                          f"output; None stands for the 1 of a scalar")
     roots: dict[Tensor, Any] = {}
     for y, g in zip(ys, given, strict=True):
-        own = seed(y, g, caller)
+        own = initial_gradient(y, g, caller)
         roots[y] = roots[y] + own if y in roots else own
     return roots
 
 
-def seed(y: Any, gradient: Any, caller: str) -> Any:
+def initial_gradient(y: Any, gradient: Any, caller: str) -> Any:
     """The gradient of `y` by itself."""
-    if not isinstance(y, Tensor) or not y.needs:
+    if not isinstance(y, Tensor) or not y._requires_grad:
         raise ValueError(f"{caller}: the output does not require grad, so nothing was recorded; create an input with "
                          f"requires_grad=True, and compute the output outside of tt.no_grad()")
     if gradient is None:
         if y.data.size != 1:
             raise ValueError(f"{caller}: the output has shape {y.shape}, and only a scalar has one gradient; reduce it "
                              f"(.sum(), .mean()), or pass gradient= of the same shape")
-        return unit(y.shape, y.dtype)
+        return unit_gradient(y.shape, y.dtype)
     g: Any = gradient if isinstance(gradient, Tensor) else as_array(gradient)
     if g.shape != y.shape:
         raise ValueError(f"{caller}: gradient= has shape {g.shape}, but the output has {y.shape}; they must be equal")
     return g.astype(y.dtype)
 
 
-def sought(xs: Any, caller: str, name: str) -> list[Tensor]:
+def differentiated_tensors(xs: Any, caller: str, name: str) -> list[Tensor]:
     """The tensors whose gradients a user asks for."""
     targets = [xs] if isinstance(xs, Tensor) else list(xs)
     for i, x in enumerate(targets):
-        if not isinstance(x, Tensor) or not x.needs:
+        if not isinstance(x, Tensor) or not x._requires_grad:
             raise ValueError(f"{caller}: number {i} of {name} does not require grad; create it with requires_grad=True")
     return targets
 
@@ -184,10 +184,10 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs
     >>> x.grad, w.grad
     (array(12., dtype=float32), None)
     """
-    start = seed(y, gradient, "backward")
+    start = initial_gradient(y, gradient, "backward")
     start = start.data if isinstance(start, Tensor) else start
     wanted: Collection[Tensor] = ()
-    if inputs is not None and not (wanted := frozenset(sought(inputs, "backward", "inputs"))):
+    if inputs is not None and not (wanted := frozenset(differentiated_tensors(inputs, "backward", "inputs"))):
         raise ValueError("backward: inputs= is empty, so nothing would get a gradient; expected tensors; leave it out "
                          "for all leaves")
     found = gradients({y: start}, wanted, release=not retain_graph)
@@ -210,6 +210,13 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs
             lock.release()
 
 
+@overload
+def grad(y: Tensor | Sequence[Tensor], xs: Tensor, gradient: Any = None, *,  # type: ignore[overload-overlap]
+         create_graph: bool = False, retain_graph: bool | None = None,
+         allow_unused: bool = False) -> Tensor: ...  # a Tensor is iterable too
+@overload
+def grad(y: Tensor | Sequence[Tensor], xs: Iterable[Tensor], gradient: Any = None, *, create_graph: bool = False,
+         retain_graph: bool | None = None, allow_unused: bool = False) -> tuple[Tensor, ...]: ...
 def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None,
          allow_unused: bool = False) -> Any:
     """The gradient of `y` with respect to `xs`, as a value; no leaf's `grad` changes.
@@ -246,12 +253,12 @@ def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, r
     tensor(10.)
     """
     if allow_unused:
-        y, gradient = recorded(y, gradient)
-    roots = seeds(y, gradient, "grad")
+        y, gradient = only_recorded(y, gradient)
+    roots = initial_gradients(y, gradient, "grad")
     for root, g in roots.items():
         if isinstance(g, Tensor) != create_graph:
             roots[root] = Tensor(g) if create_graph else g.data
-    targets = sought(xs, "grad", "xs")
+    targets = differentiated_tensors(xs, "grad", "xs")
     keep = create_graph if retain_graph is None else retain_graph
     found = gradients(roots, frozenset(targets), create_graph, release=not keep) if targets and roots else {}
     if not create_graph and (leaves := [x for x in targets if x in found and x.is_leaf]):
@@ -268,13 +275,13 @@ def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, r
     return results[0] if isinstance(xs, Tensor) else tuple(results)
 
 
-def recorded(y: Any, gradient: Any) -> tuple[Any, Any]:
+def only_recorded(y: Any, gradient: Any) -> tuple[Any, Any]:
     """Of the outputs those that were recorded, and their gradients."""
     ys: Sequence[Any] = [y] if isinstance(y, Tensor) else y
     given = [gradient] if isinstance(y, Tensor) else gradient if isinstance(gradient, list | tuple) else [None] * len(y)
     if len(given) != len(ys):
         return y, gradient
-    pairs = [(y, g) for y, g in zip(ys, given, strict=True) if not isinstance(y, Tensor) or y.needs]
+    pairs = [(y, g) for y, g in zip(ys, given, strict=True) if not isinstance(y, Tensor) or y._requires_grad]
     return [y for y, _ in pairs], [g for _, g in pairs]
 
 

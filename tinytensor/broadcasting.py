@@ -19,7 +19,7 @@ BLOCK = 256  # rows that are summed by one product
 
 
 @lru_cache(maxsize=64)
-def ones(n: int, dtype: Any, each: float = 1) -> Array:
+def ones_row(n: int, dtype: Any, each: float = 1) -> Array:
     """A constant row of ones, or of `each`; cached, so that a compiled step sees one constant."""
     a = np.full(n, each, dtype)
     a.flags.writeable = False
@@ -27,8 +27,8 @@ def ones(n: int, dtype: Any, each: float = 1) -> Array:
 
 
 @lru_cache(maxsize=64)
-def unit(shape: tuple[int, ...], dtype: Any) -> Array:
-    """The gradient of a loss by itself; cached, as `ones`."""
+def unit_gradient(shape: tuple[int, ...], dtype: Any) -> Array:
+    """The gradient of a loss by itself; cached, as `ones_row`."""
     a = np.ones(shape, dtype)
     a.flags.writeable = False
     return a
@@ -42,11 +42,11 @@ def sum_rows(g: Any, each: float = 1) -> Any:
     """
     n = g.shape[0]
     if n <= 2 * BLOCK or state.workers > 1:  # workers add up what each has of one product
-        return (ones(n, g.dtype, each) if n <= MANY else np.full(n, each, g.dtype)) @ g
+        return (ones_row(n, g.dtype, each) if n <= MANY else np.full(n, each, g.dtype)) @ g
     blocks, rest = divmod(n, BLOCK)
     whole = n - rest
-    y = sum_rows(ones(BLOCK, g.dtype) @ g[:whole].reshape(blocks, BLOCK, g.shape[1]), each)
-    return y + ones(rest, g.dtype, each) @ g[whole:] if rest else y
+    y = sum_rows(ones_row(BLOCK, g.dtype) @ g[:whole].reshape(blocks, BLOCK, g.shape[1]), each)
+    return y + ones_row(rest, g.dtype, each) @ g[whole:] if rest else y
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["CheckpointError", "load", "save"]
+
 FORMAT = "tinytensor 1"
 RESERVED = ("description", "file", "allow_pickle")  # the first is ours, the others are arguments of np.savez
 

@@ -1,7 +1,7 @@
-"""NumPy's functions that need no rule: the value is NumPy's own, the gradient that of a composition of ops.
+"""NumPy functions without a rule: NumPy computes the value, and a composition of ops its gradient.
 
-`composed` is for functions with a derivative, `observed` for those without. Values, dtypes, shapes and refusals are
-NumPy's to the bit, for NumPy computes them; the composition only has to be right where a gradient flows.
+`composed` is for functions with a derivative, `nondifferentiable` for those without. NumPy computes the value, so it is
+NumPy's to the bit, as are dtypes, shapes and errors; the composition need only be right where a gradient flows.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .apply import FAULTS, PUBLIC, check_real, explained, here, operand
-from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, ndarray, record, settled
+from .apply import FAULTS, PUBLIC, check_real, op_error, operand, torch_hint
+from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, as_ndarray, ndarray, record
 from .define import per_input, publish
-from .dispatch import SEQUENCE, SIMPLE, Function, full_name, plain
-from .modes import paused, state, watched, watching
+from .dispatch import SEQUENCE, SIMPLE, Function, as_python, full_name
+from .modes import active_watchers, no_grad_blocks, notify_watchers, state
 
 ARRAYS = frozenset(("a", "x", "y", "m", "v", "p", "f", "ary", "arr", "xp", "fp", "weights"))  # each is one array
 WEAK = frozenset(("q",))  # where NumPy itself lets a Python number take the dtype of the arrays beside it
@@ -36,7 +36,7 @@ class Composed(NamedTuple):
 
 
 COMPOSED: dict[str, Composed] = {}
-OBSERVED: dict[str, Function] = {}  # NumPy's functions without a derivative, by their full names
+NONDIFFERENTIABLE: dict[str, Function] = {}  # NumPy's functions without a derivative, by their full names
 
 
 def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases: Sequence[str] = (),
@@ -83,15 +83,15 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            hint = "".join(here(key, signature.parameters) for key in kwargs.keys() - signature.parameters.keys())
+            hint = "".join(torch_hint(key, signature.parameters) for key in kwargs.keys() - signature.parameters.keys())
             raise TypeError(f"{full}: {error}{hint}; expected {full}{signature}") from None
         given = bound.arguments
         try:
-            tensors = unwrapped(full, signature, given, wanted)
+            tensors = unwrap(full, signature, given, wanted)
         except OverflowError as error:
-            raise explained(shell, error, []) from None
-        recorded = any(x.needs for x in tensors) and (not paused or state.recording)
-        whole = {key: joined(x) if key in ARRAYS else x for key, x in given.items()} if recorded else NO_PARAMS
+            raise op_error(shell, error, []) from None
+        recorded = any(x._requires_grad for x in tensors) and (not no_grad_blocks or state.recording)
+        whole = {key: stack_nested(x) if key in ARRAYS else x for key, x in given.items()} if recorded else NO_PARAMS
         for key, x in given.items():
             given[key] = arrays_of(x)
         if tensors:
@@ -99,27 +99,27 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         try:
             y = numpy(*bound.args, **bound.kwargs)
         except FAULTS as error:
-            raise explained(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
+            raise op_error(shell, error, [x for x in given.values() if isinstance(x, ndarray)]) from None
         except RuntimeError as error:
             if type(error) is not RuntimeError:  # the compiler's refusal of a step
                 raise
             raise RuntimeError(f"{full}: {error}; expected inputs that fit; see help({full})") from None
         if not tensors:
             return y
-        arrays = [x for x in given.values() if isinstance(x, ndarray)] if watching else []
-        if not (recorded and floating(y)):
-            return told(held(y), shell, arrays)
+        arrays = [x for x in given.values() if isinstance(x, ndarray)] if active_watchers else []
+        if not (recorded and has_floating(y)):
+            return report(as_constants(y), shell, arrays)
         given.update(whole)
         if "axis" in given:
             given["axis"] = axis_of(given["axis"])
         # what there is to say NumPy has said
         with np.errstate(all="ignore"), state.anomaly.inside() if state.anomaly else nullcontext():
-            if any(x.needs and x.data.size for x in tensors) and (isinstance(y, SEQUENCE) or y.size):
+            if any(x._requires_grad and x.data.size for x in tensors) and (isinstance(y, SEQUENCE) or y.size):
                 z = composition(*bound.args, **bound.kwargs, **({"value": y} if values else NO_PARAMS))
             else:  # no element has a gradient
-                z = following(y, tensors)
-            result = adopted(full, y, z, tensors)
-        return told(result, shell, arrays)
+                z = attach(y, tensors)
+            result = with_numpy_values(full, y, z, tensors)
+        return report(result, shell, arrays)
 
     update_wrapper(apply, composition)
     setattr(apply, "__signature__", signature)
@@ -142,13 +142,13 @@ def protect(name: str, given: dict[str, Any]) -> None:
         given["overwrite_input"] = False
 
 
-def observed(*functions: Function, method: bool = False, namespace: str = "") -> None:
+def nondifferentiable(*functions: Function, method: bool = False, namespace: str = "") -> None:
     """Answer for functions of NumPy's that have no derivative: NumPy computes, and arrays are given as Tensors."""
     for function in functions:
-        publish(observing(function), function.__name__, method, (function,), (), namespace)
+        publish(make_nondifferentiable(function), function.__name__, method, (function,), (), namespace)
 
 
-def observing(function: Function) -> Function:
+def make_nondifferentiable(function: Function) -> Function:
     full = full_name(function)
     shell = Op(full.removeprefix("np."), function, ())
 
@@ -159,10 +159,10 @@ def observing(function: Function) -> Function:
         try:
             y = function(*args, **kwargs)
         except FAULTS as error:
-            raise explained(shell, error, [x for x in args if isinstance(x, ndarray)]) from None
-        return held(y) if tensors else y
+            raise op_error(shell, error, [x for x in args if isinstance(x, ndarray)]) from None
+        return as_constants(y) if tensors else y
 
-    OBSERVED[full] = apply
+    NONDIFFERENTIABLE[full] = apply
     apply.__name__ = apply.__qualname__ = function.__name__
     sentence = next((p for p in (function.__doc__ or "").split("\n\n") if p.strip() and "(" not in p.split()[0]), "")
     apply.__doc__ = f"{' '.join(sentence.split())}\n\nNumPy's `{function.__name__}`. It has no derivative."
@@ -174,7 +174,7 @@ def observing(function: Function) -> Function:
 # --- Tensors in, arrays to NumPy ---
 
 
-def unwrapped(name: str, signature: inspect.Signature, given: dict[str, Any], wanted: frozenset[str]) -> list[Tensor]:
+def unwrap(name: str, signature: inspect.Signature, given: dict[str, Any], wanted: frozenset[str]) -> list[Tensor]:
     """The Tensors that were given; meanwhile Python's numbers and lists take the dtype of the arrays beside them."""
     tensors: list[Tensor] = []
     dtypes: list[np.dtype[Any]] = []
@@ -184,14 +184,14 @@ def unwrapped(name: str, signature: inspect.Signature, given: dict[str, Any], wa
         elif type(x) not in SIMPLE:
             collect(x, tensors)
             try:
-                given[key] = plain(key, x)
+                given[key] = as_python(key, x)
             except TypeError as error:
                 raise TypeError(f"{name}: {error}; expected {name}{signature}") from None
     floating = [d for d in dtypes if d.kind == "f"]
     dtype = np.result_type(*floating) if floating else None
     for key in wanted & given.keys():
         if not (key in WEAK and type(given[key]) in (int, float)):
-            given[key] = typed(given[key], dtype)
+            given[key] = cast_numbers(given[key], dtype)
     return tensors
 
 
@@ -206,13 +206,13 @@ def collect(x: Any, tensors: list[Tensor], dtypes: list[np.dtype[Any]] | None = 
         dtypes.append(x.dtype)
 
 
-def typed(x: Any, dtype: Any) -> Any:
+def cast_numbers(x: Any, dtype: Any) -> Any:
     """Numbers, and lists of them, as arrays of the floating dtype beside them, if there is one."""
     if type(x) in (int, float):
         return x if dtype is None else np.array(x, dtype)
     if isinstance(x, SEQUENCE):
         if holds_arrays(x):
-            return type(x)([typed(part, dtype) for part in x])
+            return type(x)([cast_numbers(part, dtype) for part in x])
         return as_array(x, beside=dtype) if x else x
     return x if isinstance(x, Tensor) else operand(x)
 
@@ -222,9 +222,9 @@ def holds_arrays(x: Any) -> bool:
     return any(map(holds_arrays, x)) if isinstance(x, SEQUENCE) else hasattr(x, "dtype")
 
 
-def joined(x: Any) -> Any:
+def stack_nested(x: Any) -> Any:
     """Nested sequences of arrays as the array that NumPy makes of them."""
-    return PUBLIC["stack"]([joined(part) for part in x]) if isinstance(x, SEQUENCE) and holds_arrays(x) else x
+    return PUBLIC["stack"]([stack_nested(part) for part in x]) if isinstance(x, SEQUENCE) and holds_arrays(x) else x
 
 
 def arrays_of(x: Any) -> Any:
@@ -239,55 +239,55 @@ def arrays_of(x: Any) -> Any:
 # --- arrays from NumPy, Tensors out ---
 
 
-def following(y: Any, tensors: Sequence[Tensor]) -> Any:
+def attach(y: Any, tensors: Sequence[Tensor]) -> Any:
     """NumPy's results as outputs of Tensors without elements, so that a backward pass gets there."""
     if isinstance(y, SEQUENCE):
-        return apart(y, [following(part, tensors) for part in y])
-    for x in tensors if floating(y) else ():
-        if x.needs:
+        return like_sequence(y, [attach(part, tensors) for part in y])
+    for x in tensors if has_floating(y) else ():
+        if x._requires_grad:
             y = PUBLIC["add"](y, PUBLIC["astype"](PUBLIC["sum"](x), y.dtype))
     return y
 
 
-def floating(y: Any) -> bool:
+def has_floating(y: Any) -> bool:
     """Whether a gradient can flow from some part of the result."""
     if isinstance(y, SEQUENCE):
-        return any(map(floating, y))
+        return any(map(has_floating, y))
     return isinstance(y, ndarray | np.generic) and y.dtype.kind == "f"
 
 
-def apart(like: Any, parts: Sequence[Any]) -> Any:
+def like_sequence(like: Any, parts: Sequence[Any]) -> Any:
     """Several results as NumPy gives them: in a list, a tuple or a named tuple."""
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
 
 
-def held(y: Any) -> Any:
+def as_constants(y: Any) -> Any:
     """Arrays as Tensors that need no gradient; all else as it is."""
     if isinstance(y, SEQUENCE):
-        return apart(y, [held(part) for part in y])
+        return like_sequence(y, [as_constants(part) for part in y])
     if not isinstance(y, ndarray | np.generic):
         return y
     check_real(y)
     return record(SHELL, y, [], [], NO_PARAMS, False)
 
 
-def told(y: Any, op: Op, arrays: list[Any]) -> Any:
-    """The results, once those who look on (`modes.watching`) know which function gave them."""
-    for x in (y if isinstance(y, SEQUENCE) else (y,)) if watching else ():
+def report(y: Any, op: Op, arrays: list[Any]) -> Any:
+    """The results, once those who look on (`modes.active_watchers`) know which function gave them."""
+    for x in (y if isinstance(y, SEQUENCE) else (y,)) if active_watchers else ():
         if isinstance(x, Tensor):
-            watched(x, op, arrays)
+            notify_watchers(x, op, arrays)
     return y
 
 
 SHELL = Op("constant", lambda: None, ())
 
 
-def adopted(name: str, y: Any, z: Any, tensors: Sequence[Tensor]) -> Any:
+def with_numpy_values(name: str, y: Any, z: Any, tensors: Sequence[Tensor]) -> Any:
     """What the composition gave, with NumPy's values in it."""
     if isinstance(y, SEQUENCE):
-        return apart(y, [adopted(name, a, b, tensors) for a, b in zip(y, z, strict=True)])
-    if not isinstance(z, Tensor) or not z.needs or y.dtype.kind != "f":
-        return held(y)
+        return like_sequence(y, [with_numpy_values(name, a, b, tensors) for a, b in zip(y, z, strict=True)])
+    if not isinstance(z, Tensor) or not z._requires_grad or y.dtype.kind != "f":
+        return as_constants(y)
     if z.shape != y.shape:
         raise RuntimeError(f"{name}: its composition gave shape {z.shape}; expected {y.shape}, that of NumPy's value; "
                            f"mend the composition")
@@ -295,5 +295,5 @@ def adopted(name: str, y: Any, z: Any, tensors: Sequence[Tensor]) -> Any:
         return z
     if z.dtype != y.dtype:
         z = PUBLIC["astype"](z, y.dtype)
-    z.data = settled(y)
+    z.data = as_ndarray(y)
     return z

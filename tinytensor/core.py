@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._methods import Methods
-from .modes import paused, state, watched, watching
+from .modes import active_watchers, no_grad_blocks, notify_watchers, state
 from .names import Missing, elsewhere
 
 Array = npt.NDArray[Any]
@@ -107,14 +107,14 @@ NO_GRADIENT = ("grad: this tensor is the output of {}, and backward() leaves no 
                ".retain_grad() on it before backward(), or read the grad of the leaf that is meant")
 
 
-def maker(node: Tensor) -> str:
+def op_name(node: Tensor) -> str:
     """The name of the op that a tensor is the output of; a backward pass that released the tensor has kept it."""
     op: Any = node.params.get("op", node.op) if node.op is RELEASED else node.op
     return str(op.name)
 
 
 def keep_grad(g: Any) -> None:
-    """Stands among a tensor's hooks where `retain_grad` was called; `hooks.py` acts on it."""
+    """A marker among a tensor's hooks: `retain_grad` was called. `hooks.py` acts on it."""
 
 
 class Tensor(Methods):
@@ -139,15 +139,15 @@ class Tensor(Methods):
 
     # Operators and methods such as x.sum() are attached by the ops (`publish` in define.py); `_methods.pyi` lists them.
     # NumPy's protocols, by which np.exp(x) gets here, are attached by `dispatch.py`.
-    # needs: does a gradient flow here?  op, inputs, saved, params: how it was made; inputs that need no gradient
-    # stand as None, and `saved` holds the array of every input, as the rules see them.
-    # stamp: when it was made, for tinytensor.torch, which writes into tensors; else it is not set.
-    __slots__ = ("__weakref__", "_grad", "data", "hooks", "inputs", "needs", "op", "params", "saved", "stamp")
+    # op, inputs, saved, params: how it was computed. `inputs` holds None for an input that needs no gradient, and
+    # `saved` holds the array of every input, as the rules see them.
+    # stamp: when it was made, for tinytensor.torch, which writes into tensors; elsewhere it is not set.
+    __slots__ = ("__weakref__", "_grad", "_requires_grad", "data", "hooks", "inputs", "op", "params", "saved", "stamp")
 
     data: Any
     _grad: Any
     hooks: list[Callable[..., Any]] | None
-    needs: bool
+    _requires_grad: bool
     op: Op | None
     inputs: tuple[Tensor | None, ...]
     saved: tuple[Any, ...]
@@ -158,7 +158,7 @@ class Tensor(Methods):
     __hash__ = object.__hash__  # subtle: `==` is elementwise, so without this line Python would drop the hash
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.data, self._grad, self.hooks, self.needs = as_array(data), None, None, False
+        self.data, self._grad, self.hooks, self._requires_grad = as_array(data), None, None, False
         self.op, self.inputs, self.saved, self.params = None, (), (), NO_PARAMS
         if requires_grad:
             self.requires_grad = True
@@ -166,24 +166,24 @@ class Tensor(Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to this tensor. Can be set on leaves of floating dtype."""
-        return self.needs
+        return self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
         if self.op is not None:
-            raise ValueError(f"requires_grad: this tensor is the output of {maker(self)}, and only a leaf can be "
+            raise ValueError(f"requires_grad: this tensor is the output of {op_name(self)}, and only a leaf can be "
                              f"switched; use .detach() for a leaf with the same values")
         if on and self.data.dtype.kind != "f":
             raise TypeError(f"requires_grad: dtype {self.data.dtype} has no gradients, only floating dtypes have; "
                             f"convert first: x.astype(np.float32)")
-        self.needs = bool(on)
+        self._requires_grad = bool(on)
 
     @property
-    def grad(self) -> Any:
+    def grad(self) -> Array | None:
         """What `backward()` has left here: an array for a leaf, or after `retain_grad()`; else None, with a warning."""
         if self._grad is None and self.op is not None and keep_grad not in (self.hooks or ()):
-            warnings.warn(NO_GRADIENT.format(maker(self)), stacklevel=2)
-        return self._grad
+            warnings.warn(NO_GRADIENT.format(op_name(self)), stacklevel=2)
+        return self._grad  # type: ignore[no-any-return]
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -224,9 +224,9 @@ class Tensor(Methods):
 
     def item(self, *index: Any) -> Any:
         """The one element, or that at an index (of the flattened array, if it is one integer), as a Python number."""
-        return self.data.item(*index) if index else self.only("item")
+        return self.data.item(*index) if index else self._single_element("item")
 
-    def only(self, caller: str) -> Any:
+    def _single_element(self, caller: str) -> Any:
         """The one element, or an error in the name of the caller."""
         if self.data.size != 1:
             raise ValueError(f"{caller}: a tensor of shape {self.shape} has {self.data.size} elements; expected one; "
@@ -238,19 +238,19 @@ class Tensor(Methods):
         return self.data.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if self.needs:
+        if self._requires_grad:
             raise TypeError("a tensor that requires grad met a function that takes plain arrays only, and the gradient "
                             "would be lost; write x.detach().numpy() if that is meant")
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
-        return float(self.only("float"))
+        return float(self._single_element("float"))
 
     def __int__(self) -> int:
-        return int(self.only("int"))
+        return int(self._single_element("int"))
 
     def __bool__(self) -> bool:
-        return bool(self.only("bool"))
+        return bool(self._single_element("bool"))
 
     def __index__(self) -> int:
         if self.data.dtype.kind not in "iub" or self.data.ndim:  # subtle: array[t] asks, and t's axis must not be lost
@@ -271,14 +271,14 @@ class Tensor(Methods):
     def __repr__(self) -> str:
         values = np.array2string(self.data, precision=4, separator=", ", prefix="tensor(")
         dtype = "" if self.data.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.data.dtype}"
-        made = f", op={self.op.name}" if self.op else ", requires_grad=True" if self.needs else ""
+        made = f", op={self.op.name}" if self.op else ", requires_grad=True" if self._requires_grad else ""
         return f"tensor({values}{dtype}{made})"
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
 
     def __reduce__(self) -> Any:  # copy.deepcopy and pickle give a detached leaf: a graph is not copied
-        return type(self), (self.data.copy(), self.needs and self.op is None)
+        return type(self), (self.data.copy(), self._requires_grad and self.op is None)
 
     if not TYPE_CHECKING:  # a checker is to find what is not there
 
@@ -290,6 +290,11 @@ class Tensor(Methods):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("x[i] = v would overwrite values that gradients may need; write tt.where(mask, v, x), or "
                         "x.data[i] = v on a leaf, outside of any graph")
+
+
+def needs_grad(x: Any) -> bool:
+    """Whether x is a Tensor that gradients flow to."""
+    return isinstance(x, Tensor) and x._requires_grad
 
 
 tracing: list[Any] = []  # active traces; while it is empty, primitives skip the tracer check
@@ -358,8 +363,8 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = 
     if dtype is not None and np.dtype(dtype).kind not in REAL_KINDS:
         raise TypeError(f"tensor: got dtype {np.dtype(dtype)}; expected one of real numbers, such as np.float32; "
                         f"compute with real and imaginary parts apart")
-    x = foreign(x)
-    y = read(x)
+    x = unwrap_foreign(x)
+    y = read_array(x)
     if y.dtype.kind not in REAL_KINDS:
         raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or "
                         f"lists; convert it first")
@@ -371,10 +376,10 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = 
             dtype = np.float32
     if dtype is None or y.dtype == dtype:
         return y.copy() if copy and not isinstance(x, list | tuple) else y
-    return read(x, dtype) if y.dtype.kind in "iu" else y.astype(dtype)
+    return read_array(x, dtype) if y.dtype.kind in "iu" else y.astype(dtype)
 
 
-def read(x: Any, dtype: Any = None) -> Array:
+def read_array(x: Any, dtype: Any = None) -> Array:
     """What NumPy makes of an array_like; with a dtype, Python's integers that do not fit it are an error."""
     try:
         return np.asarray(x) if dtype is None else np.array(x, dtype)
@@ -389,7 +394,7 @@ def read(x: Any, dtype: Any = None) -> Array:
 REAL_KINDS, PYTHONS = frozenset("biuf"), frozenset((int, float, bool))
 
 
-def foreign(x: Any) -> Any:
+def unwrap_foreign(x: Any) -> Any:
     """What NumPy can read, of other libraries' arrays and of subclasses of NumPy's."""
     if isinstance(x, ndarray) and type(x) is not ndarray:
         if isinstance(x, np.ma.MaskedArray):
@@ -399,7 +404,7 @@ def foreign(x: Any) -> Any:
     if isinstance(x, list | tuple) and not PYTHONS.issuperset(map(type, x)):
         for part in x:
             if isinstance(part, list | tuple | np.ma.MaskedArray):
-                foreign(part)  # refuses a mask that stands inside
+                unwrap_foreign(part)  # refuses a mask that stands inside
     if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
         return np.from_dlpack(x)
     return x
@@ -423,22 +428,22 @@ def record(op: Op, y: Any, inputs: list[Tensor | None], arrays: list[Any], param
         if type(y) is tuple:
             y, extras = y
             params = {**params, "extras": extras}
-        y = settled(y)
+        y = as_ndarray(y)
     t: Tensor = new(Tensor)
     t.data = y
     t._grad = t.hooks = None
-    if needs and (not paused or state.recording) and y.dtype.kind == "f":
-        t.needs, t.op = True, op
+    if needs and (not no_grad_blocks or state.recording) and y.dtype.kind == "f":
+        t._requires_grad, t.op = True, op
         t.inputs, t.saved, t.params = tuple(inputs), tuple(arrays), params
     else:
-        t.needs, t.op = False, None
+        t._requires_grad, t.op = False, None
         t.inputs, t.saved, t.params = (), (), NO_PARAMS
-    if watching:
-        watched(t, op, arrays)
+    if active_watchers:
+        notify_watchers(t, op, arrays)
     return t
 
 
-def settled(y: Any) -> Any:
+def as_ndarray(y: Any) -> Any:
     """What an op's forward gave, as the data of a tensor: NumPy's scalars become arrays with no axes."""
     if isinstance(y, np.generic):
         return np.copy(y) if isinstance(y, TracerBase) else np.array(y)

@@ -1,9 +1,7 @@
-"""How an op is defined: `row` for a ufunc, `op` for a function with parameters, `expose` for what is made of ops.
+"""How an op is defined: `ufunc_op` for a ufunc, `op` for a function with parameters, `composite` for one made of ops.
 
-What stands for a function of NumPy's and is made of ops has a way of its own, in `compose.py`.
-
-Each makes the record, the function that users call, the method on Tensor and NumPy's dispatch, in this one place.
-It holds no rule of calculus: those stand in `ops/`.
+Each makes the record, the function that users call, the method of Tensor and NumPy's dispatch, in this one place. Not
+here: a NumPy function whose derivative is made of ops (`compose.py`), and the rules themselves (`ops/`).
 """
 
 from __future__ import annotations
@@ -17,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from .apply import PUBLIC, binary, binder, general, unary
+from .apply import PUBLIC, binary, general, make_bind, unary
 from .core import NONZERO, NUMPY, POSITIVE, REAL, REGISTRY, Domain, Op, Rule, S, Sample, Tensor
-from .dispatch import Function, answering, parameters_of
+from .dispatch import Function, parameters_of, with_numpy_signature
 
-__all__ = ["NONZERO", "POSITIVE", "REAL", "Domain", "S", "expose", "op", "row"]  # all that a user's op needs
+__all__ = ["NONZERO", "POSITIVE", "REAL", "Domain", "S", "composite", "op", "ufunc_op"]  # all that a user's op needs
 
 # --- registration ---
 
 
-def reducing(function: Function) -> Function:
+def as_ufunc_reduce(function: Function) -> Function:
     """What answers for a ufunc's `reduce`, which goes along the first axis where `np.sum` takes all."""
 
     def reduce(x: Any, axis: Any = 0, **params: Any) -> Any:
@@ -38,7 +36,7 @@ def reducing(function: Function) -> Function:
 NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> what `tt.linalg` offers, by name
 
 
-def ours(function: Function) -> bool:
+def is_ours(function: Function) -> bool:
     """Whether a function is one of this package, not a user's."""
     return function.__module__.partition(".")[0] == __package__
 
@@ -55,7 +53,7 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
 
     What users define gets no name in `tt`, and takes the place of nothing that is there.
     """
-    mine = ours(function)
+    mine = is_ours(function)
     if not mine:
         refuse_taken(function, name, method, numpy, aliases)
     for key in (name, *aliases):
@@ -65,9 +63,9 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
             setattr(Tensor, key, as_method(function, key, numpy))
     for key in numpy:
         if isinstance(key, tuple):
-            NUMPY[key] = reducing(function)
+            NUMPY[key] = as_ufunc_reduce(function)
         else:
-            NUMPY[key] = function if isinstance(key, np.ufunc) else answering(function, key)
+            NUMPY[key] = function if isinstance(key, np.ufunc) else with_numpy_signature(function, key)
     return function
 
 
@@ -80,7 +78,7 @@ def as_method(function: Function, name: str, numpy: Sequence[Any]) -> Function:
                       parameters_of(f).values()) for f in (function, theirs))
     if ours >= more or hasattr(function, "wider"):
         return function
-    method = answering(function, next(key for key in numpy if getattr(key, "__name__", "") == name))
+    method = with_numpy_signature(function, next(key for key in numpy if getattr(key, "__name__", "") == name))
     method.__doc__, method.__module__, method.__qualname__ = function.__doc__, function.__module__, name
     return method
 
@@ -99,9 +97,9 @@ def refuse_taken(function: Function, name: str, method: bool, numpy: Sequence[An
                              f"expected a function without one; leave numpy= away, or compose yours of that op")
 
 
-def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
-           namespace: str = "") -> Callable[[Function], Function]:
-    """Offer a function that is composed of ops, with no rule of its own, as `publish` does."""
+def composite(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
+              namespace: str = "") -> Callable[[Function], Function]:
+    """Offer a function that is composed of ops and needs no rule; see `publish` for the options."""
 
     def define(function: Function) -> Function:
         function.__name__ = function.__qualname__ = function.__name__.rstrip("_")
@@ -110,7 +108,7 @@ def expose(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
     return define
 
 
-class Every(Sequence[Rule]):
+class VariadicRules(Sequence[Rule]):
     """The rules of a variadic op: its one rule, given the index of the input."""
 
     def __init__(self, rule: Rule) -> None:
@@ -129,7 +127,7 @@ class Every(Sequence[Rule]):
         return map(self.__getitem__, count())
 
 
-def as_called(forward: Function, spread: bool) -> inspect.Signature:
+def user_signature(forward: Function, spread: bool) -> inspect.Signature:
     """The signature that users see: ``reshape(x, *shape)`` where it spreads, ``concatenate(arrays, axis=0)``."""
     first, *rest = inspect.signature(forward).parameters.values()
     if spread:
@@ -145,7 +143,7 @@ def per_input(domain: Domain | tuple[Domain, ...]) -> tuple[Domain, ...]:
 def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, aliases: Sequence[str] = (),
        broadcasts: bool = False, domain: Domain | tuple[Domain, ...] = REAL, samples: Sequence[Sample] = (),
        definition: Function | None = None, analytic: bool = False, spread: bool = False, variadic: bool = False,
-       namespace: str = "", wider: Function | None = None) -> Callable[[Function], Function]:
+       namespace: str = "", wider: Function | None = None) -> Callable[[Function], Callable[..., Tensor]]:
     """Define an op from its forward function: inputs, one for each rule, come first, then parameters.
 
     The decorated function computes on arrays; what takes its place is the op, which takes Tensors too. See `Op` for
@@ -156,29 +154,29 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
     def define(forward: Function) -> Function:
         name = forward.__name__.rstrip("_")
         full = f"{namespace}.{name}" if namespace else name
-        record = Op(full, forward, Every(rules[0]) if variadic and rules[0] else rules, broadcasts=broadcasts,
+        record = Op(full, forward, VariadicRules(rules[0]) if variadic and rules[0] else rules, broadcasts=broadcasts,
                     domain=per_input(domain), samples=samples, definition=definition, analytic=analytic)
         theirs = next((key for key in numpy if not isinstance(key, tuple | np.ufunc)), None)
-        function = general(record, *binder(full, forward, len(rules), variadic, spread, theirs, wider), wider)
+        function = general(record, *make_bind(full, forward, len(rules), variadic, spread, theirs, wider), wider)
         update_wrapper(function, forward)
         function.__name__ = function.__qualname__ = name
         setattr(function, "arity", len(rules))
         if spread != variadic:
-            setattr(function, "__signature__", as_called(forward, spread))
+            setattr(function, "__signature__", user_signature(forward, spread))
         if wider is not None:
             setattr(function, "__signature__", inspect.signature(wider))
         publish(function, name, method, numpy, aliases, namespace)
         if wider is not None:  # it has NumPy's parameters, all of them, so no one need translate
             NUMPY.update(dict.fromkeys((key for key in numpy if not isinstance(key, tuple)), function))
-        return registered(function, record)
+        return register(function, record)
 
     return define
 
 
-def registered(function: Function, record: Op) -> Function:
+def register(function: Function, record: Op) -> Function:
     """The function, which knows its record; those of this package are in the registry, which is tested and shown."""
     setattr(function, "op", record)
-    if ours(function):
+    if is_ours(function):
         REGISTRY[record.name] = record
     return function
 
@@ -186,12 +184,12 @@ def registered(function: Function, record: Op) -> Function:
 ONE, TWO = ((plain, inspect.signature(plain)) for plain in (lambda x: None, lambda a, b: None))
 
 
-def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
-        aliases: Sequence[str] = (), note: str = "") -> Function:
-    """Define an elementwise op from a ufunc and one lambda for each input over g, y and the inputs.
+def ufunc_op(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REAL, analytic: bool = False,
+             aliases: Sequence[str] = (), note: str = "") -> Callable[..., Tensor]:
+    """Define an elementwise op from a ufunc and, for each input, a lambda over g, y and the inputs.
 
-    The ufunc may be SciPy's. Docstring and samples are made from the same row; `note` is a sentence more on the
-    gradient. Without rules it has no derivative (comparisons).
+    The ufunc may be SciPy's. The docstring and the samples are made from the same arguments; `note` adds a sentence on
+    the gradient. Without rules, as for comparisons, it has no derivative.
     """
     name, arity = ufunc.__name__, ufunc.nin
     samples: tuple[Sample, ...] = (S((2, 3)), S(())) if arity == 1 else (S((2, 3), (3,)), S((2, 1), (1, 3)))
@@ -200,18 +198,20 @@ def row(ufunc: np.ufunc, *rules: Rule, domain: Domain | tuple[Domain, ...] = REA
     record = Op(name, ufunc, rules or (None,) * arity, broadcasts=arity == 2, domain=per_input(domain), samples=samples,
                 analytic=analytic)
     plain, signature = ONE if arity == 1 else TWO
-    function = (unary if arity == 1 else binary)(record) if rules else general(record, *binder(name, plain, arity))
+    function = (unary if arity == 1 else binary)(record) if rules else general(record, *make_bind(name, plain, arity))
     function.__name__ = function.__qualname__ = name
     function.__module__ = rules[0].__module__ if rules else __name__
-    function.__doc__ = documented(record, ufunc, note)
+    function.__doc__ = ufunc_docstring(record, ufunc, note)
     setattr(function, "__signature__", signature)
-    return registered(publish(function, name, ours(function), (ufunc,), aliases), record)
+    return register(publish(function, name, is_ours(function), (ufunc,), aliases), record)
 
 
-# --- the docstring of a row ---
+row, expose = ufunc_op, composite  # their former names
+
+# --- the docstring of a ufunc's op ---
 
 
-def written(rule: Rule) -> str:
+def rule_source(rule: Rule) -> str:
     """The expression of a lambda, as it stands in its file."""
     spans = [((a, c), (b, d)) for a, b, c, d in rule.__code__.co_positions() if a and b and c is not None and d]
     (first, start), (last, end) = min(s for s, _ in spans), max(e for _, e in spans)
@@ -221,7 +221,7 @@ def written(rule: Rule) -> str:
     return " ".join(b" ".join(lines).decode().split())
 
 
-def documented(op: Op, ufunc: np.ufunc, note: str = "") -> str:
+def ufunc_docstring(op: Op, ufunc: np.ufunc, note: str = "") -> str:
     """NumPy's first sentence, the rules, the domain, and an example that runs."""
     names, spelled = "x" if ufunc.nin == 1 else "ab", f"np.{ufunc.__name__}" * hasattr(np, ufunc.__name__)
     sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
@@ -233,7 +233,7 @@ def documented(op: Op, ufunc: np.ufunc, note: str = "") -> str:
         lines += ["It has no derivative: the output never requires grad."]
         return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*whole).item())])
     for name, rule, i in zip(names, op.rules, count()):
-        lines += [f"Gradient of {name}: ``{written(rule)}``, for {name} in {op.domain_of(i)}."]
+        lines += [f"Gradient of {name}: ``{rule_source(rule)}``, for {name} in {op.domain_of(i)}."]
     lines += [note] if note else []
     point = [next(v for v in (0.5, 1.5) if any(low < v < high for low, high in op.domain_of(i).intervals))
              for i in range(ufunc.nin)]

@@ -27,7 +27,7 @@ SHAPES = frozenset(("shape", "newshape", "new_shape", "axes", "axis", "reps", "s
 # --- parameters ---
 
 
-def plain(key: str, value: Any) -> Any:
+def as_python(key: str, value: Any) -> Any:
     """A parameter as Python writes it: NumPy's scalars are numbers, arrays of sizes tuples, Tensors arrays."""
     kind = type(value)
     if kind in SIMPLE:
@@ -38,9 +38,9 @@ def plain(key: str, value: Any) -> Any:
                 break
         else:
             return value
-        return kind([v if type(v) is ndarray else plain(key, v) for v in value])
+        return kind([v if type(v) is ndarray else as_python(key, v) for v in value])
     if isinstance(value, Tensor):
-        if value.needs:
+        if value._requires_grad:
             raise TypeError(f"parameter {key!r} is a tensor that requires grad, and no gradient flows to it; expected "
                             f"a constant; give {key}.detach(), or compose the function of ops that take it as an input")
         value, kind = value.data, type(value.data)
@@ -68,14 +68,14 @@ def parameters_of(function: Function) -> dict[str, inspect.Parameter]:
         return {}
 
 
-def spelled(numpy: Function | None, ours: Function, inputs: int) -> dict[str, str]:
+def numpy_input_names(numpy: Function | None, ours: Function, inputs: int) -> dict[str, str]:
     """What NumPy calls the first inputs of a function, where we call them something else."""
     theirs = parameters_of(numpy) if callable(numpy) else {}
     names = [p.name for p in parameters_of(ours).values()][:inputs]
     return {a: b for a, b in zip(theirs, names) if a not in names}  # noqa: B905 (ours alone are counted)
 
 
-def answering(ours: Function, numpy: Function) -> Function:
+def with_numpy_signature(ours: Function, numpy: Function) -> Function:
     """`ours`, called as NumPy's function is: by its positions and names, and with its defaults written out.
 
     Calls that do not fit NumPy's signature do not get here: NumPy refuses them before it asks a Tensor.
@@ -136,11 +136,11 @@ def __array_ufunc__(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **
 def __array_function__(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     answer = NUMPY.get(func)
     if answer is None:
-        raise unknown(func)
+        raise unsupported(func)
     return answer(*args, **kwargs)
 
 
-def unknown(function: Function, method: str = "__call__") -> TypeError:
+def unsupported(function: Function, method: str = "__call__") -> TypeError:
     """The refusal of a function that has no answer, by its full name."""
     name = full_name(function) + ("" if method == "__call__" else f".{method}")
     advice = NEAREST.get(function) or NEAREST.get(getattr(function, "__module__", None)) or (

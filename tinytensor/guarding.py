@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .core import Op, Tensor, refuse_traced
-from .modes import state, watching
+from .modes import active_watchers, state
 
 locking = RLock()  # held while flags are changed; subtle: a graph may die, and unlock, at any allocation
 
@@ -128,10 +128,10 @@ def guard() -> Iterator[None]:
         return
     keeper = Keeper()
     state.watchers = (*state.watchers, keeper)
-    watching.append(keeper)
+    active_watchers.append(keeper)
     try:
         yield
     finally:
-        watching.remove(keeper)
+        active_watchers.remove(keeper)
         state.watchers = tuple(w for w in state.watchers if w is not keeper)
         keeper.end()

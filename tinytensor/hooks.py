@@ -37,7 +37,7 @@ def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
     >>> x.grad
     array(60., dtype=float32)
     """
-    if not x.needs:
+    if not x._requires_grad:
         raise ValueError("register_hook: this tensor does not require grad, so no gradient will come; "
                          "create it, or an input of it, with requires_grad=True")
     x.hooks = x.hooks or []
@@ -62,7 +62,7 @@ def retain_grad(x: Tensor) -> None:
         register_hook(x, keep_grad)
 
 
-def hooked(node: Tensor, g: Any) -> Any:
+def run_hooks(node: Tensor, g: Any) -> Any:
     """The gradient after the node's hooks."""
     hooks = tuple(node.hooks or ())
     for hook in hooks:

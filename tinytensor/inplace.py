@@ -9,9 +9,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from .apply import partner
+from .apply import coerce_operand
 from .core import Tensor
-from .modes import paused, state
+from .modes import no_grad_blocks, state
 
 OPERATORS = {"iadd": "+", "isub": "-", "imul": "*", "itruediv": "/", "ifloordiv": "//", "imod": "%", "ipow": "**",
              "imatmul": "@"}
@@ -22,13 +22,13 @@ def in_place(name: str, symbol: str) -> Callable[[Tensor, Any], Any]:
     operate: Callable[[Any, Any], Any] = getattr(operator, name)
 
     def assign(p: Tensor, value: Any) -> Any:
-        if p.op is not None or not p.needs:
+        if p.op is not None or not p._requires_grad:
             return NotImplemented  # so that Python takes p + value, and gives that the name
-        if not paused or state.recording:
+        if not no_grad_blocks or state.recording:
             raise TypeError(f"{symbol}=: the tensor on the left is a leaf that requires grad, and ops are recorded; "
                             f"expected an update inside of tt.no_grad(); write `with tt.no_grad(): p {symbol}= ...`, "
                             f"or p = p {symbol} ... for a new tensor, through which gradients flow to the old one")
-        value = partner(value, p)
+        value = coerce_operand(value, p)
         try:
             p.data = operate(p.data, value)
         except (ValueError, TypeError) as error:

@@ -89,7 +89,7 @@ def keep_freed_memory(mebibytes: int = 256) -> bool:
 BUFFER = 2560  # numbers; of 512 to 8,192, NumPy's own, what is fastest for rows of 64 to 512 on most shapes
 
 
-def swift(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_fast_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function for whose calls NumPy is set to be fast; it takes them one at a time.
 
     NumPy doesn't warn there, and has small buffers: it broadcasts a row by copying it into a buffer as often as that
@@ -98,8 +98,8 @@ def swift(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Examples
     --------
-    >>> from tinytensor.machine import swift
-    >>> @swift
+    >>> from tinytensor.machine import with_fast_numpy
+    >>> @with_fast_numpy
     ... def half(x):
     ...     return 1 / (x + x)
     >>> half(np.array([1.0, 0.0]))
@@ -109,6 +109,9 @@ def swift(function: Callable[..., Any]) -> Callable[..., Any]:
     context.run(np.seterr, all="ignore")
     context.run(np.setbufsize, BUFFER)
     return partial(context.run, function)
+
+
+swift = with_fast_numpy  # its former name, as steps that were written out have it
 
 
 @cache
@@ -127,30 +130,33 @@ def small_kernels() -> bool:
     return "openblas" in found["Build Dependencies"]["blas"]["name"] and not names.isdisjoint({"X86_V4", "AVX512_SKX"})
 
 
-class Roof(NamedTuple):
+class Roofline(NamedTuple):
     """What no call of NumPy can exceed on this machine."""
 
     flops: float  # of float32 a second, in matrix products
     bandwidth: float  # bytes a second, to and from memory that no cache holds
 
 
-def roof(seconds: float = 0.2) -> Roof:
+def roofline(seconds: float = 0.2) -> Roofline:
     """Measure the roofs of this machine, with as many threads as BLAS has now (Williams et al. 2009, roofline).
 
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.machine.roof(0.01).flops > 1e8
+    >>> tt.machine.roofline(0.01).flops > 1e8
     True
     """
     a = np.ones((768, 768), np.float32)
     product, b = np.empty_like(a), np.ones(2**25, np.uint8)
     c = np.empty_like(b)
-    return Roof(2 * len(a) ** 3 / least(lambda: np.matmul(a, a, out=product), seconds),
-                2 * b.nbytes / least(lambda: np.copyto(c, b), seconds))
+    return Roofline(2 * len(a) ** 3 / min_time(lambda: np.matmul(a, a, out=product), seconds),
+                2 * b.nbytes / min_time(lambda: np.copyto(c, b), seconds))
 
 
-def least(call: Any, seconds: float) -> float:
+roof = roofline  # its former name
+
+
+def min_time(call: Any, seconds: float) -> float:
     """The shortest time of a call, in so many seconds of calls."""
     end, shortest = time.perf_counter() + seconds, float("inf")
     while time.perf_counter() < end or shortest == float("inf"):

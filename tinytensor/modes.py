@@ -20,7 +20,7 @@ class State(threading.local):
 
     recording = True
     anomaly: Any = None  # looks at what rules give, inside of detect_anomaly
-    watchers: tuple[Callable[..., None], ...] = ()  # are told of every op (`watched`)
+    watchers: tuple[Callable[..., None], ...] = ()  # are told of every op (`notify_watchers`)
     depth = 0  # functions of functions (value_and_grad, jacobian, ...) that are at work around this call
     workers = 1  # processes that share the step being traced; 1 outside of tt.compile
     visit: Callable[[Any], None] | None = None  # is told of all nodes of a pass, before any rule runs
@@ -28,17 +28,17 @@ class State(threading.local):
 
 
 state = State()
-paused: list[recording] = []  # no_grad blocks open in any thread; while it is empty, ops skip the thread's own state
-watching: list[Any] = []  # watchers of any thread; while it is empty, ops skip them
+no_grad_blocks: list[recording] = []  # open in any thread; while it is empty, ops skip the thread-local lookup
+active_watchers: list[Any] = []  # watchers of any thread; while it is empty, ops skip them
 
 
-def watched(node: Any, op: Any, arrays: Any) -> None:
+def notify_watchers(node: Any, op: Any, arrays: Any) -> None:
     """Tell this thread's watchers of a new node, of the op that made it and of the arrays that it was made from."""
     for watcher in state.watchers:
         watcher(node, op, arrays)
 
 
-def taken(things: list[Any], x: Any) -> bool:
+def remove_last(things: list[Any], x: Any) -> bool:
     """Take the last x out of a list, if it is there."""
     for i in reversed(range(len(things))):
         if things[i] is x:
@@ -63,17 +63,17 @@ class recording:
         here["recording"] = self.on
         self.entered.append(here)
         if not self.on:
-            paused.append(self)
+            no_grad_blocks.append(self)
 
     def __exit__(self, *_: object) -> None:
         here = vars(state)
-        if not taken(self.entered, here):  # a generator that another thread ends
+        if not remove_last(self.entered, here):  # a generator that another thread ends
             here = self.entered.pop()
         blocks = here["blocks"]
-        taken(blocks, self)
+        remove_last(blocks, self)
         here["recording"] = blocks[-1].on if blocks else True
         if not self.on:
-            paused.remove(self)
+            no_grad_blocks.remove(self)
 
     def __call__(self, function: F) -> F:
         """The function, inside of such a block; generators and coroutines are so whenever they go on."""

@@ -11,12 +11,12 @@ from typing import Any
 from .core import RELEASED, Tensor
 
 
-def uses(roots: Iterable[Tensor], needed: Collection[Tensor] | None) -> dict[Tensor, int]:
+def count_consumers(roots: Iterable[Tensor], needed: Collection[Tensor] | None) -> dict[Tensor, int]:
     """How often each output of an op behind the roots is used there; with `needed`, by these and of these alone."""
     times = dict.fromkeys(roots, 0)
     for node in (reached := list(times)):
         if node.op is RELEASED:
-            raise released(node)
+            raise released_error(node)
         for x in node.inputs:
             if x is not None and x.op is not None and (needed is None or x in needed):
                 if x in times:
@@ -27,11 +27,11 @@ def uses(roots: Iterable[Tensor], needed: Collection[Tensor] | None) -> dict[Ten
     return times
 
 
-def between(roots: Iterable[Tensor], wanted: Collection[Tensor]) -> set[Tensor]:
+def nodes_between(roots: Iterable[Tensor], wanted: Collection[Tensor]) -> set[Tensor]:
     """All that lies on a way from a root to one of the `wanted`, both ends included."""
     users: dict[Tensor, list[Tensor]] = {y: [] for y in roots}
     for node in (reached := list(users)):
-        for x in opened(node):
+        for x in differentiable_inputs(node):
             if x not in users:
                 users[x] = []
                 reached.append(x)
@@ -60,26 +60,26 @@ def leaves_of(y: Tensor) -> list[Tensor] | None:
     return found
 
 
-def expand(roots: Iterable[Tensor]) -> None:
+def expand_definitions(roots: Iterable[Tensor]) -> None:
     """Let every fused node behind the roots become the graph of its definition, which has derivatives of any order."""
     seen = dict.fromkeys(roots)
     for node in (reached := list(seen)):
         while node.op is not None and node.op.definition is not None:
             become_definition(node, node.op.definition)
-        for x in opened(node):
+        for x in differentiable_inputs(node):
             if x not in seen:
                 seen[x] = None
                 reached.append(x)
 
 
-def opened(node: Tensor) -> list[Tensor]:
+def differentiable_inputs(node: Tensor) -> list[Tensor]:
     """The inputs of a node that gradients flow to."""
     if node.op is RELEASED:
-        raise released(node)
+        raise released_error(node)
     return [x for x in node.inputs if x is not None]
 
 
-def released(node: Tensor) -> RuntimeError:
+def released_error(node: Tensor) -> RuntimeError:
     return RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} in it "
                         f"no longer knows its inputs); compute the loss again, or pass retain_graph=True to the "
                         f"earlier pass")

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from .autograd import grad
-from .core import Tensor, as_array
+from .core import Tensor, as_array, needs_grad
 from .modes import recording, state
-from .trees import children, described, leaves, mapped, matched, rebuilt, whole
+from .trees import children, describe, keep_module, tree_leaves, tree_map, tree_unflatten, tree_zip
 
 Function = Callable[..., Any]
 
@@ -40,27 +40,28 @@ class Point:
         What it is differentiated with respect to.
     y, aux
         What the function gave.
-    again : bool
+    recorded : bool
         Whether the derivatives are recorded in their turn: as those of any op, if a Tensor that requires grad came.
     """
 
     def __init__(self, name: str, f: Function, args: Sequence[Any], kwargs: dict[str, Any], argnums: Any,
                  has_aux: bool = False, create_graph: bool | None = None) -> None:
         if not callable(f):
-            raise TypeError(f"{name}: got {described(f)}; expected a function of arrays; pass it uncalled: f, not f(x)")
+            raise TypeError(f"{name}: got {describe(f)}; expected a function of arrays; pass it uncalled: f, not f(x)")
         argnums = argnums.item() if isinstance(argnums, np.generic) else argnums
         self.name, self.argnums, self.xs = name, argnums, list[Tensor]()
-        self.again = create_graph or False
+        self.recorded = create_graph or False
         if create_graph is None:
-            self.again = state.recording and (state.depth > 0 or any(map(needs, leaves((args, kwargs), whole))))
+            given = tree_leaves((args, kwargs), keep_module)
+            self.recorded = state.recording and (state.depth > 0 or any(map(needs_grad, given)))
         self.chosen = positions(name, argnums, len(args))
         self.parts, given = [args[i] for i in self.chosen], list(args)
         for i in self.chosen:
-            given[i] = mapped(partial(self.own, i), args[i], self.parameters)
+            given[i] = tree_map(partial(self.own, i), args[i], self.parameters)
         with differentiating():
             y = f(*given, **kwargs)
         if has_aux and not (isinstance(y, tuple) and len(y) == 2):
-            raise TypeError(f"{name}: has_aux is True, and the function gave {described(y)}; expected two things, "
+            raise TypeError(f"{name}: has_aux is True, and the function gave {describe(y)}; expected two things, "
                             f"(output, aux); return both, or leave has_aux out")
         self.y: Any = y[0] if has_aux else y
         self.aux: Any = y[1] if has_aux else None
@@ -71,7 +72,7 @@ class Point:
         if a.dtype.kind != "f":
             raise TypeError(f"{self.name}: argument {i}{path} has dtype {a.dtype}; expected a floating one, for others "
                             f"have no derivatives; convert it, x.astype(np.float32), or do not differentiate by it")
-        tracked: Any = np.positive(x) if self.again and needs(x) else Tensor(a, True)
+        tracked: Any = np.positive(x) if self.recorded and needs_grad(x) else Tensor(a, True)
         self.xs.append(tracked)
         return tracked  # type: ignore[no-any-return]
 
@@ -82,14 +83,14 @@ class Point:
 
     def outputs(self) -> list[Tensor]:
         """The leaves of the output, all of which must have derivatives; plain floating arrays are constants."""
-        self.y = mapped(self.output, self.y)
-        return leaves(self.y)
+        self.y = tree_map(self.output, self.y)
+        return tree_leaves(self.y)
 
     def output(self, y: Any, path: str) -> Tensor:
         if isinstance(y, float | np.floating | np.ndarray):
             y = Tensor(y)
         if not isinstance(y, Tensor) or y.dtype.kind != "f":
-            got = f"{y.dtype} of shape {y.shape}" if isinstance(y, Tensor) else described(y)
+            got = f"{y.dtype} of shape {y.shape}" if isinstance(y, Tensor) else describe(y)
             raise TypeError(f"{self.name}: the function gave {got}{path and ' at ' + path}; expected Tensors of a "
                             f"floating dtype; compute it by ops of its arguments, or give it as aux, with has_aux=True")
         return y
@@ -97,37 +98,33 @@ class Point:
     def scalar(self) -> Tensor:
         """The output, which must be one number that depends on something."""
         if not isinstance(self.y, Tensor) or self.y.size != 1:
-            raise ValueError(f"{self.name}: the function gave {described(self.y)}; expected a scalar Tensor; reduce "
+            raise ValueError(f"{self.name}: the function gave {describe(self.y)}; expected a scalar Tensor; reduce "
                              f"it (.sum(), .mean()), or use tt.jacobian")
-        if not self.y.needs:
+        if not self.y._requires_grad:
             raise ValueError(f"{self.name}: the function's output depends on nothing that requires grad; expected it "
                              f"to be computed from the arguments; don't detach them, and don't convert them to arrays")
         return self.y
 
     def gradients(self, ys: Any, gs: Any = None, create_graph: bool = False, **options: Any) -> Any:
         """Of outputs with respect to all xs; zeros for those that they do not depend on."""
-        return grad(ys, self.xs, gs, create_graph=create_graph or self.again, allow_unused=True, **options)
+        return grad(ys, self.xs, gs, create_graph=create_graph or self.recorded, allow_unused=True, **options)
 
     def directions(self, values: Any, what: str) -> list[Any]:
         """A value for each x, from the structure of the arguments that are differentiated."""
-        pairs = matched(tuple(self.parts), values, what)
-        return [fitting(x, v, where) for x, (_, v, where) in zip(self.xs, pairs, strict=True)]
+        pairs = tree_zip(tuple(self.parts), values, what)
+        return [as_like(x, v, where) for x, (_, v, where) in zip(self.xs, pairs, strict=True)]
 
     def structure(self, values: Any) -> Any:
         """One value for each x, in the structure of the arguments."""
         rest = iter(values)
-        found = tuple([rebuilt(part, rest) for part in self.parts])
+        found = tuple([tree_unflatten(part, rest) for part in self.parts])
         return found[0] if isinstance(self.argnums, int) else found
 
     def result(self, x: Any) -> Any:
         """What the function gave, as it leaves: with no graph, unless the derivatives are recorded too."""
-        if self.again:
+        if self.recorded:
             return x
-        return mapped(lambda y, _: y.detach() if isinstance(y, Tensor) else y, x, whole)
-
-
-def needs(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.needs
+        return tree_map(lambda y, _: y.detach() if isinstance(y, Tensor) else y, x, keep_module)
 
 
 def positions(name: str, argnums: Any, n: int) -> list[int]:
@@ -140,7 +137,7 @@ def positions(name: str, argnums: Any, n: int) -> list[int]:
     return [i % n for i in found]
 
 
-def fitting(x: Tensor, value: Any, where: str) -> Any:
+def as_like(x: Tensor, value: Any, where: str) -> Any:
     """A Tensor or array of the shape and dtype of x."""
     v = value if isinstance(value, Tensor) else as_array(value)
     if v.shape != x.shape:

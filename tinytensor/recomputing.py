@@ -7,18 +7,20 @@ from contextlib import contextmanager
 from functools import partial
 from threading import get_ident
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from .autograd import gradients
-from .core import Op, Tensor, record, tracing
-from .define import Every
-from .modes import recording, state, watching
+from .core import Op, Tensor, needs_grad, record, tracing
+from .define import VariadicRules
+from .modes import active_watchers, recording, state
 from .random import Generator, default_generator
-from .trees import is_module, leaves, mapped, whole
+from .trees import is_module, keep_module, tree_leaves, tree_map
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 # --- what a function may draw from and change ---
@@ -108,7 +110,7 @@ class Call:
 
     def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.f, self.given = f, (args, kwargs)
-        self.inputs = [x for x in leaves(self.given, whole) if needs(x)]
+        self.inputs = [x for x in tree_leaves(self.given, keep_module) if needs_grad(x)]
         self.captured: list[Tensor] = []  # leaves that the function reaches otherwise: parameters of a Module
         self.value: Any = None  # of the first run
         self.alias = False  # whether the function gives one of its inputs back
@@ -118,7 +120,7 @@ class Call:
     def run(self, inputs: Sequence[Tensor]) -> Any:
         """What the function gives for these inputs; all is recorded."""
         rest = iter(inputs)
-        args, kwargs = mapped(lambda x, _: next(rest) if needs(x) else x, self.given, whole)
+        args, kwargs = tree_map(lambda x, _: next(rest) if needs_grad(x) else x, self.given, keep_module)
         with recording(True):
             return self.f(*args, **kwargs)
 
@@ -131,26 +133,26 @@ class Call:
 
         zs = [Tensor(x.data, requires_grad=True) for x in self.inputs]
         state.watchers = (*state.watchers, watcher)
-        watching.append(watcher)
+        active_watchers.append(watcher)
         try:
             result = self.run(zs)
-            ys = [y for y in leaves(result, whole) if needs(y)]
+            ys = [y for y in tree_leaves(result, keep_module) if needs_grad(y)]
             if not ys:
                 return result
             self.alias = len(ys) == 1 and id(ys[0]) not in made
             y = self.joined(result)
         finally:
-            watching.remove(watcher)
+            active_watchers.remove(watcher)
             state.watchers = tuple(w for w in state.watchers if w is not watcher)
         self.captured, self.value = self.boundary(y, zs, made), y.data
         inputs = [*self.inputs, *self.captured]
         node = record(RECOMPUTE, y.data, [*inputs], [x.data for x in inputs], {"call": self}, True)
         parts = iter([node] if len(ys) == 1 else apart(node, [y.shape for y in ys]))
-        return mapped(lambda x, _: next(parts) if needs(x) else x, result, whole)
+        return tree_map(lambda x, _: next(parts) if needs_grad(x) else x, result, keep_module)
 
     def joined(self, result: Any) -> Any:
         """The outputs that require grad as one tensor."""
-        ys = [y for y in leaves(result, whole) if needs(y)]
+        ys = [y for y in tree_leaves(result, keep_module) if needs_grad(y)]
         if len(ys) == 1:
             return np.positive(ys[0]) if self.alias else ys[0]
         if len({y.dtype for y in ys}) > 1:
@@ -199,10 +201,6 @@ class Call:
         return self.found[1].pop(i)
 
 
-def needs(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.needs
-
-
 def apart(y: Any, shapes: list[tuple[int, ...]]) -> Iterator[Any]:
     """One tensor as several, one behind the other, of these shapes."""
     start = 0
@@ -212,11 +210,11 @@ def apart(y: Any, shapes: list[tuple[int, ...]]) -> Iterator[Any]:
         start += size
 
 
-RECOMPUTE = Op("recompute", lambda *_: None, Every(lambda g, y, i, *inputs, call: call.gradient(g, i)),
+RECOMPUTE = Op("recompute", lambda *_: None, VariadicRules(lambda g, y, i, *inputs, call: call.gradient(g, i)),
                definition=lambda *inputs, call: call.again(inputs))
 
 
-def recompute(f: Function, *args: Any, **kwargs: Any) -> Any:
+def recompute(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """``f(*args, **kwargs)``, of which only the inputs are kept: what lies between is computed again for the gradients.
 
     Also known as gradient checkpointing (Chen et al. 2016). It takes the time of one more forward pass, and the memory
@@ -246,4 +244,5 @@ def recompute(f: Function, *args: Any, **kwargs: Any) -> Any:
                         f"its arguments after it: tt.recompute(f, x)")
     if not state.recording or any(trace.thread == get_ident() for trace in tracing):  # a program keeps what it likes
         return f(*args, **kwargs)
-    return Call(f, args, kwargs).first()
+    y: R = Call(f, args, kwargs).first()
+    return y

@@ -1,7 +1,8 @@
-"""Writes the reference page: a row for each public function, made by checks that run.
+"""Writes the reference pages: a row for each public function, made by checks that run, and lists of all other names.
 
-    python -m tinytensor.reference            write it, and say what is not as it should be
-    python -m tinytensor.reference --check    exit status 1 if the one in the package is stale, or something is wrong
+    python -m tinytensor.reference            write them, and say what is not as it should be
+    python -m tinytensor.reference --check    exit status 1 if one in the package is stale, or something is wrong
+    python -m tinytensor.reference --lists    write the lists only (`listing.py`), which takes a second
 
 The checks are those of `testing/facts.py`; what differs from NumPy or PyTorch on purpose stands in `DIFFERENCES` below.
 """
@@ -15,11 +16,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import listing
 from .apply import PUBLIC
 from .compiler import compile
-from .compose import OBSERVED
+from .compose import NONDIFFERENTIABLE
 from .core import REGISTRY, Tensor
-from .define import NAMESPACES, Every, written
+from .define import NAMESPACES, VariadicRules, rule_source
 from .dispatch import full_name
 from .testing.beside import NO
 from .testing.facts import differentiable, facts
@@ -96,13 +98,13 @@ def names() -> list[str]:
     found = [name if not space else f"{space}.{name}" for space, functions in NAMESPACES.items()
              for name, function in functions.items()
              if function.__name__ == name and not (space and PUBLIC.get(name) is function)]
-    observed = {id(function) for function in OBSERVED.values()}
-    return sorted({*OBSERVED, *(name for name in found if id(function_of(name)) not in observed)} - MADE)
+    observed = {id(function) for function in NONDIFFERENTIABLE.values()}
+    return sorted({*NONDIFFERENTIABLE, *(name for name in found if id(function_of(name)) not in observed)} - MADE)
 
 
 def function_of(name: str) -> Callable[..., Any]:
-    if name in OBSERVED:
-        return OBSERVED[name]
+    if name in NONDIFFERENTIABLE:
+        return NONDIFFERENTIABLE[name]
     namespace, _, short = name.rpartition(".")
     return NAMESPACES[namespace][short]
 
@@ -110,7 +112,7 @@ def function_of(name: str) -> Callable[..., Any]:
 def family(name: str) -> ModuleType:
     """The file that a function is defined in."""
     op = REGISTRY.get(name)
-    rules = [op.rules.rule] if op and isinstance(op.rules, Every) else [r for r in op.rules if r] if op else []
+    rules = [op.rules.rule] if op and isinstance(op.rules, VariadicRules) else [r for r in op.rules if r] if op else []
     function = rules[0] if rules else getattr(function_of(name), "__wrapped__", function_of(name))
     return sys.modules[function.__module__]
 
@@ -120,13 +122,13 @@ def gradient(name: str) -> str:
     op = REGISTRY.get(name)
     if op is None:
         return "composed of ops"
-    if isinstance(op.rules, Every):
+    if isinstance(op.rules, VariadicRules):
         return f"of each: {formula(op.rules.rule)}"
     return "<br>".join(formula(rule) for rule in op.rules if rule)
 
 
 def formula(rule: Any) -> str:
-    text = written(rule) if rule.__name__ == "<lambda>" else rule.__name__
+    text = rule_source(rule) if rule.__name__ == "<lambda>" else rule.__name__
     return f"`{cell(text)}`"
 
 
@@ -198,15 +200,20 @@ def page() -> tuple[str, dict[str, list[str]]]:
 
 
 def main(arguments: list[str]) -> int:
-    text, wrong = page()
-    current = PAGE.exists() and PAGE.read_text("utf-8") == text
-    for name, reasons in wrong.items():
-        print(*(f"{name}: {reason}" for reason in reasons), sep="\n")
+    pages = {listing.path_of(package): listing.page(package) for package in listing.PACKAGES}
+    complaints = listing.undocumented()
+    if "--lists" not in arguments:
+        pages[PAGE], wrong = page()
+        complaints += [f"{name}: {reason}" for name, reasons in wrong.items() for reason in reasons]
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
+    print(*complaints, *(f"stale: {path.relative_to(listing.ROOT)}" for path in stale), sep="\n", end="\n" * bool(
+        complaints or stale))
     if "--check" in arguments:
-        print("reference current" if current else f"stale: {PAGE.name}; run python -m tinytensor.reference")
-        return 0 if current and not wrong else 1
-    PAGE.write_text(text, "utf-8")
-    print(f"{'current' if current else 'written'}: {PAGE.name}; of {len(names())} functions {len(wrong)} have a fault")
+        print("stale: run python -m tinytensor.reference" if stale else "reference current")
+        return 1 if stale or complaints else 0
+    for path in stale:
+        path.write_text(pages[path], "utf-8")
+    print(f"{len(stale)} of {len(pages)} pages written; {len(complaints)} faults")
     return 0
 
 

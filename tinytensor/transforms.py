@@ -7,24 +7,33 @@ these, and give derivatives in the same structure. They compose, and are recorde
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from .autograd import grad
 from .core import Tensor
-from .point import Function, Point, fitting
-from .trees import described, mapped, matched, rebuilt
+from .point import Function, Point, as_like
+from .trees import describe, tree_map, tree_unflatten, tree_zip
 
 
 def arguments(name: str, primals: Any, tangents: Any) -> None:
     if not isinstance(primals, list | tuple) or not isinstance(tangents, list | tuple):
-        raise TypeError(f"{name}: primals is {described(primals)} and tangents {described(tangents)}; expected a tuple "
+        raise TypeError(f"{name}: primals is {describe(primals)} and tangents {describe(tangents)}; expected a tuple "
                         f"of arguments and one of their directions; write (x,) and (v,) for one")
 
 
+@overload
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: Literal[False] = False, *,
+                   create_graph: bool | None = None) -> Callable[..., tuple[Tensor, Any]]: ...
+@overload
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: Literal[True],
+                   create_graph: bool | None = None) -> Callable[..., tuple[tuple[Tensor, Any], Any]]: ...
+@overload
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
+                   create_graph: bool | None = None) -> Callable[..., tuple[Any, Any]]: ...
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
                    create_graph: bool | None = None) -> Function:
     """A function that gives what `f` gives, a scalar, and its gradient with respect to some arguments.
@@ -86,7 +95,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     ys = at.outputs()
 
     def pull(g: Any) -> Any:
-        gs = [fitting(y, v, where) for y, v, where in matched(at.y, g, "vjp: the gradient of the output")]
+        gs = [as_like(y, v, where) for y, v, where in tree_zip(at.y, g, "vjp: the gradient of the output")]
         return at.structure(at.gradients(ys, gs, retain_graph=True))
 
     y = at.result(at.y)
@@ -123,8 +132,8 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     ys, vs = at.outputs(), at.directions(tuple(tangents), "jvp: tangents")
     starts = [Tensor(np.zeros(y.shape, y.dtype), requires_grad=True) for y in ys]
     slopes = at.gradients(ys, starts, create_graph=True)
-    moves = grad(slopes, starts, vs, create_graph=at.again, allow_unused=True)
-    y, tangent = at.result(at.y), rebuilt(at.y, iter(moves))
+    moves = grad(slopes, starts, vs, create_graph=at.recorded, allow_unused=True)
+    y, tangent = at.result(at.y), tree_unflatten(at.y, iter(moves))
     return (y, tangent, at.result(at.aux)) if has_aux else (y, tangent)
 
 
@@ -158,7 +167,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
                                 Tensor(np.zeros(y.shape + x.shape, x.dtype))
                                 for x, column in zip(at.xs, columns or [()] * len(at.xs), strict=True))
 
-        found = mapped(of_output, at.y)
+        found = tree_map(of_output, at.y)
         return (found, at.result(at.aux)) if has_aux else found
 
     return all_slopes

@@ -26,19 +26,19 @@ def children(tree: Any) -> list[tuple[Any, Any]] | None:
     return None
 
 
-def leaves(tree: Any, of_module: Callable[[Any], Any] | None = None) -> list[Any]:
+def tree_leaves(tree: Any, of_module: Callable[[Any], Any] | None = None) -> list[Any]:
     """Every leaf, in order; with `of_module`, what is in a Module is left out."""
     found: list[Any] = []
-    mapped(lambda leaf, _: found.append(leaf), tree, of_module)
+    tree_map(lambda leaf, _: found.append(leaf), tree, of_module)
     return found
 
 
-def whole(module: Any) -> Any:
+def keep_module(module: Any) -> Any:
     """As `of_module`: leave a Module as it is."""
     return module
 
 
-def mapped(function: Callable[[Any, str], Any], tree: Any, of_module: Callable[[Any], Any] | None = None,
+def tree_map(function: Callable[[Any, str], Any], tree: Any, of_module: Callable[[Any], Any] | None = None,
            path: str = "") -> Any:
     """The same structure with ``function(leaf, path)`` in the place of every leaf; a path is as ``['layers'][0]``.
 
@@ -49,7 +49,7 @@ def mapped(function: Callable[[Any, str], Any], tree: Any, of_module: Callable[[
     parts = children(tree)
     if parts is None:
         return function(tree, path)
-    others = [mapped(function, part, of_module, f"{path}[{key!r}]") for key, part in parts]
+    others = [tree_map(function, part, of_module, f"{path}[{key!r}]") for key, part in parts]
     if tree is None:
         return None
     if isinstance(tree, list | tuple):
@@ -57,25 +57,25 @@ def mapped(function: Callable[[Any, str], Any], tree: Any, of_module: Callable[[
     return dict(zip([key for key, _ in parts], others, strict=True))
 
 
-def rebuilt(tree: Any, values: Iterator[Any]) -> Any:
+def tree_unflatten(tree: Any, values: Iterator[Any]) -> Any:
     """The same structure with other leaves, in order."""
-    return mapped(lambda *_: next(values), tree)
+    return tree_map(lambda *_: next(values), tree)
 
 
-def matched(tree: Any, other: Any, what: str) -> list[tuple[Any, Any, str]]:
+def tree_zip(tree: Any, other: Any, what: str) -> list[tuple[Any, Any, str]]:
     """Each leaf of `tree` with that of `other`, which must have the same structure, and the name of the latter."""
     parts, own = children(tree), children(other)
     if parts is None:
         return [(tree, other, what)]
     keys: Iterable[Any] = [key for key, _ in parts]
     if own is None or {*keys} != {key for key, _ in own}:
-        raise ValueError(f"{what} is {described(other)}; expected the structure of {described(tree)}; give one value "
+        raise ValueError(f"{what} is {describe(other)}; expected the structure of {describe(tree)}; give one value "
                          f"for each part")
     found = dict(own)
-    return [pair for key, part in parts for pair in matched(part, found[key], f"{what}[{key!r}]")]
+    return [pair for key, part in parts for pair in tree_zip(part, found[key], f"{what}[{key!r}]")]
 
 
-def described(tree: Any) -> str:
+def describe(tree: Any) -> str:
     """What kind of structure it is, and of what parts."""
     if tree is None:
         return "None"

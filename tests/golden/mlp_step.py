@@ -1,7 +1,7 @@
 """step"""
 
 import numpy as np
-from tinytensor.machine import swift
+from tinytensor.machine import with_fast_numpy
 from tinytensor.ops.fused import check_range
 from tinytensor.ops.index import sum_one_hot
 
@@ -69,7 +69,7 @@ d_embed_view = d_embed.reshape(96, 10)
 change = gradient
 
 
-@swift
+@with_fast_numpy
 def step(x, y, lr):
     # --- forward ---
     # embed: e = self.embed(x).reshape(len(x), -1)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import is_
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 import numpy as np
 
@@ -49,19 +49,27 @@ from .tracing.state import DeclaredState
 
 KINDS = (Module, Optimizer, EMA, Generator, np.random.Generator, np.ndarray, Tensor)
 TRACING = threading.RLock()  # one trace at a time
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
 LEAST = 4  # traces without a program before that is an error
 float_errors = getattr(getattr(np, "_core", np).umath, "_extobj_contextvar", None)  # the object that np.seterr replaces
 
 
+class Decorator(Protocol):
+    """What `compile` without a step returns."""
+
+    def __call__(self, step: Callable[P, R], /) -> CompiledStep[P, R]: ...
+
+
 @overload
-def compile(step: Callable[..., Any], *declared: Any, workers: int = 1, check: bool | None = None,
-            fast: bool = False, max_programs: int = 8, static_argnames: Sequence[str] = ()) -> CompiledStep: ...
+def compile(step: Callable[P, R], *declared: Any, workers: int = 1, check: bool | None = None,
+            fast: bool = False, max_programs: int = 8, static_argnames: Sequence[str] = ()) -> CompiledStep[P, R]: ...
 
 
 @overload
 def compile(step: None = None, *, workers: int = 1, check: bool | None = None, fast: bool = False,
-            max_programs: int = 8,
-            static_argnames: Sequence[str] = ()) -> Callable[[Callable[..., Any]], CompiledStep]: ...
+            max_programs: int = 8, static_argnames: Sequence[str] = ()) -> Decorator: ...
 
 
 def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int = 1, check: bool | None = None,
@@ -146,10 +154,12 @@ def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int
     return CompiledStep(step, declared, **options)
 
 
-class CompiledStep:
+class CompiledStep(Generic[P, R]):
     """A compiled function; see `compile`. It prints its name, the number of its programs, and its options."""
 
-    def __init__(self, step: Callable[..., Any], declared: tuple[Any, ...], workers: int, check: bool | None,
+    step: Callable[..., Any]
+
+    def __init__(self, step: Callable[P, R], declared: tuple[Any, ...], workers: int, check: bool | None,
                  fast: bool, max_programs: int, static_argnames: tuple[str, ...]) -> None:
         self.title, self.first_args, self.first_kwargs = getattr(step, "__name__", type(step).__name__), (), {}
         self.options: dict[str, Any] = {"workers": workers, "check": check, "fast": fast, "max_programs": max_programs,
@@ -196,7 +206,8 @@ class CompiledStep:
         quick = not (self.first_args or self.first_kwargs or self.static)
         self.count = len(self.parameters) if quick else -1
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What the step does, by a program where there is one."""
         if kwargs or len(args) != self.count:
             args = self.bound(args, kwargs)
         if tracing and any(t.thread == threading.get_ident() for t in tracing):  # inside of another step's trace
@@ -218,6 +229,11 @@ class CompiledStep:
             if program.calls >= program.audit:
                 return self.audited(program, args, given)
             return program(given, args)
+
+    if TYPE_CHECKING:  # the step's own signature
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    else:
+        __call__ = call
 
     def audited(self, program: Executable, args: tuple[Any, ...], given: Sequence[Any]) -> Any:
         """A call at which the program is compared with the step itself."""
@@ -456,6 +472,11 @@ class CompiledStep:
     def __set_name__(self, owner: type, name: str) -> None:
         self.title = name
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self: CompiledStep[Concatenate[Any, Q], R], instance: object,
+                owner: Any = None) -> CompiledStep[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Compile the method for an instance, and keep it as the instance's attribute."""
         if instance is None:
@@ -467,9 +488,10 @@ class CompiledStep:
         own[name] = self.bound_to(instance, self.declared)
         return own[name]
 
-    def bound_to(self, instance: Any, declared: tuple[Any, ...]) -> CompiledStep:
+    def bound_to(self, instance: Any, declared: tuple[Any, ...]) -> CompiledStep[..., Any]:
         """The same method, of an instance."""
-        step = CompiledStep(getattr(self.step, "__func__", self.step).__get__(instance), declared, **self.options)
+        method: Callable[..., Any] = getattr(self.step, "__func__", self.step).__get__(instance)
+        step = CompiledStep(method, declared, **self.options)
         step.title, step.attribute, step.given = self.title, (instance, self.title), declared
         return step
 
@@ -482,10 +504,10 @@ class CompiledStep:
         self.declared = (*self.given, *things)
         self.state = DeclaredState(self.declared, self.step)
 
-    def __copy__(self) -> CompiledStep:
+    def __copy__(self) -> CompiledStep[..., Any]:
         return CompiledStep(self.whole, self.declared, **self.options)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledStep:
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledStep[..., Any]:
         """Compile the step again, for copies of the declared objects."""
         if self.attribute is not None:
             return self.bound_to(copy.deepcopy(self.attribute[0], memo), copy.deepcopy(self.given, memo))

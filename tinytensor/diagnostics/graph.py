@@ -17,6 +17,8 @@ import numpy as np
 from ..core import RELEASED, Tensor
 from ..value import Value
 
+__all__ = ["draw", "svg"]
+
 MOST = 300  # nodes; a larger picture can't be read
 LEAF, MADE, CONSTANT, LINE, OP = "#dbe9f6", "#ffffff", "#eeeff1", "#5b6470", "#d9731a"
 LETTER, ROW, PAD = 7.9, 18, 9  # width of a letter, height of a line, space around: pixels, at a font size of 13
@@ -141,7 +143,7 @@ def described(node: Any, names: Mapping[int, str]) -> Box:
     lines = [*named(names.get(id(node), "")), f"{node.shape} {node.dtype}", *number]
     if not isinstance(node, Tensor):
         return Box(lines, CONSTANT)
-    return Box(lines, MADE if node.op else LEAF if node.needs else CONSTANT, node.op.name if node.op else "")
+    return Box(lines, MADE if node.op else LEAF if node.requires_grad else CONSTANT, node.op.name if node.op else "")
 
 
 def named(name: str) -> list[str]:

@@ -16,6 +16,8 @@ import numpy as np
 from ..core import Array, Tensor
 from ..nn import Module, ReLU, Sigmoid, Tanh
 
+__all__ = ["STUCK", "Activation", "Updates", "Weights", "parameters", "table", "watch"]
+
 # Where an output lies so flat that hardly any gradient passes; a class of one's own can be added.
 STUCK: dict[type[Module], Callable[[Any, float], Any]] = {
     Tanh: lambda y, limit: np.abs(y) > limit,

@@ -1,6 +1,6 @@
-"""GPT: a Transformer that predicts the next token, with GPT-2's layout, names and first weights, and how it writes.
+"""GPT: a Transformer that predicts the next token, with GPT-2's layout, names and first weights; and how it generates.
 
-It trains nothing and knows no text: tokens are integers. Weights of others are read by `models/pretrained.py`.
+It trains nothing and knows no text: tokens are integers. Files of pretrained weights are read by `pretrained.py`.
 """
 
 from __future__ import annotations
@@ -15,40 +15,45 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import nn
-from ..core import Array
+from ..core import Array, Tensor
 from ..modes import no_grad
 from ..names import also_generator
+from ..nn.dropout import mask_rng
 from ..nn.init import Rng
 from ..random import Generator, as_generator
 from ..text.sampling import check, draw
+from .kv_cache import KVCache
 from .pretrained import gpt2
-from .reading import Reader
 
 
 class GPT(nn.Module):
-    """Tokens to the logits of the token after each (Radford et al. 2018 and 2019; the layout and names are GPT-2's).
+    """A Transformer language model: logits of the token after each (Radford et al. 2018, 2019; GPT-2's layout, names).
 
     Parameters
     ----------
     vocabulary : int
-        How many tokens there are.
+        Number of tokens.
     context : int
-        How many places it can see at once: each has an embedding.
+        The longest sequence that it takes.
     width, layers, heads : int
-        Numbers for a token, and Blocks, and attention heads in each.
+        Embedding width, number of Blocks, and attention heads in each.
     dropout : float
-        Of the embeddings, of attention weights, and of what each Block adds.
+        Dropout probability: of the embeddings, of attention weights, and of what each Block adds.
     bias : bool
-        Whether the layers inside of the Blocks have one.
+        Whether the layers inside the Blocks have biases.
     tied : bool
-        Whether the head's matrix is the tokens' table itself, as in GPT-2.
+        Whether the output matrix is the token embedding itself, as in GPT-2.
     dtype
         float32 or float64.
     rng : Generator, int or None
-        Where the first weights come from: normal, with a standard deviation of 0.02; what a Block adds starts smaller,
-        by sqrt(2 * layers). Biases start at 0.
-    noise : Generator, numpy.random.Generator or None
-        Where dropout draws from; see `nn.Dropout`.
+        Where the first weights come from: normal, with a standard deviation of 0.02; the last layer of each residual
+        branch starts smaller, by sqrt(2 * layers). Biases start at 0.
+    dropout_rng : Generator, int, numpy.random.Generator or None
+        Where dropout draws its masks from; see `nn.Dropout`.
+    positions : {"learned", "rotary"}
+        A learned embedding for each position, `wpe`, as in GPT-2; or none, and queries and keys rotated by angles that
+        grow with their position (RoFormer, Su et al. 2021), so that attention depends on distances. Heads then have an
+        even width.
 
     Shapes
     ------
@@ -64,14 +69,19 @@ class GPT(nn.Module):
 
     def __init__(self, vocabulary: int, context: int = 64, width: int = 128, layers: int = 4, heads: int = 4,
                  dropout: float = 0.0, bias: bool = True, tied: bool = True, dtype: Any = np.float32,
-                 rng: Rng = None, noise: Any = None) -> None:
+                 rng: Rng = None, dropout_rng: Any = None, *, positions: str = "learned") -> None:
         super().__init__()
-        self.context = nn.arguments.size("GPT", "context", context)
-        rng, layers = as_generator(rng), nn.arguments.size("GPT", "layers", layers)
-        self.wte = nn.Embedding(vocabulary, width, dtype, rng)
-        self.wpe = nn.Embedding(context, width, dtype, rng)
-        self.drop = nn.Dropout(dropout, rng=noise)
-        self.h = nn.ModuleList([nn.Block(width, heads, dropout, bias, dtype, rng, noise) for _ in range(layers)])
+        if positions not in ("learned", "rotary"):
+            raise ValueError(f"GPT: got positions={positions!r}; expected 'learned' or 'rotary'; GPT-2's are learned")
+        self.context = nn.arguments.check_size("GPT", "context", context)
+        rng, layers = as_generator(rng), nn.arguments.check_size("GPT", "layers", layers)
+        self.wte = nn.Embedding(vocabulary, width, dtype=dtype, rng=rng)
+        self.wpe = nn.Embedding(context, width, dtype=dtype, rng=rng) if positions == "learned" else None
+        dropout_rng = mask_rng(dropout_rng)  # one stream for all Blocks
+        self.drop = nn.Dropout(dropout, rng=dropout_rng)
+        rotary = positions == "rotary"
+        self.h = nn.ModuleList([nn.Block(width, heads, dropout, bias, dtype, rng, dropout_rng, rotary=rotary)
+                                for _ in range(layers)])
         self.ln_f = nn.LayerNorm(width, bias=bias, dtype=dtype)
         self.lm_head = nn.Linear(width, vocabulary, False, dtype, rng)
         if tied:
@@ -84,7 +94,7 @@ class GPT(nn.Module):
 
     @classmethod
     def from_pretrained(cls, path: str | Path, heads: int | None = None) -> Self:
-        """A GPT with the weights of a GPT-2 that a safetensors or npz file holds, in `eval()`; sizes are the file's.
+        """A GPT with the weights of a GPT-2 from a safetensors or npz file, in `eval()`; the sizes are the file's.
 
         See `models.pretrained.gpt2` for the file, `heads`, and what is raised.
 
@@ -104,41 +114,44 @@ class GPT(nn.Module):
         model.load_state_dict(state)
         return model.eval()
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
-        x = self.drop(self._embedded(tokens))
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
+        x = self.drop(self._embed(tokens))
         for block in self.h:
             x = block(x)
         return self.lm_head(self.ln_f(x))  # (B, T, V)
 
-    def _embedded(self, tokens: Any) -> Any:  # (B, T) -> (B, T, C)
-        self.fits(np.shape(tokens))
-        return self.wte(tokens) + self.wpe(np.arange(np.shape(tokens)[1]))
+    def _embed(self, tokens: Any) -> Any:  # (B, T) -> (B, T, C)
+        self.check_tokens(np.shape(tokens))
+        x = self.wte(tokens)
+        return x if self.wpe is None else x + self.wpe(np.arange(np.shape(tokens)[1]))
 
-    def fits(self, shape: tuple[int, ...], seen: int = 0) -> None:
-        """Raise ValueError unless tokens of this shape fit in the context, after so many that were seen."""
-        room = self.context - seen
+    def check_tokens(self, shape: tuple[int, ...], cached: int = 0) -> None:
+        """Raise ValueError unless tokens of this shape fit in the context, after those that are cached."""
+        room = self.context - cached
         if len(shape) != 2 or not 0 < shape[1] <= room:
-            held = f" less the {seen} that were read" * bool(seen)
-            raise ValueError(f"tokens of shape {shape} came; expected (B, T), with T from 1 to {room}, the context of "
-                             f"this model{held}; give the last {self.context} of a longer text{', anew' * bool(seen)}")
+            limit = f"the context of {self.context} minus the {cached} cached" if cached else "the model's context"
+            advice = "start a new KVCache with" if cached else "pass"
+            raise ValueError(f"got tokens of shape {shape}; expected (B, T), with T from 1 to {room}, {limit}; "
+                             f"{advice} the last {self.context} tokens of a longer text")
 
     @also_generator
     def generate(self, tokens: npt.ArrayLike, count: int, rng: Generator, temperature: float = 1.0,
                  top_k: int | None = None, top_p: float | None = None, cached: bool = True) -> Iterator[Array]:
-        """Go on with texts, token by token: gives (B,) tokens as they are drawn, `count` times.
+        """Continue texts token by token: an iterator over `count` arrays of tokens (B,), one for each text.
 
-        Each is drawn after the last places that fit in the context. Once it is full, its older half is let go of, and
-        so again and again: with the cache or without, the same is seen, and the cache starts anew only that often.
+        The model sees the last tokens that fit in its context. Whenever the context is full, its older half is dropped,
+        with the cache or without: so both see the same, and the cache is refilled only that often.
 
         Parameters
         ----------
         tokens : (B, T), integer
             How the texts begin, T of 1 or more.
         count : int
+            How many tokens to generate.
         rng, temperature, top_k, top_p
-            As in `text.draw`.
+            As in `text.sampling.draw`; temperature 0 takes the likeliest token and draws nothing.
         cached : bool
-            Keep keys and values, in the place of computing the whole window again for each token.
+            Keep keys and values (`KVCache`), instead of computing the whole window again for each token.
 
         Raises
         ------
@@ -156,28 +169,28 @@ class GPT(nn.Module):
         """
         text = np.asarray(tokens)
         if text.ndim != 2 or not text.size:
-            raise ValueError(f"generate: tokens of shape {text.shape} came; expected (B, T), T of 1 or more; begin "
-                             f"with a token that stands for a start, such as a line break")
+            raise ValueError(f"generate: got tokens of shape {text.shape}; expected (B, T), T of 1 or more; begin "
+                             f"with a token that marks the start, such as a line break")
         check(temperature, top_k, top_p)
-        return self._written(text, count, rng, temperature, top_k, top_p, cached)
+        return self._generate(text, count, rng, temperature, top_k, top_p, cached)
 
-    def _written(self, text: Array, count: int, rng: Generator, temperature: float, top_k: int | None,
+    def _generate(self, text: Array, count: int, rng: Generator, temperature: float, top_k: int | None,
                  top_p: float | None, cached: bool) -> Iterator[Array]:
-        reader, start = Reader(self), 0
+        cache, start = KVCache(self), 0
         for _ in range(count):
             begin = window(text.shape[1], self.context)
             if begin != start or not cached:
-                reader, start = Reader(self), begin
-            logits = reader(text[:, start + reader.length :])[:, -1]  # (B, V)
+                cache, start = KVCache(self), begin
+            logits = cache(text[:, start + cache.length :])[:, -1]  # (B, V)
             token = draw(logits, rng, temperature, top_k, top_p)  # (B,)
             text = np.concatenate([text, token[:, None]], axis=1)
             yield token
 
     def attention(self, tokens: Any) -> Array:
-        """How much each place takes from each, for every Block and head: (layers, B, heads, T, T), for pictures."""
+        """The attention weights of every Block and head, (layers, B, heads, T, T), for pictures; rows sum to 1."""
         maps = []
         with evaluating(self.modules()), no_grad():
-            x = self._embedded(tokens)
+            x = self._embed(tokens)
             for block in self.h:
                 maps.append(block.attn.weights(block.ln_1(x)))  # type: ignore[attr-defined]
                 x = block(x)
@@ -186,7 +199,7 @@ class GPT(nn.Module):
 
 @contextmanager
 def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """`eval()` for a while: the modules that were in training are so again afterwards, and no others."""
+    """`eval()` inside the block; afterwards the modules that were in training mode are again."""
     training = [module for module in modules if module.training]
     for module in training:
         module.training = False
@@ -198,7 +211,7 @@ def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 def window(length: int, context: int) -> int:
-    """Where the part of a text that a model sees begins: 0, and later as many half contexts as must be let go of.
+    """Where the window of a text that the model sees begins: 0, then as many half contexts as must be dropped.
 
     Examples
     --------

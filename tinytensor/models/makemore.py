@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..core import Tensor
 from ..nn import functional as F
-from ..nn.arguments import size
+from ..nn.arguments import check_size
 from ..nn.init import Rng
 from ..ops.padding import pad
 from ..random import as_generator
@@ -55,10 +56,10 @@ class Bigram(nn.Module):
 
     def __init__(self, vocabulary: int, dtype: Any = np.float32) -> None:
         super().__init__()
-        vocabulary = size("Bigram", "vocabulary", vocabulary)
+        vocabulary = check_size("Bigram", "vocabulary", vocabulary)
         self.logits = nn.Parameter(np.zeros((vocabulary, vocabulary), dtype))
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens)
         return F.embedding(tokens, self.logits)  # (B, T, V)
 
@@ -93,12 +94,12 @@ class MLP(nn.Module):
     def __init__(self, vocabulary: int, context: int = 8, embedding: int = 24, hidden: int = 256,
                  dtype: Any = np.float32, rng: Rng = None) -> None:
         super().__init__()
-        rng, self.context = as_generator(rng), size("MLP", "context", context)
-        self.wte = nn.Embedding(vocabulary, embedding, dtype, rng)
+        rng, self.context = as_generator(rng), check_size("MLP", "context", context)
+        self.wte = nn.Embedding(vocabulary, embedding, dtype=dtype, rng=rng)
         self.hidden = nn.Conv1d(embedding, hidden, context, dtype=dtype, rng=rng)
         self.lm_head = nn.Linear(hidden, vocabulary, dtype=dtype, rng=rng)
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens)
         x = self.wte(pad(tokens, ((0, 0), (self.context - 1, 0))))  # (B, context - 1 + T, D)
         h = F.tanh(self.hidden(x.swapaxes(1, 2))).swapaxes(1, 2)  # (B, T, H)
@@ -113,7 +114,7 @@ class GatedConv(nn.Module):
         self.conv = nn.Conv1d(width, 2 * width, 2, dilation=dilation, dtype=dtype, rng=rng)
         self.join = nn.Conv1d(width, width, 1, dtype=dtype, rng=rng)
 
-    def forward(self, x: Any) -> Any:  # (B, C, T)
+    def forward(self, x: Any) -> Tensor:  # (B, C, T)
         a = self.conv(pad(x, ((0, 0), (0, 0), (self.conv.dilation[0], 0))))  # (B, 2 C, T): zeros stand before a text
         value, gate = a[:, : x.shape[1]], a[:, x.shape[1] :]  # (B, C, T)
         return x + self.join(F.tanh(value) * F.sigmoid(gate))
@@ -149,12 +150,12 @@ class CausalCNN(nn.Module):
     def __init__(self, vocabulary: int, levels: int = 4, width: int = 64, dtype: Any = np.float32,
                  rng: Rng = None) -> None:
         super().__init__()
-        rng, levels = as_generator(rng), size("CausalCNN", "levels", levels)
-        self.wte = nn.Embedding(vocabulary, width, dtype, rng)
+        rng, levels = as_generator(rng), check_size("CausalCNN", "levels", levels)
+        self.wte = nn.Embedding(vocabulary, width, dtype=dtype, rng=rng)
         self.levels = nn.Sequential(*(GatedConv(width, 2**i, dtype, rng) for i in range(levels)))
         self.lm_head = nn.Linear(width, vocabulary, dtype=dtype, rng=rng)
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens)
         x = self.levels(self.wte(tokens).swapaxes(1, 2))  # (B, C, T)
         return self.lm_head(x.swapaxes(1, 2))  # (B, T, V)
@@ -190,14 +191,14 @@ class BoW(nn.Module):
     def __init__(self, vocabulary: int, context: int, width: int = 64, hidden: int = 256, dtype: Any = np.float32,
                  rng: Rng = None) -> None:
         super().__init__()
-        rng, self.context = as_generator(rng), size("BoW", "context", context)
-        self.wte = nn.Embedding(vocabulary, width, dtype, rng)
-        self.wpe = nn.Embedding(context, width, dtype, rng)
+        rng, self.context = as_generator(rng), check_size("BoW", "context", context)
+        self.wte = nn.Embedding(vocabulary, width, dtype=dtype, rng=rng)
+        self.wpe = nn.Embedding(context, width, dtype=dtype, rng=rng)
         self.think = nn.Sequential(nn.Linear(width, hidden, dtype=dtype, rng=rng), nn.Tanh(),
                                    nn.Linear(hidden, width, dtype=dtype, rng=rng))
         self.lm_head = nn.Linear(width, vocabulary, dtype=dtype, rng=rng)
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens, self.context)
         places = np.arange(np.shape(tokens)[1])
         x = self.wte(tokens) + self.wpe(places)  # (B, T, C)
@@ -238,11 +239,11 @@ class RNN(nn.Module):
                  rng: Rng = None) -> None:
         super().__init__()
         rng = as_generator(rng)
-        self.wte = nn.Embedding(vocabulary, embedding, dtype, rng)
+        self.wte = nn.Embedding(vocabulary, embedding, dtype=dtype, rng=rng)
         self.recurrent = self.layer(embedding, hidden, batch_first=True, dtype=dtype, rng=rng)
         self.lm_head = nn.Linear(hidden, vocabulary, dtype=dtype, rng=rng)
 
-    def forward(self, tokens: Any) -> Any:  # (B, T)
+    def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens)
         states, _ = self.recurrent(self.wte(tokens))  # (B, T, H)
         return self.lm_head(states)  # (B, T, V)

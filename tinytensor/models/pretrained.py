@@ -23,7 +23,7 @@ class WeightsError(ValueError):
     """A file that holds no weights of a GPT-2, in one line: what came, what was expected, what to do."""
 
 
-class Unfilled(Generator):
+class SkipInit(Generator):
     """Leaves weights as they are: to draw those that a file is to replace would take most of the time."""
 
     def uniform_(self, x: T, a: float = 0.0, b: float = 1.0) -> T:
@@ -71,7 +71,7 @@ def gpt2(path: str | Path, heads: int | None = None) -> tuple[dict[str, Any], di
                            f"leave heads out for heads of {HEAD}")
     table, head = arrays["wte.weight"], arrays.setdefault("lm_head.weight", arrays["wte.weight"])
     sizes = {"vocabulary": vocabulary, "context": context, "width": width, "layers": layers, "heads": heads,
-             "tied": head is table or np.array_equal(head, table), "rng": Unfilled(),
+             "tied": head is table or np.array_equal(head, table), "rng": SkipInit(),
              "dtype": np.float64 if table.dtype == np.float64 else np.float32}
     return sizes, {name: a.T if name.startswith("h.") and a.ndim == 2 else a for name, a in arrays.items()}
 

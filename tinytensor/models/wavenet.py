@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import nn
+from ..core import Tensor
 from ..names import also_generator
 from ..nn.init import Rng
 from ..random import as_generator
@@ -167,7 +168,7 @@ class CausalWaveNet(nn.Module):
         self.output = nn.Linear(hidden, vocabulary, rng=0)
         copied(tree, self)
 
-    def forward(self, x: Any) -> Any:  # (N, L)
+    def forward(self, x: Any) -> Tensor:  # (N, L)
         if np.ndim(x) != 2 or np.shape(x)[1] < self.context:
             raise ValueError(f"a text of shape {np.shape(x)} came; expected (N, L) with L of {self.context} or more; "
                              f"put boundaries in front of it")

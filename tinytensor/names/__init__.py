@@ -270,25 +270,34 @@ def also_generator(function: F) -> F:
     >>> draw(3, generator=42)
     (3, 42)
     """
+    return also_named(function, "rng", "generator")
+
+
+def also_named(function: F, name: str, other: str, shown: bool = True) -> F:
+    """Let a parameter, None by default, be given by another name too; both are an error.
+
+    `shown` says whether the signature has the other name: a former one is better left out of it.
+    """
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())
-    rng = signature.parameters["rng"]
-    most = float("inf") if rng.kind is rng.KEYWORD_ONLY else parameters.index(rng)  # arguments that come before it
-    name = function.__qualname__.removesuffix(".__init__")
+    parameter = signature.parameters[name]
+    most = float("inf") if parameter.kind is parameter.KEYWORD_ONLY else parameters.index(parameter)
+    caller = function.__qualname__.removesuffix(".__init__")
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if "generator" in kwargs:
-            generator = kwargs.pop("generator")
-            if generator is not None:
-                if kwargs.get("rng") is not None or len(args) > most:
-                    raise TypeError(f"{name}: got rng and generator; expected one of them, for they are two names of "
-                                    f"one parameter; leave one out")
-                kwargs["rng"] = generator
+        if other in kwargs:
+            value = kwargs.pop(other)
+            if value is not None:
+                if kwargs.get(name) is not None or len(args) > most:
+                    raise TypeError(f"{caller}: got {name} and {other}; expected one of them, for they are two names "
+                                    f"of one parameter; leave one out")
+                kwargs[name] = value
         return function(*args, **kwargs)
 
-    more = inspect.Parameter("generator", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
-    at = len(parameters) - (parameters[-1].kind is more.VAR_KEYWORD)
     known: Any = call
-    known.__signature__ = signature.replace(parameters=[*parameters[:at], more, *parameters[at:]])
+    if shown:
+        more = inspect.Parameter(other, inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
+        at = len(parameters) - (parameters[-1].kind is more.VAR_KEYWORD)
+        known.__signature__ = signature.replace(parameters=[*parameters[:at], more, *parameters[at:]])
     return known  # type: ignore[no-any-return]

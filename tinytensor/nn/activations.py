@@ -23,7 +23,7 @@ __all__ = ["glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_r
 # --- straight, with kinks ---
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     """x above 0, elsewhere negative_slope * x, elementwise.
 
     Examples
@@ -36,7 +36,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     return leaky(numbers("leaky_relu", x), negative_slope)
 
 
-def prelu(x: Any, weight: Any) -> Any:
+def prelu(x: Any, weight: Any) -> Tensor:
     """`leaky_relu` with slopes that are learned (He et al. 2015): one, or one for each channel, axis 1.
 
     Parameters
@@ -69,7 +69,7 @@ def between(x: Any, low: float, high: float) -> Any:
     return np.where(x <= low, low, np.where(x >= high, high, x))
 
 
-def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x clipped to [min_val, max_val], elementwise; the gradient at the bounds is 0 (that of `tinytensor.clip` is 1).
 
     Examples
@@ -86,7 +86,7 @@ def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     return between(x, *((min_val, max_val) if x.dtype.kind == "f" else (int(min_val), int(max_val))))
 
 
-def relu6(x: Any) -> Any:
+def relu6(x: Any) -> Tensor:
     """x clipped to [0, 6], elementwise (Krizhevsky 2010).
 
     Examples
@@ -99,7 +99,7 @@ def relu6(x: Any) -> Any:
     return hardtanh(x, 0.0, 6.0)
 
 
-def hardsigmoid(x: Any) -> Any:
+def hardsigmoid(x: Any) -> Tensor:
     """x / 6 + 1 / 2 clipped to [0, 1], elementwise: three straight lines near `sigmoid`.
 
     Examples
@@ -112,7 +112,7 @@ def hardsigmoid(x: Any) -> Any:
     return between(numbers("hardsigmoid", x), -3.0, 3.0) * (1 / 6) + 0.5
 
 
-def hardswish(x: Any) -> Any:
+def hardswish(x: Any) -> Tensor:
     """x * hardsigmoid(x), elementwise (Howard et al. 2019).
 
     Examples
@@ -123,10 +123,11 @@ def hardswish(x: Any) -> Any:
     tensor([0.   , 1.125, 4.   ])
     """
     x = numbers("hardswish", x)
-    return np.where(x <= -3, 0.0, np.where(x >= 3, x, x * (x + 3) * (1 / 6)))
+    y: Any = np.where(x <= -3, 0.0, np.where(x >= 3, x, x * (x + 3) * (1 / 6)))
+    return y
 
 
-def threshold(x: Any, threshold: float, value: float) -> Any:
+def threshold(x: Any, threshold: float, value: float) -> Tensor:
     """x where it is above the threshold, elsewhere the value, elementwise.
 
     Examples
@@ -137,7 +138,8 @@ def threshold(x: Any, threshold: float, value: float) -> Any:
     tensor([-1.,  2.])
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
-    return np.where(x <= threshold, value if x.dtype.kind == "f" else int(value), x)
+    y: Any = np.where(x <= threshold, value if x.dtype.kind == "f" else int(value), x)
+    return y
 
 
 def half_width(name: str, lambd: float) -> float:
@@ -146,7 +148,7 @@ def half_width(name: str, lambd: float) -> float:
     return lambd
 
 
-def hardshrink(x: Any, lambd: float = 0.5) -> Any:
+def hardshrink(x: Any, lambd: float = 0.5) -> Tensor:
     """0 from -lambd to lambd, elsewhere x, elementwise.
 
     Examples
@@ -157,10 +159,11 @@ def hardshrink(x: Any, lambd: float = 0.5) -> Any:
     tensor([-2.,  0.,  2.])
     """
     x = numbers("hardshrink", x)
-    return np.where((x >= -lambd) & (x <= lambd), 0.0, x)
+    y: Any = np.where((x >= -lambd) & (x <= lambd), 0.0, x)
+    return y
 
 
-def softshrink(x: Any, lambd: float = 0.5) -> Any:
+def softshrink(x: Any, lambd: float = 0.5) -> Tensor:
     """x brought nearer to 0 by lambd, and 0 where it is no farther than that, elementwise.
 
     Examples
@@ -177,7 +180,7 @@ def softshrink(x: Any, lambd: float = 0.5) -> Any:
 # --- along an axis ---
 
 
-def glu(x: Any, axis: int = -1) -> Any:
+def glu(x: Any, axis: int = -1) -> Tensor:
     """The first half along an axis times the sigmoid of the second (Dauphin et al. 2016).
 
     Raises
@@ -200,7 +203,7 @@ def glu(x: Any, axis: int = -1) -> Any:
     return x[(*lead, slice(None, half))] * sigmoid(x[(*lead, slice(half, None))])
 
 
-def softmin(x: Any, axis: int = -1) -> Any:
+def softmin(x: Any, axis: int = -1) -> Tensor:
     """The softmax of -x along an axis: the smallest has the most.
 
     Examples

@@ -15,13 +15,20 @@ from ..core import Tensor, as_array
 Sizes = tuple[int, ...]
 
 
-def size(layer: str, name: str, value: Any, least: int = 1) -> int:
-    """A size that a layer was given: an integer, not below the least."""
+def check_size(layer: str, name: str, value: Any, least: int = 1) -> int:
+    """The size as an int; TypeError if it is not an integer, ValueError if it is below `least`."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{layer}: {name} is {value!r}; expected an integer; convert it with int(), divide with //")
+        raise TypeError(f"{layer}: got {name}={value!r}; expected an integer; convert it with int(), divide with //")
     if index(value) < least:
-        raise ValueError(f"{layer}: {name} is {value!r}; expected {least} or more; check how the size was computed")
+        raise ValueError(f"{layer}: got {name}={value!r}; expected {least} or more; check how the size was computed")
     return index(value)
+
+
+def check_heads(layer: str, embed_dim: int, num_heads: int) -> None:
+    """Raise ValueError unless the heads divide the width."""
+    if embed_dim % num_heads:
+        raise ValueError(f"{layer}: got embed_dim={embed_dim} and num_heads={num_heads}; expected a multiple of the "
+                         f"heads, which share the width equally; change one of them")
 
 
 def dtype_error(layer: str, x: Any, weight: Tensor) -> TypeError:
@@ -50,7 +57,7 @@ def per_axis(layer: str, name: str, value: Any, n: int, least: int = 1) -> Sizes
     if len(given) != n:
         raise ValueError(f"{layer}: got {name}={value!r}; expected an integer, or one for each of the last {n} axes; "
                          f"give {n} integers")
-    return tuple(size(layer, name, v, least) for v in given)
+    return tuple(check_size(layer, name, v, least) for v in given)
 
 
 def batched(name: str, x: Any, n: int, channels: int | None = None) -> tuple[Any, bool]:

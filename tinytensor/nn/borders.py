@@ -13,7 +13,7 @@ from ..core import Tensor, as_array
 from ..ops.arrange import repeat
 from ..ops.index import take
 from ..ops.padding import pad as pad_all
-from .arguments import per_axis, size
+from .arguments import check_size, per_axis
 from .module import Module
 
 __all__ = ["interpolate", "pad"]
@@ -21,7 +21,7 @@ __all__ = ["interpolate", "pad"]
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # PyTorch's names and NumPy's
 
 
-def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """A border around x: `pad` is (before, after) the last axis, then the last but one, and so on.
 
     Parameters
@@ -48,7 +48,7 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
             [0., 0., 0., 0., 0.]])
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
-    widths = [size("pad", "pad", width, least=-max(x.shape, default=0)) for width in pad]
+    widths = [check_size("pad", "pad", width, least=-max(x.shape, default=0)) for width in pad]
     n = len(widths) // 2
     if len(widths) % 2 or n > x.ndim:
         raise ValueError(f"pad: got {len(widths)} widths for x of shape {x.shape}; expected pairs for {x.ndim} axes at "
@@ -80,7 +80,7 @@ def cut(x: Any, pairs: Any) -> Any:
     return x[tuple([slice(max(0, -a), n + min(0, b)) for (a, b), n in zip(pairs, x.shape, strict=True)])]
 
 
-def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> Any:
+def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> Tensor:
     """x (N, C, ...) resized along its last axes, each new element that of the nearest old one before it.
 
     Parameters
@@ -136,7 +136,7 @@ class Padding(Module):
         super().__init__()
         self.padding = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * (2 * self.axes)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return pad(x, self.padding, self.mode, self.value)
 
     def extra_repr(self) -> str:
@@ -231,7 +231,7 @@ class Upsample(Module):
         super().__init__()
         self.size, self.scale_factor, self.mode = size, scale_factor, mode
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return interpolate(x, self.size, self.scale_factor, self.mode)
 
     def extra_repr(self) -> str:

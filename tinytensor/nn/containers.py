@@ -1,28 +1,39 @@
-"""Modules made of modules: Sequential calls them one after the other, ModuleList only holds them.
+"""Containers: Sequential calls its modules one after the other; lists and dicts only hold modules or parameters.
 
-They have no parameters of their own, and a ModuleList no `forward`.
+What they hold is found by `parameters()` and `state_dict()`, which plain lists and dicts hide. Only Sequential has a
+`forward`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import count, groupby
 from operator import index
 from typing import Any, Self
 
+import numpy as np
+
+from ..core import Tensor
 from .module import Module
+from .parameter import Parameter
 
 
-class Row(Module):
-    """What Sequential and ModuleList share: modules in a row, under the names "0", "1", and so on."""
+def index_error(owner: Module, i: int, n: int) -> IndexError:
+    what = f"expected {-n} to {n - 1}; append() makes it longer" if n else "expected none, it is empty; append() first"
+    return IndexError(f"{type(owner).__name__}: got index {i} for a length of {n}; {what}")
+
+
+class ModuleSequence(Module):
+    """What Sequential and ModuleList share: modules in order, under the names "0", "1", and so on."""
 
     def append(self, module: Module) -> Self:
-        """Put one more module at the end."""
+        """Add a module at the end."""
         self.add_module(next(name for name in map(str, count(len(self))) if name not in vars(self)), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
-        """Put more modules at the end."""
+        """Add modules at the end."""
         for module in list(modules):
             self.append(module)
         return self
@@ -37,15 +48,14 @@ class Row(Module):
         """The name of number `i`."""
         names = list(self._own(Module))
         if not -len(names) <= index(i) < len(names):
-            raise IndexError(f"{type(self).__name__}: index {i} came for {len(names)} modules; expected "
-                             f"{-len(names)} to {len(names) - 1}; append() makes it longer")
+            raise index_error(self, i, len(names))
         return names[i]
 
     def __setitem__(self, i: int, module: Module) -> None:
         setattr(self, self._name(i), module)
 
 
-class Sequential(Row):
+class Sequential(ModuleSequence):
     """Modules that are called one after the other, each with what the one before returned.
 
     Parameters
@@ -75,14 +85,14 @@ class Sequential(Row):
             return Sequential(dict(list(self._own(Module).items())[i]))
         return vars(self)[self._name(i)]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         for module in self:
             x = module(x)
         return x
 
 
-class ModuleList(Row):
-    """A list of modules that a Module finds; to be called one by one.
+class ModuleList(ModuleSequence):
+    """A list of modules whose parameters are found; call them one by one.
 
     Examples
     --------
@@ -107,3 +117,186 @@ class ModuleList(Row):
             first, last, n = names[0], names[-1], len(names)
             lines.append(f"({first}): {text}" if n == 1 else f"({first}-{last}): {n} x {text}")
         return lines
+
+
+class ParameterList(Module):
+    """A list of parameters that a Module finds; Tensors and arrays become parameters that share their memory.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> scales = nn.ParameterList([tt.ones(2), tt.ones(3)])
+    >>> scales[1], [name for name, p in scales.named_parameters()]
+    (Parameter([1., 1., 1.]), ['0', '1'])
+    """
+
+    def __init__(self, parameters: Iterable[Any] = ()) -> None:
+        super().__init__()
+        self.extend(parameters)
+
+    def append(self, parameter: Any) -> Self:
+        """Add a parameter at the end."""
+        self._add(str(len(self)), as_parameter(self, parameter))
+        return self
+
+    def extend(self, parameters: Iterable[Any]) -> Self:
+        """Add parameters at the end."""
+        if isinstance(parameters, Tensor | np.ndarray):
+            raise TypeError(f"ParameterList: got one {type(parameters).__name__}; expected a list of them; write "
+                            f"append(x), or [x]")
+        for parameter in list(parameters):
+            self.append(parameter)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._own(Parameter))
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._own(Parameter).values())
+
+    def _name(self, i: int) -> str:
+        if not -len(self) <= index(i) < len(self):
+            raise index_error(self, i, len(self))
+        return str(index(i) % len(self))
+
+    def __getitem__(self, i: Any) -> Any:
+        return ParameterList(list(self)[i]) if isinstance(i, slice) else vars(self)[self._name(i)]
+
+    def __setitem__(self, i: int, parameter: Any) -> None:
+        setattr(self, self._name(i), as_parameter(self, parameter))
+
+    def _lines(self) -> list[str]:
+        return [f"({name}): Parameter of shape {p.shape}" for name, p in self._own(Parameter).items()]
+
+
+def as_parameter(owner: Module, x: Any) -> Parameter:
+    """A parameter as it is; a Tensor or array as a parameter that shares its memory."""
+    if not isinstance(x, Tensor | np.ndarray):
+        raise TypeError(f"{type(owner).__name__}: got a {type(x).__name__}; expected Parameters, Tensors or arrays; "
+                        f"convert it: nn.Parameter(x)")
+    return x if isinstance(x, Parameter) else Parameter(x.data if isinstance(x, Tensor) else x)
+
+
+class NamedParts(Module):
+    """What ModuleDict and ParameterDict share: the methods of a dict."""
+
+    _kind: type[Any]
+
+    def __len__(self) -> int:
+        return len(self.items())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.keys()
+
+    def __getitem__(self, name: str) -> Any:
+        parts = self._own(self._kind)
+        if name not in parts:
+            raise KeyError(f"{type(self).__name__}: got the name {name!r}; expected one of {[*parts]}; set it first")
+        return parts[name]
+
+    def __setitem__(self, name: str, part: Any) -> None:
+        if name in self:
+            setattr(self, name, part)
+        else:
+            self._add(name, part)
+
+    def __delitem__(self, name: str) -> None:
+        self[name]  # its error, where there is none
+        delattr(self, name)
+
+    def keys(self) -> KeysView[str]:
+        """The names, in the order in which they were set."""
+        return self._own(self._kind).keys()
+
+    def values(self) -> ValuesView[Any]:
+        """What they name."""
+        return self._own(self._kind).values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Pairs of both."""
+        return self._own(self._kind).items()
+
+    def pop(self, name: str) -> Any:
+        """Remove what has this name, and return it."""
+        part = self[name]
+        del self[name]
+        return part
+
+    def clear(self) -> None:
+        """Remove everything."""
+        for name in list(self):
+            del self[name]
+
+    def update(self, parts: Any) -> None:
+        """Set all that is in a mapping, or in pairs of name and part."""
+        for name, part in parts.items() if isinstance(parts, Mapping | NamedParts) else list(parts):
+            self[name] = part
+
+
+class ModuleDict(NamedParts):
+    """A dict of modules whose parameters are found; call them by name.
+
+    Parameters
+    ----------
+    modules : mapping, or pairs of name and Module, optional
+
+    Examples
+    --------
+    >>> from tinytensor import nn
+    >>> heads = nn.ModuleDict({"digit": nn.Linear(8, 10), "colour": nn.Linear(8, 3)})
+    >>> heads["colour"], "shape" in heads, list(heads)
+    (Linear(in_features=8, out_features=3, bias=True), False, ['digit', 'colour'])
+    """
+
+    _kind = Module
+
+    def __init__(self, modules: Any = ()) -> None:
+        super().__init__()
+        self.update(modules or ())
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        if name in self:
+            setattr(self, name, module)
+        else:
+            self.add_module(name, module)
+
+
+class ParameterDict(NamedParts):
+    """A dict of parameters that a Module finds; Tensors and arrays become parameters that share their memory.
+
+    Parameters
+    ----------
+    parameters : mapping, or pairs of name and parameter, optional
+        Subtle: a plain dict is taken in the order of its names, as in PyTorch; an OrderedDict and pairs in their own.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> nn.ParameterDict({"scale": tt.ones(2), "shift": tt.zeros(2)})
+    ParameterDict(
+      (scale): Parameter of shape (2,)
+      (shift): Parameter of shape (2,)
+    )
+    """
+
+    _kind = Parameter
+
+    def __init__(self, parameters: Any = ()) -> None:
+        super().__init__()
+        self.update(parameters or ())
+
+    def __setitem__(self, name: str, parameter: Any) -> None:
+        super().__setitem__(name, as_parameter(self, parameter))
+
+    def update(self, parameters: Any) -> None:
+        """Set all that is in a mapping, or in pairs of name and parameter."""
+        ordered = not isinstance(parameters, Mapping) or isinstance(parameters, OrderedDict)
+        super().update(parameters if ordered else sorted(parameters.items()))
+
+    def _lines(self) -> list[str]:
+        return [f"({name}): Parameter of shape {p.shape}" for name, p in self.items()]

@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core import Tensor
 from ..random import as_generator
 from . import convolution as C
 from . import init
-from .arguments import Sizes, dtype_error, per_axis, size
+from .arguments import Sizes, check_size, dtype_error, per_axis
 from .borders import MODES, pad
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 
 class Convolution(Module):
@@ -30,12 +32,12 @@ class Convolution(Module):
                  groups: int, bias: bool, padding_mode: str, dtype: Any, rng: init.Rng) -> None:
         super().__init__()
         name, n = type(self).__name__, self.axes
-        self.in_channels, self.out_channels = size(name, "in_channels", in_channels), size(
-            name, "out_channels", out_channels)
+        self.in_channels = check_size(name, "in_channels", in_channels)
+        self.out_channels = check_size(name, "out_channels", out_channels)
         self.kernel_size = per_axis(name, "kernel_size", kernel_size, n)
         self.stride, self.dilation = per_axis(name, "stride", stride, n), per_axis(name, "dilation", dilation, n)
         self.padding = padding if isinstance(padding, str) else per_axis(name, "padding", padding, n, least=0)
-        self.groups, self.padding_mode = size(name, "groups", groups), padding_mode
+        self.groups, self.padding_mode = check_size(name, "groups", groups), padding_mode
         for what, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
             if channels % self.groups:
                 raise ValueError(f"{name}: got {what}={channels} and groups={groups}; expected a multiple of the "
@@ -120,7 +122,7 @@ class Conv1d(Convolution):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
                          dtype, rng)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         x, padding = self.bordered(x)
         return C.conv1d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
@@ -147,7 +149,7 @@ class Conv2d(Conv1d):
 
     axes = 2
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         x, padding = self.bordered(x)
         return C.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
@@ -184,7 +186,7 @@ class ConvTranspose1d(Convolution):
                          dtype, rng)
         self.output_padding = per_axis(name, "output_padding", output_padding, self.axes, least=0)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return C.conv_transpose1d(self.bordered(x)[0], self.weight, self.bias, self.stride, self.padding,
                                   self.output_padding, self.groups, self.dilation)
 
@@ -204,6 +206,6 @@ class ConvTranspose2d(ConvTranspose1d):
 
     axes = 2
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return C.conv_transpose2d(self.bordered(x)[0], self.weight, self.bias, self.stride, self.padding,
                                   self.output_padding, self.groups, self.dilation)

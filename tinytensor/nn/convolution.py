@@ -106,7 +106,7 @@ def in_rows(x: Any, weight: Any, bias: Any, stride: int, dilation: int) -> Any:
 
 
 def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-           groups: int = 1) -> Any:
+           groups: int = 1) -> Tensor:
     """Inner products of windows of x (N, C, L) with kernels (out, C / groups, k); see `conv2d`.
 
     Examples
@@ -120,7 +120,7 @@ def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
 
 
 def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-           groups: int = 1) -> Any:
+           groups: int = 1) -> Tensor:
     """Inner products of windows of x with kernels, as PyTorch's: kernels are not turned round.
 
     Parameters
@@ -184,7 +184,7 @@ def transposed(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, p
 
 
 def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-                     groups: int = 1, dilation: Any = 1) -> Any:
+                     groups: int = 1, dilation: Any = 1) -> Tensor:
     """Each element of x (N, in, L) times a kernel (in, out / groups, k), added up where they overlap.
 
     Examples
@@ -198,7 +198,7 @@ def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
 
 
 def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-                     groups: int = 1, dilation: Any = 1) -> Any:
+                     groups: int = 1, dilation: Any = 1) -> Tensor:
     """Each element of x times a kernel, added up where they overlap: the adjoint of `conv2d`, whose sizes it undoes.
 
     Parameters
@@ -227,7 +227,7 @@ def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
 # --- the patches themselves ---
 
 
-def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """Every window of x (N, C, H, W) as a column: (N, C * kh * kw, windows).
 
     Examples
@@ -248,7 +248,7 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
     return y[0] if single else y
 
 
-def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """Columns of windows (N, C * kh * kw, windows) added up where they overlap, (N, C, H, W): the adjoint of `unfold`.
 
     Examples

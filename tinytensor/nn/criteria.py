@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core import as_array
+from ..core import Tensor, as_array
 from . import likelihoods, losses, margins
 from .module import Module
 
@@ -26,14 +26,14 @@ class Loss(Module):
 class MSELoss(Loss):
     """`functional.mse_loss` as a module."""
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return losses.mse_loss(input, target, self.reduction)
 
 
 class L1Loss(Loss):
     """`functional.l1_loss` as a module."""
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return losses.l1_loss(input, target, self.reduction)
 
 
@@ -44,7 +44,7 @@ class HuberLoss(Loss):
         super().__init__(reduction)
         self.delta = delta
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return losses.huber_loss(input, target, self.reduction, self.delta)
 
 
@@ -55,7 +55,7 @@ class SmoothL1Loss(Loss):
         super().__init__(reduction)
         self.beta = beta
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return losses.smooth_l1_loss(input, target, self.reduction, self.beta)
 
 
@@ -66,7 +66,7 @@ class KLDivLoss(Loss):
         super().__init__(reduction)
         self.log_target = log_target
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return losses.kl_div(input, target, self.reduction, self.log_target)
 
 
@@ -79,7 +79,7 @@ class BCEWithLogitsLoss(Loss):
     def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None) -> None:
         super().__init__(reduction, weight=weight, pos_weight=pos_weight)
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return losses.binary_cross_entropy_with_logits(input, target, self.reduction, weight=self.weight,
                                                        pos_weight=self.pos_weight)
 
@@ -93,7 +93,7 @@ class NLLLoss(Loss):
         super().__init__(reduction, weight=weight)
         self.ignore_index = ignore_index
 
-    def forward(self, input: Any, targets: Any) -> Any:
+    def forward(self, input: Any, targets: Any) -> Tensor:
         return losses.nll_loss(input, targets, self.reduction, weight=self.weight, ignore_index=self.ignore_index)
 
 
@@ -107,7 +107,7 @@ class CrossEntropyLoss(Loss):
         super().__init__(reduction, weight=weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, logits: Any, targets: Any) -> Any:
+    def forward(self, logits: Any, targets: Any) -> Tensor:
         return losses.cross_entropy(logits, targets, self.reduction, weight=self.weight, ignore_index=self.ignore_index,
                                     label_smoothing=self.label_smoothing)
 
@@ -123,14 +123,14 @@ class BCELoss(Loss):
     def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
         super().__init__(reduction, weight=weight)
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return likelihoods.binary_cross_entropy(input, target, self.reduction, weight=self.weight)
 
 
 class SoftMarginLoss(Loss):
     """`functional.soft_margin_loss` as a module."""
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return likelihoods.soft_margin_loss(input, target, self.reduction)
 
 
@@ -142,7 +142,7 @@ class MultiLabelSoftMarginLoss(Loss):
     def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
         super().__init__(reduction, weight=weight)
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return likelihoods.multilabel_soft_margin_loss(input, target, self.reduction, weight=self.weight)
 
 
@@ -153,7 +153,7 @@ class PoissonNLLLoss(Loss):
         super().__init__(reduction)
         self.log_input, self.full, self.eps = log_input, full, eps
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return likelihoods.poisson_nll_loss(input, target, self.log_input, self.full, self.eps, self.reduction)
 
 
@@ -164,7 +164,7 @@ class GaussianNLLLoss(Loss):
         super().__init__(reduction)
         self.full, self.eps = full, eps
 
-    def forward(self, input: Any, target: Any, var: Any) -> Any:
+    def forward(self, input: Any, target: Any, var: Any) -> Tensor:
         return likelihoods.gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
 
 
@@ -175,7 +175,7 @@ class MarginRankingLoss(Loss):
         super().__init__(reduction)
         self.margin = margin
 
-    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
+    def forward(self, input1: Any, input2: Any, target: Any) -> Tensor:
         return margins.margin_ranking_loss(input1, input2, target, self.margin, self.reduction)
 
 
@@ -186,14 +186,14 @@ class HingeEmbeddingLoss(Loss):
         super().__init__(reduction)
         self.margin = margin
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return margins.hinge_embedding_loss(input, target, self.margin, self.reduction)
 
 
 class CosineEmbeddingLoss(MarginRankingLoss):
     """`functional.cosine_embedding_loss` as a module."""
 
-    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
+    def forward(self, input1: Any, input2: Any, target: Any) -> Tensor:
         return margins.cosine_embedding_loss(input1, input2, target, self.margin, self.reduction)
 
 
@@ -205,7 +205,7 @@ class TripletMarginLoss(Loss):
         super().__init__(reduction)
         self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
 
-    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
+    def forward(self, anchor: Any, positive: Any, negative: Any) -> Tensor:
         return margins.triplet_margin_loss(anchor, positive, negative, self.margin, self.p, self.eps, self.swap,
                                            self.reduction)
 
@@ -219,12 +219,12 @@ class MultiMarginLoss(Loss):
         super().__init__(reduction, weight=weight)
         self.p, self.margin = p, margin
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return margins.multi_margin_loss(input, target, self.p, self.margin, self.weight, self.reduction)
 
 
 class MultiLabelMarginLoss(Loss):
     """`functional.multilabel_margin_loss` as a module."""
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, input: Any, target: Any) -> Tensor:
         return margins.multilabel_margin_loss(input, target, self.reduction)

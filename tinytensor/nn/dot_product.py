@@ -20,7 +20,7 @@ from .dropout import dropout
 
 @also_generator
 def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-                                 is_causal: bool = False, scale: float | None = None, rng: Any = None) -> Any:
+                                 is_causal: bool = False, scale: float | None = None, rng: Any = None) -> Tensor:
     """softmax(query key' * scale + mask) value: each query takes from the values of the keys that fit it.
 
     Parameters

@@ -60,7 +60,7 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
 
 
 @also_generator
-def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Any:
+def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
     """x with each element set to 0 with probability p, the others divided by 1 - p (Srivastava et al. 2014).
 
     x itself where p is 0, or outside of training. See `dropout_mask` for `rng`.
@@ -76,6 +76,11 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> A
         return x
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     return np.multiply(x, dropout_mask(x.shape, p, x.dtype, rng))
+
+
+def mask_rng(rng: Any) -> Any:
+    """Where masks are drawn from: a generator of a seed's stream; a generator, or None, as it is."""
+    return as_generator(rng) if isinstance(rng, int) else rng
 
 
 class Dropout(Module):
@@ -99,9 +104,9 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, rng: Any = None) -> None:
         super().__init__()
-        self.p, self.rng = probability("Dropout", p), as_generator(rng) if isinstance(rng, int) else rng
+        self.p, self.rng = probability("Dropout", p), mask_rng(rng)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return dropout(x, self.p, self.training, self.rng)
 
     def extra_repr(self) -> str:
@@ -122,7 +127,7 @@ def by_channel(name: str, x: Any, p: float, training: bool, rng: Any, axes: int)
     return np.multiply(x, dropout_mask((*x.shape[:-axes], *(1,) * axes), p, x.dtype, rng))
 
 
-def dropout1d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Any:
+def dropout1d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
     """`dropout` of whole channels of (N, C, L) or (C, L) (Tompson et al. 2014).
 
     Examples
@@ -135,7 +140,7 @@ def dropout1d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) ->
     return by_channel("dropout1d", x, p, training, rng, 1)
 
 
-def dropout2d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Any:
+def dropout2d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
     """`dropout` of whole channels of (N, C, H, W) (Tompson et al. 2014); of three axes, the first two are N and C.
 
     Examples
@@ -151,12 +156,12 @@ def dropout2d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) ->
 class Dropout1d(Dropout):
     """`functional.dropout1d` in training; in `eval()`, x itself. Parameters as in `Dropout`."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return dropout1d(x, self.p, self.training, self.rng)
 
 
 class Dropout2d(Dropout):
     """`functional.dropout2d` in training; in `eval()`, x itself. Parameters as in `Dropout`."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return dropout2d(x, self.p, self.training, self.rng)

@@ -5,6 +5,7 @@ It holds no rule of calculus (those stand in `ops/`) and no weights. Parameters 
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,8 +88,15 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "unfold"]
 
 
-def embedding(indices: Any, weight: Any) -> Any:
+def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
     """The rows of a table: integer indices (...) and weight (V, D) give (..., D).
+
+    Parameters
+    ----------
+    indices : (...), integer, in [0, V)
+    weight : (V, D)
+    padding_idx : int, optional
+        A row that gets no gradient; a negative one counts from the end.
 
     Examples
     --------
@@ -98,10 +106,29 @@ def embedding(indices: Any, weight: Any) -> Any:
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
     """
-    return rows_of(weight, indices)
+    y = rows_of(weight, indices)
+    if padding_idx is None:
+        return y
+    return without_gradient(y, indices, row_number(padding_idx, len(weight), "embedding"))
 
 
-def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def row_number(padding_idx: Any, rows: int, name: str) -> int:
+    """The row that `padding_idx` means, once it is sure that it is one of the table's."""
+    if isinstance(padding_idx, bool) or not hasattr(padding_idx, "__index__"):
+        raise TypeError(f"{name}: got padding_idx={padding_idx!r}; expected an integer or None; pass a dtype by name, "
+                        f"dtype=np.float64")
+    if not -rows <= index(padding_idx) < rows:
+        raise ValueError(f"{name}: got padding_idx={padding_idx!r}; expected {-rows} to {rows - 1}, a row of the "
+                         f"table; make the table longer, or choose another")
+    return index(padding_idx) % rows
+
+
+def without_gradient(y: Any, indices: Any, row: int) -> Any:
+    """Rows y that were taken from a table at these indices; no gradient flows through those of one row."""
+    return np.where(np.not_equal(indices, row)[..., None], y, y.detach()) if isinstance(y, Tensor) else y
+
+
+def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """`tinytensor.layer_norm` over the last axes, which have to be of the shape `normalized_shape`.
 
     Examples
@@ -115,7 +142,7 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
     return ops.layer_norm(x, weight, bias, ends_with("layer_norm", x, normalized_shape), eps)
 
 
-def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
     """`tinytensor.rms_norm` over the last axes, which have to be of the shape `normalized_shape`.
 
     Examples

@@ -12,9 +12,10 @@ import numpy as np
 from ..core import Tensor, as_array
 from ..ops.norm import batch_norm as normalised
 from ..ops.norm import layer_norm
-from .arguments import dtype_error, size
-from .module import Module, Parameter
+from .arguments import check_size, dtype_error
+from .module import Module
 from .norm import BatchNorm1d
+from .parameter import Parameter
 
 __all__ = ["batch_norm", "group_norm", "instance_norm"]
 
@@ -34,7 +35,7 @@ def moved(running: Any, value: Any, momentum: float) -> None:
 
 
 def batch_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
-               training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Any:
+               training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """Each channel, axis 1, normalised over the batch in training, where running statistics are moved in place.
 
     Parameters
@@ -86,7 +87,7 @@ class BatchNorm2d(BatchNorm1d):
     (4, 3, 8, 8)
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if np.ndim(x) != 4:
             raise ValueError(f"batch_norm: got x of shape {np.shape(x)}; expected (N, C, H, W), four axes; use "
                              f"BatchNorm1d, or add a batch axis: x[None]")
@@ -96,7 +97,7 @@ class BatchNorm2d(BatchNorm1d):
 # --- over groups of channels, of each sample by itself ---
 
 
-def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Each sample's channels, axis 1, normalised in groups, over all other axes too (Wu and He 2018).
 
     Parameters
@@ -150,15 +151,15 @@ class GroupNorm(Module):
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *,
                  bias: bool = True, dtype: Any = np.float32) -> None:
         super().__init__()
-        self.num_groups = size("GroupNorm", "num_groups", num_groups)
-        self.num_channels, self.eps = size("GroupNorm", "num_channels", num_channels), eps
+        self.num_groups = check_size("GroupNorm", "num_groups", num_groups)
+        self.num_channels, self.eps = check_size("GroupNorm", "num_channels", num_channels), eps
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: got num_groups={num_groups} and num_channels={num_channels}; expected a "
                              f"multiple of the groups; change one of them")
         self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
         self.bias = Parameter(np.zeros(num_channels, dtype)) if affine and bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if self.weight is not None and getattr(x, "dtype", None) != self.weight.data.dtype:
             raise dtype_error("group_norm", x, self.weight)
         if x.ndim < 2 or x.shape[1] != self.num_channels:
@@ -172,7 +173,7 @@ class GroupNorm(Module):
 
 
 def instance_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
-                  use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> Any:
+                  use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """Each channel of each sample normalised over the other axes (Ulyanov et al. 2016); parameters as in `batch_norm`.
 
     Examples
@@ -237,7 +238,7 @@ class InstanceNorm1d(Module):
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
                  track_running_stats: bool = False, *, bias: bool = True, dtype: Any = np.float32) -> None:
         super().__init__()
-        self.num_features = size(type(self).__name__, "num_features", num_features)
+        self.num_features = check_size(type(self).__name__, "num_features", num_features)
         self.eps, self.momentum = eps, momentum
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
         self.bias = Parameter(np.zeros(num_features, dtype)) if affine and bias else None
@@ -245,7 +246,7 @@ class InstanceNorm1d(Module):
         self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.array(0) if track_running_stats else None)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         own = self.weight if self.weight is not None else self.running_mean
         if own is not None and getattr(x, "dtype", None) != own.data.dtype:
             raise dtype_error("instance_norm", x, own)

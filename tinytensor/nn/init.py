@@ -1,4 +1,4 @@
-"""First weights: fills a Tensor or array in place, with the numbers that PyTorch draws from the same seed.
+"""Initialisation: fills a Tensor or array in place, with the numbers that PyTorch draws from the same seed.
 
 It makes no tensors and records nothing. Every function returns what it filled; `rng` is a `Generator`, a seed, or None
 for the default generator. Bounds are computed as Python floats, and rounded once, by the draw: float32 weights are
@@ -8,6 +8,7 @@ PyTorch's bit for bit, float64 ones to rounding.
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,9 @@ from ..names import also_generator
 from ..names import elsewhere as _elsewhere
 from ..random import Generator, as_generator
 
+__all__ = ["calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "uniform_",
+           "xavier_normal_", "xavier_uniform_", "zeros_"]
+
 Rng = Generator | int | None
 T = TypeVar("T", bound=Tensor | Array)
 
@@ -26,7 +30,7 @@ FANS = ("fan_in", "fan_out")
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """By how much weights must be larger so that a nonlinearity after them leaves the variance as it is.
+    """The factor on the weights that makes up for what a nonlinearity after them takes from the variance.
 
     Parameters
     ----------
@@ -49,21 +53,26 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         slope = 0.01 if param is None else param
         return math.sqrt(2.0 / (1 + slope**2))
     if nonlinearity not in GAINS:
-        raise ValueError(f"calculate_gain: nonlinearity {nonlinearity!r} came; expected one of "
+        raise ValueError(f"calculate_gain: got nonlinearity={nonlinearity!r}; expected one of "
                          f"{', '.join([*GAINS, 'leaky_relu'])}; 'linear' has a gain of 1")
     return GAINS[nonlinearity]
 
 
 def fans(p: Tensor | Array, caller: str) -> dict[str, int]:
-    """How many inputs an output has and how many outputs an input, of a weight (out, in, ...)."""
+    """How many inputs each output has (fan_in), and how many outputs each input, of a weight (out, in, ...)."""
     if p.ndim < 2 or not p.size:
-        raise ValueError(f"{caller}: a tensor of shape {p.shape} came; expected (out, in) or more axes, none of them "
+        raise ValueError(f"{caller}: got a tensor of shape {p.shape}; expected (out, in) or more axes, none of them "
                          f"empty; use uniform_ or normal_ for biases")
     field = math.prod(p.shape[2:])
     return {"fan_in": p.shape[1] * field, "fan_out": p.shape[0] * field}
 
 
-# --- given numbers ---
+def array_of(p: Tensor | Array) -> Array:
+    """The array to fill."""
+    return p.data if isinstance(p, Tensor) else p
+
+
+# --- from a given distribution ---
 
 
 @also_generator
@@ -104,7 +113,7 @@ def constant_(p: T, val: float) -> T:
     >>> nn.init.constant_(tt.zeros(2), 0.5)
     tensor([0.5, 0.5])
     """
-    (p.data if isinstance(p, Tensor) else p)[...] = val
+    array_of(p)[...] = val
     return p
 
 
@@ -130,18 +139,94 @@ def eye_(p: T) -> T:
             [0., 1., 0.]])
     """
     if p.ndim != 2:
-        raise ValueError(f"eye_: a tensor of shape {p.shape} came; expected a matrix; fill its parts one by one")
-    (p.data if isinstance(p, Tensor) else p)[...] = np.eye(p.shape[0], p.shape[1])
+        raise ValueError(f"eye_: got a tensor of shape {p.shape}; expected a matrix; fill its matrices one by one")
+    array_of(p)[...] = np.eye(p.shape[0], p.shape[1])
     return p
 
 
-# --- so that the variance stays as it is from layer to layer ---
+@also_generator
+def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, rng: Rng = None) -> T:
+    """Fill with normal numbers between a and b; those outside are drawn again.
+
+    Subtle: a and b are bounds themselves, and not multiples of the standard deviation.
+
+    Where few normal numbers fall between the bounds, uniform candidates are kept in proportion to their density, as in
+    PyTorch.
+
+    Warns
+    -----
+    UserWarning
+        If the mean is more than two standard deviations outside of [a, b].
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> w = nn.init.trunc_normal_(tt.zeros(1000), std=0.02, a=-0.04, b=0.04, rng=42)
+    >>> bool(np.abs(w.data).max() <= 0.04)
+    True
+    """
+    x, draw = array_of(p), as_generator(rng)
+    if not std > 0 or not a < b:
+        raise ValueError(f"trunc_normal_: got std={std!r}, a={a!r} and b={b!r}; expected std above 0 and a < b; use "
+                         f"constant_ for a constant")
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
+                      "of values may be incorrect.", stacklevel=3)
+    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+    if inside > 0.3:
+        low, high = x.dtype.type(a), x.dtype.type(b)
+        draw.normal_(x, mean, std)
+        while (wrong := (x < low) | (x > high)).any():
+            np.copyto(x, draw.normal_(np.empty_like(x), mean, std), where=wrong)
+        return p
+    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+    draw.uniform_(x, a, b)
+    new, waiting = x.copy(), np.ones(x.shape, bool)
+    while True:
+        density = np.square((new - mean) / std) * -0.5 - peak
+        with np.errstate(divide="ignore"):
+            waiting &= np.log(draw.uniform_(np.empty_like(x))) > density
+        if not waiting.any():
+            return p
+        np.copyto(x, draw.uniform_(new, a, b), where=waiting)
+
+
+@also_generator
+def orthogonal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
+    """Fill with a random matrix whose rows, or columns if there are fewer, are orthonormal, times gain.
+
+    Axes after the first count as one (Saxe et al. 2013).
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor import nn
+    >>> w = nn.init.orthogonal_(tt.zeros(2, 3), rng=42)
+    >>> bool(np.allclose(w.data @ w.data.T, np.eye(2), atol=1e-6))
+    True
+    """
+    if p.ndim < 2:
+        raise ValueError(f"orthogonal_: got a tensor of shape {p.shape}; expected two axes or more; use normal_ for "
+                         f"biases")
+    if not p.size:
+        return p
+    x = array_of(p)
+    flat = normal_(np.empty((len(x), x.size // len(x)), x.dtype), rng=rng)
+    wide = flat.shape[0] < flat.shape[1]
+    q, r = np.linalg.qr(flat.T if wide else flat)
+    q *= np.sign(np.diagonal(r))  # makes it uniform over all such matrices (Mezzadri 2007)
+    x[...] = (q.T if wide else q).reshape(x.shape) * gain
+    return p
+
+
+# --- such that the variance stays the same from layer to layer ---
 
 
 def kaiming_std(p: Tensor | Array, a: float, mode: str, nonlinearity: str, caller: str) -> float:
     if mode not in FANS:
-        raise ValueError(f"{caller}: mode {mode!r} came; expected 'fan_in' (keeps the variance forwards) or 'fan_out' "
-                         f"(backwards)")
+        raise ValueError(f"{caller}: got mode={mode!r}; expected 'fan_in', which keeps the variance in the forward "
+                         f"pass, or 'fan_out', which keeps it in the backward pass; 'fan_in' is usual")
     return calculate_gain(nonlinearity, a) / math.sqrt(fans(p, caller)[mode])
 
 

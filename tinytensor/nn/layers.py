@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core import Tensor
 from ..random import as_generator
 from . import functional as F
 from . import init
-from .arguments import dtype_error, size
-from .module import Module, Parameter
+from .arguments import check_size, dtype_error
+from .module import Module
+from .parameter import Parameter
 
 
 class Linear(Module):
@@ -57,8 +59,8 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = np.float32,
                  rng: init.Rng = None) -> None:
         super().__init__()
-        self.in_features = size("Linear", "in_features", in_features)
-        self.out_features = size("Linear", "out_features", out_features)
+        self.in_features = check_size("Linear", "in_features", in_features)
+        self.out_features = check_size("Linear", "out_features", out_features)
         rng, shape = as_generator(rng), (self.out_features, self.in_features)
         self.weight = init.kaiming_uniform_(Parameter(np.empty(shape, dtype)), a=math.sqrt(5), rng=rng)
         self.bias = None
@@ -66,7 +68,7 @@ class Linear(Module):
             bound = 1 / math.sqrt(self.in_features)
             self.bias = init.uniform_(Parameter(np.empty(self.out_features, dtype)), -bound, bound, rng)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if getattr(x, "dtype", None) != self.weight.data.dtype:
             raise dtype_error("linear", x, self.weight)
         return F.linear(x, self.weight, self.bias)
@@ -82,6 +84,8 @@ class Embedding(Module):
     ----------
     num_embeddings, embedding_dim : int
         Rows of the table, and their length.
+    padding_idx : int, optional
+        A row that starts as zeros and gets no gradient, for tokens that only pad; a negative one counts from the end.
     dtype, rng
         As in `Linear`; the table is standard normal.
 
@@ -94,20 +98,27 @@ class Embedding(Module):
     >>> from tinytensor import nn
     >>> nn.Embedding(27, 2)([[0, 5, 13]]).shape
     (1, 3, 2)
+    >>> nn.Embedding(3, 2, padding_idx=0).weight[0].tolist()
+    [0.0, 0.0]
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, dtype: Any = np.float32, rng: init.Rng = None) -> None:
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
+                 dtype: Any = np.float32, rng: init.Rng = None) -> None:
         super().__init__()
-        self.num_embeddings = size("Embedding", "num_embeddings", num_embeddings)
-        self.embedding_dim = size("Embedding", "embedding_dim", embedding_dim)
+        self.num_embeddings = check_size("Embedding", "num_embeddings", num_embeddings)
+        self.embedding_dim = check_size("Embedding", "embedding_dim", embedding_dim)
         table = np.empty((self.num_embeddings, self.embedding_dim), dtype)
         self.weight = init.normal_(Parameter(table), rng=rng)
+        self.padding_idx = None if padding_idx is None else F.row_number(padding_idx, self.num_embeddings, "Embedding")
+        if self.padding_idx is not None:
+            self.weight.data[self.padding_idx] = 0
 
-    def forward(self, indices: Any) -> Any:
-        return F.embedding(indices, self.weight)
+    def forward(self, indices: Any) -> Tensor:
+        return F.embedding(indices, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        return f"{self.num_embeddings}, {self.embedding_dim}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
 class Flatten(Module):
@@ -130,7 +141,7 @@ class Flatten(Module):
         super().__init__()
         self.start_dim, self.end_dim = index(start_dim), index(end_dim)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         shape, n = x.shape, len(x.shape)
         first, last = (d + n if d < 0 else d for d in (self.start_dim, self.end_dim))
         if not 0 <= first <= last < n:
@@ -167,9 +178,9 @@ class FlattenConsecutive(Module):
 
     def __init__(self, n: int) -> None:
         super().__init__()
-        self.n = size("FlattenConsecutive", "n", n)
+        self.n = check_size("FlattenConsecutive", "n", n)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if len(x.shape) != 3 or x.shape[1] % self.n or not x.shape[1]:
             raise ValueError(f"flatten_consecutive: x of shape {x.shape} came; expected (B, T, C), with T a multiple "
                              f"of {self.n}; choose a context length and an n that divide")
@@ -186,7 +197,7 @@ class Identity(Module):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return x
 
 
@@ -196,28 +207,28 @@ class Identity(Module):
 class Tanh(Module):
     """The hyperbolic tangent of each element."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.tanh(x)
 
 
 class ReLU(Module):
     """max(x, 0) of each element."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.relu(x)
 
 
 class Sigmoid(Module):
     """1 / (1 + exp(-x)) of each element."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.sigmoid(x)
 
 
 class SiLU(Module):
     """x * sigmoid(x) of each element."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.silu(x)
 
 
@@ -228,7 +239,7 @@ class GELU(Module):
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.gelu(x, self.approximate)
 
     def extra_repr(self) -> str:
@@ -242,7 +253,7 @@ class Softmax(Module):
         super().__init__()
         self.dim = index(dim)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.softmax(x, self.dim)
 
     def extra_repr(self) -> str:
@@ -252,5 +263,5 @@ class Softmax(Module):
 class LogSoftmax(Softmax):
     """The logarithm of `Softmax`."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return F.log_softmax(x, self.dim)

@@ -28,7 +28,7 @@ def answers(name: str, target: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return y if y.dtype == dtype else y.astype(dtype)
 
 
-def binary_cross_entropy(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None) -> Any:
+def binary_cross_entropy(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None) -> Tensor:
     """-log of the probability of the target, 1 or 0 (or between), where 1 has the probability `input`.
 
     Subtle: logarithms are -100 at least, as in PyTorch. From logits, `binary_cross_entropy_with_logits` is exact.
@@ -57,7 +57,7 @@ def binary_cross_entropy(input: Any, target: Any, reduction: str = "mean", *, we
     return reduced(name, losses, reduction)
 
 
-def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-target * input)) for targets of 1 and -1, without overflow.
 
     Examples
@@ -72,7 +72,7 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     return reduced("soft_margin_loss", np.logaddexp(-y * x, 0), reduction)
 
 
-def multilabel_soft_margin_loss(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None) -> Any:
+def multilabel_soft_margin_loss(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None) -> Tensor:
     """The mean over classes, the last axis, of the binary cross-entropy of each from its logit.
 
     Examples
@@ -91,7 +91,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, reduction: str = "mean"
 
 
 def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool = False, eps: float = 1e-8,
-                     reduction: str = "mean") -> Any:
+                     reduction: str = "mean") -> Tensor:
     """-log of the probability of a count under a Poisson distribution, without the term that is constant.
 
     Parameters
@@ -121,7 +121,7 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool
 
 
 def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6,
-                      reduction: str = "mean") -> Any:
+                      reduction: str = "mean") -> Tensor:
     """-log of the density of the target under a normal distribution of mean `input` and variance `var`.
 
     Parameters

@@ -14,7 +14,7 @@ import numpy as np
 from .. import ops
 from ..collectives import all_reduce_mean
 from ..core import Tensor, as_array
-from ..ops.elementwise import nonzero
+from ..ops.elementwise import safe_denominator
 from ..ops.fused import check_range, log_softmax
 from ..ops.index import gathered, take_along_axis
 from ..ops.shape import moveaxis
@@ -48,7 +48,7 @@ def paired(name: str, x: Any, target: Any) -> tuple[Any, Any]:
 # --- of numbers ---
 
 
-def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """(input - target)**2, both of any shape.
 
     Raises
@@ -69,7 +69,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     return reduced("mse_loss", np.square(x - y), reduction)
 
 
-def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """|input - target|, both of any shape.
 
     Examples
@@ -83,13 +83,13 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     return reduced("l1_loss", np.absolute(x - y), reduction)
 
 
-def rounded(a: Any, delta: float) -> Any:
+def huber(a: Any, delta: float) -> Any:
     """a**2 / 2 up to delta, beyond it the straight line that continues it, for a of 0 or more."""
     least = np.minimum(a, delta)
     return least * (a - least * 0.5)
 
 
-def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """d**2 / 2 for differences d up to delta, beyond it delta * (|d| - delta / 2) (Huber 1964); of any shape.
 
     Examples
@@ -102,10 +102,10 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     if not delta > 0:
         raise ValueError(f"huber_loss: delta {delta!r} came; expected a number above 0; for |d| itself use l1_loss")
     x, y = paired("huber_loss", input, target)
-    return reduced("huber_loss", rounded(np.absolute(x - y), delta), reduction)
+    return reduced("huber_loss", huber(np.absolute(x - y), delta), reduction)
 
 
-def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
+def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` divided by its delta, here `beta`; for beta 0 it is `l1_loss`.
 
     Examples
@@ -119,14 +119,14 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
         raise ValueError(f"smooth_l1_loss: beta {beta!r} came; expected 0 or more; it is where the line begins")
     x, y = paired("smooth_l1_loss", input, target)
     losses = np.absolute(x - y)
-    return reduced("smooth_l1_loss", rounded(losses, beta) / beta if beta else losses, reduction)
+    return reduced("smooth_l1_loss", huber(losses, beta) / beta if beta else losses, reduction)
 
 
 # --- of probabilities ---
 
 
 def binary_cross_entropy_with_logits(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None,
-                                     pos_weight: Any = None) -> Any:
+                                     pos_weight: Any = None) -> Tensor:
     """-log of the probability of the target, 1 or 0 (or between), where 1 has the probability sigmoid(input).
 
     Parameters
@@ -154,7 +154,7 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, reduction: str = "
     return reduced("binary_cross_entropy_with_logits", losses, reduction)
 
 
-def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Any:
+def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """target * (log(target) - input), where input is the logarithm of a probability (Kullback and Leibler 1951).
 
     Parameters
@@ -173,7 +173,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     tensor(0.2877)
     """
     x, y = paired("kl_div", input, target)
-    logs = y if log_target else np.log(nonzero(y))  # 0 log(0) is 0
+    logs = y if log_target else np.log(safe_denominator(y))  # 0 log(0) is 0
     losses = (np.exp(y) if log_target else y) * (logs - x)
     if reduction == "batchmean":
         return losses.sum() / (len(x) if x.ndim else 1)
@@ -220,7 +220,7 @@ def class_weights(name: str, weight: Any, x: Any) -> Any:
 
 
 def nll_loss(input: Any, targets: Any, reduction: str = "mean", *, weight: Any = None,
-             ignore_index: int = -100) -> Any:
+             ignore_index: int = -100) -> Tensor:
     """-input of the target classes, where input is the logarithm of probabilities, as from `log_softmax`.
 
     Parameters
@@ -242,7 +242,7 @@ def nll_loss(input: Any, targets: Any, reduction: str = "mean", *, weight: Any =
 
 
 def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight: Any = None,
-                  ignore_index: int = -100, label_smoothing: float = 0.0) -> Any:
+                  ignore_index: int = -100, label_smoothing: float = 0.0) -> Tensor:
     """The negative log-likelihood of the target classes, in nats, under softmax(logits).
 
     Subtle: classes are axis 1 of logits, as in PyTorch; `tinytensor.cross_entropy` has them last.

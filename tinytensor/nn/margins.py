@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import as_array
+from ..core import Tensor, as_array
 from ..ops.fused import check_range
 from ..ops.index import gathered, take_along_axis
 from .arguments import numbers
@@ -30,7 +30,7 @@ def above(z: Any) -> Any:
 # --- of pairs and triplets ---
 
 
-def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean") -> Any:
+def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """max(0, margin - target * (input1 - input2)): the first is to be the larger where the target is 1, not -1.
 
     Examples
@@ -45,7 +45,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     return reduced("margin_ranking_loss", above(margin - y * (a - b)), reduction)
 
 
-def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Any:
+def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """A distance where the target is 1, and where it is -1, by how much the distance lacks the margin.
 
     Examples
@@ -61,7 +61,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     return reduced("hinge_embedding_loss", losses, reduction)
 
 
-def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean") -> Any:
+def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """1 - the cosine of two vectors (N, D) or (D,) where the target is 1; where it is -1, the cosine above the margin.
 
     Examples
@@ -83,7 +83,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
 
 
 def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2.0,
-                        eps: float = 1e-6, swap: bool = False, reduction: str = "mean") -> Any:
+                        eps: float = 1e-6, swap: bool = False, reduction: str = "mean") -> Tensor:
     """By how much a negative is not farther from the anchor than a positive, and the margin (Balntas et al. 2016).
 
     Parameters
@@ -105,7 +105,8 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     if not margin > 0:
         raise ValueError(f"{name}: got margin={margin!r}; expected a number above 0; 1 is usual")
     (a, b), (_, c) = paired(name, anchor, positive), paired(name, anchor, negative)
-    far, near = pairwise_distance(a, c, p, eps), pairwise_distance(a, b, p, eps)
+    far: Any = pairwise_distance(a, c, p, eps)
+    near = pairwise_distance(a, b, p, eps)
     if swap:
         far = np.minimum(far, pairwise_distance(b, c, p, eps))
     return reduced(name, above(margin + near - far), reduction)
@@ -115,7 +116,7 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
 
 
 def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None,
-                      reduction: str = "mean") -> Any:
+                      reduction: str = "mean") -> Tensor:
     """The mean over classes of max(0, margin - input[target] + input[i])**p, where i is not the target.
 
     Parameters
@@ -149,7 +150,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     return reduced(name, losses if w is None else losses * gathered(w, t, 0), reduction)
 
 
-def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
+def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """The sum of max(0, 1 - input[j] + input[i]) over targets j and all other classes i, divided by how many there are.
 
     Parameters

@@ -6,41 +6,34 @@ It computes nothing itself: layers do, in `forward`. No devices, no backward hoo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
 from ..core import Array, Tensor
 from ..hooks import Handle
-from ..names import Missing, also_generator, elsewhere
+from ..names import Missing, also_generator, also_named, elsewhere
+from .hidden import warn_of_hidden
+from .parameter import Parameter
+from .summary import Summary, html_table, summarize
 
-Hook = Callable[["Module", tuple[Any, ...], Any], Any]
-
-
-class Parameter(Tensor):
-    """A Tensor that a Module finds and an optimiser trains; it shares the memory of an array or Tensor given as data.
-
-    Examples
-    --------
-    >>> from tinytensor import nn
-    >>> nn.Parameter([1.0, 2.0])
-    Parameter([1., 2.])
-    """
-
-    __slots__ = ()
-    grad = Tensor._grad  # subtle: the slot itself, five times as fast as the property: it is a leaf for ever
-
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(data, requires_grad)
-
-    def __repr__(self) -> str:
-        values = np.array2string(self.data, precision=4, separator=", ", prefix="Parameter(")
-        dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
-        return f"Parameter({values}{dtype}{'' if self.requires_grad else ', requires_grad=False'})"
+Hook = Callable[[Any, tuple[Any, ...], Any], Any]
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
 
 
-def once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """What is named, each thing under its first name only."""
+class HasForward(Protocol[P, R_co]):
+    """A module as type checkers see it when it is called: like its `forward`, and returning the same."""
+
+    _hooks: list[Hook]
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+    def _locate(self, error: Any) -> None: ...
+
+
+def unique(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Pairs of name and object, each object under its first name only."""
     seen: set[int] = set()
     for name, x in named:
         if id(x) not in seen:
@@ -82,6 +75,8 @@ class Module:
         super().__init_subclass__(**kwargs)
         code = getattr(vars(cls).get("__init__"), "__code__", None)
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+        if "dropout_rng" in names:  # `noise` is its former name
+            cls.__init__ = also_named(cls.__init__, "dropout_rng", "noise", shown=False)  # type: ignore[method-assign]
         if "rng" in names and "generator" not in names:
             cls.__init__ = also_generator(cls.__init__)  # type: ignore[method-assign]
 
@@ -91,7 +86,7 @@ class Module:
         """What the module computes; every subclass defines its own."""
         raise TypeError("this module has no forward; define forward(self, x), or call the layers inside of it")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: HasForward[P, R_co], *args: P.args, **kwargs: P.kwargs) -> R_co:
         try:
             y = self.forward(*args, **kwargs)
             if self._hooks:
@@ -194,7 +189,7 @@ class Module:
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """This module, under the name "", and all inside, each with its path; shared ones once."""
-        return once((path[:-1], module) for path, module in self._tree())
+        return unique((path[:-1], module) for path, module in self._tree())
 
     def modules(self) -> Iterator[Module]:
         """This module and all inside; shared ones once."""
@@ -202,11 +197,15 @@ class Module:
 
     def children(self) -> Iterator[Module]:
         """The modules directly inside; shared ones once."""
-        return (module for _, module in once(self._own(Module).items()))
+        return (module for _, module in unique(self._own(Module).items()))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Parameters with their paths, shared ones once: own ones first, each in the order of definition."""
-        return once((f"{path}{name}", p) for path, m in self._tree() for name, p in m._own(Parameter).items())
+        """Parameters with their paths, shared ones once: own ones first, each in the order of definition.
+
+        Warns, once, of modules and parameters in plain lists, tuples and dicts, where they are not found.
+        """
+        warn_of_hidden(self.modules(), Module)
+        return unique((f"{path}{name}", p) for path, m in self._tree() for name, p in m._own(Parameter).items())
 
     def parameters(self) -> Iterator[Parameter]:
         """The parameters in the order of `named_parameters`."""
@@ -214,7 +213,7 @@ class Module:
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Buffers with their paths, shared ones once, in the order of `named_parameters`."""
-        return once((f"{path}{name}", b) for path, m in self._tree() for name, b in m._own_buffers().items())
+        return unique((f"{path}{name}", b) for path, m in self._tree() for name, b in m._own_buffers().items())
 
     def num_parameters(self) -> int:
         """How many numbers its parameters hold, shared ones counted once."""
@@ -228,7 +227,11 @@ class Module:
                 for name, x in {**m._own(Parameter), **m._own_buffers()}.items() if m._buffers.get(name, True)}
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of all parameters and persistent buffers, by path: PyTorch's names, layouts and order."""
+        """Copies of all parameters and persistent buffers, by path: PyTorch's names, layouts and order.
+
+        Warns, once, of modules and parameters in plain lists, tuples and dicts, where they are not found.
+        """
+        warn_of_hidden(self.modules(), Module)
         return {name: x.data.copy() for name, x in self._state().items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
@@ -299,8 +302,33 @@ class Module:
 
     # --- what it looks like ---
 
+    def summary(self, *args: Any, **kwargs: Any) -> Summary:
+        """A table of all layers: the shapes of their outputs for these inputs, and the sizes of their parameters.
+
+        The forward pass runs once, in `eval()` and under `no_grad`, on a copy that shares the parameters: running
+        statistics, generators, modes and hooks stay as they are. A shared parameter is counted where it is first found.
+
+        Examples
+        --------
+        >>> import tinytensor as tt
+        >>> from tinytensor import nn
+        >>> nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).summary(tt.ones(5, 3))
+        layer         output shape  parameters
+        --------------------------------------
+        Sequential    (5, 2)                 0
+          0 (Linear)  (5, 4)                16
+          1 (Tanh)    (5, 4)                 0
+          2 (Linear)  (5, 2)                10
+        --------------------------------------
+        26 parameters
+        """
+        return summarize(self, args, kwargs)
+
+    def _repr_html_(self) -> str:
+        return html_table(self)
+
     def extra_repr(self) -> str:
-        """What stands in the brackets of its repr: a subclass gives its sizes."""
+        """What stands in the brackets of its repr: a subclass returns its sizes."""
         return ""
 
     def _lines(self) -> list[str]:

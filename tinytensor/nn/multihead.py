@@ -12,11 +12,12 @@ import numpy as np
 from ..random import as_generator
 from . import functional as F
 from . import init
-from .arguments import dtype_error, size
+from .arguments import check_heads, check_size, dtype_error
 from .dot_product import additive, attend
-from .dropout import probability
+from .dropout import mask_rng, probability
 from .layers import Linear
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 
 class MultiheadAttention(Module):
@@ -36,8 +37,8 @@ class MultiheadAttention(Module):
         Whether the batch is the first axis, and not the second.
     dtype, rng
         As in `Linear`: the numbers are those of PyTorch's MultiheadAttention from the same seed.
-    noise : Generator, numpy.random.Generator or None
-        Where dropout draws from; see `Dropout`.
+    dropout_rng : Generator, int, numpy.random.Generator or None
+        Where dropout draws its masks from; see `Dropout`.
 
     Shapes
     ------
@@ -67,16 +68,16 @@ class MultiheadAttention(Module):
 
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
                  kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
-                 dtype: Any = np.float32, rng: init.Rng = None, noise: Any = None) -> None:
+                 dtype: Any = np.float32, rng: init.Rng = None, dropout_rng: Any = None) -> None:
         super().__init__()
         name = "MultiheadAttention"
-        self.embed_dim, self.num_heads = size(name, "embed_dim", embed_dim), size(name, "num_heads", num_heads)
-        self.kdim, self.vdim = (self.embed_dim if d is None else size(name, "kdim, vdim", d) for d in (kdim, vdim))
-        if self.embed_dim % self.num_heads:
-            raise ValueError(f"{name}: {num_heads} heads came for a width of {embed_dim}; expected a number that "
-                             f"divides it, each head gets as much; choose another of the two")
+        self.embed_dim = check_size(name, "embed_dim", embed_dim)
+        self.num_heads = check_size(name, "num_heads", num_heads)
+        self.kdim = self.embed_dim if kdim is None else check_size(name, "kdim", kdim)
+        self.vdim = self.embed_dim if vdim is None else check_size(name, "vdim", vdim)
+        check_heads(name, embed_dim, num_heads)
         self.dropout, self.batch_first = probability(name, dropout), batch_first
-        self.noise = as_generator(noise) if isinstance(noise, int) else noise
+        self.dropout_rng = mask_rng(dropout_rng)
         e, rng = self.embed_dim, as_generator(rng)
         out = Linear(e, e, bias, dtype, rng)  # drawn first, and last among the parameters, as in PyTorch
         same = self.kdim == self.vdim == e
@@ -122,7 +123,7 @@ class MultiheadAttention(Module):
         q, k, v = (F.linear(x, w, b) for x, (w, b) in zip((query, key, value), self._projections(), strict=True))
         q, k, v = (x.reshape(*x.shape[:2], self.num_heads, -1).transpose(*order) for x in (q, k, v))  # (N, H, L, D)
         bias = self._bias(key_padding_mask, attn_mask, (*q.shape[:3], k.shape[2]), q.dtype)
-        y, weights = attend(q, k, v, bias, self.dropout if self.training else 0.0, rng=self.noise)
+        y, weights = attend(q, k, v, bias, self.dropout if self.training else 0.0, rng=self.dropout_rng)
         y = self.out_proj(y.transpose(*back).reshape(*query.shape[:2], self.embed_dim))
         if need_weights and average_attn_weights:
             weights = weights.mean(1)  # (N, L, S)

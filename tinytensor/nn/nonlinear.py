@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core import Tensor
 from . import activations as A
 from . import smooth as S
-from .arguments import size
+from .arguments import check_size
 from .layers import Softmax
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 __all__ = ["CELU", "ELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
            "LogSigmoid", "Mish", "PReLU", "ReLU6", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanhshrink",
@@ -48,7 +50,7 @@ class LeakyReLU(Activation):
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__(negative_slope=negative_slope)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.leaky_relu(x, self.negative_slope)
 
 
@@ -65,9 +67,9 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = np.float32) -> None:
         super().__init__()
-        self.weight = Parameter(np.full(size("PReLU", "num_parameters", num_parameters), init, dtype))
+        self.weight = Parameter(np.full(check_size("PReLU", "num_parameters", num_parameters), init, dtype))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.prelu(x, self.weight)
 
     def extra_repr(self) -> str:
@@ -86,28 +88,28 @@ class Hardtanh(Activation):
             raise ValueError(f"Hardtanh: got min_val={min_val!r} and max_val={max_val!r}; expected the first not above "
                              f"the second; exchange them")
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.hardtanh(x, self.min_val, self.max_val)
 
 
 class ReLU6(Module):
     """`functional.relu6` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.relu6(x)
 
 
 class Hardsigmoid(Module):
     """`functional.hardsigmoid` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.hardsigmoid(x)
 
 
 class Hardswish(Module):
     """`functional.hardswish` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.hardswish(x)
 
 
@@ -120,7 +122,7 @@ class Threshold(Activation):
     def __init__(self, threshold: float, value: float) -> None:
         super().__init__(threshold=threshold, value=value)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.threshold(x, self.threshold, self.value)
 
 
@@ -132,7 +134,7 @@ class Hardshrink(Activation):
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__(lambd=lambd)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.hardshrink(x, self.lambd)
 
     def extra_repr(self) -> str:
@@ -147,7 +149,7 @@ class Softshrink(Activation):
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__(lambd=A.half_width("Softshrink", lambd))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.softshrink(x, self.lambd)
 
     def extra_repr(self) -> str:
@@ -162,21 +164,21 @@ class ELU(Activation):
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__(alpha=alpha)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return S.elu(x, self.alpha)
 
 
 class CELU(ELU):
     """`functional.celu` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return S.celu(x, self.alpha)
 
 
 class SELU(Module):
     """`functional.selu` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return S.selu(x)
 
 
@@ -189,35 +191,35 @@ class Softplus(Activation):
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__(beta=beta, threshold=threshold)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return S.softplus(x, self.beta, self.threshold)
 
 
 class LogSigmoid(Module):
     """`functional.logsigmoid` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return S.logsigmoid(x)
 
 
 class Softsign(Module):
     """`functional.softsign` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return S.softsign(x)
 
 
 class Tanhshrink(Module):
     """`functional.tanhshrink` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return S.tanhshrink(x)
 
 
 class Mish(Module):
     """`functional.mish` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return S.mish(x)
 
 
@@ -229,12 +231,12 @@ class GLU(Activation):
     def __init__(self, dim: int = -1) -> None:
         super().__init__(dim=dim)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.glu(x, self.dim)
 
 
 class Softmin(Softmax):
     """exp(-x) / sum(exp(-x)) along the axis `dim`."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return A.softmin(x, self.dim)

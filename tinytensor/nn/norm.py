@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core import Tensor
 from ..ops.norm import batch_norm
 from . import functional as F
-from .arguments import dtype_error, size
+from .arguments import check_size, dtype_error
 from .containers import Sequential
 from .layers import Linear
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 M = TypeVar("M", bound=Module)
 
@@ -78,7 +80,7 @@ class BatchNorm1d(Module):
                  track_running_stats: bool = True, *, axis: int = 1, unbiased: bool = False, bias: bool = True,
                  dtype: Any = np.float32) -> None:
         super().__init__()
-        self.num_features = size("BatchNorm1d", "num_features", num_features)
+        self.num_features = check_size("BatchNorm1d", "num_features", num_features)
         if axis not in (1, -1):
             raise ValueError(f"BatchNorm1d: axis={axis!r} came; expected 1, or -1 for the last; move the channels: "
                              f"np.moveaxis(x, {axis!r}, 1)")
@@ -89,7 +91,7 @@ class BatchNorm1d(Module):
         self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.array(0) if track_running_stats else None)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         own = self.weight if self.weight is not None else self.running_mean
         if own is not None and getattr(x, "dtype", None) != own.data.dtype:
             raise dtype_error("batch_norm", x, own)
@@ -138,7 +140,7 @@ class BatchNorm1d(Module):
 def shape_of(layer: str, normalized_shape: Any) -> tuple[int, ...]:
     """The shape that is meant by 5, by (5,) or by (2, 5)."""
     sizes = (normalized_shape,) if np.ndim(normalized_shape) == 0 else normalized_shape
-    return tuple([size(layer, "normalized_shape", n) for n in sizes])
+    return tuple([check_size(layer, "normalized_shape", n) for n in sizes])
 
 
 class RMSNorm(Module):
@@ -182,7 +184,7 @@ class RMSNorm(Module):
         self.normalized_shape, self.eps = shape_of("RMSNorm", normalized_shape), eps
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if self.weight is not None and getattr(x, "dtype", None) != self.weight.data.dtype:
             raise dtype_error("rms_norm", x, self.weight)
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
@@ -224,7 +226,7 @@ class LayerNorm(Module):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if self.weight is not None and getattr(x, "dtype", None) != self.weight.data.dtype:
             raise dtype_error("layer_norm", x, self.weight)
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)

@@ -168,7 +168,7 @@ def mean_of(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding: A
 
 
 def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-               count_include_pad: bool = True) -> Any:
+               count_include_pad: bool = True) -> Tensor:
     """The mean of every window along the last axis; parameters as in `avg_pool2d`.
 
     Examples
@@ -182,7 +182,7 @@ def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, c
 
 
 def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-               count_include_pad: bool = True, divisor_override: int | None = None) -> Any:
+               count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
     """The mean of every window over the last two axes.
 
     Parameters
@@ -264,7 +264,7 @@ def largest_to(name: str, x: Any, output_size: Any, n: int, return_indices: bool
     return (joined((), False), joined((), True)) if return_indices else joined((), False)
 
 
-def adaptive_avg_pool1d(x: Any, output_size: Any) -> Any:
+def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
     """The means of as many windows as are wanted along the last axis; they cover it.
 
     Examples
@@ -277,7 +277,7 @@ def adaptive_avg_pool1d(x: Any, output_size: Any) -> Any:
     return mean_to("adaptive_avg_pool1d", x, output_size, 1)
 
 
-def adaptive_avg_pool2d(x: Any, output_size: Any) -> Any:
+def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     """The means of as many windows as are wanted over the last two axes: an int, a pair, or None for the input's size.
 
     Examples

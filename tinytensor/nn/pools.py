@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core import Tensor
 from . import pooling as P
 from .arguments import per_axis
 from .module import Module
@@ -33,7 +34,7 @@ class MaxPool1d(Module):
         self.padding, self.dilation = padding, dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return P.max_pool1d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
                             self.return_indices)
 
@@ -53,7 +54,7 @@ class MaxPool2d(MaxPool1d):
     (1, 3, 4, 3)
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return P.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
                             self.return_indices)
 
@@ -71,7 +72,7 @@ class AvgPool1d(Module):
                 per_axis("AvgPool1d", name, value, 1, name != "padding") for name, value in (
                     ("kernel_size", self.kernel_size), ("stride", self.stride), ("padding", padding)))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return P.avg_pool1d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
     def extra_repr(self) -> str:
@@ -86,7 +87,7 @@ class AvgPool2d(AvgPool1d):
         super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
         self.divisor_override = divisor_override
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return P.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
                             self.divisor_override)
 
@@ -105,7 +106,7 @@ class AdaptivePool(Module):
 class AdaptiveAvgPool1d(AdaptivePool):
     """`functional.adaptive_avg_pool1d` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return P.adaptive_avg_pool1d(x, self.output_size)
 
 
@@ -120,19 +121,19 @@ class AdaptiveAvgPool2d(AdaptivePool):
     (2, 512, 1, 1)
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return P.adaptive_avg_pool2d(x, self.output_size)
 
 
 class AdaptiveMaxPool1d(AdaptivePool):
     """`functional.adaptive_max_pool1d` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return P.adaptive_max_pool1d(x, self.output_size)
 
 
 class AdaptiveMaxPool2d(AdaptivePool):
     """`functional.adaptive_max_pool2d` as a module."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return P.adaptive_max_pool2d(x, self.output_size)

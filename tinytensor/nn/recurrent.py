@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from ..core import Tensor
 from ..ops import recurrent as ops
 from ..random import as_generator
 from . import functional as F
 from . import init
-from .arguments import dtype_error, size
+from .arguments import check_size, dtype_error
 from .dropout import dropout as dropped
-from .dropout import probability
-from .module import Module, Parameter
+from .dropout import mask_rng, probability
+from .module import Module
+from .parameter import Parameter
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -33,8 +35,8 @@ class Recurrent(Module):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
         super().__init__()
-        self.input_size = size(type(self).__name__, "input_size", input_size)
-        self.hidden_size = size(type(self).__name__, "hidden_size", hidden_size)
+        self.input_size = check_size(type(self).__name__, "input_size", input_size)
+        self.hidden_size = check_size(type(self).__name__, "hidden_size", hidden_size)
         self.bias = bias
 
     def _choose(self, nonlinearity: str) -> None:
@@ -99,22 +101,22 @@ class Recurrent(Module):
 # --- layers ---
 
 
-class Layers(Recurrent):
+class StackedRecurrent(Recurrent):
     """What RNN, GRU and LSTM share: layers one above the other, each in one direction or in both."""
 
     weight_ih_l0: Parameter
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
                  batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *,
-                 dtype: Any = np.float32, rng: init.Rng = None, noise: Any = None) -> None:
+                 dtype: Any = np.float32, rng: init.Rng = None, dropout_rng: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias)
         name = type(self).__name__
-        self.num_layers = size(name, "num_layers", num_layers)
+        self.num_layers = check_size(name, "num_layers", num_layers)
         self.batch_first, self.bidirectional = batch_first, bidirectional
         if dropout and num_layers == 1:
             warnings.warn(f"{name}: dropout={dropout} has no effect in one layer, as it acts between layers; give "
                           f"num_layers=2 or more, or put a dropout behind this one", stacklevel=3)
-        self.dropout, self.noise = probability(name, dropout), as_generator(noise) if isinstance(noise, int) else noise
+        self.dropout, self.dropout_rng = probability(name, dropout), mask_rng(dropout_rng)
         self._suffixes = [[f"_l{k}", f"_l{k}_reverse"][: 1 + bidirectional] for k in range(num_layers)]
         rng, inputs = as_generator(rng), input_size
         for row in self._suffixes:
@@ -122,7 +124,7 @@ class Layers(Recurrent):
                 self._add_weights(inputs, dtype, rng, suffix)
             inputs = hidden_size * len(row)
 
-    def forward(self, x: Any, hx: Any = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, hx: Any = None) -> tuple[Tensor, Any]:
         self._check(x, self.weight_ih_l0, "B, T, " if self.batch_first else "T, B, ", "T, ")
         batch = x.shape[1 - self.batch_first : 2 - self.batch_first] if x.ndim == 3 else ()
         if not x.shape[x.ndim == 3 and self.batch_first]:
@@ -142,7 +144,7 @@ class Layers(Recurrent):
                 last.append(ends)
             x = ways[0] if len(ways) == 1 else np.concatenate(ways, -1)  # (T, B, H) or (T, B, 2 H)
             if row is not self._suffixes[-1]:
-                x = dropped(x, self.dropout, self.training, self.noise)
+                x = dropped(x, self.dropout, self.training, self.dropout_rng)
         ends = [np.stack(state) for state in zip(*last, strict=True)]  # (layers * directions, B, H) each
         if not batch:
             x, ends = x[:, 0], [s[:, 0] for s in ends]
@@ -151,7 +153,7 @@ class Layers(Recurrent):
         return x, tuple(ends) if self.kind == "lstm" else ends[0]
 
 
-class RNN(Layers):
+class RNN(StackedRecurrent):
     """Plain recurrent layers (Elman 1990): h = tanh(W_ih x + b_ih + W_hh h + b_hh), step by step.
 
     Parameters
@@ -169,8 +171,8 @@ class RNN(Layers):
         Whether each layer reads the other way too, with weights of its own; outputs stand side by side.
     dtype, rng
         As in `Linear`; all first weights are uniform within 1 / sqrt(hidden_size), PyTorch's from the same seed.
-    noise : Generator, int or None
-        Where dropout draws from; see `Dropout`.
+    dropout_rng : Generator, int, numpy.random.Generator or None
+        Where dropout draws its masks from; see `Dropout`.
 
     Shapes
     ------
@@ -196,13 +198,13 @@ class RNN(Layers):
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
                  bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *,
-                 dtype: Any = np.float32, rng: init.Rng = None, noise: Any = None) -> None:
+                 dtype: Any = np.float32, rng: init.Rng = None, dropout_rng: Any = None) -> None:
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype=dtype,
-                         rng=rng, noise=noise)
+                         rng=rng, dropout_rng=dropout_rng)
         self._choose(nonlinearity)
 
 
-class GRU(Layers):
+class GRU(StackedRecurrent):
     """Layers of gated recurrent units (Cho et al. 2014), in PyTorch's variant: see the op `gru`.
 
     Parameters, shapes and errors are those of `RNN`, but for the nonlinearity; weights have 3 H rows: r, z, n.
@@ -219,7 +221,7 @@ class GRU(Layers):
     kind = "gru"
 
 
-class LSTM(Layers):
+class LSTM(StackedRecurrent):
     """Layers of long short-term memory (Hochreiter and Schmidhuber 1997, Gers et al. 2000): see the op `lstm`.
 
     Parameters, shapes and errors are those of `RNN`, but for the nonlinearity; weights have 4 H rows: i, f, g, o, and

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import Tensor
 from .arguments import numbers
 
 __all__ = ["celu", "elu", "logsigmoid", "mish", "selu", "softplus", "softsign", "tanhshrink"]
@@ -16,7 +17,7 @@ __all__ = ["celu", "elu", "logsigmoid", "mish", "selu", "softplus", "softsign", 
 ALPHA, SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946  # of selu
 
 
-def elu(x: Any, alpha: float = 1.0) -> Any:
+def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """x above 0, elsewhere alpha * (exp(x) - 1), elementwise (Clevert et al. 2015).
 
     Examples
@@ -27,10 +28,11 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     tensor([-0.6321,  0.    ,  2.    ])
     """
     x = numbers("elu", x)
-    return np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x)) * alpha)
+    y: Any = np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x)) * alpha)
+    return y
 
 
-def selu(x: Any) -> Any:
+def selu(x: Any) -> Tensor:
     """`elu` scaled so that mean 0 and variance 1 are kept from layer to layer (Klambauer et al. 2017).
 
     Examples
@@ -43,7 +45,7 @@ def selu(x: Any) -> Any:
     return elu(numbers("selu", x), ALPHA) * SCALE
 
 
-def celu(x: Any, alpha: float = 1.0) -> Any:
+def celu(x: Any, alpha: float = 1.0) -> Tensor:
     """x above 0, elsewhere alpha * (exp(x / alpha) - 1), elementwise: smooth for every alpha (Barron 2017).
 
     Examples
@@ -56,10 +58,11 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
     if not alpha:
         raise ValueError("celu: got alpha=0; expected another number, for x is divided by it; use relu")
     x = numbers("celu", x)
-    return np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x) * (1 / alpha)) * alpha)
+    y: Any = np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x) * (1 / alpha)) * alpha)
+    return y
 
 
-def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta, elementwise, without overflow; x itself where beta * x is above the threshold.
 
     Examples
@@ -75,7 +78,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     return np.where(far, x, y if beta == 1 else y * (1 / beta))
 
 
-def logsigmoid(x: Any) -> Any:
+def logsigmoid(x: Any) -> Tensor:
     """log(sigmoid(x)), elementwise, without overflow.
 
     Examples
@@ -88,7 +91,7 @@ def logsigmoid(x: Any) -> Any:
     return -np.logaddexp(-numbers("logsigmoid", x), 0)
 
 
-def softsign(x: Any) -> Any:
+def softsign(x: Any) -> Tensor:
     """x / (1 + |x|), elementwise.
 
     Examples
@@ -102,7 +105,7 @@ def softsign(x: Any) -> Any:
     return x / (np.absolute(x) + 1)
 
 
-def tanhshrink(x: Any) -> Any:
+def tanhshrink(x: Any) -> Tensor:
     """x - tanh(x), elementwise.
 
     Examples
@@ -116,7 +119,7 @@ def tanhshrink(x: Any) -> Any:
     return x - np.tanh(x)
 
 
-def mish(x: Any) -> Any:
+def mish(x: Any) -> Tensor:
     """x * tanh(softplus(x)), elementwise (Misra 2019).
 
     Examples

@@ -28,7 +28,7 @@ FAR = ((2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.6
        (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
         3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3))
 # artanh(erf(x)) / x in powers of x**2 up to x = 4, fitted so that the largest relative error of erf is the least
-SINGLE = (5.42238956e-9, 2.75554871e-8, -4.79440531e-6, 8.45956732e-5, -6.14836206e-4, -1.95290290e-4, 1.02769865e-1,
+TANH_COEFFICIENTS = (5.42238956e-9, 2.75554871e-8, -4.79440531e-6, 8.45956732e-5, -6.14836206e-4, -1.95290290e-4, 1.02769865e-1,
           1.12837925)
 
 
@@ -42,7 +42,7 @@ def polynomial(x: Any, first: float, *rest: float) -> Any:
     return y
 
 
-def by_cody(x: Any) -> Any:
+def erf_float64(x: Any) -> Any:
     a = np.minimum(np.abs(x), 6)  # beyond 6 erf is 1 to the last bit, and so is what the second formula gives
     z = a * a
     near = a * (polynomial(z, *NEAR[0]) / polynomial(z, *NEAR[1]))
@@ -50,9 +50,9 @@ def by_cody(x: Any) -> Any:
     return np.copysign(np.where(a <= 0.46875, near, far), x)
 
 
-def by_tanh(x: Any) -> Any:
+def erf_float32(x: Any) -> Any:
     a = np.minimum(np.maximum(x, -4), 4)
-    return np.tanh(a * polynomial(a * a, *SINGLE))
+    return np.tanh(a * polynomial(a * a, *TANH_COEFFICIENTS))
 
 
 @op(lambda g, y, x: g * np.exp(-x * x) * (2 / math.sqrt(math.pi)), method=True, samples=(S((2, 3)), S(())))
@@ -68,7 +68,7 @@ def erf(x: Any) -> Any:
     >>> tt.tensor([-1.0, 0.0, 0.5, 6.0]).erf()
     tensor([-0.8427,  0.    ,  0.5205,  1.    ])
     """
-    return by_tanh(x) if getattr(x, "dtype", None) == np.float32 else by_cody(x)
+    return erf_float32(x) if getattr(x, "dtype", None) == np.float32 else erf_float64(x)
 
 
 # --- activations ---
@@ -120,11 +120,11 @@ def silu(x: Any) -> Any:
 K, CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
-def gated(x: Any, approximate: str = "none") -> Any:
+def gelu_definition(x: Any, approximate: str = "none") -> Any:
     return x * (1 + (erf(x / math.sqrt(2)) if approximate == "none" else tanh(K * (x + CUBIC * x * x * x)))) * 0.5
 
 
-@op(lambda g, y, x, *, extras, **_: g * extras, method=True, definition=gated,
+@op(lambda g, y, x, *, extras, **_: g * extras, method=True, definition=gelu_definition,
     samples=(S((2, 3)), S(()), S((2, 3), approximate="tanh"), S((), approximate="tanh")))
 def gelu(x: Any, approximate: str = "none") -> Any:
     """x times the probability that a standard normal is below x, elementwise (Hendrycks and Gimpel 2016).

@@ -34,7 +34,7 @@ def selection(*numpy: Any, method: bool = False, samples: Sequence[Sample] = ())
     return define
 
 
-def picked(function: Function, *arrays: Any) -> Any:
+def rearranged(function: Function, *arrays: Any) -> Any:
     """What a function picks of several arrays, by asking it where its elements come from."""
     origins, start = [], 0
     for a in arrays:
@@ -109,7 +109,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     >>> tt.insert(tt.tensor([1.0, 2.0]), 1, 5.0)
     tensor([1., 5., 2.])
     """
-    return picked(lambda a, v: np.insert(a, obj, v, axis), arr, values)
+    return rearranged(lambda a, v: np.insert(a, obj, v, axis), arr, values)
 
 
 # --- diagonals and triangles ---
@@ -214,7 +214,7 @@ def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     tensor([1., 2.])
     """
     values = filt.data
-    shape, there = np.trim_zeros(values, trim, axis).shape, np.argwhere(values)
-    first = there.min(axis=0) if "f" in trim.lower() and there.size else [0] * values.ndim
+    shape, nonzero = np.trim_zeros(values, trim, axis).shape, np.argwhere(values)
+    first = nonzero.min(axis=0) if "f" in trim.lower() and nonzero.size else [0] * values.ndim
     starts = [min(int(a), n - m) for a, n, m in zip(first, values.shape, shape, strict=True)]
     return filt[tuple([slice(a, a + n) for a, n in zip(starts, shape, strict=True)])]

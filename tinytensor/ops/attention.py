@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from ..broadcasting import ones, unbroadcast
+from ..broadcasting import ones_row, unbroadcast
 from ..core import S
 from ..define import op
 from .fused import softmax
 from .shape import reshape, swapaxes
 
-LONG = 256  # from so many places on, queries go in blocks
+BLOCKED_FROM = 256  # from so many places on, queries go in blocks
 
 
 @lru_cache(maxsize=64)
-def future(t: int, dtype: Any, before: int = 0) -> Any:
+def causal_mask(t: int, dtype: Any, before: int = 0) -> Any:
     """What is added to scores (before + t keys, t queries): -inf where the key comes after the query, else 0; cached.
 
     `before` is how many keys come before the first query.
@@ -31,34 +31,34 @@ def future(t: int, dtype: Any, before: int = 0) -> Any:
     return a
 
 
-def spans(t: int, causal: bool) -> list[tuple[int, int]]:
+def query_blocks(t: int, causal: bool) -> list[tuple[int, int]]:
     """Blocks of queries: where each begins and ends. They look at all keys up to there.
 
     Four blocks leave out three eighths of all scores: those of keys that come after all queries of a block.
     """
-    if not causal or t < LONG or t % 4:
+    if not causal or t < BLOCKED_FROM or t % 4:
         return [(0, t)]
     return [(start, start + t // 4) for start in range(0, t, t // 4)]
 
 
-def headed(qkv: Any, heads: int) -> Any:
+def split_heads(qkv: Any, heads: int) -> Any:
     """Queries, keys and values of each head, all views: (B, T, 3 C) gives (3, B, H, T, D), where H D is C."""
     b, t, width = qkv.shape
     return qkv.reshape(b, t, 3, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)
 
 
-def by_head(g: Any, heads: int) -> Any:
+def heads_first(g: Any, heads: int) -> Any:
     """(B, T, C) gives (B, H, T, D), a view."""
     b, t, width = g.shape
     return g.reshape(b, t, heads, width // heads).swapaxes(1, 2)
 
 
-def upright(x: Any, factor: float) -> Any:
+def contiguous_transpose(x: Any, factor: float) -> Any:
     """The transposed matrices of x times a factor, copied row by row: BLAS multiplies by them a third faster."""
     return np.multiply(x.mT, factor, order="C")
 
 
-def highest(p: Any) -> Any:
+def column_maxima(p: Any) -> Any:
     """The maximum along the second-last axis, which stays, by halves: for short ones half the time of NumPy's."""
     while (n := p.shape[-2]) > 1:
         half = (n + 1) // 2
@@ -66,67 +66,67 @@ def highest(p: Any) -> Any:
     return p
 
 
-def composed(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -> Any:
+def attention_definition(qkv: Any, dropout_mask: Any = None, heads: int = 1, causal: bool = True) -> Any:
     b, t, width = qkv.shape
-    q, k, v = headed(qkv, heads)  # (B, H, T, D) each
+    q, k, v = split_heads(qkv, heads)  # (B, H, T, D) each
     scores = q @ swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])  # (B, H, T, T)
-    p = softmax(scores + future(t, qkv.dtype).T if causal else scores)
-    p = p if keep is None else p * keep
+    p = softmax(scores + causal_mask(t, qkv.dtype).T if causal else scores)
+    p = p if dropout_mask is None else p * dropout_mask
     return reshape(swapaxes(p @ v, 1, 2), (b, t, width // 3))  # the heads side by side
 
 
-def mask_of_block(keep: Any, queries: slice, keys: int) -> Any:
+def block_mask(dropout_mask: Any, queries: slice, keys: int) -> Any:
     """The part of a mask for a block of weights, keys before queries as there."""
-    keep = keep if keep.ndim > 1 else keep.reshape(1, -1)
-    rows = keep if keep.shape[-2] == 1 else keep[..., queries, :]
+    dropout_mask = dropout_mask if dropout_mask.ndim > 1 else dropout_mask.reshape(1, -1)
+    rows = dropout_mask if dropout_mask.shape[-2] == 1 else dropout_mask[..., queries, :]
     return (rows if rows.shape[-1] == 1 else rows[..., :keys]).swapaxes(-1, -2)
 
 
-def of_qkv(g: Any, qkv: Any, keep: Any, heads: int, ps: list[Any]) -> Any:
-    q, k, v = headed(qkv, heads)  # (B, H, T, D) each
-    g, size = by_head(g, heads), ps[0].shape[-1]
+def grad_qkv(g: Any, qkv: Any, dropout_mask: Any, heads: int, ps: list[Any]) -> Any:
+    q, k, v = split_heads(qkv, heads)  # (B, H, T, D) each
+    g, size = heads_first(g, heads), ps[0].shape[-1]
     gq, gk, gv = list[Any](), list[Any](), list[Any]()  # by blocks of places
     for i, p in enumerate(ps):  # (B, H, keys, queries)
         keys, queries = p.shape[-2], slice(i * size, (i + 1) * size)
         gi, qi = g[:, :, queries], q[:, :, queries]
-        mask = None if keep is None else mask_of_block(keep, queries, keys)
-        gs = v[:, :, :keys] @ upright(gi, 1 / math.sqrt(q.shape[-1]))  # as p
+        mask = None if dropout_mask is None else block_mask(dropout_mask, queries, keys)
+        gs = v[:, :, :keys] @ contiguous_transpose(gi, 1 / math.sqrt(q.shape[-1]))  # as p
         if mask is not None:
             gs *= mask
         gs *= p
-        gs -= p * (ones(keys, gs.dtype) @ gs)[..., None, :]
+        gs -= p * (ones_row(keys, gs.dtype) @ gs)[..., None, :]
         weights = p if mask is None else p * mask
         blocks = [slice(j, j + size) for j in range(0, keys, size or 1)]
         gq.append(gs.mT @ k[:, :, :keys])
-        gk = added(gk, [gs[:, :, block] @ qi for block in blocks])
-        gv = added(gv, [weights[:, :, block] @ gi for block in blocks])
+        gk = add_lists(gk, [gs[:, :, block] @ qi for block in blocks])
+        gv = add_lists(gv, [weights[:, :, block] @ gi for block in blocks])
     if len(ps) == 1:
         return np.stack((*gq, *gk, *gv)).transpose(1, 3, 0, 2, 4).reshape(qkv.shape)
     return np.stack([np.stack(x) for x in (gq, gk, gv)]).transpose(2, 1, 4, 0, 3, 5).reshape(qkv.shape)
 
 
-def added(some: list[Any], more: list[Any]) -> list[Any]:
+def add_lists(some: list[Any], more: list[Any]) -> list[Any]:
     """Arrays added one by one, and those that are left."""
     return [a + b for a, b in zip(some, more, strict=False)] + more[len(some) :]
 
 
-def of_keep(g: Any, qkv: Any, keep: Any, heads: int, ps: list[Any]) -> Any:
-    v = headed(qkv, heads)[2]
-    return unbroadcast(by_head(g, heads) @ v.mT * all_weights(ps).mT, keep.shape)
+def grad_dropout_mask(g: Any, qkv: Any, dropout_mask: Any, heads: int, ps: list[Any]) -> Any:
+    v = split_heads(qkv, heads)[2]
+    return unbroadcast(heads_first(g, heads) @ v.mT * full_weights(ps).mT, dropout_mask.shape)
 
 
-def all_weights(ps: list[Any]) -> Any:
+def full_weights(ps: list[Any]) -> Any:
     """The weights of all blocks, (B, H, T keys, T queries): 0 for keys that come after the queries of a block."""
     t = ps[-1].shape[-2]
     return np.concatenate([p if p.shape[-2] == t else np.concatenate(
         [p, np.zeros((*p.shape[:2], t - p.shape[-2], p.shape[-1]), p.dtype)], -2) for p in ps], -1)
 
 
-@op(lambda g, y, qkv, keep, *, heads, extras, **_: of_qkv(g, qkv, keep, heads, extras),
-    lambda g, y, qkv, keep, *, heads, extras, **_: of_keep(g, qkv, keep, heads, extras), definition=composed,
-    samples=(S((2, 3, 12), (2, 2, 3, 3), heads=2), S((2, 3, 12), (3, 3), heads=2), S((2, 3, 12), heads=2),
+@op(lambda g, y, qkv, mask, *, heads, extras, **_: grad_qkv(g, qkv, mask, heads, extras),
+    lambda g, y, qkv, mask, *, heads, extras, **_: grad_dropout_mask(g, qkv, mask, heads, extras),
+    definition=attention_definition, samples=(S((2, 3, 12), (2, 2, 3, 3), heads=2), S((2, 3, 12), (3, 3), heads=2), S((2, 3, 12), heads=2),
              S((2, 3, 12), heads=2, causal=False), S((1, 4, 6))))
-def attention(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -> Any:
+def attention(qkv: Any, dropout_mask: Any = None, heads: int = 1, causal: bool = True) -> Any:
     """Scaled dot-product self-attention: each place takes from all places up to its own (Vaswani et al. 2017).
 
     For each head softmax(Q K' / sqrt(D)) V, with D = C / heads; the heads' outputs stand side by side.
@@ -159,21 +159,21 @@ def attention(qkv: Any, keep: Any = None, heads: int = 1, causal: bool = True) -
     if qkv.ndim != 3 or not qkv.shape[2] or qkv.shape[2] % (3 * heads):
         raise ValueError(f"attention: qkv of shape {qkv.shape} came for {heads} heads; expected (B, T, 3 C), with C a "
                          f"multiple of {heads}; choose a width that the number of heads divides")
-    q, k, v = headed(qkv, heads)  # (B, H, T, D) each
+    q, k, v = split_heads(qkv, heads)  # (B, H, T, D) each
     b, t, width = qkv.shape
-    if keep is not None and (keep.ndim > 4 or any(
-            n not in (1, m) for n, m in zip(keep.shape[::-1], (t, t, heads, b), strict=False))):
-        raise ValueError(f"attention: a mask of shape {keep.shape} came; expected one that broadcasts to (B, heads, T, "
+    if dropout_mask is not None and (dropout_mask.ndim > 4 or any(
+            n not in (1, m) for n, m in zip(dropout_mask.shape[::-1], (t, t, heads, b), strict=False))):
+        raise ValueError(f"attention: a mask of shape {dropout_mask.shape} came; expected one that broadcasts to (B, heads, T, "
                          f"T), {(b, heads, t, t)}; give it these axes, or 1 in their places")
     ys, ps = [], []
-    for start, stop in spans(t, causal):  # p is (B, H, keys, queries): so the maximum is 4 times faster
-        p = k[:, :, :stop] @ upright(q[:, :, start:stop], 1 / math.sqrt(q.shape[-1]))
+    for start, stop in query_blocks(t, causal):  # p is (B, H, keys, queries): so the maximum is 4 times faster
+        p = k[:, :, :stop] @ contiguous_transpose(q[:, :, start:stop], 1 / math.sqrt(q.shape[-1]))
         if causal:
-            p += future(stop - start, p.dtype, start)
-        p -= highest(p)
+            p += causal_mask(stop - start, p.dtype, start)
+        p -= column_maxima(p)
         np.exp(p, out=p)
-        p /= (ones(stop, p.dtype) @ p)[..., None, :]
-        weights = p if keep is None else p * mask_of_block(keep, slice(start, stop), stop)
+        p /= (ones_row(stop, p.dtype) @ p)[..., None, :]
+        weights = p if dropout_mask is None else p * block_mask(dropout_mask, slice(start, stop), stop)
         ys.append(weights.mT @ v[:, :, :stop])
         ps.append(p)
     if len(ys) == 1:

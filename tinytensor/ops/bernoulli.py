@@ -9,24 +9,24 @@ import numpy as np
 from ..core import REAL, Domain, S
 from ..define import op
 
-INSIDE = Domain(((0, 1),))
-LEAST = -100  # of a logarithm, as in PyTorch: the loss of what was held impossible is 100, not infinite
+UNIT_INTERVAL = Domain(((0, 1),))
+MIN_LOG = -100  # of a logarithm, as in PyTorch: the loss of what was held impossible is 100, not infinite
 
 
-def logarithms(x: Any) -> tuple[Any, Any]:
+def clamped_logs(x: Any) -> tuple[Any, Any]:
     """log(x) and log(1 - x), -100 at least; no warning is due to those of 0."""
-    one = np.where(x > 0, x, 1), np.where(x < 1, x, 0)
-    return (np.where(x > 0, np.maximum(np.log(one[0]), LEAST), LEAST),
-            np.where(x < 1, np.maximum(np.log1p(-one[1]), LEAST), LEAST))
+    safe = np.where(x > 0, x, 1), np.where(x < 1, x, 0)
+    return (np.where(x > 0, np.maximum(np.log(safe[0]), MIN_LOG), MIN_LOG),
+            np.where(x < 1, np.maximum(np.log1p(-safe[1]), MIN_LOG), MIN_LOG))
 
 
-def difference(x: Any) -> Any:
-    yes, no = logarithms(x)
-    return no - yes
+def log_odds_against(x: Any) -> Any:
+    log_x, log_1_minus_x = clamped_logs(x)
+    return log_1_minus_x - log_x
 
 
 @op(lambda g, y, x, target: g * (x - target) / np.maximum((1 - x) * x, 1e-12),
-    lambda g, y, x, target: g * difference(x), broadcasts=True, domain=(INSIDE, REAL),
+    lambda g, y, x, target: g * log_odds_against(x), broadcasts=True, domain=(UNIT_INTERVAL, REAL),
     samples=(S((2, 3), (2, 3)), S((), ())))
 def bernoulli_cross_entropy(x: Any, target: Any) -> Any:
     """-target * log(x) - (1 - target) * log(1 - x), elementwise, with logarithms of -100 at least.
@@ -37,5 +37,5 @@ def bernoulli_cross_entropy(x: Any, target: Any) -> Any:
     >>> tt.bernoulli_cross_entropy(tt.tensor([0.5, 0.0]), tt.tensor([1.0, 1.0]))
     tensor([  0.6931, 100.    ])
     """
-    yes, no = logarithms(x)
-    return (target - 1) * no - target * yes
+    log_x, log_1_minus_x = clamped_logs(x)
+    return (target - 1) * log_1_minus_x - target * log_x

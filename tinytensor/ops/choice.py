@@ -12,9 +12,9 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..apply import PUBLIC, operand
 from ..compose import composed
 from ..core import S, Tensor
-from ..define import expose
+from ..define import composite
 from .index import take
-from .join import concatenate, stacked
+from .join import concatenate, stack_nested
 
 MASKS = [np.array([[True, False, True], [False, False, True]]), np.array([True, True, False])]
 CHOICE = np.array([0, 2, 1])
@@ -61,7 +61,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
 # --- what a condition holds for ---
 
 
-@expose(np.compress)
+@composite(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
     """What stands along an axis where a row of conditions holds; of the flattened input if axis is None.
 
@@ -80,7 +80,7 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) 
 setattr(Tensor, "compress", lambda a, condition, axis=None, out=None: compress(condition, a, axis))
 
 
-@expose(np.extract)
+@composite(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
     """The elements, along one axis, where a condition of the array's shape holds.
 
@@ -94,7 +94,7 @@ def extract(condition: Any, arr: Any) -> Any:
     return take(arr, PUBLIC["flatnonzero"](condition))
 
 
-@expose(np.piecewise)
+@composite(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
     """For each condition a function, or a number: it is given the elements of x for which that condition holds.
 
@@ -111,7 +111,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     array([0.  , 0.25], dtype=float32)
     """
     x = x if isinstance(x, Tensor) else operand(np.asarray(x) if isinstance(x, int | float) else x)
-    conditions = np.asarray(condlist.data if isinstance(condlist, Tensor) else stacked_masks(condlist), bool)
+    conditions = np.asarray(condlist.data if isinstance(condlist, Tensor) else masks_as_arrays(condlist), bool)
     if conditions.ndim == 0 or (conditions.ndim == 1 and x.ndim):
         conditions = conditions[None]
     if len(conditions) == len(funclist) - 1:
@@ -121,27 +121,27 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
                          f"{len(conditions)}, or one more for where none holds")
     origin, parts, start = np.zeros(x.shape, np.int64), [np.zeros(1, x.dtype), np.reshape(x, -1)[:0]], 1
     for condition, f in zip(conditions, funclist, strict=True):
-        some = x[condition]
-        if some.size:
-            piece = f(some, *args, **kw) if callable(f) else f
-            piece = np.broadcast_to(piece, some.shape).astype(x.dtype)
-            origin[condition] = np.arange(start, start + some.size).reshape(some.shape)
+        selected = x[condition]
+        if selected.size:
+            piece = f(selected, *args, **kw) if callable(f) else f
+            piece = np.broadcast_to(piece, selected.shape).astype(x.dtype)
+            origin[condition] = np.arange(start, start + selected.size).reshape(selected.shape)
             parts.append(np.reshape(piece, -1))
-            start += some.size
+            start += selected.size
     return take(concatenate(parts), origin).astype(x.dtype)  # subtle: joined, it has the byte order of the machine
 
 
-def stacked_masks(conditions: Any) -> Any:
+def masks_as_arrays(conditions: Any) -> Any:
     """Conditions as arrays, Tensors among them too."""
     if isinstance(conditions, list | tuple):
-        return [stacked_masks(c) for c in conditions]
+        return [masks_as_arrays(c) for c in conditions]
     return conditions.data if isinstance(conditions, Tensor) else conditions
 
 
 # --- a function along axes ---
 
 
-@expose(np.apply_along_axis)
+@composite(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """A function of vectors, applied to each vector along an axis; what it gives stands in the place of that axis.
 
@@ -161,13 +161,13 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
         raise ValueError(f"apply_along_axis: shape {arr.shape} has no vectors along axis {axis}; expected one or more, "
                          f"to see what the function gives")
     results = [func1d(vectors[i], *args, **kwargs) for i in np.ndindex(lead)]
-    results = stacked([np.float64(y) if type(y) is float and arr.dtype == np.float64 else y for y in results])
+    results = stack_nested([np.float64(y) if type(y) is float and arr.dtype == np.float64 else y for y in results])
     inner = results.shape[1:]
     k = len(inner)
     return np.moveaxis(np.reshape(results, (*lead, *inner)), range(-k, 0), range(axis, axis + k))
 
 
-@expose(np.apply_over_axes)
+@composite(np.apply_over_axes)
 def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
     """A function of an array and an axis, such as `np.sum`, applied along one axis after another, which stay as size 1.
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S, as_array
-from ..define import expose, op
+from ..define import composite, op
 from . import linalg
-from .join import alike
+from .join import promote_numbers
 
 # --- tensordot, of which the others are special cases ---
 
 
-def paired(axes: Any, a: Any, b: Any) -> tuple[list[int], list[int]]:
+def summed_axes(axes: Any, a: Any, b: Any) -> tuple[list[int], list[int]]:
     """Which axes of a and of b are summed over, from any of the ways to write it."""
     if np.ndim(axes) == 0 and not isinstance(axes, list | tuple):
         n = int(axes)
@@ -27,28 +27,28 @@ def paired(axes: Any, a: Any, b: Any) -> tuple[list[int], list[int]]:
     return [int(i) % np.ndim(a) for i in first], [int(i) % np.ndim(b) for i in second]
 
 
-def left(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
+def tensordot_grad_a(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
     """The gradient of a, of a tensordot over these axes."""
     mine, others = summed
-    a, b = alike((a, b))
+    a, b = promote_numbers((a, b))
     free = [i for i in range(a.ndim) if i not in mine]
     kept = [i for i in range(b.ndim) if i not in others]
     z = np.tensordot(g, b, (list(range(len(free), g.ndim)), kept))
     return z.transpose(np.argsort(free + [mine[others.index(i)] for i in sorted(others)]).tolist())
 
 
-def right(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
+def tensordot_grad_b(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
     """The gradient of b, of a tensordot over these axes."""
     others, mine = summed
-    a, b = alike((a, b))
+    a, b = promote_numbers((a, b))
     free = [i for i in range(b.ndim) if i not in mine]
     kept = [i for i in range(a.ndim) if i not in others]
     z = np.tensordot(a, g, (kept, list(range(len(kept)))))
     return z.transpose(np.argsort([mine[others.index(i)] for i in sorted(others)] + free).tolist())
 
 
-@op(lambda g, y, a, b, *, axes: left(g, a, b, paired(axes, a, b)),
-    lambda g, y, a, b, *, axes: right(g, a, b, paired(axes, a, b)), numpy=(np.tensordot,), analytic=True,
+@op(lambda g, y, a, b, *, axes: tensordot_grad_a(g, a, b, summed_axes(axes, a, b)),
+    lambda g, y, a, b, *, axes: tensordot_grad_b(g, a, b, summed_axes(axes, a, b)), numpy=(np.tensordot,), analytic=True,
     samples=(S((2, 3), (3, 4), axes=1), S((2, 3, 4), (4, 3, 5), axes=((1, 2), (1, 0))), S((2, 3), (3, 2), axes=(0, -1)),
              S((2,), (3,), axes=0), S((2, 3), (2, 3)), S((0, 3), (3, 2), axes=1)))
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
@@ -60,24 +60,24 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     >>> tt.tensordot(tt.ones((2, 3)), tt.ones((4, 3)), axes=(1, 1)).shape
     (2, 4)
     """
-    a, b = alike((a, b))
+    a, b = promote_numbers((a, b))
     return np.tensordot(a, b, axes)
 
 
-def crossed(a: Any, b: Any, last: int) -> tuple[list[int], list[int]]:
+def dot_axes(a: Any, b: Any, last: int) -> tuple[list[int], list[int]]:
     """The axes that `dot` (last 2) and `inner` (last 1) sum over; none with a number."""
     if not np.ndim(a) or not np.ndim(b):
         return [], []
     return [np.ndim(a) - 1], [max(np.ndim(b) - last, 0)]
 
 
-def small(a: Any, b: Any) -> bool:
+def is_matmul(a: Any, b: Any) -> bool:
     """Whether `dot` is `matmul`, whose rules are faster: of vectors and matrices."""
     return 0 < np.ndim(a) < 3 and 0 < np.ndim(b) < 3
 
 
-@op(lambda g, y, a, b: linalg.left(g, a, b) if small(a, b) else left(g, a, b, crossed(a, b, 2)),
-    lambda g, y, a, b: linalg.right(g, a, b) if small(a, b) else right(g, a, b, crossed(a, b, 2)),
+@op(lambda g, y, a, b: linalg.grad_a(g, a, b) if is_matmul(a, b) else tensordot_grad_a(g, a, b, dot_axes(a, b, 2)),
+    lambda g, y, a, b: linalg.grad_b(g, a, b) if is_matmul(a, b) else tensordot_grad_b(g, a, b, dot_axes(a, b, 2)),
     numpy=(np.dot,), method=True, analytic=True,
     samples=(S((3,), (3,)), S((2, 3), (3,)), S((2, 3), (3, 4)), S((2, 3, 4), (5, 4, 2)), S((), (3,)), S((2, 3), ()),
              S((3,), (2, 3, 4))))
@@ -90,10 +90,10 @@ def dot(a: Any, b: Any) -> Any:
     >>> tt.tensor([1.0, 2.0]).dot(tt.tensor([3.0, 4.0]))
     tensor(11.)
     """
-    return np.dot(*alike((a, b)))
+    return np.dot(*promote_numbers((a, b)))
 
 
-@op(lambda g, y, a, b: left(g, a, b, crossed(a, b, 1)), lambda g, y, a, b: right(g, a, b, crossed(a, b, 1)),
+@op(lambda g, y, a, b: tensordot_grad_a(g, a, b, dot_axes(a, b, 1)), lambda g, y, a, b: tensordot_grad_b(g, a, b, dot_axes(a, b, 1)),
     numpy=(np.inner,), analytic=True, samples=(S((3,), (3,)), S((2, 3), (4, 3)), S((2, 3), (3,)), S((), (2, 3))))
 def inner(a: Any, b: Any) -> Any:
     """The sum over the last axes of both.
@@ -104,11 +104,11 @@ def inner(a: Any, b: Any) -> Any:
     >>> tt.inner(tt.tensor([1.0, 2.0]), tt.tensor([[3.0, 4.0], [5.0, 6.0]]))
     tensor([11., 17.])
     """
-    return np.inner(*alike((a, b)))
+    return np.inner(*promote_numbers((a, b)))
 
 
-@op(lambda g, y, a, b: (g @ np.reshape(alike((a, b))[1], -1)).reshape(a.shape),
-    lambda g, y, a, b: (np.reshape(alike((a, b))[0], -1) @ g).reshape(b.shape),
+@op(lambda g, y, a, b: (g @ np.reshape(promote_numbers((a, b))[1], -1)).reshape(a.shape),
+    lambda g, y, a, b: (np.reshape(promote_numbers((a, b))[0], -1) @ g).reshape(b.shape),
     numpy=(np.outer,), analytic=True, samples=(S((2,), (3,)), S((2, 2), (3,)), S((), (3,)), S((0,), (2,))))
 def outer(a: Any, b: Any) -> Any:
     """Every element of a times every element of b, both flattened.
@@ -120,11 +120,11 @@ def outer(a: Any, b: Any) -> Any:
     tensor([[3., 4.],
             [6., 8.]])
     """
-    return np.outer(*alike((a, b)))
+    return np.outer(*promote_numbers((a, b)))
 
 
-@op(lambda g, y, a, b: g * np.reshape(alike((a, b))[1], a.shape),
-    lambda g, y, a, b: g * np.reshape(alike((a, b))[0], b.shape),
+@op(lambda g, y, a, b: g * np.reshape(promote_numbers((a, b))[1], a.shape),
+    lambda g, y, a, b: g * np.reshape(promote_numbers((a, b))[0], b.shape),
     numpy=(np.vdot,), samples=(S((3,), (3,)), S((2, 3), (3, 2)), S((), ())))
 def vdot(a: Any, b: Any) -> Any:
     """The sum of products of two arrays of one size, both flattened.
@@ -135,28 +135,28 @@ def vdot(a: Any, b: Any) -> Any:
     >>> tt.vdot(tt.ones((2, 3)), tt.ones(6))
     tensor(6.)
     """
-    return np.vdot(*alike((a, b)))
+    return np.vdot(*promote_numbers((a, b)))
 
 
-def blocks(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+def kron_blocks(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
     """Kronecker's product with its blocks apart, (a0, b0, a1, b1, ...), and both factors with as many axes."""
-    a, b = alike((a, b))
+    a, b = promote_numbers((a, b))
     n = max(a.ndim, b.ndim)
     a, b = (np.reshape(x, (1,) * (n - x.ndim) + x.shape) for x in (a, b))
     return g.reshape([size for pair in zip(a.shape, b.shape, strict=True) for size in pair]), a, b
 
 
-def outer_factor(g: Any, a: Any, b: Any) -> Any:
-    apart, _, z = blocks(g, a, b)
-    return np.tensordot(apart, z, (list(range(1, 2 * z.ndim, 2)), list(range(z.ndim)))).reshape(a.shape)
+def kron_grad_a(g: Any, a: Any, b: Any) -> Any:
+    blocks, _, z = kron_blocks(g, a, b)
+    return np.tensordot(blocks, z, (list(range(1, 2 * z.ndim, 2)), list(range(z.ndim)))).reshape(a.shape)
 
 
-def inner_factor(g: Any, a: Any, b: Any) -> Any:
-    apart, z, _ = blocks(g, a, b)
-    return np.tensordot(z, apart, (list(range(z.ndim)), list(range(0, 2 * z.ndim, 2)))).reshape(b.shape)
+def kron_grad_b(g: Any, a: Any, b: Any) -> Any:
+    blocks, z, _ = kron_blocks(g, a, b)
+    return np.tensordot(z, blocks, (list(range(z.ndim)), list(range(0, 2 * z.ndim, 2)))).reshape(b.shape)
 
 
-@op(lambda g, y, a, b: outer_factor(g, a, b), lambda g, y, a, b: inner_factor(g, a, b), numpy=(np.kron,), analytic=True,
+@op(lambda g, y, a, b: kron_grad_a(g, a, b), lambda g, y, a, b: kron_grad_b(g, a, b), numpy=(np.kron,), analytic=True,
     samples=(S((2,), (3,)), S((2, 3), (3, 2)), S((2,), (2, 3)), S((2, 1, 2), (3,)), S((), (2,)), S((2, 2), ())))
 def kron(a: Any, b: Any) -> Any:
     """Kronecker's product: an array of blocks, b times each element of a.
@@ -167,7 +167,7 @@ def kron(a: Any, b: Any) -> Any:
     >>> tt.kron(tt.tensor([1.0, 10.0]), tt.tensor([1.0, 2.0]))
     tensor([ 1.,  2., 10., 20.])
     """
-    return np.kron(*alike((a, b)))
+    return np.kron(*promote_numbers((a, b)))
 
 
 # --- vectors ---
@@ -187,7 +187,7 @@ def vecdot_(a: Any, b: Any) -> Any:
     return np.vecdot(a, b)
 
 
-@expose(np.vecdot)
+@composite(np.vecdot)
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     """The dot products of the vectors along an axis; the other axes broadcast.
 

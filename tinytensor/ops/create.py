@@ -8,24 +8,24 @@ import numpy as np
 
 from .. import random
 from ..core import Tensor, as_array, dtypes_in
-from ..define import expose
-from ..dispatch import plain
+from ..define import composite
+from ..dispatch import as_python
 from ..names import also_generator
 from .like import full_like
 
 
-def shaped(shape: tuple[Any, ...]) -> Any:
+def as_shape(shape: tuple[Any, ...]) -> Any:
     """A shape given as several integers, or as one tuple, array or Tensor of them."""
-    return plain("shape", shape[0] if len(shape) == 1 else shape)
+    return as_python("shape", shape[0] if len(shape) == 1 else shape)
 
 
-def single(values: Any) -> Any:
+def default_dtype(values: Any) -> Any:
     """The dtype of what Python's numbers make: float32 for floats; NumPy's scalars bring theirs."""
     dtype = np.result_type(*values)
     return np.dtype(np.float32) if dtype == np.float64 and not dtypes_in(list(values)) else dtype
 
 
-@expose()
+@composite()
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with a copy of the data: numbers, nested lists, arrays or Tensors.
 
@@ -41,7 +41,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return Tensor(as_array(data, dtype, copy=True), requires_grad)
 
 
-@expose()
+@composite()
 def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape.
 
@@ -51,10 +51,10 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.zeros(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.zeros(shaped(shape), dtype), requires_grad)
+    return Tensor(np.zeros(as_shape(shape), dtype), requires_grad)
 
 
-@expose()
+@composite()
 def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Ones of a shape.
 
@@ -64,10 +64,10 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     >>> tt.ones(3)
     tensor([1., 1., 1.])
     """
-    return Tensor(np.ones(shaped(shape), dtype), requires_grad)
+    return Tensor(np.ones(as_shape(shape), dtype), requires_grad)
 
 
-@expose()
+@composite()
 def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A shape whose values are whatever stood in that memory.
 
@@ -77,10 +77,10 @@ def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.empty(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.empty(shaped(shape), dtype), requires_grad)
+    return Tensor(np.empty(as_shape(shape), dtype), requires_grad)
 
 
-@expose()
+@composite()
 def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One value everywhere, in its own dtype unless another is given; an array is broadcast.
 
@@ -94,14 +94,14 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
     """
     if not isinstance(fill_value, Tensor) and dtype is None:
         fill_value = as_array(fill_value)
-    y = np.empty(shaped((shape,)), fill_value.dtype if dtype is None else dtype)
+    y = np.empty(as_shape((shape,)), fill_value.dtype if dtype is None else dtype)
     filled: Tensor = full_like(Tensor(y), fill_value)
     if requires_grad:
         filled.requires_grad = True
     return filled
 
 
-@expose()
+@composite()
 def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Ones on diagonal k, zeros elsewhere.
 
@@ -115,7 +115,7 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     return Tensor(np.eye(N, M, k, dtype), requires_grad)
 
 
-@expose()
+@composite()
 def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """The identity matrix of n rows.
 
@@ -129,7 +129,7 @@ def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Te
     return Tensor(np.identity(n, dtype), requires_grad)
 
 
-@expose()
+@composite()
 def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Ones at and below diagonal k, zeros above.
 
@@ -143,7 +143,7 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     return Tensor(np.tri(N, M, k, dtype), requires_grad)
 
 
-@expose()
+@composite()
 def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Numbers from start (0) to stop, which is left out, by step (1): integers give int64, floats float32.
 
@@ -153,16 +153,16 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tt.arange(2, 8, 2)
     tensor([2, 4, 6])
     """
-    numbers = [plain("arange", bound) for bound in bounds]
+    numbers = [as_python("arange", bound) for bound in bounds]
     if dtype is None and any(isinstance(number, float) for number in numbers):
-        dtype = single([bound.data if isinstance(bound, Tensor) else bound for bound in bounds])
+        dtype = default_dtype([bound.data if isinstance(bound, Tensor) else bound for bound in bounds])
     return Tensor(np.arange(*numbers, dtype=dtype), requires_grad)
 
 
 # --- random ---
 
 
-@expose()
+@composite()
 @also_generator
 def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform in [0, 1), from PyTorch's stream; `rng` is a Generator, a seed, or None for the default generator.
@@ -179,7 +179,7 @@ def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: b
     return Tensor(random.as_generator(rng).rand(*shape, dtype=dtype), requires_grad)
 
 
-@expose()
+@composite()
 @also_generator
 def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Normal with mean 0 and variance 1, from PyTorch's stream; `rng` as in `rand`.
@@ -193,7 +193,7 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
     return Tensor(random.as_generator(rng).randn(*shape, dtype=dtype), requires_grad)
 
 
-@expose()
+@composite()
 @also_generator
 def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) -> Tensor:
     """Integers from low (0) to high, which is left out, from PyTorch's stream; `rng` as in `rand`.
@@ -207,7 +207,7 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
     return Tensor(random.as_generator(rng).randint(low, high, size))
 
 
-@expose()
+@composite()
 @also_generator
 def randperm(n: int, rng: Any = None) -> Tensor:
     """The integers from 0 to n - 1 in an order drawn from PyTorch's stream; `rng` as in `rand`.
@@ -221,7 +221,7 @@ def randperm(n: int, rng: Any = None) -> Tensor:
     return Tensor(random.as_generator(rng).randperm(n))
 
 
-@expose()
+@composite()
 @also_generator
 def multinomial(p: Any, num_samples: int = 1, replacement: bool = False, rng: Any = None) -> Tensor:
     """Indices drawn in proportion to the weights p, from PyTorch's stream; `rng` as in `rand`.

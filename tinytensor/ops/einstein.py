@@ -7,38 +7,38 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import observed
+from ..compose import nondifferentiable
 from ..core import S, as_array
-from ..define import expose, op
-from .join import alike
+from ..define import composite, op
+from .join import promote_numbers
 
 
-def letters(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
+def parse_subscripts(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
     """The subscripts of each operand and of the output, with the ellipsis spelled out and the output explicit."""
     text = subscripts.replace(" ", "")
     inputs, arrow, output = text.partition("->")
     terms = inputs.split(",")
     if len(terms) != len(ndims):
         raise ValueError(f"einsum: {subscripts!r} has {len(terms)} terms for {len(ndims)} operands; give one for each")
-    fresh = [c for c in ascii_letters if c not in text]
-    spread = [ndim - len(term.replace("...", "")) if "..." in term else 0
+    unused = [c for c in ascii_letters if c not in text]
+    hidden_axes = [ndim - len(term.replace("...", "")) if "..." in term else 0
               for term, ndim in zip(terms, ndims, strict=True)]
-    dots = "".join(fresh[: max([0, *spread])])
-    terms = [term.replace("...", dots[len(dots) - n :]) for term, n in zip(terms, spread, strict=True)]
+    ellipsis = "".join(unused[: max([0, *hidden_axes])])
+    terms = [term.replace("...", ellipsis[len(ellipsis) - n :]) for term, n in zip(terms, hidden_axes, strict=True)]
     if arrow:
-        return terms, output.replace("...", dots)
-    once = sorted(c for c in set("".join(terms)) - set(dots) if "".join(terms).count(c) == 1)
-    return terms, dots + "".join(once)
+        return terms, output.replace("...", ellipsis)
+    output_letters = sorted(c for c in set("".join(terms)) - set(ellipsis) if "".join(terms).count(c) == 1)
+    return terms, ellipsis + "".join(output_letters)
 
 
-def contraction(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> Any:
+def operand_grad(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> Any:
     """The gradient of operand i: g and the other operands contracted to its subscripts.
 
     A letter that stands twice in the term is a diagonal: the gradient is put there, and 0 beside it. A letter that has
     its size nowhere else was summed over, or broadcast there: a row of ones spreads the gradient along it.
     """
-    terms, output = letters(subscripts, [np.ndim(x) for x in operands])
-    factors = [(output, g), *((terms[j], x) for j, x in enumerate(alike(operands)) if j != i)]
+    terms, output = parse_subscripts(subscripts, [np.ndim(x) for x in operands])
+    factors = [(output, g), *((terms[j], x) for j, x in enumerate(promote_numbers(operands)) if j != i)]
     sizes: dict[str, int] = {}
     for term, x in factors:
         for c, n in zip(term, np.shape(x), strict=True):
@@ -58,7 +58,7 @@ def contraction(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> A
     return y
 
 
-@op(lambda g, y, i, *operands, subscripts, **_: contraction(g, i, operands, subscripts), variadic=True,
+@op(lambda g, y, i, *operands, subscripts, **_: operand_grad(g, i, operands, subscripts), variadic=True,
     broadcasts=True, spread=True, analytic=True, samples=(S((2, 3), (3, 4), subscripts="ij,jk->ik"),
     S((2, 3), subscripts="ij->j"),
     S((3, 3), subscripts="ii->i"), S((3, 3), subscripts="ii"), S((2, 3), (2, 3), subscripts="ij,ij"),
@@ -77,28 +77,28 @@ def contract(*operands: Any, subscripts: str, optimize: Any = None, order: str =
     """
     layout: dict[str, Any] = {} if order == "K" else {"order": order}
     try:
-        return np.einsum(subscripts, *alike(operands), optimize=len(operands) > 1 if optimize is None else optimize,
+        return np.einsum(subscripts, *promote_numbers(operands), optimize=len(operands) > 1 if optimize is None else optimize,
                          **layout)
     except ValueError as error:
-        letters(subscripts, [np.ndim(x) for x in operands])  # says it better if the terms are too many or too few
+        parse_subscripts(subscripts, [np.ndim(x) for x in operands])  # says it better if the terms are too many or too few
         raise ValueError(f"einsum: {subscripts!r} for shapes {', '.join(str(np.shape(x)) for x in operands)}: {error}; "
                          f"a letter must name axes of one size, or of size 1, and an operand needs as many letters as "
                          f"axes") from None
 
 
-SUBLIST = ascii_uppercase + ascii_uppercase.lower()  # what NumPy calls the axes 0, 1, ... of lists
+AXIS_LETTERS = ascii_uppercase + ascii_uppercase.lower()  # what NumPy calls the axes 0, 1, ... of lists
 
 
-def named(axes: Any) -> str:
+def subscripts_of(axes: Any) -> str:
     """The subscripts that a list of integers, and perhaps an Ellipsis, stands for."""
     try:
-        return "".join("..." if a is Ellipsis else SUBLIST[range(52)[a.__index__()]] for a in axes)
+        return "".join("..." if a is Ellipsis else AXIS_LETTERS[range(52)[a.__index__()]] for a in axes)
     except (TypeError, AttributeError, IndexError):
         raise TypeError(f"einsum: got {axes!r} for the axes of an operand; expected a list of integers from 0 to 51; "
                         f"write einsum(x, [0, 1], y, [1, 2], [0, 2])") from None
 
 
-@expose(np.einsum)
+@composite(np.einsum)
 def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str = "K", casting: Any = "safe") -> Any:
     """Sums of products by Einstein's convention, as `np.einsum`: letters name axes, those not in the output are summed.
 
@@ -117,9 +117,9 @@ def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str =
     subscripts, *arrays = operands
     if not isinstance(subscripts, str):
         arrays, lists = list(operands[:-1:2]), list(operands[1::2])
-        subscripts = ",".join(map(named, lists))
+        subscripts = ",".join(map(subscripts_of, lists))
         if len(operands) % 2:
-            subscripts += "->" + named(operands[-1])
+            subscripts += "->" + subscripts_of(operands[-1])
     if dtype is not None:
         for x in arrays:
             if not np.can_cast(np.result_type(x), dtype, casting):
@@ -133,7 +133,7 @@ def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str =
 
 def check_empty(subscripts: str, shapes: list[tuple[int, ...]]) -> None:
     """Refuse a letter for axes of size 0 and of another: of a diagonal NumPy would read memory that is not there."""
-    terms, _ = letters(subscripts, [len(shape) for shape in shapes])
+    terms, _ = parse_subscripts(subscripts, [len(shape) for shape in shapes])
     for term, shape in zip(terms, shapes, strict=True):
         sizes: dict[str, int] = {}
         for c, n in zip(term, shape):  # noqa: B905 (too many letters are NumPy's to refuse)
@@ -142,4 +142,4 @@ def check_empty(subscripts: str, shapes: list[tuple[int, ...]]) -> None:
                                  f"one letter; expected one size; take the part of equal sizes first")
 
 
-observed(np.einsum_path)
+nondifferentiable(np.einsum_path)

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..broadcasting import MANY, ones, sum_rows
+from ..broadcasting import MANY, ones_row, sum_rows
 from ..collectives import all_reduce_mean
 from ..core import REGISTRY, S, Tensor, TracerBase, primitive, record
 from ..define import op
 from .index import FEW_ROWS, gathered, one_hot_table, put_into_zeros, scatter_rows, take
-from .products import product, rows, times_transposed, transposed_times
-from .reduce import normalised
+from .products import as_rows, product, times_transposed, transposed_times
+from .reduce import softmax_pair
 
-INTEGER, UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
+INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 LABELS = np.array([0, 2, 1, 2])
 
 
@@ -42,9 +42,9 @@ def matmul_tn(a: Any, b: Any) -> Any:
     return transposed_times(a, b)
 
 
-@op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(rows(g), weight).reshape(x.shape),
-    lambda g, y, x, weight, bias: (matmul_tn if isinstance(g, Tensor) else transposed_times)(rows(g), rows(x)),
-    lambda g, y, x, weight, bias: sum_rows(rows(g)),
+@op(lambda g, y, x, weight, bias: product(g, weight) if g.ndim == 2 else product(as_rows(g), weight).reshape(x.shape),
+    lambda g, y, x, weight, bias: (matmul_tn if isinstance(g, Tensor) else transposed_times)(as_rows(g), as_rows(x)),
+    lambda g, y, x, weight, bias: sum_rows(as_rows(g)),
     analytic=True,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -65,7 +65,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     if x.shape[-1:] != weight.shape[1:]:
         raise ValueError(f"linear: x of shape {np.shape(x)} and weight of shape {np.shape(weight)}: the last axis of x "
                          f"must equal the last of weight (out, in); reshape x, or make the layer for its size")
-    flat = rows(x)
+    flat = as_rows(x)
     y = times_transposed(flat, weight)
     if bias is None:
         return y if flat is x else y.reshape(*x.shape[:-1], len(weight))
@@ -90,7 +90,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     >>> tt.tensor([0.0, 1e4, 1e4]).softmax()
     tensor([0. , 0.5, 0.5])
     """
-    return normalised(x, axis)[0]
+    return softmax_pair(x, axis)[0]
 
 
 @op(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True), method=True,
@@ -104,7 +104,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     >>> tt.tensor([0.0, 0.0]).log_softmax()
     tensor([-0.6931, -0.6931])
     """
-    return normalised(x, axis)[1]
+    return softmax_pair(x, axis)[1]
 
 
 # --- cross entropy ---
@@ -116,42 +116,42 @@ def check_range(indices: Any, n: int, what: str, of: str) -> None:
 
     Subtle: read unsigned, a negative one is huge, so one look is enough; argmax takes half the time of a maximum.
     """
-    if indices.size and (whole := indices.view(UNSIGNED)).item(whole.argmax()) >= n:
+    if indices.size and (unsigned := indices.view(UINT64)).item(unsigned.argmax()) >= n:
         wrong = indices[(indices < 0) | (indices >= n)].reshape(-1)[0]
         raise IndexError(f"{what} {wrong} came for {of}; expected 0 to {n - 1}; check the vocabulary, or the size of "
                          f"the layer")
 
 
 @lru_cache(maxsize=64)
-def starts(rows: int, columns: int) -> Any:
+def row_starts(rows: int, columns: int) -> Any:
     """Where each row of a matrix starts, in memory order; cached, so that a compiled step sees one constant."""
     a = np.arange(0, rows * columns, columns)
     a.flags.writeable = False
     return a
 
 
-def excess(g: Any, logits: Any, reduction: str, extras: Any) -> Any:
+def cross_entropy_grad(g: Any, logits: Any, reduction: str, extras: Any) -> Any:
     """The predicted probability minus the observed one, times g."""
-    e, total, t, keep, count = extras
+    e, total, t, counted, count = extras
     d = e / total.reshape(-1, 1)
     if isinstance(logits, Tensor):  # higher orders: the same numbers, known as the softmax of the logits
         d = record(REGISTRY["softmax"], d.reshape(logits.shape), [logits], [logits.data], {"axis": -1}, True)
         d = d.reshape(e.shape)
-        few, at = d.shape[-1] <= FEW_ROWS, (np.arange(t.size), t)
-        d = d - (gathered(one_hot_table(d.shape[-1], d.dtype), t, 0) if few else
-                 put_into_zeros(ones(t.size, d.dtype), at, d.shape))
+        use_table, at = d.shape[-1] <= FEW_ROWS, (np.arange(t.size), t)
+        d = d - (gathered(one_hot_table(d.shape[-1], d.dtype), t, 0) if use_table else
+                 put_into_zeros(ones_row(t.size, d.dtype), at, d.shape))
     elif d.shape[-1] <= FEW_ROWS:
         d -= gathered(one_hot_table(d.shape[-1], d.dtype), t, 0)
     else:
         d[np.arange(t.size), t] -= 1
-    share = g / count if reduction == "mean" else g
-    if keep is not None:
-        share = np.where(keep, share.reshape(-1), 0)
-    d *= share.reshape(-1, 1) if share.ndim else share
+    scale = g / count if reduction == "mean" else g
+    if counted is not None:
+        scale = np.where(counted, scale.reshape(-1), 0)
+    d *= scale.reshape(-1, 1) if scale.ndim else scale
     return d if logits.ndim == 2 else d.reshape(logits.shape)
 
 
-@op(lambda g, y, logits, targets, *, reduction, extras, **_: excess(g, logits, reduction, extras), None,
+@op(lambda g, y, logits, targets, *, reduction, extras, **_: cross_entropy_grad(g, logits, reduction, extras), None,
     samples=(S((4, 3), LABELS), S((4, 3), LABELS, reduction="sum"),
     S((4, 3), LABELS, reduction="none"), S((2, 2, 3), LABELS.reshape(2, 2)), S((4, 200), 60 * LABELS),
     S((4, 3), LABELS - 1, ignore_index=-1), S((4, 3), LABELS, reduction="none", ignore_index=2)))
@@ -172,29 +172,29 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     >>> tt.cross_entropy(tt.zeros((1, 27)), np.array([3]))  # log(27): all classes as likely
     tensor(3.2958)
     """
-    z, t, keep = labelled(logits, targets, ignore_index)
+    z, t, counted = check_targets(logits, targets, ignore_index)
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"cross_entropy: reduction {reduction!r} came; expected 'mean', 'sum' or 'none'")
-    top = maximum_of_rows(z)
+    top = row_maxima(z)
     z = z - top.reshape(-1, 1)
     e = np.exp(z)
-    total = e @ ones(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
-    first = starts(*z.shape) if len(z) <= MANY else np.arange(0, z.size, z.shape[1])
+    total = e @ ones_row(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
+    first = row_starts(*z.shape) if len(z) <= MANY else np.arange(0, z.size, z.shape[1])
     losses = np.log(total) - gathered(z.reshape(-1), first + t, None)
     count: Any = t.size
-    if keep is not None:
-        losses, count = np.where(keep, losses, 0), np.add.reduce(keep, dtype=losses.dtype)
+    if counted is not None:
+        losses, count = np.where(counted, losses, 0), np.add.reduce(counted, dtype=losses.dtype)
         count = all_reduce_mean(count)[0] if reduction == "mean" else count  # so that the workers' mean is right
-    extras = e, total, t, keep, count
+    extras = e, total, t, counted, count
     if reduction == "none":
         return losses.reshape(targets.shape), extras
-    if reduction == "mean" and keep is None and 0 < count <= MANY:
-        return losses @ ones(count, losses.dtype, 1 / count), extras  # one call in the place of a sum and a division
+    if reduction == "mean" and counted is None and 0 < count <= MANY:
+        return losses @ ones_row(count, losses.dtype, 1 / count), extras  # one call instead of a sum and a division
     loss = np.add.reduce(losses)
     return (loss / count if reduction == "mean" else loss), extras
 
 
-def maximum_of_rows(z: Any) -> Any:
+def row_maxima(z: Any) -> Any:
     """The maximum of each row (N, C) -> (N,). Short rows are turned into columns first, along which NumPy is faster."""
     if z.shape[1] > 64:
         return np.maximum.reduce(z, axis=1)
@@ -202,7 +202,7 @@ def maximum_of_rows(z: Any) -> Any:
     return np.maximum.reduce(columns, axis=0)
 
 
-def labelled(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, Any, Any]:
+def check_targets(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, Any, Any]:
     """Logits (N, C) and targets (N,), once they have been found to fit, and which targets count: None for all.
 
     Those that do not count are 0.
@@ -210,16 +210,16 @@ def labelled(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, 
     if logits.ndim < 1 or logits.shape[:-1] != targets.shape:
         raise ValueError(f"cross_entropy: logits of shape {np.shape(logits)} and targets of shape {np.shape(targets)}; "
                          f"expected targets of the shape of logits without its last axis, the classes")
-    if targets.dtype is not INTEGER and targets.dtype.kind not in "iu":
+    if targets.dtype is not INT64 and targets.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: targets of dtype {targets.dtype} came; expected integer classes; convert "
                         f"them: targets.astype(np.int64)")
     t, classes = targets if targets.ndim == 1 else targets.reshape(-1), logits.shape[-1]
-    t, keep = t if t.dtype is INTEGER else t.astype(INTEGER), None
+    t, counted = t if t.dtype is INT64 else t.astype(INT64), None
     if ignore_index is not None:
-        keep = t != ignore_index
-        t = t * keep
+        counted = t != ignore_index
+        t = t * counted
     check_range(t, classes, "cross_entropy: target", f"{classes} classes")
-    return rows(logits), t, keep
+    return as_rows(logits), t, counted
 
 
 # --- embedding ---
@@ -240,11 +240,11 @@ def embedding(weight: Any, indices: Any) -> Any:
     """
     if not isinstance(indices, np.ndarray | TracerBase):
         indices = np.asarray(indices)
-    if indices.dtype is not INTEGER and indices.dtype.kind not in "iu":
+    if indices.dtype is not INT64 and indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices of dtype {indices.dtype} came; expected integers; convert them: "
                         f"indices.astype(np.int64)")
-    whole = indices if indices.dtype is INTEGER else indices.astype(INTEGER)
-    check_range(whole, len(weight), "embedding: index", f"a table of {len(weight)} rows")
+    as_int64 = indices if indices.dtype is INT64 else indices.astype(INT64)
+    check_range(as_int64, len(weight), "embedding: index", f"a table of {len(weight)} rows")
     if weight.ndim != 2:
         raise ValueError(f"embedding: a weight of shape {weight.shape} came; expected (V, D); for another table write "
                          f"weight[indices]")

@@ -14,23 +14,23 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..apply import operand
 from ..broadcasting import unbroadcast
-from ..core import Array, S, Tensor, foreign, primitive
+from ..core import Array, S, Tensor, primitive, unwrap_foreign
 from ..define import op
 
-DEFAULT = np.dtype(object)
+NO_DTYPE = np.dtype(object)
 FEW_ROWS = 128  # up to here a one-hot matmul beats sorting: 27 rows of 16 in 5 us, where `np.add.at` takes 60
 
 
-def plain(index: Any) -> Any:
+def unwrap_index(index: Any) -> Any:
     """An index with arrays in the place of Tensors and lists."""
     if isinstance(index, tuple):
-        return tuple([plain(i) for i in index])
+        return tuple([unwrap_index(i) for i in index])
     if index is None or index is Ellipsis or isinstance(index, int | slice | np.ndarray | np.generic):
-        return foreign(index) if isinstance(index, np.ma.MaskedArray) else index
+        return unwrap_foreign(index) if isinstance(index, np.ma.MaskedArray) else index
     if isinstance(index, list) and not index:
         return np.zeros(0, np.int64)
     index = index if isinstance(index, str) else operand(index)
-    if getattr(index, "dtype", DEFAULT).kind not in "iub":
+    if getattr(index, "dtype", NO_DTYPE).kind not in "iub":
         raise IndexError(f"getitem: an index of dtype {getattr(index, 'dtype', type(index).__name__)} came; expected "
                          f"integers, booleans or slices; convert it: i.astype(np.int64)")
     return index
@@ -50,7 +50,7 @@ def getitem(x: Any, index: Any) -> Any:
     >>> x[1, ::2], x[[0, 2], 1], x[x > 9]
     (tensor([4, 6]), tensor([1, 9]), tensor([10, 11]))
     """
-    return x[plain(index)]
+    return x[unwrap_index(index)]
 
 
 setattr(Tensor, "__getitem__", getitem)
@@ -62,7 +62,7 @@ def never_repeats(index: Any) -> bool:
     return all(not isinstance(i, np.ndarray) or i.dtype == np.bool_ for i in parts)
 
 
-def rows_alone(index: Any) -> bool:
+def is_integer_array(index: Any) -> bool:
     """Whether an index is an array of integers, which `take` is faster at."""
     return isinstance(index, np.ndarray) and index.dtype.kind in "iu"
 
@@ -75,7 +75,7 @@ def one_hot_table(rows: int, dtype: Any) -> Array:
     return table
 
 
-@op(lambda g, y, x, *, index, shape: take(g, index, 0) if rows_alone(index) else g[index], broadcasts=True,
+@op(lambda g, y, x, *, index, shape: take(g, index, 0) if is_integer_array(index) else g[index], broadcasts=True,
     analytic=True, samples=(
     S((4,), index=1, shape=(3, 4)), S((3, 2), index=(slice(None), slice(1, 3)), shape=(3, 4)),
     S((3, 4), index=np.array([2, 0, 2]), shape=(3, 4)), S((5, 2), index=np.array([1, 199, 1, 0, -1]), shape=(200, 2)),
@@ -89,14 +89,14 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     >>> tt.scatter(tt.tensor([1.0, 2.0, 3.0]), np.array([0, 2, 2]), (4,))
     tensor([1., 0., 5., 0.])
     """
-    index = index if type(index) is np.ndarray else plain(index)
-    if getattr(index, "dtype", DEFAULT).kind in "iu" and np.ndim(index) and x.dtype.kind == "f" and x.size:
+    index = index if type(index) is np.ndarray else unwrap_index(index)
+    if getattr(index, "dtype", NO_DTYPE).kind in "iu" and np.ndim(index) and x.dtype.kind == "f" and x.size:
         z = scatter_rows(x.reshape(index.size, -1), index.reshape(-1), shape[0])
         return z if len(shape) == 2 else z.reshape(shape)
     return put_into_zeros(x, index, shape)
 
 
-@op(lambda g, y, x, v, *, index: unwritten(g, index), lambda g, y, x, v, *, index: written_there(g, index, np.shape(v)),
+@op(lambda g, y, x, v, *, index: grad_of_overwritten(g, index), lambda g, y, x, v, *, index: grad_of_values(g, index, np.shape(v)),
     analytic=True, samples=(
     S((3, 4), (4,), index=1), S((3, 4), (3, 2), index=(slice(None), slice(1, 3))), S((3, 4), (), index=Ellipsis),
     S((3, 4), (2, 4), index=np.array([2, 0])), S((3, 4), (2,), index=(np.array([0, 2]), np.array([3, 3]))),
@@ -111,22 +111,22 @@ def index_put(x: Any, v: Any, index: Any) -> Any:
     tensor([[0., 1., 0.],
             [0., 2., 0.]])
     """
-    index = plain(index)
+    index = unwrap_index(index)
     z = np.array(x)
     z[index] = v
     return z
 
 
-def unwritten(g: Any, index: Any) -> Any:
+def grad_of_overwritten(g: Any, index: Any) -> Any:
     """The gradient of what was not written over: g with zeros at the index."""
     mask = np.zeros(g.shape, bool)
-    mask[plain(index)] = True
+    mask[unwrap_index(index)] = True
     return np.where(mask, 0, g)
 
 
-def written_there(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+def grad_of_values(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """The gradient of what was written at the index, of this shape; it may have axes of 1 more than the place."""
-    g = g[plain(index)]
+    g = g[unwrap_index(index)]
     fitting = shape[max(len(shape) - g.ndim, 0) :]
     return (g if g.shape == fitting else unbroadcast(g, fitting)).reshape(shape)
 
@@ -191,7 +191,7 @@ def sum_sorted(x: Any, rows: Any, n: int) -> Any:
     return z
 
 
-@op(lambda g, y, x, indices, *, axis, mode: untaken(g, x, indices, axis, mode), None, numpy=(np.take,), method=True,
+@op(lambda g, y, x, indices, *, axis, mode: take_adjoint(g, x, indices, axis, mode), None, numpy=(np.take,), method=True,
     analytic=True, samples=(
         S((3, 4), np.array([2, 0, 2]), axis=0), S((3, 4), np.array([[1, 1], [0, 3]]), axis=1),
         S((3, 4), np.array([5, 5, 0])), S((3,), 1, axis=0), S((3, 4), np.array([-2, 9, 3]), mode="clip"),
@@ -210,16 +210,16 @@ def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
             [2.],
             [1.]])
     """
-    indices = whole("take", indices)
-    return gathered(x, indices if mode == "raise" else within(indices, size_along(x, axis), mode), axis)
+    indices = require_integers("take", indices)
+    return gathered(x, indices if mode == "raise" else wrap_or_clip(indices, axis_size(x, axis), mode), axis)
 
 
-def size_along(x: Any, axis: int | None) -> int:
+def axis_size(x: Any, axis: int | None) -> int:
     """How many elements an axis has, or all of them."""
     return int(np.size(x) if axis is None or not np.ndim(x) else np.shape(x)[normalize_axis_index(axis, np.ndim(x))])
 
 
-def within(indices: Any, n: int, mode: str) -> Any:
+def wrap_or_clip(indices: Any, n: int, mode: str) -> Any:
     """The indices that `mode` makes of those out of range."""
     if mode not in ("wrap", "clip"):
         raise ValueError(f"take: mode={mode!r} came; expected 'raise', 'wrap' or 'clip'")
@@ -235,7 +235,7 @@ def gathered(x: Any, indices: Any, axis: int | None) -> Any:
     return x.take(indices, axis)
 
 
-def whole(name: str, indices: Any) -> Any:
+def require_integers(name: str, indices: Any) -> Any:
     """The indices, once it is sure that they are integers; booleans would be read as 0 and 1."""
     indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
     if indices.dtype.kind not in "iu":
@@ -244,26 +244,26 @@ def whole(name: str, indices: Any) -> Any:
     return indices
 
 
-def untaken(g: Any, x: Any, indices: Any, axis: int | None, mode: str) -> Any:
+def take_adjoint(g: Any, x: Any, indices: Any, axis: int | None, mode: str) -> Any:
     """The adjoint of `take`: g scattered back along the axis."""
-    indices = whole("take", indices)
+    indices = require_integers("take", indices)
     if mode != "raise":
-        indices = within(indices, size_along(x, axis), mode)
+        indices = wrap_or_clip(indices, axis_size(x, axis), mode)
     if axis is None or not x.ndim:
         return scatter(g, indices, (x.size,)).reshape(x.shape)
     lead = axis % x.ndim
     return scatter(g, (slice(None),) * lead + (indices,) if lead else indices, x.shape)
 
 
-def along(indices: Any, axis: int, ndim: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
+def full_index(indices: Any, axis: int, ndim: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
     """The full index that `take_along_axis` stands for: `indices` at the axis, counters of each other axis."""
     axis %= ndim
     counters = [np.arange(n).reshape((1,) * i + (n,) + (1,) * (ndim - i - 1)) for i, n in enumerate(shape)]
     return (*counters[:axis], indices, *counters[axis + 1 :])
 
 
-@op(lambda g, y, x, indices, *, axis: untaken(g, x, indices, None, "raise") if axis is None else
-        scatter(g, along(indices, axis, x.ndim, x.shape), x.shape), None,
+@op(lambda g, y, x, indices, *, axis: take_adjoint(g, x, indices, None, "raise") if axis is None else
+        scatter(g, full_index(indices, axis, x.ndim, x.shape), x.shape), None,
     numpy=(np.take_along_axis,), analytic=True,
     samples=(S((2, 3), np.array([[2, 0], [1, 1]]), axis=1), S((2, 3), np.array([[1, 0, 1]]), axis=0),
              S((2, 3), np.array([5, 0, 0]), axis=None)))
@@ -277,7 +277,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     tensor([[2.],
             [3.]])
     """
-    return gathered_along(x, whole("take_along_axis", indices), axis)
+    return gathered_along(x, require_integers("take_along_axis", indices), axis)
 
 
 gathered_along = primitive(np.take_along_axis)

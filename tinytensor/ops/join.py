@@ -12,14 +12,14 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..apply import operand
 from ..compose import composed
 from ..core import S, Tensor, as_array
-from ..define import expose, op
+from ..define import composite, op
 
-FEW = 8  # of more inputs it is kept where each begins: to add that up for each would take quadratic time
+FEW_INPUTS = 8  # of more inputs it is kept where each begins: to add that up for each would take quadratic time
 
 # --- together ---
 
 
-def alike(arrays: tuple[Any, ...]) -> list[Any]:
+def promote_numbers(arrays: tuple[Any, ...]) -> list[Any]:
     """The arrays, with Python numbers among them in the dtype of the others: alone they would be float64."""
     numbers = [isinstance(a, int | float) for a in arrays]
     if not any(numbers):
@@ -28,21 +28,21 @@ def alike(arrays: tuple[Any, ...]) -> list[Any]:
     return [np.asarray(a, dtype) if number else a for a, number in zip(arrays, numbers, strict=True)]
 
 
-def begins(arrays: Any, axis: int | None) -> list[int]:
+def offsets(arrays: Any, axis: int | None) -> list[int]:
     """Where each of several joined arrays begins."""
     sizes = [a.size if axis is None else a.shape[axis] for a in arrays]
     return list(accumulate(sizes, initial=0))
 
 
-def part(g: Any, i: int, inputs: tuple[Any, ...], axis: int | None, starts: list[int] | None) -> Any:
+def input_slice(g: Any, i: int, inputs: tuple[Any, ...], axis: int | None, starts: list[int] | None) -> Any:
     """The slice of g that input number i of a concatenation went to."""
-    start, stop = (starts or begins(inputs[: i + 1], axis))[i : i + 2]
+    start, stop = (starts or offsets(inputs[: i + 1], axis))[i : i + 2]
     if axis is None:
         return g[start:stop].reshape(inputs[i].shape)
     return g[(slice(None),) * (axis % g.ndim) + (slice(start, stop),)]
 
 
-@op(lambda g, y, i, *inputs, axis, dtype, casting, extras=None: part(g, i, inputs, axis, extras),
+@op(lambda g, y, i, *inputs, axis, dtype, casting, extras=None: input_slice(g, i, inputs, axis, extras),
     numpy=(np.concatenate,), aliases=("concat",), variadic=True, analytic=True,
     samples=(S((2, 3), (1, 3)), S((2, 3), (2, 0), (2, 1), axis=-1), S((2,), (1, 2), axis=None)))
 def concatenate(*arrays: Any, axis: int | None = 0, dtype: Any = None, casting: Any = "same_kind") -> Any:
@@ -54,9 +54,9 @@ def concatenate(*arrays: Any, axis: int | None = 0, dtype: Any = None, casting: 
     >>> tt.concatenate([tt.zeros(2), tt.ones(1)])
     tensor([0., 0., 1.])
     """
-    whole = alike(arrays)
+    whole = promote_numbers(arrays)
     y = np.concatenate(whole, axis) if dtype is None else np.concatenate(whole, axis, dtype=dtype, casting=casting)
-    return y if len(whole) <= FEW else (y, begins(whole, axis))
+    return y if len(whole) <= FEW_INPUTS else (y, offsets(whole, axis))
 
 
 @op(lambda g, y, i, *inputs, axis, dtype, casting: g[(slice(None),) * (axis % g.ndim) + (i,)], numpy=(np.stack,),
@@ -70,13 +70,13 @@ def stack(*arrays: Any, axis: int = 0, dtype: Any = None, casting: Any = "same_k
     >>> tt.stack([tt.zeros(2), tt.ones(2)]).shape
     (2, 2)
     """
-    whole = alike(arrays)
+    whole = promote_numbers(arrays)
     return np.stack(whole, axis) if dtype is None else np.stack(whole, axis, dtype=dtype, casting=casting)
 
 
-def stacked(values: Any) -> Any:
+def stack_nested(values: Any) -> Any:
     """Nested sequences of numbers and arrays as one array."""
-    return stack([stacked(v) for v in values]) if isinstance(values, list | tuple) else values
+    return stack([stack_nested(v) for v in values]) if isinstance(values, list | tuple) else values
 
 
 @composed(np.vstack, aliases=("row_stack",), samples=(S([(2, 3), (3,)]), S([(), ()])))
@@ -134,10 +134,10 @@ def column_stack(tup: Any) -> Any:
     return np.concatenate([np.reshape(x, (-1, 1)) if np.ndim(x) < 2 else x for x in tup], 1)
 
 
-def joined(x: Any, ndim: int, axis: int) -> Any:
+def concatenate_nested(x: Any, ndim: int, axis: int) -> Any:
     """Nested lists of arrays of `ndim` axes joined along `axis`; lists within them along the axis after it."""
     if isinstance(x, list):
-        return np.concatenate([joined(inner, ndim, axis + 1) for inner in x], axis)
+        return np.concatenate([concatenate_nested(inner, ndim, axis + 1) for inner in x], axis)
     return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
 
 
@@ -161,7 +161,7 @@ def block(arrays: Any) -> Any:
             [1., 1., 1.]])
     """
     depth, axes = depth_and_axes(arrays)
-    return joined(arrays, max(depth, axes), -depth)
+    return concatenate_nested(arrays, max(depth, axes), -depth)
 
 
 @composed(np.append, "arr values", samples=(S((2, 3), (1, 3), axis=0), S((2, 3), (2,)), S((2,), ())))
@@ -180,7 +180,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
 # --- apart ---
 
 
-@expose(np.array_split)
+@composite(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Slices along an axis: so many of about equal size, the longer ones first, or cut before each of the indices.
 
@@ -190,10 +190,10 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     >>> [part.shape for part in tt.array_split(tt.ones(7), 3)]
     [(3,), (2,), (2,)]
     """
-    return cut("array_split", ary, indices_or_sections, axis, even=False)
+    return split_along("array_split", ary, indices_or_sections, axis, even=False)
 
 
-@expose(np.split, method=True)
+@composite(np.split, method=True)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Slices along an axis: so many of equal size, or cut before each of the indices. As `np.split`.
 
@@ -203,10 +203,10 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     >>> [part.shape for part in tt.split(tt.ones((2, 6)), 3, axis=1)]
     [(2, 2), (2, 2), (2, 2)]
     """
-    return cut("split", ary, indices_or_sections, axis)
+    return split_along("split", ary, indices_or_sections, axis)
 
 
-@expose(np.hsplit)
+@composite(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Cut along axis 1, a vector along its only one; as `split`.
 
@@ -216,10 +216,10 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     >>> [part.shape for part in tt.hsplit(tt.ones((2, 4)), [1])]
     [(2, 1), (2, 3)]
     """
-    return cut("hsplit", ary, indices_or_sections, int(np.ndim(ary) > 1), axes=1)
+    return split_along("hsplit", ary, indices_or_sections, int(np.ndim(ary) > 1), axes=1)
 
 
-@expose(np.vsplit)
+@composite(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Cut along axis 0, with two axes or more; as `split`.
 
@@ -229,10 +229,10 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     >>> [part.shape for part in tt.vsplit(tt.ones((2, 3)), 2)]
     [(1, 3), (1, 3)]
     """
-    return cut("vsplit", ary, indices_or_sections, 0, axes=2)
+    return split_along("vsplit", ary, indices_or_sections, 0, axes=2)
 
 
-@expose(np.dsplit)
+@composite(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Cut along axis 2; as `split`.
 
@@ -242,12 +242,12 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     >>> [part.shape for part in tt.dsplit(tt.ones((1, 2, 4)), 2)]
     [(1, 2, 2), (1, 2, 2)]
     """
-    return cut("dsplit", ary, indices_or_sections, 2, axes=3)
+    return split_along("dsplit", ary, indices_or_sections, 2, axes=3)
 
 
-def cut(name: str, x: Any, where: Any, axis: int, even: bool = True, axes: int = 0) -> list[Any]:
+def split_along(name: str, x: Any, indices_or_sections: Any, axis: int, even: bool = True, axes: int = 0) -> list[Any]:
     """Slices of x along an axis."""
-    x, where = operand(x) if not isinstance(x, Tensor) else x, where.data if isinstance(where, Tensor) else where
+    x, indices_or_sections = operand(x) if not isinstance(x, Tensor) else x, indices_or_sections.data if isinstance(indices_or_sections, Tensor) else indices_or_sections
     if np.ndim(x) < axes:
         raise ValueError(f"{name}: shape {np.shape(x)} came; expected {axes} axes or more; reshape it first")
     try:
@@ -256,23 +256,23 @@ def cut(name: str, x: Any, where: Any, axis: int, even: bool = True, axes: int =
         raise type(error)(f"{name}: {error}; expected the number of an axis of shape {np.shape(x)}; an axis is from "
                           f"-ndim to ndim - 1") from None
     size = x.shape[axis]
-    if np.iterable(where) and not isinstance(where, str | dict):
-        cuts = [0, *whole(name, where), size]
+    if np.iterable(indices_or_sections) and not isinstance(indices_or_sections, str | dict):
+        bounds = [0, *as_integers(name, indices_or_sections), size]
     else:
         try:
-            n = int(where)
+            n = int(indices_or_sections)
         except (TypeError, ValueError, OverflowError):
-            raise TypeError(f"{name}: got {where!r} for the parts; expected how many, or a list of the indices to cut "
+            raise TypeError(f"{name}: got {indices_or_sections!r} for the parts; expected how many, or a list of the indices to cut "
                             f"at; give integers") from None
-        if n < 1 or (even and size % where):
-            raise ValueError(f"{name}: {size} elements along axis {axis} do not divide into {where} "
+        if n < 1 or (even and size % indices_or_sections):
+            raise ValueError(f"{name}: {size} elements along axis {axis} do not divide into {indices_or_sections} "
                              f"{'equal ' * even}parts; give {'a divisor' if even else '1 or more'}, or a list of the "
                              f"indices to cut at")
-        cuts = list(accumulate([size // n + (i < size % n) for i in range(n)], initial=0))
-    return [x[(*[slice(None)] * axis, slice(a, b))] for a, b in pairwise(cuts)]
+        bounds = list(accumulate([size // n + (i < size % n) for i in range(n)], initial=0))
+    return [x[(*[slice(None)] * axis, slice(a, b))] for a, b in pairwise(bounds)]
 
 
-def whole(name: str, numbers: Any) -> list[int]:
+def as_integers(name: str, numbers: Any) -> list[int]:
     """Indices as Python's integers."""
     try:
         return [operator.index(n) for n in numbers]

@@ -13,23 +13,23 @@ from .decompositions import symmetric
 from .systems import REGULAR, SEVERAL
 
 
-def truncation(g: Any, a: Any, rcond: Any) -> Any:
-    """What `of_pinv` leaves out where singular values that are not 0 are cut off: it would change with these.
+def truncation_term(g: Any, a: Any, rcond: Any) -> Any:
+    """What `pinv_grad` leaves out where singular values that are not 0 are cut off: it would change with these.
 
     In the frame of the singular vectors the derivative of 1 / s is a divided difference, of sums for symmetric and of
     differences for antisymmetric changes; here, for each kept s beside each that is not, less what it is were that 0.
     """
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     kept = s > np.asarray(rcond)[..., None] * np.max(s, -1, keepdims=True)
-    mixed = kept[..., None, :] != kept[..., :, None]
+    across = kept[..., None, :] != kept[..., :, None]
     low, high = (f(s[..., None, :], s[..., :, None]) for f in (np.minimum, np.maximum))
-    factor = np.where(mixed, low / np.where(mixed, high * high, 1), 0)
-    turned = (vh @ g @ u).mT
-    inner = factor / np.where(mixed, high - low, 1) * symmetric(turned)
-    return u @ (inner - factor / np.where(mixed, high + low, 1) * 0.5 * (turned - turned.mT)) @ vh
+    factor = np.where(across, low / np.where(across, high * high, 1), 0)
+    rotated = (vh @ g @ u).mT
+    inner = factor / np.where(across, high - low, 1) * symmetric(rotated)
+    return u @ (inner - factor / np.where(across, high + low, 1) * 0.5 * (rotated - rotated.mT)) @ vh
 
 
-def of_pinv(g: Any, p: Any, a: Any, rcond: Any, hermitian: bool, rtol: Any) -> Any:
+def pinv_grad(g: Any, p: Any, a: Any, rcond: Any, hermitian: bool, rtol: Any) -> Any:
     """Golub and Pereyra, "The differentiation of pseudo-inverses" (1973)."""
     if not a.size:
         return np.zeros_like(a)
@@ -40,11 +40,11 @@ def of_pinv(g: Any, p: Any, a: Any, rcond: Any, hermitian: bool, rtol: Any) -> A
     ga = second - a @ (p @ second) + third - (third @ p) @ a - p.mT @ g @ p.mT
     cut_off = rcond if rcond is not None else None if rtol is np._NoValue else rtol
     if cut_off is not None:
-        ga = ga + truncation(g, a, cut_off)
+        ga = ga + truncation_term(g, a, cut_off)
     return symmetric(ga) if hermitian else ga
 
 
-@op(lambda g, y, a, *, rcond, hermitian, rtol: of_pinv(g, y, a, rcond, hermitian, rtol), numpy=(np.linalg.pinv,),
+@op(lambda g, y, a, *, rcond, hermitian, rtol: pinv_grad(g, y, a, rcond, hermitian, rtol), numpy=(np.linalg.pinv,),
     namespace="linalg",
     samples=(S(REGULAR), S(REGULAR[:2]), S(SEVERAL, rcond=0.3), S(REGULAR[:, :2], rtol=0.9), S(np.zeros((0, 3)))))
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:

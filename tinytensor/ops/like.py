@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import composed, observed, observing
+from ..compose import composed, make_nondifferentiable, nondifferentiable
 from ..core import NUMPY, POSITIVE, S, Tensor, as_array, dtypes_in
 from ..define import op, publish
 
 # --- like another ---
 
 
-def given(**params: Any) -> Any:
+def non_default(**params: Any) -> Any:
     """The parameters that are not left at NumPy's defaults."""
     return {k: v for k, v in params.items() if not (v is None or v is True or (k == "order" and v == "K"))}
 
@@ -29,7 +29,7 @@ def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, 
     >>> tt.zeros_like(tt.ones(2))
     tensor([0., 0.])
     """
-    return np.zeros_like(a, **given(dtype=dtype, order=order, shape=shape))
+    return np.zeros_like(a, **non_default(dtype=dtype, order=order, shape=shape))
 
 
 @op(None, numpy=(np.ones_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64), S((2, 3), shape=(4,))))
@@ -42,7 +42,7 @@ def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, s
     >>> tt.ones_like(tt.zeros(2))
     tensor([1., 1.])
     """
-    return np.ones_like(a, **given(dtype=dtype, order=order, shape=shape))
+    return np.ones_like(a, **non_default(dtype=dtype, order=order, shape=shape))
 
 
 @op(None, lambda g, y, a, fill_value, **_: g, numpy=(np.full_like,), broadcasts=True,
@@ -59,25 +59,25 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
     >>> tt.full_like(tt.zeros(2), 7.0)
     tensor([7., 7.])
     """
-    return np.full_like(a, fill_value, **given(dtype=dtype, order=order, shape=shape))
+    return np.full_like(a, fill_value, **non_default(dtype=dtype, order=order, shape=shape))
 
 
-observed(np.empty_like)
+nondifferentiable(np.empty_like)
 
 
 # --- between two others ---
 
 
-def steps(start: Any, stop: Any, num: int, endpoint: bool, dtype: Any) -> tuple[Any, Any, Any]:
+def bounds_and_fractions(start: Any, stop: Any, num: int, endpoint: bool, dtype: Any) -> tuple[Any, Any, Any]:
     """Both bounds with one shape, and how far each number is on the way from 0 to 1, along a first axis."""
     start, stop = (x if hasattr(x, "ndim") else as_array(x) for x in (start, stop))
     shape = np.broadcast_shapes(start.shape, stop.shape)
     intervals = num - 1 if endpoint else num
-    way = (np.arange(num) / max(intervals, 1)).astype(dtype).reshape((num,) + (1,) * len(shape))
-    return np.broadcast_to(start, shape), np.broadcast_to(stop, shape), way
+    fraction = (np.arange(num) / max(intervals, 1)).astype(dtype).reshape((num,) + (1,) * len(shape))
+    return np.broadcast_to(start, shape), np.broadcast_to(stop, shape), fraction
 
 
-def floating(*bounds: Any) -> Any:
+def compute_dtype(*bounds: Any) -> Any:
     """The dtype to compute with."""
     return np.result_type(np.float32, *[x.dtype for x in bounds if hasattr(x, "dtype")])
 
@@ -94,8 +94,8 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     >>> tt.linspace(0, 1, 3)
     tensor([0. , 0.5, 1. ])
     """
-    low, high, way = steps(start, stop, num, endpoint, floating(start, stop))
-    y = np.moveaxis(low * (1 - way) + high * way, 0, axis)
+    low, high, fraction = bounds_and_fractions(start, stop, num, endpoint, compute_dtype(start, stop))
+    y = np.moveaxis(low * (1 - fraction) + high * fraction, 0, axis)
     intervals = num - 1 if endpoint else num
     return (y, (high - low) / intervals if intervals else (high - low) * np.nan) if retstep else y
 
@@ -111,11 +111,11 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
     >>> tt.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    wide = floating(start, stop, base)
+    wide = compute_dtype(start, stop, base)
     base = base if hasattr(base, "ndim") else np.asarray(base, wide)
     shape = np.broadcast_shapes(np.shape(start), np.shape(stop), base.shape)
-    low, high, way = steps(start, stop, num, endpoint, wide)
-    exponents = low * (1 - way) + high * way
+    low, high, fraction = bounds_and_fractions(start, stop, num, endpoint, wide)
+    exponents = low * (1 - fraction) + high * fraction
     exponents = exponents.reshape((num,) + (1,) * (len(shape) - exponents.ndim + 1) + exponents.shape[1:])
     return np.moveaxis(base**exponents, 0, axis)
 
@@ -131,11 +131,11 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     >>> tt.geomspace(1, 100, 3)
     tensor([  1.,  10., 100.])
     """
-    low, high, way = steps(start, stop, num, endpoint, floating(start, stop))
-    return np.moveaxis(low * (high / low) ** way, 0, axis)
+    low, high, fraction = bounds_and_fractions(start, stop, num, endpoint, compute_dtype(start, stop))
+    return np.moveaxis(low * (high / low) ** fraction, 0, axis)
 
 
-def created(function: Any) -> Any:
+def returns_tensors(function: Any) -> Any:
     """The function as `tinytensor` offers it: a Tensor comes of plain numbers too, of float32 if they are Python's."""
 
     @wraps(function)
@@ -153,15 +153,15 @@ def created(function: Any) -> Any:
 
 
 for function in (linspace, logspace, geomspace):
-    publish(created(function), function.__name__, False, (), ())
+    publish(returns_tensors(function), function.__name__, False, (), ())
 
 
 # --- what NumPy may ask of a Tensor without a gradient: answered from its array ---
 
-observed(np.allclose, np.isclose, np.array_equal, np.array_equiv, np.result_type,
+nondifferentiable(np.allclose, np.isclose, np.array_equal, np.array_equiv, np.result_type,
          np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.isneginf, np.isposinf, np.may_share_memory,
          np.shares_memory, np.can_cast, np.min_scalar_type, np.common_type)
 for function in (np.size, np.array_repr, np.array_str, np.array2string, np.save, np.savez, np.savez_compressed,
                  np.savetxt):
-    NUMPY[function] = observing(function)  # what `tinytensor` has no need to offer
+    NUMPY[function] = make_nondifferentiable(function)  # what `tinytensor` has no need to offer
 NUMPY |= {np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim}  # so that they are fast

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import composed, observing
+from ..compose import composed, make_nondifferentiable
 from ..core import NUMPY, REAL_KINDS, S, as_array
-from ..define import expose, op
+from ..define import composite, op
 
 NUMBERS = (int, float, bool)
 
@@ -20,12 +20,12 @@ def outside(x: Any, low: Any, high: Any) -> Any:
     return (False if low is None else x < low) | (False if high is None else x > high)
 
 
-def below(x: Any, low: Any, high: Any) -> Any:
+def low_is_value(x: Any, low: Any, high: Any) -> Any:
     """Whether the lower limit is the value: it is above x, and not above the upper limit."""
     return ((x < low) | (low != low)) & ~(False if high is None else low > high)
 
 
-def above(x: Any, low: Any, high: Any) -> Any:
+def high_is_value(x: Any, low: Any, high: Any) -> Any:
     """Whether the upper limit is the value."""
     return (x > high) | (high != high) | (False if low is None else low > high)
 
@@ -34,8 +34,8 @@ LOW, HIGH = np.linspace(-1.3, -0.3, 5), np.array([[0.4], [0.9], [1.7], [2.3]])
 
 
 @op(lambda g, y, x, low, high: np.where(outside(x, low, high), 0, g),
-    lambda g, y, x, low, high: np.where(below(x, low, high), g, 0),
-    lambda g, y, x, low, high: np.where(above(x, low, high), g, 0), broadcasts=True,
+    lambda g, y, x, low, high: np.where(low_is_value(x, low, high), g, 0),
+    lambda g, y, x, low, high: np.where(high_is_value(x, low, high), g, 0), broadcasts=True,
     samples=(S((2, 3), -0.5, 0.5), S((3,), 0.1, None), S((3,), None, 0.1), S((4, 5), LOW, HIGH)))
 def clip_(x: Any, low: Any = None, high: Any = None) -> Any:
     """The op behind `clip`; see there.
@@ -49,7 +49,7 @@ def clip_(x: Any, low: Any = None, high: Any = None) -> Any:
     return np.clip(x, low, high)
 
 
-@expose(np.clip, method=True)
+@composite(np.clip, method=True)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Limit the values to [a_min, a_max], also called min and max; None for no limit. All three broadcast.
 
@@ -91,10 +91,10 @@ def where_(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
-places = observing(np.nonzero)
+nonzero_indices = make_nondifferentiable(np.nonzero)
 
 
-@expose()
+@composite()
 def where(condition: Any, *branches: Any) -> Any:
     """x where the condition holds, else y: ``where(condition, x, y)``; all three broadcast.
 
@@ -111,7 +111,7 @@ def where(condition: Any, *branches: Any) -> Any:
         return where_(condition, *branches)
     if branches:
         raise ValueError("where: got one branch; expected both or none; write where(condition, x, y)")
-    return places(condition)
+    return nonzero_indices(condition)
 
 
 NUMPY[np.where] = where  # as it is: its inputs have no names
@@ -155,10 +155,10 @@ def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok:
         raise TypeError(f"astype: got dtype {np.dtype(dtype)}; expected one of real numbers, such as np.float32; "
                         f"convert x.detach().numpy() where no gradient is wanted")
     given = {"order": order, "casting": casting, "copy": copy}
-    return x.astype(dtype, **{k: v for k, v in given.items() if v != USUAL[k]})
+    return x.astype(dtype, **{k: v for k, v in given.items() if v != ASTYPE_DEFAULTS[k]})
 
 
-USUAL = {"order": "K", "casting": "unsafe", "copy": True}
+ASTYPE_DEFAULTS = {"order": "K", "casting": "unsafe", "copy": True}
 
 
 @composed(np.real, samples=(S((2, 3)),))

@@ -11,7 +11,7 @@ from ..core import S, Tensor
 from ..define import op
 
 
-def mismatch(a: Any, b: Any) -> ValueError:
+def shape_error(a: Any, b: Any) -> ValueError:
     """What is wrong with the shapes of a matmul, and what would be right."""
     shapes = f"matmul: shapes {np.shape(a)} and {np.shape(b)}"
     if not np.ndim(a) or not np.ndim(b):
@@ -23,7 +23,7 @@ def mismatch(a: Any, b: Any) -> ValueError:
     return ValueError(f"{shapes}: the axes before the last two do not broadcast; they must be equal or 1")
 
 
-def product(a: Any, b: Any) -> Any:
+def folded_matmul(a: Any, b: Any) -> Any:
     """``a @ b``; a stack times one matrix as one product of all its rows: half the time, or less, for small stacks."""
     if np.ndim(a) > 2 and np.ndim(b) == 2 and a.shape[-1] == b.shape[0]:
         rows = math.prod(a.shape[:-1])
@@ -31,14 +31,14 @@ def product(a: Any, b: Any) -> Any:
     return np.matmul(a, b)
 
 
-def left(g: Any, a: Any, b: Any) -> Any:
+def grad_a(g: Any, a: Any, b: Any) -> Any:
     """The gradient of a, with the axes that broadcasting added still there."""
     if b.ndim == 1:
         return g * b if a.ndim == 1 else g[..., None] * b
-    return (b @ g[..., None])[..., 0] if a.ndim == 1 else product(g, b.mT)
+    return (b @ g[..., None])[..., 0] if a.ndim == 1 else folded_matmul(g, b.mT)
 
 
-def right(g: Any, a: Any, b: Any) -> Any:
+def grad_b(g: Any, a: Any, b: Any) -> Any:
     """The gradient of b, with the axes that broadcasting added still there."""
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[..., None] * g[..., None, :]
@@ -50,7 +50,7 @@ def right(g: Any, a: Any, b: Any) -> Any:
     return a.mT @ g
 
 
-@op(lambda g, y, a, b: left(g, a, b), lambda g, y, a, b: right(g, a, b), numpy=(np.matmul,), method=True,
+@op(lambda g, y, a, b: grad_a(g, a, b), lambda g, y, a, b: grad_b(g, a, b), numpy=(np.matmul,), method=True,
     broadcasts=True, analytic=True,
     samples=(S((2, 3), (3, 4)), S((3,), (3,)), S((2, 3), (3,)), S((3,), (3, 4)), S((5, 2, 3), (3, 4)),
              S((5, 2, 3), (5, 3, 4)), S((5, 1, 2, 3), (6, 3, 4)), S((3,), (5, 3, 4)), S((5, 2, 3), (3,)),
@@ -65,9 +65,9 @@ def matmul(a: Any, b: Any) -> Any:
     tensor([[11.]])
     """
     try:
-        return product(a, b)
+        return folded_matmul(a, b)
     except ValueError:
-        raise mismatch(a, b) from None
+        raise shape_error(a, b) from None
 
 
 setattr(Tensor, "__matmul__", matmul)

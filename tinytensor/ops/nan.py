@@ -10,31 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import arrays_of, composed, observed
+from ..compose import arrays_of, composed, nondifferentiable
 from ..core import S
 from . import masked
-from .masked import NOTHING, cast, extreme, kept
+from .masked import NO_VALUE, cast, fill_outside, masked_extremum
 
 NAN = np.array([[1.0, np.nan, 3.0], [np.nan, -2.0, 0.5]])
 NANS = (S(NAN), S(NAN, axis=0), S(NAN, axis=1, keepdims=True), S((2, 3), axis=(0, 1)), S(()))
 
 
-def valid(x: Any, where: Any) -> Any:
+def not_nan(x: Any, where: Any) -> Any:
     """Whether an element counts, and is a number."""
     number = np.logical_not(np.isnan(arrays_of(x)))
     return number if where is True else np.logical_and(where, number)
 
 
-def seen(x: Any, axis: Any, where: Any) -> Any:
-    """As `valid`, but where there is no number the nans count, so that their gradient is not hidden."""
-    number = valid(x, where)
-    lone = np.logical_not(np.logical_or.reduce(number, axis=axis, keepdims=True))
-    return np.logical_or(number, lone if where is True else np.logical_and(where, lone))
+def not_nan_or_all_nan(x: Any, axis: Any, where: Any) -> Any:
+    """As `not_nan`, but where there is no number the nans count, so that their gradient is not hidden."""
+    number = not_nan(x, where)
+    all_nan = np.logical_not(np.logical_or.reduce(number, axis=axis, keepdims=True))
+    return np.logical_or(number, all_nan if where is True else np.logical_and(where, all_nan))
 
 
 @composed(np.nansum, samples=NANS)
 def nansum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
-           initial: Any = NOTHING, where: Any = True) -> Any:
+           initial: Any = NO_VALUE, where: Any = True) -> Any:
     """The sum over the axes of all that is not nan.
 
     Examples
@@ -43,12 +43,12 @@ def nansum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdi
     >>> tt.nansum(tt.tensor([1.0, np.nan, 3.0]))
     tensor(4.)
     """
-    return masked.sum_(a, axis, dtype, None, keepdims, initial, valid(a, where))
+    return masked.sum_(a, axis, dtype, None, keepdims, initial, not_nan(a, where))
 
 
 @composed(np.nanprod, samples=NANS)
 def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
-            initial: Any = NOTHING, where: Any = True) -> Any:
+            initial: Any = NO_VALUE, where: Any = True) -> Any:
     """The product over the axes of all that is not nan.
 
     Examples
@@ -57,11 +57,11 @@ def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepd
     >>> tt.nanprod(tt.tensor([2.0, np.nan, 3.0]))
     tensor(6.)
     """
-    return masked.prod(a, axis, dtype, None, keepdims, initial, valid(a, where))
+    return masked.prod(a, axis, dtype, None, keepdims, initial, not_nan(a, where))
 
 
 @composed(np.nanmax, samples=NANS)
-def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = NOTHING,
+def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = NO_VALUE,
            where: Any = True) -> Any:
     """The largest value over the axes that is not nan; nan where all are. Ties share the gradient.
 
@@ -71,11 +71,11 @@ def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, in
     >>> tt.nanmax(tt.tensor([1.0, np.nan, 3.0]))
     tensor(3.)
     """
-    return extreme(np.maximum, np.where(seen(a, axis, where), a, -math.inf), axis, keepdims, initial, True)
+    return masked_extremum(np.maximum, np.where(not_nan_or_all_nan(a, axis, where), a, -math.inf), axis, keepdims, initial, True)
 
 
 @composed(np.nanmin, samples=NANS)
-def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = NOTHING,
+def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = NO_VALUE,
            where: Any = True) -> Any:
     """The smallest value over the axes that is not nan; nan where all are. Ties share the gradient.
 
@@ -85,7 +85,7 @@ def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, in
     >>> tt.nanmin(tt.tensor([1.0, np.nan, 3.0]))
     tensor(1.)
     """
-    return extreme(np.minimum, np.where(seen(a, axis, where), a, math.inf), axis, keepdims, initial, True)
+    return masked_extremum(np.minimum, np.where(not_nan_or_all_nan(a, axis, where), a, math.inf), axis, keepdims, initial, True)
 
 
 @composed(np.nanmean, samples=NANS)
@@ -99,12 +99,12 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepd
     >>> tt.nanmean(tt.tensor([1.0, np.nan, 3.0]))
     tensor(2.)
     """
-    return masked.mean(a, axis, dtype, None, keepdims, where=seen(a, axis, where))
+    return masked.mean(a, axis, dtype, None, keepdims, where=not_nan_or_all_nan(a, axis, where))
 
 
 @composed(np.nanvar, "a mean", samples=(*NANS[:4], S(NAN, ddof=1), S(NAN, correction=1)))
 def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
-           where: Any = True, mean: Any = NOTHING, correction: Any = NOTHING) -> Any:
+           where: Any = True, mean: Any = NO_VALUE, correction: Any = NO_VALUE) -> Any:
     """The variance over the axes of all that is not nan, as `var`.
 
     Examples
@@ -113,13 +113,13 @@ def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
     >>> tt.nanvar(tt.tensor([1.0, np.nan, 3.0]))
     tensor(1.)
     """
-    return masked.var(a, axis, dtype, None, ddof, keepdims, where=seen(a, axis, where), mean=mean,
+    return masked.var(a, axis, dtype, None, ddof, keepdims, where=not_nan_or_all_nan(a, axis, where), mean=mean,
                       correction=correction)
 
 
 @composed(np.nanstd, "a mean", samples=(NANS[0], *NANS[2:4], S(NAN, ddof=1), S(NAN, correction=1)))
 def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
-           where: Any = True, mean: Any = NOTHING, correction: Any = NOTHING) -> Any:
+           where: Any = True, mean: Any = NO_VALUE, correction: Any = NO_VALUE) -> Any:
     """The standard deviation over the axes of all that is not nan, as `std`.
 
     Examples
@@ -128,7 +128,7 @@ def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
     >>> tt.nanstd(tt.tensor([1.0, np.nan, 3.0]))
     tensor(1.)
     """
-    return masked.std(a, axis, dtype, None, ddof, keepdims, where=seen(a, axis, where), mean=mean,
+    return masked.std(a, axis, dtype, None, ddof, keepdims, where=not_nan_or_all_nan(a, axis, where), mean=mean,
                       correction=correction)
 
 
@@ -142,7 +142,7 @@ def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = No
     >>> tt.nancumsum(tt.tensor([1.0, np.nan, 3.0]))
     tensor([1., 1., 4.])
     """
-    return np.cumsum(kept(cast(a, dtype), valid(a, True), 0), axis)
+    return np.cumsum(fill_outside(cast(a, dtype), not_nan(a, True), 0), axis)
 
 
 @composed(np.nancumprod, samples=(S(NAN), S(NAN, axis=0), S((3,), axis=-1)))
@@ -155,7 +155,7 @@ def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = N
     >>> tt.nancumprod(tt.tensor([2.0, np.nan, 3.0]))
     tensor([2., 2., 6.])
     """
-    return np.cumprod(kept(cast(a, dtype), valid(a, True), 1), axis)
+    return np.cumprod(fill_outside(cast(a, dtype), not_nan(a, True), 1), axis)
 
 
-observed(np.nanargmax, np.nanargmin)
+nondifferentiable(np.nanargmax, np.nanargmin)

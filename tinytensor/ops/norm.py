@@ -13,19 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from ..broadcasting import ones, sum_rows
+from ..broadcasting import ones_row, sum_rows
 from ..collectives import all_reduce_sum, world_size
 from ..core import POSITIVE, REAL, S
 from ..define import op
-from .products import rows as as_rows
-from .products import weighted_rows
+from .products import as_rows, weighted_rows
 
 Observe = Callable[[Any, Any, int], None]
 
 # --- over all but the channels ---
 
 
-def standardised(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, axis: int = -1,
+def batch_norm_definition(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, axis: int = -1,
                  eps: float = 1e-5, correction: int = 0, observe: Observe | None = None) -> Any:
     z = x.swapaxes(axis, -1)
     if mean is None:
@@ -39,7 +38,7 @@ def standardised(x: Any, weight: Any = None, bias: Any = None, mean: Any = None,
     return (y if bias is None else y + bias).swapaxes(axis, -1)
 
 
-def by_channel(x: Any, axis: int) -> Any:
+def channel_rows(x: Any, axis: int) -> Any:
     """x as rows (n, C): the channels' axis last, all others joined to one."""
     last = axis == -1 or axis == x.ndim - 1
     if last and x.ndim == 2:
@@ -47,50 +46,50 @@ def by_channel(x: Any, axis: int) -> Any:
     return as_rows(x if last else x.swapaxes(axis, -1))
 
 
-def as_before(rows: Any, x: Any, axis: int) -> Any:
-    """Rows (n, C) in the shape of x: the inverse of `by_channel`."""
+def restore_shape(rows: Any, x: Any, axis: int) -> Any:
+    """Rows (n, C) in the shape of x: the inverse of `channel_rows`."""
     last = axis == -1 or axis == x.ndim - 1
     if last:
         return rows if x.ndim == 2 else rows.reshape(x.shape)
     return rows.reshape(x.swapaxes(axis, -1).shape).swapaxes(axis, -1)
 
 
-def of_x(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
+def grad_x(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
     """scale * (g - mean(g) - xhat * mean(g * xhat)): what goes through statistics of x is taken away."""
-    d, spread, scale, freedom = extras
-    rows = by_channel(g, axis)
+    d, var_eps, scale, dof = extras
+    rows = channel_rows(g, axis)
     if mean is not None:
-        return as_before(rows * scale, x, axis)
+        return restore_shape(rows * scale, x, axis)
     products, sums = all_reduce_sum(sum_rows(rows * d), sum_rows(rows))
-    gx = d * (products / spread * (-1 / freedom))
+    gx = d * (products / var_eps * (-1 / dof))
     gx += rows
     gx += sums * (-1 / (len(rows) * world_size()))
     gx *= scale
-    return as_before(gx, x, axis)
+    return restore_shape(gx, x, axis)
 
 
-def of_weight(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
+def grad_weight(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
     """The sum of g * xhat over all but the channels."""
-    d, spread, _, _ = extras
-    d = by_channel(x, axis) - mean if d is None else d
-    return sum_rows(by_channel(g, axis) * d) / np.sqrt(spread)
+    d, var_eps, _, _ = extras
+    d = channel_rows(x, axis) - mean if d is None else d
+    return sum_rows(channel_rows(g, axis) * d) / np.sqrt(var_eps)
 
 
-def of_mean(g: Any, axis: int, extras: Any) -> Any:
-    return sum_rows(by_channel(g, axis)) * -extras[2]
+def grad_mean(g: Any, axis: int, extras: Any) -> Any:
+    return sum_rows(channel_rows(g, axis)) * -extras[2]
 
 
-def of_var(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
-    _, spread, scale, _ = extras
-    return of_weight(g, x, mean, axis, extras) / np.sqrt(spread) * scale * -0.5
+def grad_var(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
+    _, var_eps, scale, _ = extras
+    return grad_weight(g, x, mean, axis, extras) / np.sqrt(var_eps) * scale * -0.5
 
 
-@op(lambda g, y, x, weight, bias, mean, var, *, axis, extras, **_: of_x(g, x, mean, axis, extras),
-    lambda g, y, x, weight, bias, mean, var, *, axis, extras, **_: of_weight(g, x, mean, axis, extras),
-    lambda g, y, x, weight, bias, mean, var, *, axis, **_: sum_rows(by_channel(g, axis)),
-    lambda g, y, x, weight, bias, mean, var, *, axis, extras, **_: of_mean(g, axis, extras),
-    lambda g, y, x, weight, bias, mean, var, *, axis, extras, **_: of_var(g, x, mean, axis, extras),
-    definition=standardised, domain=(REAL, REAL, REAL, REAL, POSITIVE),
+@op(lambda g, y, x, weight, bias, mean, var, *, axis, extras, **_: grad_x(g, x, mean, axis, extras),
+    lambda g, y, x, weight, bias, mean, var, *, axis, extras, **_: grad_weight(g, x, mean, axis, extras),
+    lambda g, y, x, weight, bias, mean, var, *, axis, **_: sum_rows(channel_rows(g, axis)),
+    lambda g, y, x, weight, bias, mean, var, *, axis, extras, **_: grad_mean(g, axis, extras),
+    lambda g, y, x, weight, bias, mean, var, *, axis, extras, **_: grad_var(g, x, mean, axis, extras),
+    definition=batch_norm_definition, domain=(REAL, REAL, REAL, REAL, POSITIVE),
     samples=(S((4, 2), (2,), (2,), (2,), (2,), eps=0.1), S((2, 2, 3), (2,), None, (2,), (2,), axis=1, eps=0.1),
              S((5, 3), (3,), (3,), eps=0.1), S((2, 3, 4), (3,), (3,), axis=1, eps=0.1), S((4, 2), eps=0.1),
              S((3, 2, 3), (3,), (3,), correction=1, eps=0.1), S((4, 2), (2,), eps=0.1)))
@@ -126,8 +125,8 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     tensor([[-1., -1.],
             [ 1.,  1.]])
     """
-    fitting(x, axis, weight=weight, bias=bias, mean=mean, var=var)
-    rows, d = by_channel(x, axis), None
+    check_channels(x, axis, weight=weight, bias=bias, mean=mean, var=var)
+    rows, d = channel_rows(x, axis), None
     n = len(rows) * world_size()
     if mean is None:
         if n < 2:
@@ -138,18 +137,18 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
         var = all_reduce_sum(sum_rows(d * d, 1 / (n - correction)))[0]
         if observe is not None:
             observe(mean, var, n)
-    spread = var + eps
-    scale = (1 if weight is None else weight) / np.sqrt(spread)
+    var_eps = var + eps
+    scale = (1 if weight is None else weight) / np.sqrt(var_eps)
     if d is not None:
         y, shift = d * scale, bias
     else:  # one pass less, for statistics that are constants
         y, shift = rows * scale, mean * -scale if bias is None else bias - mean * scale
     if shift is not None:
         y = np.add(y, shift, out=y) if y.dtype == shift.dtype else y + shift
-    return as_before(y, x, axis), (d, spread, scale, n - correction)
+    return restore_shape(y, x, axis), (d, var_eps, scale, n - correction)
 
 
-def fitting(x: Any, axis: int, **given: Any) -> None:
+def check_channels(x: Any, axis: int, **given: Any) -> None:
     """Raise unless all that is given has one value for each channel of x, and statistics come in a pair."""
     channels = x.shape[axis : axis + 1 or None]
     for name, a in given.items():
@@ -164,21 +163,21 @@ def fitting(x: Any, axis: int, **given: Any) -> None:
 # --- over the channels ---
 
 
-def centred(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps: float = 1e-5) -> Any:
-    y = scaled(x - x.mean(tuple(range(-axes, 0)), keepdims=True), weight, axes, eps)
+def layer_norm_definition(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps: float = 1e-5) -> Any:
+    y = rms_norm_definition(x - x.mean(tuple(range(-axes, 0)), keepdims=True), weight, axes, eps)
     return y if bias is None else y + bias
 
 
-def scaled(x: Any, weight: Any = None, axes: int = 1, eps: float | None = None) -> Any:
-    y = x / np.sqrt((x * x).mean(tuple(range(-axes, 0)), keepdims=True) + smallest(x, eps))
+def rms_norm_definition(x: Any, weight: Any = None, axes: int = 1, eps: float | None = None) -> Any:
+    y = x / np.sqrt((x * x).mean(tuple(range(-axes, 0)), keepdims=True) + default_eps(x, eps))
     return y if weight is None else y * weight
 
 
-def smallest(x: Any, eps: float | None) -> float:
+def default_eps(x: Any, eps: float | None) -> float:
     return float(np.finfo(x.dtype).eps) if eps is None else eps
 
 
-def places(name: str, x: Any, axes: int, **given: Any) -> Any:
+def checked_rows(name: str, x: Any, axes: int, **given: Any) -> Any:
     """x as rows (n, C), the last axes joined to one; raise unless what is given has their shape."""
     if not 1 <= axes <= x.ndim:
         raise ValueError(f"{name}: axes={axes} for x of shape {x.shape}; expected 1 to {x.ndim}, how many of the last "
@@ -192,14 +191,14 @@ def places(name: str, x: Any, axes: int, **given: Any) -> Any:
 
 
 @lru_cache(maxsize=8)
-def first(dtype: Any) -> Any:
+def one_and_zero(dtype: Any) -> Any:
     """A constant column (1, 0); cached, so that a compiled step sees one constant."""
     a = np.array([[1], [0]], dtype)
     a.flags.writeable = False
     return a
 
 
-def outer(a: Any, b: Any) -> Any:
+def outer_product(a: Any, b: Any) -> Any:
     """a (n,) times b (C,) as rows (n, C), in an array of its own.
 
     NumPy broadcasts row by row, which for many short rows takes three times as long as this matrix product. Subtle: of
@@ -207,46 +206,46 @@ def outer(a: Any, b: Any) -> Any:
     """
     if len(a) < 8:
         return a[:, None] * b
-    return (first(a.dtype) * a).T @ (first(b.dtype) * b)
+    return (one_and_zero(a.dtype) * a).T @ (one_and_zero(b.dtype) * b)
 
 
-def divided(d: Any, weight: Any, eps: float) -> tuple[Any, Any]:
+def divide_by_rms(d: Any, weight: Any, eps: float) -> tuple[Any, Any]:
     """Rows d (n, C) divided by the roots of their mean squares, times weight; and 1 / these roots, (n,)."""
     n = d.shape[1]
     inverse = 1 / np.sqrt(np.vecdot(d, d) * (1 / (n or 1)) + eps)
-    y = outer(inverse, ones(n, d.dtype) if weight is None else weight.reshape(-1))
+    y = outer_product(inverse, ones_row(n, d.dtype) if weight is None else weight.reshape(-1))
     y *= d
     return y, inverse
 
 
-def through_rows(g: Any, x: Any, weight: Any, extras: Any, centre: bool) -> Any:
+def row_grad_x(g: Any, x: Any, weight: Any, extras: Any, centre: bool) -> Any:
     """h - mean(h) - d * mean(h * d) * inverse**2 with h = g * weight * inverse: what goes through statistics goes away.
     """
     d, inverse = extras
     n = d.shape[1]
-    one = ones(n, d.dtype)
-    gx = outer(inverse, one if weight is None else weight.reshape(-1))
+    one = ones_row(n, d.dtype)
+    gx = outer_product(inverse, one if weight is None else weight.reshape(-1))
     gx *= g.reshape(d.shape)
-    share = ones(n, d.dtype, -1 / (n or 1))
-    away = outer(np.vecdot(gx, d) * inverse * inverse, share)
-    away *= d
+    minus_mean = ones_row(n, d.dtype, -1 / (n or 1))
+    correction_term = outer_product(np.vecdot(gx, d) * inverse * inverse, minus_mean)
+    correction_term *= d
     if centre:
-        away += outer(gx @ one, share)
-    gx += away
+        correction_term += outer_product(gx @ one, minus_mean)
+    gx += correction_term
     return gx if gx.shape == x.shape else gx.reshape(x.shape)
 
 
-def of_scale(g: Any, weight: Any, extras: Any) -> Any:
+def row_grad_weight(g: Any, weight: Any, extras: Any) -> Any:
     """The sum of g * d * inverse over all rows."""
     d, inverse = extras
     return weighted_rows(inverse, g.reshape(d.shape) * d).reshape(weight.shape)
 
 
 
-@op(lambda g, y, x, weight, bias, *, extras, **_: through_rows(g, x, weight, extras, centre=True),
-    lambda g, y, x, weight, bias, *, extras, **_: of_scale(g, weight, extras),
+@op(lambda g, y, x, weight, bias, *, extras, **_: row_grad_x(g, x, weight, extras, centre=True),
+    lambda g, y, x, weight, bias, *, extras, **_: row_grad_weight(g, weight, extras),
     lambda g, y, x, weight, bias, **_: sum_rows(as_rows(g, bias.ndim)).reshape(bias.shape),
-    definition=centred, samples=(S((4, 3), (3,), (3,), eps=0.1), S((2, 3, 4), (3, 4), (3, 4), axes=2, eps=0.1),
+    definition=layer_norm_definition, samples=(S((4, 3), (3,), (3,), eps=0.1), S((2, 3, 4), (3, 4), (3, 4), axes=2, eps=0.1),
     S((2, 3, 4), (4,), (4,), eps=0.1), S((4, 3), eps=0.1), S((3,), (3,), eps=0.1)))
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps: float = 1e-5) -> Any:
     """Each place less the mean over its channels, divided by their standard deviation (Ba et al. 2016).
@@ -273,19 +272,19 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps:
     tensor([[-1.,  1.],
             [-1.,  1.]])
     """
-    rows = places("layer_norm", x, axes, weight=weight, bias=bias)
+    rows = checked_rows("layer_norm", x, axes, weight=weight, bias=bias)
     n = rows.shape[1]
-    d = outer(rows @ ones(n, rows.dtype), ones(n, rows.dtype, -1 / (n or 1)))
+    d = outer_product(rows @ ones_row(n, rows.dtype), ones_row(n, rows.dtype, -1 / (n or 1)))
     d += rows
-    y, inverse = divided(d, weight, eps)
+    y, inverse = divide_by_rms(d, weight, eps)
     if bias is not None:
         y = np.add(y, bias.reshape(-1), out=y) if y.dtype == bias.dtype else y + bias.reshape(-1)
     return y if y.shape == x.shape else y.reshape(x.shape), (d, inverse)
 
 
-@op(lambda g, y, x, weight, *, extras, **_: through_rows(g, x, weight, extras, centre=False),
-    lambda g, y, x, weight, *, extras, **_: of_scale(g, weight, extras),
-    definition=scaled, samples=(S((4, 3), (3,)), S((2, 3, 4), (3, 4), axes=2, eps=0.1), S((2, 3, 4), (4,), eps=0.1),
+@op(lambda g, y, x, weight, *, extras, **_: row_grad_x(g, x, weight, extras, centre=False),
+    lambda g, y, x, weight, *, extras, **_: row_grad_weight(g, weight, extras),
+    definition=rms_norm_definition, samples=(S((4, 3), (3,)), S((2, 3, 4), (3, 4), axes=2, eps=0.1), S((2, 3, 4), (4,), eps=0.1),
     S((4, 3), eps=0.1), S((3,), (3,), eps=0.1)))
 def rms_norm(x: Any, weight: Any = None, axes: int = 1, eps: float | None = None) -> Any:
     """Each place divided by the root of the mean of squares over its channels (Zhang and Sennrich 2019).
@@ -304,6 +303,6 @@ def rms_norm(x: Any, weight: Any = None, axes: int = 1, eps: float | None = None
     tensor([[0.2   , 1.4   ],
             [0.8485, 1.1314]])
     """
-    rows = places("rms_norm", x, axes, weight=weight)
-    y, inverse = divided(rows, weight, smallest(x, eps))
+    rows = checked_rows("rms_norm", x, axes, weight=weight)
+    y, inverse = divide_by_rms(rows, weight, default_eps(x, eps))
     return y if y.shape == x.shape else y.reshape(x.shape), (rows, inverse)

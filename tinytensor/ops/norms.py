@@ -14,56 +14,56 @@ import numpy as np
 from ..compose import composed
 from ..core import S
 from ..define import op, publish
-from .elementwise import nonzero
-from .reduce import chosen, regrown
+from .elementwise import safe_denominator
+from .reduce import extremum_grad, restore_axes
 from .systems import REGULAR, SEVERAL
 
 
-def of_vector(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
+def vector_norm_grad(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
     """The gradient of a norm of vectors."""
     if ord in (math.inf, -math.inf):
-        return chosen(g, y, np.abs(x), axis) * np.sign(x)
-    g, y = regrown(g, x, axis), regrown(y, x, axis)
+        return extremum_grad(g, y, np.abs(x), axis) * np.sign(x)
+    g, y = restore_axes(g, x, axis), restore_axes(y, x, axis)
     if ord is None or ord in ("fro", "f") or ord == 2:
-        return g / nonzero(y) * x
+        return g / safe_denominator(y) * x
     if ord == 0:
         return np.zeros_like(x)
     if ord == 1:
         return g * np.sign(x)
     if ord > 1:
-        return g * np.sign(x) * (np.abs(x) / nonzero(y)) ** (ord - 1)
-    return g * np.sign(x) * (y / nonzero(np.abs(x))) ** (1 - ord)
+        return g * np.sign(x) * (np.abs(x) / safe_denominator(y)) ** (ord - 1)
+    return g * np.sign(x) * (y / safe_denominator(np.abs(x))) ** (1 - ord)
 
 
-def extreme(g: Any, x: Any, axis: Any, ord: Any) -> Any:
+def largest_grad(g: Any, x: Any, axis: Any, ord: Any) -> Any:
     """g where x is largest, for a positive ord, or smallest; subtle: a norm's own value has other last digits."""
-    return chosen(g, (np.max if ord > 0 else np.min)(x, axis=axis, keepdims=True), x, axis)
+    return extremum_grad(g, (np.max if ord > 0 else np.min)(x, axis=axis, keepdims=True), x, axis)
 
 
-def of_matrix(g: Any, x: Any, ord: Any, axis: tuple[int, ...]) -> Any:
+def matrix_norm_grad(g: Any, x: Any, ord: Any, axis: tuple[int, ...]) -> Any:
     """The gradient of a norm of matrices, whose axes are moved to the end and back."""
     lead = np.delete(x.shape, axis).tolist()
     x, g = np.moveaxis(x, axis, (-2, -1)), g.reshape(*lead, 1, 1)
     if ord in (1, -1, math.inf, -math.inf):
         sums = np.sum(np.abs(x), -2 if abs(ord) == 1 else -1, keepdims=True)
-        gx = extreme(g, sums, (-2, -1), ord) * np.sign(x)
+        gx = largest_grad(g, sums, (-2, -1), ord) * np.sign(x)
     else:
         u, s, vh = np.linalg.svd(x, full_matrices=False)
-        share = (g[..., 0] if ord == "nuc" else extreme(g[..., 0], s, -1, ord)) * np.sign(s)
-        gx = (u * share[..., None, :]) @ vh
+        weight = (g[..., 0] if ord == "nuc" else largest_grad(g[..., 0], s, -1, ord)) * np.sign(s)
+        gx = (u * weight[..., None, :]) @ vh
     return np.moveaxis(gx, (-2, -1), axis)
 
 
-def of_norm(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
+def norm_grad(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
     if not x.size:
         return np.zeros_like(x)
     axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis := int(axis),)
     if len(axes) != 2 or ord is None or ord in ("fro", "f"):
-        return of_vector(g, y, x, ord, axis)
-    return of_matrix(g, x, ord, axes)
+        return vector_norm_grad(g, y, x, ord, axis)
+    return matrix_norm_grad(g, x, ord, axes)
 
 
-@op(lambda g, y, x, *, ord, axis, **_: of_norm(g, y, x, ord, axis), numpy=(np.linalg.norm,), method=True,
+@op(lambda g, y, x, *, ord, axis, **_: norm_grad(g, y, x, ord, axis), numpy=(np.linalg.norm,), method=True,
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True), S((3,)), S((2, 3), ord=1),
              S((2, 3), ord=3, axis=1), S((2, 3), ord=math.inf, axis=0), S(REGULAR, ord=2), S(REGULAR, ord="nuc"),
              S(SEVERAL, ord=-math.inf, axis=(2, 0))))
@@ -101,11 +101,11 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     tensor(2.)
     """
     axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    gone = [a % x.ndim for a in axes]
-    kept = [a for a in range(x.ndim) if a not in gone]
-    rows = np.transpose(x, (*kept, *gone)).reshape(*[x.shape[a] for a in kept], math.prod(x.shape[a] for a in gone))
+    reduced = [a % x.ndim for a in axes]
+    kept = [a for a in range(x.ndim) if a not in reduced]
+    rows = np.transpose(x, (*kept, *reduced)).reshape(*[x.shape[a] for a in kept], math.prod(x.shape[a] for a in reduced))
     y = norm(rows, ord, -1)
-    return y.reshape([1 if a in gone else n for a, n in enumerate(x.shape)]) if keepdims else y
+    return y.reshape([1 if a in reduced else n for a, n in enumerate(x.shape)]) if keepdims else y
 
 
 @composed(np.linalg.matrix_norm, namespace="linalg",

@@ -60,9 +60,9 @@ def rounded(x: Tensor, ndigits: int | None = None) -> Any:
     return round_(x, ndigits or 0)
 
 
-def truncated(x: Tensor) -> int:
+def trunc(x: Tensor) -> int:
     """``math.trunc(x)``: the whole number of the one element."""
-    return int(x.only("trunc"))
+    return int(x._single_element("trunc"))
 
 
 def complex_(x: Tensor) -> complex:
@@ -74,7 +74,7 @@ def contains(x: Tensor, value: Any) -> bool:
     return bool(np.any(equal(x, value).data))
 
 
-for name, method in (("round", rounded), ("trunc", truncated), ("complex", complex_), ("contains", contains)):
+for name, method in (("round", rounded), ("trunc", trunc), ("complex", complex_), ("contains", contains)):
     setattr(Tensor, f"__{name}__", method)
 for name in ("real", "imag"):
     setattr(Tensor, name, property(getattr(np, name)))

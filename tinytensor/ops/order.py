@@ -44,7 +44,7 @@ def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introsele
     return np.argpartition(a, kth, axis, kind)
 
 
-def in_line(a: Any, axis: int | None) -> tuple[Any, int]:
+def flatten_if_none(a: Any, axis: int | None) -> tuple[Any, int]:
     """An array and one of its axes; flattened if the axis is None."""
     return (np.reshape(a, -1), 0) if axis is None else (a, axis)
 
@@ -60,7 +60,7 @@ def sort(a: Any, axis: int | None = -1, kind: str | None = None, order: None = N
     >>> tt.tensor([3.0, 1.0, 2.0]).sort()
     tensor([1., 2., 3.])
     """
-    a, axis = in_line(a, axis)
+    a, axis = flatten_if_none(a, axis)
     return take_along_axis(a, np.argsort(a, axis, "stable"), axis)
 
 
@@ -74,7 +74,7 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
     >>> tt.partition(tt.tensor([3.0, 1.0, 2.0]), 0)[0]
     tensor(1.)
     """
-    a, axis = in_line(a, axis)
+    a, axis = flatten_if_none(a, axis)
     with no_grad():
         y = np.partition(a, kth, axis, kind)  # type: ignore[call-overload]
     ranks = np.argsort(np.argsort(y, axis, "stable"), axis, "stable")
@@ -84,7 +84,7 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
 # --- sets: each element is one of the inputs' with its value, the first ---
 
 
-def found(y: Any, *arrays: Any) -> Any:
+def elements_equal_to(y: Any, *arrays: Any) -> Any:
     """The elements of several arrays whose values are y."""
     flat = concatenate([np.reshape(a, -1) for a in arrays])
     values = flat.data
@@ -97,9 +97,9 @@ def plain(x: Any) -> Any:
     return x.data if isinstance(x, Tensor) else x
 
 
-def valued(results: Any, x: Any) -> Any:
+def first_differentiable(results: Any, x: Any) -> Any:
     """Several results of a function of sets, of which the first one has a gradient."""
-    return (found(results[0], x), *[None] * (len(results) - 1)) if isinstance(results, tuple) else found(results, x)
+    return (elements_equal_to(results[0], x), *[None] * (len(results) - 1)) if isinstance(results, tuple) else elements_equal_to(results, x)
 
 
 @composed(np.unique, samples=(S((5,)), S((2, 3), return_inverse=True, return_counts=True), S((3, 2), axis=0)))
@@ -118,7 +118,7 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, re
     options: Any = {"equal_nan": equal_nan, "sorted": sorted}
     if axis is None:
         options |= {"return_index": return_index, "return_inverse": return_inverse, "return_counts": return_counts}
-        return valued(np.unique(plain(ar), **options), ar)
+        return first_differentiable(np.unique(plain(ar), **options), ar)
     _, first = np.unique(plain(ar), True, axis=axis, **options)
     several = return_index + return_inverse + return_counts
     return (take(ar, first, axis), *[None] * several) if several else take(ar, first, axis)
@@ -134,7 +134,7 @@ def unique_values(x: Any) -> Any:
     >>> sorted(tt.unique_values(tt.tensor([3.0, 1.0, 3.0])).tolist())
     [1.0, 3.0]
     """
-    return found(np.unique_values(plain(x)), x)
+    return elements_equal_to(np.unique_values(plain(x)), x)
 
 
 @composed(np.unique_counts, samples=(S((5,)),))
@@ -147,7 +147,7 @@ def unique_counts(x: Any) -> Any:
     >>> tt.unique_counts(tt.tensor([3.0, 1.0, 3.0])).counts
     tensor([1, 2])
     """
-    return valued(np.unique_counts(plain(x)), x)
+    return first_differentiable(np.unique_counts(plain(x)), x)
 
 
 @composed(np.unique_inverse, samples=(S((5,)),))
@@ -160,7 +160,7 @@ def unique_inverse(x: Any) -> Any:
     >>> tt.unique_inverse(tt.tensor([3.0, 1.0, 3.0])).inverse_indices
     tensor([1, 0, 1])
     """
-    return valued(np.unique_inverse(plain(x)), x)
+    return first_differentiable(np.unique_inverse(plain(x)), x)
 
 
 @composed(np.unique_all, samples=(S((5,)),))
@@ -173,7 +173,7 @@ def unique_all(x: Any) -> Any:
     >>> tt.unique_all(tt.tensor([3.0, 1.0, 3.0])).indices
     tensor([1, 0])
     """
-    return valued(np.unique_all(plain(x)), x)
+    return first_differentiable(np.unique_all(plain(x)), x)
 
 
 @composed(np.intersect1d, "ar1 ar2", samples=(S((3,), (4,)),))
@@ -186,7 +186,7 @@ def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices:
     >>> tt.intersect1d(tt.tensor([3.0, 1.0]), tt.tensor([1.0, 2.0]))
     tensor([1.])
     """
-    return valued(np.intersect1d(plain(ar1), plain(ar2), assume_unique, return_indices), ar1)
+    return first_differentiable(np.intersect1d(plain(ar1), plain(ar2), assume_unique, return_indices), ar1)
 
 
 @composed(np.union1d, "ar1 ar2", samples=(S((3,), (2, 2)),))
@@ -199,7 +199,7 @@ def union1d(ar1: Any, ar2: Any) -> Any:
     >>> tt.union1d(tt.tensor([3.0, 1.0]), tt.tensor([1.0, 2.0]))
     tensor([1., 2., 3.])
     """
-    return found(np.union1d(plain(ar1), plain(ar2)), ar1, ar2)
+    return elements_equal_to(np.union1d(plain(ar1), plain(ar2)), ar1, ar2)
 
 
 @composed(np.setdiff1d, "ar1 ar2", samples=(S((4,), (2,)),))
@@ -212,7 +212,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     >>> tt.setdiff1d(tt.tensor([3.0, 1.0]), tt.tensor([1.0, 2.0]))
     tensor([3.])
     """
-    return found(np.setdiff1d(plain(ar1), plain(ar2), assume_unique), ar1)
+    return elements_equal_to(np.setdiff1d(plain(ar1), plain(ar2), assume_unique), ar1)
 
 
 @composed(np.setxor1d, "ar1 ar2", samples=(S((3,), (3,)),))
@@ -225,4 +225,4 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     >>> tt.setxor1d(tt.tensor([3.0, 1.0]), tt.tensor([1.0, 2.0]))
     tensor([2., 3.])
     """
-    return found(np.setxor1d(plain(ar1), plain(ar2), assume_unique), ar1, ar2)
+    return elements_equal_to(np.setxor1d(plain(ar1), plain(ar2), assume_unique), ar1, ar2)

@@ -8,14 +8,14 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S
-from ..define import expose, op
-from .arrange import picked
-from .join import concatenate, stacked
+from ..define import composite, op
+from .arrange import rearranged
+from .join import concatenate, stack_nested
 
-MODES = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
+STATISTICS = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
 
 
-def widths(pad_width: Any, ndim: int) -> list[list[int]]:
+def width_pairs(pad_width: Any, ndim: int) -> list[list[int]]:
     """The padding before and after each axis, from any of NumPy's ways to write it."""
     pairs = np.zeros((ndim, 2), np.int64)
     if isinstance(pad_width, dict):
@@ -28,7 +28,7 @@ def widths(pad_width: Any, ndim: int) -> list[list[int]]:
 
 def crop(g: Any, pad_width: Any, shape: tuple[int, ...]) -> Any:
     """g without its border: the array of a shape that stands in it."""
-    return g[tuple([slice(a, a + n) for (a, _), n in zip(widths(pad_width, len(shape)), shape, strict=True)])]
+    return g[tuple([slice(a, a + n) for (a, _), n in zip(width_pairs(pad_width, len(shape)), shape, strict=True)])]
 
 
 @op(lambda g, y, x, *, pad_width, constant_values: crop(g, pad_width, x.shape), analytic=True,
@@ -38,73 +38,73 @@ def pad_(x: Any, pad_width: Any, *, constant_values: Any = 0) -> Any:
     return np.pad(x, pad_width, constant_values=constant_values)
 
 
-UNEVEN = ((4, 1), (1, 5))
+UNEQUAL = ((4, 1), (1, 5))
 
 
 @composed(np.pad, "array constant_values end_values", samples=(
     S((2, 3), pad_width=((1, 2), (0, 3)), mode="edge"), S((2, 3), pad_width=1, mode="reflect"),
-    S((2, 3), pad_width=UNEVEN, mode="reflect"), S((3,), pad_width=2, mode="symmetric"),
-    S((3, 2), pad_width=UNEVEN, mode="wrap"), S((2, 3), pad_width=UNEVEN, mode="reflect", reflect_type="odd"),
+    S((2, 3), pad_width=UNEQUAL, mode="reflect"), S((3,), pad_width=2, mode="symmetric"),
+    S((3, 2), pad_width=UNEQUAL, mode="wrap"), S((2, 3), pad_width=UNEQUAL, mode="reflect", reflect_type="odd"),
     S((1, 3), pad_width=2, mode="reflect", reflect_type="odd"),
-    S((2, 3), pad_width=UNEVEN, mode="symmetric", reflect_type="odd"), S((3, 2), pad_width=1, mode="mean"),
+    S((2, 3), pad_width=UNEQUAL, mode="symmetric", reflect_type="odd"), S((3, 2), pad_width=1, mode="mean"),
     S((3, 4), pad_width=1, mode="median"), S((3, 4), pad_width=2, mode="minimum"),
     S((3, 4), pad_width=((1, 0), (2, 1)), mode="maximum", stat_length=((1, 2), (3, 2))),
-    S((3, 4), pad_width=UNEVEN, mode="linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))),
+    S((3, 4), pad_width=UNEQUAL, mode="linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))),
     S((2,), pad_width=2, mode="linear_ramp"), S((3,), pad_width={0: (2, 1)}, mode="edge"),
     S((2, 3), pad_width=1, constant_values=np.array([[1.0, 2.0], [3.0, 4.0]]))))
 def pad__(array: Any, pad_width: Any, mode: str = "constant", *, stat_length: Any = None, constant_values: Any = 0,
           end_values: Any = 0, reflect_type: str = "even") -> Any:
     """A border that depends on the array, or on arrays of numbers."""
     if mode == "constant":
-        return picked(lambda a, v: np.pad(a, pad_width, constant_values=v), array, paired(constant_values, array))
+        return rearranged(lambda a, v: np.pad(a, pad_width, constant_values=v), array, value_pairs(constant_values, array))
     if mode == "empty":
         return pad_(array, pad_width)
     if mode in ("edge", "wrap") or (mode in ("reflect", "symmetric") and reflect_type == "even"):
-        return picked(lambda a: np.pad(a, pad_width, mode), array)  # type: ignore[call-overload]
+        return rearranged(lambda a: np.pad(a, pad_width, mode), array)  # type: ignore[call-overload]
     if not isinstance(mode, str):
         raise TypeError("pad: mode is a function, which writes into arrays, so no gradient flows through it; expected "
                         "the name of a mode; put the border there with tt.concatenate")
-    ends, lengths = paired(end_values, array), np.broadcast_to(stat_length, (array.ndim, 2))
-    for axis, (before, after) in enumerate(widths(pad_width, array.ndim)):
-        if mode in MODES:
-            array = beside(array, axis, before, after, lengths[axis], MODES[mode])
+    ends, lengths = value_pairs(end_values, array), np.broadcast_to(stat_length, (array.ndim, 2))
+    for axis, (before, after) in enumerate(width_pairs(pad_width, array.ndim)):
+        if mode in STATISTICS:
+            array = pad_statistic(array, axis, before, after, lengths[axis], STATISTICS[mode])
         elif mode == "linear_ramp":
-            array = ramped(array, axis, before, after, ends[axis])
+            array = pad_ramp(array, axis, before, after, ends[axis])
         else:
-            array = turned(array, axis, before, after, edge=mode == "symmetric")
+            array = pad_odd_reflection(array, axis, before, after, edge=mode == "symmetric")
     return array
 
 
-def paired(values: Any, x: Any) -> Any:
+def value_pairs(values: Any, x: Any) -> Any:
     """Values before and after each axis, from any of NumPy's ways to write them, as the array's dtype."""
-    return np.broadcast_to(stacked(values), (x.ndim, 2)).astype(x.dtype)
+    return np.broadcast_to(stack_nested(values), (x.ndim, 2)).astype(x.dtype)
 
 
-def along(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
+def axis_slice(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
     """A slice along an axis."""
     return x[(*[slice(None)] * axis, slice(start, stop))]
 
 
-def beside(x: Any, axis: int, before: int, after: int, lengths: Any, statistic: Any) -> Any:
+def pad_statistic(x: Any, axis: int, before: int, after: int, lengths: Any, statistic: Any) -> Any:
     """x with a statistic of its first elements before it, and one of its last after it."""
     n = x.shape[axis]
     a, b = (n if length is None else min(int(length), n) for length in lengths)
-    ends = along(x, axis, 0, a), along(x, axis, n - b, n)
+    ends = axis_slice(x, axis, 0, a), axis_slice(x, axis, n - b, n)
     first, last = (np.repeat(statistic(end, axis=axis, keepdims=True), width, axis)
                    for end, width in zip(ends, (before, after), strict=True))
     return concatenate([first, x, last], axis)
 
 
-def ramped(x: Any, axis: int, before: int, after: int, ends: Any) -> Any:
+def pad_ramp(x: Any, axis: int, before: int, after: int, ends: Any) -> Any:
     """x with straight lines from and to the values at the ends."""
     shape = (-1,) + (1,) * (x.ndim - axis - 1)
     up, down = (np.reshape((np.arange(n) / max(n, 1)).astype(x.dtype), shape) for n in (before, after))
     down = np.flip(down, 0)
-    first = ends[0] * (1 - up) + along(x, axis, 0, 1) * up
-    return concatenate([first, x, ends[1] * (1 - down) + along(x, axis, -1, None) * down], axis)
+    first = ends[0] * (1 - up) + axis_slice(x, axis, 0, 1) * up
+    return concatenate([first, x, ends[1] * (1 - down) + axis_slice(x, axis, -1, None) * down], axis)
 
 
-def turned(x: Any, axis: int, before: int, after: int, edge: bool) -> Any:
+def pad_odd_reflection(x: Any, axis: int, before: int, after: int, edge: bool) -> Any:
     """x with itself turned round at its ends by half a turn, again and again; `edge`: the end itself is there twice."""
     n = x.shape[axis]
     if n == 1:
@@ -113,13 +113,13 @@ def turned(x: Any, axis: int, before: int, after: int, edge: bool) -> Any:
         size, skip = x.shape[axis], 0 if edge else 1
         most = (size - skip) // (n - skip) * (n - skip)
         a, b = min(most, before), min(most, after)
-        first = 2 * along(x, axis, 0, 1) - np.flip(along(x, axis, skip, skip + a), axis)
-        last = 2 * along(x, axis, size - 1, size) - np.flip(along(x, axis, size - skip - b, size - skip), axis)
+        first = 2 * axis_slice(x, axis, 0, 1) - np.flip(axis_slice(x, axis, skip, skip + a), axis)
+        last = 2 * axis_slice(x, axis, size - 1, size) - np.flip(axis_slice(x, axis, size - skip - b, size - skip), axis)
         x, before, after = concatenate([first, x, last], axis), before - a, after - b
     return x
 
 
-@expose(np.pad)
+@composite(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", *, stat_length: Any = None, constant_values: Any = None,
         end_values: Any = None, reflect_type: str | None = None) -> Any:
     """A border around an array: of `constant_values` (0), or by another of NumPy's modes.

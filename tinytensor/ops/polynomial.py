@@ -15,7 +15,7 @@ from .limits import astype
 P, Q = S((4,), (2,)), S((2,), (4,))
 
 
-def line(p: Any) -> Any:
+def as_vector(p: Any) -> Any:
     """Coefficients along one axis."""
     p = p if hasattr(p, "ndim") else np.stack(p) if isinstance(p, list | tuple) and len(p) else as_array(p)
     return np.reshape(p, -1) if not p.ndim else p
@@ -25,7 +25,7 @@ def zeros(n: int, like: Any) -> Any:
     return np.zeros(n, like.dtype)
 
 
-def values(p: Any) -> Any:
+def plain_values(p: Any) -> Any:
     """The coefficients as a plain array: how many of them count depends on which are 0."""
     return np.asarray(operand(p))
 
@@ -46,9 +46,9 @@ def polyval(p: Any, x: Any) -> Any:
     return y
 
 
-def aligned(a1: Any, a2: Any) -> tuple[Any, Any]:
+def pad_to_equal(a1: Any, a2: Any) -> tuple[Any, Any]:
     """Both with as many coefficients as the longer has."""
-    a, b = line(a1), line(a2)
+    a, b = as_vector(a1), as_vector(a2)
     n = max(len(a), len(b))
     a, b = (np.concatenate([zeros(n - len(p), p), p]) if len(p) < n else p for p in (a, b))
     return a, b
@@ -64,7 +64,7 @@ def polyadd(a1: Any, a2: Any) -> Any:
     >>> tt.polyadd(tt.tensor([1.0, 2.0]), tt.tensor([3.0]))
     tensor([1., 5.])
     """
-    a, b = aligned(a1, a2)
+    a, b = pad_to_equal(a1, a2)
     return a + b
 
 
@@ -78,14 +78,14 @@ def polysub(a1: Any, a2: Any) -> Any:
     >>> tt.polysub(tt.tensor([1.0, 2.0]), tt.tensor([3.0]))
     tensor([ 1., -1.])
     """
-    a, b = aligned(a1, a2)
+    a, b = pad_to_equal(a1, a2)
     return a - b
 
 
-def trimmed(p: Any) -> Any:
+def trim_leading_zeros(p: Any) -> Any:
     """The coefficients from the first that is not 0: those before get no gradient, for the result has none of them."""
-    p = line(p)
-    found = np.flatnonzero(values(p))
+    p = as_vector(p)
+    found = np.flatnonzero(plain_values(p))
     return p[found[0] if len(found) else len(p) - 1 :] if len(p) else zeros(1, p)
 
 
@@ -99,7 +99,7 @@ def polymul(a1: Any, a2: Any) -> Any:
     >>> tt.polymul(tt.tensor([1.0, 1.0]), tt.tensor([1.0, -1.0]))
     tensor([ 1.,  0., -1.])
     """
-    a, b = trimmed(a1), trimmed(a2)
+    a, b = trim_leading_zeros(a1), trim_leading_zeros(a2)
     n, m = len(a), len(b)
     table = np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))  # row i belongs i places to the right
     rows = np.concatenate([table, np.zeros((n, n), table.dtype)], axis=1).reshape(-1)[: n * (n + m - 1)]
@@ -116,14 +116,14 @@ def polydiv(u: Any, v: Any) -> Any:
     >>> tt.polydiv(tt.tensor([1.0, 0.0, 1.0]), tt.tensor([1.0, 1.0]))
     (tensor([ 1., -1.]), tensor([2.]))
     """
-    a, b = line(u), line(v)
-    left = len(np.polydiv(values(a), values(b))[1])
+    a, b = as_vector(u), as_vector(v)
+    remainder_size = len(np.polydiv(plain_values(a), plain_values(b))[1])
     quotient = []
     for k in range(len(a) - len(b) + 1):
         c = a[k] / b[0]
         quotient.append(c)
         a = a - np.concatenate([zeros(k, b), c * b, zeros(len(a) - len(b) - k, b)])
-    return np.stack(quotient) if quotient else np.zeros(1, a.dtype), a[len(a) - left :]
+    return np.stack(quotient) if quotient else np.zeros(1, a.dtype), a[len(a) - remainder_size :]
 
 
 @composed(np.polyder, samples=(S((4,)), S((4,), m=2), S((2,), m=3), S((3,), m=0)))
@@ -153,8 +153,8 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     """
     if not m:
         return p
-    p = line(p)
-    k = np.zeros(m, p.dtype) if k is None else line(k)
+    p = as_vector(p)
+    k = np.zeros(m, p.dtype) if k is None else as_vector(k)
     for i in range(m):
         constant = k[i if len(k) > 1 else 0]
         p = np.concatenate([p / np.arange(len(p), 0, -1), np.reshape(constant, 1)])
@@ -194,8 +194,8 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
     if full or cov:
         raise TypeError("polyfit: got full or cov where a gradient is wanted; expected neither, for none flows through "
                         "them; fit without, and give x.detach() and y.detach() for them")
-    x, y = astype(line(x), np.float64), astype(line(y), np.float64)
-    weight = np.ones(len(x)) if w is None else astype(line(w), np.float64)
+    x, y = astype(as_vector(x), np.float64), astype(as_vector(y), np.float64)
+    weight = np.ones(len(x)) if w is None else astype(as_vector(w), np.float64)
     table = np.vander(x, deg + 1) * np.expand_dims(weight, 1)
     scale = np.sqrt(np.sum(np.square(table), axis=0))
     rcond = len(x) * np.finfo(np.float64).eps if rcond is None else rcond

@@ -12,14 +12,14 @@ import numpy as np
 
 from ..core import S, primitive
 from ..define import op
-from .patches import SLIDING, Sizes, add_patches, fitting, parts
+from .patches import SLIDING, Sizes, add_patches, check_windows, window_slices
 
 WHICH = np.array([[[[0, 1, 2], [3, 3, 0]]]])
 
 
 @primitive
-def largest(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    (_, first), *others = parts(kernel, stride, dilation, windows)
+def max_in_windows(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+    (_, first), *others = window_slices(kernel, stride, dilation, windows)
     y = x[first].copy()
     for _, part in others:
         np.maximum(y, x[part], out=y)
@@ -27,10 +27,10 @@ def largest(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Size
 
 
 @primitive
-def first_largest(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+def argmax_in_windows(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
     which = np.zeros(y.shape, np.uint8 if math.prod(kernel) <= 256 else np.int64)
     nan = bool((y != y).any())  # it is larger than all, and equal to nothing
-    for number, (_, part) in reversed(list(enumerate(parts(kernel, stride, dilation, windows)))):
+    for number, (_, part) in reversed(list(enumerate(window_slices(kernel, stride, dilation, windows)))):
         found = x[part] == y
         if nan:
             found |= x[part] != x[part]
@@ -39,20 +39,20 @@ def first_largest(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes,
 
 
 @primitive
-def picked_in_windows(x: Any, which: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+def gather_in_windows(x: Any, which: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
     y = np.zeros(which.shape, x.dtype)
-    for number, (_, part) in enumerate(parts(kernel, stride, dilation, windows)):
+    for number, (_, part) in enumerate(window_slices(kernel, stride, dilation, windows)):
         np.copyto(y, x[part], where=which == number)
     return y
 
 
 @primitive
-def placed_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
+def scatter_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
                       windows: Sizes) -> Any:
     z = np.zeros((*g.shape[: -len(size)], *size), g.dtype)
-    apart = all(s >= k and d == 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
-    for number, (_, part) in enumerate(parts(kernel, stride, dilation, windows)):
-        if apart:  # no element is in two windows
+    disjoint = all(s >= k and d == 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
+    for number, (_, part) in enumerate(window_slices(kernel, stride, dilation, windows)):
+        if disjoint:  # no element is in two windows
             np.copyto(z[part], g, where=which == number)
         else:
             z[part] += np.where(which == number, g, 0)
@@ -60,15 +60,15 @@ def placed_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: Si
 
 
 @primitive
-def summed_in_windows(x: Any, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
-    (_, first), *others = parts(kernel, stride, (1,) * len(kernel), windows)
+def sum_windows(x: Any, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
+    (_, first), *others = window_slices(kernel, stride, (1,) * len(kernel), windows)
     y = x[first].copy()
     for _, part in others:
         y += x[part]
     return y
 
 
-def spread(g: Any, size: Sizes, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
+def sum_pool_grad(g: Any, size: Sizes, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
     """g of each window given to all its elements, and added up where windows overlap."""
     n = len(kernel)
     lead = g.shape[:-n]
@@ -76,7 +76,7 @@ def spread(g: Any, size: Sizes, kernel: Sizes, stride: Sizes, windows: Sizes) ->
     return add_patches(g, size=size, kernel=kernel, stride=stride, dilation=(1,) * n, windows=windows)
 
 
-@op(lambda g, y, x, *, kernel, stride, windows: spread(g, x.shape[-len(kernel) :], kernel, stride, windows),
+@op(lambda g, y, x, *, kernel, stride, windows: sum_pool_grad(g, x.shape[-len(kernel) :], kernel, stride, windows),
     analytic=True, samples=(S((1, 2, 4, 5), kernel=(2, 3), stride=(2, 1), windows=(2, 3)),
                             S((2, 5), kernel=(2,), stride=(2,), windows=(2,))))
 def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
@@ -88,8 +88,8 @@ def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
     >>> tt.sum_pool(tt.arange(6), kernel=(2,), stride=(2,), windows=(3,))
     tensor([1, 5, 9])
     """
-    fitting("sum_pool", x.shape[-len(kernel) :], kernel, stride, (1,) * len(kernel), windows)
-    return summed_in_windows(x, kernel, stride, windows)
+    check_windows("sum_pool", x.shape[-len(kernel) :], kernel, stride, (1,) * len(kernel), windows)
+    return sum_windows(x, kernel, stride, windows)
 
 
 @op(None, samples=(S((1, 1, 4, 5), **SLIDING),))
@@ -102,8 +102,8 @@ def pool_index(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows
     >>> tt.pool_index([0, 5, 3, 3], kernel=(2,), stride=(2,), dilation=(1,), windows=(2,)).tolist()
     [1, 0]
     """
-    fitting("pool_index", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
-    return first_largest(largest(x, kernel, stride, dilation, windows), x, kernel, stride, dilation, windows)
+    check_windows("pool_index", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
+    return argmax_in_windows(max_in_windows(x, kernel, stride, dilation, windows), x, kernel, stride, dilation, windows)
 
 
 @op(lambda g, y, x, which, *, kernel, stride, dilation, windows: pool_scatter(
@@ -118,8 +118,8 @@ def pool_gather(x: Any, which: Any, *, kernel: Sizes, stride: Sizes, dilation: S
     >>> tt.pool_gather(tt.arange(4), np.array([1, 0]), kernel=(2,), stride=(2,), dilation=(1,), windows=(2,))
     tensor([1, 2])
     """
-    fitting("pool_gather", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
-    return picked_in_windows(x, which, kernel, stride, dilation, windows)
+    check_windows("pool_gather", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
+    return gather_in_windows(x, which, kernel, stride, dilation, windows)
 
 
 @op(lambda g, y, x, which, *, size, kernel, stride, dilation, windows: pool_gather(
@@ -136,8 +136,8 @@ def pool_scatter(x: Any, which: Any, *, size: Sizes, kernel: Sizes, stride: Size
     >>> tt.pool_scatter(tt.arange(2) + 1, np.array([1, 0]), size=(4,), **sliding)
     tensor([0, 1, 2, 0])
     """
-    fitting("pool_scatter", size, kernel, stride, dilation, windows)
-    return placed_in_windows(x, which, size, kernel, stride, dilation, windows)
+    check_windows("pool_scatter", size, kernel, stride, dilation, windows)
+    return scatter_in_windows(x, which, size, kernel, stride, dilation, windows)
 
 
 @op(lambda g, y, x, *, kernel, stride, dilation, windows: pool_scatter(
@@ -154,5 +154,5 @@ def max_pool(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: 
     >>> tt.max_pool(tt.arange(6), kernel=(2,), stride=(2,), dilation=(1,), windows=(3,))
     tensor([1, 3, 5])
     """
-    fitting("max_pool", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
-    return largest(x, kernel, stride, dilation, windows)
+    check_windows("max_pool", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
+    return max_in_windows(x, kernel, stride, dilation, windows)

@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 
 from ..apply import operand
-from ..compose import arrays_of, composed, following
+from ..compose import arrays_of, attach, composed
 from ..core import S, Tensor
-from .masked import flag
+from .masked import keeps_dims
 from .nan import NAN
-from .reduce import last
+from .reduce import reduced_axes_last
 
 # By how much the rank grows with q: the number of elements, plus this; the other methods jump from rank to rank.
-GROWTH = {"linear": -1.0, "interpolated_inverted_cdf": 0.0, "hazen": 0.0, "weibull": 1.0, "median_unbiased": 1 / 3,
+RANK_SLOPE = {"linear": -1.0, "interpolated_inverted_cdf": 0.0, "hazen": 0.0, "weibull": 1.0, "median_unbiased": 1 / 3,
           "normal_unbiased": 1 / 4}
 
 
-def at_rank(rank: Callable[[Any], Any], a: Any, axis: Any, keepdims: Any, q: Any = None, growth: Any = None,
-            nans: bool = False) -> Any:
+def value_at_rank(rank: Callable[[Any], Any], a: Any, axis: Any, keepdims: Any, q: Any = None, rank_slope: Any = None,
+            skip_nan: bool = False) -> Any:
     """The elements at a rank among those along the axes, or between two of them.
 
     Parameters
@@ -32,86 +32,86 @@ def at_rank(rank: Callable[[Any], Any], a: Any, axis: Any, keepdims: Any, q: Any
     rank : callable
         Given ranks (..., n), as if they were the elements, gives the rank that is looked for: q.shape + (...).
     q : array_like or Tensor
-        What a gradient flows to, by the `growth` of the rank with it.
+        What a gradient flows to, by the `rank_slope` of the rank with it.
     nans : bool
         Whether what is nan does not count. Else the result is the nan, wherever there is one.
     """
-    rows, _, _ = last(a, axis)
+    rows, _, _ = reduced_axes_last(a, axis)
     n, dims = rows.shape[-1], np.ndim(arrays_of(q))
     values = arrays_of(rows)
     order = np.argsort(values, axis=-1, kind="stable")
-    ranks, nothing = np.argsort(order, axis=-1, kind="stable").astype(np.float64), np.isnan(values)
-    if nans:  # where all are nan, they count
-        ranks = np.where(nothing & ~np.logical_and.reduce(nothing, axis=-1, keepdims=True), np.nan, ranks)
-    place = rank(ranks)
-    if not nans:  # nans are sorted to the end
-        place = np.where(np.logical_or.reduce(nothing, axis=-1), n - 1.0, place)
-    low = np.floor(place).astype(np.int64)
+    ranks, is_nan = np.argsort(order, axis=-1, kind="stable").astype(np.float64), np.isnan(values)
+    if skip_nan:  # where all are nan, they count
+        ranks = np.where(is_nan & ~np.logical_and.reduce(is_nan, axis=-1, keepdims=True), np.nan, ranks)
+    position = rank(ranks)
+    if not skip_nan:  # nans are sorted to the end
+        position = np.where(np.logical_or.reduce(is_nan, axis=-1), n - 1.0, position)
+    low = np.floor(position).astype(np.int64)
     ordered = np.take_along_axis(rows, order, axis=-1)
-    below, above = picked(ordered, low, dims), picked(ordered, np.minimum(low + 1, n - 1), dims)
-    share: Any = (place - low).astype(rows.dtype)
-    if growth is None:  # subtle: an element whose share is 0 is left out, for 0 * inf is nan
-        y = np.where(share == 1, 0, below) * (1 - share) + np.where(share == 0, 0, above) * share
-        return back(y, a, axis, keepdims, dims)
+    below, above = take_ranks(ordered, low, dims), take_ranks(ordered, np.minimum(low + 1, n - 1), dims)
+    fraction: Any = (position - low).astype(rows.dtype)
+    if rank_slope is None:  # subtle: an element whose share is 0 is left out, for 0 * inf is nan
+        y = np.where(fraction == 1, 0, below) * (1 - fraction) + np.where(fraction == 0, 0, above) * fraction
+        return restore_dims(y, a, axis, keepdims, dims)
     step = q - arrays_of(q)  # 0, but a gradient flows through it
-    slope = np.where(place > 0, growth, 0).astype(rows.dtype)  # below the first element nothing changes
-    share = share + slope * np.reshape(step, (*step.shape, *(1,) * (rows.ndim - 1)))
-    return back(below + kept_apart(above - below) * share, a, axis, keepdims, dims)
+    slope = np.where(position > 0, rank_slope, 0).astype(rows.dtype)  # below the first element nothing changes
+    fraction = fraction + slope * np.reshape(step, (*step.shape, *(1,) * (rows.ndim - 1)))
+    return restore_dims(below + finite_or_zero(above - below) * fraction, a, axis, keepdims, dims)
 
 
-def kept_apart(gap: Any) -> Any:
+def finite_or_zero(gap: Any) -> Any:
     """The gap between two elements; 0 where it is between infinities, for their nan would reach both."""
     return np.where(np.isfinite(arrays_of(gap)), gap, 0)
 
 
-def picked(ordered: Any, places: Any, dims: int) -> Any:
+def take_ranks(ordered: Any, ranks: Any, dims: int) -> Any:
     """For each row the elements at its places: (..., n) and q.shape + (...) give q.shape + (...)."""
-    lead = places.shape[:dims]
-    rows = np.moveaxis(places.reshape((-1, *places.shape[dims:])), 0, -1)
+    lead = ranks.shape[:dims]
+    rows = np.moveaxis(ranks.reshape((-1, *ranks.shape[dims:])), 0, -1)
     y = np.take_along_axis(ordered, rows, axis=-1)
     return np.reshape(np.moveaxis(y, -1, 0), (*lead, *ordered.shape[:-1]))
 
 
-def back(y: Any, a: Any, axis: Any, keepdims: Any, dims: int) -> Any:
+def restore_dims(y: Any, a: Any, axis: Any, keepdims: Any, dims: int) -> Any:
     """y, q.shape + (...), with the reduced axes back as axes of size 1 if they are to be kept."""
-    if not flag(keepdims):
+    if not keeps_dims(keepdims):
         return y
     axes = range(a.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    gone = {i % a.ndim for i in axes}
-    return np.reshape(y, y.shape[:dims] + tuple([1 if i in gone else n for i, n in enumerate(a.shape)]))
+    reduced = {i % a.ndim for i in axes}
+    return np.reshape(y, y.shape[:dims] + tuple([1 if i in reduced else n for i, n in enumerate(a.shape)]))
 
 
-def weights_of(a: Any, axis: Any, weights: Any) -> Any:
-    """The weights in the shape of the rows that `last` makes of a; one for each place along the axes is enough."""
+def weight_rows(a: Any, axis: Any, weights: Any) -> Any:
+    """The weights in the shape of the rows that `reduced_axes_last` makes of a; one for each place along the axes is enough."""
     if weights is None:
         return None
     weights = np.asarray(operand(weights))
     if weights.shape == a.shape:
-        return last(weights, axis)[0]
+        return reduced_axes_last(weights, axis)[0]
     axes = [i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
     weights = np.transpose(weights, np.argsort(axes).tolist())
     whole = np.broadcast_to(weights.reshape([n if i in axes else 1 for i, n in enumerate(a.shape)]), a.shape)
-    return last(whole, axis)[0]
+    return reduced_axes_last(whole, axis)[0]
 
 
-def quantiles(numpy: Any, value: Any, a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any,
-              percent: float = 1, nans: bool = False) -> Any:
+def quantile_composition(numpy: Any, value: Any, a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any,
+              percent: float = 1, skip_nan: bool = False) -> Any:
     """What the four functions share; `value` is what NumPy has computed."""
     if not a.size:
-        return following(value, [0 * x for x in (a, q) if isinstance(x, Tensor) and x.needs])
-    if nans and np.ndim(arrays_of(q)) > 1:  # subtle: NumPy leaves the further axes of q at the end here
+        return attach(value, [0 * x for x in (a, q) if isinstance(x, Tensor) and x._requires_grad])
+    if skip_nan and np.ndim(arrays_of(q)) > 1:  # subtle: NumPy leaves the further axes of q at the end here
         raise ValueError(f"{numpy.__name__}: q of shape {np.shape(arrays_of(q))} was got with a tensor that requires "
                          f"grad; expected a number or one axis; flatten q, and reshape the result")
-    rows, w = last(arrays_of(a), axis)[0], weights_of(a, axis, weights)
-    growth = None
-    if method in GROWTH and isinstance(q, Tensor):
-        n = np.add.reduce(np.logical_not(np.isnan(rows)), axis=-1) if nans else rows.shape[-1]
-        growth = (n + GROWTH[method]) / percent
+    rows, w = reduced_axes_last(arrays_of(a), axis)[0], weight_rows(a, axis, weights)
+    rank_slope = None
+    if method in RANK_SLOPE and isinstance(q, Tensor):
+        n = np.add.reduce(np.logical_not(np.isnan(rows)), axis=-1) if skip_nan else rows.shape[-1]
+        rank_slope = (n + RANK_SLOPE[method]) / percent
 
     def rank(ranks: Any) -> Any:
         return numpy(ranks, arrays_of(q), axis=-1, method=method, weights=w)
 
-    return at_rank(rank, a, axis, keepdims, q, growth, nans)
+    return value_at_rank(rank, a, axis, keepdims, q, rank_slope, skip_nan)
 
 
 ODD_EVEN = (S((5,)), S((4,)), S((3, 4)), S((3, 4), axis=0), S((2, 3, 2), axis=(0, -1)),
@@ -131,7 +131,7 @@ def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = F
     >>> tt.median(tt.tensor([3.0, 1.0, 2.0, 10.0]))
     tensor(2.5)
     """
-    return at_rank(lambda ranks: np.median(ranks, axis=-1), a, axis, keepdims)
+    return value_at_rank(lambda ranks: np.median(ranks, axis=-1), a, axis, keepdims)
 
 
 @composed(np.nanmedian, samples=MISSING)
@@ -144,7 +144,7 @@ def nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool 
     >>> tt.nanmedian(tt.tensor([3.0, np.nan, 1.0]))
     tensor(2.)
     """
-    return at_rank(lambda ranks: np.nanmedian(ranks, axis=-1), a, axis, keepdims, nans=True)
+    return value_at_rank(lambda ranks: np.nanmedian(ranks, axis=-1), a, axis, keepdims, skip_nan=True)
 
 
 @composed(np.quantile, "a q", samples=RANKS)
@@ -161,7 +161,7 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
     >>> tt.quantile(tt.tensor([1.0, 2.0, 4.0]), 0.75)
     tensor(3.)
     """
-    return quantiles(np.quantile, value, a, q, axis, method, keepdims, weights)
+    return quantile_composition(np.quantile, value, a, q, axis, method, keepdims, weights)
 
 
 @composed(np.percentile, "a q", samples=tuple(S(s.inputs[0], 100 * s.inputs[1], **s.params) for s in RANKS))
@@ -175,7 +175,7 @@ def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_inp
     >>> tt.percentile(tt.tensor([1.0, 2.0, 4.0]), 75)
     tensor(3.)
     """
-    return quantiles(np.percentile, value, a, q, axis, method, keepdims, weights, percent=100)
+    return quantile_composition(np.percentile, value, a, q, axis, method, keepdims, weights, percent=100)
 
 
 @composed(np.nanquantile, "a q", samples=(*RANKS, S(NAN, 0.4, axis=1)))
@@ -189,7 +189,7 @@ def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_in
     >>> tt.nanquantile(tt.tensor([1.0, np.nan, 2.0, 4.0]), 0.75)
     tensor(3.)
     """
-    return quantiles(np.nanquantile, value, a, q, axis, method, keepdims, weights, nans=True)
+    return quantile_composition(np.nanquantile, value, a, q, axis, method, keepdims, weights, skip_nan=True)
 
 
 @composed(np.nanpercentile, "a q", samples=(S((5,), 30.0), S(NAN, 40.0, axis=1)))
@@ -203,4 +203,4 @@ def nanpercentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_
     >>> tt.nanpercentile(tt.tensor([1.0, np.nan, 2.0, 4.0]), 75)
     tensor(3.)
     """
-    return quantiles(np.nanpercentile, value, a, q, axis, method, keepdims, weights, percent=100, nans=True)
+    return quantile_composition(np.nanpercentile, value, a, q, axis, method, keepdims, weights, percent=100, skip_nan=True)

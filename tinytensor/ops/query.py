@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..apply import PUBLIC
-from ..compose import arrays_of, collect, composed, observed
+from ..compose import arrays_of, collect, composed, nondifferentiable
 from ..core import NUMPY, S, Tensor
 from ..dispatch import full_name
 from .operators import reflected
@@ -21,8 +21,8 @@ for name, function in {"lshift": PUBLIC["left_shift"], "rshift": PUBLIC["right_s
 
 # --- indices, counts, comparisons ---
 
-observed(np.nonzero, np.searchsorted, method=True)
-observed(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np.isin, np.lexsort, np.unravel_index,
+nondifferentiable(np.nonzero, np.searchsorted, method=True)
+nondifferentiable(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np.isin, np.lexsort, np.unravel_index,
          np.ravel_multi_index, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.packbits,
          np.unpackbits)
 
@@ -74,7 +74,7 @@ WRITES: dict[Callable[..., Any], str] = {
 }
 
 
-def writing(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
+def write_refused(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
     """The answer for a function that writes into its first argument: values may be constant Tensors."""
     name = full_name(function)
 
@@ -83,7 +83,7 @@ def writing(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
         collect((args, list(kwargs.values())), given)
         if isinstance((*args, *kwargs.values())[0], Tensor):
             raise TypeError(f"{name} does not take a Tensor: it writes into values that gradients may need; {advice}")
-        if any(x.needs for x in given):
+        if any(x._requires_grad for x in given):
             raise TypeError(f"{name} does not take a Tensor that requires grad: its gradient would be lost; "
                             f"expected constants; write x.detach(), or y = np.where(mask, x, array)")
         return function(*arrays_of(args), **{key: arrays_of(x) for key, x in kwargs.items()})
@@ -92,10 +92,10 @@ def writing(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
     return answer
 
 
-NUMPY |= {function: writing(function, advice) for function, advice in WRITES.items()}
+NUMPY |= {function: write_refused(function, advice) for function, advice in WRITES.items()}
 
 
-def refused(name: str, advice: str) -> Callable[..., Any]:
+def method_refused(name: str, advice: str) -> Callable[..., Any]:
     """A method of arrays that a Tensor has no use for."""
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -106,7 +106,7 @@ def refused(name: str, advice: str) -> Callable[..., Any]:
 
 
 IN_PLACE = "it would write into values that gradients may need; "
-for name, advice in {
+REFUSED = {
     "fill": f"{IN_PLACE}write y = np.full_like(x, value), {LEAF}", "put": IN_PLACE + WRITES[np.put],
     "partition": f"in NumPy it works in place; write y = np.partition(x, kth), {LEAF}",
     "resize": f"in NumPy it works in place; write y = np.resize(x, shape), {LEAF}",
@@ -116,5 +116,6 @@ for name, advice in {
     "getfield": "write x.data.getfield(...) for the array, outside of any graph",
     "view": "other bytes have no gradient, and another shape is x.reshape(...), PyTorch's is in "
             "tinytensor.torch; x.data.view(...) is the array's",
-}.items():
-    setattr(Tensor, name, refused(name, advice))
+}
+for name, advice in REFUSED.items():
+    setattr(Tensor, name, method_refused(name, advice))

@@ -18,10 +18,10 @@ from ..define import op
 from .activation import relu
 from .elementwise import sigmoid
 from .join import stack
-from .products import rows
+from .products import as_rows
 
 
-def fitting(name: str, gates: int, a: Any, weight: Any, h: Any, **others: Any) -> None:
+def check_shapes(name: str, gates: int, a: Any, weight: Any, h: Any, **others: Any) -> None:
     """Raise unless shapes belong to each other, and there is a step at least."""
     size = weight.shape[-1]
     state = (a.shape[1], size) if a.ndim == 3 else None
@@ -37,18 +37,18 @@ def fitting(name: str, gates: int, a: Any, weight: Any, h: Any, **others: Any) -
         raise ValueError(f"{name}: a of shape {a.shape} came; expected a step at least; leave empty sequences out")
 
 
-def parts(x: Any, n: int) -> list[Any]:
+def split_last_axis(x: Any, n: int) -> list[Any]:
     """The last axis cut in n equal parts, all views."""
     size = x.shape[-1] // n
     return [x[..., k * size : (k + 1) * size] for k in range(n)]
 
 
-def before(states: Any, h: Any) -> Any:
+def previous_states(states: Any, h: Any) -> Any:
     """What the steps start from, (T B, H), where `states` is what they end in and h is what the first starts from."""
-    return rows(np.concatenate((h[None], states[:-1])))
+    return as_rows(np.concatenate((h[None], states[:-1])))
 
 
-def once(way: Callable[..., Any]) -> Callable[..., Any]:
+def share_backward(way: Callable[..., Any]) -> Callable[..., Any]:
     """The way back through all steps is gone for the first rule that asks, and what it found kept for the others."""
 
     def found(g: Any, y: Any, weight: Any, h: Any, extras: Any) -> Any:
@@ -63,7 +63,7 @@ def once(way: Callable[..., Any]) -> Callable[..., Any]:
 # --- rnn ---
 
 
-def rnn_by_steps(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any:
+def rnn_definition(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any:
     states = []
     for t in range(len(a)):
         z = a[t] + h @ weight.T
@@ -72,8 +72,8 @@ def rnn_by_steps(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any
     return stack(states)
 
 
-@once
-def rnn_back(g: Any, y: Any, weight: Any, h: Any, nonlinearity: str) -> Any:
+@share_backward
+def rnn_backward(g: Any, y: Any, weight: Any, h: Any, nonlinearity: str) -> Any:
     slope = ~(y <= 0) if nonlinearity == "relu" else 1 - y * y
     back: Any = 0
     found = []
@@ -85,10 +85,10 @@ def rnn_back(g: Any, y: Any, weight: Any, h: Any, nonlinearity: str) -> Any:
     return np.concatenate(found[::-1]), back  # (T B, H), (B, H)
 
 
-@op(lambda g, y, a, weight, h, *, extras, **_: rnn_back(g, y, weight, h, extras)[0].reshape(a.shape),
-    lambda g, y, a, weight, h, *, extras, **_: rnn_back(g, y, weight, h, extras)[0].T @ before(y, h),
-    lambda g, y, a, weight, h, *, extras, **_: rnn_back(g, y, weight, h, extras)[1],
-    definition=rnn_by_steps, samples=(S((3, 2, 2), (2, 2), (2, 2)), S((3, 2, 2), (2, 2), (2, 2), nonlinearity="relu")))
+@op(lambda g, y, a, weight, h, *, extras, **_: rnn_backward(g, y, weight, h, extras)[0].reshape(a.shape),
+    lambda g, y, a, weight, h, *, extras, **_: rnn_backward(g, y, weight, h, extras)[0].T @ previous_states(y, h),
+    lambda g, y, a, weight, h, *, extras, **_: rnn_backward(g, y, weight, h, extras)[1],
+    definition=rnn_definition, samples=(S((3, 2, 2), (2, 2), (2, 2)), S((3, 2, 2), (2, 2), (2, 2), nonlinearity="relu")))
 def rnn(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any:
     """The states of a plain recurrent network (Elman 1990): h = tanh(a[t] + h @ weight.T), step by step.
 
@@ -111,7 +111,7 @@ def rnn(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any:
     >>> tt.rnn(tt.ones(2, 1, 1), tt.ones(1, 1), tt.zeros(1, 1)).reshape(-1)  # tanh(1), tanh(1 + tanh(1))
     tensor([0.7616, 0.9427])
     """
-    fitting("rnn", 1, a, weight, h)
+    check_shapes("rnn", 1, a, weight, h)
     if nonlinearity not in ("tanh", "relu"):
         raise ValueError(f"rnn: nonlinearity {nonlinearity!r} came; expected 'tanh' or 'relu'; compose another of ops")
     w, states = np.positive(weight.T, order="C"), []  # in the memory's order a product takes half the time
@@ -126,23 +126,23 @@ def rnn(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any:
 # --- gru ---
 
 
-def gru_by_steps(a: Any, weight: Any, h: Any, bias: Any = None) -> Any:
+def gru_definition(a: Any, weight: Any, h: Any, bias: Any = None) -> Any:
     states = []
     for t in range(len(a)):
         u = h @ weight.T
-        (ar, az, an), (ur, uz, un) = parts(a[t], 3), parts(u if bias is None else u + bias, 3)
+        (ar, az, an), (ur, uz, un) = split_last_axis(a[t], 3), split_last_axis(u if bias is None else u + bias, 3)
         z, n = sigmoid(az + uz), np.tanh(an + sigmoid(ar + ur) * un)
         h = n + z * (h - n)
         states.append(h)
     return stack(states)
 
 
-@once
-def gru_back(g: Any, y: Any, weight: Any, h: Any, gates: Any, hidden: Any, new: Any) -> Any:
-    r, z = parts(np.stack(gates), 2)  # (T, B, H) each, as n and u
-    n, u = np.stack(new), parts(np.stack(hidden), 3)[2]
+@share_backward
+def gru_backward(g: Any, y: Any, weight: Any, h: Any, gates: Any, hidden: Any, new: Any) -> Any:
+    r, z = split_last_axis(np.stack(gates), 2)  # (T, B, H) each, as n and u
+    n, u = np.stack(new), split_last_axis(np.stack(hidden), 3)[2]
     to_n = (1 - z) * (1 - n * n)
-    to_u = np.concatenate((to_n * u * r * (1 - r), (before(y, h).reshape(y.shape) - n) * z * (1 - z), to_n * r), -1)
+    to_u = np.concatenate((to_n * u * r * (1 - r), (previous_states(y, h).reshape(y.shape) - n) * z * (1 - z), to_n * r), -1)
     back: Any = 0
     reached, found = [], []
     for t in reversed(range(len(y))):
@@ -154,15 +154,15 @@ def gru_back(g: Any, y: Any, weight: Any, h: Any, gates: Any, hidden: Any, new: 
         reached.append(gh)
         found.append(d)
     of_u = np.concatenate(found[::-1])  # (T B, 3 H)
-    of_n = rows(to_n) * np.concatenate(reached[::-1])
+    of_n = as_rows(to_n) * np.concatenate(reached[::-1])
     return np.concatenate((of_u[:, : -y.shape[2]], of_n), 1), of_u, back
 
 
-@op(lambda g, y, a, weight, h, bias, *, extras: gru_back(g, y, weight, h, extras)[0].reshape(a.shape),
-    lambda g, y, a, weight, h, bias, *, extras: gru_back(g, y, weight, h, extras)[1].T @ before(y, h),
-    lambda g, y, a, weight, h, bias, *, extras: gru_back(g, y, weight, h, extras)[2],
-    lambda g, y, a, weight, h, bias, *, extras: sum_rows(gru_back(g, y, weight, h, extras)[1]),
-    definition=gru_by_steps, samples=(S((3, 2, 6), (6, 2), (2, 2), (6,)), S((2, 1, 3), (3, 1), (1, 1))))
+@op(lambda g, y, a, weight, h, bias, *, extras: gru_backward(g, y, weight, h, extras)[0].reshape(a.shape),
+    lambda g, y, a, weight, h, bias, *, extras: gru_backward(g, y, weight, h, extras)[1].T @ previous_states(y, h),
+    lambda g, y, a, weight, h, bias, *, extras: gru_backward(g, y, weight, h, extras)[2],
+    lambda g, y, a, weight, h, bias, *, extras: sum_rows(gru_backward(g, y, weight, h, extras)[1]),
+    definition=gru_definition, samples=(S((3, 2, 6), (6, 2), (2, 2), (6,)), S((2, 1, 3), (3, 1), (1, 1))))
 def gru(a: Any, weight: Any, h: Any, bias: Any = None) -> Any:
     """The states of gated recurrent units (Cho et al. 2014, in the variant of cuDNN and PyTorch), step by step.
 
@@ -188,7 +188,7 @@ def gru(a: Any, weight: Any, h: Any, bias: Any = None) -> Any:
     >>> tt.gru(tt.zeros(2, 1, 3), tt.zeros(3, 1), tt.ones(1, 1)).reshape(-1)  # z = 1 / 2, n = 0
     tensor([0.5 , 0.25])
     """
-    fitting("gru", 3, a, weight, h, bias=bias)
+    check_shapes("gru", 3, a, weight, h, bias=bias)
     w, size = np.positive(weight.T, order="C"), h.shape[1]
     steps = []
     for t in range(len(a)):
@@ -214,7 +214,7 @@ def gru(a: Any, weight: Any, h: Any, bias: Any = None) -> Any:
 
 
 @lru_cache(maxsize=64)
-def halves(batch: int, size: int, dtype: Any) -> tuple[Any, Any]:
+def gate_factors(batch: int, size: int, dtype: Any) -> tuple[Any, Any]:
     """f and s (B, 4 H), so that f * tanh(f * x) + s is sigmoid(x) in gates i, f, o and tanh(x) in the third, g."""
     factor = np.full((batch, 4, size), 0.5, dtype)
     factor[:, 2] = 1
@@ -224,19 +224,19 @@ def halves(batch: int, size: int, dtype: Any) -> tuple[Any, Any]:
     return factor, shift
 
 
-def lstm_by_steps(a: Any, weight: Any, h: Any, c: Any) -> Any:
+def lstm_definition(a: Any, weight: Any, h: Any, c: Any) -> Any:
     states = []
     for t in range(len(a)):
-        i, f, g, o = parts(a[t] + h @ weight.T, 4)
+        i, f, g, o = split_last_axis(a[t] + h @ weight.T, 4)
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(c)
         states.append(h)
     return stack([*states, c])
 
 
-@once
-def lstm_back(g: Any, y: Any, weight: Any, h: Any, c: Any, gates: Any, cells: Any) -> Any:
-    i, f, n, o = parts(np.stack(gates), 4)  # (T, B, H) each
+@share_backward
+def lstm_backward(g: Any, y: Any, weight: Any, h: Any, c: Any, gates: Any, cells: Any) -> Any:
+    i, f, n, o = split_last_axis(np.stack(gates), 4)  # (T, B, H) each
     cells = np.stack((c, *cells))  # (T + 1, B, H)
     e = np.tanh(cells[1:])
     to_c = o * (1 - e * e)
@@ -254,11 +254,11 @@ def lstm_back(g: Any, y: Any, weight: Any, h: Any, c: Any, gates: Any, cells: An
     return np.concatenate(found[::-1]), back, gc  # (T B, 4 H), (B, H), (B, H)
 
 
-@op(lambda g, y, a, weight, h, c, *, extras: lstm_back(g, y, weight, h, extras)[0].reshape(a.shape),
-    lambda g, y, a, weight, h, c, *, extras: lstm_back(g, y, weight, h, extras)[0].T @ before(y[:-1], h),
-    lambda g, y, a, weight, h, c, *, extras: lstm_back(g, y, weight, h, extras)[1],
-    lambda g, y, a, weight, h, c, *, extras: lstm_back(g, y, weight, h, extras)[2],
-    definition=lstm_by_steps, samples=(S((3, 2, 8), (8, 2), (2, 2), (2, 2)), S((1, 2, 4), (4, 1), (2, 1), (2, 1))))
+@op(lambda g, y, a, weight, h, c, *, extras: lstm_backward(g, y, weight, h, extras)[0].reshape(a.shape),
+    lambda g, y, a, weight, h, c, *, extras: lstm_backward(g, y, weight, h, extras)[0].T @ previous_states(y[:-1], h),
+    lambda g, y, a, weight, h, c, *, extras: lstm_backward(g, y, weight, h, extras)[1],
+    lambda g, y, a, weight, h, c, *, extras: lstm_backward(g, y, weight, h, extras)[2],
+    definition=lstm_definition, samples=(S((3, 2, 8), (8, 2), (2, 2), (2, 2)), S((1, 2, 4), (4, 1), (2, 1), (2, 1))))
 def lstm(a: Any, weight: Any, h: Any, c: Any) -> Any:
     """The states of long short-term memory (Hochreiter and Schmidhuber 1997, Gers et al. 2000), and its last cells.
 
@@ -284,9 +284,9 @@ def lstm(a: Any, weight: Any, h: Any, c: Any) -> Any:
     >>> tt.lstm(tt.zeros(2, 1, 4), tt.zeros(4, 1), tt.zeros(1, 1), tt.ones(1, 1)).reshape(-1)  # c is halved twice
     tensor([0.2311, 0.1225, 0.25  ])
     """
-    fitting("lstm", 4, a, weight, h, c=c)
+    check_shapes("lstm", 4, a, weight, h, c=c)
     w, size = np.positive(weight.T, order="C"), h.shape[1]
-    factor, shift = halves(len(h), size, a.dtype)
+    factor, shift = gate_factors(len(h), size, a.dtype)
     start, steps = c, []
     for t in range(len(a)):
         z = h @ w  # (B, 4 H)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import observing
+from ..compose import make_nondifferentiable
 from ..core import S, ndarray
 from ..define import op
-from .elementwise import nonzero
+from .elementwise import safe_denominator
 from .join import concatenate
 from .masked import wide_max, wide_mean, wide_min, wide_prod, wide_std, wide_sum, wide_var
 
@@ -22,7 +22,7 @@ FAST = frozenset((np.dtype(np.float32), np.dtype(np.float64)))  # what NumPy add
 AXES = (S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=(0, -1)), S((2, 3), axis=1, keepdims=True), S(()), S((4,)))
 
 
-def regrown(g: Any, x: Any, axis: Any) -> Any:
+def restore_axes(g: Any, x: Any, axis: Any) -> Any:
     """g with axes of size 1 where the reduction of x took axes away, so that it broadcasts against x."""
     if axis is None or g.ndim == x.ndim:
         return g
@@ -34,7 +34,7 @@ def regrown(g: Any, x: Any, axis: Any) -> Any:
     return g[tuple(index)]
 
 
-@op(lambda g, y, x, *, axis, keepdims: np.broadcast_to(regrown(g, x, axis), x.shape),
+@op(lambda g, y, x, *, axis, keepdims: np.broadcast_to(restore_axes(g, x, axis), x.shape),
     numpy=(np.sum, (np.add, "reduce")), method=True, wider=wide_sum, analytic=True, samples=(*AXES, S((0, 3), axis=0)))
 def sum_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The sum over the axes.
@@ -49,7 +49,7 @@ def sum_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 
 
 @op(lambda g, y, x, *, axis, keepdims:
-        np.broadcast_to(regrown(g * (1 / max(1, x.size // (g.size or 1))), x, axis), x.shape),
+        np.broadcast_to(restore_axes(g * (1 / max(1, x.size // (g.size or 1))), x, axis), x.shape),
     numpy=(np.mean,), method=True, wider=wide_mean, analytic=True, samples=AXES)
 def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The arithmetic mean over the axes.
@@ -66,7 +66,7 @@ def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.mean(a, axis=axis, keepdims=keepdims)
 
 
-def one_of(name: str, ddof: float, correction: float | None) -> float:
+def resolve_ddof(name: str, ddof: float, correction: float | None) -> float:
     """What is taken from the number of elements, under one of its two names."""
     if ddof and correction is not None:
         raise ValueError(f"{name}: ddof={ddof} and correction={correction} were got; expected one of them, they are "
@@ -75,13 +75,13 @@ def one_of(name: str, ddof: float, correction: float | None) -> float:
 
 
 
-def free_of(name: str, x: Any, y: Any, ddof: float, correction: float | None) -> float:
+def degrees_of_freedom(name: str, x: Any, y: Any, ddof: float, correction: float | None) -> float:
     """n - ddof, and nan where that leaves nothing."""
-    free = x.size // (y.size or 1) - one_of(name, ddof, correction)
-    return free if free > 0 else math.nan
+    dof = x.size // (y.size or 1) - resolve_ddof(name, ddof, correction)
+    return dof if dof > 0 else math.nan
 
 
-def spread(numpy: Any, a: Any, axis: Any, ddof: float, keepdims: Any) -> tuple[Any, Any]:
+def var_or_std(numpy: Any, a: Any, axis: Any, ddof: float, keepdims: Any) -> tuple[Any, Any]:
     """What NumPy's var or std gives, to the last bit, and the elements less their mean, which the rule needs."""
     if not a.ndim:  # subtle: `reduce` lets an axis of it be named
         return numpy(a, axis=axis, ddof=ddof, keepdims=keepdims), np.subtract(a, a) if a.dtype.kind == "f" else a
@@ -94,25 +94,25 @@ def spread(numpy: Any, a: Any, axis: Any, ddof: float, keepdims: Any) -> tuple[A
     return np.sqrt(y) if numpy is np.std else y, d
 
 
-def mean_square(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
+def var_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
                 keepdims: Any = False) -> Any:
     """The variance in terms of other ops."""
     d = x - np.mean(x, axis=axis, keepdims=True)
     y = np.sum(d * d, axis=axis, keepdims=keepdims)
-    return y / free_of("var", x, y, ddof, correction)
+    return y / degrees_of_freedom("var", x, y, ddof, correction)
 
 
-def root_mean_square(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
+def std_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
                      keepdims: Any = False) -> Any:
     """The standard deviation in terms of other ops; the gradient of constant values is 0."""
-    y = mean_square(x, axis, ddof=ddof, correction=correction, keepdims=keepdims)
+    y = var_definition(x, axis, ddof=ddof, correction=correction, keepdims=keepdims)
     constant = np.equal(y, 0)
     return np.where(constant, 0, np.sqrt(np.where(constant, 1, y)))
 
 
 @op(lambda g, y, x, *, axis, ddof, correction, keepdims, extras:
-        regrown(g * (2 / free_of("var", x, y, ddof, correction)), x, axis) * extras,
-    numpy=(np.var,), method=True, wider=wide_var, analytic=False, definition=mean_square,
+        restore_axes(g * (2 / degrees_of_freedom("var", x, y, ddof, correction)), x, axis) * extras,
+    numpy=(np.var,), method=True, wider=wide_var, analytic=False, definition=var_definition,
     samples=(*AXES, S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
 def var(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """The variance over the axes, divided by n - ddof; `correction` is another name of `ddof`.
@@ -125,12 +125,12 @@ def var(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
     >>> tt.tensor([1.0, 2.0, 3.0]).var(ddof=1)
     tensor(1.)
     """
-    return spread(np.var, a, axis, one_of("var", ddof, correction), keepdims)
+    return var_or_std(np.var, a, axis, resolve_ddof("var", ddof, correction), keepdims)
 
 
 @op(lambda g, y, x, *, axis, ddof, correction, keepdims, extras:
-        regrown(g / nonzero(y) * (1 / free_of("std", x, y, ddof, correction)), x, axis) * extras,
-    numpy=(np.std,), method=True, wider=wide_std, definition=root_mean_square,
+        restore_axes(g / safe_denominator(y) * (1 / degrees_of_freedom("std", x, y, ddof, correction)), x, axis) * extras,
+    numpy=(np.std,), method=True, wider=wide_std, definition=std_definition,
     samples=(*AXES[:4], S((4,)), S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
 def std(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
     """The standard deviation over the axes, as `var`. The gradient of constant values is 0.
@@ -141,13 +141,13 @@ def std(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
     >>> tt.tensor([1.0, 2.0, 3.0]).std(correction=1)
     tensor(1.)
     """
-    return spread(np.std, a, axis, one_of("std", ddof, correction), keepdims)
+    return var_or_std(np.std, a, axis, resolve_ddof("std", ddof, correction), keepdims)
 
 
-def chosen(g: Any, y: Any, x: Any, axis: Any) -> Any:
+def extremum_grad(g: Any, y: Any, x: Any, axis: Any) -> Any:
     """g where x is the extreme y, or the nan that it is; split evenly where several are."""
     if axis is not None:
-        g, y = regrown(g, x, axis), regrown(y, x, axis)
+        g, y = restore_axes(g, x, axis), restore_axes(y, x, axis)
     mask = (x == y) | (x != x)  # where one is nan, none equals y
     if axis is None and type(mask) is ndarray:
         count: Any = int(np.count_nonzero(mask))  # of arrays, a tenth of the time
@@ -156,7 +156,7 @@ def chosen(g: Any, y: Any, x: Any, axis: Any) -> Any:
     return np.where(mask, g / count, 0)
 
 
-@op(lambda g, y, x, *, axis, keepdims: chosen(g, y, x, axis),
+@op(lambda g, y, x, *, axis, keepdims: extremum_grad(g, y, x, axis),
     numpy=(np.max, np.amax, (np.maximum, "reduce")), method=True, aliases=("amax",), wider=wide_max, samples=AXES)
 def max_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The largest value over the axes; ties share the gradient, and a nan takes it. An empty axis is NumPy's error.
@@ -170,7 +170,7 @@ def max_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.maximum.reduce(a, axis=axis, keepdims=keepdims)
 
 
-@op(lambda g, y, x, *, axis, keepdims: chosen(g, y, x, axis),
+@op(lambda g, y, x, *, axis, keepdims: extremum_grad(g, y, x, axis),
     numpy=(np.min, np.amin, (np.minimum, "reduce")), method=True, wider=wide_min, aliases=("amin",), samples=AXES)
 def min_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The smallest value over the axes; ties share the gradient, and a nan takes it. An empty axis is NumPy's error.
@@ -187,39 +187,39 @@ def min_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 # --- products: the gradient is the product of the others, never y / x ---
 
 
-def last(x: Any, axis: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
+def reduced_axes_last(x: Any, axis: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     """x with the reduced axes moved to the end and joined to one; with its shape and order before they were joined."""
     axes = range(x.ndim) if axis is None or not x.ndim else axis if isinstance(axis, tuple) else (axis,)
-    gone = [a % x.ndim for a in axes]
-    order = tuple([a for a in range(x.ndim) if a not in gone] + gone)
+    reduced = [a % x.ndim for a in axes]
+    order = tuple([a for a in range(x.ndim) if a not in reduced] + reduced)
     moved = x.transpose(order)
-    kept = moved.shape[: x.ndim - len(gone)]
+    kept = moved.shape[: x.ndim - len(reduced)]
     return moved.reshape((*kept, math.prod(moved.shape[len(kept) :]))), moved.shape, order
 
 
 def product_of_others(g: Any, x: Any, axis: Any) -> Any:
     """For each element the product of all others that it was multiplied with, times g."""
-    rows, shape, order = last(x, axis)
+    rows, shape, order = reduced_axes_last(x, axis)
     before, after = np.ones_like(rows), np.ones_like(rows)
     np.multiply.accumulate(rows[..., :-1], axis=-1, out=before[..., 1:])
     np.multiply.accumulate(rows[..., :0:-1], axis=-1, out=after[..., -2::-1])
     others = (before * after).reshape(shape).transpose(np.argsort(order))
-    return others * regrown(g, x, axis)
+    return others * restore_axes(g, x, axis)
 
 
-def halving(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
+def product_tree(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """The product by a tree of multiplications: the first half times the second, until one is left."""
-    rows, _, _ = last(x, axis)
+    rows, _, _ = reduced_axes_last(x, axis)
     while rows.shape[-1] > 1:
         half = rows.shape[-1] // 2
         rest = [rows[..., 2 * half :]] if rows.shape[-1] % 2 else []
         rows = concatenate([rows[..., :half] * rows[..., half : 2 * half], *rest], axis=-1)
     y = rows[..., 0] if rows.shape[-1] else np.add.reduce(rows, axis=-1) + 1
-    return y if not keepdims else y.reshape((1,) * x.ndim) if axis is None else regrown(y, x, axis)
+    return y if not keepdims else y.reshape((1,) * x.ndim) if axis is None else restore_axes(y, x, axis)
 
 
 @op(lambda g, y, x, *, axis, keepdims: product_of_others(g, x, axis),
-    numpy=(np.prod, (np.multiply, "reduce")), method=True, wider=wide_prod, analytic=True, definition=halving,
+    numpy=(np.prod, (np.multiply, "reduce")), method=True, wider=wide_prod, analytic=True, definition=product_tree,
     samples=AXES)
 def prod(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The product over the axes. The gradient is exact where elements are 0: 6, 0, 0 for 0, 2, 3.
@@ -238,7 +238,7 @@ def prod(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 # --- the logarithm of a sum of exponentials ---
 
 
-@op(lambda g, y, x, *, axis, keepdims: regrown(g, x, axis) * normalised(x, axis)[0], method=True,
+@op(lambda g, y, x, *, axis, keepdims: restore_axes(g, x, axis) * softmax_pair(x, axis)[0], method=True,
     samples=AXES)
 def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """log(sum(exp(x))) over the axes, without overflow; its gradient is the softmax, finite even at infinities.
@@ -257,12 +257,12 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return y if keepdims or not x.ndim else np.squeeze(y, axis)
 
 
-def normalised(x: Any, axis: Any) -> tuple[Any, Any]:
+def softmax_pair(x: Any, axis: Any) -> tuple[Any, Any]:
     """softmax(x) and its logarithm; subtle: half of the largest float stands for infinity, so that inf - inf is 0."""
     if not x.size:
         return np.exp(x), np.exp(x)
-    limit = float(np.finfo(x.dtype).max) / 2
-    x = np.clip(x, -limit, limit)
+    largest = float(np.finfo(x.dtype).max) / 2
+    x = np.clip(x, -largest, largest)
     z = x - np.maximum.reduce(x, axis=axis, keepdims=True)
     e = np.exp(z)
     total = np.add.reduce(e, axis=axis, keepdims=True)
@@ -272,7 +272,7 @@ def normalised(x: Any, axis: Any) -> tuple[Any, Any]:
 # --- no derivative ---
 
 
-@op(None, wider=observing(np.any), numpy=(np.any, (np.logical_or, "reduce")), method=True, samples=AXES)
+@op(None, wider=make_nondifferentiable(np.any), numpy=(np.any, (np.logical_or, "reduce")), method=True, samples=AXES)
 def any_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Whether any element over the axes is true.
 
@@ -285,7 +285,7 @@ def any_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.any(a, axis=axis, keepdims=keepdims)
 
 
-@op(None, wider=observing(np.all), numpy=(np.all, (np.logical_and, "reduce")), method=True, samples=AXES)
+@op(None, wider=make_nondifferentiable(np.all), numpy=(np.all, (np.logical_and, "reduce")), method=True, samples=AXES)
 def all_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """Whether all elements over the axes are true.
 
@@ -298,7 +298,7 @@ def all_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.all(a, axis=axis, keepdims=keepdims)
 
 
-@op(None, numpy=(np.argmax,), method=True, wider=observing(np.argmax),
+@op(None, numpy=(np.argmax,), method=True, wider=make_nondifferentiable(np.argmax),
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
 def argmax(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     """The index of the largest value along an axis; the first one of several.
@@ -312,7 +312,7 @@ def argmax(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     return np.argmax(a, axis=axis, keepdims=keepdims)
 
 
-@op(None, numpy=(np.argmin,), method=True, wider=observing(np.argmin),
+@op(None, numpy=(np.argmin,), method=True, wider=make_nondifferentiable(np.argmin),
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
 def argmin(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
     """The index of the smallest value along an axis; the first one of several.

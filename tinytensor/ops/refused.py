@@ -1,6 +1,6 @@
 """What stays out: NumPy's functions, and modules, that no Tensor can be given to, each with the nearest that exists.
 
-A function that is not in this table and has no answer is refused too, with general advice; see `dispatch.unknown`.
+A function that is not in this table and has no answer is refused too, with general advice; see `dispatch.unsupported`.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ from ..define import op
 from .masked import cast, wide_cumsum
 from .turn import flip
 
-ALONG = (S((2, 3)), S((2, 3), axis=0), S((3,), axis=-1))
+SCAN_SAMPLES = (S((2, 3)), S((2, 3), axis=0), S((3,), axis=-1))
 
 
 @op(lambda g, y, x, *, axis: running_sum_from_the_end(g, axis).reshape(x.shape),
-    numpy=(np.cumsum,), method=True, wider=wide_cumsum, analytic=True, samples=ALONG)
+    numpy=(np.cumsum,), method=True, wider=wide_cumsum, analytic=True, samples=SCAN_SAMPLES)
 def cumsum(a: Any, axis: int | None = None) -> Any:
     """The running sum along an axis; of the flattened input if axis is None.
 
@@ -34,7 +34,7 @@ def running_sum_from_the_end(g: Any, axis: int | None) -> Any:
     return flip(cumsum(flip(g, axis), axis), axis)
 
 
-def scanned(ufunc: np.ufunc, x: Any, axis: int) -> Any:
+def associative_scan(ufunc: np.ufunc, x: Any, axis: int) -> Any:
     """The running result of an associative ufunc along an axis: in each round, twice as many elements are in it."""
     y, step = np.swapaxes(x, 0, axis), 1
     while step < y.shape[0]:
@@ -42,12 +42,12 @@ def scanned(ufunc: np.ufunc, x: Any, axis: int) -> Any:
     return np.swapaxes(y, 0, axis)
 
 
-def along(x: Any, axis: int | None) -> tuple[Any, int]:
+def flatten_if_none(x: Any, axis: int | None) -> tuple[Any, int]:
     """x and the axis; flattened if axis is None. Without axes it has one."""
     return (x, axis) if axis is not None and x.ndim else (np.reshape(x, -1), 0)
 
 
-@composed(np.cumprod, method=True, samples=ALONG)
+@composed(np.cumprod, method=True, samples=SCAN_SAMPLES)
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
     """The running product along an axis; of the flattened input if axis is None. Exact where elements are 0.
 
@@ -57,13 +57,13 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None
     >>> tt.tensor([1.0, 2.0, 3.0]).cumprod(0)
     tensor([1., 2., 6.])
     """
-    return scanned(np.multiply, *along(cast(a, dtype), axis))
+    return associative_scan(np.multiply, *flatten_if_none(cast(a, dtype), axis))
 
 
 # --- the array API's names ---
 
 
-def begun(y: Any, axis: int, first: float) -> Any:
+def prepend_initial(y: Any, axis: int, first: float) -> Any:
     """y after the value that it starts from."""
     start = np.full((*y.shape[:axis], 1, *y.shape[axis + 1 :]), first, y.dtype)
     return np.concatenate([start, y], axis)
@@ -83,9 +83,9 @@ def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, out
     >>> tt.cumulative_sum(tt.tensor([1.0, 2.0, 3.0]), include_initial=True)
     tensor([0., 1., 3., 6.])
     """
-    x, axis = along(cast(x, dtype), axis)
+    x, axis = flatten_if_none(cast(x, dtype), axis)
     y, axis = np.cumsum(x, axis), axis % x.ndim
-    return begun(y, axis, 0) if include_initial else y
+    return prepend_initial(y, axis, 0) if include_initial else y
 
 
 @composed(np.cumulative_prod, samples=CUMULATIVE)
@@ -100,6 +100,6 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, ou
     >>> tt.cumulative_prod(tt.tensor([1.0, 2.0, 3.0]), include_initial=True)
     tensor([1., 1., 2., 6.])
     """
-    x, axis = along(cast(x, dtype), axis)
-    y, axis = scanned(np.multiply, x, axis), axis % x.ndim
-    return begun(y, axis, 1) if include_initial else y
+    x, axis = flatten_if_none(cast(x, dtype), axis)
+    y, axis = associative_scan(np.multiply, x, axis), axis % x.ndim
+    return prepend_initial(y, axis, 1) if include_initial else y

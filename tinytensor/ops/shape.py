@@ -11,7 +11,7 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S, Tensor
-from ..define import expose, op
+from ..define import composite, op
 
 # --- the same elements under another shape or order ---
 
@@ -44,7 +44,7 @@ def in_memory(x: Any, order: str) -> Any:
     return "F" if flags.f_contiguous and not flags.c_contiguous else "C"
 
 
-@expose(np.ravel, method=True, aliases=("flatten",))
+@composite(np.ravel, method=True, aliases=("flatten",))
 def ravel(x: Any, order: str = "C") -> Any:
     """The same elements along one axis. `order` is as in `reshape`, or "K": as they lie in memory.
 

@@ -9,20 +9,20 @@ import numpy as np
 from ..compose import arrays_of, composed
 from ..core import S, Tensor
 from .index import take  # subtle: np.take does not see that the indices of an array are traced
-from .masked import NOTHING
+from .masked import NO_VALUE
 from .windows import sliding_window_view
 
-SLOPES = (S((5,)), S((3, 4)), S((3, 4), axis=0), S((4, 3), axis=0, edge_order=2), S((5,), 0.5),
+GRADIENT_SAMPLES = (S((5,)), S((3, 4)), S((3, 4), axis=0), S((4, 3), axis=0, edge_order=2), S((5,), 0.5),
           S((4,), np.array([0.0, 1.0, 1.5, 3.0])), S((4,), np.array([0.0, 1.0, 1.5, 3.0]), edge_order=2),
           S((3, 4), 2.0, np.array([0.0, 1.0, 1.5, 3.0])))
 
 
-def part(x: Any, axis: int, start: int | None, stop: int | None = None) -> Any:
+def axis_slice(x: Any, axis: int, start: int | None, stop: int | None = None) -> Any:
     """A slice along one axis."""
     return x[(*(slice(None),) * (axis % x.ndim), slice(start, stop))]
 
 
-def upright(x: Any, axis: int, ndim: int) -> Any:
+def as_axis(x: Any, axis: int, ndim: int) -> Any:
     """A row along one of so many axes."""
     return np.reshape(x, (-1, *(1,) * (ndim - axis % ndim - 1)))
 
@@ -30,7 +30,7 @@ def upright(x: Any, axis: int, ndim: int) -> Any:
 # --- differences ---
 
 
-def beside(x: Any, end: Any, axis: int) -> Any:
+def broadcast_end(x: Any, end: Any, axis: int) -> Any:
     """What is put before or after x along the axis; a number is put beside every line."""
     shape = (*x.shape[: axis % x.ndim], 1, *x.shape[axis % x.ndim + 1 :])
     return np.broadcast_to(end, shape) if np.ndim(arrays_of(end)) == 0 else end
@@ -39,7 +39,7 @@ def beside(x: Any, end: Any, axis: int) -> Any:
 @composed(np.diff, "a prepend append", samples=(
     S((5,)), S((2, 4), n=2), S((3, 2), axis=0), S((3,), prepend=np.array(1.0)),
     S((2, 3), append=np.ones((2, 1)), axis=1), S((3,), n=0)))
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NOTHING, append: Any = NOTHING) -> Any:
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NO_VALUE, append: Any = NO_VALUE) -> Any:
     """The differences of neighbours along an axis, n times over; `prepend` and `append` are put there first.
 
     Examples
@@ -50,11 +50,11 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NOTHING, append: Any
     """
     if n == 0:
         return a
-    ends = [x if x is NOTHING else beside(a, x, axis) for x in (prepend, append)]
-    parts = [x for x in (ends[0], a, ends[1]) if x is not NOTHING]
+    ends = [x if x is NO_VALUE else broadcast_end(a, x, axis) for x in (prepend, append)]
+    parts = [x for x in (ends[0], a, ends[1]) if x is not NO_VALUE]
     y = a if len(parts) == 1 else np.concatenate(parts, axis)
     for _ in range(n):
-        y = part(y, axis, 1) - part(y, axis, None, -1)
+        y = axis_slice(y, axis, 1) - axis_slice(y, axis, None, -1)
     return y
 
 
@@ -74,31 +74,31 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     return np.concatenate([p for p in parts if p is not None])
 
 
-def slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:
+def sampled_derivative(f: Any, h: Any, axis: int, edge_order: int) -> Any:
     """The derivative of f along an axis, sampled at even distances h, or at points with the distances h (a row)."""
     if np.ndim(arrays_of(h)):
-        h = upright(h, axis, f.ndim)
+        h = as_axis(h, axis, f.ndim)
         left, right, first, second, before, last = h[:-1], h[1:], h[:1], h[1:2], h[-2:-1], h[-1:]
     else:
         left = right = first = second = before = last = h
     span = left + right
-    inner = (-right / (left * span) * part(f, axis, None, -2) + (right - left) / (left * right) * part(f, axis, 1, -1)
-             + left / (right * span) * part(f, axis, 2))
+    inner = (-right / (left * span) * axis_slice(f, axis, None, -2) + (right - left) / (left * right) * axis_slice(f, axis, 1, -1)
+             + left / (right * span) * axis_slice(f, axis, 2))
     if edge_order == 1:
-        start = (part(f, axis, 1, 2) - part(f, axis, None, 1)) / first
-        end = (part(f, axis, -1) - part(f, axis, -2, -1)) / last
+        start = (axis_slice(f, axis, 1, 2) - axis_slice(f, axis, None, 1)) / first
+        end = (axis_slice(f, axis, -1) - axis_slice(f, axis, -2, -1)) / last
     else:
-        start = tilted(first, second, *[part(f, axis, i, i + 1) for i in range(3)])
-        end = -tilted(last, before, *[part(f, axis, -i, -i + 1 or None) for i in (1, 2, 3)])
+        start = one_sided_derivative(first, second, *[axis_slice(f, axis, i, i + 1) for i in range(3)])
+        end = -one_sided_derivative(last, before, *[axis_slice(f, axis, -i, -i + 1 or None) for i in (1, 2, 3)])
     return np.concatenate([start, inner, end], axis)
 
 
-def tilted(h: Any, k: Any, a: Any, b: Any, c: Any) -> Any:
+def one_sided_derivative(h: Any, k: Any, a: Any, b: Any, c: Any) -> Any:
     """The slope at the first of three points, at distances h and k, of the parabola through them."""
     return -(2 * h + k) / (h * (h + k)) * a + (h + k) / (h * k) * b - h / (k * (h + k)) * c
 
 
-@composed(np.gradient, "f varargs", samples=SLOPES)
+@composed(np.gradient, "f varargs", samples=GRADIENT_SAMPLES)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """The derivative of sampled values along one axis or several, by central differences; one-sided at the ends.
 
@@ -120,7 +120,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     axes = range(f.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     given: list[Any] = list(varargs) if len(varargs) else [1]
     spacings = [h[1:] - h[:-1] if np.ndim(arrays_of(h)) else h for h in given] * (1 if len(given) > 1 else len(axes))
-    parts = [slope(f, h, i % f.ndim, edge_order) for h, i in zip(spacings, axes, strict=True)]
+    parts = [sampled_derivative(f, h, i % f.ndim, edge_order) for h, i in zip(spacings, axes, strict=True)]
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
@@ -139,9 +139,9 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     tensor(4.5)
     """
     if x is not None:
-        dx = x[1:] - x[:-1] if x.ndim == 1 else part(x, axis, 1) - part(x, axis, None, -1)
-        dx = upright(dx, axis, y.ndim) if x.ndim == 1 else dx
-    return np.add.reduce(dx * (part(y, axis, 1) + part(y, axis, None, -1)) * 0.5, axis=axis)
+        dx = x[1:] - x[:-1] if x.ndim == 1 else axis_slice(x, axis, 1) - axis_slice(x, axis, None, -1)
+        dx = as_axis(dx, axis, y.ndim) if x.ndim == 1 else dx
+    return np.add.reduce(dx * (axis_slice(y, axis, 1) + axis_slice(y, axis, None, -1)) * 0.5, axis=axis)
 
 
 # --- interpolation ---
@@ -177,12 +177,15 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     points, at, n = arrays_of(xp), arrays_of(x), xp.shape[0]
     i = np.clip(np.searchsorted(points, at, side="right") - 1, 0, max(n - 2, 0))
     j = np.minimum(i + 1, n - 1)
+    a: Any
+    b: Any
+    c: Any
     a, b, c = take(xp, i), take(fp, i), take(fp, j)
     width = take(xp, j) - a
-    share = (x - a) / np.where(arrays_of(width) == 0, 1, width)
-    if not isinstance(share, Tensor):  # subtle: a point whose share is 0 is left out, for 0 * inf is nan
-        b, c = np.where(share == 1, 0, b), np.where(share == 0, 0, c)
-    y = b * (1 - share) + c * share
+    fraction = (x - a) / np.where(arrays_of(width) == 0, 1, width)
+    if not isinstance(fraction, Tensor):  # subtle: a point whose share is 0 is left out, for 0 * inf is nan
+        b, c = np.where(fraction == 1, 0, b), np.where(fraction == 0, 0, c)
+    y = b * (1 - fraction) + c * fraction
     y = np.where(at < points[0], fp[0] if left is None else left, y)
     return np.where(at > points[-1], fp[-1] if right is None else right, y)
 
@@ -193,7 +196,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 MODES: dict[Any, str] = {0: "valid", 1: "same", 2: "full"}
 
 
-def windows_times(a: Any, v: Any, mode: Any, flipped: bool) -> Any:
+def slide_product(a: Any, v: Any, mode: Any, flipped: bool) -> Any:
     """The products of v with every window of a that it overlaps with; of v reversed, if it is `flipped`."""
     a, v, mode = np.reshape(a, -1), np.reshape(v, -1), MODES.get(mode, mode)[:1]
     n, m = a.shape[0], v.shape[0]
@@ -208,11 +211,11 @@ def windows_times(a: Any, v: Any, mode: Any, flipped: bool) -> Any:
     return full[first : first + max(n, m)]
 
 
-TWO = (S((5,), (3,)), S((3,), (4,)), S((5,), (2,), mode="same"), S((2,), (5,), mode="same"),
+CONVOLVE_SAMPLES = (S((5,), (3,)), S((3,), (4,)), S((5,), (2,), mode="same"), S((2,), (5,), mode="same"),
        S((5,), (3,), mode="valid"), S((5,), (4,), mode="full"))
 
 
-@composed(np.convolve, "a v", samples=TWO)
+@composed(np.convolve, "a v", samples=CONVOLVE_SAMPLES)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     """The convolution of two rows: the sum over k of a[k] * v[n - k].
 
@@ -227,10 +230,10 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     >>> tt.convolve(tt.tensor([1.0, 2.0, 3.0]), tt.tensor([1.0, 10.0]))
     tensor([ 1., 12., 23., 30.])
     """
-    return windows_times(a, v, mode, flipped=True)
+    return slide_product(a, v, mode, flipped=True)
 
 
-@composed(np.correlate, "a v", samples=TWO)
+@composed(np.correlate, "a v", samples=CONVOLVE_SAMPLES)
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """The cross-correlation of two rows: the sum over k of a[n + k] * v[k]. The modes are those of `convolve`.
 
@@ -240,7 +243,7 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     >>> tt.correlate(tt.tensor([1.0, 2.0, 3.0]), tt.tensor([1.0, 10.0]))
     tensor([21., 32.])
     """
-    return windows_times(a, v, mode, flipped=False)
+    return slide_product(a, v, mode, flipped=False)
 
 
 # --- angles ---

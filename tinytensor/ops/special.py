@@ -16,8 +16,8 @@ NUMBERS = (int, float, bool)
 # --- powers ---
 
 
-@op(lambda g, y, a, b: g * slope(a, b),
-    lambda g, y, a, b: g * growth(y, a, b),
+@op(lambda g, y, a, b: g * dpow_dbase(a, b),
+    lambda g, y, a, b: g * dpow_dexponent(y, a, b),
     numpy=(np.power,), method=True, aliases=("pow",), broadcasts=True, domain=(POSITIVE, REAL), analytic=True,
     samples=(S((2, 3), (3,)), S((2, 1), (1, 3)), S((2, 3), 2), S((3,), 3), S((3,), 0.5), S((3,), -1), S((3,), 0),
              S((3,), 1), S((3,), 2.5), S(2.0, (3,))))
@@ -34,10 +34,10 @@ def power(a: Any, b: Any) -> Any:
     >>> tt.tensor([1.0, 2.0, 3.0]) ** 2
     tensor([1., 4., 9.])
     """
-    return np.power(a, b) if getattr(a, "dtype", REAL) is REAL or a.dtype.kind != "f" else raised(a, b)
+    return np.power(a, b) if getattr(a, "dtype", REAL) is REAL or a.dtype.kind != "f" else scalar_power(a, b)
 
 
-def raised(a: Any, b: Any) -> Any:
+def scalar_power(a: Any, b: Any) -> Any:
     """a ** b for floating a, without `np.power` where b is a small Python number."""
     if type(b) not in NUMBERS or b not in (-1, 0, 0.5, 1, 2, 3):
         return np.power(a, b)
@@ -46,10 +46,10 @@ def raised(a: Any, b: Any) -> Any:
     return np.sqrt(a) if b == 0.5 else 1 / a if b == -1 else np.ones_like(a) * 1 if b == 0 else a * 1
 
 
-def slope(a: Any, b: Any) -> Any:
+def dpow_dbase(a: Any, b: Any) -> Any:
     """The derivative of a ** b by a; subtle: at 0 ** 0 it is 0, where a ** (b - 1) is infinite."""
     if type(b) in NUMBERS:
-        return b * raised(a, b - 1) if b else np.zeros_like(a)
+        return b * scalar_power(a, b - 1) if b else np.zeros_like(a)
     if b.dtype.kind == "b":
         return b * np.ones_like(a)
     if b.dtype.kind != "f":  # perhaps unsigned, so that b - 1 may be huge
@@ -57,13 +57,13 @@ def slope(a: Any, b: Any) -> Any:
     return b * np.power(a, np.where((a == 0) & (b == 0), 1, b - 1))
 
 
-def growth(y: Any, a: Any, b: Any) -> Any:
+def dpow_dexponent(y: Any, a: Any, b: Any) -> Any:
     """The derivative of y = a ** b by b: y log(a), and 0 where a is 0 and y finite."""
     return y * np.log(np.where((a == 0) & (b >= 0), np.ones_like(y), a))
 
 
-@op(lambda g, y, a, b: g * slope(a, b),
-    lambda g, y, a, b: g * growth(y, a, b),
+@op(lambda g, y, a, b: g * dpow_dbase(a, b),
+    lambda g, y, a, b: g * dpow_dexponent(y, a, b),
     numpy=(np.float_power,), broadcasts=True, domain=(POSITIVE, REAL), analytic=True,
     samples=(S((2, 3), (3,)), S((2, 1), (1, 3))))
 def float_power(a: Any, b: Any) -> Any:

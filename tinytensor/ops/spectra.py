@@ -12,39 +12,39 @@ import numpy as np
 
 from ..compose import composed
 from ..core import S, Tensor, primitive
-from ..define import expose, op
+from ..define import composite, op
 from ..dispatch import NEAREST
-from .decompositions import TALL, WIDE, completed, cut, side_by_side, tiny
+from .decompositions import TALL, WIDE, is_negligible, pack, reduce_basis, unpack
 
 # --- what the rules use ---
 
 
-def quotient(x: Any, y: Any, zero: Any, unused: Any) -> Any:
+def zero_safe_quotient(x: Any, y: Any, zero: Any, unused: Any) -> Any:
     """x / y where y counts as 0 if it is `zero`, and x / y as 0 if moreover no gradient came there: it is `unused`."""
     return x / np.where(zero & unused, 1, np.where(zero, 0, y))
 
 
-def between(m: Any, values: Any, numerator: Any, denominator: Any, unused: Any) -> Any:
+def pairwise_quotient(m: Any, values: Any, numerator: Any, denominator: Any, unused: Any) -> Any:
     """numerator / denominator for each two of the `values`, whose difference divides; 0 on the diagonal."""
-    gap = values[..., None, :] - values[..., :, None]
+    difference = values[..., None, :] - values[..., :, None]
     largest = np.max(np.abs(values), -1, keepdims=True)[..., None]
-    return quotient(numerator, denominator, tiny(gap, largest), unused | np.eye(m, dtype=np.bool_))
+    return zero_safe_quotient(numerator, denominator, is_negligible(difference, largest), unused | np.eye(m, dtype=np.bool_))
 
 
 # --- eigenvalues of symmetric matrices ---
 
 
-def of_eigh(g: Any, y: Any, a: Any) -> Any:
+def eigh_grad(g: Any, y: Any, a: Any) -> Any:
     n = a.shape[-1]
     if not a.size:
         return np.zeros_like(a)
-    (w, v), (gw, gv) = (cut(x, (n,), (n, n)) for x in (y, g))
+    (w, v), (gw, gv) = (unpack(x, (n,), (n, n)) for x in (y, g))
     m = v.mT @ gv
-    inner = between(n, w, m - m.mT, 2 * (w[..., None, :] - w[..., :, None]), (m == 0) & (m.mT == 0))
+    inner = pairwise_quotient(n, w, m - m.mT, 2 * (w[..., None, :] - w[..., :, None]), (m == 0) & (m.mT == 0))
     return v @ (inner + gw[..., None] * np.eye(n, dtype=g.dtype)) @ v.mT
 
 
-@op(lambda g, y, a, *, UPLO, parts: of_eigh(g, y, a), namespace="linalg",
+@op(lambda g, y, a, *, UPLO, parts: eigh_grad(g, y, a), namespace="linalg",
     samples=(S(np.array([[2.0]])), S(np.array([[[0.5]], [[-3.0]]]), UPLO="U"), S(np.zeros((0, 0)))))
 def packed_eigh(a: Any, UPLO: Any = "L", *, parts: Any = None) -> Any:
     """The parts of `eigh` side by side along the last axis; `parts`: these, where they are known already.
@@ -55,7 +55,7 @@ def packed_eigh(a: Any, UPLO: Any = "L", *, parts: Any = None) -> Any:
     >>> tt.linalg.packed_eigh(tt.ones((2, 2))).shape
     (6,)
     """
-    return side_by_side(np.linalg.eigh(a, UPLO) if parts is None else parts, a.shape[:-2])
+    return pack(np.linalg.eigh(a, UPLO) if parts is None else parts, a.shape[:-2])
 
 
 @composed(np.linalg.eigh, namespace="linalg", samples=(S(np.array([[2.0]])),))
@@ -73,7 +73,7 @@ def eigh(a: Any, UPLO: Any = "L", *, value: Any) -> Any:
     tensor([1., 3.])
     """
     n = a.shape[-1]
-    return type(value)(*cut(packed_eigh(a, UPLO, parts=value), (n,), (n, n)))
+    return type(value)(*unpack(packed_eigh(a, UPLO, parts=value), (n,), (n, n)))
 
 
 @composed(np.linalg.eigvalsh, namespace="linalg", samples=(S(np.array([[2.0]])),))
@@ -105,23 +105,23 @@ def real_eig(a: Any) -> Any:
                         "expected a matrix whose eigenvalues are; np.linalg.svdvals and, for symmetric matrices, "
                         "np.linalg.eigvalsh come nearest")
     order = np.take_along_axis(np.argsort(others, -1), np.argsort(np.argsort(values, -1), -1), -1)
-    return side_by_side((values, np.take_along_axis(vectors, order[..., None, :], -1)), a.shape[:-2])
+    return pack((values, np.take_along_axis(vectors, order[..., None, :], -1)), a.shape[:-2])
 
 
-def of_eig(g: Any, y: Any, a: Any) -> Any:
+def eig_grad(g: Any, y: Any, a: Any) -> Any:
     n = a.shape[-1]
     if not a.size:
         return np.zeros_like(a)
-    (w, v), (gw, gv) = (cut(x, (n,), (n, n)) for x in (y, g))
+    (w, v), (gw, gv) = (unpack(x, (n,), (n, n)) for x in (y, g))
     gv = gv - v * np.sum(v * gv, -2, keepdims=True)  # the columns keep their length
     m = v.mT @ gv
-    inner = between(n, w, m, w[..., None, :] - w[..., :, None], m == 0)
+    inner = pairwise_quotient(n, w, m, w[..., None, :] - w[..., :, None], m == 0)
     unit, defective = np.eye(n, dtype=g.dtype), (np.linalg.det(v) == 0)[..., None, None]
     ga = np.linalg.solve(np.where(defective, unit, v.mT), (inner + gw[..., None] * unit) @ v.mT)
     return np.where(defective, np.nan, ga)
 
 
-@op(lambda g, y, a: of_eig(g, y, a), namespace="linalg", samples=(
+@op(lambda g, y, a: eig_grad(g, y, a), namespace="linalg", samples=(
     S(np.array([[3.0, 1.0], [0.5, -2.0]])), S(np.array([[[2.0, 1.0, 0.5], [0.5, 5.0, -1.0], [0.5, 0.25, -3.0]]]))))
 def packed_eig(a: Any) -> Any:
     """Eigenvalues and eigenvectors, in columns of length 1, side by side along the last axis; refused if not real.
@@ -135,7 +135,7 @@ def packed_eig(a: Any) -> Any:
     return real_eig(a)
 
 
-@expose(np.linalg.eigvals, namespace="linalg")
+@composite(np.linalg.eigvals, namespace="linalg")
 def eigvals(a: Any) -> Any:
     """The eigenvalues of square matrices, (..., n, n), if they are real: those of a Tensor are refused if not.
 
@@ -148,7 +148,7 @@ def eigvals(a: Any) -> Any:
     >>> np.linalg.eigvals(tt.tensor([[2.0, 1.0], [0.0, 3.0]]))
     tensor([2., 3.])
     """
-    return cut(packed_eig(a), a.shape[-1:])[0] if isinstance(a, Tensor) else np.linalg.eigvals(a)
+    return unpack(packed_eig(a), a.shape[-1:])[0] if isinstance(a, Tensor) else np.linalg.eigvals(a)
 
 
 NEAREST[np.linalg.eig] = "the nearest are np.linalg.eigh, for symmetric matrices, and np.linalg.eigvals, if real"
@@ -157,29 +157,29 @@ NEAREST[np.linalg.eig] = "the nearest are np.linalg.eigh, for symmetric matrices
 # --- singular values ---
 
 
-def of_svd(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
+def svd_grad(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
     m, n = a.shape[-2:]
     k = min(m, n)
     if not a.size:
         return np.zeros_like(a)
     shapes = ((m, m if full_matrices else k), (k,), (n if full_matrices else k, n))
-    (u, s, vh), (gu, gs, gvh) = (cut(x, *shapes) for x in (y, g))
-    (u, gu), (v, gv) = completed("svd", u, gu, k), completed("svd", vh.mT, gvh.mT, k)
+    (u, s, vh), (gu, gs, gvh) = (unpack(x, *shapes) for x in (y, g))
+    (u, gu), (v, gv) = reduce_basis("svd", u, gu, k), reduce_basis("svd", vh.mT, gvh.mT, k)
     mu, mv = u.mT @ gu, v.mT @ gv
     row, column = s[..., None, :], s[..., :, None]
     unused = (mu == 0) & (mu.mT == 0) & (mv == 0) & (mv.mT == 0)
-    inner = between(k, s, (mu - mu.mT) * row + column * (mv - mv.mT), (row - column) * (row + column), unused)
+    inner = pairwise_quotient(k, s, (mu - mu.mT) * row + column * (mv - mv.mT), (row - column) * (row + column), unused)
     inner = inner + np.where(s == 0, 0, gs)[..., None] * np.eye(k, dtype=g.dtype)
-    zero = tiny(s, s[..., :1])[..., None, :]
+    zero = is_negligible(s, s[..., :1])[..., None, :]
     ga = u @ inner @ v.mT
     if m > k:
-        ga = ga + quotient(gu - u @ mu, row, zero, np.all(gu == 0, -2, keepdims=True)) @ v.mT
+        ga = ga + zero_safe_quotient(gu - u @ mu, row, zero, np.all(gu == 0, -2, keepdims=True)) @ v.mT
     if n > k:
-        ga = ga + u @ quotient(gv - v @ mv, row, zero, np.all(gv == 0, -2, keepdims=True)).mT
+        ga = ga + u @ zero_safe_quotient(gv - v @ mv, row, zero, np.all(gv == 0, -2, keepdims=True)).mT
     return ga
 
 
-@op(lambda g, y, a, *, full_matrices, parts: of_svd(g, y, a, full_matrices), namespace="linalg",
+@op(lambda g, y, a, *, full_matrices, parts: svd_grad(g, y, a, full_matrices), namespace="linalg",
     samples=(S(TALL[:2]), S(TALL), S(TALL, full_matrices=False), S(WIDE, full_matrices=False)))
 def packed_svd(a: Any, full_matrices: bool = True, *, parts: Any = None) -> Any:
     """The parts of `svd` side by side along the last axis; `parts`: these, where they are known already.
@@ -190,7 +190,7 @@ def packed_svd(a: Any, full_matrices: bool = True, *, parts: Any = None) -> Any:
     >>> tt.linalg.packed_svd(tt.ones((3, 2)), full_matrices=False).shape
     (12,)
     """
-    return side_by_side(np.linalg.svd(a, full_matrices) if parts is None else parts, a.shape[:-2])
+    return pack(np.linalg.svd(a, full_matrices) if parts is None else parts, a.shape[:-2])
 
 
 @composed(np.linalg.svd, namespace="linalg", samples=(
@@ -213,13 +213,13 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
         w, v = np.linalg.eigh(a)
         order = np.argsort(np.abs(w.data), -1)[..., ::-1]
         w, v = np.take_along_axis(w, order, -1), np.take_along_axis(v, order[..., None, :], -1)
-        turned = v * np.copysign(1, w.data)[..., None, :]
-        return type(value)(v, np.abs(w), turned.mT) if compute_uv else np.abs(w)
+        signed = v * np.copysign(1, w.data)[..., None, :]
+        return type(value)(v, np.abs(w), signed.mT) if compute_uv else np.abs(w)
     if not compute_uv:
         return np.linalg.svd(a, full_matrices=False).S
     lead = len(a.shape) - 2
     y = packed_svd(a, full_matrices, parts=value)
-    return type(value)(*cut(y, *[x.shape[lead:] for x in value]))
+    return type(value)(*unpack(y, *[x.shape[lead:] for x in value]))
 
 
 @composed(np.linalg.svdvals, namespace="linalg", samples=(S(TALL), S(WIDE)))

@@ -68,16 +68,16 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
     (2, 5)
     """
     left, right = (range(-axes, 0), range(axes)) if isinstance(axes, int) else axes
-    (a, rows), (b, columns) = joined(x1, left), joined(x2, right)
+    (a, rows), (b, columns) = as_matrix(x1, left), as_matrix(x2, right)
     return (a @ b.mT).reshape((*rows, *columns))
 
 
-def joined(x: Any, axes: Any) -> tuple[Any, list[int]]:
+def as_matrix(x: Any, axes: Any) -> tuple[Any, list[int]]:
     """x as a matrix whose columns are some of its axes, as one; and the sizes of the others."""
-    gone = [a % x.ndim for a in ([axes] if isinstance(axes, int) else axes)]
-    kept = [a for a in range(x.ndim) if a not in gone]
+    joined = [a % x.ndim for a in ([axes] if isinstance(axes, int) else axes)]
+    kept = [a for a in range(x.ndim) if a not in joined]
     sizes = [x.shape[a] for a in kept]
-    return np.transpose(x, (*kept, *gone)).reshape(math.prod(sizes), math.prod([x.shape[a] for a in gone])), sizes
+    return np.transpose(x, (*kept, *joined)).reshape(math.prod(sizes), math.prod([x.shape[a] for a in joined])), sizes
 
 
 @composed(np.linalg.diagonal, namespace="linalg", samples=(S((2, 3, 3)), S((3, 4), offset=-1), S((3, 2), offset=5)))

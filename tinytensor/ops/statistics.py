@@ -10,7 +10,7 @@ from ..apply import operand
 from ..compose import arrays_of, composed
 from ..core import S, Tensor
 from .index import scatter
-from .masked import flag
+from .masked import keeps_dims
 
 # --- means and ranges ---
 
@@ -25,7 +25,7 @@ def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> An
     >>> tt.ptp(tt.tensor([1.0, 5.0, 2.0]))
     tensor(4.)
     """
-    over = {"axis": axis, "keepdims": flag(keepdims)}
+    over = {"axis": axis, "keepdims": keeps_dims(keepdims)}
     return np.maximum.reduce(a, **over) - np.minimum.reduce(a, **over)
 
 
@@ -48,15 +48,15 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     >>> tt.average(tt.tensor([1.0, 2.0, 6.0]), weights=tt.tensor([1.0, 1.0, 2.0]))
     tensor(3.75)
     """
-    over = {"axis": axis, "keepdims": flag(keepdims)}
+    over = {"axis": axis, "keepdims": keeps_dims(keepdims)}
     if weights is None:
         y = np.mean(a, **over)
         count = a.size // (y.size or 1)
     else:
         if weights.shape != a.shape:
             axes = [i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
-            turned = np.transpose(weights, np.argsort(axes).tolist())
-            weights = np.reshape(turned, [n if i in axes else 1 for i, n in enumerate(a.shape)])
+            transposed = np.transpose(weights, np.argsort(axes).tolist())
+            weights = np.reshape(transposed, [n if i in axes else 1 for i, n in enumerate(a.shape)])
         count = np.add.reduce(weights, **over)
         y = np.add.reduce(a * weights, **over) / count
     return (y, np.zeros(y.shape, y.dtype) + count) if returned else y
@@ -65,18 +65,18 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 # --- covariances ---
 
 
-def variables(m: Any, rowvar: Any) -> Any:
+def variable_rows(m: Any, rowvar: Any) -> Any:
     """The data as one row for each variable."""
     if m.ndim < 2:
         return np.reshape(m, (1, -1))
     return m if rowvar else np.transpose(m)
 
 
-DATA = (S((3, 5)), S((5,)), S((5, 2), rowvar=False), S((2, 5), (5,)))
+COV_SAMPLES = (S((3, 5)), S((5,)), S((5, 2), rowvar=False), S((2, 5), (5,)))
 
 
 @composed(np.cov, "m y aweights", samples=(
-    *DATA, S((2, 4), bias=True), S((2, 4), ddof=0, fweights=np.array([1, 2, 1, 3])),
+    *COV_SAMPLES, S((2, 4), bias=True), S((2, 4), ddof=0, fweights=np.array([1, 2, 1, 3])),
     S((2, 4), aweights=np.array([0.5, 1.0, 2.0, 1.5]))))
 def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: int | None = None, fweights: Any = None,
         aweights: Any = None, *, dtype: Any = None) -> Any:
@@ -102,7 +102,7 @@ def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: int 
     tensor([[ 1., -1.],
             [-1.,  1.]])
     """
-    x = variables(m, rowvar)
+    x = variable_rows(m, rowvar)
     if y is not None:
         more = np.reshape(y, (1, -1)) if y.ndim < 2 else y
         x = np.concatenate([x, more if rowvar or more.shape[0] == 1 else np.transpose(more)])
@@ -116,11 +116,11 @@ def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: int 
         w = w * aweights
     total = np.add.reduce(w)
     d = x - np.add.reduce(x * w, axis=1, keepdims=True) / total
-    taken = ddof if aweights is None else ddof * np.add.reduce(w * aweights) / total
-    return np.squeeze((d * w) @ np.transpose(d) / (total - taken))
+    correction = ddof if aweights is None else ddof * np.add.reduce(w * aweights) / total
+    return np.squeeze((d * w) @ np.transpose(d) / (total - correction))
 
 
-@composed(np.corrcoef, "x y", samples=DATA[:1] + DATA[2:])
+@composed(np.corrcoef, "x y", samples=COV_SAMPLES[:1] + COV_SAMPLES[2:])
 def corrcoef(x: Any, y: Any = None, rowvar: Any = True, *, dtype: Any = None) -> Any:
     """The matrix of correlation coefficients of variables, the rows of x: `cov` divided by the standard deviations.
 
@@ -171,8 +171,8 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     if range is not None or not a.size or not (isinstance(bins, str) or np.ndim(bins) == 0):
         return edges
     low, high = np.minimum.reduce(a, axis=None), np.maximum.reduce(a, axis=None)
-    share = (np.arange(len(edges)) / (len(edges) - 1)).astype(a.dtype)
-    return low + (high - low) * share
+    fraction = (np.arange(len(edges)) / (len(edges) - 1)).astype(a.dtype)
+    return low + (high - low) * fraction
 
 
 @composed(np.histogram, "a weights", samples=(S((7,), 3, density=True), S((7,), 3, weights=np.arange(1.0, 8.0))))
@@ -189,12 +189,12 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     (tensor([2, 1]), tensor([0., 2., 4.]))
     """
     edges = histogram_bin_edges(a, bins, range, arrays_of(weights))
-    counts = np.histogram(arrays_of(a), arrays_of(edges))[0]
+    counts: Any = np.histogram(arrays_of(a), arrays_of(edges))[0]
     if isinstance(weights, Tensor):
-        values, walls = np.ravel(arrays_of(a)), arrays_of(edges)
-        inside = (values >= walls[0]) & (values <= walls[-1])
-        bin_of = np.clip(np.searchsorted(walls, values, side="right") - 1, 0, len(walls) - 2)
-        counts = scatter(np.where(inside, np.ravel(weights), 0), bin_of, (len(walls) - 1,))
+        values, bin_edges = np.ravel(arrays_of(a)), arrays_of(edges)
+        inside = (values >= bin_edges[0]) & (values <= bin_edges[-1])
+        bin_of = np.clip(np.searchsorted(bin_edges, values, side="right") - 1, 0, len(bin_edges) - 2)
+        counts = scatter(np.where(inside, np.ravel(weights), 0), bin_of, (len(bin_edges) - 1,))
     elif weights is not None:
         counts = np.histogram(arrays_of(a), arrays_of(edges), weights=weights)[0]
     if density:

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..compose import composed, observed
+from ..compose import composed, nondifferentiable
 from ..core import REGISTRY, S, Tensor, primitive
 from ..define import op
-from .decompositions import diagonal_of, tiny
+from .decompositions import diagonals, is_negligible
 from .reduce import product_of_others
 
 REGULAR = np.array([[2.0, 1.0, 0.0], [0.5, 3.0, -1.0], [1.0, 0.25, 1.5]])
 SEVERAL = np.stack([REGULAR[:2, :2], REGULAR[1:, 1:]])
 
-FEW = 6  # singular values of 0 whose number makes no difference to derivatives of a determinant of lower order
+MAX_NULLITY = 6  # singular values of 0 whose number makes no difference to derivatives of a determinant of lower order
 
 # --- inverse and solution ---
 
@@ -36,17 +36,17 @@ def inv(a: Any) -> Any:
     return np.linalg.inv(a)
 
 
-def adjoint(g: Any, a: Any, b: Any) -> Any:
+def solve_grad_b(g: Any, a: Any, b: Any) -> Any:
     """The gradient of b; subtle: NumPy takes b for one vector if it has one axis, and for matrices else."""
     return np.linalg.solve(a.mT, g[..., None])[..., 0] if b.ndim == 1 else np.linalg.solve(a.mT, g)
 
 
-def of_matrix(g: Any, y: Any, a: Any, b: Any) -> Any:
-    gb = adjoint(g, a, b)
+def solve_grad_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+    gb = solve_grad_b(g, a, b)
     return -(gb[..., None] * y[..., None, :]) if b.ndim == 1 else -(gb @ y.mT)
 
 
-@op(lambda g, y, a, b: of_matrix(g, y, a, b), lambda g, y, a, b: adjoint(g, a, b), numpy=(np.linalg.solve,),
+@op(lambda g, y, a, b: solve_grad_a(g, y, a, b), lambda g, y, a, b: solve_grad_b(g, a, b), numpy=(np.linalg.solve,),
     namespace="linalg", broadcasts=True, analytic=True,
     samples=(S(REGULAR, (3,)), S(REGULAR, (3, 2)), S(SEVERAL, (2,)), S(SEVERAL, (3, 1, 2, 1)), S(REGULAR, (2, 3, 1)),
              S(np.zeros((0, 0)), (0, 2)), S(REGULAR, (3, 0))))
@@ -119,37 +119,37 @@ def cofactors(a: Any) -> Any:
     return (u * product_of_others(sign[..., None], s, -1)[..., None, :]) @ vh
 
 
-def of_any_rank(a: Any) -> Any:
+def det_definition(a: Any) -> Any:
     """The determinant by ops that have all derivatives, at singular matrices too.
 
     The singular vectors, taken as constants, make of a an x that is nearly diagonal. Where singular values are 0, x is
     made regular: to x + d belongs an inverse, and ``det(x) = det(x + d) * det(1 - inv(x + d) @ d)``. In the last matrix
-    only the columns of these few count, and its determinant is taken without a division. More than `FEW` are as `FEW`,
+    only the columns of these few count, and its determinant is taken without a division. More than `MAX_NULLITY` are as `MAX_NULLITY`,
     which concerns derivatives of that order, and above.
     """
-    known, few = a.data if isinstance(a, Tensor) else a, slice(-min(FEW, a.shape[-1]), None)
+    known, few = a.data if isinstance(a, Tensor) else a, slice(-min(MAX_NULLITY, a.shape[-1]), None)
     if not a.size:
         return np.sum(a, (-2, -1)) + 1
     u, s, vh = np.linalg.svd(np.where(np.isfinite(known), known, 0))
     largest = np.where(s[..., :1] > 0, s[..., :1], 1)
-    shift = np.where(tiny(s, largest), largest, 0)
+    shift = np.where(is_negligible(s, largest), largest, 0)
     unit = np.eye(a.shape[-1], dtype=a.dtype)
     x = u.mT @ a @ vh.mT + unit * shift[..., None, :]
     rest = unit[few, few] - inv(x)[..., few, few] * shift[..., None, few]
-    return np.linalg.det(u) * np.linalg.det(vh) * np.exp(logabsdet(x)) * without_division(rest)
+    return np.linalg.det(u) * np.linalg.det(vh) * np.exp(logabsdet(x)) * bird_determinant(rest)
 
 
-def without_division(x: Any) -> Any:
+def bird_determinant(x: Any) -> Any:
     """The determinant by Bird's algorithm ("A simple division-free algorithm for computing determinants", 2011)."""
     n = x.shape[-1]
     unit, after, y = np.eye(n, dtype=x.dtype), np.tri(n, k=-1, dtype=x.dtype), x
     for _ in range(n - 1):
-        y = (np.triu(y, 1) - unit * (diagonal_of(y) @ after)[..., None]) @ x
+        y = (np.triu(y, 1) - unit * (diagonals(y) @ after)[..., None]) @ x
     return y[..., 0, 0] * (-1) ** (n - 1)
 
 
 @op(lambda g, y, a: g[..., None, None] * cofactors(a), numpy=(np.linalg.det,), namespace="linalg",
-    definition=of_any_rank, samples=(S((3, 3)), S((2, 2, 2)), S((1, 1)), S(np.zeros((2, 0, 0)))))
+    definition=det_definition, samples=(S((3, 3)), S((2, 2, 2)), S((1, 1)), S(np.zeros((2, 0, 0)))))
 def det(a: Any) -> Any:
     """The determinants of square matrices, (..., n, n). The gradient is right for singular matrices too.
 
@@ -165,14 +165,14 @@ def det(a: Any) -> Any:
     return np.linalg.det(a)
 
 
-def of_logabsdet(g: Any, y: Any, a: Any) -> Any:
+def logabsdet_grad(g: Any, y: Any, a: Any) -> Any:
     """The transposed inverse; infinite where the determinant is 0, and no inverse is asked for."""
     singular = np.isinf(y)[..., None, None]
     inverse = inv(np.where(singular, np.eye(a.shape[-1], dtype=a.dtype), a)).mT
     return g[..., None, None] * np.where(singular, math.inf, inverse)
 
 
-@op(lambda g, y, a, *, parts: of_logabsdet(g, y, a), namespace="linalg",
+@op(lambda g, y, a, *, parts: logabsdet_grad(g, y, a), namespace="linalg",
     samples=(S(REGULAR), S(SEVERAL), S(np.zeros((2, 0, 0)))))
 def logabsdet(a: Any, *, parts: Any = None) -> Any:
     """The logarithm of the absolute value of the determinant; `parts`: what `slogdet` gives, where that is known.
@@ -226,19 +226,19 @@ def matrix_power(a: Any, n: int) -> Any:
     return np.sign(a) * 0 if product is None else product  # a constant, whose gradient is 0
 
 
-def of_factor(g: Any, i: int, arrays: Any) -> Any:
+def multi_dot_grad(g: Any, i: int, arrays: Any) -> Any:
     """The gradient of one factor of a product: g between the transposed factors before it and after it."""
     if len(arrays) == 2:
         return REGISTRY["dot"].rules[i](g, None, *arrays)  # NumPy takes arrays of any number of axes then
     first, last = arrays[0], arrays[-1]
     rows, columns = math.prod(first.shape[:-1]), math.prod(last.shape[1:])
     factors = [first.reshape(rows, first.shape[-1]), *arrays[1:-1], last.reshape(last.shape[0], columns)]
-    turned = [x.mT for x in reversed(factors)]
+    transposed = [x.mT for x in reversed(factors)]
     n = len(arrays) - i
-    return np.linalg.multi_dot([*turned[n:], g.reshape(rows, columns), *turned[: n - 1]]).reshape(arrays[i].shape)
+    return np.linalg.multi_dot([*transposed[n:], g.reshape(rows, columns), *transposed[: n - 1]]).reshape(arrays[i].shape)
 
 
-@op(lambda g, y, i, *arrays: of_factor(g, i, arrays), numpy=(np.linalg.multi_dot,), namespace="linalg", variadic=True,
+@op(lambda g, y, i, *arrays: multi_dot_grad(g, i, arrays), numpy=(np.linalg.multi_dot,), namespace="linalg", variadic=True,
     analytic=True, samples=(S((2, 3), (3, 4), (4, 2)), S((3,), (3, 4), (4, 2), (2,)), S((3,), (3, 2)), S((2, 3), (3,)),
                             S((2, 0), (0, 3), (3, 2))))
 def multi_dot(*arrays: Any) -> Any:
@@ -255,4 +255,4 @@ def multi_dot(*arrays: Any) -> Any:
     return np.linalg.multi_dot(arrays)
 
 
-observed(np.linalg.matrix_rank, namespace="linalg")
+nondifferentiable(np.linalg.matrix_rank, namespace="linalg")

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..core import S, primitive
-from ..define import expose, op
-from ..dispatch import plain
+from ..define import composite, op
+from ..dispatch import as_python
 
 
 @op(lambda g, y, x, *, window_shape, axis, stride, dilation:
@@ -19,10 +19,10 @@ from ..dispatch import plain
              S((9,), window_shape=2, axis=0, stride=3, dilation=4)))
 def sliding_window_view_(x: Any, window_shape: int, axis: int = 0, *, stride: int = 1, dilation: int = 1) -> Any:
     """Every window of so many elements along one axis, as a last axis of its own."""
-    return windowed(x, window_shape, axis, stride, dilation)
+    return window_view(x, window_shape, axis, stride, dilation)
 
 
-@expose(np.lib.stride_tricks.sliding_window_view)
+@composite(np.lib.stride_tricks.sliding_window_view)
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False,
                         stride: int = 1, dilation: int = 1) -> Any:
     """Every window of a shape, as last axes of its own; a view, which is read-only.
@@ -42,7 +42,7 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
                          "write into x.data on a leaf, outside of any graph")
     if type(window_shape) is int and type(axis) is int:
         return sliding_window_view_(x, window_shape, axis, stride=stride, dilation=dilation)
-    sizes, axes = (plain("axis", x) for x in (window_shape, axis))
+    sizes, axes = (as_python("axis", x) for x in (window_shape, axis))
     sizes = tuple(sizes) if np.iterable(sizes) else (sizes,)
     axes = range(np.ndim(x)) if axes is None else normalize_axis_tuple(axes, np.ndim(x), "axis", allow_duplicate=True)
     if len(sizes) != len(axes):
@@ -54,7 +54,7 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
 
 
 @primitive
-def windowed(x: Any, window_shape: int, axis: int, stride: int, dilation: int) -> Any:
+def window_view(x: Any, window_shape: int, axis: int, stride: int, dilation: int) -> Any:
     windows = count_windows(x.shape[axis], window_shape, stride, dilation)
     shape, strides = list(x.shape), list(x.strides)
     shape[axis], strides[axis] = windows, strides[axis] * stride
@@ -94,11 +94,11 @@ def overlap_add(x: Any, size: int, axis: int = -1, *, stride: int = 1, dilation:
     if windows != x.shape[axis]:
         raise ValueError(f"overlap_add: {x.shape[axis]} windows along axis {axis} of x came; expected {windows}, which "
                          f"an axis of size={size} has; give the size that sliding_window_view was given")
-    return added_up(x, size, axis, stride, dilation, windows)
+    return add_windows(x, size, axis, stride, dilation, windows)
 
 
 @primitive
-def added_up(x: Any, size: int, axis: int, stride: int, dilation: int, windows: int) -> Any:
+def add_windows(x: Any, size: int, axis: int, stride: int, dilation: int, windows: int) -> Any:
     z = np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 : -1]), x.dtype)
     for k in range(x.shape[-1]):
         first = k * dilation

@@ -49,7 +49,7 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
     try:
         y = subject.call(numpy if numpy in NUMPY else subject.function, wrapped, sample.params)
         s = total(y)
-        xs = [x for x in flat(wrapped) if x.needs]
+        xs = [x for x in flat(wrapped) if x.requires_grad]
         found = grad(s, xs, allow_unused=True) if s is not None else ()
     except Exception as error:
         if isinstance(expected, Exception) and isinstance(error, (*REFUSALS, type(expected))):
@@ -127,7 +127,7 @@ def broadcasting(subject: Subject, complaints: list[str]) -> str:
             continue
         if not isinstance(y, Tensor) or y.shape != (2, 4, 3):
             continue
-        if not y.needs:
+        if not y.requires_grad:
             return YES
         xs = [args[i] for i in apart]
         again = subject.call(subject.function, [np.broadcast_to(x, y.shape) if i in apart else x
@@ -176,8 +176,8 @@ def stepped(subject: Subject, sample: Sample, point: list[Any]) -> tuple[Functio
         for i, x in zip(where, arrays, strict=True):
             args[i] = nested(x)
         y = subject.call(subject.function, args, sample.params)
-        s = total([p * p for p in flat(y) if p.needs])  # so that its gradient is no constant
-        found = grad(s, [x for x in flat(args) if x.needs], allow_unused=True) if s is not None else ()
+        s = total([p * p for p in flat(y) if p.requires_grad])  # so that its gradient is no constant
+        found = grad(s, [x for x in flat(args) if x.requires_grad], allow_unused=True) if s is not None else ()
         return list(flat(y)), list(found)
 
     return step, lambda point: [point[i] for i in where]

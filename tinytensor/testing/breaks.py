@@ -20,11 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import REGISTRY
-from ..define import written
+from ..define import rule_source
 from ..nn.norm import BatchNorm1d
 from .gradcheck import gradcheck
 from .invariants import assert_float32_kept, assert_no_leak
 from .oracles import against, named
+
+__all__ = ["BREAKS", "Break", "Line", "Rule", "breaking"]
 
 Function = Callable[..., Any]
 Undo = list[tuple[Any, str, Any]]  # what was patched, under which name, and what was there
@@ -79,8 +81,8 @@ class Rule(NamedTuple):
         return undo
 
     def shown(self) -> str:
-        return (f"the rule of {self.op}: `{written(REGISTRY[self.op].rules[self.input])}` becomes "
-                f"`{written(self.after)}`")
+        return (f"the rule of {self.op}: `{rule_source(REGISTRY[self.op].rules[self.input])}` becomes "
+                f"`{rule_source(self.after)}`")
 
 
 def mutated(function: Function, before: str, after: str) -> Function:
@@ -147,17 +149,17 @@ def caught(*names: str) -> frozenset[str]:
 BREAKS = {
     "no topological order": Break(
         "A node passes its gradient on before all that use it have given theirs: the rest is lost.",
-        Line("autograd:uses", "times[x] += 1", "pass"),
+        Line("autograd:count_consumers", "times[x] += 1", "pass"),
         lambda np, x: (lambda y: np.exp(y) * y)(np.sin(x)),
         caught("gradcheck", "against")),
     "= for +=": Break(
         "What is used twice keeps the gradient of one use alone.",
-        Line("autograd:flow", "coming[x] + gx", "gx"),
+        Line("autograd:backward_pass", "coming[x] + gx", "gx"),
         lambda np, x: x * np.exp(x),
         caught("gradcheck", "against")),
     "no un-broadcasting": Break(
         "The gradient of what was stretched is not summed back to its shape. The engine's own check sees it.",
-        Line("autograd:fit", "g = unbroadcast(g, shape)", "pass"),
+        Line("autograd:unbroadcast_and_cast", "g = unbroadcast(g, shape)", "pass"),
         lambda np, x: np.ones((5, 3, 3), np.float32) * x,
         caught("gradcheck", "against", "assert_float32_kept")),
     "a wrong factor": Break(
@@ -167,7 +169,7 @@ BREAKS = {
         caught("gradcheck", "against")),
     "a wrong axis": Break(
         "The gradient of a sum is spread along the first axis, whatever the axis was. Square matrices hide it.",
-        Line("ops.reduce:regrown", "index[i] = None", "index[0] = None"),
+        Line("ops.reduce:restore_axes", "index[i] = None", "index[0] = None"),
         lambda np, x: np.square(np.sum(np.exp(x), axis=1)),
         caught("gradcheck", "against")),
     "a biased variance": Break(

@@ -15,7 +15,7 @@ import numpy as np
 from ..apply import PUBLIC
 from ..compose import COMPOSED, Composed
 from ..core import NUMPY, Array, Op, Sample, Tensor
-from ..define import NAMESPACES, Every
+from ..define import NAMESPACES, VariadicRules
 from .points import is_array
 
 Function = Callable[..., Any]
@@ -48,7 +48,7 @@ class Case(NamedTuple):
 
     @property
     def differentiable(self) -> bool:
-        return isinstance(self.op.rules, Every) or any(self.op.rules)
+        return isinstance(self.op.rules, VariadicRules) or any(self.op.rules)
 
 
 def leaf(x: Any) -> Any:
@@ -91,8 +91,8 @@ def case_of(op: Function | Op | str, references: Sequence[Function] = ()) -> Cas
         if made.function is function:
             record = Op(made.name, made.numpy, wanted(made), samples=made.samples, domain=made.domain)
     if not isinstance(record, Op) or function is None:
-        raise TypeError(f"check_op: {name} is no op; expected what define.op or define.row gave, or the name of one; "
-                        f"check a function that is made of ops with gradcheck")
+        raise TypeError(f"check_op: {name} is no op; expected what define.op or define.ufunc_op gave, or the name of "
+                        f"one; check a function that is made of ops with gradcheck")
     if not record.samples:
         raise ValueError(f"check_op: {name} has no samples; expected one call or more to test; define it with "
                          f"samples=(S((2, 3)),), where a shape stands for random values")
@@ -126,7 +126,7 @@ def by_numpy(function: Function, op: Op, *args: Any, **params: Any) -> Any:
         params = {"axis": None, **params}
     elif function is np.astype:
         return function(*args, *params.values())
-    return function(args, **params) if isinstance(op.rules, Every) else function(*args, **params)
+    return function(args, **params) if isinstance(op.rules, VariadicRules) else function(*args, **params)
 
 
 # --- inputs in lists ---

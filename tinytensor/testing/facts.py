@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..autograd import grad
-from ..compose import OBSERVED
+from ..compose import NONDIFFERENTIABLE
 from ..core import REGISTRY, Array, Sample, Tensor
-from ..define import Every
+from ..define import VariadicRules
 from .beside import NO, WRONG, YES, broadcasting, compiled, other_dtypes, without_axes, without_elements
 from .subjects import MADE, REFUSALS, UNCALLED, Function, Subject, filled, flat, leaves, subject, total
 
@@ -31,10 +31,10 @@ def slopes(subject: Subject, sample: Sample, point: Any, moves: Sequence[Array],
     """The derivative of some order, by the engine, along a direction; and the size of its terms."""
     args = leaves(point)
     xs = list(flat(args))
-    xs = [x for x in xs if x.needs]
+    xs = [x for x in xs if x.requires_grad]
     s, size = total(subject.call(subject.function, args, sample.params)), 0.0
     for k in range(order):
-        if s is None or not s.needs:
+        if s is None or not s.requires_grad:
             return 0.0, 0.0
         found = grad(s, xs, create_graph=k + 1 < order, allow_unused=True)
         terms = [(g * d).sum() for g, d in zip(found, moves, strict=True)]
@@ -83,7 +83,7 @@ def float32_kept(subject: Subject) -> str:
     dtypes = set()
     for sample in subject.samples:
         args = leaves(filled(sample, subject.domain, np.float32))
-        xs = [x for x in flat(args) if x.needs]
+        xs = [x for x in flat(args) if x.requires_grad]
         narrow = {k: v.astype(np.float32) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v
                   for k, v in sample.params.items()}
         y = subject.call(subject.function, args, narrow)
@@ -94,7 +94,7 @@ def float32_kept(subject: Subject) -> str:
         s = total(y)
         found = grad(s, xs, create_graph=True, allow_unused=True) if s is not None else ()
         dtypes |= {g.dtype for g in found}
-        second = [g.sum() for g in found if g.needs]
+        second = [g.sum() for g in found if g.requires_grad]
         if second:
             dtypes |= {g.dtype for g in grad(sum(second[1:], second[0]), xs, allow_unused=True)}
     return NO if not dtypes else YES if dtypes == {np.dtype(np.float32)} else str(max(dtypes))
@@ -106,10 +106,10 @@ def float32_kept(subject: Subject) -> str:
 def gradient_at(subject: Subject, sample: Sample, point: list[Any], weigh: bool = False) -> tuple[Any, list[Array]]:
     """The value at a point, and the gradients of its sum."""
     args = leaves(point)
-    xs = [x for x in flat(args) if x.needs]
+    xs = [x for x in flat(args) if x.requires_grad]
     y = subject.call(subject.function, args, sample.params)
-    s = total(y) if weigh else sum((p.sum() for p in flat(y) if p.needs), Tensor(0.0))
-    if s is None or not s.needs:
+    s = total(y) if weigh else sum((p.sum() for p in flat(y) if p.requires_grad), Tensor(0.0))
+    if s is None or not s.requires_grad:
         return y, [np.zeros(x.shape) for x in xs]
     return y, [g.data for g in grad(s, xs, allow_unused=True)]
 
@@ -220,7 +220,9 @@ def shown(x: float) -> str:
 def differentiable(name: str) -> bool:
     """Whether a function has a rule, or is composed of what has."""
     op = REGISTRY.get(name)
-    return name not in OBSERVED and name not in MADE and (op is None or isinstance(op.rules, Every) or any(op.rules))
+    if name in NONDIFFERENTIABLE or name in MADE:
+        return False
+    return op is None or isinstance(op.rules, VariadicRules) or any(op.rules)
 
 
 def facts(name: str, compiler: Function | None = None) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float =
 
 def agrees(f: Callable[..., Any], args: list[Any], order: int, rtol: float, step: float, seed: int) -> bool:
     """`gradcheck` of float64 leaves and constants, without looking for the op at fault."""
-    leaves = {f"input {i}": x for i, x in enumerate(args) if isinstance(x, Tensor) and x.needs}
+    leaves = {f"input {i}": x for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad}
     if hasattr(f, "named_parameters"):
         leaves |= {f"parameter {name}": p for name, p in f.named_parameters()}
     y = checkable(f(*args), leaves)
@@ -137,7 +137,7 @@ def second_order(f: Callable[..., Any], args: list[Any], leaves: Leaves, w: Tens
     w.requires_grad = True
     directions = [rng.uniform(-1, 1, x.shape) for x in leaves.values()]
 
-    def slopes(create_graph: bool) -> list[Tensor]:
+    def slopes(create_graph: bool) -> list[Any]:
         found = grad(f(*args), leaves.values(), w, create_graph=create_graph, allow_unused=True)
         return [d * g for d, g in zip(directions, found, strict=True)]
 
@@ -148,8 +148,8 @@ def second_order(f: Callable[..., Any], args: list[Any], leaves: Leaves, w: Tens
     total = Tensor(0.0).astype(np.float64)
     for s in slopes(create_graph=True):
         total = total + s.sum()
-    if total.needs:
-        found = grad(total, everything.values(), allow_unused=True)
+    if total.requires_grad:
+        found = [*grad(total, everything.values(), allow_unused=True)]
     else:  # the rule gave constants: then the differences must be 0
         found = [Tensor(np.zeros(x.shape)) for x in everything.values()]
     verify("second gradient", terms, everything, found, rtol, step, rng)
@@ -158,7 +158,7 @@ def second_order(f: Callable[..., Any], args: list[Any], leaves: Leaves, w: Tens
 def leaf_of(x: Any, dtype: Any = np.float64) -> Any:
     """An input as a check gives it to f: a leaf of its own in the dtype of the check, or the constant that it is."""
     if isinstance(x, Tensor):
-        return Tensor(x.data.astype(dtype), x.needs) if x.dtype.kind == "f" else x
+        return Tensor(x.data.astype(dtype), x.requires_grad) if x.dtype.kind == "f" else x
     if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":
         return Tensor(np.array(x, dtype), requires_grad=True)
     return x
@@ -175,7 +175,7 @@ def checkable(y: Any, leaves: Leaves) -> Tensor:
     if y.dtype != np.float64:
         raise TypeError(f"gradcheck: f returned dtype {y.dtype}; expected float64, which its inputs are, for "
                         f"differences need the precision; take the conversion out of f")
-    if not y.needs:
+    if not y.requires_grad:
         raise ValueError("gradcheck: the output of f does not require grad, so no rule would be checked; compute it "
                          "from the arguments of f, with ops that have a gradient")
     if not y.size or not np.isfinite(y.data).all():

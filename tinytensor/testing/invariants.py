@@ -63,11 +63,11 @@ def assert_float32_kept(f: Callable[..., Any], *inputs: Any) -> bool:
             raise TypeError(f"assert_float32_kept: f returned {type(y).__name__}; expected a Tensor, or several; "
                             f"compute with ops on its arguments")
         keeps(y, lines, "")
-    leaves = [x for x in args if isinstance(x, Tensor) and x.needs]
+    leaves = [x for x in args if isinstance(x, Tensor) and x.requires_grad]
     if hasattr(f, "parameters"):
         leaves += list(f.parameters())
     for y in outputs:
-        if not y.needs:
+        if not y.requires_grad:
             continue
         g = np.ones(y.shape, y.dtype)
         try:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..autograd import grad, gradients
 from ..core import Array, Op, Sample, Tensor
-from ..define import Every
+from ..define import VariadicRules
 from .cases import Case, Function, arranged, arrays_of, case_of, data, flattened, refilled, same, tensors, wrapped
 from .gradcheck import from_outside, gradcheck, in_order
 from .oracles import complex_step
@@ -83,7 +83,7 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
     Parameters
     ----------
     op : callable, Op or str
-        What `define.op` or `define.row` gave, or the name of an op of the package.
+        What `define.op` or `define.ufunc_op` gave, or the name of an op of the package.
     *references : callable
         Functions of the same arguments, on plain arrays, that give the same values: one that is a `functools.partial`
         is taken to be NumPy's, and called with Tensors too. By default the NumPy functions that the op answers for.
@@ -110,7 +110,7 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
                 found.append(Check(f"{case.op.name}-{i}-complex step", partial(check_complex_step, case, sample)))
             if case.op.definition:
                 found.append(Check(f"{case.op.name}-{i}-definition", partial(check_definition, case, sample)))
-    if not isinstance(case.op.rules, Every) and (case.op.broadcasts or len(arrays_of(case.op)) == 1):
+    if not isinstance(case.op.rules, VariadicRules) and (case.op.broadcasts or len(arrays_of(case.op)) == 1):
         found.append(Check(f"{case.op.name}-shapes", partial(check_shapes, case)))
     return found
 
@@ -160,7 +160,7 @@ def check_layouts(case: Case, sample: Sample) -> None:
     expected = case.flat(sample, *plain)
     xs = tensors(plain)
     g = np.random.default_rng(0).uniform(0.5, 1.5, expected.shape).astype(expected.dtype)
-    gradient = gradients({expected: g.copy()}) if xs and expected.needs else {}
+    gradient = gradients({expected: g.copy()}) if xs and expected.requires_grad else {}
     for layout in LAYOUTS:
         awkward = case.leaves([arranged(x, layout) for x in args])
         y = case.flat(sample, *awkward)
@@ -176,7 +176,7 @@ def check_float32(case: Case, sample: Sample) -> None:
     """In a graph whose arrays are all float32, every value and gradient is float32, at order 2 as well."""
     leaves = case.leaves(fixed_inputs(case.op, sample, np.float32))
     y, xs = case.flat(sample, *leaves), tensors(leaves)
-    if not xs or not y.needs:
+    if not xs or not y.requires_grad:
         return
     for create_graph in (False, True):
         found = grad(y, xs, np.ones(y.shape, y.dtype), create_graph=create_graph, retain_graph=True, allow_unused=True)
@@ -210,7 +210,7 @@ def has_differences(case: Case, sample: Sample) -> bool:
     args = fixed_inputs(case.op, sample)
     leaves = case.leaves(args)
     y = case.flat(sample, *leaves)
-    return (isinstance(y, Tensor) and y.needs and y.dtype == np.float64 and y.size > 0
+    return (isinstance(y, Tensor) and y.requires_grad and y.dtype == np.float64 and y.size > 0
             and bool(np.isfinite(y.data).all()) and any(x.size for x in tensors(leaves)))
 
 
@@ -290,7 +290,7 @@ def check_one_shape(case: Case, sample: Sample, args: Sequence[Any], references:
     y = case.flat(sample, *leaves)
     if what == "float64":  # at nan and infinities: the gradients there are conventions, tested one by one
         return
-    some = isinstance(y, Tensor) and y.needs
+    some = isinstance(y, Tensor) and y.requires_grad
     xs = [x for x in tensors(leaves) if some and (x.ndim or x.dtype.isnative)]  # NumPy's scalars have no byte order,
     for x, g in zip(xs, grad(y, xs, np.ones(y.shape, y.dtype), allow_unused=True) if xs else (), strict=True):
         assert g.shape == x.shape and g.dtype.type is x.dtype.type, (  # and neither have sums

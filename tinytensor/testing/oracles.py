@@ -127,7 +127,7 @@ def by_us(f: Function, inputs: Sequence[Any], floats: list[int]) -> tuple[list[A
     ys = outputs(f(*leaves))
 
     def pull(ws: list[Array]) -> list[Array]:
-        totals = [(y * w).sum() for y, w in zip(ys, ws, strict=True) if isinstance(y, Tensor) and y.needs]
+        totals = [(y * w).sum() for y, w in zip(ys, ws, strict=True) if isinstance(y, Tensor) and y.requires_grad]
         if not totals:
             return [np.zeros_like(inputs[i]) for i in floats]
         total = totals[0]

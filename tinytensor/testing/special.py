@@ -23,7 +23,7 @@ def check_special(case: Case, sample: Sample) -> None:
         for z in expected:
             same(case.call(sample, *case.leaves(args)), z)
         y = case.flat(sample, *case.leaves(args))
-        if isinstance(y, Tensor) and y.needs and y.dtype == np.float64 and (
+        if isinstance(y, Tensor) and y.requires_grad and y.dtype == np.float64 and (
                 (isinstance(args[0], np.ndarray) and y.shape == args[0].shape) or np.isfinite(y.data).all()):
             check_sides(case, sample, args)
 

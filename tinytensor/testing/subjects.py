@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compose import COMPOSED, OBSERVED
+from ..compose import COMPOSED, NONDIFFERENTIABLE
 from ..core import NUMPY, REAL, REGISTRY, Array, Domain, S, Sample, Tensor
-from ..define import NAMESPACES, Every
+from ..define import NAMESPACES, VariadicRules
 
 Function = Callable[..., Any]
 REFUSALS = (ValueError, TypeError, IndexError, OverflowError)  # AxisError and LinAlgError are ValueErrors
@@ -60,8 +60,8 @@ class Subject(NamedTuple):
 
 def subject(name: str) -> Subject:
     """What is known of a function: ``"exp"``, ``"linalg.det"``, or ``"np.searchsorted"`` for what is observed."""
-    if name in OBSERVED:
-        function = OBSERVED[name]
+    if name in NONDIFFERENTIABLE:
+        function = NONDIFFERENTIABLE[name]
         numpy = tuple(key for key, answer in NUMPY.items() if stands_for(answer, function))
         return Subject(name, function, numpy, CALLS.get(name) or observable(numpy[0] if numpy else function), (REAL,))
     namespace, _, short = name.rpartition(".")
@@ -73,7 +73,8 @@ def subject(name: str) -> Subject:
                        known.domain)
     if name in REGISTRY:
         op = REGISTRY[name]
-        return Subject(name, function, numpy, op.samples, op.domain, isinstance(op.rules, Every) and name != "contract")
+        return Subject(name, function, numpy, op.samples, op.domain,
+                       isinstance(op.rules, VariadicRules) and name != "contract")
     return Subject(name, function, numpy, CALLS.get(name, ()), (REAL,))
 
 
@@ -161,6 +162,6 @@ def weights(parts: Sequence[Any]) -> list[Array]:
 
 def total(y: Any) -> Any:
     """One number of all that a gradient flows from; None if there is nothing."""
-    parts = [p for p in flat(y) if p.needs]
+    parts = [p for p in flat(y) if p.requires_grad]
     terms = [(p * w.astype(p.dtype)).sum() for p, w in zip(parts, weights(parts), strict=True)]
     return sum(terms[1:], terms[0]) if terms else None

@@ -258,7 +258,8 @@ def sample(
     """Draw one new item, one ``rng.multinomial(p, 1)`` a character, until the boundary or `limit` characters.
 
     Called again and again, it gives the names of the lectures' loop. `predict` maps int64 ids (1, context) to logits
-    (1, V); the softmax keeps their dtype. `temperature` divides them: below 1 the likely becomes likelier.
+    (1, V); the softmax keeps their dtype. `temperature` divides them: below 1 likely characters become likelier,
+    at 0 the likeliest is taken and nothing is drawn.
     `limit` is a guard: with 27 characters equally likely, one item in 10**16 is longer than 1000.
     Raises `CorpusError` if a parameter is out of range, or the logits have another shape or are not finite.
 
@@ -273,23 +274,23 @@ def sample(
     if context < 1 or limit < 1:
         advice = "give the context that the model was trained with, and leave out the limit"
         raise _error(f"sample: context {context}, limit {limit}", "1 or more", advice)
-    if not 0 < temperature < math.inf:
-        advice = "1 draws from the model as it is, 0.1 nearly always takes the likeliest"
-        raise _error(f"sample: temperature {temperature}", "a finite number above 0", advice)
+    if not 0 <= temperature < math.inf:
+        advice = "1 draws from the model's own probabilities, 0 takes the likeliest character"
+        raise _error(f"sample: got temperature {temperature}", "a finite number, 0 or more", advice)
     ids = [0] * context
     while len(ids) < context + limit:
         logits = np.asarray(predict(np.array([ids[-context:]], np.int64)))
         if logits.shape != (1, len(vocabulary)):
             advice = "return those of the last position"
             raise _error(f"sample: logits of shape {logits.shape}", f"(1, {len(vocabulary)})", advice)
-        if temperature != 1.0:
+        if temperature not in (0, 1):
             logits = logits / float(temperature)  # subtle: a NumPy float64 would make float64 of float32
         top = logits.max()
         if not np.isfinite(top):
             advice = "train at a smaller rate, or sample at a temperature nearer to 1"
             raise _error(f"sample: the largest logit is {top}", "a finite one", advice)
         e = np.exp(logits - top)
-        drawn = int(rng.multinomial(e / e.sum(axis=1, keepdims=True), 1)[0, 0])
+        drawn = int(rng.multinomial(e / e.sum(axis=1, keepdims=True), 1)[0, 0] if temperature else logits.argmax())
         if drawn == 0:
             break
         ids.append(drawn)

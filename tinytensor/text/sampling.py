@@ -11,6 +11,8 @@ import numpy.typing as npt
 from ..names import also_generator
 from .corpus import CorpusError, Random
 
+__all__ = ["draw"]
+
 
 @also_generator
 def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: int | None = None,
@@ -23,9 +25,10 @@ def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: in
     rng : Generator
         One ``rng.multinomial(p, 1)`` is drawn for the batch.
     temperature : float
-        Divides the logits: below 1 the likely becomes likelier.
+        Divides the logits: below 1 likely tokens become likelier. At 0 the likeliest token is taken, the first of equal
+        ones, and nothing is drawn.
     top_k : int, optional
-        Only the k likeliest tokens of a row, and those as likely as the last of them.
+        Only the k likeliest tokens of a row, and ties with the last of them.
     top_p : float, optional
         Only the likeliest tokens of a row that together have at least this probability, after top_k and the
         temperature (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration").
@@ -44,10 +47,12 @@ def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: in
     check(temperature, top_k, top_p)
     z: Any = np.asarray(logits)
     if z.ndim != 2 or not z.size or z.dtype.kind != "f" or not np.isfinite(z.max(1)).all():
-        raise CorpusError(f"draw: logits of shape {z.shape} and dtype {z.dtype} came; expected floats (B, V), with a "
-                          f"finite largest one in each row; take those of the last place: logits[:, -1]")
-    if top_k is not None and top_k < z.shape[1]:  # before anything is rounded: what is less stays less
+        raise CorpusError(f"draw: got logits of shape {z.shape} and dtype {z.dtype}; expected floats (B, V), with a "
+                          f"finite maximum in each row; take those of the last position: logits[:, -1]")
+    if top_k is not None and top_k < z.shape[1]:  # before anything is rounded, so that no new ties arise
         z = np.where(z < np.partition(z, -top_k, axis=1)[:, -top_k, None], -np.inf, z)
+    if temperature == 0:
+        return np.argmax(z, axis=1).astype(np.int64, copy=False)
     likely, info = z, np.finfo(z.dtype)  # subtle: beyond its limits a temperature becomes 0 or inf, and 0 / 0 is nan
     divisor = min(max(float(temperature), float(info.tiny)), float(info.max))  # a Python number keeps float32
     with np.errstate(over="ignore"):
@@ -64,12 +69,12 @@ def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: in
 
 
 def check(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    """Raise CorpusError for what can't be drawn with."""
-    if not 0 < temperature < math.inf:
-        raise CorpusError(f"draw: temperature {temperature} came; expected a finite number above 0; 1 draws from the "
-                          f"model as it is, 0.1 nearly always takes the likeliest")
+    """Raise CorpusError if a parameter of `draw` is out of range."""
+    if not 0 <= temperature < math.inf:
+        raise CorpusError(f"draw: got temperature {temperature}; expected a finite number, 0 or more; 1 draws from the "
+                          f"model's own probabilities, 0 takes the likeliest token")
     if top_k is not None and (not hasattr(top_k, "__index__") or top_k < 1):
-        raise CorpusError(f"draw: top_k {top_k} came; expected an integer from 1; 1 takes the likeliest, None "
-                          f"leaves it out")
+        raise CorpusError(f"draw: got top_k {top_k}; expected an integer, 1 or more; 1 takes the likeliest token, "
+                          f"None leaves it out")
     if top_p is not None and not 0 < top_p <= 1:
-        raise CorpusError(f"draw: top_p {top_p} came; expected above 0, at most 1; 0.9 leaves out the unlikely tenth")
+        raise CorpusError(f"draw: got top_p {top_p}; expected above 0, at most 1; 0.9 leaves out the unlikely tenth")

@@ -123,7 +123,9 @@ def contiguous(self: Tensor) -> Tensor:
     a = self.node.data
     if a.flags.c_contiguous:
         return self
-    y = wrap(ops.reshape(self.node, a.shape, copy=True)) if self.node.needs else of_array(np.ascontiguousarray(a))
+    y = of_array(np.ascontiguousarray(a))
+    if self.node.requires_grad:
+        y = wrap(ops.reshape(self.node, a.shape, copy=True))
     y.note = "CloneBackward0"
     return y
 
@@ -211,7 +213,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
     def compute(node: Any) -> Any:
         value = converted(source, array.dtype, array.shape)
-        return ops.where(never, node, value) if node.needs else value
+        return ops.where(never, node, value) if node._requires_grad else value
 
     return noted(assign("copy_", self, compute, source), "Copys")
 

@@ -157,7 +157,8 @@ class Compiled:
         kept, self.left = [self.owners[i].pop(key) for i, key in places], []
         try:
             given = [argument(x) for x in kept[:len(self.read)]]
-            given += [x.node.data if type(x) is Tensor and not x.node.needs else mapped(argument, x) for x in args]
+            given += [x.node.data if type(x) is Tensor and not x.node.requires_grad else mapped(argument, x)
+                      for x in args]
             y = self.step(*given, **mapped(argument, kwargs)) if kwargs else self.step(*given)
         except BaseException as error:
             for (i, key), x in zip(places, kept, strict=True):
@@ -272,13 +273,13 @@ def bare_attribute(x: Tensor) -> Any:
 
 def bare_value(x: Tensor) -> Any:
     """A node where gradients may still flow to a tensor, else its values."""
-    return x.node if x.node.needs and x.node.op is not RELEASED else x.node.data
+    return x.node if x.node._requires_grad and x.node.op is not RELEASED else x.node.data
 
 
 def argument(x: Any) -> Any:
     """An argument as the engine's step takes it."""
     if isinstance(x, Tensor):
-        return x.node if x.node.needs else x.node.data
+        return x.node if x.node._requires_grad else x.node.data
     return x
 
 
@@ -300,7 +301,7 @@ def changing(scan: ClosureScan) -> list[Any]:
     for x in list(scan.seen.values()):
         if hasattr(type(x), "_opt_called"):
             x._opt_called = True  # subtle: else its first step would set it, inside of the program
-        if isinstance(x, KINDS) or (isinstance(x, Node) and x.needs and x.op is None):
+        if isinstance(x, KINDS) or (isinstance(x, Node) and x._requires_grad and x.op is None):
             found[id(x)] = x
         elif hasattr(type(x), "named_buffers"):
             for _, b in x.named_buffers():

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import transforms
 from ..core import Tensor as Node
-from ..trees import mapped, whole
+from ..trees import keep_module, tree_map
 from .tensor import Tensor, wrap
 
 __all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "vjp"]
@@ -21,12 +21,12 @@ Function = Callable[..., Any]
 
 def bare(tree: Any) -> Any:
     """The engine's tensors in the place of PyTorch's."""
-    return mapped(lambda x, _: x.node if isinstance(x, Tensor) else x, tree, whole)
+    return tree_map(lambda x, _: x.node if isinstance(x, Tensor) else x, tree, keep_module)
 
 
 def faced(tree: Any) -> Any:
     """PyTorch's tensors in the place of the engine's."""
-    return mapped(lambda x, _: wrap(x) if isinstance(x, Node) else x, tree, whole)
+    return tree_map(lambda x, _: wrap(x) if isinstance(x, Node) else x, tree, keep_module)
 
 
 def engine(f: Function) -> Function:

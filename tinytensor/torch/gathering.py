@@ -12,7 +12,7 @@ import numpy as np
 from .. import ops
 from ..core import Tensor as Node
 from ..core import TracerBase
-from ..ops.index import along
+from ..ops.index import full_index
 from .dtypes import of
 from .offer import offer
 from .shape import axis_at
@@ -70,7 +70,7 @@ def lines(name: str, x: Any, dim: int, index: Any, src: Any = None) -> tuple[Any
             raise RuntimeError(f"{name}: Expected index {[*i.shape]} to be no larger than src {[*src.data.shape]}; "
                                f"give a smaller index")
         src = ops.getitem(src, tuple([slice(n) for n in i.shape]))
-    return x, along(i, axis, len(shape), i.shape), src
+    return x, full_index(i, axis, len(shape), i.shape), src
 
 
 def shaped(node: Any, like: Any) -> Tensor:

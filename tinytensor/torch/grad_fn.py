@@ -25,7 +25,7 @@ class GradFn:
     @property
     def next_functions(self) -> tuple[tuple[GradFn | None, int], ...]:
         """What made the inputs, each with a 0; of a leaf, what adds to its gradient."""
-        return tuple([(None if x is None or not x.needs else grad_fn_of(x), 0) for x in self.node.inputs])
+        return tuple([(None if x is None or not x._requires_grad else grad_fn_of(x), 0) for x in self.node.inputs])
 
     @property
     def variable(self) -> Tensor:

@@ -28,7 +28,7 @@ def start(y: Any, gradient: Any, i: int = 0) -> Any:
     if not isinstance(y, Tensor):
         raise TypeError(f"backward: got a {type(y).__name__}; expected a tensor; write torch.tensor(...) around it")
     node = y.node
-    if not node.needs:
+    if not node._requires_grad:
         raise RuntimeError(f"backward: element {i} of tensors does not require grad and does not have a grad_fn; "
                            f"expected what was computed from a tensor with requires_grad=True, outside of no_grad; set "
                            f"requires_grad=True before")
@@ -76,7 +76,7 @@ def wanted_nodes(inputs: Any) -> list[Any] | None:
         raise RuntimeError("backward: 'inputs' argument to backward cannot be empty; expected tensors; leave it out "
                            "for all leaves")
     for i, node in enumerate(nodes):
-        if not node.needs:
+        if not node._requires_grad:
             raise RuntimeError(f"backward: One of the differentiated Tensors does not require grad: number {i} of "
                                f"inputs; expected those that do; leave it out")
     return nodes
@@ -117,7 +117,7 @@ def into_graph(node: Any, gradient: Any, keep: bool, create_graph: bool, wanted:
         if old is not None:
             with recording(create_graph):
                 g = (old if isinstance(old, Node) else Node(old)) + g
-        leaf._grad = g if g.needs else np.copy(g.data)
+        leaf._grad = g if g._requires_grad else np.copy(g.data)
 
 
 def backward_of(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
@@ -160,7 +160,7 @@ def hook(self: Tensor, function: Any) -> Handle:
         return y.node if isinstance(g, Node) else y.node.data
 
     node = self.node
-    if not node.needs:
+    if not node._requires_grad:
         raise RuntimeError("register_hook: cannot register a hook on a tensor that doesn't require gradient; expected "
                            "one that does; set requires_grad=True")
     handle = register_hook(node, called)
@@ -181,14 +181,14 @@ class Retained(Retains):
         if node is not None:
             old = node._grad
             node._grad = g if old is None else old + g
-            if isinstance(node._grad, Node) and not node._grad.needs:
+            if isinstance(node._grad, Node) and not node._grad._requires_grad:
                 node._grad = node._grad.data
 
 
 def retain(self: Tensor) -> None:
     """Let every pass add to `grad` of this tensor, though it is no leaf."""
     node = self.node
-    if not node.needs:
+    if not node._requires_grad:
         raise RuntimeError("retain_grad: can't retain_grad on Tensor that has requires_grad=False; expected one that "
                            "requires grad; set requires_grad=True")
     if node.op is not None and not self.retains_grad:
@@ -235,14 +235,14 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
                            f"for a scalar")
     roots: dict[Any, Any] = {}
     for i, (y, g) in enumerate(zip(ys, given, strict=True)):
-        own = autograd.seed(y.node, start(y, g, i), "grad")
+        own = autograd.initial_gradient(y.node, start(y, g, i), "grad")
         check(y.node, create_graph)
         if isinstance(own, Node) != create_graph:
             own = Node(own) if create_graph else own.data
         roots[y.node] = roots[y.node] + own if y.node in roots else own
     nodes = [x.node for x in xs]
     for i, node in enumerate(nodes):
-        if not node.needs:
+        if not node._requires_grad:
             raise RuntimeError(f"grad: One of the differentiated Tensors does not require grad: number {i} of inputs; "
                                f"expected those that do; set requires_grad=True before the outputs are computed")
     if not nodes:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..apply import binder, general
+from ..apply import general, make_bind
 from ..core import Op, S
 from ..core import Tensor as Node
 from .dtypes import numpy_dtype, of, result_dtype
@@ -35,7 +35,7 @@ CLAMP = Op("clip", limited, (
     lambda g, y, x, low, high: np.where((x < low) & (True if high is None else low < high), g, 0),
     lambda g, y, x, low, high: np.where((x > high) | (False if low is None else high < low), g, 0)),
     broadcasts=True, samples=(S((2, 3), -0.5, 0.5), S((3,), 0.1, None), S((3,), None, 0.1)))
-clamped = general(CLAMP, *binder("clamp", limited, 3))
+clamped = general(CLAMP, *make_bind("clamp", limited, 3))
 
 
 @offer("clamp", "clip", method=True, in_place=True)
@@ -145,7 +145,7 @@ def mixed(x: Any, z: Any, w: Any) -> Any:
 
 LERP = Op("lerp", mixed, (lambda g, y, x, z, w: g * (1 - w), lambda g, y, x, z, w: g * w,
                           lambda g, y, x, z, w: g * (z - x)), broadcasts=True, samples=(S((2, 3), (2, 3), (2, 3)),))
-lerped = quiet(general(LERP, *binder("lerp", mixed, 3)))
+lerped = quiet(general(LERP, *make_bind("lerp", mixed, 3)))
 
 
 @offer(method=True, in_place=True)

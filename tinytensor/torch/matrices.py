@@ -82,7 +82,7 @@ def sign_and_log(kind: Any) -> Callable[..., Any]:
         x = floating("slogdet", A, square=True)
         sign, log = solving("slogdet", linalg.slogdet, x)
         sign = sign if isinstance(sign, Node) else Node(np.asarray(sign))
-        if x.needs:  # a gradient of zero flows through the sign
+        if x._requires_grad:  # a gradient of zero flows through the sign
             sign = ops.where(np.zeros((), np.bool_), log, sign)
         return kind((wrap(sign), wrap(log)))
 

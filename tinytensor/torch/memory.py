@@ -136,7 +136,7 @@ def is_storage(obj: Any) -> bool:
 
 def mapped(name: str, function: Any, first: Tensor, *others: Tensor) -> Tensor:
     """Write what a function of Python's numbers gives, element by element."""
-    if first.node.needs:
+    if first.node._requires_grad:
         raise RuntimeError(f"{name}: can't call {name}() on a tensor that requires grad; expected one that needs none; "
                            f"use x.detach().{name}() instead")
     arrays = np.broadcast_arrays(*[x.node.data for x in (first, *others)])

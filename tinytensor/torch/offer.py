@@ -116,7 +116,7 @@ def given_out(name: str, out: Any, y: Any) -> Any:
         return type(y)(out)
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}: got a {type(out).__name__} as out=; expected a tensor; leave it out")
-    if y.node.needs or out.node.needs:
+    if y.node._requires_grad or out.node._requires_grad:
         raise RuntimeError(f"{name}: functions with out=... arguments don't support automatic differentiation; got a "
                            f"tensor that requires grad; write x = torch.{name}(...), or use torch.no_grad()")
     if not can_cast(y.dtype, out.dtype):

@@ -238,7 +238,7 @@ def in_place(name: str, ufunc: Function, slow: Function) -> Function:
 
     def operate(self: Tensor, other: Any) -> Any:
         a, b = self.node, other.node if type(other) is Tensor else operand(name, other)
-        if getattr(a, "stamp", 0) == BARE and type(b) is Node and not b.needs:  # p.data += -lr * p.grad
+        if getattr(a, "stamp", 0) == BARE and type(b) is Node and not b._requires_grad:  # p.data += -lr * p.grad
             array, value = a.data, b.data
             if value.dtype is array.dtype and value.shape == array.shape and array.dtype.kind == "f" and (
                     0 not in array.strides):

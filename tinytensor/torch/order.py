@@ -109,7 +109,7 @@ def central(name: str, skip: bool) -> Callable[..., Any]:
             if not x.data.size:
                 return wrap(Node(np.full((), np.nan, x.data.dtype)))
             y = ops.reshape(ops.take_along_axis(x, middle(x.data, 0, skip), 0), ())
-            if x.needs:  # the gradient is split evenly between equal elements, as that of the largest
+            if x._requires_grad:  # the gradient is split evenly between equal elements, as that of the largest
                 same = (x.data == y.data) | (np.isnan(x.data) & np.isnan(y.data))
                 y = ops.max(ops.where(same, x, np.asarray(-np.inf, x.data.dtype)))
             found = wrap(y)

@@ -235,7 +235,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
                            f"are out of bounds for storage of {memory.size} elements; expected places inside of it")
     flat = strided(memory, (memory.size,), (memory.itemsize,))
     shown = strided(flat[min(start, memory.size) :], sizes, [s * memory.itemsize for s in strides])
-    if not x.needs:
+    if not x._requires_grad:
         return as_view(input, Node(shown))
     numbers = places(memory, shown) - here
     if numbers.size and (numbers.min() < 0 or numbers.max() >= x.data.size or not x.data.flags.forc):

@@ -6,7 +6,7 @@ from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any
 
-from ..modes import paused, recording, state
+from ..modes import no_grad_blocks, recording, state
 from .offer import offer
 
 
@@ -81,7 +81,7 @@ class set_grad_enabled(recording):
 @offer()
 def is_grad_enabled() -> bool:
     """Whether ops are recorded in this thread."""
-    return state.recording if paused else True
+    return state.recording if no_grad_blocks else True
 
 
 @offer()

@@ -77,7 +77,7 @@ class Writer:
         kind = type(x).__name__.lower()
         if kind not in ("tensor", "parameter"):
             raise RuntimeError(f"save: got a {type(x).__name__} for {name}; expected a tensor; save x.detach()")
-        return {kind: [self.array(x.node.data), x.node.needs]}
+        return {kind: [self.array(x.node.data), x.node._requires_grad]}
 
     def array(self, a: Any) -> int:
         if not isinstance(a, np.ndarray):

@@ -68,8 +68,8 @@ def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
     product, size = math.prod(shape), x.data.size
     if (product == size and -1 not in shape) or (product < 0 and shape.count(-1) == 1 and not size % product):
         a = x.data  # as `ops.reshape`, which would look at its arguments once more
-        return record(RESHAPE, a.reshape(shape), [x if x.needs else None], [a],
-                      {"order": "C", "copy": None, "shape": shape}, x.needs)
+        return record(RESHAPE, a.reshape(shape), [x if x._requires_grad else None], [a],
+                      {"order": "C", "copy": None, "shape": shape}, x._requires_grad)
     known = 1
     for n in shape:
         if n < -1:

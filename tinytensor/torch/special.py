@@ -14,7 +14,7 @@ import numpy as np
 from .. import ops
 from ..core import Tensor as Node
 from ..names import Missing, refusal
-from ..ops.activation import FAR, by_cody, polynomial
+from ..ops.activation import FAR, erf_float64, polynomial
 from .dtypes import default
 from .elementwise import Function, floating, floats, own
 from .offer import FUNCTIONS, offer
@@ -53,13 +53,13 @@ def scaled(a: Any) -> Any:
 def complement(x: Any) -> Any:
     a = np.maximum(np.abs(x), 0.46875)
     tail = np.exp(-a * a) * scaled(a)
-    return np.where(np.abs(x) < 0.46875, 1 - by_cody(x), np.where(x < 0, 2 - tail, tail))
+    return np.where(np.abs(x) < 0.46875, 1 - erf_float64(x), np.where(x < 0, 2 - tail, tail))
 
 
 def scaled_complement(x: Any) -> Any:
     a = np.maximum(np.abs(x), 0.46875)
     tail = scaled(a)
-    return np.where(np.abs(x) < 0.46875, np.exp(x * x) * (1 - by_cody(x)),
+    return np.where(np.abs(x) < 0.46875, np.exp(x * x) * (1 - erf_float64(x)),
                     np.where(x < 0, 2 * np.exp(x * x) - tail, tail))
 
 
@@ -74,7 +74,7 @@ def solved(inside: Any, rest: Any) -> Any:
     near = inside < 0.5
     tail = np.where(near, 1, y)
     for _ in range(3):
-        step = (by_cody(y) - inside) * np.exp(np.where(near, y * y, 0)) * (ROOT_PI / 2)
+        step = (erf_float64(y) - inside) * np.exp(np.where(near, y * y, 0)) * (ROOT_PI / 2)
         y = np.where(near, y - step / (1 + y * step), y)
         value = scaled(tail)
         tail = tail + (np.log(value) - tail * tail - np.log(rest)) * value * (ROOT_PI / 2)
@@ -266,7 +266,7 @@ def zeta(input: Any, other: Any) -> Tensor:
     """Hurwitz's zeta function: the sum of ``(other + k) ** -input`` over k from 0 on; without a gradient."""
     a, b = (x.node.data if isinstance(x, Tensor) else np.asarray(x) for x in (input, other))
     tensors = [x for x in (input, other) if isinstance(x, Tensor)]
-    if any(x.node.needs for x in tensors):
+    if any(x.node._requires_grad for x in tensors):
         raise RuntimeError("zeta: got a tensor that requires grad; expected none, for zeta has no derivative here; "
                            "detach() it")
     dtype = np.result_type(*[x.node.data.dtype for x in tensors])

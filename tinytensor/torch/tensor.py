@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import NO_PARAMS, RELEASED, TracerBase, maker
+from ..core import NO_PARAMS, RELEASED, TracerBase, op_name
 from ..core import Tensor as Node
 from ..names import Missing, refusal
 from .backward_names import backward_name
@@ -120,19 +120,19 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to it."""
-        return self.node.needs
+        return self.node._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
         node = self.node
         if node.op is not None and not on:
             raise RuntimeError("requires_grad: you can only change requires_grad flags of leaf variables; got the "
-                               f"output of {maker(node)}; use x.detach() for values without a gradient")
+                               f"output of {op_name(node)}; use x.detach() for values without a gradient")
         if node.op is None:
             if on and node.data.dtype.kind != "f":
                 raise RuntimeError(f"requires_grad: only tensors of floating point dtype can require gradients; got "
                                    f"{self.dtype}; convert first: x.float()")
-            node.needs = bool(on)
+            node._requires_grad = bool(on)
 
     @property
     def grad(self) -> Tensor | None:
@@ -141,8 +141,8 @@ class Tensor:
         if g is None:
             if self.node.op is not None and not self.retains_grad:
                 warnings.warn(f"grad: The .grad attribute of a Tensor that is not a leaf Tensor is being accessed; got "
-                              f"the output of {maker(self.node)}, and backward() leaves no gradient there; expected a "
-                              f"leaf; call .retain_grad() on it before backward()", UserWarning, stacklevel=2)
+                              f"the output of {op_name(self.node)}, and backward() leaves no gradient there; expected "
+                              f"a leaf; call .retain_grad() on it before backward()", UserWarning, stacklevel=2)
             return None
         return wrap(g) if isinstance(g, Node) else of_array(g)
 
@@ -159,8 +159,8 @@ class Tensor:
             if value is self:
                 raise RuntimeError("grad: can't assign Variable as its own grad; got the tensor itself; expected "
                                    "another; write x.grad = x.detach().clone()")
-            deep[0] = deep[0] or value.node.needs
-            value = data if not value.node.needs else value.node
+            deep[0] = deep[0] or value.node._requires_grad
+            value = data if not value.node._requires_grad else value.node
         self.node._grad = value
 
     @property
@@ -205,7 +205,7 @@ class Tensor:
 
     def numpy(self, *, force: bool = False) -> Any:
         """The values as an array that shares memory; `force` also of a tensor that requires grad."""
-        if self.node.needs and not force:
+        if self.node._requires_grad and not force:
             raise RuntimeError("numpy: can't call numpy() on Tensor that requires grad; expected one that needs none; "
                                "use tensor.detach().numpy() instead")
         return self.node.data
@@ -261,7 +261,7 @@ class Tensor:
         if isinstance(node.data, TracerBase):
             return f"tensor({node.data!r})"
         fn = None if node.op is None else self.backward_name()
-        return tensor_text(node.data, grad_fn=fn, requires_grad=node.needs, dtype_name=self.dtype.name,
+        return tensor_text(node.data, grad_fn=fn, requires_grad=node._requires_grad, dtype_name=self.dtype.name,
                            default_dtype_name=default[0].name)
 
     def __format__(self, spec: str) -> str:
@@ -271,7 +271,7 @@ class Tensor:
                                 f"{[*self.node.data.shape]}; expected no axes; write f'{{x.item():{spec}}}' of one "
                                 f"element")
             return repr(self)
-        return format(self.node.data.item(), spec) if spec or not self.node.needs else repr(self)
+        return format(self.node.data.item(), spec) if spec or not self.node._requires_grad else repr(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if id(self) not in memo:
@@ -279,13 +279,13 @@ class Tensor:
                 raise RuntimeError("deepcopy: only Tensors created explicitly by the user (graph leaves) support the "
                                    "deepcopy protocol; got the output of an op; copy x.detach().clone()")
             other = new(type(self))
-            other.node = node = Node(self.node.data.copy(), self.node.needs)
+            other.node = node = Node(self.node.data.copy(), self.node._requires_grad)
             node._grad = None if self.node._grad is None else np.array(self.node._grad)
             memo[id(self)] = other
         return memo[id(self)]  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
-        return rebuilt, (type(self), self.node.data, self.node.needs and self.node.op is None)
+        return rebuilt, (type(self), self.node.data, self.node._requires_grad and self.node.op is None)
 
     def __setstate__(self, state: Any) -> None: ...
 
@@ -329,7 +329,7 @@ def wrap(node: Any) -> Tensor:
 def of_array(a: Any) -> Tensor:
     """A tensor of an array, which it shares; quicker than the engine's own way, which looks at what it is given."""
     node = new(Node)
-    node.data, node._grad, node.hooks, node.needs, node.op = a, None, None, False, None
+    node.data, node._grad, node.hooks, node._requires_grad, node.op = a, None, None, False, None
     node.inputs, node.saved, node.params, node.stamp = (), (), NO_PARAMS, clock[0]
     t: Tensor = new(Tensor)
     t.node = node

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ..core import NO_PARAMS, Op, ndarray, new, tracing
 from ..core import Tensor as Node
-from ..modes import paused, state
+from ..modes import no_grad_blocks, state
 from ..ops import index_put, positive
 from .dtypes import RANK, of
 from .tensor import Tensor, clock, owner, wrap
@@ -75,7 +75,7 @@ def following(base: Tensor) -> list[tuple[Tensor, Any]]:
         view = ref()
         if view is None or not shows(base, view):
             continue
-        if view.node.needs and view.node.op is None:
+        if view.node._requires_grad and view.node.op is None:
             raise RuntimeError("in place: got a tensor of which a view is a leaf that requires grad; expected a write "
                                "that changes no leaf; detach() the view before it requires grad")
         found.append((view, places(base.node.data, view.node.data)))
@@ -103,8 +103,8 @@ def renew(base: Tensor, views: list[tuple[Tensor, Any]]) -> None:
 def records(*nodes: Any) -> bool:
     """Whether an op on these would be recorded."""
     for n in nodes:
-        if isinstance(n, Node) and n.needs:
-            return not paused or state.recording
+        if isinstance(n, Node) and n._requires_grad:
+            return not no_grad_blocks or state.recording
     return False
 
 
@@ -121,7 +121,7 @@ def enters_graph(x: Tensor, *others: Any) -> bool:
     if base is not None and not shows(base, x):
         raise RuntimeError("in place: got a view of a tensor whose data was replaced, by x.data = ...; expected one "
                            "that shows its base; make it anew, or write into x.clone()")
-    if base is not None and base.node.needs and not x.node.needs:
+    if base is not None and base.node._requires_grad and not x.node._requires_grad:
         raise RuntimeError("in place: a view was created in no_grad mode and is being modified inplace with grad mode "
                            "enabled, and its base is in the graph; expected a view that gradients flow through; make "
                            "it outside of no_grad, or write into x.clone()")
@@ -131,7 +131,7 @@ def enters_graph(x: Tensor, *others: Any) -> bool:
 def refuse_leaf(x: Tensor) -> None:
     """Refuse a write into a leaf that requires grad, or into a view of one."""
     base = getattr(x, "base", x)
-    if any(t.node.needs and t.node.op is None for t in (base, x)):
+    if any(t.node._requires_grad and t.node.op is None for t in (base, x)):
         raise RuntimeError(f"in place: a {'' if base is x else 'view of a '}leaf Variable that requires grad is being "
                            f"used in an in-place operation; expected it inside of torch.no_grad(); write "
                            f"x = x + ... for a new tensor, or x.data")
@@ -144,7 +144,7 @@ def apart(x: Tensor, other: Any) -> Any:
     a, b = x.node.data, other.node.data
     if type(a) is not ndarray or type(b) is not ndarray or owner(a) is not owner(b):
         return other
-    return wrap(positive(other.node) if other.node.needs else Node(b.copy()))
+    return wrap(positive(other.node) if other.node._requires_grad else Node(b.copy()))
 
 
 def fitting(name: str, x: Tensor, shape: Any, dtype: Any) -> None:
@@ -182,7 +182,7 @@ def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) ->
     """Let x become what `compute` makes of its node, in place; `others` are what else it is computed from."""
     node = x.node
     recording = enters_graph(x, *others)
-    if recording and node.needs:
+    if recording and node._requires_grad:
         node = positive(node)  # subtle: a node of its own memory, so that what is saved of it is not written over
     elif recording:
         node = Node(node.data.copy())
@@ -221,8 +221,8 @@ def in_memory(y: Any, array: Any) -> Any:
     """
     t: Any = new(Node)
     t.data, t._grad, t.hooks, t.stamp = array, None, None, clock[0]
-    t.needs = y.needs
-    if y.needs:
+    t._requires_grad = y._requires_grad
+    if y._requires_grad:
         t.op = written_op("clone" if y.op is None else y.op.name)
         t.inputs, t.saved, t.params = (y,), (y.data,), y.params
     else:

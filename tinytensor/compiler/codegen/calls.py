@@ -64,7 +64,7 @@ class Calls(Expressions):
 
     def into(self, call: Call, out: str) -> CallText:
         """A call that writes into an array."""
-        if call.primitive.kind in ("copy", "layout") and call.name != "turned_by_blocks":
+        if call.primitive.kind in ("copy", "layout") and call.name != "transposed_by_blocks":
             return self.copy(call, out)
         expression = self.expression(call)
         assert isinstance(expression, CallText)

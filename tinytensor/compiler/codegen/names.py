@@ -15,8 +15,8 @@ import numpy as np
 from ..ir import Value
 from .literals import BUILTINS, constant_name
 
-RESERVED = {"np", "step", "arena", "swift", "BUFFER", "buffer_size", "slice", "frozenset", "set", "range", "list",
-            "zip", "len", *BUILTINS.values()}
+RESERVED = {"np", "step", "arena", "with_fast_numpy", "BUFFER", "buffer_size", "slice", "frozenset", "set", "range",
+            "list","zip", "len", *BUILTINS.values()}
 
 
 class Names:

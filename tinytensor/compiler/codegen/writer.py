@@ -89,7 +89,7 @@ class Writer(Calls):
         self.helpers |= {text.partition("(")[0] for text in self.tile_lists}
 
     def small_buffers(self) -> str:
-        """The decorator of the step: `swift`, under which NumPy has small buffers, where that changes no result.
+        """The step's decorator: `with_fast_numpy`, under which NumPy has small buffers, where that changes no result.
 
         A few calls may depend on the size of the buffers: for these the user's own size is set, and then the small one
         again. A step with many such calls runs under the user's size.
@@ -99,12 +99,12 @@ class Writer(Calls):
         count = sum(not exact for exact, _ in groups)
         if count > SWITCHES:
             return '@np.errstate(all="ignore")'
-        self.imports["swift"] = f"from tinytensor.machine import {'BUFFER, ' * bool(count)}swift"
+        self.imports["with_fast_numpy"] = f"from tinytensor.machine import {'BUFFER, ' * bool(count)}with_fast_numpy"
         if count:
             self.preamble.append("buffer_size = np.getbufsize()")
             self.body = [line for exact, lines in groups for line in (
                 lines if exact else [set_buffers(lines[0], "buffer_size"), *lines, set_buffers(lines[-1], "BUFFER")])]
-        return "@swift"
+        return "@with_fast_numpy"
 
     def head(self, arguments: list[str]) -> str:
         """All that stands before the calls."""

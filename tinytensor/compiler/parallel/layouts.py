@@ -94,13 +94,13 @@ def reshaped(p: Placements, call: Call) -> Placement:
     return MIXED if call.kwargs.get("order", "C") != "C" or "F" in call.args[1:] else p.of(call.args[0])
 
 
-@rule("T", "mT", "transpose", "swapaxes", "moveaxis", "turned_by_blocks", "rollaxis")
+@rule("T", "mT", "transpose", "swapaxes", "moveaxis", "transposed_by_blocks", "rollaxis")
 def transposed(p: Placements, call: Call) -> Placement:
     own, x = p.of(call.args[0]), call.args[0]
     if not isinstance(own, Shard):
         return own
     small = np.empty(tuple(range(2, 2 + x.array.ndim)), np.bool_)  # every axis of a length of its own
-    flipped = small.T if call.name == "turned_by_blocks" else call.target(small, *call.args[1:], **call.kwargs)
+    flipped = small.T if call.name == "transposed_by_blocks" else call.target(small, *call.args[1:], **call.kwargs)
     order = [n - 2 for n in flipped.shape]
     axes = own.touched(x.array.shape)
     if not axes or axes[0] not in order or order[(k := order.index(axes[0])) : k + len(axes)] != list(axes):
@@ -151,7 +151,7 @@ def parts(p: Placements, call: Call) -> Any:
         v.number: own.moved(x.array.shape, v.array.shape, touched[0]) for v in call.outputs()}
 
 
-@rule("windowed")
+@rule("window_view")
 def windows(p: Placements, call: Call) -> Placement:
     own, x, axis = p.of(call.args[0]), call.args[0], call.args[2] % call.args[0].array.ndim
     touched = own.touched(x.array.shape) if isinstance(own, Shard) else range(0)

@@ -18,7 +18,7 @@ from .tracer import ArrayTracer
 
 def is_live(x: Any) -> bool:
     """Whether a gradient can flow through a result: it was recorded, and no pass has released its graph."""
-    return isinstance(x, Tensor) and x.needs and x.op is not None and leaves_of(x) is not None
+    return isinstance(x, Tensor) and x.requires_grad and x.op is not None and leaves_of(x) is not None
 
 
 def record_backward(trace: Trace, output: int, y: Tensor) -> Recorded:

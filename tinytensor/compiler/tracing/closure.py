@@ -128,7 +128,7 @@ class ClosureScan:
             return
         self.seen[id(x)] = x
         if isinstance(x, Tensor):
-            self.add(Members(x, name, ("data", *(("grad",) if x.is_leaf else ()), "hooks", "needs")))
+            self.add(Members(x, name, ("data", *(("grad",) if x.is_leaf else ()), "hooks", "_requires_grad")))
         elif isinstance(x, np.ndarray):
             if x.dtype.kind not in "biufc":
                 self.add(Content(x, name))

@@ -149,10 +149,10 @@ class Patched:
 
     def argument(self, x: Tensor, data: Any, name: str) -> Tensor:
         """A stand-in for a Tensor that came as an argument."""
-        if x.needs and x.op is not None and self.trace.collectives is not None:
+        if x.requires_grad and x.op is not None and self.trace.collectives is not None:
             raise CompileError(f"compile: {name} is the output of {x.op.name}, and gradients would flow out of the "
                                f"step; expected leaves as arguments; compute it in the step, or pass {name}.detach()")
-        t = Tensor(data, x.needs)
+        t = Tensor(data, x.requires_grad)
         t.grad = None if x._grad is None else StaleGradient(self.trace)
         return t
 
@@ -283,7 +283,8 @@ class Patched:
         for opt, blocks in self.blocks:
             if list(map(id, opt.blocks)) != list(map(id, blocks)):
                 lacking = [n for n, t in {**self.state.tensors, **self.state.plain}.items() if t.grad is None
-                           and any(t is p for block in opt.blocks for p in block.params) and getattr(t, "needs", True)]
+                           and any(t is p for block in opt.blocks for p in block.params)
+                           and getattr(t, "requires_grad", True)]
                 raise CompileError(f"compile: {where}{' and '.join(lacking)} had no gradient at the optimiser's step; "
                                    "expected one for each parameter that requires grad; leave it out of the optimiser, "
                                    "or set its requires_grad to False")

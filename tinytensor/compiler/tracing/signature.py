@@ -56,7 +56,7 @@ def abstractify(x: Any) -> Any:
     if type(x) is np.ndarray:
         return (x.shape, x.dtype, x.strides)
     if isinstance(x, Tensor):
-        return ("Tensor", x.needs, x.op is None, x._grad is None, abstractify(x.data))
+        return ("Tensor", x.requires_grad, x.op is None, x._grad is None, abstractify(x.data))
     if isinstance(x, np.generic):
         return (np.generic, x.dtype)
     if isinstance(x, np.ndarray):

@@ -39,7 +39,7 @@ def role_of(code: CodeType) -> str:
     """What a frame tells of the calls inside of it."""
     if not ours(code.co_filename):
         return "user"
-    if code.co_name == "flow":
+    if code.co_name == "backward_pass":
         return "backward"
     if code.co_filename.startswith(f"{PACKAGE}/optim"):
         return "update"

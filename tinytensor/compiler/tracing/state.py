@@ -103,7 +103,7 @@ class DeclaredState:
         for opt in self.optimizers:
             scan.declared_optimizer(opt)
         for name, t in self.tensors.items():
-            scan.add(Members(t, name, ("needs", "hooks")))
+            scan.add(Members(t, name, ("_requires_grad", "hooks")))
         scan.walk()
         own = set(map(id, params)) | {id(t) for t in self.tensors.values()}
         for ema in scan.averages:
@@ -132,7 +132,7 @@ class DeclaredState:
         stand side by side."""
         for opt in self.optimizers:
             opt.rebind_and_allocate()
-            needs = [[getattr(p, "needs", True) for p in block.params] for block in opt.blocks]
+            needs = [[getattr(p, "requires_grad", True) for p in block.params] for block in opt.blocks]
             if any(len(set(keys)) > 1 for keys in needs):  # what is frozen has a block of its own, as after its step
                 opt.blocks = [b for block, keys in zip(opt.blocks, needs, strict=True) for b in block.split(keys)]
         coalesce_buffers(t for model in self.modules for _, t in model.named_buffers())

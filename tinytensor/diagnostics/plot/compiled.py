@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...machine import Roof
+from ...machine import Roofline
 from .style import BLUE, GREY, ORANGE, RED, dressed, panels, write
 
 SECTIONS = {"forward": BLUE, "backward": ORANGE, "update": RED}
@@ -21,15 +21,15 @@ def kind(line: str) -> str:
     return f"x.{name.rpartition('.')[2]}" if "." in name else name
 
 
-def roofline(path: str | Path, rows: Any, roof: Roof) -> None:
+def roofline(path: str | Path, rows: Any, roof: Roofline) -> None:
     """Left the microseconds of each kind of call, by section; right every line under the roofs of the machine.
 
     Parameters
     ----------
     rows : Explanation
         From ``step.explain(*arguments)``, with times.
-    roof : Roof
-        From ``tinytensor.machine.roof()``.
+    roof : Roofline
+        From ``tinytensor.machine.roofline()``.
     """
     total = sum(row.seconds for row in rows)
     fig, axes = panels(f"Where a step of {1e6 * total:,.0f} us goes", 1, 2, 5.5)
@@ -59,7 +59,7 @@ def roofline(path: str | Path, rows: Any, roof: Roof) -> None:
     write(fig, path)
 
 
-def under(ax: Any, rows: Any, roof: Roof) -> None:
+def under(ax: Any, rows: Any, roof: Roofline) -> None:
     """The lines as points, as large as their share of the time, under the two roofs."""
     total = sum(row.seconds for row in rows) or 1.0
     rows = [row for row in rows if row.flops and row.bytes and row.seconds > total / 5000]

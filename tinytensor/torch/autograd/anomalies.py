@@ -13,7 +13,7 @@ import numpy as np
 from ...anomaly import Anomaly, users_line
 from ...core import Tensor as Node
 from ...core import refuse_traced
-from ...modes import state, watching
+from ...modes import active_watchers, state
 from ..backward_names import backward_name
 
 
@@ -63,11 +63,11 @@ class detect_anomaly:
         if self.look:
             state.anomaly = self.anomaly = Nans()
             state.watchers = (*others, self.anomaly.forward)
-            watching.append(self.anomaly)
+            active_watchers.append(self.anomaly)
 
     def __exit__(self, *_: object) -> None:
         if self.anomaly is not None:
-            watching.remove(self.anomaly)
+            active_watchers.remove(self.anomaly)
             self.anomaly = None
         state.anomaly, state.watchers = self.before
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core import Op, record
 from ...core import Tensor as Node
-from ...modes import paused, recording, state
+from ...modes import no_grad_blocks, recording, state
 from ...ops import concatenate
 from ..tensor import Tensor, clock, of_array, wrap
 from ..versions import note
@@ -79,7 +79,7 @@ class Function:
     def apply(cls, *args: Any) -> Any:
         """Call the function."""
         tracked = tracks(args)
-        needs = tuple([tracked and isinstance(x, Tensor) and x.node.needs for x in args])
+        needs = tuple([tracked and isinstance(x, Tensor) and x.node._requires_grad for x in args])
         ctx = Context(cls.__name__, needs)
         before = [x.node for x in args if isinstance(x, Tensor)]  # subtle: forward may give a tensor another node
         with recording(False):
@@ -106,7 +106,8 @@ def refuse(name: str) -> NoReturn:
 
 def tracks(args: Any) -> bool:
     """Whether the call is to be recorded."""
-    return (not paused or state.recording) and any(isinstance(x, Tensor) and x.node.needs for x in args)
+    return (not no_grad_blocks or state.recording) and any(
+        isinstance(x, Tensor) and x.node._requires_grad for x in args)
 
 
 def connected(cls: type[Function], ctx: Context, args: Any, before: list[Node], outputs: list[Any]) -> list[Any]:
@@ -125,7 +126,7 @@ def connected(cls: type[Function], ctx: Context, args: Any, before: list[Node], 
     shape = Outputs(len(outputs), flowing, [(a.shape, a.dtype) for a in arrays], rest)
     op = Custom(cls.__name__, cls.forward, [rule_of(cls, ctx, len(args), tensors, n, shape)
                                             for n in range(len(tensors))])
-    inputs = [node if node.needs else None for node in before]
+    inputs = [node if node._requires_grad else None for node in before]
     saved = [node.data for node in before]
     if single:
         whole = record(op, arrays[0], inputs, saved, {}, True)
@@ -144,7 +145,7 @@ def connected(cls: type[Function], ctx: Context, args: Any, before: list[Node], 
     for n, k in enumerate(flowing):
         out, dirty = outputs[k], any(outputs[k] is x for x in ctx.dirty)
         if dirty:
-            if (out.node.op is None and out.node.needs) or hasattr(out, "base") or hasattr(out, "views"):
+            if (out.node.op is None and out.node._requires_grad) or hasattr(out, "base") or hasattr(out, "views"):
                 raise RuntimeError(f"{cls.__name__}: a leaf Variable that requires grad, or a view, was marked dirty; "
                                    f"expected a tensor of its own memory, which is no leaf; write into a clone")
             parts[n].data = arrays[n]
@@ -258,7 +259,7 @@ def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(ctx: Any, *grads: Any) -> Any:
         with recording(False):
             found = function(ctx, *grads)
-        if not any(isinstance(g, Tensor) and g.node.needs for g in grads):
+        if not any(isinstance(g, Tensor) and g.node._requires_grad for g in grads):
             return found
         several = isinstance(found, tuple)
         made = tuple([Once.apply(g.requires_grad_()) if isinstance(g, Tensor) else g

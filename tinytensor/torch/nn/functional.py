@@ -15,7 +15,8 @@ _FAMILIES = (activation, attention, channels, comparing, conv, dense, losses, no
 globals().update(_FUNCTIONS)
 __all__ = sorted(_FUNCTIONS)
 
-if not TYPE_CHECKING:  # a checker is to find what is not there
-
+if TYPE_CHECKING:  # each function is listed where it is defined, which checkers can't follow
+    def __getattr__(name: str) -> Any: ...
+else:
     def __getattr__(name: str) -> Any:
         raise _Missing(_refusal, "functional", name, lambda: __all__)

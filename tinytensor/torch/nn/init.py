@@ -6,7 +6,6 @@ It makes no tensors and records nothing: that is `tinytensor.nn.init`, with PyTo
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,13 +133,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
     if a.ndim < 2:
         raise ValueError(f"orthogonal_: only tensors with 2 or more dimensions are supported; got shape {[*a.shape]}; "
                          f"use normal_ for vectors")
-    if not a.size:
-        return tensor
-    rows, columns = len(a), a.size // len(a)
-    flat = engine.normal_(np.empty((rows, columns), a.dtype), 0, 1, rng(generator))
-    q, r = np.linalg.qr(flat.T if rows < columns else flat)
-    q *= np.sign(np.diagonal(r))
-    a[...] = (q.T if rows < columns else q).reshape(a.shape) * gain
+    if a.size:
+        engine.orthogonal_(a, gain, rng(generator))
     return filled(tensor)
 
 
@@ -161,27 +155,9 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
 
     Where most would be, candidates are uniform, and stay with a probability as their density.
     """
-    x, draw = array("trunc_normal_", tensor), rng(generator)
-    if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
-                      "of values may be incorrect.", stacklevel=2)
-    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
-    if inside > 0.3:
-        low, high = x.dtype.type(a), x.dtype.type(b)
-        draw.normal_(x, mean, std)
-        while (wrong := (x < low) | (x > high)).any():
-            np.copyto(x, draw.normal_(np.empty_like(x), mean, std), where=wrong)
-        return filled(tensor)
-    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
-    draw.uniform_(x, a, b)
-    new, waiting = x.copy(), np.ones(x.shape, bool)
-    while True:
-        density = np.square((new - mean) / std) * -0.5 - peak
-        with np.errstate(divide="ignore"):
-            waiting &= np.log(draw.uniform_(np.empty_like(x))) > density
-        if not waiting.any():
-            return filled(tensor)
-        np.copyto(x, draw.uniform_(new, a, b), where=waiting)
+    x = array("trunc_normal_", tensor)
+    engine.trunc_normal_(x, mean, std, a, b, rng(generator))
+    return filled(tensor)
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
 

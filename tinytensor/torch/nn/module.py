@@ -7,7 +7,7 @@ hooks see `hooks.py`'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 from ..tensor import Tensor
 from ..writing import write
@@ -17,6 +17,18 @@ from .parameter import Parameter
 from .state import CONVERSIONS, load_state_dict, state_dict
 
 LOCATED = (RuntimeError, ValueError, TypeError, IndexError)  # errors that say which layer they came from
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class HasForward(Protocol[P, R_co]):
+    """A module as type checkers see it when it is called: like its `forward`, and returning the same."""
+
+    _hooked: bool
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+    def _locate(self, error: Any) -> None: ...
 
 
 class Module(Attributes):
@@ -51,10 +63,10 @@ class Module(Attributes):
         raise NotImplementedError(f"{type(self).__name__}: module is missing the required \"forward\" function; "
                                   f"expected one; define forward(self, x), or call the layers inside of it")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: HasForward[P, R_co], *args: P.args, **kwargs: P.kwargs) -> R_co:
         try:
             if self._hooked:
-                return called(self, args, kwargs)
+                return called(self, args, kwargs)  # type: ignore[no-any-return]
             return self.forward(*args, **kwargs)
         except LOCATED as error:
             if type(error) in LOCATED:

@@ -47,11 +47,11 @@ class Parameter(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
-            memo[id(self)] = made(type(self), self.node.data.copy(), self.node.needs)  # as PyTorch's: without its grad
+            memo[id(self)] = made(type(self), self.node.data.copy(), self.node._requires_grad)  # without grad
         return memo[id(self)]
 
     def __reduce__(self) -> Any:
-        return made, (type(self), self.node.data, self.node.needs), vars(self)
+        return made, (type(self), self.node.data, self.node._requires_grad), vars(self)
 
     def __setstate__(self, state: Any) -> None:
         vars(self).update(state)

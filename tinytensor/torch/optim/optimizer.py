@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core import Tensor as Node
-from ...core import maker
+from ...core import op_name
 from ...modes import recording
 from ...optim import Optimizer as Inner
 from ..tensor import Tensor, deep, of_array
@@ -124,7 +124,7 @@ class Optimizer:
                 raise TypeError(f"{name}: optimizer can only optimize Tensors, but one of the params is a "
                                 f"{type(p).__name__}; pass model.parameters()")
             if p.node.op is not None:
-                raise ValueError(f"{name}: can't optimize a non-leaf Tensor; got the output of {maker(p.node)}; "
+                raise ValueError(f"{name}: can't optimize a non-leaf Tensor; got the output of {op_name(p.node)}; "
                                  f"pass what it was made of, or x.detach().requires_grad_()")
         here, taken = set(map(id, params)), {id(p) for other in self.param_groups for p in other["params"]}
         if len(here) < len(params):

@@ -43,7 +43,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         y = of_itself(q, k, v, dropout_p, is_causal)
     else:
         y = engine.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal, scale)
-    fused = not dropout_p and q.data.ndim == k.data.ndim == 4 and not (mask is not None and mask.needs)
+    fused = not dropout_p and q.data.ndim == k.data.ndim == 4 and not (mask is not None and mask._requires_grad)
     return noted(y, "ScaledDotProductFlashAttentionForCpu" if fused else "UnsafeView")
 
 

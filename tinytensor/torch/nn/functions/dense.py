@@ -13,6 +13,7 @@ import numpy as np
 from .... import ops
 from ....core import Tensor as Node
 from ....nn.dropout import dropout_mask
+from ....nn.functional import without_gradient
 from ...dtypes import of
 from ...tensor import Tensor, clock, new, wrap
 from ...writing import assign
@@ -83,16 +84,12 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
         raise RuntimeError(f"embedding: 'weight' must be 2-D; got shape {[*w.data.shape]}; give a table of rows")
     y = engine_embedding(w, i)
     if padding_idx is not None and y.op is not None:
-        y = without_row(y, i, int(padding_idx), len(w.data))
+        rows, padding_idx = len(w.data), int(padding_idx)
+        if not -rows <= padding_idx < rows:
+            raise RuntimeError(f"embedding: got padding_idx={padding_idx}; expected it to be within num_embeddings, "
+                               f"{rows}; give the number of a row")
+        y = without_gradient(y, i, padding_idx % rows)
     return wrap(y)
-
-
-def without_row(y: Any, indices: Any, padding_idx: int, rows: int) -> Any:
-    """The rows taken from a table, through those of which number `padding_idx` no gradient flows."""
-    if not -rows <= padding_idx < rows:
-        raise RuntimeError(f"embedding: got padding_idx={padding_idx}; expected it to be within num_embeddings, "
-                           f"{rows}; give the number of a row")
-    return ops.where(np.not_equal(indices, padding_idx % rows)[..., None], y, y.data)
 
 
 def refuse_extras(name: str, max_norm: Any, scale_grad_by_freq: bool, sparse: bool) -> None:

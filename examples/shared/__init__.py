@@ -1,0 +1,13 @@
+"""What the lectures' scripts share: settings, progress, data, the compiled step. Nothing here runs on its own.
+
+Import it before NumPy: the number of threads is read once, when NumPy is loaded.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # the matrices are small: a second thread would make a step 5 times slower
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that a clone works without being installed

@@ -1,0 +1,387 @@
+"""The figures: each a picture 1,000 pixels wide that shows what was given, at the edges too; none is left open."""
+
+import inspect
+import math
+import struct
+
+import numpy as np
+import pytest
+
+plt = pytest.importorskip("matplotlib.pyplot")  # style.py chooses the backend, which may be done at any time
+
+from matplotlib.colors import to_hex, to_rgb  # noqa: E402
+
+from tinytensor.compiler.codegen.profile import Row  # noqa: E402
+from tinytensor.diagnostics import plot  # noqa: E402
+from tinytensor.diagnostics.plot.style import BLUE, GREY, LAYERS, ORANGE  # noqa: E402
+from tinytensor.machine import Roofline  # noqa: E402
+
+RNG = np.random.default_rng(0)
+MANY = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.fixture
+def draw(tmp_path, monkeypatch):
+    """Draws a figure, looks at the file, and gives the figure, whose artists can still be read."""
+    def draw(function, *args, **kwargs):
+        caught, path = [], tmp_path / "figure.png"
+        with monkeypatch.context() as m:
+            m.setattr(plt, "close", caught.append)
+            function(path, *args, **kwargs)
+        fig, = caught
+        plt.close(fig)
+        assert plt.get_fignums() == [], "closed, and no other is left"
+        head = path.read_bytes()[:24]
+        assert head[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">I", head[16:20]) == (1000,)
+        for ax in fig.axes:
+            assert (ax.get_title("left") or fig.get_suptitle()) and (ax.get_xlabel() or ax.get_ylabel())
+            assert not ax.spines["top"].get_visible() and not ax.spines["right"].get_visible()
+        return fig
+
+    yield draw
+    plt.close("all")
+
+
+def legend(ax):
+    return [] if ax.get_legend() is None else [t.get_text() for t in ax.get_legend().get_texts()]
+
+
+def texts(ax):
+    return [t.get_text() for t in ax.texts]
+
+
+def ticks(axis):
+    return [t.get_text() for t in axis.get_ticklabels()]
+
+
+def lines(ax):
+    """Each line with a label of its own: label -> (x, y, colour)."""
+    return {str(line.get_label()): (line.get_xdata(), line.get_ydata(), to_hex(line.get_color())) for line in ax.lines
+            if not str(line.get_label()).startswith("_")}
+
+
+# --- all ---
+
+
+@pytest.mark.parametrize("name", plot.__all__)
+def test_each_has_a_docstring_and_takes_a_path_first(name):
+    function = getattr(plot, name)
+    assert inspect.isfunction(function) and (function.__doc__ or "").splitlines()[0].endswith(".")
+    assert next(iter(inspect.signature(function).parameters)) == "path"
+
+
+def test_all_names_are_there_and_sorted():
+    assert plot.__all__ == sorted(plot.__all__) and {
+        "count_map", "dilated_tree", "embedding_map", "histograms", "ladder_chart", "loss_curve", "push_and_pull",
+        "rate_curve", "saturation", "size_curve", "sweep_curve", "update_ratios"} <= set(plot.__all__)
+
+
+# --- characters ---
+
+
+def test_count_map(draw):
+    counts = np.array([[0, 100, 4], [1, 2, 3], [4, 12345, 9]])
+    ax, = draw(plot.count_map, counts, ".ab").axes
+    image, = ax.images
+    np.testing.assert_allclose(image.get_array(), np.sqrt(counts))
+    assert ticks(ax.xaxis) == ticks(ax.yaxis) == [".", "a", "b"]
+    assert ax.get_ylabel() == "first character" and ax.get_xlabel() == "second character"
+    cells = {(round(t.get_position()[0]), round(t.get_position()[1])): [] for t in ax.texts}
+    for t in ax.texts:
+        x, y = t.get_position()
+        cells[round(x), round(y)].append(t.get_text())
+    assert cells[1, 0] == [".a", "100"] and cells[0, 1] == ["a.", "1"] and cells[1, 2] == ["ba", "12345"]
+    dark = {t.get_text(): t.get_color() for t in ax.texts}
+    assert dark["ba"] == "white" and dark["a."] != "white", "readable on both shades"
+
+
+@pytest.mark.parametrize(("counts", "names"), [
+    (np.zeros((1, 1), int), "."), (np.zeros((3, 3)), "abc"), ([[1, 2], [3, 4]], ["a", "b"]),
+    ([[0.5, math.nan], [1, 2]], "ab")])
+def test_count_map_at_the_edges(draw, counts, names):
+    ax, = draw(plot.count_map, counts, names).axes
+    assert len(ax.texts) == 2 * len(names) ** 2
+
+
+def test_count_map_of_many_characters_and_of_those_that_are_no_letters(draw):
+    ax, = draw(plot.count_map, RNG.poisson(5, (65, 65)), MANY).axes
+    assert not ax.texts and len(ticks(ax.xaxis)) == 65 and ticks(ax.yaxis)[:2] == ["↵", "␣"]
+    ax, = draw(plot.count_map, np.ones((4, 4), int), ["$", "\n", " ", "\t"]).axes
+    assert texts(ax)[0] == r"\$\$", "no formula" and texts(ax)[2] == r"\$↵"
+
+
+def test_embedding_map(draw):
+    points = RNG.normal(size=(6, 2))
+    ax, = draw(plot.embedding_map, points, ".abce$", "aeiou", 0.345).axes
+    assert texts(ax) == ["a", "e", "b", "c", r"\$", "."] and "34%" in ax.get_title("left")
+    assert legend(ax) == ["vowel", "consonant", "boundary"]
+    for names, dots, color in zip((".abce$"[1::3], ".abce$"[2:4] + "$", "."), ax.collections, (ORANGE, BLUE, GREY),
+                                  strict=True):
+        rows = [".abce$".index(name) for name in names]
+        np.testing.assert_allclose(np.asarray(dots.get_offsets()), points[rows])
+        assert to_hex(dots.get_facecolor()[0]) == color
+    for t in ax.texts:
+        np.testing.assert_allclose(t.get_position(), points[".abce$".index(t.get_text()[-1])])
+
+
+def test_embedding_map_at_the_edges(draw):
+    assert legend(draw(plot.embedding_map, np.zeros((1, 2)), ["."], "", 1).axes[0]) == ["boundary"]
+    assert legend(draw(plot.embedding_map, np.ones((3, 2)), ".bc", "a", 0).axes[0]) == ["consonant", "boundary"]
+    assert len(texts(draw(plot.embedding_map, RNG.normal(size=(65, 2)), MANY, "aeiou", 0.5).axes[0])) == 65
+    draw(plot.embedding_map, np.full((2, 2), math.nan), ".a", "a", math.nan)
+
+
+def test_sweep_curve(draw):
+    rows = [(0, 1.0, 9.0), (0.1, 2.0, 2.5), (1, 2.1, 2.3, "more"), (10, 2.4, 2.6), (100, 2.5, math.inf)]
+    fig = draw(plot.sweep_curve, {"added": {"bigrams": rows, "trigrams": rows[:3]}, "penalty": {"bigrams": rows[1:2]}})
+    added, penalty = fig.axes
+    assert (added.get_xlabel(), penalty.get_xlabel()) == ("added", "penalty") and added.get_xscale() == "log"
+    assert legend(added) == ["bigrams: 2.300 at 1", "trigrams: 2.300 at 1"]
+    assert legend(penalty) == ["bigrams: 2.500 at 0.1"]
+    train, dev, best = added.lines[:3]
+    assert train.get_xydata().tolist() == [[0.1, 2.0], [1, 2.1], [10, 2.4]] and train.get_linestyle() == "--"
+    assert dev.get_xydata().tolist() == [[0.1, 2.5], [1, 2.3], [10, 2.6]] and dev.get_linestyle() == "-"
+    assert best.get_xydata().tolist() == [[1, 2.3]]
+    assert len({line.get_color() for line in added.lines}) == 2
+    assert {line.get_color() for line in added.lines[:3]} == {line.get_color() for line in penalty.lines}
+    assert added.get_ylim() == penalty.get_ylim()
+
+
+def test_sweep_curve_at_the_edges(draw):
+    ax, = draw(plot.sweep_curve, {"x": {"m": [(0, 1, 1), (1, 2, math.inf)], "n": []}}).axes
+    assert legend(ax) == ["m: nowhere finite", "n: nowhere finite"]
+    ax, = draw(plot.sweep_curve, {"x": {f"model {i}": [(1, 1, i), (10, 1, 2)] for i in range(9)}}).axes
+    assert len(legend(ax)) == 9 and len(ax.lines) == 27, "none is left out where colours run out"
+
+
+# --- gradients ---
+
+
+def forces(rows, width):
+    p = RNG.dirichlet(np.ones(width), rows)
+    return np.eye(width)[np.arange(rows) % width] - p
+
+
+def test_push_and_pull(draw):
+    f = forces(4, 3)
+    f[2] = [-0.95, -0.03, 0.98]
+    table, one = draw(plot.push_and_pull, f, ["..", ".a", "ab", "bb"], [0, 1, 2, 0], ".ab").axes
+    assert ticks(table.yaxis) == [".. → .", ".a → a", "ab → b", "bb → ."]
+    assert ticks(table.xaxis) == ticks(one.xaxis) == [".", "a", "b"]
+    rgb = np.asarray(table.images[0].get_array())
+    assert rgb.shape == (4, 3, 3) and rgb.min() >= 0 and rgb.max() <= 1
+    for i, j in np.ndindex(4, 3):  # white where there is no force, the full colour at 1
+        depth = math.sqrt(abs(f[i, j]))
+        pure = to_rgb(BLUE if f[i, j] > 0 else ORANGE)
+        np.testing.assert_allclose(rgb[i, j], (1 - depth) + depth * np.array(pure), atol=1e-6)
+    assert [bar.get_height() for bar in one.patches] == f[2].tolist()
+    assert [to_hex(bar.get_facecolor()) for bar in one.patches] == [ORANGE, ORANGE, BLUE]
+    assert one.get_title("left") == "the worst guess, ab → b: up by 0.98, down by 0.98 in all"
+
+
+def test_push_and_pull_at_the_edges(draw):
+    draw(plot.push_and_pull, np.zeros((1, 1)), ["a"], [0], "a")
+    draw(plot.push_and_pull, [[0.5, -0.5]], ["a"], np.array([0]), "ab")
+    draw(plot.push_and_pull, np.full((3, 3), math.nan), ["$$", "\n", ""], [0, 1, 2], "a$\n")
+    table, one = draw(plot.push_and_pull, forces(64, 65), ["x$y$ \n"] * 64, np.arange(64), MANY).axes
+    assert len(table.get_yticklabels()) == 64 and len(one.get_xticklabels()) == 65
+    assert ticks(table.yaxis)[0] == r"x\$y\$␣↵ → ↵"
+    sizes = [table.get_yticklabels()[0].get_fontsize() * 64, one.get_xticklabels()[0].get_fontsize() * 65]
+    assert max(sizes) < 660, "labels have room beside each other"
+    table, one = draw(plot.push_and_pull, forces(71, 71), ["ab"] * 71, np.arange(71), MANY + MANY[:6]).axes
+    assert len(table.get_yticklabels()) < 20 and len(one.get_xticklabels()) < 20, "too many to be read"
+
+
+# --- health ---
+
+
+def test_histograms(draw):
+    groups = {"first": {"tanh1": RNG.normal(size=(50, 4)), "tanh2": RNG.normal(size=90) / 2},
+              "second": {"linear1": RNG.normal(size=30).astype(np.float32)}}
+    fig = draw(plot.histograms, "Everything", groups, "value", bins=20)
+    assert fig.get_suptitle() == "Everything" and [ax.get_title("left") for ax in fig.axes] == ["first", "second"]
+    for ax, arrays in zip(fig.axes, groups.values(), strict=True):
+        assert legend(ax) == list(arrays) == list(lines(ax)) and ax.get_xlabel() == "value"
+        for i, (a, (x, y, color)) in enumerate(zip(arrays.values(), lines(ax).values(), strict=True)):
+            width = x[1] - x[0]
+            edges = np.append(x - width / 2, x[-1] + width / 2)
+            edges[[0, -1]] += -1e-9, 1e-9  # the ends are values, which rounding must not push out
+            inside = np.histogram(a, edges)[0]
+            np.testing.assert_allclose(y, inside / a.size / width, rtol=1e-6)
+            assert 0.9 < y.sum() * width <= 1 + 1e-9 and color == LAYERS[i]
+        assert ax.get_ylim()[0] == 0
+        box = ax.get_legend().get_window_extent()
+        assert box.x0 > ax.bbox.x1 and box.x1 <= 1000, "beside the lines, and not cut"
+
+
+def test_histograms_do_not_follow_outliers_and_leave_out_what_is_not_finite(draw):
+    a = np.concatenate([RNG.normal(size=10_000), [1e6, -1e6]])
+    b = np.concatenate([a, [math.nan, math.inf, -math.inf]])
+    ax, = draw(plot.histograms, "t", {"g": {"a": a, "b": b}}, "x").axes
+    (x, y, _), (_, z, _) = lines(ax).values()
+    assert x[0] > -5 and x[-1] < 5 and np.array_equal(y, z) and len(x) == 50
+
+
+@pytest.mark.parametrize("a", [
+    np.ones(10), np.zeros((3, 3), np.float32), np.full(4, 1e30), np.array(3.0), np.array([math.nan, math.inf]),
+    np.empty(0), np.array([1, 1 + 3e-16]), np.array([1e-40, 2e-40]), np.array([True, False])])
+def test_histograms_at_the_edges(draw, a):
+    ax, = draw(plot.histograms, "t", {"g": {"layer": a}}, "x").axes
+    x, y, _ = lines(ax)["layer"]
+    assert np.isfinite(x).all() and np.isfinite(y).all() and (np.diff(x) >= 0).all()
+    assert y.any() == np.isfinite(a).any()
+
+
+def test_histograms_of_no_layers_and_of_many(draw):
+    ax, = draw(plot.histograms, "t", {"g": {}}, "x").axes
+    assert legend(ax) == []
+    layers = {f"blocks.{i}.attention.weight": RNG.normal(size=40) for i in range(33)}
+    ax, = draw(plot.histograms, "t", {"g": layers}, "x").axes
+    assert len(legend(ax)) == 33
+    looks = [(line.get_color(), line.get_linestyle()) for line in ax.lines]
+    assert len(set(looks[:32])) == 32, "where colours start again the lines are others"
+
+
+def test_update_ratios(draw):
+    steps, ratios = [0, 10, 20], {"w1": [-3, -2.5, -math.inf], "w2": np.array([math.nan, -2, -1])}
+    ax, = draw(plot.update_ratios, steps, ratios, good=-2.5).axes
+    assert legend(ax) == ["w1", "w2", "a good pace, -2.5"]
+    found = lines(ax)
+    for i, (name, values) in enumerate(ratios.items()):
+        x, y, color = found[name]
+        assert list(x) == steps and color == LAYERS[i]
+        np.testing.assert_array_equal(y, np.where(np.isfinite(values), values, math.nan))
+    assert list(found["a good pace, -2.5"][1]) == [-2.5, -2.5]
+
+
+def test_update_ratios_at_the_edges(draw):
+    ax, = draw(plot.update_ratios, [0], {"w": [-3.0]}).axes
+    assert ax.lines[0].get_marker() == "o", "a single step can be seen"
+    low, high = ax.get_xlim()
+    assert [x for x in ax.get_xticks() if low <= x <= high] == [0]
+    draw(plot.update_ratios, [0, 1], {"w": [-math.inf, math.nan]})
+    draw(plot.update_ratios, [], {})
+    assert len(legend(draw(plot.update_ratios, [0], {str(i): [-3] for i in range(40)}).axes[0])) == 41
+
+
+def test_the_same_layer_has_the_same_colour(draw):
+    names = [f"layer{i}" for i in range(6)]
+    fig = draw(plot.histograms, "t", {g: {n: RNG.normal(size=9) for n in names} for g in "ab"}, "x")
+    ax, = draw(plot.update_ratios, [0, 1], {n: [-3, -2] for n in names}).axes
+    colors = [{n: lines(a)[n][2] for n in names} for a in (*fig.axes, ax)]
+    assert colors[0] == colors[1] == colors[2] and len(set(colors[0].values())) == 6
+
+
+def test_saturation(draw):
+    images = {"before": RNG.random((5, 7)) > 0.5, "after": np.zeros((5, 7), bool)}
+    fig = draw(plot.saturation, "White", images)
+    assert fig.get_suptitle() == "White" and [ax.get_title("left") for ax in fig.axes] == list(images)
+    for ax, image in zip(fig.axes, images.values(), strict=True):
+        assert np.array_equal(ax.images[0].get_array(), image) and ax.images[0].get_clim() == (0, 1)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("unit", "example")
+
+
+@pytest.mark.parametrize(("shape", "drawn"), [((1, 1), (1, 1)), ((4, 2, 3), (8, 3)), ((5,), (1, 5)), ((2, 1), (2, 1))])
+def test_saturation_of_other_shapes(draw, shape, drawn):
+    image = RNG.random(shape) > 0.5
+    ax, = draw(plot.saturation, "t", {"a": image}).axes
+    assert np.array_equal(ax.images[0].get_array(), image.reshape(drawn))
+
+
+# --- training ---
+
+
+def test_loss_curve(draw):
+    losses = 2 + np.exp(-np.arange(5000) / 500) + RNG.normal(size=5000) / 10
+    ax, = draw(plot.loss_curve, losses.tolist(), {"dev": 2.125, "test": 2.25}).axes
+    single, mean, *levels = lines(ax).values()
+    assert legend(ax)[-2:] == ["dev 2.1250", "test 2.2500"] and len(levels) == 2
+    assert [list(y) for _, y, _ in levels] == [[2.125, 2.125], [2.25, 2.25]]
+    assert 2 <= len(mean[0]) <= 500 and len(single[0]) <= 5000, "thinned and smoothed by itself"
+    np.testing.assert_allclose(mean[1], 2 + np.exp(-np.asarray(mean[0]) / 500), atol=0.1)
+    np.testing.assert_array_equal(single[1], losses[np.asarray(single[0], int)])
+    low, high = ax.get_ylim()
+    assert low < 2.125 and high > 2.25 and mean[0][0] >= 0 and mean[0][-1] <= 5000
+    assert ax.get_xlabel() == "step"
+
+
+@pytest.mark.parametrize("losses", [[3.0], [3.0, 2.0], [2.0] * 300, np.linspace(3, 2, 399, dtype=np.float32)])
+def test_loss_curve_at_the_edges(draw, losses):
+    ax, = draw(plot.loss_curve, losses, {"low": 1.0, "high": 5.0} if len(losses) == 2 else None).axes
+    mean = list(lines(ax).values())[1]
+    assert np.isclose(np.mean(mean[1]), np.mean(losses), atol=0.01)
+    assert legend(ax)[2:] == (["low 1.0000", "high 5.0000"] if len(losses) == 2 else [])
+
+
+def test_rate_curve(draw):
+    rates, losses = np.logspace(-3, 0, 50), 3 + RNG.normal(size=50) / 10
+    smooth = np.convolve(losses, np.ones(5) / 5, "same")
+    ax, = draw(plot.rate_curve, rates, losses, smooth, 0.1).axes
+    found = lines(ax)
+    assert legend(ax) == ["single batches", "smoothed", "lowest at 0.1"] == list(found) and ax.get_xscale() == "log"
+    for name, y in (("single batches", losses), ("smoothed", smooth)):
+        assert np.array_equal(found[name][0], rates) and np.array_equal(found[name][1], y)
+    assert list(found["lowest at 0.1"][0]) == [0.1, 0.1]
+    draw(plot.rate_curve, rates, np.ones(50), np.ones(50), 0.1)
+
+
+def test_size_curve(draw):
+    ax, = draw(plot.size_curve, (10, 100, 1000), (2.4, 2.1, 1.8), (2.5, 2.2, 2.3), "neurons").axes
+    found = lines(ax)
+    assert list(found["train"][1]) == [2.4, 2.1, 1.8] and list(found["dev"][1]) == [2.5, 2.2, 2.3]
+    assert list(found["lowest dev loss, 2.200"][0]) == [100, 100] and ticks(ax.xaxis) == ["10", "100", "1,000"]
+    assert legend(ax) == ["gap", "dev", "train", "lowest dev loss, 2.200"] and ax.get_xlabel() == "neurons"
+    draw(plot.size_curve, (10,), (2.0,), (2.0,), "neurons")
+
+
+# --- wavenet ---
+
+
+@pytest.mark.parametrize(("context", "kernel", "levels"), [(8, 2, 3), (2, 2, 1), (9, 3, 2), (16, 4, 2)])
+def test_dilated_tree(draw, context, kernel, levels):
+    ax, = draw(plot.dilated_tree, context, kernel).axes
+    assert f" {context} characters" in ax.get_title("left")
+    assert ticks(ax.yaxis) == ["characters", *(f"level {i + 1}\ndilation {kernel**i}" for i in range(levels))]
+    strong = [line for line in ax.lines if line.get_linewidth() == 2]
+    assert len(strong) == sum(kernel**i for i in range(1, levels + 1)), "one tree"
+    ends = {int(x) for line in strong for x, y in line.get_xydata() if y == 0}
+    last = max(x for line in ax.lines for x in line.get_xdata())
+    assert ends == set(range(last - context + 1, last + 1)), "it sees the last window, all of it, and nothing else"
+    for dots, level in zip(ax.collections, (*range(levels, 0, -1), 0), strict=True):
+        full = [x for (x, _), c in zip(dots.get_offsets(), dots.get_facecolor(), strict=True) if to_hex(c) != "#d4d7db"]
+        assert full == list(range(int(last), int(last) - context, -(kernel**level)))[::-1], "its nodes are in colour"
+    for line in ax.lines:
+        (above, level), (below, under) = line.get_xydata()
+        assert level - under == 1 and (above - below) % kernel ** (level - 1) == 0
+        assert 0 <= above - below < kernel**level
+        assert line.get_linewidth() != 2 or to_hex(line.get_color()) == LAYERS[int(level) - 1]
+
+
+def test_ladder_chart(draw):
+    rows = [("MLP, context 3", 2.0, 2.25, 2.01, 2.26), ("tree", 1.75, 2.0, 1.76, 2.01)]
+    ax, = draw(plot.ladder_chart, rows).axes
+    assert ticks(ax.yaxis) == ["MLP,\ncontext 3", "tree"] and "2 networks" in ax.get_title("left")
+    assert legend(ax) == ["train", "dev", "train, the notebook", "dev, the notebook"]
+    for i, dots in enumerate(ax.collections):
+        x, y = np.asarray(dots.get_offsets()).T
+        assert x.tolist() == [row[1 + i] for row in rows] and np.round(y).tolist() == [0, -1]
+    assert [list(line.get_ydata()) for line in ax.lines] == [[0.12, 0.12], [-0.88, -0.88]]
+    assert [list(line.get_xdata()) for line in ax.lines] == [[2.0, 2.25], [1.75, 2.0]]
+    draw(plot.ladder_chart, [("alone", 1.0, 1.0, math.nan, math.nan)])
+
+
+def test_roofline(draw):
+    rows = [Row("np.matmul(a, b, out=c)", "forward", (4, 4), 128, 192, 3e-6), Row("np.add(c, 1, out=c)", "backward",
+            (4, 4), 16, 128, 1e-6), Row("d = table.take(ix, 0)", "update", (4,), 0, 64, 1e-6)]
+    fig = draw(plot.roofline, rows, Roofline(1e11, 1e10))
+    assert fig.get_suptitle() == "Where a step of 5 us goes"
+    left, right = fig.axes
+    assert ticks(left.yaxis) == ["matmul", "add", "x.take"] and texts(left) == [" 60%", " 20%", " 20%"]
+    assert sum(len(c.get_offsets()) for c in right.collections) == 2, "what computes nothing is under no roof"
+    assert right.lines[0].get_ydata().max() == 100
+
+
+def test_roofline_of_many_kinds_and_of_one(draw):
+    many = [Row(f"np.f{i}(a)", "forward", (), 1, 4, 1e-6) for i in range(15)]
+    assert ticks(draw(plot.roofline, many, Roofline(1e11, 1e10)).axes[0].yaxis)[-1] == "the rest"
+    draw(plot.roofline, many[:1], Roofline(1e11, 1e10))

@@ -46,8 +46,8 @@ def flatten(tree: Any, name: str, arrays: dict[str, Any]) -> Any:
     if tree is None or isinstance(tree, bool | int | float | str):
         return tree
     raise CheckpointError(f"save: got {name} of type {type(tree).__name__}; expected arrays, numbers, strings, and "
-                          "dicts, lists and tuples of them, or an object with state_dict() or get_state(); convert it, or "
-                          "leave it out")
+                          "dicts, lists and tuples of them, or an object with state_dict() or get_state(); convert it, "
+                          "or leave it out")
 
 
 def unflatten(tree: Any, arrays: Any) -> Any:
@@ -193,8 +193,12 @@ def read(path: Path) -> dict[str, Any]:
     except CheckpointError:
         raise
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or error}; expected a checkpoint; name a file that checkpoint.save wrote"
-                              ) from error
+        raise CheckpointError(f"{path}: {error.strerror or error}; expected a checkpoint; name a file that "
+                              "checkpoint.save wrote") from error
     except Exception as error:  # a damaged file can fail in any way
         raise CheckpointError(f"{path}: got no checkpoint, or a damaged one ({type(error).__name__}); expected a file "
                               "that checkpoint.save wrote; use another copy, or train again") from error
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -136,7 +136,7 @@ class Progress:
     def bar(self) -> Callable[[int | None], None]:
         """A function that shows how many steps are done; None removes the bar."""
         try:
-            from tqdm import tqdm
+            from tqdm.auto import tqdm  # a widget in a notebook, a line of text elsewhere
         except ImportError:
             print("plain progress lines: pip install -e '.[examples]' adds a bar, and figures with --plots")
             return self.line
@@ -161,8 +161,14 @@ class Progress:
         print(f"{self.title}: {done:,} of {self.steps:,} steps, {self.note}, {left:.0f} s left", flush=True)
 
 
+NATS = "cross-entropy, nats per character"  # the unit of most figures
+
+
 def plotting(folder: str | None) -> Any:
-    """`tinytensor.diagnostics.plot`, after a check that matplotlib is installed and the folder can be written."""
+    """`tinytensor.diagnostics.plot`, after a check that matplotlib is installed and the folder can be written.
+
+    None without --plots. `drawn` prints which figures were drawn, `nothing_drawn` why there are none.
+    """
     if folder is None:
         return None
     try:
@@ -172,6 +178,17 @@ def plotting(folder: str | None) -> Any:
                         "or leave out --plots") from None
     writable_folder(Path(folder))
     return plot
+
+
+def drawn(folder: str | Path, *names: str) -> None:
+    """Print which figures were drawn."""
+    say(f"figures in {folder}: {', '.join(names)}")
+
+
+def nothing_drawn(folder: str | None, why: str) -> None:
+    """Print why a run with --plots draws nothing."""
+    if folder is not None:
+        say(f"no figures: {why}")
 
 
 def writable_folder(folder: Path) -> None:

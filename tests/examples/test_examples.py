@@ -271,7 +271,7 @@ def test_gradients_by_the_compiler(columns, names):
     (("--save", "{tmp}/empty.txt/m.npz"), "expected a folder that can be written"),
     (("--save", "{tmp}"), "this is a folder; expected a file, new or to be replaced"),
     (("--save", "/dev/full"), "this is no ordinary file; expected a file"),
-    (("--save", ""), "argument --save: got nothing; expected a name"),
+    (("--save", ""), "argument --save: got nothing; expected a value"),
     (("--temperature", "0"), "argument --temperature: got 0; expected a number above 0"),
     (("--lr", "1e30"), "; expected a finite number; give a smaller --lr"),
     (("--plots", "{tmp}/new", "--data", "nowhere.txt"), "nowhere.txt: No such file or directory"),

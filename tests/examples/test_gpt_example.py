@@ -120,7 +120,7 @@ def test_the_ladder(play, tmp_path):
     (("--temperature", "0"), "argument --temperature: got 0; expected a number above 0"),
     (("--top-p", "1.5"), "top_p"),
     (("--top-k", "0"), "argument --top-k: got 0; expected a whole number, 1 or more"),
-    (("--prompt", ""), "argument --prompt: got an empty text"),
+    (("--prompt", ""), "argument --prompt: got nothing"),
     (("--prompt", "Ж"), "'Ж' is none of the"),
     (("--context", "5000"), "several windows of 5000 tokens"),
     (("--dropout", "2"), "2.0; expected"),

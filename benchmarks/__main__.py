@@ -95,17 +95,18 @@ def to_loss(repeats: int, arguments: list[str]) -> dict[str, Any]:
 
 
 def write(results: dict[str, Any]) -> int:
-    """Write README's section, and all results, tables and the figure in benchmarks/results."""
+    """Write README's section, and all results, tables and figures in benchmarks/results."""
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "latest.json").write_text(json.dumps(results, indent=1) + "\n")
     (FOLDER / "tables.md").write_text(tables.details(results))
     insert(ROOT / "README.md", "benchmarks", tables.readme(results))
     try:
-        from .figure import draw
+        from .figure import draw, draw_models
     except ImportError as error:
-        print(f"benchmarks: got no {error.name}; expected it, to draw the figure; pip install {error.name}",
+        print(f"benchmarks: got no {error.name}; expected it, to draw the figures; pip install {error.name}",
               file=sys.stderr)
     else:
+        draw_models(results, FOLDER / "models.png")
         draw(results, FOLDER / "speed.png")
     return 0
 

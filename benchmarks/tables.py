@@ -243,7 +243,8 @@ def details(results: Results) -> str:
         lines += [f"From the same weights, the losses of all contenders' first six steps agree within {worst:.0e}, "
                   f"relative to their size.", ""]
     if absent := missing(results):
-        lines += ["Missing: " + "; ".join(absent) + ".", ""]
+        lines += ["Missing: " + "; ".join(absent) + ".", "",
+             "![How many times as long the others take as a compiled step, and how cost grows](speed.png)", ""]
     for task, variants in results["tasks"].items():
         lines += [f"## {TASKS[task].title[0].upper()}{TASKS[task].title[1:]}", ""]
         body = []

@@ -195,3 +195,7 @@ def read(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged file can fail in any way
         raise CheckpointError(f"{path}: this is no checkpoint, or a damaged one ({type(error).__name__}); expected a "
                               f"file that --save wrote; take another copy, or train again") from error
+
+
+def __dir__() -> list[str]:
+    return __all__

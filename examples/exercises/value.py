@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tinytensor.value import Value
 
 
@@ -42,6 +44,15 @@ def small_graph() -> None:
 
 def parabola(x: float) -> float:
     return 3 * x**2 - 4 * x + 5
+
+
+def draw_tangents(plot, path) -> None:
+    """The lecture's two curves, with the slopes that were found above."""
+    plot.tangents({
+        "f(x) = 3 x^2 - 4 x + 5": (parabola, lambda x: 6 * x - 4, np.linspace(-5, 5, 201), [3.0, 2 / 3]),
+        "tanh(x), with the slope 1 - tanh(x)^2": (np.tanh, lambda x: 1 - np.tanh(x) ** 2, np.linspace(-5, 5, 201),
+                                                  [0.0, 0.8813735870195432]),
+    }, path=path)
 
 
 def neuron() -> Value:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import warnings
@@ -190,14 +191,19 @@ def test_tables_of_a_part_and_of_a_run_without_the_compiler():
 
 def test_figure_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
-    from benchmarks.figure import draw
+    from benchmarks.figure import draw, draw_models
 
     results = made({COMPILED: 1.0})
     results["tasks"]["writing"]["given"][TORCH[0]] = {"missing": "not installed"}
     draw(results, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").stat().st_size > 10_000
+    draw_models(results, tmp_path / "models.png")
+    width, = struct.unpack(">I", (tmp_path / "models.png").read_bytes()[16:20])
+    assert width == 1400, "twice the 700 pixels at which README shows it"
     del results["growth"]
     draw(results, tmp_path / "part.png")
+    results["tasks"] = {"forward": results["tasks"]["forward"]}
+    draw_models(results, tmp_path / "none.png")
 
 
 def test_contenders_are_known():

@@ -121,7 +121,7 @@ def test_the_ladder(play, tmp_path):
     (("--top-p", "1.5"), "top_p"),
     (("--top-k", "0"), "argument --top-k: got 0; expected a whole number, 1 or more"),
     (("--prompt", ""), "argument --prompt: got nothing"),
-    (("--prompt", "Ж"), "'Ж' is none of the"),
+    (("--prompt", "Ж"), "text: got 'Ж'; expected only the"),
     (("--context", "5000"), "several windows of 5000 tokens"),
     (("--dropout", "2"), "2.0; expected"),
     (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory"),

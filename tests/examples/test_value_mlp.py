@@ -31,7 +31,7 @@ def test_quick_with_figures(tmp_path):
     last = re.fullmatch(r"loss: four points (\S+), two moons (\d+) of 100 right", out.splitlines()[-1])
     assert float(last[1]) < 4e-5 and int(last[2]) >= 90
     figures = {f.name: f for f in (tmp_path / "new").iterdir()}
-    assert sorted(figures) == ["fit.png", "graph.svg", "moons.png", "steps.png"]
+    assert sorted(figures) == ["fit.png", "graph.svg", "moons.png", "steps.png", "tangents.png"]
     assert ET.parse(figures.pop("graph.svg")).getroot().tag.endswith("svg")
     assert all(f.read_bytes().startswith(b"\x89PNG") and f.stat().st_size > 10_000 for f in figures.values())
 

@@ -60,7 +60,7 @@ def test_the_lecture_s_sizes(sizes, weights):
     (6, 2, "(2, 4, 8, ...)"), (1, 2, "(2, 4, 8, ...)"), (0, 2, "(2"), (8, 3, "(3, 9, 27, ...)"), (-8, 2, "(2"),
     (8, 1, "(1")])
 def test_a_context_that_no_levels_make(context, kernel, powers):
-    with pytest.raises(ValueError, match=f"context {context} came; expected a power of {kernel} {re.escape(powers)}"):
+    with pytest.raises(ValueError, match=f"got context={context}; expected a power of {kernel} {re.escape(powers)}"):
         WaveNet(27, context, kernel=kernel)
 
 
@@ -137,7 +137,7 @@ def test_gradients_are_the_same_in_both_forms():
 
 @pytest.mark.parametrize("shape", [(2, 7), (8,), (1, 2, 8)])
 def test_texts_that_are_too_short_or_no_batch(shape):
-    with pytest.raises(ValueError, match=re.escape(f"a text of shape {shape} came; expected (N, L) with L of 8 or")):
+    with pytest.raises(ValueError, match=re.escape(f"got a text of shape {shape}; expected (N, L) with L of 8 or")):
         CausalWaveNet(27)(np.zeros(shape, np.int64))
 
 
@@ -254,7 +254,7 @@ def test_a_file_of_one_s_own(names):
 
 
 @pytest.mark.parametrize(("arguments", "error"), [
-    (("--context", "6"), "--context: WaveNet: context 6 came; expected a power of 2 (2, 4, 8, ...)"),
+    (("--context", "6"), "--context: WaveNet: got context=6; expected a power of 2 (2, 4, 8, ...)"),
     (("--context", "1"), "argument --context: got 1; expected a whole number, 2 or more"),
     (("--batch", "1"), "argument --batch: got 1; expected a whole number, 2 or more"),
     (("--lr", "1e30"), "; expected a finite number; give a smaller --lr"),

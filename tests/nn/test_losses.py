@@ -39,10 +39,10 @@ def softly(z, q, w=1.0):
 def test_one_column_against_a_row_is_an_error(loss):
     name, x, y = loss.__name__, values(4, 1), values(4)
     assert message(ValueError, loss, x, y) == (
-        f"{name}: input of shape (4, 1) and target of shape (4,); expected one shape, for broadcasting would set each "
-        f"output against many targets; target.reshape(4, 1)")
+        f"{name}: got input of shape (4, 1) and target of shape (4,); expected one shape, as broadcasting would "
+        f"compare each output with many targets; write target.reshape(4, 1)")
     assert message(ValueError, loss, y, x).endswith("target.reshape(4,)")
-    assert message(ValueError, loss, x, np.ones(())).endswith("take as many targets as outputs")
+    assert message(ValueError, loss, x, np.ones(())).endswith("pass as many targets as outputs")
 
 
 @pytest.mark.parametrize("loss", PAIRED)
@@ -56,15 +56,15 @@ def test_dtypes_are_kept_and_not_mixed(loss):
         assert a.grad.dtype == np.float32
         assert type(loss(x, y, reduction)) is not Tensor
     assert message(TypeError, loss, x, np.ones((4, 3), np.int64)) == (
-        f"{loss.__name__}: input of dtype float32 and target of dtype int64; expected one, or the loss is no float32; "
+        f"{loss.__name__}: got input of dtype float32 and target of dtype int64; expected one dtype; "
         f"convert it: target.astype(np.float32)")
 
 
 @pytest.mark.parametrize("loss", [*PAIRED, *CLASSES])
 def test_an_unknown_reduction(loss):
     y = np.arange(3) if loss in CLASSES else values(3, 3)
-    assert message(ValueError, loss, values(3, 3), y, "average") == (
-        f"{loss.__name__}: reduction 'average' came; expected 'mean', 'sum' or 'none'")
+    text = message(ValueError, loss, values(3, 3), y, "average")
+    assert text.startswith(f"{loss.__name__}: ") and "'average'" in text and "expected 'mean', 'sum' or 'none'" in text
 
 
 @pytest.mark.parametrize("loss", PAIRED)
@@ -81,8 +81,8 @@ def test_huber_is_round_below_delta_and_straight_above():
     x = tt.tensor(d, requires_grad=True)
     F.huber_loss(x, 0 * d, "sum", delta=2.0).backward()
     assert x.grad.tolist() == [0, 0.5, 2, 2]
-    assert message(ValueError, F.huber_loss, d, d, delta=0).startswith("huber_loss: delta 0 came; expected a number ab")
-    assert message(ValueError, F.smooth_l1_loss, d, d, beta=-1).startswith("smooth_l1_loss: beta -1 came; expected 0")
+    assert message(ValueError, F.huber_loss, d, d, delta=0).startswith("huber_loss: got delta=0; expected a number ab")
+    assert message(ValueError, F.smooth_l1_loss, d, d, beta=-1).startswith("smooth_l1_loss: got beta=-1; expected 0")
 
 
 # --- of probabilities ---
@@ -155,7 +155,7 @@ def test_an_ignored_target_is_as_if_it_were_not_there():
             b = tt.cross_entropy(z[kept], targets[kept], reduction)
             np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
             np.testing.assert_allclose(tt.grad(a, z).data, tt.grad(b, z).data, rtol=1e-12, atol=1e-15)
-    assert message(IndexError, tt.cross_entropy, z, T - 1, ignore_index=-1).startswith("cross_entropy: target -2 came")
+    assert message(IndexError, tt.cross_entropy, z, T - 1, ignore_index=-1).startswith("cross_entropy: got target -2")
     masked = np.array([[-np.inf, 0.0, 0.0]])  # the class that stands for an ignored target may be impossible
     assert F.cross_entropy(np.concatenate([masked, masked]), np.array([-100, 1])) == np.log(2)
     assert F.nll_loss(np.concatenate([masked, masked - 1]), np.array([-100, 1])) == 1
@@ -168,15 +168,15 @@ def test_errors_of_losses_of_classes():
     for loss in CLASSES:
         name = loss.__name__
         assert message(ValueError, loss, z, np.zeros((4, 1), np.int64)) == (
-            f"{name}: logits of shape (4, 3) and targets of shape (4, 1); expected targets of the shape of logits "
+            f"{name}: got logits of shape (4, 3) and targets of shape (4, 1); expected targets of the shape of logits "
             f"without axis 1, the classes; where classes come last, use tt.cross_entropy")
         assert message(ValueError, loss, z, np.arange(4) % 3, weight=np.ones(4)) == (
-            f"{name}: weight of shape (4,) came for 3 classes; expected (3,), one for each")
-        assert "targets of dtype float64 came; expected integer classes" in message(TypeError, loss, z, values(4))
+            f"{name}: got weight of shape (4,) for 3 classes; expected (3,); pass one weight for each class")
+        assert "targets of dtype float64" in message(TypeError, loss, z, values(4))
     assert message(IndexError, F.nll_loss, z, np.arange(4)) == (
-        "nll_loss: target 3 came for 3 classes; expected 0 to 2; check the vocabulary, or the size of the layer")
+        "nll_loss: got target 3 for 3 classes; expected 0 to 2; check the vocabulary, or the size of the layer")
     assert message(ValueError, F.cross_entropy, z, np.arange(4) % 3, label_smoothing=2).startswith(
-        "cross_entropy: label_smoothing 2 came; expected 0 to 1")
+        "cross_entropy: got label_smoothing=2; expected 0 to 1")
 
 
 # --- modules ---
@@ -187,7 +187,7 @@ def test_modules_keep_their_arrays_as_buffers():
     assert list(loss.state_dict()) == ["weight"] and repr(loss) == "CrossEntropyLoss()"
     assert list(nn.BCEWithLogitsLoss(pos_weight=[2.0]).state_dict()) == ["pos_weight"]
     assert nn.NLLLoss().state_dict() == {} and nn.MSELoss("sum")(np.ones(3), np.zeros(3)) == 3
-    assert message(ValueError, nn.MSELoss(), np.ones((4, 1)), np.ones(4)).startswith("MSELoss: mse_loss: input of sh")
+    assert message(ValueError, nn.MSELoss(), np.ones((4, 1)), np.ones(4)).startswith("MSELoss: mse_loss: got input of")
 
 
 @pytest.mark.parametrize("module", [losses, criteria, dropout, F, nn.norm, nn.layers], ids=lambda m: m.__name__)

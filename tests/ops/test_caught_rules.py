@@ -154,7 +154,7 @@ def test_take_along_axis_gives_back(axis: Any) -> None:
 
 def test_ddof_has_one_name_at_a_time() -> None:
     for name in "var", "std":
-        with pytest.raises(ValueError, match=f"^{name}: ddof=1 and correction=1 were got; expected one of them"):
+        with pytest.raises(ValueError, match=f"^{name}: got ddof=1 and correction=1, .*; expected one of"):
             getattr(tt, name)(leaf(3), ddof=1, correction=1)
         assert getattr(tt, name)(leaf(3), correction=0).shape == getattr(tt, name)(leaf(3), ddof=0, correction=1).shape
 

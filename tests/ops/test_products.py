@@ -64,7 +64,8 @@ def test_strips_divide_the_rows_and_fit_the_kernels():
     for n, k, m in [(64, 200, 27), (300, 128, 10), (128, 500, 64), (32, 256, 128), (8, 300, 300), (96, 1500, 27)]:
         count = products.transposed_row_blocks(n, k, m, 64 * products.SMALL_PRODUCT)
         rows = n // count
-        assert rows * count == n and rows % 4 == 0 and rows * m <= products.MAX_RESULTS and rows * m * k <= products.SMALL_PRODUCT
+        assert rows * count == n and rows % 4 == 0
+        assert rows * m <= products.MAX_RESULTS and rows * m * k <= products.SMALL_PRODUCT
     for n, k, m in [(64, 100, 27), (64, 200, 64), (256, 256, 64), (9, 256, 200), (64, 256, 400)]:
         assert products.transposed_row_blocks(n, k, m, 64 * products.SMALL_PRODUCT) == 0
 
@@ -77,7 +78,7 @@ def test_tiles_divide_the_results_and_fit_the_kernels():
     for k, n, m in [(64, 200, 200), (100, 128, 128), (512, 100, 64), (512, 512, 128), (2048, 64, 64), (384, 512, 512)]:
         assert products.output_tiles(n, k, m, 4, most) == (0, 0)
     assert products.output_tiles(128, 256, 512, 8, most) == (0, 0), "twice as many bytes"
-    assert products.output_tiles(64, 512, 256, 4, 4 * products.SMALL_PRODUCT) == (0, 0), "larger ones gain from several threads"
+    assert products.output_tiles(64, 512, 256, 4, 4 * products.SMALL_PRODUCT) == (0, 0), "larger ones gain from threads"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -87,7 +88,8 @@ def test_turned(dtype, special):
         x = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
         if special is not None:
             x[3, 1] = special
-        assert np.array_equal(products.transpose_copy(x), x.T, equal_nan=True) and products.transpose_copy(x).flags.c_contiguous
+        y = products.transpose_copy(x)
+        assert np.array_equal(y, x.T, equal_nan=True) and y.flags.c_contiguous
 
 
 def test_compiled_steps_make_the_same_pieces():

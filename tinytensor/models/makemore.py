@@ -22,11 +22,11 @@ from ..random import as_generator
 
 
 def check(tokens: Any, most: float = math.inf) -> None:
-    """Raise ValueError for what is no batch of texts (B, T), T from 1 to `most`."""
+    """Raise ValueError unless tokens are a batch of texts (B, T), with T from 1 to `most`."""
     shape = np.shape(tokens)
     if len(shape) != 2 or not 0 < shape[1] <= most:
         up_to = "T of 1 or more" if most == math.inf else f"T from 1 to {most}, the context of this model"
-        raise ValueError(f"tokens of shape {shape} came; expected (B, T), {up_to}; a batch of one text is tokens[None]")
+        raise ValueError(f"got tokens of shape {shape}; expected (B, T), {up_to}; write tokens[None] for one text")
 
 
 # --- without a memory ---
@@ -107,7 +107,7 @@ class MLP(nn.Module):
 
 
 class GatedConv(nn.Module):
-    """A level of `CausalCNN`: each place with the one `dilation` before, through a gate, is added to what came in."""
+    """A level of `CausalCNN`: a gated convolution of each position with the one `dilation` before, plus the input."""
 
     def __init__(self, width: int, dilation: int, dtype: Any = np.float32, rng: Rng = None) -> None:
         super().__init__()

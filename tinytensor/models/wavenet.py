@@ -39,8 +39,8 @@ def depth(context: int, kernel: int) -> int:
         levels, width = levels + 1, width * kernel
     if width != context or levels == 0:
         powers = ", ".join(str(kernel**i) for i in (1, 2, 3))
-        raise ValueError(f"WaveNet: context {context} came; expected a power of {kernel} ({powers}, ...), for every "
-                         f"level joins {kernel} neighbours; give one of these")
+        raise ValueError(f"WaveNet: got context={context}; expected a power of {kernel} ({powers}, ...), as every "
+                         f"level joins {kernel} neighbours; pass one of these")
     return levels
 
 
@@ -170,8 +170,8 @@ class CausalWaveNet(nn.Module):
 
     def forward(self, x: Any) -> Tensor:  # (N, L)
         if np.ndim(x) != 2 or np.shape(x)[1] < self.context:
-            raise ValueError(f"a text of shape {np.shape(x)} came; expected (N, L) with L of {self.context} or more; "
-                             f"put boundaries in front of it")
+            raise ValueError(f"got a text of shape {np.shape(x)}; expected (N, L) with L of {self.context} or more; "
+                             f"put boundaries before it")
         h = self.levels(self.embed(x).swapaxes(1, 2))  # (N, H, L - context + 1)
         return self.output(h.swapaxes(1, 2))  # (N, L - context + 1, V)
 

@@ -82,7 +82,7 @@ class BatchNorm1d(Module):
         super().__init__()
         self.num_features = check_size("BatchNorm1d", "num_features", num_features)
         if axis not in (1, -1):
-            raise ValueError(f"BatchNorm1d: axis={axis!r} came; expected 1, or -1 for the last; move the channels: "
+            raise ValueError(f"BatchNorm1d: got axis={axis!r}; expected 1, or -1 for the last; move the channels: "
                              f"np.moveaxis(x, {axis!r}, 1)")
         self.eps, self.momentum, self.axis, self.unbiased = eps, momentum, axis, unbiased
         self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
@@ -125,7 +125,7 @@ class BatchNorm1d(Module):
         elsewhere = next((a for a in (1, -1) if len(shape) > 1 and shape[a] == channels), None)
         advice = (f"for channels along axis {elsewhere}: BatchNorm1d({channels}, axis={elsewhere})" if elsewhere
                   else "make the layer for its size, or reshape x")
-        return ValueError(f"batch_norm: x of shape {shape} came; expected two axes or more, with {channels} channels "
+        return ValueError(f"batch_norm: got x of shape {shape}; expected two axes or more, with {channels} channels "
                           f"along axis {self.axis}; {advice}")
 
     def extra_repr(self) -> str:

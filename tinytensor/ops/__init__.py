@@ -1,4 +1,4 @@
-"""The table of calculus: every op and its rules, by family. A new op goes into its family's file, and nowhere else."""
+"""All ops and their rules, by family. A new op goes into the file of its family, and nowhere else."""
 
 from ..apply import PUBLIC
 from . import (  # each registers its ops

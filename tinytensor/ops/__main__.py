@@ -1,4 +1,4 @@
-"""Writes what follows from the ops' records: the stubs for editors and type checkers.
+"""Generates the type stubs of the ops, for editors and type checkers.
 
     python -m tinytensor.ops            write them
     python -m tinytensor.ops --check    say whether those in the package are current; exit status 1 if not
@@ -27,7 +27,8 @@ TENSORS = ("T", "mT", "real", "imag", "flat")  # properties
 KINDS = {  # what is returned where it is not a Tensor; Any: by the arguments
     "None": ("backward", "retain_grad"),
     "Handle": ("register_hook",),
-    "Self": ("__iadd__", "__ifloordiv__", "__imatmul__", "__imod__", "__imul__", "__ipow__", "__isub__", "__itruediv__"),
+    "Self": ("__iadd__", "__ifloordiv__", "__imatmul__", "__imod__", "__imul__", "__ipow__", "__isub__",
+             "__itruediv__"),
     "bool": ("__contains__", "allclose", "array_equal", "array_equiv", "can_cast", "iscomplexobj", "isrealobj",
              "may_share_memory", "shares_memory"),
     "bytes": ("tobytes",),
@@ -38,8 +39,8 @@ KINDS = {  # what is returned where it is not a Tensor; Any: by the arguments
         "__divmod__", "__rdivmod__", "broadcast_arrays", "diag_indices_from", "divmod", "frexp", "histogram",
         "histogram2d", "ix_", "linalg.lstsq", "linalg.slogdet", "linalg.eigh", "meshgrid", "modf", "nonzero", "polydiv",
         "tril_indices_from", "triu_indices_from", "unravel_index", "unstack"),
-    "Any": ("atleast_1d", "atleast_2d", "atleast_3d", "average", "common_type", "einsum_path", "gradient", "histogramdd",
-            "item", "linalg.qr", "linalg.svd", "min_scalar_type", "result_type", "unique", "unique_all",
+    "Any": ("atleast_1d", "atleast_2d", "atleast_3d", "average", "common_type", "einsum_path", "gradient",
+            "histogramdd", "item", "linalg.qr", "linalg.svd", "min_scalar_type", "result_type", "unique", "unique_all",
             "unique_counts", "unique_inverse"),
 }
 RETURNS = {name: kind for kind, names in KINDS.items() for name in names}
@@ -60,7 +61,7 @@ def signature(name: str, function: Callable[..., Any], method: bool, namespace: 
 
 
 def methods() -> str:
-    """The stub of what ops attach to Tensor."""
+    """The stub of the methods and properties that the ops attach to Tensor."""
     lines = [HEAD + "# ruff: noqa: E501\n\nfrom typing import Any, Self\n", "from .core import Tensor",
              "from .hooks import Handle\n", "class Methods:"]
     elsewhere = ("tinytensor.core", "tinytensor.dispatch")
@@ -85,7 +86,7 @@ def functions() -> str:
 
 def linear_algebra() -> str:
     """The stub of the functions that `tinytensor.linalg` offers."""
-    lines = [HEAD + "# ruff: noqa: E501\n\nfrom typing import Any\n", "from .core import Tensor\n"]
+    lines = [HEAD + "from typing import Any\n", "from .core import Tensor\n"]
     lines += [signature(name, function, method=False, namespace="linalg.")
               for name, function in sorted(NAMESPACES["linalg"].items()) if hasattr(np.linalg, name)]
     return "\n".join(lines) + "\n"

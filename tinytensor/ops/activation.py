@@ -1,6 +1,6 @@
-"""The functions that networks bend their values with: relu, gelu, silu; and erf, which gelu is made of.
+"""Activation functions: relu, leaky_relu, silu, gelu; and erf, which gelu uses.
 
-Those that are NumPy functions, such as tanh, are rows of `elementwise.py`, and sigmoid, which rules there use.
+Those that are NumPy functions, such as tanh, are in `elementwise.py`; so is sigmoid, which rules there use.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .elementwise import sigmoid, tanh
 
 # --- erf ---
 
-# The tables start with the highest power. The first four are those of W. J. Cody, "Rational Chebyshev Approximations
-# for the Error Function", Math. Comp. 23 (1969), with the digits of his program CALERF (netlib.org/specfun).
+# Coefficients, highest power first. The first four tables are from W. J. Cody, "Rational Chebyshev Approximations
+# for the Error Function", Math. Comp. 23 (1969), as in his program CALERF (netlib.org/specfun).
 NEAR = ((1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2,
          3.20937758913846947e3),
         (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3))
@@ -27,13 +27,13 @@ FAR = ((2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.6
         1.23033935479799725e3),
        (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
         3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3))
-# artanh(erf(x)) / x in powers of x**2 up to x = 4, fitted so that the largest relative error of erf is the least
-TANH_COEFFICIENTS = (5.42238956e-9, 2.75554871e-8, -4.79440531e-6, 8.45956732e-5, -6.14836206e-4, -1.95290290e-4, 1.02769865e-1,
-          1.12837925)
+# artanh(erf(x)) / x in powers of x**2, for x up to 4; a minimax fit of the relative error of erf
+TANH_COEFFICIENTS = (5.42238956e-9, 2.75554871e-8, -4.79440531e-6, 8.45956732e-5, -6.14836206e-4, -1.95290290e-4,
+                     1.02769865e-1, 1.12837925)
 
 
 def polynomial(x: Any, first: float, *rest: float) -> Any:
-    """Horner's rule, in one array of its own."""
+    """Horner's rule, in one new array."""
     y = x * first
     for c in rest[:-1]:
         y += c
@@ -43,7 +43,7 @@ def polynomial(x: Any, first: float, *rest: float) -> Any:
 
 
 def erf_float64(x: Any) -> Any:
-    a = np.minimum(np.abs(x), 6)  # beyond 6 erf is 1 to the last bit, and so is what the second formula gives
+    a = np.minimum(np.abs(x), 6)  # beyond 6 erf rounds to 1, as does the second formula
     z = a * a
     near = a * (polynomial(z, *NEAR[0]) / polynomial(z, *NEAR[1]))
     far = 1 - np.exp(-z) * (polynomial(a, *FAR[0]) / polynomial(a, *FAR[1]))
@@ -59,8 +59,7 @@ def erf_float32(x: Any) -> Any:
 def erf(x: Any) -> Any:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x, elementwise; within 4 ulp.
 
-    float64 is computed by the rational functions of W. J. Cody (1969); float32, in a quarter of the time, as the tanh
-    of a polynomial.
+    float64 uses the rational functions of W. J. Cody (1969); float32 the tanh of a polynomial, four times as fast.
 
     Examples
     --------
@@ -76,7 +75,7 @@ def erf(x: Any) -> Any:
 
 @op(lambda g, y, x: np.where(x <= 0, 0, g), method=True, samples=(S((2, 3)), S(())))
 def relu(x: Any) -> Any:
-    """max(x, 0), elementwise. The gradient at 0 is 0; where x is nan it passes, as in PyTorch: a nan is never hidden.
+    """max(x, 0), elementwise. The gradient is 0 at 0, and g where x is nan, as in PyTorch: a nan is never hidden.
 
     Examples
     --------
@@ -90,7 +89,7 @@ def relu(x: Any) -> Any:
 @op(lambda g, y, x, *, negative_slope: np.where(x > 0, g, g * negative_slope), samples=(S((2, 3)), S(()),
     S((2, 3), negative_slope=-2.0)))
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
-    """x above 0, elsewhere negative_slope * x, elementwise (Maas et al. 2013). The gradient at 0 is negative_slope.
+    """x if x > 0 else negative_slope * x, elementwise (Maas et al. 2013). The gradient at 0 is negative_slope.
 
     Examples
     --------
@@ -134,7 +133,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     x : any shape, floating
     approximate : {"none", "tanh"}
         "none" for (1 + erf(x / sqrt(2))) / 2, "tanh" for GPT-2's (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))) / 2,
-        which is twice as fast and differs by 5e-4 at most.
+        which is twice as fast and differs by at most 5e-4.
 
     Examples
     --------
@@ -147,11 +146,11 @@ def gelu(x: Any, approximate: str = "none") -> Any:
         d *= K * CUBIC
         d += K
         s = d * x
-        s = np.tanh(s, out=s if s.ndim else None)  # subtle: without axes it is a NumPy scalar
+        s = np.tanh(s, out=s if s.ndim else None)  # subtle: of a 0-d x it is a NumPy scalar
     elif approximate == "none":
         s = erf(x * math.sqrt(0.5))
     else:
-        raise ValueError(f"gelu: approximate {approximate!r} came; expected 'none' for erf, or 'tanh'")
+        raise ValueError(f"gelu: got approximate={approximate!r}; expected 'none' or 'tanh'; give one of these")
     s *= 0.5
     s += 0.5
     y = x * s
@@ -169,4 +168,4 @@ def gelu(x: Any, approximate: str = "none") -> Any:
         d *= math.sqrt(0.5 / math.pi)
         d *= x
     d += s
-    return y, d  # the derivative s + x s', made while all that it needs is in the cache
+    return y, d  # the derivative s + x s', computed now while its operands are in the cache

@@ -1,7 +1,7 @@
-"""The ops whose elements are those of their input, each in another place, more than once, or not at all.
+"""Ops that rearrange elements: repeat, tile, delete, insert, diagonals, triangles.
 
-Where NumPy's function has a plain adjoint, that is the rule. Elsewhere the function itself is asked: given numbers that
-tell positions, it says where each element of its output comes from.
+Each element of the output is one of the input, or 0. To find which one, NumPy's function is applied to an array of
+positions: that gives the rule of most ops here.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ..dispatch import Function
 from .index import scatter, take
 from .join import concatenate
 
-# --- by asking the function where its elements come from ---
+# --- rules from positions ---
 
 
 def selection(*numpy: Any, method: bool = False, samples: Sequence[Sample] = ()) -> Callable[[Function], Function]:
-    """Define an op each element of which is an element of its input, or 0, whatever their values are."""
+    """Define an op whose output elements are elements of its input, or 0, independent of their values."""
 
     def define(forward: Function) -> Function:
         def put_back(g: Any, y: Any, x: Any, **params: Any) -> Any:
-            origin = forward(np.arange(1, x.size + 1).reshape(x.shape), **params)  # from 1 on: 0 comes from nowhere
+            origin = forward(np.arange(1, x.size + 1).reshape(x.shape), **params)  # from 1 on: the op fills with 0
             return scatter(g.reshape(-1), origin.reshape(-1), (x.size + 1,))[1:].reshape(x.shape)
 
         return op(put_back, numpy=numpy, method=method, analytic=True, samples=samples)(forward)
@@ -35,7 +35,7 @@ def selection(*numpy: Any, method: bool = False, samples: Sequence[Sample] = ())
 
 
 def rearranged(function: Function, *arrays: Any) -> Any:
-    """What a function picks of several arrays, by asking it where its elements come from."""
+    """What a function that rearranges elements makes of several arrays, as one differentiable gather."""
     origins, start = [], 0
     for a in arrays:
         origins.append(np.arange(start, start + np.size(a)).reshape(np.shape(a)))
@@ -46,7 +46,7 @@ def rearranged(function: Function, *arrays: Any) -> Any:
 @selection(np.repeat, method=True, samples=(S((2, 3), repeats=2), S((2, 3), repeats=2, axis=1), S((), repeats=3),
                                             S((2, 3), repeats=np.array([2, 0, 1]), axis=1)))
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    """Each element so many times in a row, along an axis; of the flattened input if axis is None.
+    """Repeat each element `repeats` times in a row along an axis; the input is flattened if axis is None.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
 @selection(np.tile, samples=(S((3,), reps=2), S((2, 3), reps=(2, 1, 2)), S((), reps=3), S((2, 3), reps=0)))
 def tile(A: Any, reps: Any) -> Any:
-    """The whole array so many times, side by side, along each axis.
+    """Repeat the whole array `reps` times along each axis.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def tile(A: Any, reps: Any) -> Any:
 
 @selection(np.resize, samples=(S((2, 3), new_shape=(3, 3)), S((4,), new_shape=7), S((2, 3), new_shape=(2, 1))))
 def resize(a: Any, new_shape: Any) -> Any:
-    """The elements in order, again and again, until a new shape is filled.
+    """A new shape filled with the elements in order, repeated as often as needed.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 @selection(np.delete, samples=(S((4,), obj=1), S((2, 3), obj=(0, -1), axis=1), S((4, 2), obj=slice(1, 3), axis=0),
                                S((3,), obj=np.array([True, False, False]))))
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    """Without what stands at an index, at indices, in a slice or under a mask, along an axis; flattened if it is None.
+    """Delete the elements at an index, indices, a slice or a mask along an axis; of the flattened input if it is None.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 @composed(np.insert, "arr values", samples=(S((3,), 1, (2,)), S((2, 3), 1, (2,), axis=1), S((3,), np.array([0, 2]), ()),
                                             S((2, 3), slice(0, 2), (2, 3), axis=0)))
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    """With values before an index, before indices, or before each of a slice, along an axis; flattened if it is None.
+    """Insert values before an index, indices or a slice along an axis; into the flattened input if axis is None.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 @selection(np.diagonal, method=True, samples=(S((3, 3)), S((2, 3), offset=1),
                                               S((2, 3, 4), offset=-1, axis1=2, axis2=1)))
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """A diagonal of two axes, which becomes the last axis.
+    """A diagonal of the matrices along two axes, as a new last axis.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 @selection(np.diag, samples=(S((3,)), S((2,), k=-1), S((3, 3)), S((2, 3), k=1)))
 def diag(v: Any, k: int = 0) -> Any:
-    """Diagonal k of a matrix; of a vector, the matrix that has it there, and 0 elsewhere.
+    """Diagonal k of a matrix; for a vector, the matrix with that diagonal k, and 0 elsewhere.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def diag(v: Any, k: int = 0) -> Any:
 
 @selection(np.diagflat, samples=(S((3,)), S((2, 2), k=1), S(())))
 def diagflat(v: Any, k: int = 0) -> Any:
-    """The matrix that has all elements of the input on its diagonal k, and 0 elsewhere.
+    """The matrix with the flattened input on its diagonal k, and 0 elsewhere.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def diagflat(v: Any, k: int = 0) -> Any:
 
 @composed(np.trace, method=True, samples=(S((3, 3)), S((2, 3), offset=1), S((2, 3, 4), axis1=2, axis2=0)))
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Any:
-    """The sum of a diagonal.
+    """The sum of a diagonal of the matrices along two axes.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
 @op(lambda g, y, m, *, k: np.tril(g, k) if m.ndim > 1 else np.sum(np.tril(g, k), axis=0), numpy=(np.tril,),
     analytic=True, samples=(S((3, 3)), S((2, 3, 3), k=-1), S((3,))))
 def tril(m: Any, k: int = 0) -> Any:
-    """The lower triangle of the last two axes, 0 above diagonal k. A vector becomes equal rows first, as in NumPy.
+    """The lower triangle of the last two axes, 0 above diagonal k. A vector is first repeated as rows, as in NumPy.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def tril(m: Any, k: int = 0) -> Any:
 @op(lambda g, y, m, *, k: np.triu(g, k) if m.ndim > 1 else np.sum(np.triu(g, k), axis=0), numpy=(np.triu,),
     analytic=True, samples=(S((3, 3)), S((2, 3, 3), k=1), S((3,))))
 def triu(m: Any, k: int = 0) -> Any:
-    """The upper triangle of the last two axes, 0 below diagonal k. A vector becomes equal rows first, as in NumPy.
+    """The upper triangle of the last two axes, 0 below diagonal k. A vector is first repeated as rows, as in NumPy.
 
     Examples
     --------
@@ -200,12 +200,12 @@ def triu(m: Any, k: int = 0) -> Any:
     return np.triu(m, k)
 
 
-# --- without what is 0 at the ends ---
+# --- trimming ---
 
 
 @composed(np.trim_zeros, samples=(S((3,)), S((2, 3), trim="b", axis=1)))
 def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
-    """Without the zeros at the front ("f"), the back ("b"), or both, along the axes.
+    """Remove zeros at the front ("f"), the back ("b") or both ends of the axes.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Self-attention of many heads as one op: a fast forward and a fast rule, beside the slow definition.
+"""Multi-head self-attention as one op: a fast forward and a fast rule, beside the slow definition.
 
-The projections before and behind it are layers: `nn.CausalSelfAttention`.
+The projections before and after it belong to layers: `nn.CausalSelfAttention`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ..define import op
 from .fused import softmax
 from .shape import reshape, swapaxes
 
-BLOCKED_FROM = 256  # from so many places on, queries go in blocks
+BLOCKED_FROM = 256  # the shortest sequence whose queries are handled in blocks
 
 
 @lru_cache(maxsize=64)
 def causal_mask(t: int, dtype: Any, before: int = 0) -> Any:
-    """What is added to scores (before + t keys, t queries): -inf where the key comes after the query, else 0; cached.
+    """A mask to add to scores (before + t keys, t queries): -inf where the key comes after the query, else 0; cached.
 
-    `before` is how many keys come before the first query.
+    `before` is the number of keys before the first query.
     """
     a = np.tril(np.full((before + t, t), -np.inf, dtype), -1 - before)
     a.flags.writeable = False
@@ -32,9 +32,9 @@ def causal_mask(t: int, dtype: Any, before: int = 0) -> Any:
 
 
 def query_blocks(t: int, causal: bool) -> list[tuple[int, int]]:
-    """Blocks of queries: where each begins and ends. They look at all keys up to there.
+    """Start and stop of each block of queries. A block attends to all keys before its stop.
 
-    Four blocks leave out three eighths of all scores: those of keys that come after all queries of a block.
+    Four blocks skip 3/8 of the scores: those of keys that come after all queries of a block.
     """
     if not causal or t < BLOCKED_FROM or t % 4:
         return [(0, t)]
@@ -42,24 +42,24 @@ def query_blocks(t: int, causal: bool) -> list[tuple[int, int]]:
 
 
 def split_heads(qkv: Any, heads: int) -> Any:
-    """Queries, keys and values of each head, all views: (B, T, 3 C) gives (3, B, H, T, D), where H D is C."""
+    """Queries, keys and values of each head, as views: (B, T, 3 C) to (3, B, H, T, D), where H * D is C."""
     b, t, width = qkv.shape
     return qkv.reshape(b, t, 3, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)
 
 
 def heads_first(g: Any, heads: int) -> Any:
-    """(B, T, C) gives (B, H, T, D), a view."""
+    """(B, T, C) to (B, H, T, D), a view."""
     b, t, width = g.shape
     return g.reshape(b, t, heads, width // heads).swapaxes(1, 2)
 
 
 def contiguous_transpose(x: Any, factor: float) -> Any:
-    """The transposed matrices of x times a factor, copied row by row: BLAS multiplies by them a third faster."""
+    """A copy of the transposed matrices of x, times a factor, with contiguous rows: a third faster in products."""
     return np.multiply(x.mT, factor, order="C")
 
 
 def column_maxima(p: Any) -> Any:
-    """The maximum along the second-last axis, which stays, by halves: for short ones half the time of NumPy's."""
+    """The maximum along the second-last axis, which is kept, by halving: twice as fast as NumPy's if it is short."""
     while (n := p.shape[-2]) > 1:
         half = (n + 1) // 2
         p = np.maximum(p[..., :half, :], p[..., n - half :, :])
@@ -72,11 +72,11 @@ def attention_definition(qkv: Any, dropout_mask: Any = None, heads: int = 1, cau
     scores = q @ swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])  # (B, H, T, T)
     p = softmax(scores + causal_mask(t, qkv.dtype).T if causal else scores)
     p = p if dropout_mask is None else p * dropout_mask
-    return reshape(swapaxes(p @ v, 1, 2), (b, t, width // 3))  # the heads side by side
+    return reshape(swapaxes(p @ v, 1, 2), (b, t, width // 3))  # the heads concatenated
 
 
 def block_mask(dropout_mask: Any, queries: slice, keys: int) -> Any:
-    """The part of a mask for a block of weights, keys before queries as there."""
+    """The part of a dropout mask for a block of weights, transposed to (..., keys, queries) as they are."""
     dropout_mask = dropout_mask if dropout_mask.ndim > 1 else dropout_mask.reshape(1, -1)
     rows = dropout_mask if dropout_mask.shape[-2] == 1 else dropout_mask[..., queries, :]
     return (rows if rows.shape[-1] == 1 else rows[..., :keys]).swapaxes(-1, -2)
@@ -85,7 +85,7 @@ def block_mask(dropout_mask: Any, queries: slice, keys: int) -> Any:
 def grad_qkv(g: Any, qkv: Any, dropout_mask: Any, heads: int, ps: list[Any]) -> Any:
     q, k, v = split_heads(qkv, heads)  # (B, H, T, D) each
     g, size = heads_first(g, heads), ps[0].shape[-1]
-    gq, gk, gv = list[Any](), list[Any](), list[Any]()  # by blocks of places
+    gq, gk, gv = list[Any](), list[Any](), list[Any]()  # one entry for each block
     for i, p in enumerate(ps):  # (B, H, keys, queries)
         keys, queries = p.shape[-2], slice(i * size, (i + 1) * size)
         gi, qi = g[:, :, queries], q[:, :, queries]
@@ -106,7 +106,7 @@ def grad_qkv(g: Any, qkv: Any, dropout_mask: Any, heads: int, ps: list[Any]) -> 
 
 
 def add_lists(some: list[Any], more: list[Any]) -> list[Any]:
-    """Arrays added one by one, and those that are left."""
+    """The sums of the arrays of two lists, position by position; the rest of the longer list `more` is kept."""
     return [a + b for a, b in zip(some, more, strict=False)] + more[len(some) :]
 
 
@@ -116,7 +116,7 @@ def grad_dropout_mask(g: Any, qkv: Any, dropout_mask: Any, heads: int, ps: list[
 
 
 def full_weights(ps: list[Any]) -> Any:
-    """The weights of all blocks, (B, H, T keys, T queries): 0 for keys that come after the queries of a block."""
+    """The weights of all blocks as (B, H, T keys, T queries), with 0 for the keys that a block skipped."""
     t = ps[-1].shape[-2]
     return np.concatenate([p if p.shape[-2] == t else np.concatenate(
         [p, np.zeros((*p.shape[:2], t - p.shape[-2], p.shape[-1]), p.dtype)], -2) for p in ps], -1)
@@ -124,22 +124,24 @@ def full_weights(ps: list[Any]) -> Any:
 
 @op(lambda g, y, qkv, mask, *, heads, extras, **_: grad_qkv(g, qkv, mask, heads, extras),
     lambda g, y, qkv, mask, *, heads, extras, **_: grad_dropout_mask(g, qkv, mask, heads, extras),
-    definition=attention_definition, samples=(S((2, 3, 12), (2, 2, 3, 3), heads=2), S((2, 3, 12), (3, 3), heads=2), S((2, 3, 12), heads=2),
+    definition=attention_definition,
+    samples=(S((2, 3, 12), (2, 2, 3, 3), heads=2), S((2, 3, 12), (3, 3), heads=2), S((2, 3, 12), heads=2),
              S((2, 3, 12), heads=2, causal=False), S((1, 4, 6))))
 def attention(qkv: Any, dropout_mask: Any = None, heads: int = 1, causal: bool = True) -> Any:
-    """Scaled dot-product self-attention: each place takes from all places up to its own (Vaswani et al. 2017).
+    """Multi-head scaled dot-product self-attention (Vaswani et al. 2017).
 
-    For each head softmax(Q K' / sqrt(D)) V, with D = C / heads; the heads' outputs stand side by side.
+    For each head it is softmax(Q K' / sqrt(D)) V, with D = C / heads. The heads' outputs are concatenated.
 
     Parameters
     ----------
     qkv : (B, T, 3 C)
-        Queries, keys and values side by side, each with its heads side by side.
-    keep : broadcast to (B, heads, T, T), optional
-        What the weights are multiplied by after the softmax: a dropout mask.
+        Queries, keys and values concatenated, each of them its heads concatenated.
+    dropout_mask : broadcastable to (B, heads, T, T), optional
+        Multiplies the attention weights, after the softmax.
     heads : int
+        The number of heads, which must divide C.
     causal : bool
-        Whether a place is kept from looking at those that come after it.
+        Whether each position attends only to itself and to earlier positions.
 
     Returns
     -------
@@ -148,7 +150,7 @@ def attention(qkv: Any, dropout_mask: Any = None, heads: int = 1, causal: bool =
     Raises
     ------
     ValueError
-        If the heads do not divide C, or shapes do not fit.
+        If `heads` does not divide C, or shapes do not fit.
 
     Examples
     --------
@@ -157,16 +159,16 @@ def attention(qkv: Any, dropout_mask: Any = None, heads: int = 1, causal: bool =
     (2, 8, 12)
     """
     if qkv.ndim != 3 or not qkv.shape[2] or qkv.shape[2] % (3 * heads):
-        raise ValueError(f"attention: qkv of shape {qkv.shape} came for {heads} heads; expected (B, T, 3 C), with C a "
+        raise ValueError(f"attention: got qkv of shape {qkv.shape} for {heads} heads; expected (B, T, 3 C), with C a "
                          f"multiple of {heads}; choose a width that the number of heads divides")
     q, k, v = split_heads(qkv, heads)  # (B, H, T, D) each
     b, t, width = qkv.shape
     if dropout_mask is not None and (dropout_mask.ndim > 4 or any(
             n not in (1, m) for n, m in zip(dropout_mask.shape[::-1], (t, t, heads, b), strict=False))):
-        raise ValueError(f"attention: a mask of shape {dropout_mask.shape} came; expected one that broadcasts to (B, heads, T, "
-                         f"T), {(b, heads, t, t)}; give it these axes, or 1 in their places")
+        raise ValueError(f"attention: got a dropout mask of shape {dropout_mask.shape}; expected one that broadcasts "
+                         f"to (B, heads, T, T), {(b, heads, t, t)}; give it axes of these sizes, or of size 1")
     ys, ps = [], []
-    for start, stop in query_blocks(t, causal):  # p is (B, H, keys, queries): so the maximum is 4 times faster
+    for start, stop in query_blocks(t, causal):  # p is (B, H, keys, queries): the maximum is 4 times faster so
         p = k[:, :, :stop] @ contiguous_transpose(q[:, :, start:stop], 1 / math.sqrt(q.shape[-1]))
         if causal:
             p += causal_mask(stop - start, p.dtype, start)

@@ -1,4 +1,4 @@
-"""The cross-entropy of a probability and a target, element by element, whose gradient stays finite at 0 and 1."""
+"""Binary cross-entropy of probabilities, elementwise, with a gradient that is finite at 0 and 1 too."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..core import REAL, Domain, S
 from ..define import op
 
 UNIT_INTERVAL = Domain(((0, 1),))
-MIN_LOG = -100  # of a logarithm, as in PyTorch: the loss of what was held impossible is 100, not infinite
+MIN_LOG = -100  # logarithms are clamped, as in PyTorch: the loss of a probability of 0 is 100, not infinite
 
 
 def clamped_logs(x: Any) -> tuple[Any, Any]:
-    """log(x) and log(1 - x), -100 at least; no warning is due to those of 0."""
+    """log(x) and log(1 - x), clamped to -100, without a warning at 0 and 1."""
     safe = np.where(x > 0, x, 1), np.where(x < 1, x, 0)
     return (np.where(x > 0, np.maximum(np.log(safe[0]), MIN_LOG), MIN_LOG),
             np.where(x < 1, np.maximum(np.log1p(-safe[1]), MIN_LOG), MIN_LOG))
@@ -29,7 +29,7 @@ def log_odds_against(x: Any) -> Any:
     lambda g, y, x, target: g * log_odds_against(x), broadcasts=True, domain=(UNIT_INTERVAL, REAL),
     samples=(S((2, 3), (2, 3)), S((), ())))
 def bernoulli_cross_entropy(x: Any, target: Any) -> Any:
-    """-target * log(x) - (1 - target) * log(1 - x), elementwise, with logarithms of -100 at least.
+    """-target * log(x) - (1 - target) * log(1 - x), elementwise, with logarithms clamped to -100.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Functions that choose between arrays, keep what a condition holds for, or apply a function along an axis."""
+"""Choosing between arrays, selecting elements by conditions, and applying functions along axes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .join import concatenate, stack_nested
 MASKS = [np.array([[True, False, True], [False, False, True]]), np.array([True, True, False])]
 CHOICE = np.array([0, 2, 1])
 
-# --- between arrays ---
+# --- choosing between arrays ---
 
 
 @composed(np.select, "choicelist default", samples=(S(MASKS, [(2, 3), (3,)]), S(MASKS[:1], [()], (2, 1))))
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    """For each place the choice of the first condition that holds there, or the default; all broadcast.
+    """At each position the choice whose condition is the first that holds there, or the default; all broadcast.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 @composed(np.choose, "choices", method=True, samples=(
     S(CHOICE, [(3,), (2, 3), ()]), S(CHOICE + 1, [(3,), (3,)], mode="clip"), S(CHOICE - 5, (2, 3), mode="wrap")))
 def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
-    """For each place the element there of choice number a; all broadcast. `mode` is as in `take`.
+    """At each position the element of choice number a; all broadcast. `mode` is as in `take`.
 
     Examples
     --------
@@ -58,12 +58,12 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     return result
 
 
-# --- what a condition holds for ---
+# --- selecting by conditions ---
 
 
 @composite(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
-    """What stands along an axis where a row of conditions holds; of the flattened input if axis is None.
+    """The slices along an axis for which a condition, a vector, holds; of the flattened input if axis is None.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) 
     tensor([[3., 4.]])
     """
     if np.ndim(condition) != 1:
-        raise ValueError(f"compress: a condition of shape {np.shape(condition)} came; expected one axis; for a mask of "
+        raise ValueError(f"compress: got a condition of shape {np.shape(condition)}; expected one axis; for a mask of "
                          f"the array's shape write x[mask]")
     return take(a, PUBLIC["flatnonzero"](condition), axis)
 
@@ -82,7 +82,7 @@ setattr(Tensor, "compress", lambda a, condition, axis=None, out=None: compress(c
 
 @composite(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
-    """The elements, along one axis, where a condition of the array's shape holds.
+    """The elements for which a condition of the array's shape holds, as a vector.
 
     Examples
     --------
@@ -96,10 +96,11 @@ def extract(condition: Any, arr: Any) -> Any:
 
 @composite(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
-    """For each condition a function, or a number: it is given the elements of x for which that condition holds.
+    """Evaluate a function defined piecewise: one function, or number, for each condition.
 
-    One more function than conditions: it is given the others. Where several hold, the last one counts; where none does,
-    the output is 0. The functions never see other elements, so nothing that goes wrong there reaches the gradient.
+    Each function is called with the elements of x for which its condition holds only, so a nan or inf that it would
+    give for other elements can't reach the gradient. Where several conditions hold, the last one counts. One function
+    more than conditions is for where none holds; without it the output is 0 there.
 
     Examples
     --------
@@ -117,8 +118,8 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     if len(conditions) == len(funclist) - 1:
         conditions = np.concatenate([conditions, ~conditions.any(axis=0, keepdims=True)])
     if len(conditions) != len(funclist):
-        raise ValueError(f"piecewise: {len(funclist)} functions came with {len(conditions)} conditions; expected "
-                         f"{len(conditions)}, or one more for where none holds")
+        raise ValueError(f"piecewise: got {len(funclist)} functions for {len(conditions)} conditions; expected "
+                         f"{len(conditions)}, or one more; give one for each condition, and one for where none holds")
     origin, parts, start = np.zeros(x.shape, np.int64), [np.zeros(1, x.dtype), np.reshape(x, -1)[:0]], 1
     for condition, f in zip(conditions, funclist, strict=True):
         selected = x[condition]
@@ -128,24 +129,24 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
             origin[condition] = np.arange(start, start + selected.size).reshape(selected.shape)
             parts.append(np.reshape(piece, -1))
             start += selected.size
-    return take(concatenate(parts), origin).astype(x.dtype)  # subtle: joined, it has the byte order of the machine
+    return take(concatenate(parts), origin).astype(x.dtype)  # subtle: concatenation gives native byte order
 
 
 def masks_as_arrays(conditions: Any) -> Any:
-    """Conditions as arrays, Tensors among them too."""
+    """Nested conditions, with arrays in place of Tensors."""
     if isinstance(conditions, list | tuple):
         return [masks_as_arrays(c) for c in conditions]
     return conditions.data if isinstance(conditions, Tensor) else conditions
 
 
-# --- a function along axes ---
+# --- applying functions along axes ---
 
 
 @composite(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """A function of vectors, applied to each vector along an axis; what it gives stands in the place of that axis.
+    """Apply a function of vectors to each vector along an axis; the axes of its results replace that axis.
 
-    It is called once a vector: a function that takes an axis itself is much faster.
+    The function is called once for each vector: one that takes an axis itself is much faster.
 
     Examples
     --------
@@ -158,8 +159,8 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     vectors = np.moveaxis(arr, axis, -1)
     lead = vectors.shape[:-1]
     if not math.prod(lead):
-        raise ValueError(f"apply_along_axis: shape {arr.shape} has no vectors along axis {axis}; expected one or more, "
-                         f"to see what the function gives")
+        raise ValueError(f"apply_along_axis: got shape {arr.shape}, which has no vectors along axis {axis}; expected "
+                         f"one or more, to know the shape of the results; give an array without axes of size 0")
     results = [func1d(vectors[i], *args, **kwargs) for i in np.ndindex(lead)]
     results = stack_nested([np.float64(y) if type(y) is float and arr.dtype == np.float64 else y for y in results])
     inner = results.shape[1:]
@@ -169,7 +170,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
 
 @composite(np.apply_over_axes)
 def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
-    """A function of an array and an axis, such as `np.sum`, applied along one axis after another, which stay as size 1.
+    """Apply a function of an array and an axis, such as `np.sum`, along several axes; they stay as size 1.
 
     Examples
     --------
@@ -183,7 +184,7 @@ def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
         y = func(x, axis)
         y = np.expand_dims(y, axis) if np.ndim(y) == x.ndim - 1 else y
         if np.ndim(y) != x.ndim:
-            raise ValueError(f"apply_over_axes: the function gave shape {np.shape(y)} for shape {x.shape} and axis "
-                             f"{axis}; expected as many axes, or one less")
+            raise ValueError(f"apply_over_axes: got shape {np.shape(y)} from the function for shape {x.shape} and "
+                             f"axis={axis}; expected {x.ndim} axes, or one fewer; give one that reduces one axis")
         x = y
     return x

@@ -1,6 +1,6 @@
-"""Sums of products over chosen axes: tensordot, and NumPy's other products of arrays and of vectors.
+"""Products of arrays and vectors that sum over chosen axes: tensordot, dot, inner, outer, kron, vecdot, cross.
 
-The gradient of each is a product of the same kind. `matmul` stands in `linalg.py`, `einsum` in `einstein.py`.
+The gradient of each is a product of the same kind. `matmul` is in `linalg.py`, `einsum` in `einstein.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .join import promote_numbers
 
 
 def summed_axes(axes: Any, a: Any, b: Any) -> tuple[list[int], list[int]]:
-    """Which axes of a and of b are summed over, from any of the ways to write it."""
+    """The axes of a and of b that are summed over, as lists of integers from 0, for any of tensordot's spellings."""
     if np.ndim(axes) == 0 and not isinstance(axes, list | tuple):
         n = int(axes)
         return list(range(np.ndim(a) - n, np.ndim(a))), list(range(n))
@@ -28,7 +28,7 @@ def summed_axes(axes: Any, a: Any, b: Any) -> tuple[list[int], list[int]]:
 
 
 def tensordot_grad_a(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
-    """The gradient of a, of a tensordot over these axes."""
+    """The gradient of a in a tensordot over the axes `summed`."""
     mine, others = summed
     a, b = promote_numbers((a, b))
     free = [i for i in range(a.ndim) if i not in mine]
@@ -38,7 +38,7 @@ def tensordot_grad_a(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]
 
 
 def tensordot_grad_b(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
-    """The gradient of b, of a tensordot over these axes."""
+    """The gradient of b in a tensordot over the axes `summed`."""
     others, mine = summed
     a, b = promote_numbers((a, b))
     free = [i for i in range(b.ndim) if i not in mine]
@@ -48,11 +48,20 @@ def tensordot_grad_b(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]
 
 
 @op(lambda g, y, a, b, *, axes: tensordot_grad_a(g, a, b, summed_axes(axes, a, b)),
-    lambda g, y, a, b, *, axes: tensordot_grad_b(g, a, b, summed_axes(axes, a, b)), numpy=(np.tensordot,), analytic=True,
+    lambda g, y, a, b, *, axes: tensordot_grad_b(g, a, b, summed_axes(axes, a, b)),
+    numpy=(np.tensordot,), analytic=True,
     samples=(S((2, 3), (3, 4), axes=1), S((2, 3, 4), (4, 3, 5), axes=((1, 2), (1, 0))), S((2, 3), (3, 2), axes=(0, -1)),
              S((2,), (3,), axes=0), S((2, 3), (2, 3)), S((0, 3), (3, 2), axes=1)))
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    """The sum of products over pairs of axes: so many last ones of a and first ones of b, or two lists of them.
+    """The sum of products over pairs of axes of a and b.
+
+    Parameters
+    ----------
+    a, b : array_like
+    axes : int or pair
+        A number n for the last n axes of a and the first n of b; or two axes, or two lists of axes, one for a and one
+        for b.
+
 
     Examples
     --------
@@ -65,14 +74,14 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 def dot_axes(a: Any, b: Any, last: int) -> tuple[list[int], list[int]]:
-    """The axes that `dot` (last 2) and `inner` (last 1) sum over; none with a number."""
+    """The axes that `dot` (last=2) and `inner` (last=1) sum over; none if a or b has no axes."""
     if not np.ndim(a) or not np.ndim(b):
         return [], []
     return [np.ndim(a) - 1], [max(np.ndim(b) - last, 0)]
 
 
 def is_matmul(a: Any, b: Any) -> bool:
-    """Whether `dot` is `matmul`, whose rules are faster: of vectors and matrices."""
+    """Whether both are vectors or matrices, for which `dot` is `matmul`, whose rules are faster."""
     return 0 < np.ndim(a) < 3 and 0 < np.ndim(b) < 3
 
 
@@ -82,7 +91,7 @@ def is_matmul(a: Any, b: Any) -> bool:
     samples=(S((3,), (3,)), S((2, 3), (3,)), S((2, 3), (3, 4)), S((2, 3, 4), (5, 4, 2)), S((), (3,)), S((2, 3), ()),
              S((3,), (2, 3, 4))))
 def dot(a: Any, b: Any) -> Any:
-    """The product of two vectors, matrices or numbers; of more axes the sum over the last of a and second-last of b.
+    """The product of two vectors, matrices or numbers; for more axes, summed over the last of a and second-last of b.
 
     Examples
     --------
@@ -93,10 +102,11 @@ def dot(a: Any, b: Any) -> Any:
     return np.dot(*promote_numbers((a, b)))
 
 
-@op(lambda g, y, a, b: tensordot_grad_a(g, a, b, dot_axes(a, b, 1)), lambda g, y, a, b: tensordot_grad_b(g, a, b, dot_axes(a, b, 1)),
+@op(lambda g, y, a, b: tensordot_grad_a(g, a, b, dot_axes(a, b, 1)),
+    lambda g, y, a, b: tensordot_grad_b(g, a, b, dot_axes(a, b, 1)),
     numpy=(np.inner,), analytic=True, samples=(S((3,), (3,)), S((2, 3), (4, 3)), S((2, 3), (3,)), S((), (2, 3))))
 def inner(a: Any, b: Any) -> Any:
-    """The sum over the last axes of both.
+    """The sum of products over the last axis of a and the last axis of b.
 
     Examples
     --------
@@ -111,7 +121,7 @@ def inner(a: Any, b: Any) -> Any:
     lambda g, y, a, b: (np.reshape(promote_numbers((a, b))[0], -1) @ g).reshape(b.shape),
     numpy=(np.outer,), analytic=True, samples=(S((2,), (3,)), S((2, 2), (3,)), S((), (3,)), S((0,), (2,))))
 def outer(a: Any, b: Any) -> Any:
-    """Every element of a times every element of b, both flattened.
+    """The outer product: every element of a times every element of b, both flattened.
 
     Examples
     --------
@@ -127,7 +137,7 @@ def outer(a: Any, b: Any) -> Any:
     lambda g, y, a, b: g * np.reshape(promote_numbers((a, b))[0], b.shape),
     numpy=(np.vdot,), samples=(S((3,), (3,)), S((2, 3), (3, 2)), S((), ())))
 def vdot(a: Any, b: Any) -> Any:
-    """The sum of products of two arrays of one size, both flattened.
+    """The sum of products of two arrays of equal size, both flattened.
 
     Examples
     --------
@@ -139,7 +149,7 @@ def vdot(a: Any, b: Any) -> Any:
 
 
 def kron_blocks(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
-    """Kronecker's product with its blocks apart, (a0, b0, a1, b1, ...), and both factors with as many axes."""
+    """g of a Kronecker product reshaped to (a0, b0, a1, b1, ...), and both factors with equally many axes."""
     a, b = promote_numbers((a, b))
     n = max(a.ndim, b.ndim)
     a, b = (np.reshape(x, (1,) * (n - x.ndim) + x.shape) for x in (a, b))
@@ -159,7 +169,7 @@ def kron_grad_b(g: Any, a: Any, b: Any) -> Any:
 @op(lambda g, y, a, b: kron_grad_a(g, a, b), lambda g, y, a, b: kron_grad_b(g, a, b), numpy=(np.kron,), analytic=True,
     samples=(S((2,), (3,)), S((2, 3), (3, 2)), S((2,), (2, 3)), S((2, 1, 2), (3,)), S((), (2,)), S((2, 2), ())))
 def kron(a: Any, b: Any) -> Any:
-    """Kronecker's product: an array of blocks, b times each element of a.
+    """The Kronecker product: an array of blocks, each of them b times an element of a.
 
     Examples
     --------
@@ -189,7 +199,7 @@ def vecdot_(a: Any, b: Any) -> Any:
 
 @composite(np.vecdot)
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
-    """The dot products of the vectors along an axis; the other axes broadcast.
+    """The dot products of vectors along an axis; other axes broadcast.
 
     Examples
     --------
@@ -206,7 +216,7 @@ def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     numpy=(np.matvec,) if hasattr(np, "matvec") else (), broadcasts=True, analytic=True,
     samples=(S((2, 3), (3,)), S((4, 2, 3), (3,)), S((2, 3), (4, 3)), S((0, 3), (3,))))
 def matvec(a: Any, b: Any) -> Any:
-    """Matrices (..., n, k) times vectors (..., k); the axes before them broadcast.
+    """Matrices (..., n, k) times vectors (..., k); the leading axes broadcast.
 
     Examples
     --------
@@ -221,7 +231,7 @@ def matvec(a: Any, b: Any) -> Any:
     numpy=(np.vecmat,) if hasattr(np, "vecmat") else (), broadcasts=True,
     samples=(S((2,), (2, 3)), S((2,), (4, 2, 3)), S((4, 2), (2, 3)), S((0,), (0, 3))))
 def vecmat(a: Any, b: Any) -> Any:
-    """Vectors (..., n) times matrices (..., n, k); the axes before them broadcast.
+    """Vectors (..., n) times matrices (..., n, k); the leading axes broadcast.
 
     Examples
     --------
@@ -235,7 +245,7 @@ def vecmat(a: Any, b: Any) -> Any:
 @composed(np.cross, "a b", samples=(S((3,), (3,)), S((2, 3), (3,)), S((3, 2), (2, 3), axisa=0, axisc=0),
                                     S((4, 3, 2), (3, 2), axis=-2)))
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    """The vector that is perpendicular to both, along an axis of three elements; the other axes broadcast.
+    """The cross product of vectors of three elements (or two, whose third is 0) along an axis; other axes broadcast.
 
     Examples
     --------
@@ -246,7 +256,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     if axis is not None:
         axisa = axisb = axisc = axis
     u, v = np.moveaxis(a, axisa, 0), np.moveaxis(b, axisb, 0)
-    p, q = ([*(x[i] for i in range(len(x))), *[None] * (3 - len(x))] for x in (u, v))  # a third element of None is 0
+    p, q = ([*(x[i] for i in range(len(x))), *[None] * (3 - len(x))] for x in (u, v))  # None: a third element, 0
 
     def minor(i: int, j: int) -> Any:
         first, second = (None if x is None or y is None else x * y for x, y in ((p[i], q[j]), (p[j], q[i])))

@@ -1,4 +1,4 @@
-"""Tensors from nothing: constants, counters and random values. No input, so no rule."""
+"""Creating Tensors: from data, constants, ranges and random numbers. They have no Tensor inputs, and so no rules."""
 
 from __future__ import annotations
 
@@ -15,21 +15,28 @@ from .like import full_like
 
 
 def as_shape(shape: tuple[Any, ...]) -> Any:
-    """A shape given as several integers, or as one tuple, array or Tensor of them."""
+    """A shape given as several integers, or as one tuple, array or Tensor of integers."""
     return as_python("shape", shape[0] if len(shape) == 1 else shape)
 
 
 def default_dtype(values: Any) -> Any:
-    """The dtype of what Python's numbers make: float32 for floats; NumPy's scalars bring theirs."""
+    """The dtype of a range: float32 for Python floats; NumPy's scalars keep theirs."""
     dtype = np.result_type(*values)
     return np.dtype(np.float32) if dtype == np.float64 and not dtypes_in(list(values)) else dtype
 
 
 @composite()
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A Tensor with a copy of the data: numbers, nested lists, arrays or Tensors.
+    """A Tensor with a copy of the data.
 
-    Python floats become float32, integers int64; an array keeps its dtype.
+    Parameters
+    ----------
+    data : array_like
+        Numbers, nested lists, arrays or Tensors.
+    dtype : dtype, optional
+        Left out, Python floats become float32, Python integers int64, and arrays keep their dtype.
+    requires_grad : bool
+        Whether `backward()` is to leave a gradient in `grad`.
 
     Examples
     --------
@@ -43,7 +50,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 
 @composite()
 def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
-    """Zeros of a shape.
+    """A Tensor of zeros; the shape is given as integers or as one tuple.
 
     Examples
     --------
@@ -56,7 +63,7 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
 
 @composite()
 def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
-    """Ones of a shape.
+    """A Tensor of ones; the shape is given as integers or as one tuple.
 
     Examples
     --------
@@ -69,7 +76,7 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
 
 @composite()
 def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
-    """A shape whose values are whatever stood in that memory.
+    """A Tensor of a shape with arbitrary values: its memory is not initialised.
 
     Examples
     --------
@@ -82,9 +89,9 @@ def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
 
 @composite()
 def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """One value everywhere, in its own dtype unless another is given; an array is broadcast.
+    """A Tensor of a shape filled with `fill_value`, in the dtype of that unless another is given.
 
-    A gradient flows to a `fill_value` that is a Tensor.
+    `fill_value` may be an array, which is broadcast, or a Tensor, to which gradients flow.
 
     Examples
     --------
@@ -103,7 +110,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
 
 @composite()
 def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
-    """Ones on diagonal k, zeros elsewhere.
+    """A matrix of N rows and M (N) columns with ones on diagonal k and zeros elsewhere.
 
     Examples
     --------
@@ -117,7 +124,7 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
 
 @composite()
 def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
-    """The identity matrix of n rows.
+    """The identity matrix of size n.
 
     Examples
     --------
@@ -131,7 +138,7 @@ def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Te
 
 @composite()
 def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
-    """Ones at and below diagonal k, zeros above.
+    """A matrix of N rows and M (N) columns with ones at and below diagonal k and zeros above.
 
     Examples
     --------
@@ -145,7 +152,9 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
 
 @composite()
 def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Numbers from start (0) to stop, which is left out, by step (1): integers give int64, floats float32.
+    """``arange(stop)`` or ``arange(start, stop, step)``: numbers from start (0) up to, not including, stop.
+
+    Integers give int64, floats float32.
 
     Examples
     --------
@@ -165,9 +174,10 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
 @composite()
 @also_generator
 def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uniform in [0, 1), from PyTorch's stream; `rng` is a Generator, a seed, or None for the default generator.
+    """Random numbers, uniform in [0, 1): PyTorch's for the same seed.
 
-    PyTorch's name for it, `generator`, may be written instead, here and wherever tinytensor has an `rng`.
+    `rng` is a Generator, a seed, or None for the default generator. Here and wherever tinytensor has an `rng`,
+    PyTorch's name `generator` may be written instead.
 
     Examples
     --------
@@ -182,7 +192,7 @@ def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: b
 @composite()
 @also_generator
 def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
-    """Normal with mean 0 and variance 1, from PyTorch's stream; `rng` as in `rand`.
+    """Random numbers, normal with mean 0 and variance 1: PyTorch's for the same seed. `rng` is as in `rand`.
 
     Examples
     --------
@@ -193,10 +203,49 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
     return Tensor(random.as_generator(rng).randn(*shape, dtype=dtype), requires_grad)
 
 
+def empty_floats(name: str, x: Any, dtype: Any) -> Any:
+    """An array to be filled, of the shape and memory order of x, whose dtype must be a floating one."""
+    a = as_array(x)
+    dtype = a.dtype if dtype is None else np.dtype(dtype)
+    if dtype.kind != "f":
+        raise TypeError(f"{name}: got dtype {dtype}; expected a floating one; pass dtype=np.float32")
+    return np.empty_like(a, dtype)
+
+
+@composite()
+@also_generator
+def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform in [0, 1), with the shape of x, and its dtype if none is given; `rng` as in `rand`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.rand_like(tt.zeros(2, 3), rng=42).shape
+    (2, 3)
+    """
+    return Tensor(random.as_generator(rng).uniform_(empty_floats("rand_like", x, dtype)), requires_grad)
+
+
+@composite()
+@also_generator
+def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
+    """Normal with mean 0 and variance 1, with the shape of x, and its dtype if none is given; `rng` as in `rand`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.zeros(2, 3)
+    >>> noisy = x + 0.1 * tt.randn_like(x, rng=42)
+    >>> noisy.shape, noisy.dtype
+    ((2, 3), dtype('float32'))
+    """
+    return Tensor(random.as_generator(rng).normal_(empty_floats("randn_like", x, dtype)), requires_grad)
+
+
 @composite()
 @also_generator
 def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) -> Tensor:
-    """Integers from low (0) to high, which is left out, from PyTorch's stream; `rng` as in `rand`.
+    """Random integers from low (0) up to, not including, high: PyTorch's for the same seed. `rng` is as in `rand`.
 
     Examples
     --------
@@ -209,8 +258,24 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
 
 @composite()
 @also_generator
+def randint_like(x: Any, low: int, high: int | None = None, dtype: Any = None, rng: Any = None) -> Tensor:
+    """Integers as from `randint`, with the shape of x, and its dtype if none is given; `rng` as in `rand`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.randint_like(tt.zeros(2, 3), 10, rng=42)
+    tensor([[2., 7., 6.],
+            [4., 6., 5.]])
+    """
+    a = as_array(x)
+    return Tensor(random.as_generator(rng).randint(low, high, a.shape).astype(a.dtype if dtype is None else dtype))
+
+
+@composite()
+@also_generator
 def randperm(n: int, rng: Any = None) -> Tensor:
-    """The integers from 0 to n - 1 in an order drawn from PyTorch's stream; `rng` as in `rand`.
+    """The integers from 0 to n - 1 in random order: PyTorch's for the same seed. `rng` is as in `rand`.
 
     Examples
     --------
@@ -223,10 +288,39 @@ def randperm(n: int, rng: Any = None) -> Tensor:
 
 @composite()
 @also_generator
-def multinomial(p: Any, num_samples: int = 1, replacement: bool = False, rng: Any = None) -> Tensor:
-    """Indices drawn in proportion to the weights p, from PyTorch's stream; `rng` as in `rand`.
+def bernoulli(p: Any, rng: Any = None) -> Tensor:
+    """1 with probability p, else 0: one draw for each probability, in their dtype; `rng` as in `rand`.
 
-    Weights (C,) give (num_samples,), and (B, C) give (B, num_samples). The indices have no gradient.
+    The draws have no gradient.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.bernoulli(tt.tensor([0.0, 1.0, 0.5]), rng=42)
+    tensor([0., 1., 1.])
+    """
+    a = as_array(p)
+    return Tensor(random.as_generator(rng).bernoulli(a).astype(a.dtype))
+
+
+@composite()
+@also_generator
+def multinomial(p: Any, num_samples: int = 1, replacement: bool = False, rng: Any = None) -> Tensor:
+    """Random indices with probabilities proportional to weights: PyTorch's for the same seed.
+
+    Parameters
+    ----------
+    p : (C,) or (B, C)
+        The weights, which need not sum to 1.
+    num_samples : int
+    replacement : bool
+        Whether an index may be drawn more than once.
+    rng
+        As in `rand`.
+
+    Returns
+    -------
+    (num_samples,) or (B, num_samples), without a gradient.
 
     Examples
     --------

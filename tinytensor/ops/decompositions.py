@@ -1,8 +1,8 @@
-"""The decompositions of Cholesky and of QR, and what rules of all decompositions use; others are in `spectra.py`.
+"""Cholesky and QR decompositions, and helpers for the rules of all decompositions; others are in `spectra.py`.
 
-A decomposition with several parts is one node that holds them side by side; what users get are the parts, cut out of
-it. The rules are those of matrix calculus as in Giles, "Collected matrix derivative results" (2008), and PyTorch's.
-A matrix that NumPy takes for symmetric has a symmetric gradient, as in PyTorch and JAX.
+A decomposition with several parts is one node that holds them packed into one array; users get the parts, sliced out
+of it. The rules follow Giles, "Collected matrix derivative results" (2008), and PyTorch. A matrix that NumPy takes to
+be symmetric gets a symmetric gradient, as in PyTorch and JAX.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from ..core import S, Tensor, primitive
 from ..define import op
 
 TALL, WIDE = np.array([[3.0, 1.0], [0.5, 2.0], [1.0, -0.5]]), np.array([[[3.0, 1.0, 1.5], [0.5, 2.0, -1.0]]])
-ROUNDING_UNITS = 8  # units of rounding by which numbers differ that count as equal
+ROUNDING_UNITS = 8  # numbers within so many machine epsilons count as equal
 
-# --- what the rules use ---
+# --- helpers of the rules ---
 
 
 def pack(parts: Any, batch: tuple[int, ...]) -> Any:
-    """The parts of a decomposition along one last axis, after those of the batch."""
+    """The parts of a decomposition, each flattened and concatenated along one last axis, (*batch, n)."""
     lead = len(batch)
     return np.concatenate([x.reshape((*batch, math.prod(x.shape[lead:]))) for x in parts], -1)
 
 
 def unpack(y: Any, *shapes: tuple[int, ...]) -> list[Any]:
-    """The parts again, given their shapes without the batch."""
-    batch, found, start = y.shape[:-1], [], 0
+    """The parts again, given their shapes without the batch axes: the inverse of `pack`."""
+    batch, parts, start = y.shape[:-1], [], 0
     for shape in shapes:
         stop = start + math.prod(shape)
-        found.append(y[..., start:stop].reshape((*batch, *shape)))
+        parts.append(y[..., start:stop].reshape((*batch, *shape)))
         start = stop
-    return found
+    return parts
 
 
 def symmetric(x: Any) -> Any:
@@ -52,14 +52,14 @@ def diagonals(x: Any) -> Any:
 
 
 def is_negligible(x: Any, largest: Any) -> Any:
-    """Whether numbers are 0 beside the largest, up to rounding."""
+    """Whether numbers are 0 compared with the largest, up to rounding."""
     return np.abs(x) <= ROUNDING_UNITS * float(np.finfo(x.dtype).eps) * largest
 
 
 def reduce_basis(name: str, q: Any, g: Any, k: int) -> tuple[Any, Any]:
-    """The first k columns of an orthogonal matrix, and their gradient with what it has from the columns after them.
+    """The first k columns of an orthogonal matrix, and their gradient including that of the other columns.
 
-    Those complete a basis: they follow the first ones such that they stay orthogonal to them.
+    The other columns complete the basis: when the first ones change, they follow so as to stay orthogonal to them.
     """
     if q.shape[-1] == k:
         return q, g
@@ -70,28 +70,38 @@ def reduce_basis(name: str, q: Any, g: Any, k: int) -> tuple[Any, Any]:
 
 @primitive
 def check_rotation_invariant(rotation: Any, g: Any, name: str) -> None:
-    """Refuse a loss that changes when the completing columns are exchanged for another basis of the same space."""
+    """Raise if the loss changes when the completing columns are replaced by another basis of the same space."""
     if np.any(np.abs(rotation - rotation.mT) > 1e-3 * np.max(np.abs(g), initial=0)):
-        raise ValueError(f"{name}: the loss depends on which basis completes the orthogonal matrix, and that has no "
-                         f"derivative; expected a loss of the space alone, such as one of q2 @ q2.mT; use the reduced "
-                         f"decomposition")
+        raise ValueError(f"{name}: got a loss that depends on which basis completes the orthogonal matrix, and has no "
+                         f"derivative; expected a loss that depends on the space alone, as q2 @ q2.mT does; use the "
+                         f"reduced decomposition")
 
 
 # --- Cholesky ---
 
 
 def cholesky_grad(g: Any, y: Any, upper: bool) -> Any:
-    low, g = (y.mT, g.mT) if upper else (y, g)
-    inverse = np.linalg.inv(low)
-    return symmetric(inverse.mT @ lower_half(low.mT @ np.tril(g)) @ inverse)
+    lower, g = (y.mT, g.mT) if upper else (y, g)
+    inverse = np.linalg.inv(lower)
+    return symmetric(inverse.mT @ lower_half(lower.mT @ np.tril(g)) @ inverse)
 
 
 @op(lambda g, y, a, *, upper: cholesky_grad(g, y, upper), numpy=(np.linalg.cholesky,), namespace="linalg",
     samples=(S(np.array([[2.0]])), S(np.array([[[0.5]], [[3.0]]]), upper=True), S(np.zeros((0, 0)))))
 def cholesky(a: Any, *, upper: Any = False) -> Any:
-    """The lower triangular L with ``L @ L.T == a``, for symmetric positive definite a, (..., n, n); or upper, U.T @ U.
+    """The Cholesky decomposition: lower triangular L with ``L @ L.mT == a``.
 
-    NumPy reads one triangle of a. The gradient is the symmetric one.
+    Parameters
+    ----------
+    a : (..., n, n)
+        Symmetric and positive definite. NumPy reads one triangle; the gradient is the symmetric one.
+    upper : bool
+        Whether to give the upper triangular U with ``U.mT @ U == a`` instead.
+
+    Raises
+    ------
+    LinAlgError
+        If a is not positive definite.
 
     Examples
     --------
@@ -109,20 +119,20 @@ def cholesky(a: Any, *, upper: Any = False) -> Any:
 def qr_grad(g: Any, y: Any, a: Any, mode: str) -> Any:
     m, n = a.shape[-2:]
     k = min(m, n)
-    wide = m if mode == "complete" else k
+    columns = m if mode == "complete" else k
     if not a.size:
         return np.zeros_like(a)
-    (q, r), (gq, gr) = (unpack(x, (m, wide), (wide, n)) for x in (y, g))
+    (q, r), (gq, gr) = (unpack(x, (m, columns), (columns, n)) for x in (y, g))
     q, gq = reduce_basis("qr", q, gq, k)
     gr = np.triu(gr[..., :k, :])
     if n > k:
         gq = gq + a[..., k:] @ gr[..., k:].mT
     square = r[..., :k, :k]
-    turn = square @ gr[..., :k].mT - gq.mT @ q
+    rotation = square @ gr[..., :k].mT - gq.mT @ q
     diagonal = np.abs(diagonals(square))
     singular = np.any(is_negligible(diagonal, np.max(diagonal, -1, keepdims=True)), -1)[..., None, None]
     square = np.where(singular, np.eye(k, dtype=square.dtype), square)
-    ga = np.linalg.solve(square, (gq + q @ (np.tril(turn) + np.tril(turn, -1).mT)).mT).mT
+    ga = np.linalg.solve(square, (gq + q @ (np.tril(rotation) + np.tril(rotation, -1).mT)).mT).mT
     ga = np.where(singular, np.nan, ga)
     return np.concatenate([ga, q @ gr[..., k:]], -1) if n > k else ga
 
@@ -130,7 +140,7 @@ def qr_grad(g: Any, y: Any, a: Any, mode: str) -> Any:
 @op(lambda g, y, a, *, mode, parts: qr_grad(g, y, a, mode), namespace="linalg",
     samples=(S(TALL), S(WIDE), S(TALL[:2]), S(TALL, mode="complete")))
 def packed_qr(a: Any, mode: Any = "reduced", *, parts: Any = None) -> Any:
-    """The parts of `qr` side by side along the last axis; `parts`: these, where they are known already.
+    """The results of `qr` packed along the last axis; `parts` are these results, if they are already known.
 
     Examples
     --------
@@ -143,10 +153,18 @@ def packed_qr(a: Any, mode: Any = "reduced", *, parts: Any = None) -> Any:
 
 @composed(np.linalg.qr, namespace="linalg", samples=(S(TALL), S(WIDE), S(TALL, mode="r"), S(TALL, mode="complete")))
 def qr(a: Any, mode: str = "reduced", *, value: Any) -> Any:
-    """Q with orthonormal columns and upper triangular R with ``Q @ R == a``, (..., m, n); R alone for mode "r".
+    """The QR decomposition: Q with orthonormal columns and upper triangular R with ``Q @ R == a``.
 
+    Parameters
+    ----------
+    a : (..., m, n)
+    mode : {"reduced", "complete", "r"}
+        "complete" for a square Q, "r" for R alone. "raw" has no gradient.
+
+    Notes
+    -----
     The gradient is nan where the first min(m, n) columns of a are linearly dependent. With mode "complete" a loss may
-    depend on the additional columns of Q through the space that they span only. Mode "raw" has no gradient.
+    depend on the additional columns of Q only through the space that they span.
 
     Examples
     --------
@@ -158,8 +176,8 @@ def qr(a: Any, mode: str = "reduced", *, value: Any) -> Any:
     if mode == "r":
         return np.linalg.qr(a).R
     if mode not in ("reduced", "complete"):
-        raise TypeError(f"linalg.qr: mode {mode!r} has no gradient; expected 'reduced', 'complete' or 'r'; choose one "
-                        f"of them, or give a.detach()")
+        raise TypeError(f"linalg.qr: got mode={mode!r}, which has no gradient; expected 'reduced', 'complete' or 'r'; "
+                        f"choose one of these, or give a.detach()")
     lead = len(a.shape) - 2
     y = packed_qr(a, mode, parts=value)
     return type(value)(*unpack(y, *[x.shape[lead:] for x in value]))

@@ -1,4 +1,4 @@
-"""Einstein's summation: einsum in all of NumPy's forms. Its gradient is one of the same kind."""
+"""Einstein summation: einsum in all of NumPy's forms. Its gradient is an einsum again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from .join import promote_numbers
 
 
 def parse_subscripts(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
-    """The subscripts of each operand and of the output, with the ellipsis spelled out and the output explicit."""
+    """The subscripts of each operand, and of the output, with letters for the ellipsis and an explicit output."""
     text = subscripts.replace(" ", "")
     inputs, arrow, output = text.partition("->")
     terms = inputs.split(",")
     if len(terms) != len(ndims):
-        raise ValueError(f"einsum: {subscripts!r} has {len(terms)} terms for {len(ndims)} operands; give one for each")
+        raise ValueError(f"einsum: got {len(terms)} terms in {subscripts!r} for {len(ndims)} operands; expected one "
+                         f"for each; add or remove terms")
     unused = [c for c in ascii_letters if c not in text]
     hidden_axes = [ndim - len(term.replace("...", "")) if "..." in term else 0
               for term, ndim in zip(terms, ndims, strict=True)]
@@ -32,10 +33,10 @@ def parse_subscripts(subscripts: str, ndims: list[int]) -> tuple[list[str], str]
 
 
 def operand_grad(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> Any:
-    """The gradient of operand i: g and the other operands contracted to its subscripts.
+    """The gradient of operand i: g and the other operands, contracted to its subscripts.
 
-    A letter that stands twice in the term is a diagonal: the gradient is put there, and 0 beside it. A letter that has
-    its size nowhere else was summed over, or broadcast there: a row of ones spreads the gradient along it.
+    A letter that occurs twice in its term takes a diagonal: the gradient is put there, with 0 off the diagonal. A
+    letter whose size is found nowhere else was summed or broadcast: a vector of ones repeats the gradient along it.
     """
     terms, output = parse_subscripts(subscripts, [np.ndim(x) for x in operands])
     factors = [(output, g), *((terms[j], x) for j, x in enumerate(promote_numbers(operands)) if j != i)]
@@ -51,10 +52,10 @@ def operand_grad(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> 
     y = np.einsum(",".join(term for term, _ in factors) + "->" + target, *(x for _, x in factors), optimize=True)
     for k, c in enumerate(terms[i]):
         first = terms[i].index(c)
-        if first < k:  # subtle: not by a product with an identity, for 0 * inf is nan
+        if first < k:  # subtle: not a product with the identity, for 0 * inf is nan
             n, y = operands[i].shape[k], np.expand_dims(y, k)
-            beside = [n if axis in (first, k) else 1 for axis in range(y.ndim)]
-            y = np.where(np.eye(n, dtype=np.bool_).reshape(beside), y, 0)
+            shape = [n if axis in (first, k) else 1 for axis in range(y.ndim)]
+            y = np.where(np.eye(n, dtype=np.bool_).reshape(shape), y, 0)
     return y
 
 
@@ -67,7 +68,7 @@ def operand_grad(g: Any, i: int, operands: tuple[Any, ...], subscripts: str) -> 
     S((2, 1), (3, 2), subscripts="ij,jk->ik"), S((1,), (4,), subscripts="i,i"),
     S((1, 3), (2, 1), subscripts="ij,ij->j")))
 def contract(*operands: Any, subscripts: str, optimize: Any = None, order: str = "K") -> Any:
-    """`einsum` with its operands first, as ops have them.
+    """`einsum` with the operands first and the subscripts as a parameter.
 
     Examples
     --------
@@ -77,20 +78,20 @@ def contract(*operands: Any, subscripts: str, optimize: Any = None, order: str =
     """
     layout: dict[str, Any] = {} if order == "K" else {"order": order}
     try:
-        return np.einsum(subscripts, *promote_numbers(operands), optimize=len(operands) > 1 if optimize is None else optimize,
-                         **layout)
+        optimize = len(operands) > 1 if optimize is None else optimize
+        return np.einsum(subscripts, *promote_numbers(operands), optimize=optimize, **layout)
     except ValueError as error:
-        parse_subscripts(subscripts, [np.ndim(x) for x in operands])  # says it better if the terms are too many or too few
-        raise ValueError(f"einsum: {subscripts!r} for shapes {', '.join(str(np.shape(x)) for x in operands)}: {error}; "
-                         f"a letter must name axes of one size, or of size 1, and an operand needs as many letters as "
-                         f"axes") from None
+        parse_subscripts(subscripts, [np.ndim(x) for x in operands])  # has a better message for a wrong number of terms
+        raise ValueError(f"einsum: got {subscripts!r} for shapes {', '.join(str(np.shape(x)) for x in operands)}: "
+                         f"{error}; expected a letter for each axis, and equal sizes, or 1, for equal letters; change "
+                         f"the subscripts") from None
 
 
-AXIS_LETTERS = ascii_uppercase + ascii_uppercase.lower()  # what NumPy calls the axes 0, 1, ... of lists
+AXIS_LETTERS = ascii_uppercase + ascii_uppercase.lower()  # NumPy's letters for the axes 0, 1, ... in lists
 
 
 def subscripts_of(axes: Any) -> str:
-    """The subscripts that a list of integers, and perhaps an Ellipsis, stands for."""
+    """The subscripts for a list of integers, which may contain an Ellipsis."""
     try:
         return "".join("..." if a is Ellipsis else AXIS_LETTERS[range(52)[a.__index__()]] for a in axes)
     except (TypeError, AttributeError, IndexError):
@@ -100,10 +101,11 @@ def subscripts_of(axes: Any) -> str:
 
 @composite(np.einsum)
 def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str = "K", casting: Any = "safe") -> Any:
-    """Sums of products by Einstein's convention, as `np.einsum`: letters name axes, those not in the output are summed.
+    """Sums of products in Einstein's notation, as `np.einsum`: each letter names an axis.
 
-    The subscripts come first, ``einsum("ij,jk->ik", a, b)``, or as lists of integers after each operand,
-    ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. An axis of size 1 broadcasts against others of its letter.
+    Products are summed over the letters that are not in the output. The subscripts come first,
+    ``einsum("ij,jk->ik", a, b)``, or as a list of integers after each operand,
+    ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. An axis of size 1 broadcasts against the other axes with its letter.
 
     Examples
     --------
@@ -132,14 +134,14 @@ def einsum(*operands: Any, optimize: Any = None, dtype: Any = None, order: str =
 
 
 def check_empty(subscripts: str, shapes: list[tuple[int, ...]]) -> None:
-    """Refuse a letter for axes of size 0 and of another: of a diagonal NumPy would read memory that is not there."""
+    """Raise if one letter names axes of size 0 and another; for diagonals NumPy would read beyond the array."""
     terms, _ = parse_subscripts(subscripts, [len(shape) for shape in shapes])
     for term, shape in zip(terms, shapes, strict=True):
         sizes: dict[str, int] = {}
         for c, n in zip(term, shape):  # noqa: B905 (too many letters are NumPy's to refuse)
             if n != sizes.setdefault(c, n) and 0 in (n, sizes[c]):
-                raise ValueError(f"einsum: {subscripts!r} for shape {shape} names axes of sizes {sizes[c]} and {n} by "
-                                 f"one letter; expected one size; take the part of equal sizes first")
+                raise ValueError(f"einsum: got {subscripts!r} for shape {shape}, where {c} names axes of sizes "
+                                 f"{sizes[c]} and {n}; expected equal sizes; slice the array first")
 
 
 nondifferentiable(np.einsum_path)

@@ -1,7 +1,7 @@
-"""The ops that act on each element: a NumPy ufunc and its derivatives, a row each.
+"""The elementwise ops: one row for each NumPy ufunc, with its derivatives.
 
-Inputs broadcast; the engine sums gradients back, so no rule knows of it. Those with parameters, and Python's operators,
-stand in `special.py`, `rounding.py`, `limits.py` and `operators.py`.
+Inputs broadcast. The engine sums the gradients back to the inputs' shapes, so no rule does. Elementwise functions with
+parameters are in `special.py`, `rounding.py` and `limits.py`, Python's operators in `operators.py`.
 """
 
 from __future__ import annotations
@@ -18,38 +18,41 @@ UNIT, ABOVE_ONE, ABOVE_MINUS_ONE = Domain(((-1, 1),)), Domain(((1, np.inf),)), D
 HALF_TURN = Domain(((-math.pi / 2, math.pi / 2),))
 LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180
 
-# --- what the rows below use ---
+# --- helpers of the rules below ---
 
 
 def safe_denominator(x: Any) -> Any:
-    """x, but 1 where it is 0: a denominator whose numerator is 0 there, so that the gradient is."""
+    """x, with 1 in place of 0: for quotients whose numerator is 0 wherever x is, so that they are 0 there."""
     return np.where(x == 0, 1, x)
 
 
 def over_squared_norm(a: Any, b: Any) -> Any:
-    """a / (a**2 + b**2), without the square, which would underflow or overflow."""
+    """a / (a**2 + b**2), without squaring, which could overflow or underflow."""
     length = safe_denominator(np.hypot(a, b))
     return a / length / length
 
 
 def tie_split_grad(g: Any, x: Any, other: Any, smaller: Any) -> Any:
-    """g unless x lost to the other, half of it at a tie. With a nan neither has lost: it is never hidden."""
+    """The gradient of x in a maximum (minimum): 0 where x is smaller (larger), g / 2 at a tie, else g.
+
+    Comparisons with nan are False, so where one input is nan, and hence the output, both get g.
+    """
     return np.where(smaller, 0, np.where(x == other, 0.5 * g, g))
 
 
 def chosen_grad(g: Any, y: Any, x: Any, other: Any) -> Any:
-    """g where x was chosen as y, half of it where both were; as `tie_split_grad`, of functions that pass a single nan by."""
+    """The gradient of x in fmax or fmin, which ignore a single nan: g where x is the output, g / 2 at a tie, else 0."""
     nan = y != y
     return np.where((y == x) | nan, np.where((x == other) | nan, 0.5 * g, g), 0)
 
 
 def sign_flipped_grad(g: Any, y: Any, a: Any) -> Any:
-    """g where a kept its sign in y, else -g."""
+    """g where y has the sign of a, else -g."""
     return np.where(np.signbit(y) == np.signbit(a), g, -g)
 
 
 def inf_safe_diff(a: Any, b: Any) -> Any:
-    """a - b, but 0 where both are the same infinity."""
+    """a - b, and 0 where both are the same infinity."""
     return np.where(np.isinf(a) & (a == b), 0, a - b)
 
 
@@ -63,7 +66,7 @@ def sigmoid(x: Any) -> Any:
     >>> tt.tensor([-1e4, 0.0, 1e4]).sigmoid()
     tensor([0. , 0.5, 1. ])
     """
-    y, total = np.exp(np.minimum(x, 0)), np.exp(-np.abs(x))  # no choice by the sign: that would take thrice as long
+    y, total = np.exp(np.minimum(x, 0)), np.exp(-np.abs(x))  # np.where on the sign of x would take thrice as long
     total += 1
     y /= total
     return y
@@ -121,21 +124,21 @@ arctan2     = ufunc_op(np.arctan2,     lambda g, y, a, b: g * over_squared_norm(
 hypot       = ufunc_op(np.hypot,       lambda g, y, a, b: g * a / safe_denominator(y),
                                        lambda g, y, a, b: g * b / safe_denominator(y), domain=NONZERO)
 
-BOTH = "At a tie each gets half of g. A nan is never hidden: where the value is nan g passes to both, as in PyTorch."
-OTHER = "At a tie, and where both are nan, each gets half of g; beside a single nan the other gets it all."
+BOTH = "At a tie each input gets g / 2. Where the output is nan both get g, as in PyTorch: a nan is never hidden."
+OTHER = "At a tie, and where both are nan, each input gets g / 2. Where one is nan the other gets g."
 
-# --- with kinks and jumps: at a tie the gradient is split, at a jump it is 0, and where the value is nan it passes ---
+# --- kinks and jumps: a tie splits the gradient, a jump has gradient 0, a nan passes it on ---
 
 absolute    = ufunc_op(np.absolute,    lambda g, y, x: g * np.sign(x), aliases=("abs",))
 fabs        = ufunc_op(np.fabs,        lambda g, y, x: g * np.sign(x))
-maximum     = ufunc_op(np.maximum,     lambda g, y, a, b: tie_split_grad(g, a, b, a < b), lambda g, y, a, b: tie_split_grad(g, b, a, b < a),
-                       note=BOTH)
-minimum     = ufunc_op(np.minimum,     lambda g, y, a, b: tie_split_grad(g, a, b, a > b), lambda g, y, a, b: tie_split_grad(g, b, a, b > a),
-                       note=BOTH)
-fmax        = ufunc_op(np.fmax,        lambda g, y, a, b: chosen_grad(g, y, a, b), lambda g, y, a, b: chosen_grad(g, y, b, a),
-                       note=OTHER)
-fmin        = ufunc_op(np.fmin,        lambda g, y, a, b: chosen_grad(g, y, a, b), lambda g, y, a, b: chosen_grad(g, y, b, a),
-                       note=OTHER)
+maximum     = ufunc_op(np.maximum,     lambda g, y, a, b: tie_split_grad(g, a, b, a < b),
+                                       lambda g, y, a, b: tie_split_grad(g, b, a, b < a), note=BOTH)
+minimum     = ufunc_op(np.minimum,     lambda g, y, a, b: tie_split_grad(g, a, b, a > b),
+                                       lambda g, y, a, b: tie_split_grad(g, b, a, b > a), note=BOTH)
+fmax        = ufunc_op(np.fmax,        lambda g, y, a, b: chosen_grad(g, y, a, b),
+                                       lambda g, y, a, b: chosen_grad(g, y, b, a), note=OTHER)
+fmin        = ufunc_op(np.fmin,        lambda g, y, a, b: chosen_grad(g, y, a, b),
+                                       lambda g, y, a, b: chosen_grad(g, y, b, a), note=OTHER)
 remainder   = ufunc_op(np.remainder,   lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b),
                                        domain=(REAL, NONZERO), aliases=("mod",))
 fmod        = ufunc_op(np.fmod,        lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b),

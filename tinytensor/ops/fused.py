@@ -1,6 +1,7 @@
-"""The ops that do several steps at once for speed: a fast forward and a fast rule, beside the slow definition.
+"""Fused ops: linear, softmax, cross-entropy and embedding, each a fast forward and a fast rule for several steps.
 
-First order uses the rule. Higher orders differentiate the rule itself where it is made of ops, else the definition.
+First derivatives use the rule. Higher derivatives differentiate the rule itself where it consists of ops, else the
+slow `definition`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LABELS = np.array([0, 2, 1, 2])
 @op(lambda g, y, a, b: b @ g.T if isinstance(g, Tensor) else times_transposed(b, g), lambda g, y, a, b: product(a, g),
     analytic=True, samples=(S((4, 3), (4, 2)), S((1, 2), (1, 1))))
 def matmul_tn(a: Any, b: Any) -> Any:
-    """``a.T @ b`` of two matrices, such as the gradient of a weight; its own gradients lie in memory as they do.
+    """``a.T @ b`` of two matrices, such as the gradient of a weight. Gradients have the memory order of a and b.
 
     Examples
     --------
@@ -37,8 +38,8 @@ def matmul_tn(a: Any, b: Any) -> Any:
     (3, 2)
     """
     if np.ndim(a) != 2 or np.ndim(b) != 2 or len(a) != len(b):
-        raise ValueError(f"matmul_tn: shapes {np.shape(a)} and {np.shape(b)}; expected two matrices with as many rows; "
-                         f"write a.mT @ b for others")
+        raise ValueError(f"matmul_tn: got shapes {np.shape(a)} and {np.shape(b)}; expected two matrices with equally "
+                         f"many rows; write a.mT @ b for others")
     return transposed_times(a, b)
 
 
@@ -48,7 +49,7 @@ def matmul_tn(a: Any, b: Any) -> Any:
     analytic=True,
     samples=(S((2, 3), (4, 3), (4,)), S((2, 3), (4, 3)), S((5, 2, 3), (4, 3), (4,)), S((3,), (4, 3), (4,))))
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    """x @ weight.T + bias, in PyTorch's layout.
+    """x @ weight.T + bias, with the weight in PyTorch's layout (out, in).
 
     Parameters
     ----------
@@ -63,15 +64,16 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     (2, 4)
     """
     if x.shape[-1:] != weight.shape[1:]:
-        raise ValueError(f"linear: x of shape {np.shape(x)} and weight of shape {np.shape(weight)}: the last axis of x "
-                         f"must equal the last of weight (out, in); reshape x, or make the layer for its size")
+        raise ValueError(f"linear: got x of shape {np.shape(x)} and weight of shape {np.shape(weight)}; expected the "
+                         f"last axis of x to equal the last of weight (out, in); reshape x, or make the layer for its "
+                         f"size")
     flat = as_rows(x)
     y = times_transposed(flat, weight)
     if bias is None:
         return y if flat is x else y.reshape(*x.shape[:-1], len(weight))
     if bias.shape != weight.shape[:1]:
-        raise ValueError(f"linear: bias of shape {bias.shape} for a weight of shape {weight.shape}; expected "
-                         f"{weight.shape[:1]}, one for each output")
+        raise ValueError(f"linear: got a bias of shape {bias.shape} for a weight of shape {weight.shape}; expected "
+                         f"{weight.shape[:1]}; give one number for each output")
     y = np.add(y, bias, out=y) if y.dtype == bias.dtype else y + bias
     return y if flat is x else y.reshape(*x.shape[:-1], len(weight))
 
@@ -82,7 +84,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 @op(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True)), method=True,
     samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))
 def softmax(x: Any, axis: int = -1) -> Any:
-    """exp(x) / sum(exp(x)) along an axis, without overflow; an infinite element takes all, shared with its equals.
+    """exp(x) / sum(exp(x)) along an axis, without overflow. Elements that are inf share the whole probability.
 
     Examples
     --------
@@ -96,7 +98,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 @op(lambda g, y, x, *, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True), method=True,
     samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """log(softmax(x)) along an axis, with full precision for small probabilities.
+    """log(softmax(x)) along an axis, precise for small probabilities too.
 
     Examples
     --------
@@ -112,29 +114,30 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 @primitive
 def check_range(indices: Any, n: int, what: str, of: str) -> None:
-    """Raise IndexError unless all int64 indices are in [0, n).
+    """Raise IndexError unless all int64 indices are in [0, n); `what` is such as "embedding: index", `of` the whole.
 
-    Subtle: read unsigned, a negative one is huge, so one look is enough; argmax takes half the time of a maximum.
+    Subtle: viewed as unsigned, negative indices become huge, so one comparison suffices; argmax is faster than max.
     """
     if indices.size and (unsigned := indices.view(UINT64)).item(unsigned.argmax()) >= n:
-        wrong = indices[(indices < 0) | (indices >= n)].reshape(-1)[0]
-        raise IndexError(f"{what} {wrong} came for {of}; expected 0 to {n - 1}; check the vocabulary, or the size of "
-                         f"the layer")
+        index = indices[(indices < 0) | (indices >= n)].reshape(-1)[0]
+        name, _, kind = what.partition(": ")
+        raise IndexError(f"{name}: got {kind} {index} for {of}; expected 0 to {n - 1}; check the vocabulary, or the "
+                         f"size of the layer")
 
 
 @lru_cache(maxsize=64)
 def row_starts(rows: int, columns: int) -> Any:
-    """Where each row of a matrix starts, in memory order; cached, so that a compiled step sees one constant."""
+    """The index at which each row of a flattened matrix starts; cached, so that a compiled step sees one constant."""
     a = np.arange(0, rows * columns, columns)
     a.flags.writeable = False
     return a
 
 
 def cross_entropy_grad(g: Any, logits: Any, reduction: str, extras: Any) -> Any:
-    """The predicted probability minus the observed one, times g."""
+    """The gradient of cross-entropy: (softmax - one_hot) * g."""
     e, total, t, counted, count = extras
     d = e / total.reshape(-1, 1)
-    if isinstance(logits, Tensor):  # higher orders: the same numbers, known as the softmax of the logits
+    if isinstance(logits, Tensor):  # for higher orders, record these numbers as the softmax of the logits
         d = record(REGISTRY["softmax"], d.reshape(logits.shape), [logits], [logits.data], {"axis": -1}, True)
         d = d.reshape(e.shape)
         use_table, at = d.shape[-1] <= FEW_ROWS, (np.arange(t.size), t)
@@ -163,28 +166,30 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     logits : (..., C), floating
     targets : (...), integer, in [0, C)
     reduction : {"mean", "sum", "none"}
+        "none" for the loss of each target, (...).
     ignore_index : int, optional
-        Targets of this value, in [0, C) or not, have no loss and do not count in the mean, which is nan if all do so.
+        Targets of this value, in [0, C) or not, have loss 0 and are left out of the mean, which is nan if all are.
 
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.cross_entropy(tt.zeros((1, 27)), np.array([3]))  # log(27): all classes as likely
+    >>> tt.cross_entropy(tt.zeros((1, 27)), np.array([3]))  # log(27): all classes are equally likely
     tensor(3.2958)
     """
     z, t, counted = check_targets(logits, targets, ignore_index)
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"cross_entropy: reduction {reduction!r} came; expected 'mean', 'sum' or 'none'")
+        raise ValueError(f"cross_entropy: got reduction={reduction!r}; expected 'mean', 'sum' or 'none'; give one of "
+                         f"these")
     top = row_maxima(z)
     z = z - top.reshape(-1, 1)
     e = np.exp(z)
-    total = e @ ones_row(z.shape[1], z.dtype)  # (N,): a product with ones, half the time of a sum along the last axis
+    total = e @ ones_row(z.shape[1], z.dtype)  # (N,); a product with ones is twice as fast as a sum along the last axis
     first = row_starts(*z.shape) if len(z) <= MANY else np.arange(0, z.size, z.shape[1])
     losses = np.log(total) - gathered(z.reshape(-1), first + t, None)
     count: Any = t.size
     if counted is not None:
         losses, count = np.where(counted, losses, 0), np.add.reduce(counted, dtype=losses.dtype)
-        count = all_reduce_mean(count)[0] if reduction == "mean" else count  # so that the workers' mean is right
+        count = all_reduce_mean(count)[0] if reduction == "mean" else count  # the mean over all workers' targets
     extras = e, total, t, counted, count
     if reduction == "none":
         return losses.reshape(targets.shape), extras
@@ -195,7 +200,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
 
 
 def row_maxima(z: Any) -> Any:
-    """The maximum of each row (N, C) -> (N,). Short rows are turned into columns first, along which NumPy is faster."""
+    """The maximum of each row, (N, C) to (N,). Short rows are transposed first: NumPy is faster along columns."""
     if z.shape[1] > 64:
         return np.maximum.reduce(z, axis=1)
     columns = z.T.copy()
@@ -203,15 +208,16 @@ def row_maxima(z: Any) -> Any:
 
 
 def check_targets(logits: Any, targets: Any, ignore_index: int | None) -> tuple[Any, Any, Any]:
-    """Logits (N, C) and targets (N,), once they have been found to fit, and which targets count: None for all.
+    """Raise unless logits and targets fit; return logits (N, C), targets (N,), and a mask of the targets that count.
 
-    Those that do not count are 0.
+    The mask is None if all count. Targets that do not count become 0.
     """
     if logits.ndim < 1 or logits.shape[:-1] != targets.shape:
-        raise ValueError(f"cross_entropy: logits of shape {np.shape(logits)} and targets of shape {np.shape(targets)}; "
-                         f"expected targets of the shape of logits without its last axis, the classes")
+        raise ValueError(f"cross_entropy: got logits of shape {np.shape(logits)} and targets of shape "
+                         f"{np.shape(targets)}; expected logits (..., C) and targets (...); give one target for each "
+                         f"row of logits")
     if targets.dtype is not INT64 and targets.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy: targets of dtype {targets.dtype} came; expected integer classes; convert "
+        raise TypeError(f"cross_entropy: got targets of dtype {targets.dtype}; expected integer classes; convert "
                         f"them: targets.astype(np.int64)")
     t, classes = targets if targets.ndim == 1 else targets.reshape(-1), logits.shape[-1]
     t, counted = t if t.dtype is INT64 else t.astype(INT64), None
@@ -230,7 +236,17 @@ def check_targets(logits: Any, targets: Any, ignore_index: int | None) -> tuple[
     definition=lambda weight, indices: take(weight, indices, 0),
     samples=(S((5, 2), np.array([[0, 4], [4, 1]])), S((200, 2), np.array([3, 199, 3]))))
 def embedding(weight: Any, indices: Any) -> Any:
-    """The rows of a table: weight (V, D) and integer indices (...) give (..., D). Gradients of repeated rows add up.
+    """The rows of a table at integer indices. Gradients of repeated rows add up.
+
+    Parameters
+    ----------
+    weight : (V, D)
+    indices : (...), integer, in [0, V)
+
+    Returns
+    -------
+    (..., D)
+
 
     Examples
     --------
@@ -241,11 +257,11 @@ def embedding(weight: Any, indices: Any) -> Any:
     if not isinstance(indices, np.ndarray | TracerBase):
         indices = np.asarray(indices)
     if indices.dtype is not INT64 and indices.dtype.kind not in "iu":
-        raise TypeError(f"embedding: indices of dtype {indices.dtype} came; expected integers; convert them: "
+        raise TypeError(f"embedding: got indices of dtype {indices.dtype}; expected integers; convert them: "
                         f"indices.astype(np.int64)")
     as_int64 = indices if indices.dtype is INT64 else indices.astype(INT64)
     check_range(as_int64, len(weight), "embedding: index", f"a table of {len(weight)} rows")
     if weight.ndim != 2:
-        raise ValueError(f"embedding: a weight of shape {weight.shape} came; expected (V, D); for another table write "
+        raise ValueError(f"embedding: got a weight of shape {weight.shape}; expected (V, D); for another table write "
                          f"weight[indices]")
     return gathered(weight, indices, 0)

@@ -1,6 +1,6 @@
-"""The ops that pick elements and, side by side with each, the one that puts gradients back: getitem, take, scatter.
+"""Indexing and gathering, each beside its adjoint: getitem and scatter, take, take_along_axis, index_put.
 
-What is picked twice adds up. Only `scatter` writes by index, into an array of its own.
+Gradients of elements that are picked more than once add up.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ..core import Array, S, Tensor, primitive, unwrap_foreign
 from ..define import op
 
 NO_DTYPE = np.dtype(object)
-FEW_ROWS = 128  # up to here a one-hot matmul beats sorting: 27 rows of 16 in 5 us, where `np.add.at` takes 60
+FEW_ROWS = 128  # up to here a one-hot matmul beats sorting: 27 rows of 16 take 5 us, and 60 with `np.add.at`
 
 
 def unwrap_index(index: Any) -> Any:
-    """An index with arrays in the place of Tensors and lists."""
+    """An index in which Tensors and lists are arrays, all of integers or booleans."""
     if isinstance(index, tuple):
         return tuple([unwrap_index(i) for i in index])
     if index is None or index is Ellipsis or isinstance(index, int | slice | np.ndarray | np.generic):
@@ -31,7 +31,7 @@ def unwrap_index(index: Any) -> Any:
         return np.zeros(0, np.int64)
     index = index if isinstance(index, str) else operand(index)
     if getattr(index, "dtype", NO_DTYPE).kind not in "iub":
-        raise IndexError(f"getitem: an index of dtype {getattr(index, 'dtype', type(index).__name__)} came; expected "
+        raise IndexError(f"getitem: got an index of dtype {getattr(index, 'dtype', type(index).__name__)}; expected "
                          f"integers, booleans or slices; convert it: i.astype(np.int64)")
     return index
 
@@ -57,19 +57,19 @@ setattr(Tensor, "__getitem__", getitem)
 
 
 def never_repeats(index: Any) -> bool:
-    """Whether an index can't pick an element twice: slices, integers and boolean masks."""
+    """Whether an index can pick no element twice: it has slices, integers and boolean masks only."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(not isinstance(i, np.ndarray) or i.dtype == np.bool_ for i in parts)
 
 
 def is_integer_array(index: Any) -> bool:
-    """Whether an index is an array of integers, which `take` is faster at."""
+    """Whether an index is one array of integers, for which `take` is faster."""
     return isinstance(index, np.ndarray) and index.dtype.kind in "iu"
 
 
 @lru_cache(maxsize=64)
 def one_hot_table(rows: int, dtype: Any) -> Array:
-    """The identity matrix whose columns are one-hot vectors; cached, so that a compiled step sees one constant."""
+    """The identity matrix, whose rows are the one-hot vectors; cached, so that a compiled step sees one constant."""
     table: Array = np.eye(rows, dtype=dtype)
     table.flags.writeable = False
     return table
@@ -81,7 +81,7 @@ def one_hot_table(rows: int, dtype: Any) -> Array:
     S((3, 4), index=np.array([2, 0, 2]), shape=(3, 4)), S((5, 2), index=np.array([1, 199, 1, 0, -1]), shape=(200, 2)),
     S((2, 3), index=(np.array([0, 0]), slice(0, 3)), shape=(2, 4))))
 def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` to which x is added at ``[index]``, repeated indices adding up: the adjoint of ``[index]``.
+    """Zeros of `shape` with x added at ``[index]``; repeated indices add up. It is the adjoint of ``x[index]``.
 
     Examples
     --------
@@ -96,13 +96,13 @@ def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return put_into_zeros(x, index, shape)
 
 
-@op(lambda g, y, x, v, *, index: grad_of_overwritten(g, index), lambda g, y, x, v, *, index: grad_of_values(g, index, np.shape(v)),
-    analytic=True, samples=(
+@op(lambda g, y, x, v, *, index: grad_of_overwritten(g, index),
+    lambda g, y, x, v, *, index: grad_of_values(g, index, np.shape(v)), analytic=True, samples=(
     S((3, 4), (4,), index=1), S((3, 4), (3, 2), index=(slice(None), slice(1, 3))), S((3, 4), (), index=Ellipsis),
     S((3, 4), (2, 4), index=np.array([2, 0])), S((3, 4), (2,), index=(np.array([0, 2]), np.array([3, 3]))),
     S((3, 4), (1, 4), index=np.array([True, False, True])), S((5,), (1, 2), index=slice(None, None, 3))))
 def index_put(x: Any, v: Any, index: Any) -> Any:
-    """A copy of x in which the elements at ``[index]`` are v, which broadcasts; of a repeated index the last counts.
+    """A copy of x with v, which broadcasts, written at ``[index]``; at a repeated index the last value wins.
 
     Examples
     --------
@@ -118,14 +118,14 @@ def index_put(x: Any, v: Any, index: Any) -> Any:
 
 
 def grad_of_overwritten(g: Any, index: Any) -> Any:
-    """The gradient of what was not written over: g with zeros at the index."""
+    """The gradient of x in `index_put`: g, with 0 where x was overwritten."""
     mask = np.zeros(g.shape, bool)
     mask[unwrap_index(index)] = True
     return np.where(mask, 0, g)
 
 
 def grad_of_values(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    """The gradient of what was written at the index, of this shape; it may have axes of 1 more than the place."""
+    """The gradient of the values in `index_put`, in their shape, which may have more leading axes of size 1 than g."""
     g = g[unwrap_index(index)]
     fitting = shape[max(len(shape) - g.ndim, 0) :]
     return (g if g.shape == fitting else unbroadcast(g, fitting)).reshape(shape)
@@ -133,7 +133,7 @@ def grad_of_values(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 @primitive
 def put_into_zeros(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    """Zeros of a shape with x added at an index."""
+    """Zeros of a shape, with x added at an index."""
     z = np.zeros(shape, x.dtype)
     if never_repeats(index):
         z[index] = x
@@ -143,7 +143,7 @@ def put_into_zeros(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 def scatter_rows(x: Any, rows: Any, n: int) -> Any:
-    """The sum, for each of n rows, of the rows of x that belong to it."""
+    """Row i of the result, of n, is the sum of the rows of x for which `rows` is i."""
     rows = rows if rows.dtype == np.int64 else rows.astype(np.int64)
     if not rows.size:
         return np.zeros((n, x.shape[1]), x.dtype)
@@ -159,7 +159,7 @@ def scatter_rows(x: Any, rows: Any, n: int) -> Any:
 def sum_one_hot(hot: Any, x: Any, out: Any = None) -> Any:
     """`scatter_rows` for few rows, as a product with one-hot columns.
 
-    Subtle: a product with zeros is no selection. What is not finite would reach every row, so then NumPy adds.
+    Subtle: 0 * inf is nan, so an infinity or nan would reach every row; if there is one, NumPy adds row by row.
     """
     z = np.dot(hot, x, out)
     if not math.isfinite(np.vdot(z, z)):
@@ -170,20 +170,20 @@ def sum_one_hot(hot: Any, x: Any, out: Any = None) -> Any:
 
 @primitive
 def sum_elements(x: Any, rows: Any, n: int) -> Any:
-    """`scatter_rows` for rows of one element, added up in float64."""
+    """`scatter_rows` for rows of one element, summed in float64."""
     wrapped = np.where(rows < 0, rows + n, rows)
     if x.dtype.itemsize > 8 or wrapped.max() >= n or wrapped.min() < 0:
-        return put_into_zeros(x, rows, (n,))  # subtle: not the wrapped ones, which NumPy would wrap once more
+        return put_into_zeros(x, rows, (n,))  # subtle: `wrapped` may be negative still, and NumPy would wrap it again
     return np.bincount(wrapped, x, n).astype(x.dtype)
 
 
 @primitive
 def sum_sorted(x: Any, rows: Any, n: int) -> Any:
-    """`scatter_rows` for many rows: those of x in the order of the rows they belong to, then summed run by run."""
+    """`scatter_rows` for many rows: the rows of x are sorted by target row, then summed run by run."""
     wrapped = np.where(rows < 0, rows + n, rows)
     order = np.argsort(wrapped, kind="stable")
     if wrapped[order[0]] < 0:
-        return put_into_zeros(x, rows, (n, x.shape[1]))  # NumPy's error
+        return put_into_zeros(x, rows, (n, x.shape[1]))  # raises NumPy's IndexError
     rows = wrapped[order]
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
     z = np.zeros((n, x.shape[1]), x.dtype)
@@ -191,16 +191,17 @@ def sum_sorted(x: Any, rows: Any, n: int) -> Any:
     return z
 
 
-@op(lambda g, y, x, indices, *, axis, mode: take_adjoint(g, x, indices, axis, mode), None, numpy=(np.take,), method=True,
-    analytic=True, samples=(
+@op(lambda g, y, x, indices, *, axis, mode: take_adjoint(g, x, indices, axis, mode), None,
+    numpy=(np.take,), method=True, analytic=True, samples=(
         S((3, 4), np.array([2, 0, 2]), axis=0), S((3, 4), np.array([[1, 1], [0, 3]]), axis=1),
         S((3, 4), np.array([5, 5, 0])), S((3,), 1, axis=0), S((3, 4), np.array([-2, 9, 3]), mode="clip"),
         S((3, 4), np.array([-2, 9, 3]), axis=1, mode="wrap")))
 def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """The elements at integer `indices` along an axis; of the flattened input if axis is None.
 
-    For rows of a table (axis 0) five times as fast as ``x[indices]``. `mode` says what becomes of an index that is out
-    of range: "raise" (IndexError), "wrap" (from the other end, again and again) or "clip" (the nearest in range).
+    For rows of a table (axis 0) it is five times as fast as ``x[indices]``. `mode` says what happens to an index out of
+    range: "raise" an IndexError, "wrap" it around modulo the size, or "clip" it to the nearest valid index (negative
+    ones to 0).
 
     Examples
     --------
@@ -215,37 +216,37 @@ def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
 
 
 def axis_size(x: Any, axis: int | None) -> int:
-    """How many elements an axis has, or all of them."""
+    """The size of an axis; that of the whole array if axis is None."""
     return int(np.size(x) if axis is None or not np.ndim(x) else np.shape(x)[normalize_axis_index(axis, np.ndim(x))])
 
 
 def wrap_or_clip(indices: Any, n: int, mode: str) -> Any:
-    """The indices that `mode` makes of those out of range."""
+    """The indices with those out of range wrapped around or clipped, as `mode` says."""
     if mode not in ("wrap", "clip"):
-        raise ValueError(f"take: mode={mode!r} came; expected 'raise', 'wrap' or 'clip'")
+        raise ValueError(f"take: got mode={mode!r}; expected 'raise', 'wrap' or 'clip'; give one of these")
     if not n and indices.size:
-        raise IndexError(f"take: {indices.size} indices came for an axis without elements; expected no indices; take "
-                         f"from an axis of 1 or more")
+        raise IndexError(f"take: got {indices.size} indices for an axis of size 0; expected none; take from an axis of "
+                         f"size 1 or more")
     return np.remainder(indices, n or 1) if mode == "wrap" else np.minimum(np.maximum(indices, 0), n - 1)
 
 
 @primitive
 def gathered(x: Any, indices: Any, axis: int | None) -> Any:
-    """The one gather of the engine: a plain array would not ask a compiler's stand-in among the indices."""
+    """x.take(indices, axis), as a primitive: NumPy would not see that the indices of a plain array are traced."""
     return x.take(indices, axis)
 
 
 def require_integers(name: str, indices: Any) -> Any:
-    """The indices, once it is sure that they are integers; booleans would be read as 0 and 1."""
+    """The indices as an array; raise unless they are integers, for NumPy would read booleans as 0 and 1."""
     indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"{name}: indices of dtype {indices.dtype} came; expected integers; for a mask write x[mask], "
+        raise TypeError(f"{name}: got indices of dtype {indices.dtype}; expected integers; for a mask write x[mask], "
                         f"else indices.astype(np.int64)")
     return indices
 
 
 def take_adjoint(g: Any, x: Any, indices: Any, axis: int | None, mode: str) -> Any:
-    """The adjoint of `take`: g scattered back along the axis."""
+    """The gradient of x in `take`: g scattered along the axis."""
     indices = require_integers("take", indices)
     if mode != "raise":
         indices = wrap_or_clip(indices, axis_size(x, axis), mode)
@@ -256,7 +257,7 @@ def take_adjoint(g: Any, x: Any, indices: Any, axis: int | None, mode: str) -> A
 
 
 def full_index(indices: Any, axis: int, ndim: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """The full index that `take_along_axis` stands for: `indices` at the axis, counters of each other axis."""
+    """The index by which `take_along_axis` can be written: `indices` at the axis, np.arange(n) at each other axis."""
     axis %= ndim
     counters = [np.arange(n).reshape((1,) * i + (n,) + (1,) * (ndim - i - 1)) for i, n in enumerate(shape)]
     return (*counters[:axis], indices, *counters[axis + 1 :])
@@ -268,7 +269,7 @@ def full_index(indices: Any, axis: int, ndim: int, shape: tuple[int, ...]) -> tu
     samples=(S((2, 3), np.array([[2, 0], [1, 1]]), axis=1), S((2, 3), np.array([[1, 0, 1]]), axis=0),
              S((2, 3), np.array([5, 0, 0]), axis=None)))
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
-    """For each line along the axis, the elements at that line's own indices; of the flattened input if axis is None.
+    """For each vector along the axis, the elements at its own indices; of the flattened input if axis is None.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The ops that put arrays together and cut them apart: each is the other's adjoint."""
+"""Joining arrays and splitting them: concatenate, stack, block, append; split, unstack."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..compose import composed
 from ..core import S, Tensor, as_array
 from ..define import composite, op
 
-FEW_INPUTS = 8  # of more inputs it is kept where each begins: to add that up for each would take quadratic time
+FEW_INPUTS = 8  # for more inputs, the forward pass saves their offsets: to sum sizes in each rule is quadratic
 
-# --- together ---
+# --- joining ---
 
 
 def promote_numbers(arrays: tuple[Any, ...]) -> list[Any]:
-    """The arrays, with Python numbers among them in the dtype of the others: alone they would be float64."""
+    """The arrays, with Python numbers as arrays of the others' dtype; NumPy alone would make float64 of them."""
     numbers = [isinstance(a, int | float) for a in arrays]
     if not any(numbers):
         return list(arrays)
@@ -29,13 +29,13 @@ def promote_numbers(arrays: tuple[Any, ...]) -> list[Any]:
 
 
 def offsets(arrays: Any, axis: int | None) -> list[int]:
-    """Where each of several joined arrays begins."""
+    """The offset of each array in their concatenation, and its total size."""
     sizes = [a.size if axis is None else a.shape[axis] for a in arrays]
     return list(accumulate(sizes, initial=0))
 
 
 def input_slice(g: Any, i: int, inputs: tuple[Any, ...], axis: int | None, starts: list[int] | None) -> Any:
-    """The slice of g that input number i of a concatenation went to."""
+    """The gradient of input i of a concatenation: its slice of g."""
     start, stop = (starts or offsets(inputs[: i + 1], axis))[i : i + 2]
     if axis is None:
         return g[start:stop].reshape(inputs[i].shape)
@@ -46,7 +46,7 @@ def input_slice(g: Any, i: int, inputs: tuple[Any, ...], axis: int | None, start
     numpy=(np.concatenate,), aliases=("concat",), variadic=True, analytic=True,
     samples=(S((2, 3), (1, 3)), S((2, 3), (2, 0), (2, 1), axis=-1), S((2,), (1, 2), axis=None)))
 def concatenate(*arrays: Any, axis: int | None = 0, dtype: Any = None, casting: Any = "same_kind") -> Any:
-    """The arrays of one sequence joined along an axis; flattened first if axis is None.
+    """Join a sequence of arrays along an existing axis; flattened first if axis is None.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def concatenate(*arrays: Any, axis: int | None = 0, dtype: Any = None, casting: 
 @op(lambda g, y, i, *inputs, axis, dtype, casting: g[(slice(None),) * (axis % g.ndim) + (i,)], numpy=(np.stack,),
     variadic=True, analytic=True, samples=(S((2, 3), (2, 3)), S((3,), (3,), (3,), axis=-1), S((), ())))
 def stack(*arrays: Any, axis: int = 0, dtype: Any = None, casting: Any = "same_kind") -> Any:
-    """The arrays of one sequence, all of one shape, along a new axis.
+    """Join a sequence of arrays of equal shape along a new axis.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def stack_nested(values: Any) -> Any:
 
 @composed(np.vstack, aliases=("row_stack",), samples=(S([(2, 3), (3,)]), S([(), ()])))
 def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Arrays one below the other: along axis 0, vectors as rows.
+    """Join arrays vertically, along axis 0; vectors become rows.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
 
 @composed(np.hstack, samples=(S([(2, 3), (2, 1)]), S([(2,), (3,)]), S([(), (2,)])))
 def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Arrays side by side: along axis 1, vectors along their only one.
+    """Join arrays horizontally, along axis 1; vectors along axis 0.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
 
 @composed(np.dstack, samples=(S([(2, 3), (2, 3)]), S([(2,), (2,)]), S([(2, 1, 2), (2, 1)])))
 def dstack(tup: Any) -> Any:
-    """Arrays one behind the other, along axis 2, as `atleast_3d` sees them.
+    """Join arrays in depth, along axis 2, each first made three-dimensional by `atleast_3d`.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def dstack(tup: Any) -> Any:
 
 @composed(np.column_stack, samples=(S([(2,), (2,)]), S([(2,), (2, 3)]), S([(), ()])))
 def column_stack(tup: Any) -> Any:
-    """Vectors as columns, and matrices as they are, side by side.
+    """Join vectors, as columns, and matrices along axis 1.
 
     Examples
     --------
@@ -135,14 +135,14 @@ def column_stack(tup: Any) -> Any:
 
 
 def concatenate_nested(x: Any, ndim: int, axis: int) -> Any:
-    """Nested lists of arrays of `ndim` axes joined along `axis`; lists within them along the axis after it."""
+    """Nested lists of arrays joined along `axis`, inner lists along axis + 1, ...; each array gets `ndim` axes."""
     if isinstance(x, list):
         return np.concatenate([concatenate_nested(inner, ndim, axis + 1) for inner in x], axis)
     return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
 
 
 def depth_and_axes(x: Any) -> tuple[int, int]:
-    """How deep lists are nested, and the most axes of what is in them."""
+    """The depth of nested lists, and the largest number of axes of the arrays in them."""
     if not isinstance(x, list):
         return 0, np.ndim(x)
     depths, axes = zip(*map(depth_and_axes, x), strict=True)
@@ -151,7 +151,7 @@ def depth_and_axes(x: Any) -> tuple[int, int]:
 
 @composed(np.block, samples=(S([[(2, 2), (2, 1)], [(1, 2), (1, 1)]]), S([(2,), ()]), S((2,))))
 def block(arrays: Any) -> Any:
-    """An array from nested lists of blocks: the innermost lists along the last axis, the next along the one before.
+    """Join nested lists of blocks: the innermost lists along the last axis, the next along the one before, and so on.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def block(arrays: Any) -> Any:
 
 @composed(np.append, "arr values", samples=(S((2, 3), (1, 3), axis=0), S((2, 3), (2,)), S((2,), ())))
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    """With values after the last ones of an axis; both are flattened if it is None.
+    """Append values at the end of an axis; both are flattened if axis is None.
 
     Examples
     --------
@@ -177,12 +177,12 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     return np.concatenate([arr, values], axis)
 
 
-# --- apart ---
+# --- splitting ---
 
 
 @composite(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Slices along an axis: so many of about equal size, the longer ones first, or cut before each of the indices.
+    """Split along an axis into a number of nearly equal parts, longer ones first, or at each of several indices.
 
     Examples
     --------
@@ -195,7 +195,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @composite(np.split, method=True)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Slices along an axis: so many of equal size, or cut before each of the indices. As `np.split`.
+    """Split along an axis into a number of equal parts, or at each of several indices, as `np.split`.
 
     Examples
     --------
@@ -208,7 +208,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @composite(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Cut along axis 1, a vector along its only one; as `split`.
+    """Split along axis 1, a vector along axis 0; see `split`.
 
     Examples
     --------
@@ -221,7 +221,7 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 @composite(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Cut along axis 0, with two axes or more; as `split`.
+    """Split along axis 0 of two or more; see `split`.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 @composite(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Cut along axis 2; as `split`.
+    """Split along axis 2; see `split`.
 
     Examples
     --------
@@ -245,44 +245,45 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return split_along("dsplit", ary, indices_or_sections, 2, axes=3)
 
 
-def split_along(name: str, x: Any, indices_or_sections: Any, axis: int, even: bool = True, axes: int = 0) -> list[Any]:
-    """Slices of x along an axis."""
-    x, indices_or_sections = operand(x) if not isinstance(x, Tensor) else x, indices_or_sections.data if isinstance(indices_or_sections, Tensor) else indices_or_sections
+def split_along(name: str, x: Any, sections: Any, axis: int, even: bool = True, axes: int = 0) -> list[Any]:
+    """Slices of x along an axis; parts must be of equal size if `even`, and x have at least `axes` axes."""
+    x = x if isinstance(x, Tensor) else operand(x)
+    sections = sections.data if isinstance(sections, Tensor) else sections
     if np.ndim(x) < axes:
-        raise ValueError(f"{name}: shape {np.shape(x)} came; expected {axes} axes or more; reshape it first")
+        raise ValueError(f"{name}: got shape {np.shape(x)}; expected {axes} axes or more; reshape it first")
     try:
         axis = normalize_axis_index(operator.index(axis), np.ndim(x))
     except (TypeError, ValueError) as error:  # an AxisError is a ValueError
-        raise type(error)(f"{name}: {error}; expected the number of an axis of shape {np.shape(x)}; an axis is from "
-                          f"-ndim to ndim - 1") from None
+        raise type(error)(f"{name}: {error}; expected an axis of shape {np.shape(x)}; give an integer from -ndim to "
+                          f"ndim - 1") from None
     size = x.shape[axis]
-    if np.iterable(indices_or_sections) and not isinstance(indices_or_sections, str | dict):
-        bounds = [0, *as_integers(name, indices_or_sections), size]
+    if np.iterable(sections) and not isinstance(sections, str | dict):
+        bounds = [0, *as_integers(name, sections), size]
     else:
         try:
-            n = int(indices_or_sections)
+            n = int(sections)
         except (TypeError, ValueError, OverflowError):
-            raise TypeError(f"{name}: got {indices_or_sections!r} for the parts; expected how many, or a list of the indices to cut "
-                            f"at; give integers") from None
-        if n < 1 or (even and size % indices_or_sections):
-            raise ValueError(f"{name}: {size} elements along axis {axis} do not divide into {indices_or_sections} "
-                             f"{'equal ' * even}parts; give {'a divisor' if even else '1 or more'}, or a list of the "
-                             f"indices to cut at")
+            raise TypeError(f"{name}: got {sections!r} for the parts; expected a number of parts, or a list of "
+                            f"indices to split at; give integers") from None
+        if n < 1 or (even and size % sections):
+            raise ValueError(f"{name}: got {sections} parts for {size} elements along axis {axis}; expected "
+                             f"{'a divisor of ' + str(size) if even else '1 or more'}; give such a number, or a list "
+                             f"of indices to split at")
         bounds = list(accumulate([size // n + (i < size % n) for i in range(n)], initial=0))
     return [x[(*[slice(None)] * axis, slice(a, b))] for a, b in pairwise(bounds)]
 
 
 def as_integers(name: str, numbers: Any) -> list[int]:
-    """Indices as Python's integers."""
+    """Indices as Python integers."""
     try:
         return [operator.index(n) for n in numbers]
     except TypeError as error:
-        raise TypeError(f"{name}: {error}; expected a list of the indices to cut at; give integers") from None
+        raise TypeError(f"{name}: {error}; expected a list of indices to split at; give integers") from None
 
 
 @composed(np.unstack, samples=(S((2, 3)), S((2, 3, 2), axis=1)))
 def unstack(x: Any, /, *, axis: int = 0) -> Any:
-    """The parts of an array along an axis, without it, as a tuple: the way back from `stack`.
+    """The slices of an array along an axis, without that axis, as a tuple: the inverse of `stack`.
 
     Examples
     --------

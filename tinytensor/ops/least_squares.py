@@ -14,10 +14,11 @@ from .systems import REGULAR, SEVERAL
 
 
 def truncation_term(g: Any, a: Any, rcond: Any) -> Any:
-    """What `pinv_grad` leaves out where singular values that are not 0 are cut off: it would change with these.
+    """The correction to `pinv_grad` for singular values that are cut off although they are not 0.
 
-    In the frame of the singular vectors the derivative of 1 / s is a divided difference, of sums for symmetric and of
-    differences for antisymmetric changes; here, for each kept s beside each that is not, less what it is were that 0.
+    In the basis of the singular vectors, the derivative of 1 / s for pairs of singular values is a divided difference,
+    of differences for symmetric changes and of sums for antisymmetric ones. For each pair of a kept value and one that
+    was cut off, the correction is this derivative, minus what it would be if the second were 0.
     """
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     kept = s > np.asarray(rcond)[..., None] * np.max(s, -1, keepdims=True)
@@ -30,17 +31,17 @@ def truncation_term(g: Any, a: Any, rcond: Any) -> Any:
 
 
 def pinv_grad(g: Any, p: Any, a: Any, rcond: Any, hermitian: bool, rtol: Any) -> Any:
-    """Golub and Pereyra, "The differentiation of pseudo-inverses" (1973)."""
+    """The gradient of a, after Golub and Pereyra, "The differentiation of pseudo-inverses" (1973)."""
     if not a.size:
         return np.zeros_like(a)
     if hermitian:
         a = np.tril(a) + np.tril(a, -1).mT
-    left, right = p @ p.mT, p.mT @ p
-    second, third = g.mT @ left, right @ g.mT
-    ga = second - a @ (p @ second) + third - (third @ p) @ a - p.mT @ g @ p.mT
-    cut_off = rcond if rcond is not None else None if rtol is np._NoValue else rtol
-    if cut_off is not None:
-        ga = ga + truncation_term(g, a, cut_off)
+    p_pt, pt_p = p @ p.mT, p.mT @ p
+    g_left, g_right = g.mT @ p_pt, pt_p @ g.mT
+    ga = g_left - a @ (p @ g_left) + g_right - (g_right @ p) @ a - p.mT @ g @ p.mT
+    cutoff = rcond if rcond is not None else None if rtol is np._NoValue else rtol
+    if cutoff is not None:
+        ga = ga + truncation_term(g, a, cutoff)
     return symmetric(ga) if hermitian else ga
 
 
@@ -48,9 +49,23 @@ def pinv_grad(g: Any, p: Any, a: Any, rcond: Any, hermitian: bool, rtol: Any) ->
     namespace="linalg",
     samples=(S(REGULAR), S(REGULAR[:2]), S(SEVERAL, rcond=0.3), S(REGULAR[:, :2], rtol=0.9), S(np.zeros((0, 3)))))
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
-    """The pseudo-inverses of matrices, (..., m, n); singular values up to `rcond` times the largest count as 0.
+    """The pseudo-inverses of matrices.
 
-    The gradient is that at constant rank. For a `hermitian` matrix it is the symmetric one.
+    Parameters
+    ----------
+    a : (..., m, n)
+    rcond, rtol : float, optional
+        Singular values up to this times the largest one count as 0.
+    hermitian : bool
+        Whether a is symmetric, which is faster; the gradient is then the symmetric one.
+
+    Returns
+    -------
+    (..., n, m)
+
+    Notes
+    -----
+    The gradient is that of changes that keep the rank.
 
     Examples
     --------
@@ -65,10 +80,24 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
 @composed(np.linalg.lstsq, "a b", namespace="linalg",
           samples=(S(REGULAR[:, :2], (3,)), S(REGULAR[:2], (2, 2)), S(REGULAR, (3, 1))))
 def lstsq(a: Any, b: Any, rcond: Any = None, *, value: Any) -> Any:
-    """The x, (n,) or (n, k), with the least ``norm(b - a @ x)``, for a, (m, n), and b, (m,) or (m, k).
+    """The least-squares solution: the x with the least ``norm(b - a @ x)``.
 
-    With it come the squared residuals (if m > n, and a has full rank), the rank, which has no gradient, and the
-    singular values of a. As `pinv` for singular values that count as 0.
+    Parameters
+    ----------
+    a : (m, n)
+    b : (m,) or (m, k)
+    rcond : float, optional
+        Singular values up to this times the largest one count as 0, as in `pinv`.
+
+    Returns
+    -------
+    x : (n,) or (n, k)
+    residuals : (1,) or (k,)
+        Sums of squared residuals; empty unless m > n and a has full rank.
+    rank : int
+        Without a gradient.
+    s : (min(m, n),)
+        The singular values of a.
 
     Examples
     --------
@@ -79,7 +108,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None, *, value: Any) -> Any:
     """
     if not a.size:
         return value
-    eps = float(np.finfo(np.float64).eps)  # NumPy's, for float32 too: it computes in float64
+    eps = float(np.finfo(np.float64).eps)  # NumPy's default; for float32 too, since it computes in float64
     if rcond is not None or a.dtype != np.float64:
         x = pinv(a, eps * max(a.shape) if rcond is None else eps if rcond < 0 else rcond) @ b
     else:

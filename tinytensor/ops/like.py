@@ -1,4 +1,4 @@
-"""Constants in the shape of another, numbers between two others, and what NumPy asks without wanting a gradient."""
+"""Arrays like another, evenly spaced numbers, and the questions about Tensors that NumPy answers from their arrays."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ..compose import composed, make_nondifferentiable, nondifferentiable
 from ..core import NUMPY, POSITIVE, S, Tensor, as_array, dtypes_in
 from ..define import op, publish
 
-# --- like another ---
+# --- of the shape of another array ---
 
 
 def non_default(**params: Any) -> Any:
-    """The parameters that are not left at NumPy's defaults."""
+    """The parameters that differ from NumPy's defaults."""
     return {k: v for k, v in params.items() if not (v is None or v is True or (k == "order" and v == "K"))}
 
 
 @op(None, numpy=(np.zeros_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64), S((2, 3), shape=(4,))))
 def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
-    """Zeros of the shape and dtype of a, or of those given.
+    """Zeros with the shape and dtype of a, unless others are given.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, 
 
 @op(None, numpy=(np.ones_like,), samples=(S((2, 3)), S((2, 3), dtype=np.float64), S((2, 3), shape=(4,))))
 def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
-    """Ones of the shape and dtype of a, or of those given.
+    """Ones with the shape and dtype of a, unless others are given.
 
     Examples
     --------
@@ -49,9 +49,9 @@ def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, s
     samples=(S((2, 3), (3,)), S((2, 3), (2, 1)), S((2, 3), (), shape=(4,))))
 def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
               shape: Any = None) -> Any:
-    """One value everywhere, in the shape and dtype of a or in those given; an array is broadcast.
+    """An array filled with `fill_value`, with the shape and dtype of a, unless others are given.
 
-    A gradient flows to a `fill_value` that is a Tensor.
+    `fill_value` may be an array, which is broadcast, or a Tensor, to which gradients flow.
 
     Examples
     --------
@@ -65,11 +65,11 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
 nondifferentiable(np.empty_like)
 
 
-# --- between two others ---
+# --- evenly spaced numbers ---
 
 
 def bounds_and_fractions(start: Any, stop: Any, num: int, endpoint: bool, dtype: Any) -> tuple[Any, Any, Any]:
-    """Both bounds with one shape, and how far each number is on the way from 0 to 1, along a first axis."""
+    """Both bounds, broadcast to one shape, and the fraction between 0 and 1 of each number, along a new first axis."""
     start, stop = (x if hasattr(x, "ndim") else as_array(x) for x in (start, stop))
     shape = np.broadcast_shapes(start.shape, stop.shape)
     intervals = num - 1 if endpoint else num
@@ -78,7 +78,7 @@ def bounds_and_fractions(start: Any, stop: Any, num: int, endpoint: bool, dtype:
 
 
 def compute_dtype(*bounds: Any) -> Any:
-    """The dtype to compute with."""
+    """The dtype to compute with: that of the bounds, but float32 at least."""
     return np.result_type(np.float32, *[x.dtype for x in bounds if hasattr(x, "dtype")])
 
 
@@ -86,7 +86,21 @@ def compute_dtype(*bounds: Any) -> Any:
                                               S((), (), num=4, endpoint=False), S((), (), num=1), S((), (), num=0)))
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
              axis: int = 0) -> Any:
-    """`num` numbers in equal steps from start to stop, both included; with `retstep` the step too.
+    """`num` evenly spaced numbers from start to stop.
+
+    Parameters
+    ----------
+    start, stop : array_like
+        Gradients flow to Tensors.
+    num : int
+    endpoint : bool
+        Whether stop is the last number.
+    retstep : bool
+        Whether to return (numbers, step).
+    dtype : dtype, optional
+    axis : int
+        Where the axis of the numbers goes if the bounds are arrays.
+
 
     Examples
     --------
@@ -103,7 +117,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
 @composed(np.logspace, "start stop base", samples=(S((), ()), S((2,), (3, 1), num=4), S((), 2.0, num=3, base=2.5)))
 def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None,
              axis: int = 0) -> Any:
-    """Powers of `base`, with exponents in equal steps from start to stop.
+    """Powers of `base`, with `num` evenly spaced exponents from start to stop; see `linspace`.
 
     Examples
     --------
@@ -123,7 +137,7 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
 @composed(np.geomspace, "start stop", domain=POSITIVE,
           samples=(S((), ()), S((2,), (3, 1), num=4), S((), 2.0, num=3, endpoint=False)))
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """`num` numbers in equal ratios from start to stop, which have one sign.
+    """`num` numbers from start to stop with equal ratios; both have the same sign. See `linspace`.
 
     Examples
     --------
@@ -136,7 +150,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
 
 def returns_tensors(function: Any) -> Any:
-    """The function as `tinytensor` offers it: a Tensor comes of plain numbers too, of float32 if they are Python's."""
+    """The function as `tinytensor` offers it: it gives Tensors for plain numbers too, float32 for Python's numbers."""
 
     @wraps(function)
     def create(*args: Any, requires_grad: bool = False, **kwargs: Any) -> Any:
@@ -156,12 +170,12 @@ for function in (linspace, logspace, geomspace):
     publish(returns_tensors(function), function.__name__, False, (), ())
 
 
-# --- what NumPy may ask of a Tensor without a gradient: answered from its array ---
+# --- without a gradient: answered from the Tensor's array ---
 
 nondifferentiable(np.allclose, np.isclose, np.array_equal, np.array_equiv, np.result_type,
          np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.isneginf, np.isposinf, np.may_share_memory,
          np.shares_memory, np.can_cast, np.min_scalar_type, np.common_type)
 for function in (np.size, np.array_repr, np.array_str, np.array2string, np.save, np.savez, np.savez_compressed,
                  np.savetxt):
-    NUMPY[function] = make_nondifferentiable(function)  # what `tinytensor` has no need to offer
-NUMPY |= {np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim}  # so that they are fast
+    NUMPY[function] = make_nondifferentiable(function)  # not offered as tt.name
+NUMPY |= {np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim}  # fast

@@ -1,4 +1,4 @@
-"""The elementwise functions that choose between values: clip, where, nan_to_num; and astype."""
+"""Elementwise selection and conversion: clip, where, nan_to_num, astype, and the parts of complex numbers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ..define import composite, op
 
 NUMBERS = (int, float, bool)
 
-# --- clip: its limits may be Tensors too ---
+# --- clip, whose limits may be Tensors ---
 
 
 def outside(x: Any, low: Any, high: Any) -> Any:
-    """Whether x is beyond a limit; None is no limit, and a nan is beyond none."""
+    """Whether x is beyond a limit. None is no limit; comparisons with nan are False."""
     return (False if low is None else x < low) | (False if high is None else x > high)
 
 
 def low_is_value(x: Any, low: Any, high: Any) -> Any:
-    """Whether the lower limit is the value: it is above x, and not above the upper limit."""
+    """Whether the output is the lower limit: it is above x, or nan, and not above the upper limit."""
     return ((x < low) | (low != low)) & ~(False if high is None else low > high)
 
 
 def high_is_value(x: Any, low: Any, high: Any) -> Any:
-    """Whether the upper limit is the value."""
+    """Whether the output is the upper limit."""
     return (x > high) | (high != high) | (False if low is None else low > high)
 
 
@@ -38,7 +38,7 @@ LOW, HIGH = np.linspace(-1.3, -0.3, 5), np.array([[0.4], [0.9], [1.7], [2.3]])
     lambda g, y, x, low, high: np.where(high_is_value(x, low, high), g, 0), broadcasts=True,
     samples=(S((2, 3), -0.5, 0.5), S((3,), 0.1, None), S((3,), None, 0.1), S((4, 5), LOW, HIGH)))
 def clip_(x: Any, low: Any = None, high: Any = None) -> Any:
-    """The op behind `clip`; see there.
+    """The op behind `clip`.
 
     Examples
     --------
@@ -51,10 +51,18 @@ def clip_(x: Any, low: Any = None, high: Any = None) -> Any:
 
 @composite(np.clip, method=True)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """Limit the values to [a_min, a_max], also called min and max; None for no limit. All three broadcast.
+    """Limit values to [a_min, a_max].
 
-    The gradient of a is 1 inside and at the limits, and where a is nan (PyTorch's is 0 there: it hides a nan), 0
-    outside; where a limit is the value, the gradient goes to the limit.
+    Parameters
+    ----------
+    a : array_like
+    a_min, a_max : array_like, optional
+        The limits, which broadcast; None for no limit. `min` and `max` are other names.
+
+    Notes
+    -----
+    The gradient of a is g inside and at the limits, and also where a is nan (PyTorch's is 0 there, which hides the
+    nan). Outside it is 0, and the gradient of the limit is g.
 
     Examples
     --------
@@ -78,7 +86,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
 @op(None, lambda g, y, c, a, b: np.where(c, g, 0), lambda g, y, c, a, b: np.where(c, 0, g), broadcasts=True,
     samples=(S(np.array([True, False, True]), (2, 3), (3,)), S(np.array([[True], [False]]), (2, 3), 0.5)))
 def where_(condition: Any, a: Any, b: Any) -> Any:
-    """The op behind `where`; see there.
+    """The op behind `where`.
 
     Examples
     --------
@@ -96,9 +104,10 @@ nonzero_indices = make_nondifferentiable(np.nonzero)
 
 @composite()
 def where(condition: Any, *branches: Any) -> Any:
-    """x where the condition holds, else y: ``where(condition, x, y)``; all three broadcast.
+    """``where(condition, x, y)``: x where the condition holds, else y; all three broadcast.
 
-    The one not taken gets a gradient of exactly 0. Of a condition alone: where it holds, as `nonzero`.
+    Elements that are not chosen get a gradient of exactly 0. ``where(condition)`` alone gives the indices where it
+    holds, as `nonzero`.
 
     Examples
     --------
@@ -110,19 +119,19 @@ def where(condition: Any, *branches: Any) -> Any:
     if len(branches) == 2:
         return where_(condition, *branches)
     if branches:
-        raise ValueError("where: got one branch; expected both or none; write where(condition, x, y)")
+        raise ValueError("where: got one branch; expected both or neither; write where(condition, x, y)")
     return nonzero_indices(condition)
 
 
-NUMPY[np.where] = where  # as it is: its inputs have no names
+NUMPY[np.where] = where  # directly: NumPy's inputs have no names
 
 
 @op(lambda g, y, x, **_: np.where(np.isfinite(x), g, 0), numpy=(np.nan_to_num,),
     samples=(S((2, 3)), S((3,), nan=0.5, posinf=2.0, neginf=-2.0)))
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """Numbers in the place of nan and of infinities, which get a gradient of exactly 0.
+    """Replace nan by `nan`, and infinities by `posinf` and `neginf`; these elements get a gradient of exactly 0.
 
-    `posinf` and `neginf` are the largest and the least number of the dtype if left out. ``copy=False``, which would
+    `posinf` and `neginf` default to the largest and the smallest number of the dtype. ``copy=False``, which would
     overwrite x, is refused.
 
     Examples
@@ -143,7 +152,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 @op(lambda g, y, x, **_: g, numpy=(np.astype,), method=True,
     samples=(S((2, 3), dtype=np.float64), S((2, 3), dtype=np.float32)))
 def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
-    """The values as another dtype; the gradient comes back in the first one.
+    """The values cast to another dtype. The gradient has the dtype of x.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The matrix product, for every rank. Other products stand in `contract.py`, decompositions in a file of theirs."""
+"""The matrix product, for any number of axes. Other products are in `contract.py`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..define import op
 
 
 def shape_error(a: Any, b: Any) -> ValueError:
-    """What is wrong with the shapes of a matmul, and what would be right."""
-    shapes = f"matmul: shapes {np.shape(a)} and {np.shape(b)}"
+    """The error of a matmul whose shapes do not fit."""
+    shapes = f"matmul: got shapes {np.shape(a)} and {np.shape(b)}"
     if not np.ndim(a) or not np.ndim(b):
-        return ValueError(f"{shapes}: a number has no matrix product; expected one axis or more on both sides; use *")
+        return ValueError(f"{shapes}; expected one axis or more on both sides; multiply by a number with *")
     rows = "last" if b.ndim == 1 else "second-last"
     if a.shape[-1] != b.shape[-1 if b.ndim == 1 else -2]:
-        return ValueError(f"{shapes}: the last axis of a ({a.shape[-1]}) must equal the {rows} of b "
+        return ValueError(f"{shapes}; expected the last axis of a ({a.shape[-1]}) to equal the {rows} of b "
                           f"({b.shape[-1 if b.ndim == 1 else -2]}); transpose or reshape one of them")
-    return ValueError(f"{shapes}: the axes before the last two do not broadcast; they must be equal or 1")
+    return ValueError(f"{shapes}; expected axes before the last two that are equal, or 1; reshape one of them")
 
 
 def folded_matmul(a: Any, b: Any) -> Any:
-    """``a @ b``; a stack times one matrix as one product of all its rows: half the time, or less, for small stacks."""
+    """``a @ b``; a stack of matrices times one matrix as one tall product, which takes half the time for small ones."""
     if np.ndim(a) > 2 and np.ndim(b) == 2 and a.shape[-1] == b.shape[0]:
         rows = math.prod(a.shape[:-1])
         return np.matmul(a.reshape(rows, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
@@ -32,19 +32,19 @@ def folded_matmul(a: Any, b: Any) -> Any:
 
 
 def grad_a(g: Any, a: Any, b: Any) -> Any:
-    """The gradient of a, with the axes that broadcasting added still there."""
+    """The gradient of a, before it is summed over the axes that broadcasting added."""
     if b.ndim == 1:
         return g * b if a.ndim == 1 else g[..., None] * b
     return (b @ g[..., None])[..., 0] if a.ndim == 1 else folded_matmul(g, b.mT)
 
 
 def grad_b(g: Any, a: Any, b: Any) -> Any:
-    """The gradient of b, with the axes that broadcasting added still there."""
+    """The gradient of b, before it is summed over the axes that broadcasting added."""
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[..., None] * g[..., None, :]
     if b.ndim == 1:
         return (a.mT @ g[..., None])[..., 0]
-    if b.ndim == 2 and a.ndim > 2:  # one product of tall matrices, in the place of many small ones and a sum
+    if b.ndim == 2 and a.ndim > 2:  # one product of tall matrices instead of many small ones and a sum
         rows = math.prod(a.shape[:-1])
         return a.reshape(rows, a.shape[-1]).T @ g.reshape(rows, g.shape[-1])
     return a.mT @ g
@@ -56,7 +56,18 @@ def grad_b(g: Any, a: Any, b: Any) -> Any:
              S((5, 2, 3), (5, 3, 4)), S((5, 1, 2, 3), (6, 3, 4)), S((3,), (5, 3, 4)), S((5, 2, 3), (3,)),
              S((0, 3), (3, 4)), S((2, 0), (0, 4))))
 def matmul(a: Any, b: Any) -> Any:
-    """The matrix product ``a @ b`` of the last two axes; axes before them broadcast, one axis alone is a vector.
+    """The matrix product ``a @ b`` over the last two axes.
+
+    Parameters
+    ----------
+    a : (..., n, k) or (k,)
+    b : (..., k, m) or (k,)
+        Axes before the last two broadcast. An array of one axis is a vector.
+
+    Returns
+    -------
+    (..., n, m), without n or m where a or b is a vector.
+
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Reductions with every option of NumPy's: `dtype=`, `where=`, `initial=`, `mean=`.
+"""Reductions with all of NumPy's options: `dtype=`, `where=`, `initial=`, `mean=`.
 
-NumPy computes the values; here stand the compositions that gradients flow through. The ops of `reduce.py` call the
-`wide` ones where an option came that they do not take themselves.
+NumPy computes the values, and compositions of ops the gradients. The ops of `reduce.py` call the `wide` functions for
+options that they do not take themselves.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 
 from ..compose import arrays_of, differentiated
 
-NO_VALUE: Any = getattr(np, "_NoValue")  # noqa: B009 (NumPy's own mark of a parameter that was not given)
+NO_VALUE: Any = getattr(np, "_NoValue")  # noqa: B009 (NumPy's sentinel of a parameter that was not given)
 
-# --- what the compositions share ---
+# --- helpers of the compositions ---
 
 
 def keeps_dims(keepdims: Any) -> Any:
@@ -23,17 +23,17 @@ def keeps_dims(keepdims: Any) -> Any:
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    """x in the dtype that was asked for."""
+    """x in the requested dtype."""
     return x if dtype is None else x.astype(dtype)
 
 
 def fill_outside(x: Any, where: Any, neutral: Any) -> Any:
-    """x where it counts, else what changes nothing."""
+    """x, with the neutral element where `where` does not hold."""
     return x if where is True else np.where(where, x, neutral)
 
 
 def count_elements(x: Any, axis: Any, where: Any) -> Any:
-    """How many elements count, with axes of size 1 where they were counted."""
+    """The number of elements for which `where` holds, with the reduced axes kept as size 1."""
     if where is True:
         return x.size // (np.add.reduce(arrays_of(x), axis=axis).size or 1)
     return np.add.reduce(np.broadcast_to(where, x.shape), axis=axis, dtype=x.dtype.type, keepdims=True)
@@ -44,17 +44,17 @@ def masked_sum(x: Any, axis: Any, keepdims: Any, where: Any) -> Any:
 
 
 def masked_mean(x: Any, axis: Any, where: Any) -> Any:
-    """The mean of what counts, with axes of size 1."""
+    """The mean of the elements for which `where` holds, with the reduced axes kept as size 1."""
     return masked_sum(x, axis, True, where) / count_elements(x, axis, where)
 
 
 def drop_axes(y: Any, axis: Any, keepdims: Any, ndim: int) -> Any:
-    """y, whose reduced axes have size 1, without them unless they are to be kept."""
+    """y without its reduced axes, which have size 1, unless keepdims."""
     return y if keeps_dims(keepdims) or not ndim else np.squeeze(y, axis)
 
 
 def masked_var(x: Any, axis: Any, keepdims: Any, ddof: Any, where: Any, mean: Any, correction: Any) -> Any:
-    """The sum of squares about the mean, divided by the degrees of freedom; nan where there are none."""
+    """The sum of squared deviations, divided by the degrees of freedom; nan where these are not positive."""
     d = fill_outside(x - (masked_mean(x, axis, where) if mean is NO_VALUE else mean), where, 0)
     dof = count_elements(x, axis, where) - (ddof if correction is NO_VALUE or correction is None else correction)
     y = np.add.reduce(d * d, axis=axis, keepdims=True)
@@ -63,16 +63,16 @@ def masked_var(x: Any, axis: Any, keepdims: Any, ddof: Any, where: Any, mean: An
 
 
 def zero_safe_sqrt(v: Any) -> Any:
-    """The square root, whose gradient is 0 at 0."""
+    """The square root, with gradient 0 at 0."""
     return np.where(arrays_of(v) == 0, 0, np.sqrt(np.where(arrays_of(v) == 0, 1, v)))
 
 
 def masked_extremum(ufunc: np.ufunc, x: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> Any:
-    """The largest or smallest of what counts and of the initial value."""
-    given = initial is not NO_VALUE and initial is not None
+    """The largest or smallest of the initial value and the elements for which `where` holds."""
+    has_initial = initial is not NO_VALUE and initial is not None
     x = fill_outside(x, where, initial)
-    y = (ufunc if x.size or not given else np.add).reduce(x, axis=axis, keepdims=keeps_dims(keepdims))
-    return ufunc(y, initial) if given and x.size else y
+    y = (ufunc if x.size or not has_initial else np.add).reduce(x, axis=axis, keepdims=keeps_dims(keepdims))
+    return ufunc(y, initial) if has_initial and x.size else y
 
 
 # --- the reductions ---

@@ -1,6 +1,6 @@
-"""The nan-family: reductions and scans in which nan does not count.
+"""Reductions and cumulative functions that ignore nan: nansum, nanmean, nancumsum and others.
 
-Medians and quantiles of this kind stand with the others, in `order.py`.
+Medians and quantiles that ignore nan are in `quantiles.py`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ NANS = (S(NAN), S(NAN, axis=0), S(NAN, axis=1, keepdims=True), S((2, 3), axis=(0
 
 
 def not_nan(x: Any, where: Any) -> Any:
-    """Whether an element counts, and is a number."""
+    """Which elements count: those that are not nan, and for which `where` holds."""
     number = np.logical_not(np.isnan(arrays_of(x)))
     return number if where is True else np.logical_and(where, number)
 
 
 def not_nan_or_all_nan(x: Any, axis: Any, where: Any) -> Any:
-    """As `not_nan`, but where there is no number the nans count, so that their gradient is not hidden."""
+    """As `not_nan`, but where all are nan they count, so that the result is nan."""
     number = not_nan(x, where)
     all_nan = np.logical_not(np.logical_or.reduce(number, axis=axis, keepdims=True))
     return np.logical_or(number, all_nan if where is True else np.logical_and(where, all_nan))
@@ -35,7 +35,7 @@ def not_nan_or_all_nan(x: Any, axis: Any, where: Any) -> Any:
 @composed(np.nansum, samples=NANS)
 def nansum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
            initial: Any = NO_VALUE, where: Any = True) -> Any:
-    """The sum over the axes of all that is not nan.
+    """The sum over the axes, ignoring nan.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def nansum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdi
 @composed(np.nanprod, samples=NANS)
 def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
             initial: Any = NO_VALUE, where: Any = True) -> Any:
-    """The product over the axes of all that is not nan.
+    """The product over the axes, ignoring nan.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepd
 @composed(np.nanmax, samples=NANS)
 def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = NO_VALUE,
            where: Any = True) -> Any:
-    """The largest value over the axes that is not nan; nan where all are. Ties share the gradient.
+    """The largest value over the axes, ignoring nan; nan where all are nan. Ties share the gradient evenly.
 
     Examples
     --------
@@ -71,13 +71,14 @@ def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, in
     >>> tt.nanmax(tt.tensor([1.0, np.nan, 3.0]))
     tensor(3.)
     """
-    return masked_extremum(np.maximum, np.where(not_nan_or_all_nan(a, axis, where), a, -math.inf), axis, keepdims, initial, True)
+    x = np.where(not_nan_or_all_nan(a, axis, where), a, -math.inf)
+    return masked_extremum(np.maximum, x, axis, keepdims, initial, True)
 
 
 @composed(np.nanmin, samples=NANS)
 def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = NO_VALUE,
            where: Any = True) -> Any:
-    """The smallest value over the axes that is not nan; nan where all are. Ties share the gradient.
+    """The smallest value over the axes, ignoring nan; nan where all are nan. Ties share the gradient evenly.
 
     Examples
     --------
@@ -85,13 +86,14 @@ def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, in
     >>> tt.nanmin(tt.tensor([1.0, np.nan, 3.0]))
     tensor(1.)
     """
-    return masked_extremum(np.minimum, np.where(not_nan_or_all_nan(a, axis, where), a, math.inf), axis, keepdims, initial, True)
+    x = np.where(not_nan_or_all_nan(a, axis, where), a, math.inf)
+    return masked_extremum(np.minimum, x, axis, keepdims, initial, True)
 
 
 @composed(np.nanmean, samples=NANS)
 def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, *,
             where: Any = True) -> Any:
-    """The arithmetic mean over the axes of all that is not nan; nan where all are.
+    """The arithmetic mean over the axes, ignoring nan; nan where all are nan.
 
     Examples
     --------
@@ -105,7 +107,7 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepd
 @composed(np.nanvar, "a mean", samples=(*NANS[:4], S(NAN, ddof=1), S(NAN, correction=1)))
 def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
            where: Any = True, mean: Any = NO_VALUE, correction: Any = NO_VALUE) -> Any:
-    """The variance over the axes of all that is not nan, as `var`.
+    """The variance over the axes, ignoring nan; otherwise as `var`.
 
     Examples
     --------
@@ -120,7 +122,7 @@ def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
 @composed(np.nanstd, "a mean", samples=(NANS[0], *NANS[2:4], S(NAN, ddof=1), S(NAN, correction=1)))
 def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
            where: Any = True, mean: Any = NO_VALUE, correction: Any = NO_VALUE) -> Any:
-    """The standard deviation over the axes of all that is not nan, as `std`.
+    """The standard deviation over the axes, ignoring nan; otherwise as `std`.
 
     Examples
     --------
@@ -134,7 +136,7 @@ def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
 
 @composed(np.nancumsum, samples=(S(NAN), S(NAN, axis=0), S((3,), axis=-1)))
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """The running sum along an axis, in which nan counts as 0; of the flattened input if axis is None.
+    """The cumulative sum along an axis, with nan as 0; of the flattened input if axis is None.
 
     Examples
     --------
@@ -147,7 +149,7 @@ def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = No
 
 @composed(np.nancumprod, samples=(S(NAN), S(NAN, axis=0), S((3,), axis=-1)))
 def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """The running product along an axis, in which nan counts as 1; of the flattened input if axis is None.
+    """The cumulative product along an axis, with nan as 1; of the flattened input if axis is None.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""The ops that bring values to mean 0 and variance 1: each a fast forward and a fast rule, beside the slow definition.
+"""Normalisation: batch_norm, layer_norm and rms_norm, each a fast forward and a fast rule beside its slow definition.
 
-`batch_norm` takes the statistics of each channel, over all else; `layer_norm` and `rms_norm` those of each place, over
-its channels. Running statistics are not kept here: a layer keeps them, from what `observe` is told.
+`batch_norm` takes the statistics of each channel over all other axes, `layer_norm` and `rms_norm` those of each
+position over its channels. Running statistics are kept by the layers, which get the batch's through `observe`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from .products import as_rows, weighted_rows
 
 Observe = Callable[[Any, Any, int], None]
 
-# --- over all but the channels ---
+# --- statistics of each channel ---
 
 
-def batch_norm_definition(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, axis: int = -1,
-                 eps: float = 1e-5, correction: int = 0, observe: Observe | None = None) -> Any:
+def batch_norm_definition(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None,
+                          axis: int = -1, eps: float = 1e-5, correction: int = 0,
+                          observe: Observe | None = None) -> Any:
     z = x.swapaxes(axis, -1)
     if mean is None:
         others, n = tuple(range(z.ndim - 1)), math.prod(z.shape[:-1])
@@ -39,7 +40,7 @@ def batch_norm_definition(x: Any, weight: Any = None, bias: Any = None, mean: An
 
 
 def channel_rows(x: Any, axis: int) -> Any:
-    """x as rows (n, C): the channels' axis last, all others joined to one."""
+    """x as rows (n, C): the axis of the channels last, all others flattened to one."""
     last = axis == -1 or axis == x.ndim - 1
     if last and x.ndim == 2:
         return x
@@ -47,7 +48,7 @@ def channel_rows(x: Any, axis: int) -> Any:
 
 
 def restore_shape(rows: Any, x: Any, axis: int) -> Any:
-    """Rows (n, C) in the shape of x: the inverse of `channel_rows`."""
+    """Rows (n, C) back in the shape of x: the inverse of `channel_rows`."""
     last = axis == -1 or axis == x.ndim - 1
     if last:
         return rows if x.ndim == 2 else rows.reshape(x.shape)
@@ -55,7 +56,7 @@ def restore_shape(rows: Any, x: Any, axis: int) -> Any:
 
 
 def grad_x(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
-    """scale * (g - mean(g) - xhat * mean(g * xhat)): what goes through statistics of x is taken away."""
+    """scale * (g - mean(g) - xhat * mean(g * xhat)): the gradient through the batch mean and variance is included."""
     d, var_eps, scale, dof = extras
     rows = channel_rows(g, axis)
     if mean is not None:
@@ -69,7 +70,7 @@ def grad_x(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
 
 
 def grad_weight(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
-    """The sum of g * xhat over all but the channels."""
+    """The sum of g * xhat over all axes but the channels'."""
     d, var_eps, _, _ = extras
     d = channel_rows(x, axis) - mean if d is None else d
     return sum_rows(channel_rows(g, axis) * d) / np.sqrt(var_eps)
@@ -95,28 +96,29 @@ def grad_var(g: Any, x: Any, mean: Any, axis: int, extras: Any) -> Any:
              S((3, 2, 3), (3,), (3,), correction=1, eps=0.1), S((4, 2), (2,), eps=0.1)))
 def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, var: Any = None, axis: int = -1,
                eps: float = 1e-5, correction: int = 0, observe: Observe | None = None) -> Any:
-    """Each channel less its mean, divided by its standard deviation, then scaled and shifted (Ioffe and Szegedy 2015).
+    """Normalise each channel to mean 0 and variance 1, then scale and shift it (Ioffe and Szegedy 2015).
 
     Parameters
     ----------
     x : (..., C, ...), floating
-    weight, bias : (C,), optional
     mean, var : (C,), optional
-        What to normalise with. Left out, they are those of x over all axes but the channels', and the gradient of x
-        goes through them.
+        The statistics to normalise with. Left out, they are computed from x, over all axes but the channels', and
+        gradients flow through them.
+    weight, bias : (C,), optional
+        The scale and the shift.
     axis : int
-        The channels' axis.
+        The axis of the channels.
     eps : float
         Added to the variance.
     correction : int
-        The variance of x is divided by n - correction: 0 gives the biased one, 1 the unbiased.
+        The variance is a sum of squares divided by n - correction: 0 gives the biased one, 1 the unbiased one.
     observe : callable, optional
-        ``observe(mean, var, n)`` is told the statistics of x, and of how many values for each channel they are.
+        Called as ``observe(mean, var, n)`` with the computed statistics, and the number n of values of each channel.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, or statistics are needed of one value for each channel.
+        If shapes do not fit, or statistics would be computed from one value for each channel.
 
     Examples
     --------
@@ -130,7 +132,7 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     n = len(rows) * world_size()
     if mean is None:
         if n < 2:
-            raise ValueError(f"batch_norm: x of shape {x.shape} came, values of each channel: {n}; expected 2 or more, "
+            raise ValueError(f"batch_norm: got x of shape {x.shape}, {n} values for each channel; expected 2 or more, "
                              f"for one has no variance; give a larger batch, or use running statistics: model.eval()")
         mean = all_reduce_sum(sum_rows(rows, 1 / n))[0]
         d = rows - mean
@@ -141,26 +143,26 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     scale = (1 if weight is None else weight) / np.sqrt(var_eps)
     if d is not None:
         y, shift = d * scale, bias
-    else:  # one pass less, for statistics that are constants
+    else:  # for constant statistics, one pass over x less
         y, shift = rows * scale, mean * -scale if bias is None else bias - mean * scale
     if shift is not None:
         y = np.add(y, shift, out=y) if y.dtype == shift.dtype else y + shift
     return restore_shape(y, x, axis), (d, var_eps, scale, n - correction)
 
 
-def check_channels(x: Any, axis: int, **given: Any) -> None:
-    """Raise unless all that is given has one value for each channel of x, and statistics come in a pair."""
+def check_channels(x: Any, axis: int, **arrays: Any) -> None:
+    """Raise unless each given array has one value for each channel of x, and mean and var are given both or neither."""
     channels = x.shape[axis : axis + 1 or None]
-    for name, a in given.items():
+    for name, a in arrays.items():
         if a is not None and a.shape != channels:
-            raise ValueError(f"batch_norm: {name} of shape {a.shape} came for x of shape {x.shape}, whose axis {axis} "
-                             f"are the channels; expected {channels}; give the axis that they are along")
-    if (given["mean"] is None) is not (given["var"] is None):
-        raise ValueError("batch_norm: only one of mean and var came; expected both, or none for those of x; give the "
+            raise ValueError(f"batch_norm: got {name} of shape {a.shape} for x of shape {x.shape} with its channels "
+                             f"along axis {axis}; expected {channels}; give the axis of the channels as axis=")
+    if (arrays["mean"] is None) is not (arrays["var"] is None):
+        raise ValueError("batch_norm: got only one of mean and var; expected both, or neither for those of x; give the "
                          "other too")
 
 
-# --- over the channels ---
+# --- statistics of each position, over its channels ---
 
 
 def layer_norm_definition(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps: float = 1e-5) -> Any:
@@ -177,32 +179,32 @@ def default_eps(x: Any, eps: float | None) -> float:
     return float(np.finfo(x.dtype).eps) if eps is None else eps
 
 
-def checked_rows(name: str, x: Any, axes: int, **given: Any) -> Any:
-    """x as rows (n, C), the last axes joined to one; raise unless what is given has their shape."""
+def checked_rows(name: str, x: Any, axes: int, **arrays: Any) -> Any:
+    """x as rows (n, C), its last `axes` flattened to one; raise unless the arrays have their shape."""
     if not 1 <= axes <= x.ndim:
-        raise ValueError(f"{name}: axes={axes} for x of shape {x.shape}; expected 1 to {x.ndim}, how many of the last "
-                         f"axes are normalised over; an axis more comes from x[None]")
+        raise ValueError(f"{name}: got axes={axes} for x of shape {x.shape}; expected 1 to {x.ndim}, the number of "
+                         f"last axes to normalise over; choose one of these, or give an x with more axes")
     shape = x.shape[-axes:]
-    for what, a in given.items():
+    for what, a in arrays.items():
         if a is not None and a.shape != shape:
-            raise ValueError(f"{name}: {what} of shape {a.shape} came for x of shape {x.shape}, whose last axes are "
-                             f"{shape}; expected those; give the number of its axes as axes=")
+            raise ValueError(f"{name}: got {what} of shape {a.shape} for x of shape {x.shape} and axes={axes}; "
+                             f"expected {shape}; give the number of axes of {what} as axes=")
     return as_rows(x, axes)
 
 
 @lru_cache(maxsize=8)
 def one_and_zero(dtype: Any) -> Any:
-    """A constant column (1, 0); cached, so that a compiled step sees one constant."""
+    """The constant column (1, 0); cached, so that a compiled step sees one constant."""
     a = np.array([[1], [0]], dtype)
     a.flags.writeable = False
     return a
 
 
 def outer_product(a: Any, b: Any) -> Any:
-    """a (n,) times b (C,) as rows (n, C), in an array of its own.
+    """a (n,) times b (C,) as a new array (n, C).
 
-    NumPy broadcasts row by row, which for many short rows takes three times as long as this matrix product. Subtle: of
-    inner size 2, half of it zeros, for with 1 it would not go to BLAS.
+    NumPy broadcasts row by row, which for many short rows takes three times as long as this matrix product. Subtle: its
+    inner size is 2, with zeros in one half, because NumPy does not use BLAS for an inner size of 1.
     """
     if len(a) < 8:
         return a[:, None] * b
@@ -210,7 +212,7 @@ def outer_product(a: Any, b: Any) -> Any:
 
 
 def divide_by_rms(d: Any, weight: Any, eps: float) -> tuple[Any, Any]:
-    """Rows d (n, C) divided by the roots of their mean squares, times weight; and 1 / these roots, (n,)."""
+    """Rows d (n, C) divided by their root mean squares, times weight; and the inverse root mean squares, (n,)."""
     n = d.shape[1]
     inverse = 1 / np.sqrt(np.vecdot(d, d) * (1 / (n or 1)) + eps)
     y = outer_product(inverse, ones_row(n, d.dtype) if weight is None else weight.reshape(-1))
@@ -219,42 +221,44 @@ def divide_by_rms(d: Any, weight: Any, eps: float) -> tuple[Any, Any]:
 
 
 def row_grad_x(g: Any, x: Any, weight: Any, extras: Any, centre: bool) -> Any:
-    """h - mean(h) - d * mean(h * d) * inverse**2 with h = g * weight * inverse: what goes through statistics goes away.
+    """h - mean(h) - d * mean(h * d) * inverse**2 with h = g * weight * inverse; without mean(h) unless `centre`.
+
+    The gradient through the mean and variance of each row is included.
     """
     d, inverse = extras
     n = d.shape[1]
     one = ones_row(n, d.dtype)
     gx = outer_product(inverse, one if weight is None else weight.reshape(-1))
     gx *= g.reshape(d.shape)
-    minus_mean = ones_row(n, d.dtype, -1 / (n or 1))
-    correction_term = outer_product(np.vecdot(gx, d) * inverse * inverse, minus_mean)
+    minus_inverse_n = ones_row(n, d.dtype, -1 / (n or 1))
+    correction_term = outer_product(np.vecdot(gx, d) * inverse * inverse, minus_inverse_n)
     correction_term *= d
     if centre:
-        correction_term += outer_product(gx @ one, minus_mean)
+        correction_term += outer_product(gx @ one, minus_inverse_n)
     gx += correction_term
     return gx if gx.shape == x.shape else gx.reshape(x.shape)
 
 
 def row_grad_weight(g: Any, weight: Any, extras: Any) -> Any:
-    """The sum of g * d * inverse over all rows."""
+    """The gradient of weight: the sum of g * d * inverse over all rows."""
     d, inverse = extras
     return weighted_rows(inverse, g.reshape(d.shape) * d).reshape(weight.shape)
-
 
 
 @op(lambda g, y, x, weight, bias, *, extras, **_: row_grad_x(g, x, weight, extras, centre=True),
     lambda g, y, x, weight, bias, *, extras, **_: row_grad_weight(g, weight, extras),
     lambda g, y, x, weight, bias, **_: sum_rows(as_rows(g, bias.ndim)).reshape(bias.shape),
-    definition=layer_norm_definition, samples=(S((4, 3), (3,), (3,), eps=0.1), S((2, 3, 4), (3, 4), (3, 4), axes=2, eps=0.1),
-    S((2, 3, 4), (4,), (4,), eps=0.1), S((4, 3), eps=0.1), S((3,), (3,), eps=0.1)))
+    definition=layer_norm_definition,
+    samples=(S((4, 3), (3,), (3,), eps=0.1), S((2, 3, 4), (3, 4), (3, 4), axes=2, eps=0.1),
+             S((2, 3, 4), (4,), (4,), eps=0.1), S((4, 3), eps=0.1), S((3,), (3,), eps=0.1)))
 def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps: float = 1e-5) -> Any:
-    """Each place less the mean over its channels, divided by their standard deviation (Ba et al. 2016).
+    """Normalise each position over its channels to mean 0 and variance 1, then scale and shift it (Ba et al. 2016).
 
     Parameters
     ----------
     x : (..., C), floating
     weight, bias : (C,), optional
-        What the channels are then multiplied by, and what is added to them.
+        The scale and the shift of each channel.
     axes : int
         How many of the last axes are the channels. With 2, x is (..., C, D), weight and bias are (C, D).
     eps : float
@@ -284,17 +288,18 @@ def layer_norm(x: Any, weight: Any = None, bias: Any = None, axes: int = 1, eps:
 
 @op(lambda g, y, x, weight, *, extras, **_: row_grad_x(g, x, weight, extras, centre=False),
     lambda g, y, x, weight, *, extras, **_: row_grad_weight(g, weight, extras),
-    definition=rms_norm_definition, samples=(S((4, 3), (3,)), S((2, 3, 4), (3, 4), axes=2, eps=0.1), S((2, 3, 4), (4,), eps=0.1),
-    S((4, 3), eps=0.1), S((3,), (3,), eps=0.1)))
+    definition=rms_norm_definition,
+    samples=(S((4, 3), (3,)), S((2, 3, 4), (3, 4), axes=2, eps=0.1), S((2, 3, 4), (4,), eps=0.1),
+             S((4, 3), eps=0.1), S((3,), (3,), eps=0.1)))
 def rms_norm(x: Any, weight: Any = None, axes: int = 1, eps: float | None = None) -> Any:
-    """Each place divided by the root of the mean of squares over its channels (Zhang and Sennrich 2019).
+    """Divide each position by the root mean square over its channels, then scale it (Zhang and Sennrich 2019).
 
     Parameters
     ----------
     x, weight, axes
         As in `layer_norm`.
     eps : float, optional
-        Added to the mean of squares; left out, it is the distance from 1 to the next number of the dtype.
+        Added to the mean of squares. Left out, it is the dtype's machine epsilon, as in PyTorch.
 
     Examples
     --------

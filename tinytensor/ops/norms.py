@@ -1,6 +1,6 @@
 """Norms of vectors and matrices, of every order that NumPy has, and condition numbers.
 
-A norm at the zero vector, and a singular value of 0, have a gradient of 0; where several elements (or rows, or singular
+The gradient is 0 at the zero vector, and for a singular value of 0. Where several elements (or rows, columns, singular
 values) are the largest, they share the gradient evenly.
 """
 
@@ -36,12 +36,12 @@ def vector_norm_grad(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
 
 
 def largest_grad(g: Any, x: Any, axis: Any, ord: Any) -> Any:
-    """g where x is largest, for a positive ord, or smallest; subtle: a norm's own value has other last digits."""
+    """g where x is largest (ord > 0) or smallest; subtle: the norm itself is rounded, and may equal no element."""
     return extremum_grad(g, (np.max if ord > 0 else np.min)(x, axis=axis, keepdims=True), x, axis)
 
 
 def matrix_norm_grad(g: Any, x: Any, ord: Any, axis: tuple[int, ...]) -> Any:
-    """The gradient of a norm of matrices, whose axes are moved to the end and back."""
+    """The gradient of a norm of matrices along two axes."""
     lead = np.delete(x.shape, axis).tolist()
     x, g = np.moveaxis(x, axis, (-2, -1)), g.reshape(*lead, 1, 1)
     if ord in (1, -1, math.inf, -math.inf):
@@ -68,12 +68,24 @@ def norm_grad(g: Any, y: Any, x: Any, ord: Any, axis: Any) -> Any:
              S((2, 3), ord=3, axis=1), S((2, 3), ord=math.inf, axis=0), S(REGULAR, ord=2), S(REGULAR, ord="nuc"),
              S(SEVERAL, ord=-math.inf, axis=(2, 0))))
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
-    """The norm of vectors (`axis` is one, or x has one) or of matrices (two axes), of every `ord` that NumPy has.
+    """The norm of vectors (one axis) or of matrices (two axes); without `axis` and `ord`, that of the flattened x.
 
-    Vectors: None or 2, Euclidean; inf and -inf, the largest and smallest absolute value; 0, how many are not 0; other
-    numbers p, ``sum(abs(x)**p)**(1/p)``. Matrices: None or "fro", Euclidean; "nuc", 2 and -2, the sum, the largest and
-    the smallest of the singular values; 1 and -1 (inf and -inf), the largest and smallest sum of a column (row).
-    At the zero vector the gradient is 0. Without `axis` and `ord`, of the flattened x.
+    Parameters
+    ----------
+    x : any shape
+    ord : number, "fro" or "nuc", optional
+        Of vectors: None or 2, the Euclidean norm; inf and -inf, the largest and the smallest absolute value; 0, the
+        number of nonzero elements; any other p, ``sum(abs(x)**p)**(1/p)``.
+        Of matrices: None or "fro", the Frobenius norm; "nuc", the sum of the singular values; 2 and -2, the largest
+        and the smallest of them; 1 and -1 (inf and -inf), the largest and the smallest sum of absolute values of a
+        column (of a row).
+    axis : int or pair of int, optional
+        One axis for vectors, two for matrices. Left out, x itself is the vector or matrix.
+    keepdims : bool
+
+    Notes
+    -----
+    The gradient at the zero vector is 0.
 
     Examples
     --------
@@ -92,7 +104,7 @@ publish(norm, "norm", False, (), (), "linalg")
 @composed(np.linalg.vector_norm, namespace="linalg",
           samples=(S((2, 3)), S((2, 3, 2), axis=(0, 2), ord=3, keepdims=True), S((2, 3), axis=-1, ord=1)))
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    """The norm of x as one vector, over all axes or those named; see `norm` for `ord`.
+    """The norm of vectors that run over all axes, or over those given; see `norm` for `ord`.
 
     Examples
     --------
@@ -103,7 +115,8 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     reduced = [a % x.ndim for a in axes]
     kept = [a for a in range(x.ndim) if a not in reduced]
-    rows = np.transpose(x, (*kept, *reduced)).reshape(*[x.shape[a] for a in kept], math.prod(x.shape[a] for a in reduced))
+    sizes = [x.shape[a] for a in kept]
+    rows = np.transpose(x, (*kept, *reduced)).reshape(*sizes, math.prod(x.shape[a] for a in reduced))
     y = norm(rows, ord, -1)
     return y.reshape([1 if a in reduced else n for a, n in enumerate(x.shape)]) if keepdims else y
 
@@ -124,9 +137,9 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 @composed(np.linalg.cond, namespace="linalg", samples=(S(REGULAR), S(SEVERAL, p=1), S(REGULAR, p="fro"), S((2, 3))))
 def cond(x: Any, p: Any = None, *, value: Any) -> Any:
-    """The condition numbers of matrices, (..., n, n): ``norm(x, p) * norm(inv(x), p)``; 2 if p is None.
+    """The condition numbers of matrices, (..., n, n): ``norm(x, p) * norm(inv(x), p)``. p=None means 2.
 
-    For None, 2 and -2 matrices need not be square. The gradient is nan where the condition number is infinite.
+    For p None, 2 and -2 the matrices need not be square. The gradient is nan where the condition number is infinite.
 
     Examples
     --------
@@ -137,5 +150,5 @@ def cond(x: Any, p: Any = None, *, value: Any) -> Any:
     if p is None or p in (2, -2):
         s = np.linalg.svd(x, compute_uv=False)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-    x = x + (value * 0)[..., None, None]  # nan, where no inverse is to be asked for
+    x = x + (value * 0)[..., None, None]  # nan where the condition number is infinite, so that inv does not raise
     return norm(x, p, (-2, -1)) * norm(np.linalg.inv(x), p, (-2, -1))

@@ -1,4 +1,4 @@
-"""Python's operators and numbers on Tensors: ``a + b``, ``divmod(a, b)``, ``round(x)``, ``v in x``."""
+"""Python's operators and built-in functions on Tensors: ``a + b``, ``divmod(a, b)``, ``round(x)``, ``v in x``."""
 
 from __future__ import annotations
 
@@ -56,21 +56,21 @@ for name, function in {"neg": negative, "pos": positive, "abs": absolute, "inver
 
 
 def rounded(x: Tensor, ndigits: int | None = None) -> Any:
-    """``round(x)``: elementwise."""
+    """``round(x)``, elementwise."""
     return round_(x, ndigits or 0)
 
 
 def trunc(x: Tensor) -> int:
-    """``math.trunc(x)``: the whole number of the one element."""
+    """``math.trunc(x)``: the only element, truncated to an integer."""
     return int(x._single_element("trunc"))
 
 
 def complex_(x: Tensor) -> complex:
-    raise TypeError(f"complex: got a tensor of shape {x.shape}; expected a number; write complex(x.item())")
+    raise TypeError(f"complex: got a tensor of shape {x.shape}; expected a Python number; write complex(x.item())")
 
 
 def contains(x: Tensor, value: Any) -> bool:
-    """``value in x``: whether any element is equal to it."""
+    """``value in x``: whether any element equals value."""
     return bool(np.any(equal(x, value).data))
 
 

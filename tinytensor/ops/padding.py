@@ -1,4 +1,4 @@
-"""`np.pad`: a border around an array, of one number or of what the array itself says."""
+"""`np.pad`: a border around an array, of constants or of values derived from the array."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATISTICS = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": n
 
 
 def width_pairs(pad_width: Any, ndim: int) -> list[list[int]]:
-    """The padding before and after each axis, from any of NumPy's ways to write it."""
+    """The widths before and after each axis, from any of NumPy's spellings."""
     pairs = np.zeros((ndim, 2), np.int64)
     if isinstance(pad_width, dict):
         for axis, width in pad_width.items():
@@ -27,14 +27,14 @@ def width_pairs(pad_width: Any, ndim: int) -> list[list[int]]:
 
 
 def crop(g: Any, pad_width: Any, shape: tuple[int, ...]) -> Any:
-    """g without its border: the array of a shape that stands in it."""
+    """g without its border, of the shape of what was padded."""
     return g[tuple([slice(a, a + n) for (a, _), n in zip(width_pairs(pad_width, len(shape)), shape, strict=True)])]
 
 
 @op(lambda g, y, x, *, pad_width, constant_values: crop(g, pad_width, x.shape), analytic=True,
     samples=(S((2, 3), pad_width=1), S((2, 3), pad_width=((0, 1), (2, 0))), S((3,), pad_width=(1, 2))))
 def pad_(x: Any, pad_width: Any, *, constant_values: Any = 0) -> Any:
-    """A border of numbers."""
+    """A border of one number."""
     return np.pad(x, pad_width, constant_values=constant_values)
 
 
@@ -54,16 +54,17 @@ UNEQUAL = ((4, 1), (1, 5))
     S((2, 3), pad_width=1, constant_values=np.array([[1.0, 2.0], [3.0, 4.0]]))))
 def pad__(array: Any, pad_width: Any, mode: str = "constant", *, stat_length: Any = None, constant_values: Any = 0,
           end_values: Any = 0, reflect_type: str = "even") -> Any:
-    """A border that depends on the array, or on arrays of numbers."""
+    """A border that depends on the array, or arrays of constants."""
     if mode == "constant":
-        return rearranged(lambda a, v: np.pad(a, pad_width, constant_values=v), array, value_pairs(constant_values, array))
+        values = value_pairs(constant_values, array)
+        return rearranged(lambda a, v: np.pad(a, pad_width, constant_values=v), array, values)
     if mode == "empty":
         return pad_(array, pad_width)
     if mode in ("edge", "wrap") or (mode in ("reflect", "symmetric") and reflect_type == "even"):
         return rearranged(lambda a: np.pad(a, pad_width, mode), array)  # type: ignore[call-overload]
     if not isinstance(mode, str):
-        raise TypeError("pad: mode is a function, which writes into arrays, so no gradient flows through it; expected "
-                        "the name of a mode; put the border there with tt.concatenate")
+        raise TypeError("pad: got a function as mode, which writes into arrays, so no gradient flows; expected the "
+                        "name of a mode; put the border there with tt.concatenate")
     ends, lengths = value_pairs(end_values, array), np.broadcast_to(stat_length, (array.ndim, 2))
     for axis, (before, after) in enumerate(width_pairs(pad_width, array.ndim)):
         if mode in STATISTICS:
@@ -76,7 +77,7 @@ def pad__(array: Any, pad_width: Any, mode: str = "constant", *, stat_length: An
 
 
 def value_pairs(values: Any, x: Any) -> Any:
-    """Values before and after each axis, from any of NumPy's ways to write them, as the array's dtype."""
+    """The values before and after each axis, from any of NumPy's spellings, in the dtype of x."""
     return np.broadcast_to(stack_nested(values), (x.ndim, 2)).astype(x.dtype)
 
 
@@ -86,7 +87,7 @@ def axis_slice(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
 
 
 def pad_statistic(x: Any, axis: int, before: int, after: int, lengths: Any, statistic: Any) -> Any:
-    """x with a statistic of its first elements before it, and one of its last after it."""
+    """x with a statistic of its first elements before it, and the same of its last elements after it."""
     n = x.shape[axis]
     a, b = (n if length is None else min(int(length), n) for length in lengths)
     ends = axis_slice(x, axis, 0, a), axis_slice(x, axis, n - b, n)
@@ -96,7 +97,7 @@ def pad_statistic(x: Any, axis: int, before: int, after: int, lengths: Any, stat
 
 
 def pad_ramp(x: Any, axis: int, before: int, after: int, ends: Any) -> Any:
-    """x with straight lines from and to the values at the ends."""
+    """x with linear ramps from ends[0] to its first element, and from its last element to ends[1]."""
     shape = (-1,) + (1,) * (x.ndim - axis - 1)
     up, down = (np.reshape((np.arange(n) / max(n, 1)).astype(x.dtype), shape) for n in (before, after))
     down = np.flip(down, 0)
@@ -105,7 +106,7 @@ def pad_ramp(x: Any, axis: int, before: int, after: int, ends: Any) -> Any:
 
 
 def pad_odd_reflection(x: Any, axis: int, before: int, after: int, edge: bool) -> Any:
-    """x with itself turned round at its ends by half a turn, again and again; `edge`: the end itself is there twice."""
+    """x with its odd reflections, 2 * edge - x, on both sides, as often as needed; `edge`: they include the edge."""
     n = x.shape[axis]
     if n == 1:
         return concatenate([np.repeat(x, before, axis), x, np.repeat(x, after, axis)], axis)
@@ -114,7 +115,8 @@ def pad_odd_reflection(x: Any, axis: int, before: int, after: int, edge: bool) -
         most = (size - skip) // (n - skip) * (n - skip)
         a, b = min(most, before), min(most, after)
         first = 2 * axis_slice(x, axis, 0, 1) - np.flip(axis_slice(x, axis, skip, skip + a), axis)
-        last = 2 * axis_slice(x, axis, size - 1, size) - np.flip(axis_slice(x, axis, size - skip - b, size - skip), axis)
+        end = np.flip(axis_slice(x, axis, size - skip - b, size - skip), axis)
+        last = 2 * axis_slice(x, axis, size - 1, size) - end
         x, before, after = concatenate([first, x, last], axis), before - a, after - b
     return x
 
@@ -122,12 +124,18 @@ def pad_odd_reflection(x: Any, axis: int, before: int, after: int, edge: bool) -
 @composite(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", *, stat_length: Any = None, constant_values: Any = None,
         end_values: Any = None, reflect_type: str | None = None) -> Any:
-    """A border around an array: of `constant_values` (0), or by another of NumPy's modes.
+    """Put a border around an array, as `np.pad`.
 
-    `pad_width` is one number, one pair (before, after), a pair for each axis, or a dict of axes.
-
-    mode : "constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp" (to `end_values`), "maximum", "mean",
-    "median", "minimum" (each of `stat_length` elements), or "empty". See `np.pad`.
+    Parameters
+    ----------
+    array : array_like
+    pad_width : int, pair, sequence of pairs, or dict
+        The widths before and after: one number, one pair, a pair for each axis, or pairs by axis.
+    mode : str
+        "constant" (of `constant_values`, 0), "edge", "reflect", "symmetric", "wrap", "linear_ramp" (to `end_values`,
+        0), "maximum", "mean", "median" or "minimum" (of `stat_length` elements), or "empty".
+    reflect_type : {"even", "odd"}
+        For "reflect" and "symmetric": whether to mirror, or to mirror and turn upside down.
 
     Examples
     --------

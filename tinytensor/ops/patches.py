@@ -1,4 +1,4 @@
-"""Patches of the last axes, one for each window that slides over them, and their adjoint, which adds them up.
+"""Patches (im2col): every window over the last axes as a copy, and the adjoint (col2im), which adds windows up.
 
 `windows.py` has views of windows along any axes; patches are copies, in the order that a matrix product needs.
 """
@@ -15,25 +15,25 @@ from ..core import S, primitive
 from ..define import op
 
 Sizes = tuple[int, ...]
-CACHE_BYTES = 2**18  # bytes of a sum that are written again and again before the next ones are
+CACHE_BYTES = 2**18  # sums are accumulated in chunks of so many bytes, which stay in the cache
 SLIDING: dict[str, Any] = {"kernel": (2, 2), "stride": (2, 1), "dilation": (1, 2), "windows": (2, 3)}
 
 
 def window_slices(kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Iterator[tuple[Sizes, Any]]:
-    """For each place in a window, row by row: its index, and the slices that hold that place of every window."""
+    """For each element of a window, row by row: its index, and the slices that select this element of every window."""
     for place in product(*map(range, kernel)):
         yield place, (..., *[slice(k * d, k * d + (n - 1) * s + 1, s)
                              for k, s, d, n in zip(place, stride, dilation, windows, strict=True)])
 
 
 def check_windows(name: str, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> None:
-    """Raise unless so many windows, one size for each of the last axes, lie within axes of this size."""
+    """Raise unless so many windows fit into last axes of this size; each argument has one number for each axis."""
     sizes = (kernel, stride, dilation, windows)
     if any(len(values) != len(size) or min(values, default=1) < 1 for values in sizes) or any(
             (n - 1) * s + (k - 1) * d >= m for m, k, s, d, n in zip(size, *sizes, strict=True)):
         raise ValueError(f"{name}: got kernel={kernel}, stride={stride}, dilation={dilation} and windows={windows} for "
-                         f"last axes of {size}; expected integers of 1 or more, windows within these axes; "
-                         f"give fewer windows, or pad the input")
+                         f"last axes of {size}; expected integers of 1 or more, and windows within these "
+                         f"axes; give fewer windows, or pad the input")
 
 
 @primitive
@@ -42,8 +42,8 @@ def copy_patches(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows:
     lead, strides = x.strides[:-n], x.strides[-n:]
     element_strides = [step * d for step, d in zip(strides, dilation, strict=True)]
     window_strides = [step * s for step, s in zip(strides, stride, strict=True)]
-    view = np.lib.stride_tricks.as_strided(x, (*x.shape[:-n], *kernel, *windows), (*lead, *element_strides, *window_strides),
-                                           writeable=False)
+    view = np.lib.stride_tricks.as_strided(x, (*x.shape[:-n], *kernel, *windows),
+                                           (*lead, *element_strides, *window_strides), writeable=False)
     return view.copy("C")
 
 
@@ -51,12 +51,14 @@ def copy_patches(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows:
 def sum_patches(x: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
     n = len(kernel)
     z = np.zeros((*x.shape[: -2 * n], *size), x.dtype)
-    elements = [(part, (..., *place, *(slice(None),) * n)) for place, part in window_slices(kernel, stride, dilation, windows)]
-    in_chunks = z.ndim > n and z.nbytes > CACHE_BYTES
-    chunk = max(1, CACHE_BYTES * len(z) // z.nbytes) if in_chunks else 0  # so many of the first axis stay in the cache
-    for target, source in [(z[i : i + chunk], x[i : i + chunk]) for i in range(0, len(z), chunk)] if in_chunks else [(z, x)]:
-        for part, place in elements:
-            target[part] += source[place]
+    elements = [(part, (..., *k, *(slice(None),) * n)) for k, part in window_slices(kernel, stride, dilation, windows)]
+    chunks = [(z, x)]
+    if z.ndim > n and z.nbytes > CACHE_BYTES:
+        size_of_chunk = max(1, CACHE_BYTES * len(z) // z.nbytes)  # along the first axis
+        chunks = [(z[i : i + size_of_chunk], x[i : i + size_of_chunk]) for i in range(0, len(z), size_of_chunk)]
+    for target, source in chunks:
+        for part, k in elements:
+            target[part] += source[k]
     return z
 
 
@@ -65,7 +67,18 @@ def sum_patches(x: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Siz
     analytic=True,
     samples=(S((1, 2, 4, 5), **SLIDING), S((2, 5), kernel=(3,), stride=(1,), dilation=(2,), windows=(1,))))
 def extract_patches(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """Every window over the last axes, of which there are so many along each: (..., *kernel, *windows), a copy.
+    """Every window over the last axes of x, as a copy (..., *kernel, *windows).
+
+    Parameters
+    ----------
+    x : (..., *size)
+    kernel : tuple of int
+        The size of a window, for each of the last axes.
+    stride, dilation : tuple of int
+        The distance between the starts of windows, and between the elements of a window.
+    windows : tuple of int
+        The number of windows along each of the last axes.
+
 
     Examples
     --------
@@ -83,7 +96,10 @@ def extract_patches(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, wi
     samples=(S((1, 2, 2, 2, 3), size=(4, 5), **SLIDING),
              S((2, 3, 1), size=(5,), kernel=(3,), stride=(1,), dilation=(2,), windows=(1,))))
 def add_patches(x: Any, *, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """Windows (..., *kernel, *windows) added up where they overlap, in zeros of a size: the adjoint of the above.
+    """Add up windows (..., *kernel, *windows) where they overlap, into zeros: the adjoint of `extract_patches`.
+
+    `size` is that of the result's last axes; the other parameters are as in `extract_patches`.
+
 
     Examples
     --------
@@ -94,5 +110,5 @@ def add_patches(x: Any, *, size: Sizes, kernel: Sizes, stride: Sizes, dilation: 
     check_windows("add_patches", size, kernel, stride, dilation, windows)
     if x.shape[-2 * len(kernel) :] != (*kernel, *windows):
         raise ValueError(f"add_patches: got x of shape {x.shape}; expected (..., {', '.join(map(str, kernel))}, "
-                         f"{', '.join(map(str, windows))}), as extract_patches gives; give it these axes")
+                         f"{', '.join(map(str, windows))}), as extract_patches gives it; reshape x")
     return sum_patches(x, size, kernel, stride, dilation, windows)

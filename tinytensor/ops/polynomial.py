@@ -1,4 +1,4 @@
-"""Polynomials as arrays of coefficients, the highest power first: NumPy's values, and gradients by composition."""
+"""Polynomials as arrays of coefficients, highest power first: NumPy's functions, with gradients by composition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ P, Q = S((4,), (2,)), S((2,), (4,))
 
 
 def as_vector(p: Any) -> Any:
-    """Coefficients along one axis."""
+    """The coefficients as an array of one axis."""
     p = p if hasattr(p, "ndim") else np.stack(p) if isinstance(p, list | tuple) and len(p) else as_array(p)
     return np.reshape(p, -1) if not p.ndim else p
 
@@ -26,13 +26,13 @@ def zeros(n: int, like: Any) -> Any:
 
 
 def plain_values(p: Any) -> Any:
-    """The coefficients as a plain array: how many of them count depends on which are 0."""
+    """The coefficients as a plain array, to see which are 0."""
     return np.asarray(operand(p))
 
 
 @composed(np.polyval, "p x", samples=(S((4,), (2, 3)), S((1,), (2,)), S((3,), ())))
 def polyval(p: Any, x: Any) -> Any:
-    """The polynomial with coefficients p at x: p[0] x**(n - 1) + ... + p[n - 1].
+    """The value at x of the polynomial with n coefficients p: p[0] * x**(n - 1) + ... + p[n - 1].
 
     Examples
     --------
@@ -47,7 +47,7 @@ def polyval(p: Any, x: Any) -> Any:
 
 
 def pad_to_equal(a1: Any, a2: Any) -> tuple[Any, Any]:
-    """Both with as many coefficients as the longer has."""
+    """Both, the shorter one with zeros in front, so that they have equally many coefficients."""
     a, b = as_vector(a1), as_vector(a2)
     n = max(len(a), len(b))
     a, b = (np.concatenate([zeros(n - len(p), p), p]) if len(p) < n else p for p in (a, b))
@@ -83,15 +83,15 @@ def polysub(a1: Any, a2: Any) -> Any:
 
 
 def trim_leading_zeros(p: Any) -> Any:
-    """The coefficients from the first that is not 0: those before get no gradient, for the result has none of them."""
+    """The coefficients from the first nonzero one on; those before it get no gradient, for the result lacks them."""
     p = as_vector(p)
-    found = np.flatnonzero(plain_values(p))
-    return p[found[0] if len(found) else len(p) - 1 :] if len(p) else zeros(1, p)
+    nonzero = np.flatnonzero(plain_values(p))
+    return p[nonzero[0] if len(nonzero) else len(p) - 1 :] if len(p) else zeros(1, p)
 
 
 @composed(np.polymul, "a1 a2", samples=(P, Q))
 def polymul(a1: Any, a2: Any) -> Any:
-    """The product of two polynomials. How many coefficients it has depends on which of theirs are 0.
+    """The product of two polynomials. Leading zeros are dropped, so its length depends on their values.
 
     Examples
     --------
@@ -101,14 +101,14 @@ def polymul(a1: Any, a2: Any) -> Any:
     """
     a, b = trim_leading_zeros(a1), trim_leading_zeros(a2)
     n, m = len(a), len(b)
-    table = np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))  # row i belongs i places to the right
+    table = np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))  # row i is to be shifted right by i
     rows = np.concatenate([table, np.zeros((n, n), table.dtype)], axis=1).reshape(-1)[: n * (n + m - 1)]
     return rows.reshape(n, n + m - 1).sum(axis=0)
 
 
 @composed(np.polydiv, "u v", samples=(S((4,), np.array([2.0, 1.0])), S((2,), np.array([2.0, 1.0, 3.0]))))
 def polydiv(u: Any, v: Any) -> Any:
-    """Quotient and remainder of two polynomials. How many coefficients the remainder has depends on which are 0.
+    """Quotient and remainder of two polynomials. The remainder has no leading zeros, so its length depends on values.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def polydiv(u: Any, v: Any) -> Any:
 
 @composed(np.polyder, samples=(S((4,)), S((4,), m=2), S((2,), m=3), S((3,), m=0)))
 def polyder(p: Any, m: int = 1) -> Any:
-    """The derivative of a polynomial, m times.
+    """The m-th derivative of a polynomial.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def polyder(p: Any, m: int = 1) -> Any:
 
 @composed(np.polyint, "p k", samples=(S((3,)), S((3,), m=2), S((3,), m=2, k=[1.0, 2.0]), S((3,), m=0)))
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
-    """The integral of a polynomial, m times, with the constants k.
+    """The m-th antiderivative of a polynomial, with integration constants k (0): one for each, or one for all.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 
 @composed(np.vander, samples=(S((3,)), S((3,), N=2), S((3,), N=4, increasing=True), S((3,), N=0)))
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
-    """Vandermonde's matrix: in its columns the powers of x, the highest first unless `increasing`.
+    """The Vandermonde matrix: its N columns are the powers of x, highest first unless `increasing`.
 
     Examples
     --------
@@ -181,9 +181,23 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
                                     S(np.arange(4.0), (4,), 1, w=np.array([1.0, 2.0, 1.0, 0.5]))))
 def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = False, w: Any = None,
             cov: Any = False) -> Any:
-    """The polynomial of degree `deg` with the least sum of squared differences to y at x, each weighted by w.
+    """The coefficients of the polynomial of degree `deg` that fits the points (x, y) best, by weighted least squares.
 
-    Where a gradient is wanted, `full` and `cov`, what else NumPy tells of the fit, are refused.
+    Parameters
+    ----------
+    x : (n,)
+    y : (n,) or (n, k)
+    deg : int
+    rcond : float, optional
+        As in `pinv`.
+    full, cov : bool
+        Further results, which are refused where a gradient is wanted.
+    w : (n,), optional
+        Each difference is multiplied by its weight before it is squared.
+
+    Returns
+    -------
+    (deg + 1,) or (deg + 1, k), float64
 
     Examples
     --------
@@ -192,8 +206,8 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
     tensor([2., 1.], dtype=float64)
     """
     if full or cov:
-        raise TypeError("polyfit: got full or cov where a gradient is wanted; expected neither, for none flows through "
-                        "them; fit without, and give x.detach() and y.detach() for them")
+        raise TypeError("polyfit: got full or cov where a gradient is wanted; expected neither, for no gradient flows "
+                        "through them; fit without, and again with x.detach() and y.detach() for them")
     x, y = astype(as_vector(x), np.float64), astype(as_vector(y), np.float64)
     weight = np.ones(len(x)) if w is None else astype(as_vector(w), np.float64)
     table = np.vander(x, deg + 1) * np.expand_dims(weight, 1)

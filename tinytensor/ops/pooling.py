@@ -1,6 +1,7 @@
-"""The largest element and the sum of every window over the last axes; of equals, the first gets all of the gradient.
+"""The maximum and the sum of every window over the last axes, for the pooling layers in `nn/pooling.py`.
 
-`nn/pooling.py` has what users call; `tinytensor.max` splits a gradient among equals, as do all other ops.
+At a tie the first of the largest elements gets the whole gradient, as in PyTorch; `tinytensor.max` and all other ops
+split it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def max_in_windows(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, window
 @primitive
 def argmax_in_windows(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
     which = np.zeros(y.shape, np.uint8 if math.prod(kernel) <= 256 else np.int64)
-    nan = bool((y != y).any())  # it is larger than all, and equal to nothing
+    nan = bool((y != y).any())  # a nan is the maximum, and equals nothing
     for number, (_, part) in reversed(list(enumerate(window_slices(kernel, stride, dilation, windows)))):
         found = x[part] == y
         if nan:
@@ -52,7 +53,7 @@ def scatter_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: S
     z = np.zeros((*g.shape[: -len(size)], *size), g.dtype)
     disjoint = all(s >= k and d == 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
     for number, (_, part) in enumerate(window_slices(kernel, stride, dilation, windows)):
-        if disjoint:  # no element is in two windows
+        if disjoint:  # no two windows overlap
             np.copyto(z[part], g, where=which == number)
         else:
             z[part] += np.where(which == number, g, 0)
@@ -69,7 +70,7 @@ def sum_windows(x: Any, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
 
 
 def sum_pool_grad(g: Any, size: Sizes, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
-    """g of each window given to all its elements, and added up where windows overlap."""
+    """The gradient of x: g of each window for all its elements, added up where windows overlap."""
     n = len(kernel)
     lead = g.shape[:-n]
     g = np.broadcast_to(g.reshape((*lead, *(1,) * n, *windows)), (*lead, *kernel, *windows))
@@ -80,7 +81,7 @@ def sum_pool_grad(g: Any, size: Sizes, kernel: Sizes, stride: Sizes, windows: Si
     analytic=True, samples=(S((1, 2, 4, 5), kernel=(2, 3), stride=(2, 1), windows=(2, 3)),
                             S((2, 5), kernel=(2,), stride=(2,), windows=(2,))))
 def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
-    """The sum of every window over the last axes, of which there are so many along each.
+    """The sum of every window over the last axes; the parameters are as in `extract_patches`.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
 
 @op(None, samples=(S((1, 1, 4, 5), **SLIDING),))
 def pool_index(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """Which place of each window of x holds its largest element, counted row by row: the first of equals.
+    """The position of the largest element in each window of x, counted row by row; the first one at a tie.
 
     Examples
     --------
@@ -110,7 +111,7 @@ def pool_index(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows
         g, which, size=x.shape[-len(kernel) :], kernel=kernel, stride=stride, dilation=dilation, windows=windows), None,
     samples=(S((1, 1, 4, 5), WHICH, **SLIDING),))
 def pool_gather(x: Any, which: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """The element of each window of x at the place that `which` says.
+    """The element of each window of x at the position `which`; the other parameters are as in `extract_patches`.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def pool_gather(x: Any, which: Any, *, kernel: Sizes, stride: Sizes, dilation: S
     samples=(S((1, 1, 2, 3), WHICH, size=(4, 5), **SLIDING),))
 def pool_scatter(x: Any, which: Any, *, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
                  windows: Sizes) -> Any:
-    """Each element added to the place of its window that `which` says, in zeros: the adjoint of `pool_gather`.
+    """Add each element of x at position `which` of its window, into zeros: the adjoint of `pool_gather`.
 
     Examples
     --------
@@ -146,7 +147,7 @@ def pool_scatter(x: Any, which: Any, *, size: Sizes, kernel: Sizes, stride: Size
     samples=(S((1, 2, 4, 5), **SLIDING),
              S((2, 5), kernel=(3,), stride=(1,), dilation=(2,), windows=(1,))))
 def max_pool(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
-    """The largest element of every window over the last axes, of which there are so many along each.
+    """The largest element of every window over the last axes; the parameters are as in `extract_patches`.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Medians, quantiles and percentiles: what stands at a given rank, or between two.
+"""Medians, quantiles and percentiles: the element at a given rank, or between two ranks.
 
-The rank itself comes from NumPy: its own function, given ranks for values, says where between the sorted elements the
-result lies, whatever the method and the weights.
+The rank itself comes from NumPy: its function, applied to ranks instead of values, gives the position of the result
+among the sorted elements, for any method and any weights.
 """
 
 from __future__ import annotations
@@ -18,30 +18,32 @@ from .masked import keeps_dims
 from .nan import NAN
 from .reduce import reduced_axes_last
 
-# By how much the rank grows with q: the number of elements, plus this; the other methods jump from rank to rank.
+# The derivative of the rank by q is the number of elements plus this; other methods jump from rank to rank.
 RANK_SLOPE = {"linear": -1.0, "interpolated_inverted_cdf": 0.0, "hazen": 0.0, "weibull": 1.0, "median_unbiased": 1 / 3,
           "normal_unbiased": 1 / 4}
 
 
 def value_at_rank(rank: Callable[[Any], Any], a: Any, axis: Any, keepdims: Any, q: Any = None, rank_slope: Any = None,
             skip_nan: bool = False) -> Any:
-    """The elements at a rank among those along the axes, or between two of them.
+    """The elements at a rank among those along the axes, interpolated between two of them.
 
     Parameters
     ----------
     rank : callable
-        Given ranks (..., n), as if they were the elements, gives the rank that is looked for: q.shape + (...).
+        Given the rank of each element, (..., n), gives the rank to pick: q.shape + (...).
     q : array_like or Tensor
-        What a gradient flows to, by the `rank_slope` of the rank with it.
-    nans : bool
-        Whether what is nan does not count. Else the result is the nan, wherever there is one.
+        A gradient flows to it if `rank_slope` is given.
+    rank_slope : number or array, optional
+        The derivative of the rank by q.
+    skip_nan : bool
+        Whether to ignore nan. If not, the result is nan where there is one.
     """
     rows, _, _ = reduced_axes_last(a, axis)
     n, dims = rows.shape[-1], np.ndim(arrays_of(q))
     values = arrays_of(rows)
     order = np.argsort(values, axis=-1, kind="stable")
     ranks, is_nan = np.argsort(order, axis=-1, kind="stable").astype(np.float64), np.isnan(values)
-    if skip_nan:  # where all are nan, they count
+    if skip_nan:  # if all are nan, the result is nan
         ranks = np.where(is_nan & ~np.logical_and.reduce(is_nan, axis=-1, keepdims=True), np.nan, ranks)
     position = rank(ranks)
     if not skip_nan:  # nans are sorted to the end
@@ -50,22 +52,22 @@ def value_at_rank(rank: Callable[[Any], Any], a: Any, axis: Any, keepdims: Any, 
     ordered = np.take_along_axis(rows, order, axis=-1)
     below, above = take_ranks(ordered, low, dims), take_ranks(ordered, np.minimum(low + 1, n - 1), dims)
     fraction: Any = (position - low).astype(rows.dtype)
-    if rank_slope is None:  # subtle: an element whose share is 0 is left out, for 0 * inf is nan
+    if rank_slope is None:  # subtle: 0 * inf is nan, so an element whose fraction is 0 becomes 0
         y = np.where(fraction == 1, 0, below) * (1 - fraction) + np.where(fraction == 0, 0, above) * fraction
         return restore_dims(y, a, axis, keepdims, dims)
     step = q - arrays_of(q)  # 0, but a gradient flows through it
-    slope = np.where(position > 0, rank_slope, 0).astype(rows.dtype)  # below the first element nothing changes
+    slope = np.where(position > 0, rank_slope, 0).astype(rows.dtype)  # below the first element it is constant
     fraction = fraction + slope * np.reshape(step, (*step.shape, *(1,) * (rows.ndim - 1)))
     return restore_dims(below + finite_or_zero(above - below) * fraction, a, axis, keepdims, dims)
 
 
 def finite_or_zero(gap: Any) -> Any:
-    """The gap between two elements; 0 where it is between infinities, for their nan would reach both."""
+    """The difference, and 0 where it is not finite, so that no nan reaches the gradients of both elements."""
     return np.where(np.isfinite(arrays_of(gap)), gap, 0)
 
 
 def take_ranks(ordered: Any, ranks: Any, dims: int) -> Any:
-    """For each row the elements at its places: (..., n) and q.shape + (...) give q.shape + (...)."""
+    """For each row, (..., n), the elements at its ranks, q.shape + (...); the result has the shape of the ranks."""
     lead = ranks.shape[:dims]
     rows = np.moveaxis(ranks.reshape((-1, *ranks.shape[dims:])), 0, -1)
     y = np.take_along_axis(ordered, rows, axis=-1)
@@ -73,7 +75,7 @@ def take_ranks(ordered: Any, ranks: Any, dims: int) -> Any:
 
 
 def restore_dims(y: Any, a: Any, axis: Any, keepdims: Any, dims: int) -> Any:
-    """y, q.shape + (...), with the reduced axes back as axes of size 1 if they are to be kept."""
+    """y, q.shape + (...), with the reduced axes as axes of size 1 if keepdims."""
     if not keeps_dims(keepdims):
         return y
     axes = range(a.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
@@ -82,7 +84,7 @@ def restore_dims(y: Any, a: Any, axis: Any, keepdims: Any, dims: int) -> Any:
 
 
 def weight_rows(a: Any, axis: Any, weights: Any) -> Any:
-    """The weights in the shape of the rows that `reduced_axes_last` makes of a; one for each place along the axes is enough."""
+    """The weights, of the shape of a or of its reduced axes, as rows like those of `reduced_axes_last`."""
     if weights is None:
         return None
     weights = np.asarray(operand(weights))
@@ -96,12 +98,12 @@ def weight_rows(a: Any, axis: Any, weights: Any) -> Any:
 
 def quantile_composition(numpy: Any, value: Any, a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any,
               percent: float = 1, skip_nan: bool = False) -> Any:
-    """What the four functions share; `value` is what NumPy has computed."""
+    """The composition of the four functions below; `value` is NumPy's result."""
     if not a.size:
         return attach(value, [0 * x for x in (a, q) if isinstance(x, Tensor) and x._requires_grad])
-    if skip_nan and np.ndim(arrays_of(q)) > 1:  # subtle: NumPy leaves the further axes of q at the end here
-        raise ValueError(f"{numpy.__name__}: q of shape {np.shape(arrays_of(q))} was got with a tensor that requires "
-                         f"grad; expected a number or one axis; flatten q, and reshape the result")
+    if skip_nan and np.ndim(arrays_of(q)) > 1:  # subtle: NumPy moves only q's first axis to the front here
+        raise ValueError(f"{numpy.__name__}: got q of shape {np.shape(arrays_of(q))} where a gradient is wanted; "
+                         f"expected a number or one axis; flatten q, and reshape the result")
     rows, w = reduced_axes_last(arrays_of(a), axis)[0], weight_rows(a, axis, weights)
     rank_slope = None
     if method in RANK_SLOPE and isinstance(q, Tensor):
@@ -123,7 +125,7 @@ RANKS = (S((5,), 0.3), S((3, 4), np.array([0.1, 0.6]), axis=0), S((4, 3), 0.7, a
 
 @composed(np.median, samples=ODD_EVEN)
 def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
-    """The middle element along the axes, or the mean of the two in the middle; nan where one is nan.
+    """The median over the axes: the middle element, or the mean of the two middle ones; nan if one is nan.
 
     Examples
     --------
@@ -136,7 +138,7 @@ def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = F
 
 @composed(np.nanmedian, samples=MISSING)
 def nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
-    """The median along the axes of all that is not nan; nan where all are.
+    """The median over the axes, ignoring nan; nan where all are nan.
 
     Examples
     --------
@@ -150,10 +152,25 @@ def nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool 
 @composed(np.quantile, "a q", samples=RANKS)
 def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
              method: str = "linear", keepdims: Any = False, *, weights: Any = None, value: Any) -> Any:
-    """The value below which the share q of the elements along the axes lies.
+    """The value below which a fraction q of the elements over the axes lies.
 
-    A gradient flows to the two elements that the value lies between, and to q where the method interpolates; weights
-    have none.
+    Parameters
+    ----------
+    a : array_like
+    q : float or array_like
+        From 0 to 1. The axes of q come first in the result.
+    axis : int or tuple of int, optional
+        All axes if left out.
+    method : str
+        How to interpolate; see `np.quantile`.
+    keepdims : bool
+    weights : array_like, optional
+        With the shape of a, or of its reduced axes; for method "inverted_cdf" only.
+
+    Notes
+    -----
+    Gradients flow to the two elements that the value lies between, and to q if the method interpolates; not to the
+    weights.
 
     Examples
     --------
@@ -167,7 +184,7 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
 @composed(np.percentile, "a q", samples=tuple(S(s.inputs[0], 100 * s.inputs[1], **s.params) for s in RANKS))
 def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
                method: str = "linear", keepdims: Any = False, *, weights: Any = None, value: Any) -> Any:
-    """The value below which q percent of the elements along the axes lie, as `quantile`.
+    """The value below which q percent of the elements over the axes lie; otherwise as `quantile`.
 
     Examples
     --------
@@ -181,7 +198,7 @@ def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_inp
 @composed(np.nanquantile, "a q", samples=(*RANKS, S(NAN, 0.4, axis=1)))
 def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
                 method: str = "linear", keepdims: Any = False, *, weights: Any = None, value: Any) -> Any:
-    """The `quantile` of all that is not nan; nan where all are.
+    """The `quantile`, ignoring nan; nan where all are nan.
 
     Examples
     --------
@@ -195,7 +212,7 @@ def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_in
 @composed(np.nanpercentile, "a q", samples=(S((5,), 30.0), S(NAN, 40.0, axis=1)))
 def nanpercentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
                   method: str = "linear", keepdims: Any = False, *, weights: Any = None, value: Any) -> Any:
-    """The `percentile` of all that is not nan; nan where all are.
+    """The `percentile`, ignoring nan; nan where all are nan.
 
     Examples
     --------
@@ -203,4 +220,5 @@ def nanpercentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_
     >>> tt.nanpercentile(tt.tensor([1.0, np.nan, 2.0, 4.0]), 75)
     tensor(3.)
     """
-    return quantile_composition(np.nanpercentile, value, a, q, axis, method, keepdims, weights, percent=100, skip_nan=True)
+    return quantile_composition(np.nanpercentile, value, a, q, axis, method, keepdims, weights, percent=100,
+                                skip_nan=True)

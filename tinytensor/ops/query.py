@@ -1,4 +1,4 @@
-"""What is asked of arrays and has no derivative: integers, indices, counts, comparisons; and what no Tensor does."""
+"""Functions without a derivative (indices, counts, searches), properties of arrays, and refusals of in-place writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..core import NUMPY, S, Tensor
 from ..dispatch import full_name
 from .operators import reflected
 
-# --- Python's operators of integers ---
+# --- bit shifts ---
 
 for name, function in {"lshift": PUBLIC["left_shift"], "rshift": PUBLIC["right_shift"]}.items():
     setattr(Tensor, f"__{name}__", function)
@@ -26,12 +26,12 @@ nondifferentiable(np.flatnonzero, np.argwhere, np.count_nonzero, np.digitize, np
          np.ravel_multi_index, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.packbits,
          np.unpackbits)
 
-# --- x itself ---
+# --- copies, and properties of the array ---
 
 
 @composed(np.copy, method=True, samples=(S((2, 3)), S((2, 3), order="F")))
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    """The same values in memory of their own.
+    """A copy, through which gradients flow.
 
     Examples
     --------
@@ -44,24 +44,24 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
 
 
 for name, attribute in {
-    "strides": property(lambda x: x.data.strides, doc="How many bytes lie between neighbours along each axis."),
-    "nbytes": property(lambda x: x.data.nbytes, doc="How many bytes the elements take."),
-    "itemsize": property(lambda x: x.data.itemsize, doc="How many bytes one element takes."),
+    "strides": property(lambda x: x.data.strides, doc="The bytes to step along each axis to the next element."),
+    "nbytes": property(lambda x: x.data.nbytes, doc="The bytes of all elements."),
+    "itemsize": property(lambda x: x.data.itemsize, doc="The bytes of one element."),
     "real": property(lambda x: x, doc="The tensor itself."),
     "imag": property(lambda x: PUBLIC["imag"](x), doc="Zeros: a tensor is real."),
-    "flat": property(lambda x: x.reshape(-1), doc="The elements along one axis."),
+    "flat": property(lambda x: x.reshape(-1), doc="The elements as a vector."),
 }.items():
     setattr(Tensor, name, attribute)
 
 
 def tobytes(x: Any, order: str = "C") -> bytes:
-    """The elements as bytes, one after another."""
+    """The elements as bytes."""
     return x.data.tobytes(order)  # type: ignore[no-any-return]
 
 
 setattr(Tensor, "tobytes", tobytes)
 
-# --- what no Tensor does: writing in place ---
+# --- refused: writing in place ---
 
 LEAF = "or write into x.data on a leaf, outside of any graph"
 WRITES: dict[Callable[..., Any], str] = {
@@ -75,17 +75,18 @@ WRITES: dict[Callable[..., Any], str] = {
 
 
 def write_refused(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
-    """The answer for a function that writes into its first argument: values may be constant Tensors."""
+    """The answer for a function that writes into its first argument, which must be an array; others may be Tensors."""
     name = full_name(function)
 
     def answer(*args: Any, **kwargs: Any) -> Any:
-        given: list[Tensor] = []
-        collect((args, list(kwargs.values())), given)
+        tensors: list[Tensor] = []
+        collect((args, list(kwargs.values())), tensors)
         if isinstance((*args, *kwargs.values())[0], Tensor):
-            raise TypeError(f"{name} does not take a Tensor: it writes into values that gradients may need; {advice}")
-        if any(x._requires_grad for x in given):
-            raise TypeError(f"{name} does not take a Tensor that requires grad: its gradient would be lost; "
-                            f"expected constants; write x.detach(), or y = np.where(mask, x, array)")
+            raise TypeError(f"{name}: got a Tensor to write into, whose values gradients may need; expected an array; "
+                            f"{advice}")
+        if any(x._requires_grad for x in tensors):
+            raise TypeError(f"{name}: got a Tensor that requires grad, whose gradient would be lost; expected "
+                            f"constants; write x.detach(), or y = np.where(mask, x, array)")
         return function(*arrays_of(args), **{key: arrays_of(x) for key, x in kwargs.items()})
 
     answer.__name__ = function.__name__
@@ -96,10 +97,10 @@ NUMPY |= {function: write_refused(function, advice) for function, advice in WRIT
 
 
 def method_refused(name: str, advice: str) -> Callable[..., Any]:
-    """A method of arrays that a Tensor has no use for."""
+    """A method that arrays have and Tensors refuse."""
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{name}: a tensor does not have it; {advice}")
+        raise TypeError(f"{name}: got a tensor, which does not have this method; expected an array; {advice}")
 
     method.__name__ = name
     return method

@@ -1,7 +1,7 @@
-"""Recurrent layers over a whole sequence, one op each: a fast forward and a fast rule, beside the slow definition.
+"""RNN, GRU and LSTM layers over a whole sequence, one op each: a fast forward and a fast rule beside the definition.
 
-They take the inputs' share of all steps as projected already, `a`; stacks of layers are `nn.recurrent`. The sigmoid of
-x is (1 + tanh(x / 2)) / 2, so that all gates of a step are one tanh.
+The input projection of all steps, `a`, is computed before; stacks of layers are in `nn.recurrent`. The sigmoid of x is
+(1 + tanh(x / 2)) / 2, so that one tanh computes all gates of a step.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ from .products import as_rows
 
 
 def check_shapes(name: str, gates: int, a: Any, weight: Any, h: Any, **others: Any) -> None:
-    """Raise unless shapes belong to each other, and there is a step at least."""
+    """Raise unless the shapes fit each other, and there is at least one step."""
     size = weight.shape[-1]
     state = (a.shape[1], size) if a.ndim == 3 else None
-    wanted = {"a": (*a.shape[:2], gates * size), "weight": (gates * size, size), "h": state, "c": state,
+    expected = {"a": (*a.shape[:2], gates * size), "weight": (gates * size, size), "h": state, "c": state,
               "bias": (gates * size,)}
     for key, x in {"weight": weight, "a": a, "h": h, **others}.items():
-        if x is not None and x.shape != wanted[key]:
-            whole = f"{gates} H" if gates > 1 else "H"
-            raise ValueError(f"{name}: {key} of shape {x.shape} came, with a of shape {a.shape} and weight of shape "
-                             f"{weight.shape}; expected a (T, B, {whole}), weight ({whole}, H), states (B, H); project "
+        if x is not None and x.shape != expected[key]:
+            rows = f"{gates} H" if gates > 1 else "H"
+            raise ValueError(f"{name}: got {key} of shape {x.shape}, with a of shape {a.shape} and weight of shape "
+                             f"{weight.shape}; expected a (T, B, {rows}), weight ({rows}, H), states (B, H); project "
                              f"the inputs first, as nn.{name.upper()} does")
     if not len(a):
-        raise ValueError(f"{name}: a of shape {a.shape} came; expected a step at least; leave empty sequences out")
+        raise ValueError(f"{name}: got a of shape {a.shape}; expected at least one step; leave out empty sequences")
 
 
 def split_last_axis(x: Any, n: int) -> list[Any]:
-    """The last axis cut in n equal parts, all views."""
+    """The last axis split into n equal parts, as views."""
     size = x.shape[-1] // n
     return [x[..., k * size : (k + 1) * size] for k in range(n)]
 
 
 def previous_states(states: Any, h: Any) -> Any:
-    """What the steps start from, (T B, H), where `states` is what they end in and h is what the first starts from."""
+    """The state before each step, (T B, H): h, then all of `states`, (T, B, H), but the last."""
     return as_rows(np.concatenate((h[None], states[:-1])))
 
 
-def share_backward(way: Callable[..., Any]) -> Callable[..., Any]:
-    """The way back through all steps is gone for the first rule that asks, and what it found kept for the others."""
+def share_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Run the backward pass through time once, and share its results between the rules of all inputs."""
 
-    def found(g: Any, y: Any, weight: Any, h: Any, extras: Any) -> Any:
+    def shared(g: Any, y: Any, weight: Any, h: Any, extras: Any) -> Any:
         memo, *kept = extras
         if memo.get("g") is not g:
-            memo.update(g=g, found=way(g, y, weight, h, *kept))
-        return [x[...] for x in memo["found"]]  # subtle: views, so that no leaf takes for its own what is kept here
+            memo.update(g=g, found=backward(g, y, weight, h, *kept))
+        return [x[...] for x in memo["found"]]  # subtle: views, so that no leaf adopts the shared array as its grad
 
-    return found
+    return shared
 
 
 # --- rnn ---
@@ -74,36 +74,39 @@ def rnn_definition(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> A
 
 @share_backward
 def rnn_backward(g: Any, y: Any, weight: Any, h: Any, nonlinearity: str) -> Any:
-    slope = ~(y <= 0) if nonlinearity == "relu" else 1 - y * y
-    back: Any = 0
-    found = []
+    derivative = ~(y <= 0) if nonlinearity == "relu" else 1 - y * y
+    gh: Any = 0
+    grads = []
     for t in reversed(range(len(y))):
-        d = g[t] + back
-        d *= slope[t]
-        back = d @ weight
-        found.append(d)
-    return np.concatenate(found[::-1]), back  # (T B, H), (B, H)
+        d = g[t] + gh
+        d *= derivative[t]
+        gh = d @ weight
+        grads.append(d)
+    return np.concatenate(grads[::-1]), gh  # (T B, H), (B, H)
 
 
 @op(lambda g, y, a, weight, h, *, extras, **_: rnn_backward(g, y, weight, h, extras)[0].reshape(a.shape),
     lambda g, y, a, weight, h, *, extras, **_: rnn_backward(g, y, weight, h, extras)[0].T @ previous_states(y, h),
     lambda g, y, a, weight, h, *, extras, **_: rnn_backward(g, y, weight, h, extras)[1],
-    definition=rnn_definition, samples=(S((3, 2, 2), (2, 2), (2, 2)), S((3, 2, 2), (2, 2), (2, 2), nonlinearity="relu")))
+    definition=rnn_definition,
+    samples=(S((3, 2, 2), (2, 2), (2, 2)), S((3, 2, 2), (2, 2), (2, 2), nonlinearity="relu")))
 def rnn(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any:
-    """The states of a plain recurrent network (Elman 1990): h = tanh(a[t] + h @ weight.T), step by step.
+    """The states of a simple recurrent network (Elman 1990): h = tanh(a[t] + h @ weight.T) at each step t.
 
     Parameters
     ----------
     a : (T, B, H)
-        What each step's input adds, biases included.
+        The projected input of each step, with all biases.
     weight : (H, H)
+        The recurrent weight.
     h : (B, H)
-        What the first step starts from.
+        The initial state.
     nonlinearity : {"tanh", "relu"}
 
     Returns
     -------
     (T, B, H)
+        The state after each step.
 
     Examples
     --------
@@ -113,8 +116,8 @@ def rnn(a: Any, weight: Any, h: Any, nonlinearity: str = "tanh") -> Any:
     """
     check_shapes("rnn", 1, a, weight, h)
     if nonlinearity not in ("tanh", "relu"):
-        raise ValueError(f"rnn: nonlinearity {nonlinearity!r} came; expected 'tanh' or 'relu'; compose another of ops")
-    w, states = np.positive(weight.T, order="C"), []  # in the memory's order a product takes half the time
+        raise ValueError(f"rnn: got nonlinearity={nonlinearity!r}; expected 'tanh' or 'relu'; compose any other of ops")
+    w, states = np.positive(weight.T, order="C"), []  # with contiguous rows a product takes half the time
     for t in range(len(a)):
         h = h @ w
         h += a[t]
@@ -141,21 +144,22 @@ def gru_definition(a: Any, weight: Any, h: Any, bias: Any = None) -> Any:
 def gru_backward(g: Any, y: Any, weight: Any, h: Any, gates: Any, hidden: Any, new: Any) -> Any:
     r, z = split_last_axis(np.stack(gates), 2)  # (T, B, H) each, as n and u
     n, u = np.stack(new), split_last_axis(np.stack(hidden), 3)[2]
-    to_n = (1 - z) * (1 - n * n)
-    to_u = np.concatenate((to_n * u * r * (1 - r), (previous_states(y, h).reshape(y.shape) - n) * z * (1 - z), to_n * r), -1)
-    back: Any = 0
-    reached, found = [], []
+    dh_dn = (1 - z) * (1 - n * n)
+    before = previous_states(y, h).reshape(y.shape)
+    dh_du = np.concatenate((dh_dn * u * r * (1 - r), (before - n) * z * (1 - z), dh_dn * r), -1)
+    gh_next: Any = 0
+    reaching, grads = [], []
     for t in reversed(range(len(y))):
-        gh = g[t] + back
+        gh = g[t] + gh_next
         d = np.concatenate((gh, gh, gh), 1)
-        d *= to_u[t]
-        back = d @ weight
-        back += gh * z[t]
-        reached.append(gh)
-        found.append(d)
-    of_u = np.concatenate(found[::-1])  # (T B, 3 H)
-    of_n = as_rows(to_n) * np.concatenate(reached[::-1])
-    return np.concatenate((of_u[:, : -y.shape[2]], of_n), 1), of_u, back
+        d *= dh_du[t]
+        gh_next = d @ weight
+        gh_next += gh * z[t]
+        reaching.append(gh)
+        grads.append(d)
+    grad_u = np.concatenate(grads[::-1])  # (T B, 3 H)
+    grad_n = as_rows(dh_dn) * np.concatenate(reaching[::-1])
+    return np.concatenate((grad_u[:, : -y.shape[2]], grad_n), 1), grad_u, gh_next
 
 
 @op(lambda g, y, a, weight, h, bias, *, extras: gru_backward(g, y, weight, h, extras)[0].reshape(a.shape),
@@ -164,23 +168,26 @@ def gru_backward(g: Any, y: Any, weight: Any, h: Any, gates: Any, hidden: Any, n
     lambda g, y, a, weight, h, bias, *, extras: sum_rows(gru_backward(g, y, weight, h, extras)[1]),
     definition=gru_definition, samples=(S((3, 2, 6), (6, 2), (2, 2), (6,)), S((2, 1, 3), (3, 1), (1, 1))))
 def gru(a: Any, weight: Any, h: Any, bias: Any = None) -> Any:
-    """The states of gated recurrent units (Cho et al. 2014, in the variant of cuDNN and PyTorch), step by step.
+    """The states of a gated recurrent unit (Cho et al. 2014, in the variant of cuDNN and PyTorch).
 
-    With u = h @ weight.T + bias, and a[t] and u in three parts: r and z are sigmoid(a + u) of the first two,
-    n = tanh(a + r * u) of the third, and h = (1 - z) * n + z * h.
+    At each step t, let u be h @ weight.T + bias, and split a[t] and u into three parts each. Then r and z are
+    sigmoid(a + u) of the first and second parts, n is tanh(a + r * u) of the third, and h becomes (1 - z) * n + z * h.
 
     Parameters
     ----------
     a : (T, B, 3 H)
-        What each step's input adds, its biases included.
+        The projected input of each step, with its bias.
     weight : (3 H, H)
+        The recurrent weight.
     h : (B, H)
-        What the first step starts from.
+        The initial state.
     bias : (3 H,), optional
+        The recurrent bias.
 
     Returns
     -------
     (T, B, H)
+        The state after each step.
 
     Examples
     --------
@@ -215,7 +222,7 @@ def gru(a: Any, weight: Any, h: Any, bias: Any = None) -> Any:
 
 @lru_cache(maxsize=64)
 def gate_factors(batch: int, size: int, dtype: Any) -> tuple[Any, Any]:
-    """f and s (B, 4 H), so that f * tanh(f * x) + s is sigmoid(x) in gates i, f, o and tanh(x) in the third, g."""
+    """f and s, (B, 4 H): f * tanh(f * x) + s is sigmoid(x) for the gates i, f, o, and tanh(x) for the third part, g."""
     factor = np.full((batch, 4, size), 0.5, dtype)
     factor[:, 2] = 1
     factor = factor.reshape(batch, 4 * size)
@@ -238,20 +245,20 @@ def lstm_definition(a: Any, weight: Any, h: Any, c: Any) -> Any:
 def lstm_backward(g: Any, y: Any, weight: Any, h: Any, c: Any, gates: Any, cells: Any) -> Any:
     i, f, n, o = split_last_axis(np.stack(gates), 4)  # (T, B, H) each
     cells = np.stack((c, *cells))  # (T + 1, B, H)
-    e = np.tanh(cells[1:])
-    to_c = o * (1 - e * e)
-    to_a = np.concatenate((n * i * (1 - i), cells[:-1] * f * (1 - f), i * (1 - n * n), e * o * (1 - o)), -1)
-    back: Any = 0
-    gc, found = g[-1], []
+    tanh_c = np.tanh(cells[1:])
+    dh_dc = o * (1 - tanh_c * tanh_c)
+    by_gates = np.concatenate((n * i * (1 - i), cells[:-1] * f * (1 - f), i * (1 - n * n), tanh_c * o * (1 - o)), -1)
+    gh_next: Any = 0
+    gc, grads = g[-1], []
     for t in reversed(range(len(f))):
-        gh = g[t] + back
-        gc = gc + gh * to_c[t]
+        gh = g[t] + gh_next
+        gc = gc + gh * dh_dc[t]
         d = np.concatenate((gc, gc, gc, gh), 1)
-        d *= to_a[t]
+        d *= by_gates[t]
         gc = gc * f[t]
-        back = d @ weight
-        found.append(d)
-    return np.concatenate(found[::-1]), back, gc  # (T B, 4 H), (B, H), (B, H)
+        gh_next = d @ weight
+        grads.append(d)
+    return np.concatenate(grads[::-1]), gh_next, gc  # (T B, 4 H), (B, H), (B, H)
 
 
 @op(lambda g, y, a, weight, h, c, *, extras: lstm_backward(g, y, weight, h, extras)[0].reshape(a.shape),
@@ -260,23 +267,24 @@ def lstm_backward(g: Any, y: Any, weight: Any, h: Any, c: Any, gates: Any, cells
     lambda g, y, a, weight, h, c, *, extras: lstm_backward(g, y, weight, h, extras)[2],
     definition=lstm_definition, samples=(S((3, 2, 8), (8, 2), (2, 2), (2, 2)), S((1, 2, 4), (4, 1), (2, 1), (2, 1))))
 def lstm(a: Any, weight: Any, h: Any, c: Any) -> Any:
-    """The states of long short-term memory (Hochreiter and Schmidhuber 1997, Gers et al. 2000), and its last cells.
+    """The states of a long short-term memory (Hochreiter and Schmidhuber 1997, Gers et al. 2000), and its last cell.
 
-    With a[t] + h @ weight.T in four parts i, f, g, o: c = sigmoid(f) * c + sigmoid(i) * tanh(g), and
-    h = sigmoid(o) * tanh(c).
+    At each step t, split a[t] + h @ weight.T into four parts i, f, g, o. Then c becomes
+    sigmoid(f) * c + sigmoid(i) * tanh(g), and h becomes sigmoid(o) * tanh(c).
 
     Parameters
     ----------
     a : (T, B, 4 H)
-        What each step's input adds, biases included.
+        The projected input of each step, with all biases.
     weight : (4 H, H)
+        The recurrent weight.
     h, c : (B, H)
-        What the first step starts from.
+        The initial state and the initial cell.
 
     Returns
     -------
     (T + 1, B, H)
-        h of each step, and behind them the last c.
+        h after each step, then the last c.
 
     Examples
     --------

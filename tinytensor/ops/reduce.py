@@ -1,7 +1,7 @@
-"""The ops that take axes away: sums, means, extremes, products, in their fast form.
+"""Reductions: sums, means, variances, extrema and products over axes.
 
-`axis` is None (all), an integer or a tuple; `keepdims` leaves axes of size 1 behind. As in NumPy, whose other options
-(`dtype=`, `where=`, `initial=`, ...) are those of `masked.py`.
+`axis` is None (all axes), an integer or a tuple; `keepdims` keeps reduced axes with size 1, as in NumPy. Calls with
+NumPy's other options (`dtype=`, `where=`, `initial=`, ...) are slower, and go to `masked.py`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from .elementwise import safe_denominator
 from .join import concatenate
 from .masked import wide_max, wide_mean, wide_min, wide_prod, wide_std, wide_sum, wide_var
 
-FAST = frozenset((np.dtype(np.float32), np.dtype(np.float64)))  # what NumPy adds up in their own precision
+FAST = frozenset((np.dtype(np.float32), np.dtype(np.float64)))  # NumPy accumulates these in their own precision
 AXES = (S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=(0, -1)), S((2, 3), axis=1, keepdims=True), S(()), S((4,)))
 
 
 def restore_axes(g: Any, x: Any, axis: Any) -> Any:
-    """g with axes of size 1 where the reduction of x took axes away, so that it broadcasts against x."""
+    """g with the reduced axes of x put back as axes of size 1, so that it broadcasts against x."""
     if axis is None or g.ndim == x.ndim:
         return g
     if type(g) is not ndarray:
         return np.expand_dims(g, axis)
-    index: list[Any] = [slice(None)] * x.ndim  # of arrays this takes a fifth of the time
+    index: list[Any] = [slice(None)] * x.ndim  # for arrays five times as fast as expand_dims
     for i in axis if isinstance(axis, tuple) else (axis,):
         index[i] = None
     return g[tuple(index)]
@@ -60,30 +60,29 @@ def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(0)
     tensor([2., 4.])
     """
-    if type(a) is ndarray and a.dtype in FAST and a.size and a.ndim:  # as NumPy, to the bit, without its Python
+    if type(a) is ndarray and a.dtype in FAST and a.size and a.ndim:  # as np.mean to the bit, without its overhead
         y = np.add.reduce(a, axis=axis, keepdims=keepdims)
         return y / (a.size // y.size)
     return np.mean(a, axis=axis, keepdims=keepdims)
 
 
 def resolve_ddof(name: str, ddof: float, correction: float | None) -> float:
-    """What is taken from the number of elements, under one of its two names."""
+    """The number subtracted from the count of elements, given under one of its two names."""
     if ddof and correction is not None:
-        raise ValueError(f"{name}: ddof={ddof} and correction={correction} were got; expected one of them, they are "
-                         f"names of the same number; leave out the other")
+        raise ValueError(f"{name}: got ddof={ddof} and correction={correction}, two names of one parameter; expected "
+                         f"one of them; leave out the other")
     return ddof if correction is None else correction
 
 
-
 def degrees_of_freedom(name: str, x: Any, y: Any, ddof: float, correction: float | None) -> float:
-    """n - ddof, and nan where that leaves nothing."""
+    """n - ddof, or nan if that is not positive."""
     dof = x.size // (y.size or 1) - resolve_ddof(name, ddof, correction)
     return dof if dof > 0 else math.nan
 
 
 def var_or_std(numpy: Any, a: Any, axis: Any, ddof: float, keepdims: Any) -> tuple[Any, Any]:
-    """What NumPy's var or std gives, to the last bit, and the elements less their mean, which the rule needs."""
-    if not a.ndim:  # subtle: `reduce` lets an axis of it be named
+    """The variance or standard deviation, bit for bit as NumPy's, and the deviations from the mean, for the rule."""
+    if not a.ndim:  # subtle: for 0-d arrays np.add.reduce would accept any axis
         return numpy(a, axis=axis, ddof=ddof, keepdims=keepdims), np.subtract(a, a) if a.dtype.kind == "f" else a
     mean = np.add.reduce(a, axis=axis, keepdims=True)
     n = a.size // (mean.size or 1)
@@ -96,7 +95,7 @@ def var_or_std(numpy: Any, a: Any, axis: Any, ddof: float, keepdims: Any) -> tup
 
 def var_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
                 keepdims: Any = False) -> Any:
-    """The variance in terms of other ops."""
+    """The variance in terms of other ops, for higher derivatives."""
     d = x - np.mean(x, axis=axis, keepdims=True)
     y = np.sum(d * d, axis=axis, keepdims=keepdims)
     return y / degrees_of_freedom("var", x, y, ddof, correction)
@@ -104,7 +103,7 @@ def var_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: flo
 
 def std_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
                      keepdims: Any = False) -> Any:
-    """The standard deviation in terms of other ops; the gradient of constant values is 0."""
+    """The standard deviation in terms of other ops; its gradient is 0 where all values are equal."""
     y = var_definition(x, axis, ddof=ddof, correction=correction, keepdims=keepdims)
     constant = np.equal(y, 0)
     return np.where(constant, 0, np.sqrt(np.where(constant, 1, y)))
@@ -115,9 +114,9 @@ def std_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: flo
     numpy=(np.var,), method=True, wider=wide_var, analytic=False, definition=var_definition,
     samples=(*AXES, S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
 def var(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
-    """The variance over the axes, divided by n - ddof; `correction` is another name of `ddof`.
+    """The variance over the axes: the sum of squared deviations from the mean, divided by n - ddof.
 
-    NumPy's default, ddof=0, is the biased one (PyTorch's is 1).
+    `correction` is another name of `ddof`. The default 0 is NumPy's and gives the biased variance; PyTorch's is 1.
 
     Examples
     --------
@@ -129,11 +128,12 @@ def var(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
 
 
 @op(lambda g, y, x, *, axis, ddof, correction, keepdims, extras:
-        restore_axes(g / safe_denominator(y) * (1 / degrees_of_freedom("std", x, y, ddof, correction)), x, axis) * extras,
+        restore_axes(g / safe_denominator(y) * (1 / degrees_of_freedom("std", x, y, ddof, correction)), x, axis)
+        * extras,
     numpy=(np.std,), method=True, wider=wide_std, definition=std_definition,
     samples=(*AXES[:4], S((4,)), S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
 def std(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
-    """The standard deviation over the axes, as `var`. The gradient of constant values is 0.
+    """The standard deviation over the axes, the root of `var`. Its gradient is 0 where all values are equal.
 
     Examples
     --------
@@ -145,12 +145,12 @@ def std(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
 
 
 def extremum_grad(g: Any, y: Any, x: Any, axis: Any) -> Any:
-    """g where x is the extreme y, or the nan that it is; split evenly where several are."""
+    """The gradient of a maximum or minimum y: g where x equals y or is nan, split evenly between several of these."""
     if axis is not None:
         g, y = restore_axes(g, x, axis), restore_axes(y, x, axis)
-    mask = (x == y) | (x != x)  # where one is nan, none equals y
+    mask = (x == y) | (x != x)  # if x has a nan, y is nan, and equals nothing
     if axis is None and type(mask) is ndarray:
-        count: Any = int(np.count_nonzero(mask))  # of arrays, a tenth of the time
+        count: Any = int(np.count_nonzero(mask))  # for arrays ten times as fast
     else:
         count = np.add.reduce(mask.astype(g.dtype), axis=axis, keepdims=True)
     return np.where(mask, g / count, 0)
@@ -159,7 +159,7 @@ def extremum_grad(g: Any, y: Any, x: Any, axis: Any) -> Any:
 @op(lambda g, y, x, *, axis, keepdims: extremum_grad(g, y, x, axis),
     numpy=(np.max, np.amax, (np.maximum, "reduce")), method=True, aliases=("amax",), wider=wide_max, samples=AXES)
 def max_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The largest value over the axes; ties share the gradient, and a nan takes it. An empty axis is NumPy's error.
+    """The largest value over the axes. Ties share the gradient, a nan gets all of it; an empty axis is an error.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def max_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 @op(lambda g, y, x, *, axis, keepdims: extremum_grad(g, y, x, axis),
     numpy=(np.min, np.amin, (np.minimum, "reduce")), method=True, wider=wide_min, aliases=("amin",), samples=AXES)
 def min_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The smallest value over the axes; ties share the gradient, and a nan takes it. An empty axis is NumPy's error.
+    """The smallest value over the axes. Ties share the gradient, a nan gets all of it; an empty axis is an error.
 
     Examples
     --------
@@ -184,11 +184,11 @@ def min_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.minimum.reduce(a, axis=axis, keepdims=keepdims)
 
 
-# --- products: the gradient is the product of the others, never y / x ---
+# --- products: the gradient is the product of the other elements, never y / x, which fails at 0 ---
 
 
 def reduced_axes_last(x: Any, axis: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
-    """x with the reduced axes moved to the end and joined to one; with its shape and order before they were joined."""
+    """x with its reduced axes moved to the end and flattened to one; its shape before that, and its order of axes."""
     axes = range(x.ndim) if axis is None or not x.ndim else axis if isinstance(axis, tuple) else (axis,)
     reduced = [a % x.ndim for a in axes]
     order = tuple([a for a in range(x.ndim) if a not in reduced] + reduced)
@@ -198,7 +198,7 @@ def reduced_axes_last(x: Any, axis: Any) -> tuple[Any, tuple[int, ...], tuple[in
 
 
 def product_of_others(g: Any, x: Any, axis: Any) -> Any:
-    """For each element the product of all others that it was multiplied with, times g."""
+    """The gradient of a product: for each element, g times the product of all other elements."""
     rows, shape, order = reduced_axes_last(x, axis)
     before, after = np.ones_like(rows), np.ones_like(rows)
     np.multiply.accumulate(rows[..., :-1], axis=-1, out=before[..., 1:])
@@ -208,7 +208,7 @@ def product_of_others(g: Any, x: Any, axis: Any) -> Any:
 
 
 def product_tree(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
-    """The product by a tree of multiplications: the first half times the second, until one is left."""
+    """The product, halving the number of factors each time: first half times second half, until one is left."""
     rows, _, _ = reduced_axes_last(x, axis)
     while rows.shape[-1] > 1:
         half = rows.shape[-1] // 2
@@ -222,7 +222,7 @@ def product_tree(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     numpy=(np.prod, (np.multiply, "reduce")), method=True, wider=wide_prod, analytic=True, definition=product_tree,
     samples=AXES)
 def prod(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The product over the axes. The gradient is exact where elements are 0: 6, 0, 0 for 0, 2, 3.
+    """The product over the axes. The gradient is exact where elements are 0: it is 6, 0, 0 for 0, 2, 3.
 
     Examples
     --------
@@ -241,7 +241,7 @@ def prod(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 @op(lambda g, y, x, *, axis, keepdims: restore_axes(g, x, axis) * softmax_pair(x, axis)[0], method=True,
     samples=AXES)
 def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """log(sum(exp(x))) over the axes, without overflow; its gradient is the softmax, finite even at infinities.
+    """log(sum(exp(x))) over the axes, without overflow. Its gradient is the softmax, finite even for infinite x.
 
     Examples
     --------
@@ -249,7 +249,7 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     >>> tt.tensor([500.0, 500.0]).logsumexp()
     tensor(500.6931)
     """
-    if not x.size:  # the sum of nothing is 0, its logarithm -inf
+    if not x.size:  # an empty sum is 0, and its logarithm -inf
         return np.add.reduce(x, axis=axis, keepdims=keepdims) - math.inf
     top = np.maximum.reduce(x, axis=axis, keepdims=True)
     shift = np.where(np.isinf(top), 0, top)
@@ -258,7 +258,7 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 
 
 def softmax_pair(x: Any, axis: Any) -> tuple[Any, Any]:
-    """softmax(x) and its logarithm; subtle: half of the largest float stands for infinity, so that inf - inf is 0."""
+    """softmax(x) and log_softmax(x); subtle: infinities become half of the largest float, so that inf - inf is 0."""
     if not x.size:
         return np.exp(x), np.exp(x)
     largest = float(np.finfo(x.dtype).max) / 2
@@ -301,7 +301,7 @@ def all_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 @op(None, numpy=(np.argmax,), method=True, wider=make_nondifferentiable(np.argmax),
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
 def argmax(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
-    """The index of the largest value along an axis; the first one of several.
+    """The index of the largest value along an axis, the first one at a tie; of the flattened input if axis is None.
 
     Examples
     --------
@@ -315,7 +315,7 @@ def argmax(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
 @op(None, numpy=(np.argmin,), method=True, wider=make_nondifferentiable(np.argmin),
     samples=(S((2, 3)), S((2, 3), axis=1), S((2, 3), axis=0, keepdims=True)))
 def argmin(a: Any, axis: int | None = None, *, keepdims: Any = False) -> Any:
-    """The index of the smallest value along an axis; the first one of several.
+    """The index of the smallest value along an axis, the first one at a tie; of the flattened input if axis is None.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Rounding, remainders and the parts of a number: round, fix, divmod, modf, frexp. At jumps the gradient is 0.
+"""Rounding, and the parts of a number: round, fix, divmod, modf, frexp. At jumps the gradient is 0.
 
-The plain ones, such as floor and remainder, are rows of `elementwise.py`.
+Plain ufuncs such as floor and remainder are in `elementwise.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..define import op
 @op(lambda g, y, x, **_: np.zeros_like(g), numpy=(np.round, np.around), method=True, aliases=("around",),
     samples=(S((2, 3)), S((2, 3), decimals=1), S((2, 3), decimals=-1), S(())))
 def round_(a: Any, decimals: int = 0) -> Any:
-    """The nearest number with so many decimals, the even one of two; the gradient is 0.
+    """Round to a number of decimals, halves to even. The gradient is 0.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def round_(a: Any, decimals: int = 0) -> Any:
 
 @op(lambda g, y, x: np.zeros_like(g), numpy=(np.fix,), samples=(S((2, 3)), S(())))
 def fix(x: Any) -> Any:
-    """The nearest whole number towards 0; the gradient is 0.
+    """Round towards 0. The gradient is 0.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def divmod_(a: Any, b: Any) -> Any:
 
 @composed(np.modf, samples=(S((2, 3)), S(())))
 def modf(x: Any) -> Any:
-    """The part behind the point, with the gradient of x, and the whole number, with none; both have the sign of x.
+    """The fractional part, which has the gradient of x, and the integer part, which has none; both with the sign of x.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def modf(x: Any) -> Any:
 
 @composed(np.frexp, samples=(S((2, 3)), S(())), domain=NONZERO)
 def frexp(x: Any) -> Any:
-    """Mantissa and exponent: x is mantissa times 2**exponent, and the mantissa from 0.5 to 1 or 0.
+    """Mantissa and exponent: x is mantissa * 2**exponent, and abs(mantissa) is in [0.5, 1), or 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Running sums and products along an axis."""
+"""Cumulative sums and products along an axis."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCAN_SAMPLES = (S((2, 3)), S((2, 3), axis=0), S((3,), axis=-1))
 @op(lambda g, y, x, *, axis: running_sum_from_the_end(g, axis).reshape(x.shape),
     numpy=(np.cumsum,), method=True, wider=wide_cumsum, analytic=True, samples=SCAN_SAMPLES)
 def cumsum(a: Any, axis: int | None = None) -> Any:
-    """The running sum along an axis; of the flattened input if axis is None.
+    """The cumulative sum along an axis; of the flattened input if axis is None.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def running_sum_from_the_end(g: Any, axis: int | None) -> Any:
 
 
 def associative_scan(ufunc: np.ufunc, x: Any, axis: int) -> Any:
-    """The running result of an associative ufunc along an axis: in each round, twice as many elements are in it."""
+    """The cumulative result of an associative ufunc along an axis, in log2(n) rounds (Hillis and Steele 1986)."""
     y, step = np.swapaxes(x, 0, axis), 1
     while step < y.shape[0]:
         y, step = np.concatenate([y[:step], ufunc(y[step:], y[:-step])]), 2 * step
@@ -43,13 +43,13 @@ def associative_scan(ufunc: np.ufunc, x: Any, axis: int) -> Any:
 
 
 def flatten_if_none(x: Any, axis: int | None) -> tuple[Any, int]:
-    """x and the axis; flattened if axis is None. Without axes it has one."""
+    """x and the axis; the flattened x and 0 if axis is None or x has no axes."""
     return (x, axis) if axis is not None and x.ndim else (np.reshape(x, -1), 0)
 
 
 @composed(np.cumprod, method=True, samples=SCAN_SAMPLES)
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """The running product along an axis; of the flattened input if axis is None. Exact where elements are 0.
+    """The cumulative product along an axis; of the flattened input if axis is None. Gradients are exact at 0 too.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None
 
 
 def prepend_initial(y: Any, axis: int, first: float) -> Any:
-    """y after the value that it starts from."""
+    """y with an initial value before it along an axis."""
     start = np.full((*y.shape[:axis], 1, *y.shape[axis + 1 :]), first, y.dtype)
     return np.concatenate([start, y], axis)
 
@@ -75,7 +75,7 @@ CUMULATIVE = (S((3,)), S((2, 3), axis=1), S((2, 3), axis=0, include_initial=True
 @composed(np.cumulative_sum, samples=CUMULATIVE)
 def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, out: None = None,
                    include_initial: bool = False) -> Any:
-    """The running sum along an axis; with `include_initial` it starts with 0. The axis may be left out if there is one.
+    """The cumulative sum along an axis, which may be left out if there is only one; `include_initial` puts 0 before it.
 
     Examples
     --------
@@ -91,8 +91,9 @@ def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, out
 @composed(np.cumulative_prod, samples=CUMULATIVE)
 def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, out: None = None,
                     include_initial: bool = False) -> Any:
-    """The running product along an axis; with `include_initial` it starts with 1. The axis may be left out if there is
-    one.
+    """The cumulative product along an axis, which may be left out if there is only one.
+
+    `include_initial` puts 1 before it.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""The same elements in another shape: axes are made, dropped, stretched, or change places.
+"""Reshaping: reshape, transpose and other changes of axes, and broadcasting.
 
-The adjoint of `broadcast_to` is the engine's un-broadcasting.
+The gradient of `broadcast_to` is summed by the engine, like that of every op that broadcasts.
 """
 
 from __future__ import annotations
@@ -13,18 +13,26 @@ from ..compose import composed
 from ..core import S, Tensor
 from ..define import composite, op
 
-# --- the same elements under another shape or order ---
+# --- shapes and orders of axes ---
 
 
 @op(lambda g, y, x, *, shape, order, copy: g.reshape(x.shape) if order == "C" else np.reshape(
-        g, x.shape, order=in_memory(x, order)), numpy=(np.reshape,), method=True, spread=True, analytic=True,
+        g, x.shape, order=resolve_order(x, order)), numpy=(np.reshape,), method=True, spread=True, analytic=True,
     samples=(S((2, 3), shape=(3, 2)), S((2, 3), shape=-1), S((), shape=(1, 1)), S((0, 3), shape=(3, 0)),
              S((2, 3, 2), shape=(4, 3), order="F", copy=True)))
 def reshape(x: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
-    """The same elements in another shape; one size may be -1, to be worked out.
+    """The same elements in another shape.
 
-    `order`: whether the last index runs fastest ("C"), the first ("F"), or as x lies in memory ("A"). A view where
-    there can be one: copy=True always copies, copy=False never does, and raises ValueError where it would have to.
+    Parameters
+    ----------
+    x : array_like
+    shape : int or tuple of int
+        One size may be -1: it is worked out from the others.
+    order : {"C", "F", "A"}
+        Whether the last index runs fastest, the first, or the one that runs fastest in the memory of x.
+    copy : bool, optional
+        Left out, the result is a view if there can be one. True always copies; False never does, and raises
+        ValueError where a copy would be needed.
 
     Examples
     --------
@@ -36,8 +44,8 @@ def reshape(x: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -
     return x.reshape(shape) if order == "C" and copy is None else np.reshape(x, shape, order=order, copy=copy)
 
 
-def in_memory(x: Any, order: str) -> Any:
-    """The order "A" of an array as "C" or "F"."""
+def resolve_order(x: Any, order: str) -> Any:
+    """The order "A" resolved to "C" or "F"."""
     if order != "A":
         return order
     flags = (x.data if isinstance(x, Tensor) else x).flags
@@ -46,7 +54,7 @@ def in_memory(x: Any, order: str) -> Any:
 
 @composite(np.ravel, method=True, aliases=("flatten",))
 def ravel(x: Any, order: str = "C") -> Any:
-    """The same elements along one axis. `order` is as in `reshape`, or "K": as they lie in memory.
+    """The elements as a vector. `order` is as in `reshape`, or "K": in the order of memory.
 
     Examples
     --------
@@ -64,7 +72,7 @@ def ravel(x: Any, order: str = "C") -> Any:
     numpy=(np.transpose,), method=True, aliases=("permute_dims",), spread=True, analytic=True,
     samples=(S((2, 3)), S((2, 3, 4), axes=(2, 0, 1)), S((2, 3, 4), axes=(0, -1, 1)), S(())))
 def transpose(x: Any, axes: Any = None) -> Any:
-    """The axes in another order; reversed if `axes` is left out.
+    """Permute the axes; reverse them if `axes` is left out.
 
     Examples
     --------
@@ -78,7 +86,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
 @op(lambda g, y, x, *, axis1, axis2: g.swapaxes(axis1, axis2), numpy=(np.swapaxes,), method=True, analytic=True,
     samples=(S((2, 3, 4), axis1=0, axis2=-1),))
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
-    """Two axes exchanged.
+    """Exchange two axes.
 
     Examples
     --------
@@ -92,7 +100,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 @op(lambda g, y, x, *, source, destination: np.moveaxis(g, destination, source), numpy=(np.moveaxis,), analytic=True,
     samples=(S((2, 3, 4), source=0, destination=-1), S((2, 3, 4), source=(0, 1), destination=(2, 0))))
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
-    """Axes moved to other places; the others keep their order.
+    """Move axes to other positions; the others keep their order.
 
     Examples
     --------
@@ -106,7 +114,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
 @op(lambda g, y, x, *, axis: g.reshape(x.shape), numpy=(np.expand_dims,), analytic=True,
     samples=(S((2, 3), axis=1), S((2,), axis=(0, -1)), S((), axis=0)))
 def expand_dims(x: Any, axis: Any) -> Any:
-    """New axes of size 1 at the places `axis`.
+    """Insert axes of size 1 at the positions `axis` of the result.
 
     Examples
     --------
@@ -120,7 +128,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
 @op(lambda g, y, x, *, axis: g.reshape(x.shape), numpy=(np.squeeze,), method=True, analytic=True,
     samples=(S((1, 3, 1)), S((1, 3, 1), axis=0), S((1, 3, 1), axis=(0, -1))))
 def squeeze(x: Any, axis: Any = None) -> Any:
-    """Without the axes of size 1: all of them, or those given.
+    """Remove axes of size 1: all of them, or those given.
 
     Examples
     --------
@@ -133,7 +141,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 @composed(np.rollaxis, samples=(S((2, 3, 4), axis=2), S((2, 3, 4), axis=0, start=3), S((2, 3), axis=-1, start=-1)))
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    """One axis moved to stand before another, `start`. `moveaxis` says the same more clearly.
+    """Move an axis to before the axis `start`. `moveaxis` is easier to read.
 
     Examples
     --------
@@ -141,12 +149,13 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     >>> tt.rollaxis(tt.ones((2, 3, 4)), 2).shape
     (4, 2, 3)
     """
-    return np.transpose(a, np.rollaxis(np.empty(range(a.ndim)), axis, start).shape)  # the sizes tell the axes
+    axes = np.rollaxis(np.empty(range(a.ndim)), axis, start).shape  # of an array whose sizes are its axes' numbers
+    return np.transpose(a, axes)
 
 
 @composed(np.matrix_transpose, samples=(S((2, 3)), S((2, 3, 4))))
 def matrix_transpose(x: Any) -> Any:
-    """The last two axes exchanged, as ``x.mT``.
+    """Exchange the last two axes, as ``x.mT``.
 
     Examples
     --------
@@ -157,15 +166,15 @@ def matrix_transpose(x: Any) -> Any:
     return np.swapaxes(x, -1, -2)
 
 
-def each(function: Any, arrays: Any) -> Any:
-    """What a function makes of each of several arrays; of one array, that by itself."""
+def map_arrays(function: Any, arrays: Any) -> Any:
+    """The results of a function for several arrays, as a tuple; for one array, the result itself."""
     results = tuple(map(function, arrays))
     return results[0] if len(results) == 1 else results
 
 
 @composed(np.atleast_1d, "arys", samples=(S(()), S((), (2,))))
 def atleast_1d(*arys: Any) -> Any:
-    """Arrays of one axis or more: numbers become arrays of one element. Several inputs give a tuple.
+    """Arrays with at least one axis: numbers become (1,). Several inputs give a tuple.
 
     Examples
     --------
@@ -173,12 +182,12 @@ def atleast_1d(*arys: Any) -> Any:
     >>> tt.atleast_1d(tt.tensor(2.0))
     tensor([2.])
     """
-    return each(lambda x: x if np.ndim(x) else np.reshape(x, 1), arys)
+    return map_arrays(lambda x: x if np.ndim(x) else np.reshape(x, 1), arys)
 
 
 @composed(np.atleast_2d, "arys", samples=(S(()), S((3,)), S((2, 3), (2,))))
 def atleast_2d(*arys: Any) -> Any:
-    """Arrays of two axes or more: vectors become rows. Several inputs give a tuple.
+    """Arrays with at least two axes: vectors become rows. Several inputs give a tuple.
 
     Examples
     --------
@@ -186,12 +195,12 @@ def atleast_2d(*arys: Any) -> Any:
     >>> tt.atleast_2d(tt.ones(3)).shape
     (1, 3)
     """
-    return each(lambda x: x if np.ndim(x) > 1 else np.reshape(x, (1, -1)), arys)
+    return map_arrays(lambda x: x if np.ndim(x) > 1 else np.reshape(x, (1, -1)), arys)
 
 
 @composed(np.atleast_3d, "arys", samples=(S(()), S((3,)), S((2, 3), (2, 2, 2))))
 def atleast_3d(*arys: Any) -> Any:
-    """Arrays of three axes or more: a vector becomes (1, N, 1), a matrix (M, N, 1). Several inputs give a tuple.
+    """Arrays with at least three axes: a vector becomes (1, N, 1), a matrix (M, N, 1). Several inputs give a tuple.
 
     Examples
     --------
@@ -199,17 +208,17 @@ def atleast_3d(*arys: Any) -> Any:
     >>> tt.atleast_3d(tt.ones((2, 3))).shape
     (2, 3, 1)
     """
-    return each(lambda x: x if np.ndim(x) > 2 else np.reshape(x, (*(np.shape(x) if np.ndim(x) == 2 else (1, -1)), 1)),
-                arys)
+    return map_arrays(lambda x: x if np.ndim(x) > 2 else
+                      np.reshape(x, (*(np.shape(x) if np.ndim(x) == 2 else (1, -1)), 1)), arys)
 
 
-# --- to one shape ---
+# --- broadcasting ---
 
 
 @op(lambda g, y, x, *, shape: g, numpy=(np.broadcast_to,), broadcasts=True, analytic=True,
     samples=(S((3,), shape=(2, 3)), S((2, 1), shape=(2, 3)), S((), shape=(2,)), S((1, 3), shape=(0, 3))))
 def broadcast_to(x: Any, shape: Any) -> Any:
-    """The elements repeated to fill `shape`, by NumPy's rules of broadcasting. The result is read-only.
+    """Broadcast to `shape`, by NumPy's rules. The result is a read-only view.
 
     Examples
     --------
@@ -223,7 +232,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 
 @composed(np.broadcast_arrays, "args", samples=(S((2, 3), (3,)), S((2, 1), (), (1, 2))))
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
-    """Each input repeated to fill the shape that all of them broadcast to, as a tuple.
+    """All inputs broadcast against each other, as a tuple.
 
     Examples
     --------
@@ -235,16 +244,17 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     return tuple([np.broadcast_to(x, shape) for x in args])
 
 
-def crossed(vectors: Any) -> list[Any]:
-    """Each of several vectors along an axis of its own."""
+def open_grid(vectors: Any) -> list[Any]:
+    """Each of several vectors along its own axis."""
     return [np.reshape(x, (1,) * i + (-1,) + (1,) * (len(vectors) - i - 1)) for i, x in enumerate(vectors)]
 
 
 @composed(np.meshgrid, "xi", samples=(S((2,), (3,)), S((2,), (3,), indexing="ij"), S((2,), (3,), (2,), sparse=True)))
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
-    """Coordinates of a grid from the coordinates along its axes, as a tuple of arrays.
+    """The coordinates of all points of a grid, from the coordinates along each axis, as a tuple of arrays.
 
-    Shape (N2, N1, N3, ...) for indexing="xy", (N1, N2, N3, ...) for "ij"; with axes of size 1 if `sparse`.
+    Their shape is (N2, N1, N3, ...) for indexing="xy" and (N1, N2, N3, ...) for "ij"; with `sparse`, all sizes are 1
+    but one.
 
     Examples
     --------
@@ -253,7 +263,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     tensor([[0, 1, 2],
             [0, 1, 2]])
     """
-    grids = crossed(xi)
+    grids = open_grid(xi)
     if indexing == "xy" and len(grids) > 1:
         grids = [np.swapaxes(x, 0, 1) for x in grids]
     return tuple(grids) if sparse else broadcast_arrays(*grids)
@@ -261,7 +271,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
 @composed(np.ix_, "args", samples=(S((2,), (3,)),))
 def ix_(*args: Any) -> Any:
-    """Indices that pick rows and columns, ``x[np.ix_(rows, columns)]``: each along an axis of its own, as a tuple.
+    """Indices for the cross product of rows and columns, ``x[np.ix_(rows, columns)]``, as a tuple.
 
     Examples
     --------
@@ -270,8 +280,8 @@ def ix_(*args: Any) -> Any:
     tensor([[0, 2],
             [3, 5]])
     """
-    return tuple(crossed(args))
+    return tuple(open_grid(args))
 
 
-setattr(Tensor, "T", property(lambda x: transpose(x), doc="The axes in reverse order."))
-setattr(Tensor, "mT", property(lambda x: swapaxes(x, -1, -2), doc="The last two axes exchanged."))
+setattr(Tensor, "T", property(lambda x: transpose(x), doc="The tensor with its axes in reverse order."))
+setattr(Tensor, "mT", property(lambda x: swapaxes(x, -1, -2), doc="The tensor with its last two axes exchanged."))

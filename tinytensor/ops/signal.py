@@ -1,4 +1,4 @@
-"""Samples of functions: differences, slopes, integrals, interpolation, convolution."""
+"""Sampled functions: differences, gradients, integrals, interpolation, convolution, phase unwrapping."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compose import arrays_of, composed
 from ..core import S, Tensor
-from .index import take  # subtle: np.take does not see that the indices of an array are traced
+from .index import take  # subtle: np.take of a plain array would not see traced indices
 from .masked import NO_VALUE
 from .windows import sliding_window_view
 
@@ -23,7 +23,7 @@ def axis_slice(x: Any, axis: int, start: int | None, stop: int | None = None) ->
 
 
 def as_axis(x: Any, axis: int, ndim: int) -> Any:
-    """A row along one of so many axes."""
+    """A vector laid along one of `ndim` axes."""
     return np.reshape(x, (-1, *(1,) * (ndim - axis % ndim - 1)))
 
 
@@ -31,7 +31,7 @@ def as_axis(x: Any, axis: int, ndim: int) -> Any:
 
 
 def broadcast_end(x: Any, end: Any, axis: int) -> Any:
-    """What is put before or after x along the axis; a number is put beside every line."""
+    """What is to be joined to x along the axis; a number is broadcast to the shape that this takes."""
     shape = (*x.shape[: axis % x.ndim], 1, *x.shape[axis % x.ndim + 1 :])
     return np.broadcast_to(end, shape) if np.ndim(arrays_of(end)) == 0 else end
 
@@ -40,7 +40,7 @@ def broadcast_end(x: Any, end: Any, axis: int) -> Any:
     S((5,)), S((2, 4), n=2), S((3, 2), axis=0), S((3,), prepend=np.array(1.0)),
     S((2, 3), append=np.ones((2, 1)), axis=1), S((3,), n=0)))
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NO_VALUE, append: Any = NO_VALUE) -> Any:
-    """The differences of neighbours along an axis, n times over; `prepend` and `append` are put there first.
+    """The n-th differences of neighbours along an axis; `prepend` and `append` are first joined to its ends.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NO_VALUE, append: An
 @composed(np.ediff1d, "ary to_end to_begin", samples=(
     S((4,)), S((2, 3)), S((3,), np.array([7.0]), np.array([1.0, 2.0]))))
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    """The differences of neighbours in the flattened array, between `to_begin` and `to_end`.
+    """The differences of neighbours in the flattened array, with `to_begin` before them and `to_end` after them.
 
     Examples
     --------
@@ -75,14 +75,15 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 
 def sampled_derivative(f: Any, h: Any, axis: int, edge_order: int) -> Any:
-    """The derivative of f along an axis, sampled at even distances h, or at points with the distances h (a row)."""
+    """The derivative along an axis of a function sampled at a constant distance h, or at distances h, a vector."""
     if np.ndim(arrays_of(h)):
         h = as_axis(h, axis, f.ndim)
         left, right, first, second, before, last = h[:-1], h[1:], h[:1], h[1:2], h[-2:-1], h[-1:]
     else:
         left = right = first = second = before = last = h
     span = left + right
-    inner = (-right / (left * span) * axis_slice(f, axis, None, -2) + (right - left) / (left * right) * axis_slice(f, axis, 1, -1)
+    inner = (-right / (left * span) * axis_slice(f, axis, None, -2)
+             + (right - left) / (left * right) * axis_slice(f, axis, 1, -1)
              + left / (right * span) * axis_slice(f, axis, 2))
     if edge_order == 1:
         start = (axis_slice(f, axis, 1, 2) - axis_slice(f, axis, None, 1)) / first
@@ -94,22 +95,23 @@ def sampled_derivative(f: Any, h: Any, axis: int, edge_order: int) -> Any:
 
 
 def one_sided_derivative(h: Any, k: Any, a: Any, b: Any, c: Any) -> Any:
-    """The slope at the first of three points, at distances h and k, of the parabola through them."""
+    """The derivative, at the first of three points with distances h and k, of the parabola through them."""
     return -(2 * h + k) / (h * (h + k)) * a + (h + k) / (h * k) * b - h / (k * (h + k)) * c
 
 
 @composed(np.gradient, "f varargs", samples=GRADIENT_SAMPLES)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    """The derivative of sampled values along one axis or several, by central differences; one-sided at the ends.
+    """The derivative of a sampled function along axes, by central differences, and one-sided ones at the ends.
 
     Parameters
     ----------
+    f : array_like
     *varargs : number or (n,)
         The distance of the samples, or their positions: one for all axes, or one for each. Gradients flow to them.
     axis : int or tuple of int, optional
-        All axes if left out: then the derivatives come as a tuple, unless there is one axis.
+        All axes if left out. The derivatives along several axes are given as a tuple.
     edge_order : {1, 2}
-        2 for the ends' slopes of a parabola through three points.
+        The order of accuracy at the ends, from two or from three points.
 
     Examples
     --------
@@ -130,7 +132,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 @composed(np.trapezoid, "y x dx", samples=(
     S((5,)), S((2, 4), dx=0.5, axis=0), S((2, 4), np.array([0.0, 1.0, 1.5, 3.0])), S((2, 3), (2, 3))))
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """The integral of samples y along an axis by the trapezoidal rule; they stand at x, or at distances dx.
+    """The integral along an axis of a function sampled at x, or at distances dx, by the trapezoidal rule.
 
     Examples
     --------
@@ -150,16 +152,22 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 @composed(np.interp, "x xp fp left right", samples=(
     S((6,), np.array([-1.0, 0.0, 0.5, 2.0]), (4,)), S((2, 3), np.array([-1.0, 0.1, 0.5]), (3,), period=2.0)))
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
-    """The value at x of the straight lines through the points (xp, fp), with xp ascending; in float64, as NumPy's.
-
-    Gradients flow to x, xp and fp. At a point the slope in x is that of the line to its right.
+    """Linear interpolation at x between the points (xp, fp), in float64 as in NumPy.
 
     Parameters
     ----------
+    x : array_like
+    xp : (n,)
+        Ascending, unless there is a period.
+    fp : (n,)
     left, right : number, optional
-        The value before the first point and after the last; those of these points if left out.
+        The values before the first point and after the last; fp[0] and fp[-1] if left out.
     period : number, optional
-        That of x and xp, which may then be in any order; `left` and `right` do not matter.
+        The period of x and xp; `left` and `right` are then ignored.
+
+    Notes
+    -----
+    Gradients flow to x, xp and fp. At a point xp[i] the derivative by x is the slope of the line to its right.
 
     Examples
     --------
@@ -183,7 +191,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     a, b, c = take(xp, i), take(fp, i), take(fp, j)
     width = take(xp, j) - a
     fraction = (x - a) / np.where(arrays_of(width) == 0, 1, width)
-    if not isinstance(fraction, Tensor):  # subtle: a point whose share is 0 is left out, for 0 * inf is nan
+    if not isinstance(fraction, Tensor):  # subtle: 0 * inf is nan, so a value whose weight is 0 becomes 0
         b, c = np.where(fraction == 1, 0, b), np.where(fraction == 0, 0, c)
     y = b * (1 - fraction) + c * fraction
     y = np.where(at < points[0], fp[0] if left is None else left, y)
@@ -197,7 +205,7 @@ MODES: dict[Any, str] = {0: "valid", 1: "same", 2: "full"}
 
 
 def slide_product(a: Any, v: Any, mode: Any, flipped: bool) -> Any:
-    """The products of v with every window of a that it overlaps with; of v reversed, if it is `flipped`."""
+    """The sum of products of v, reversed if `flipped`, with every window of a that it overlaps."""
     a, v, mode = np.reshape(a, -1), np.reshape(v, -1), MODES.get(mode, mode)[:1]
     n, m = a.shape[0], v.shape[0]
     short, swapped = min(n, m), n < m
@@ -217,12 +225,12 @@ CONVOLVE_SAMPLES = (S((5,), (3,)), S((3,), (4,)), S((5,), (2,), mode="same"), S(
 
 @composed(np.convolve, "a v", samples=CONVOLVE_SAMPLES)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
-    """The convolution of two rows: the sum over k of a[k] * v[n - k].
+    """The convolution of two vectors: the sum over k of a[k] * v[n - k].
 
     Parameters
     ----------
     mode : {"full", "same", "valid"}
-        All points of overlap; as many as the longer row has; those where both overlap completely.
+        All points of overlap; the middle ones, as many as the longer vector has; those of complete overlap.
 
     Examples
     --------
@@ -235,7 +243,7 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
 
 @composed(np.correlate, "a v", samples=CONVOLVE_SAMPLES)
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
-    """The cross-correlation of two rows: the sum over k of a[n + k] * v[k]. The modes are those of `convolve`.
+    """The cross-correlation of two vectors: the sum over k of a[n + k] * v[k]. `mode` is as in `convolve`.
 
     Examples
     --------
@@ -251,7 +259,7 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
 
 @composed(np.unwrap, samples=(S(np.array([0.0, 1.0, 5.5, 6.5, 0.3])), S((2, 4)), S((3, 2), axis=0, period=2.0)))
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
-    """Angles without jumps along an axis: multiples of the period are added, so the derivative is 1.
+    """Remove jumps from angles along an axis by adding multiples of the period. The gradient is g.
 
     Examples
     --------

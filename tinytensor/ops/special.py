@@ -1,4 +1,4 @@
-"""The elementwise functions that need more than a row: powers, ldexp, sinc and i0."""
+"""Elementwise functions whose rules do not fit into one row: powers, ldexp, sinc and i0."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ NUMBERS = (int, float, bool)
 def power(a: Any, b: Any) -> Any:
     """Raise a to the power b, elementwise; inputs broadcast.
 
-    A Python number as exponent is the fast way: 2, 3, 0.5 and -1 are done by multiplication, square root and
-    division. The gradient is 0 in a and in b at ``0 ** 0``, infinite in a at 0 for a negative exponent, and nan in b
-    for a negative base.
+    Exponents that are Python numbers are fastest: 2, 3, 0.5 and -1 become multiplications, a square root and a
+    division. At ``0 ** 0`` both gradients are 0; for a base of 0 and a negative exponent the gradient of a is infinite;
+    for a negative base the gradient of b is nan.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def power(a: Any, b: Any) -> Any:
 
 
 def scalar_power(a: Any, b: Any) -> Any:
-    """a ** b for floating a, without `np.power` where b is a small Python number."""
+    """a ** b for floating a; for a Python number b in -1, 0, 0.5, 1, 2, 3 without the slow `np.power`."""
     if type(b) not in NUMBERS or b not in (-1, 0, 0.5, 1, 2, 3):
         return np.power(a, b)
     if b == 2 or b == 3:
@@ -47,18 +47,18 @@ def scalar_power(a: Any, b: Any) -> Any:
 
 
 def dpow_dbase(a: Any, b: Any) -> Any:
-    """The derivative of a ** b by a; subtle: at 0 ** 0 it is 0, where a ** (b - 1) is infinite."""
+    """The derivative of a ** b by a: b * a ** (b - 1); subtle: 0 at 0 ** 0, although the power is infinite there."""
     if type(b) in NUMBERS:
         return b * scalar_power(a, b - 1) if b else np.zeros_like(a)
     if b.dtype.kind == "b":
         return b * np.ones_like(a)
-    if b.dtype.kind != "f":  # perhaps unsigned, so that b - 1 may be huge
+    if b.dtype.kind != "f":  # subtle: of unsigned integers, 0 - 1 would wrap around
         return b * np.power(a, np.where(b == 0, 1, b) - 1)
     return b * np.power(a, np.where((a == 0) & (b == 0), 1, b - 1))
 
 
 def dpow_dexponent(y: Any, a: Any, b: Any) -> Any:
-    """The derivative of y = a ** b by b: y log(a), and 0 where a is 0 and y finite."""
+    """The derivative of y = a ** b by b: y * log(a), and 0 where a is 0 and b is not negative."""
     return y * np.log(np.where((a == 0) & (b >= 0), np.ones_like(y), a))
 
 
@@ -67,7 +67,7 @@ def dpow_dexponent(y: Any, a: Any, b: Any) -> Any:
     numpy=(np.float_power,), broadcasts=True, domain=(POSITIVE, REAL), analytic=True,
     samples=(S((2, 3), (3,)), S((2, 1), (1, 3))))
 def float_power(a: Any, b: Any) -> Any:
-    """Raise a to the power b in float64 at least; see `power`.
+    """Raise a to the power b, computed in float64 or wider; see `power`.
 
     Examples
     --------
@@ -92,17 +92,17 @@ def ldexp(x: Any, i: Any) -> Any:
     return np.ldexp(x, i)
 
 
-# --- functions with a hole in their formula, composed of what has none ---
+# --- functions whose formula is 0 / 0 at some point, differentiated through another formula ---
 
-NODES, WEIGHTS = (a / 2 for a in np.polynomial.legendre.leggauss(16))  # of Gauss and Legendre, on (-1/2, 1/2)
+NODES, WEIGHTS = (a / 2 for a in np.polynomial.legendre.leggauss(16))  # Gauss-Legendre quadrature on (0, 1)
 NODES = NODES + 0.5
 
 
 @composed(np.sinc, samples=(S((2, 3)), S(()), S(np.array([0.0, 1.0, -1.0, 0.5]))))
 def sinc(x: Any) -> Any:
-    """sin(pi x) / (pi x), elementwise, and 1 at 0; its derivatives of every order are right there too.
+    """sin(pi x) / (pi x), elementwise, and 1 at 0. Derivatives of every order are right at 0 too.
 
-    Near 0 it is differentiated as the integral of cos(pi x t) over t from 0 to 1, a sum of cosines.
+    For abs(x) < 1 it is differentiated as the integral of cos(pi x t) over t from 0 to 1, by Gauss-Legendre quadrature.
 
     Examples
     --------
@@ -124,8 +124,9 @@ COSINES = np.cos((np.arange(64) + 0.5) * math.pi / 128)
 def i0(x: Any) -> Any:
     """The modified Bessel function of the first kind of order 0, elementwise.
 
-    It is differentiated as the mean of cosh(x cos t) over t (Abramowitz and Stegun 9.6.16): the midpoint rule, which is
-    exact to the last digits for a periodic function, up to where i0 overflows. So the derivative is i1, and so on.
+    It is differentiated as the mean of cosh(x cos t) over t (Abramowitz and Stegun 9.6.16), by the midpoint rule, which
+    for a periodic function is exact to rounding, up to where i0 overflows. The first derivative is the Bessel function
+    i1.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Eigenvalues and singular values, with their vectors.
 
-Between values that are equal up to rounding there is no derivative for what depends on the vectors that belong to
-them: it is said to be nan or infinite. What depends on the values alone has its derivative there too.
+Where values are equal up to rounding, their vectors have no derivative: a loss that depends on them gets a gradient
+that is nan or infinite. A loss that depends on the values alone, and symmetrically, gets the right one.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from ..define import composite, op
 from ..dispatch import NEAREST
 from .decompositions import TALL, WIDE, is_negligible, pack, reduce_basis, unpack
 
-# --- what the rules use ---
+# --- helpers of the rules ---
 
 
 def zero_safe_quotient(x: Any, y: Any, zero: Any, unused: Any) -> Any:
-    """x / y where y counts as 0 if it is `zero`, and x / y as 0 if moreover no gradient came there: it is `unused`."""
+    """x / y, with y taken to be 0 where `zero` holds; and 0 there if `unused` holds too: no gradient arrived."""
     return x / np.where(zero & unused, 1, np.where(zero, 0, y))
 
 
 def pairwise_quotient(m: Any, values: Any, numerator: Any, denominator: Any, unused: Any) -> Any:
-    """numerator / denominator for each two of the `values`, whose difference divides; 0 on the diagonal."""
+    """numerator / denominator for each pair of `values`, with denominator 0 where they are equal; 0 on the diagonal."""
     difference = values[..., None, :] - values[..., :, None]
     largest = np.max(np.abs(values), -1, keepdims=True)[..., None]
-    return zero_safe_quotient(numerator, denominator, is_negligible(difference, largest), unused | np.eye(m, dtype=np.bool_))
+    equal = is_negligible(difference, largest)
+    return zero_safe_quotient(numerator, denominator, equal, unused | np.eye(m, dtype=np.bool_))
 
 
 # --- eigenvalues of symmetric matrices ---
@@ -47,7 +48,7 @@ def eigh_grad(g: Any, y: Any, a: Any) -> Any:
 @op(lambda g, y, a, *, UPLO, parts: eigh_grad(g, y, a), namespace="linalg",
     samples=(S(np.array([[2.0]])), S(np.array([[[0.5]], [[-3.0]]]), UPLO="U"), S(np.zeros((0, 0)))))
 def packed_eigh(a: Any, UPLO: Any = "L", *, parts: Any = None) -> Any:
-    """The parts of `eigh` side by side along the last axis; `parts`: these, where they are known already.
+    """The results of `eigh` packed along the last axis; `parts` are these results, if they are already known.
 
     Examples
     --------
@@ -60,11 +61,26 @@ def packed_eigh(a: Any, UPLO: Any = "L", *, parts: Any = None) -> Any:
 
 @composed(np.linalg.eigh, namespace="linalg", samples=(S(np.array([[2.0]])),))
 def eigh(a: Any, UPLO: Any = "L", *, value: Any) -> Any:
-    """Eigenvalues, ascending, and eigenvectors in columns, of symmetric a, (..., n, n), of which one triangle is read.
+    """The eigenvalues and eigenvectors of symmetric matrices, of which one triangle is read.
 
-    The gradient is the symmetric one. Where eigenvalues are equal, it is right for a loss of symmetric functions of
-    these (their sum), and nan or infinite for one that depends on their eigenvectors. The sign of an eigenvector is
-    LAPACK's choice: a loss should not depend on it.
+    Parameters
+    ----------
+    a : (..., n, n)
+        Symmetric.
+    UPLO : {"L", "U"}
+        The triangle that is read.
+
+    Returns
+    -------
+    eigenvalues : (..., n), ascending
+    eigenvectors : (..., n, n)
+        In columns, of length 1.
+
+    Notes
+    -----
+    The gradient is the symmetric one. Where eigenvalues are equal, it is right for a loss that is a symmetric function
+    of them (such as their sum), and nan or infinite for a loss that depends on their eigenvectors. The sign of an
+    eigenvector is LAPACK's choice: a loss should not depend on it.
 
     Examples
     --------
@@ -78,7 +94,7 @@ def eigh(a: Any, UPLO: Any = "L", *, value: Any) -> Any:
 
 @composed(np.linalg.eigvalsh, namespace="linalg", samples=(S(np.array([[2.0]])),))
 def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
-    """The eigenvalues, ascending, of symmetric a, (..., n, n); their gradient is that of `eigh`.
+    """The eigenvalues, ascending, of symmetric matrices, (..., n, n); the gradient is that of `eigh`.
 
     Examples
     --------
@@ -89,17 +105,17 @@ def eigvalsh(a: Any, UPLO: Any = "L") -> Any:
     return np.linalg.eigh(a, UPLO).eigenvalues
 
 
-# --- eigenvalues of other matrices, where they are real ---
+# --- eigenvalues of other matrices, if they are real ---
 
 
 @primitive
 def real_eig(a: Any) -> Any:
-    """Eigenvalues, in the order of `np.linalg.eigvals`, and eigenvectors, side by side."""
+    """Eigenvalues, in the order of `np.linalg.eigvals`, and eigenvectors, packed."""
     try:
         values, (others, vectors) = np.linalg.eigvals(a), np.linalg.eig(a)
     except np.linalg.LinAlgError as error:
-        raise np.linalg.LinAlgError(f"np.linalg.eigvals: {error} (given shape {a.shape}); expected square matrices of "
-                                    f"finite numbers; see help() of the function") from None
+        raise np.linalg.LinAlgError(f"np.linalg.eigvals: got shape {a.shape}: {error}; expected square matrices of "
+                                    f"finite numbers; look for nan and inf in them") from None
     if "c" in (values.dtype.kind, others.dtype.kind):
         raise TypeError("np.linalg.eigvals does not take a Tensor that has complex eigenvalues: a Tensor is real; "
                         "expected a matrix whose eigenvalues are; np.linalg.svdvals and, for symmetric matrices, "
@@ -113,7 +129,7 @@ def eig_grad(g: Any, y: Any, a: Any) -> Any:
     if not a.size:
         return np.zeros_like(a)
     (w, v), (gw, gv) = (unpack(x, (n,), (n, n)) for x in (y, g))
-    gv = gv - v * np.sum(v * gv, -2, keepdims=True)  # the columns keep their length
+    gv = gv - v * np.sum(v * gv, -2, keepdims=True)  # the eigenvectors keep their length
     m = v.mT @ gv
     inner = pairwise_quotient(n, w, m, w[..., None, :] - w[..., :, None], m == 0)
     unit, defective = np.eye(n, dtype=g.dtype), (np.linalg.det(v) == 0)[..., None, None]
@@ -124,7 +140,7 @@ def eig_grad(g: Any, y: Any, a: Any) -> Any:
 @op(lambda g, y, a: eig_grad(g, y, a), namespace="linalg", samples=(
     S(np.array([[3.0, 1.0], [0.5, -2.0]])), S(np.array([[[2.0, 1.0, 0.5], [0.5, 5.0, -1.0], [0.5, 0.25, -3.0]]]))))
 def packed_eig(a: Any) -> Any:
-    """Eigenvalues and eigenvectors, in columns of length 1, side by side along the last axis; refused if not real.
+    """Eigenvalues and eigenvectors, in columns of length 1, packed along the last axis; refused if they are complex.
 
     Examples
     --------
@@ -137,10 +153,10 @@ def packed_eig(a: Any) -> Any:
 
 @composite(np.linalg.eigvals, namespace="linalg")
 def eigvals(a: Any) -> Any:
-    """The eigenvalues of square matrices, (..., n, n), if they are real: those of a Tensor are refused if not.
+    """The eigenvalues of square matrices, (..., n, n). A Tensor whose eigenvalues are complex is refused.
 
-    Where eigenvalues are equal and have fewer eigenvectors, the gradient of each is huge, infinite or nan; that of
-    their sum is right.
+    Where equal eigenvalues have fewer eigenvectors than their number (a defective matrix), the gradient of each of
+    them is huge, infinite or nan; that of their sum is right.
 
     Examples
     --------
@@ -151,7 +167,7 @@ def eigvals(a: Any) -> Any:
     return unpack(packed_eig(a), a.shape[-1:])[0] if isinstance(a, Tensor) else np.linalg.eigvals(a)
 
 
-NEAREST[np.linalg.eig] = "the nearest are np.linalg.eigh, for symmetric matrices, and np.linalg.eigvals, if real"
+NEAREST[np.linalg.eig] = "use np.linalg.eigh for symmetric matrices, or np.linalg.eigvals for real eigenvalues alone"
 
 
 # --- singular values ---
@@ -182,7 +198,7 @@ def svd_grad(g: Any, y: Any, a: Any, full_matrices: bool) -> Any:
 @op(lambda g, y, a, *, full_matrices, parts: svd_grad(g, y, a, full_matrices), namespace="linalg",
     samples=(S(TALL[:2]), S(TALL), S(TALL, full_matrices=False), S(WIDE, full_matrices=False)))
 def packed_svd(a: Any, full_matrices: bool = True, *, parts: Any = None) -> Any:
-    """The parts of `svd` side by side along the last axis; `parts`: these, where they are known already.
+    """The results of `svd` packed along the last axis; `parts` are these results, if they are already known.
 
     Examples
     --------
@@ -196,12 +212,25 @@ def packed_svd(a: Any, full_matrices: bool = True, *, parts: Any = None) -> Any:
 @composed(np.linalg.svd, namespace="linalg", samples=(
     S(TALL, full_matrices=False), S(WIDE, compute_uv=False), S(TALL[:2])))
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False, *, value: Any) -> Any:
-    """U, S and Vh with ``(U * S) @ Vh == a``, (..., m, n), S descending; S alone if not `compute_uv`.
+    """The singular value decomposition: U, S and Vh with ``(U * S) @ Vh == a``, S descending.
 
-    Where singular values are equal, the gradient is right for a loss of symmetric functions of these (their sum), and
-    nan or infinite for one that depends on their vectors; so it is with vectors of the singular value 0 of a matrix
-    that is not square. The gradient of a singular value that is 0 is 0. With `full_matrices`, a loss may depend on the
-    vectors that complete a basis through the space that they span only. Signs of vectors are LAPACK's choice.
+    Parameters
+    ----------
+    a : (..., m, n)
+    full_matrices : bool
+        Whether U and Vh are square: their last columns (rows) then complete a basis.
+    compute_uv : bool
+        If False, S alone is given.
+    hermitian : bool
+        Whether a is symmetric, which is faster.
+
+    Notes
+    -----
+    Where singular values are equal, the gradient is right for a loss that is a symmetric function of them (such as
+    their sum), and nan or infinite for a loss that depends on their vectors, or, for a matrix that is not square, on
+    the vectors of a singular value 0. The gradient of a singular value that is 0 is 0. With `full_matrices`, a loss
+    may depend on the completing vectors only through the space that they span. The signs of the vectors are LAPACK's
+    choice: a loss should not depend on them.
 
     Examples
     --------
@@ -224,7 +253,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
 
 @composed(np.linalg.svdvals, namespace="linalg", samples=(S(TALL), S(WIDE)))
 def svdvals(x: Any, /) -> Any:
-    """The singular values, descending, of x, (..., m, n); their gradient is that of `svd`.
+    """The singular values, descending, of matrices, (..., m, n); the gradient is that of `svd`.
 
     Examples
     --------

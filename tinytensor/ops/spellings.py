@@ -1,4 +1,4 @@
-"""The array API's names under np.linalg: products, and parts of matrices. Their gradients are those of other ops."""
+"""The array API's functions in np.linalg: products, diagonals and traces, composed of other ops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ publish(matmul, "matmul", False, (np.linalg.matmul,), (), "linalg")
 
 @composed(np.linalg.outer, "x1 x2", namespace="linalg", samples=(S((2,), (3,)),))
 def outer(x1: Any, x2: Any, /) -> Any:
-    """Every element of one vector times every element of another.
+    """The outer product of two vectors: every element of x1 times every element of x2.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def outer(x1: Any, x2: Any, /) -> Any:
 
 @composed(np.linalg.vecdot, "x1 x2", namespace="linalg", samples=(S((2, 3), (3,)), S((3, 2), (3, 1), axis=0)))
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    """The dot products of the vectors along an axis; the others broadcast.
+    """The dot products of vectors along an axis; other axes broadcast.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 @composed(np.linalg.cross, "x1 x2", namespace="linalg", samples=(S((3,), (2, 3)), S((3, 2), (3, 1), axis=0)))
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    """The cross products of the vectors of three elements along an axis; the others broadcast.
+    """The cross products of vectors of three elements along an axis; other axes broadcast.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 @composed(np.linalg.tensordot, "x1 x2", namespace="linalg",
           samples=(S((2, 3), (3, 4), axes=1), S((2, 3), (3, 2), axes=((0, 1), (1, 0))), S((2,), (3,), axes=0)))
 def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
-    """The sum of products over axes of both: so many, the last of x1 and the first of x2, or those named for each.
+    """The sum of products over pairs of axes: the last n of x1 and the first n of x2, or those given for each.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
 
 
 def as_matrix(x: Any, axes: Any) -> tuple[Any, list[int]]:
-    """x as a matrix whose columns are some of its axes, as one; and the sizes of the others."""
+    """x as a matrix whose columns run over the given axes; and the sizes of its other axes."""
     joined = [a % x.ndim for a in ([axes] if isinstance(axes, int) else axes)]
     kept = [a for a in range(x.ndim) if a not in joined]
     sizes = [x.shape[a] for a in kept]
@@ -82,7 +82,7 @@ def as_matrix(x: Any, axes: Any) -> tuple[Any, list[int]]:
 
 @composed(np.linalg.diagonal, namespace="linalg", samples=(S((2, 3, 3)), S((3, 4), offset=-1), S((3, 2), offset=5)))
 def diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    """The diagonals of matrices, (..., m, n): the main one, or one above or below it.
+    """The diagonals of matrices, (..., m, n): the main one, or one `offset` above it (below, if negative).
 
     Examples
     --------
@@ -110,7 +110,7 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 @composed(np.linalg.matrix_transpose, namespace="linalg", samples=(S((2, 3)), S((2, 3, 4))))
 def matrix_transpose(x: Any, /) -> Any:
-    """The last two axes exchanged.
+    """Exchange the last two axes.
 
     Examples
     --------

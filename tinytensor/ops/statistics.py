@@ -33,14 +33,18 @@ def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> An
     S((2, 3)), S((2, 3), axis=0, weights=np.array([1.0, 3.0])), S((2, 3), weights=np.full((2, 3), 0.5)),
     S((2, 3, 2), axis=(2, 0), weights=np.arange(1.0, 5.0).reshape(2, 2), keepdims=True)))
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
-    """The weighted mean over the axes: sum(a * weights) / sum(weights); a gradient flows to both.
+    """The weighted mean over the axes: sum(a * weights) / sum(weights). Gradients flow to a and to the weights.
 
     Parameters
     ----------
+    a : array_like
+    axis : int or tuple of int, optional
+        All axes if left out.
     weights : array_like, optional
-        Of the shape of a, or of its axes that are averaged over.
+        With the shape of a, or of its averaged axes. Left out, all weights are 1.
     returned : bool
-        Whether the sum of the weights is given too: (average, sum).
+        Whether to return (average, sum of weights).
+    keepdims : bool
 
     Examples
     --------
@@ -66,7 +70,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 
 
 def variable_rows(m: Any, rowvar: Any) -> Any:
-    """The data as one row for each variable."""
+    """The data with one row for each variable."""
     if m.ndim < 2:
         return np.reshape(m, (1, -1))
     return m if rowvar else np.transpose(m)
@@ -80,20 +84,22 @@ COV_SAMPLES = (S((3, 5)), S((5,)), S((5, 2), rowvar=False), S((2, 5), (5,)))
     S((2, 4), aweights=np.array([0.5, 1.0, 2.0, 1.5]))))
 def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: int | None = None, fweights: Any = None,
         aweights: Any = None, *, dtype: Any = None) -> Any:
-    """The covariance matrix of variables, the rows of m; as NumPy's it is float64 unless a dtype is asked for.
+    """The covariance matrix of variables, which are the rows of m; float64 unless `dtype` says otherwise, as in NumPy.
 
     Parameters
     ----------
     m, y : (variables, observations) or (observations,)
-        `y` holds more variables, of the same observations.
+        `y` has further variables for the same observations.
     rowvar : bool
-        False where the columns are the variables.
+        Whether rows are variables; if False, columns are.
     bias : bool
-        Whether to divide by n, not by n - 1; `ddof` overrides it.
-    fweights : (observations,), integer
-        How often each observation counts.
-    aweights : (observations,)
-        How much it counts; a gradient flows to them.
+        Whether to divide by n instead of n - 1.
+    ddof : int, optional
+        Divide by n - ddof, whatever `bias` is.
+    fweights : (observations,), integer, optional
+        How many times each observation is counted.
+    aweights : (observations,), optional
+        The weight of each observation; gradients flow to it.
 
     Examples
     --------
@@ -122,7 +128,7 @@ def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: int 
 
 @composed(np.corrcoef, "x y", samples=COV_SAMPLES[:1] + COV_SAMPLES[2:])
 def corrcoef(x: Any, y: Any = None, rowvar: Any = True, *, dtype: Any = None) -> Any:
-    """The matrix of correlation coefficients of variables, the rows of x: `cov` divided by the standard deviations.
+    """The matrix of Pearson correlation coefficients of variables, which are the rows of x; as `cov`.
 
     Examples
     --------
@@ -144,7 +150,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: Any = True, *, dtype: Any = None) ->
 
 @composed(np.bincount, "x weights", samples=(S(np.array([0, 2, 2, 1]), (4,)), S(np.array([1, 1]), (2,), minlength=4)))
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """How often each of the integers 0, 1, ... is there; with weights, the sum of those that belong to it.
+    """The number of times that each of the integers 0, 1, ... occurs in x; or, with weights, the sum of its weights.
 
     Examples
     --------
@@ -159,7 +165,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
 
 @composed(np.histogram_bin_edges, samples=(S((7,)), S((7,), 3), S((7,), bins="sturges")))
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    """The edges of the bins of a histogram: from the smallest value to the largest, to which gradients flow.
+    """The edges of a histogram's bins, from the smallest value to the largest. Gradients flow to these two.
 
     Examples
     --------
@@ -177,10 +183,11 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
 
 @composed(np.histogram, "a weights", samples=(S((7,), 3, density=True), S((7,), 3, weights=np.arange(1.0, 8.0))))
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """The counts of values in bins, and the edges of these.
+    """The counts of values in bins, and the edges of the bins.
 
-    Counts have no derivative. Gradients flow to `weights` through their sums, and to `a` through the edges, which
-    reach from its smallest value to its largest unless they are given, also where a density is divided by widths.
+    Counts have no derivative. Gradients flow to `weights` through their sums, and to the smallest and the largest value
+    of `a` through the edges, unless `range` or the edges are given; and so through the widths that a density is
+    divided by.
 
     Examples
     --------
@@ -204,7 +211,9 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
 
 @composed(np.histogramdd, samples=(S((7, 2), 3), S([(7,), (7,)], [2, 3], density=True)))
 def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """The counts of points (N, D), or of D coordinates (N,), in D-dimensional bins, and a list of their edges.
+    """The counts of points in D-dimensional bins, and a list of the edges along each axis.
+
+    `sample` is an array of points, (N, D), or a list of D coordinates, (N,) each.
 
     Gradients flow to the sample through the edges, as in `histogram`.
 
@@ -230,7 +239,7 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = N
 
 @composed(np.histogram2d, "x y", samples=(S((7,), (7,), 3),))
 def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """The counts of points (x, y) in rectangles, and the edges of these along x and along y; see `histogramdd`.
+    """The counts of points (x, y) in rectangular bins, and the edges along x and along y; see `histogramdd`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Inverses, solutions, determinants, powers of square matrices, and products of several."""
+"""Inverses, linear systems, determinants, matrix powers and chained products."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .reduce import product_of_others
 REGULAR = np.array([[2.0, 1.0, 0.0], [0.5, 3.0, -1.0], [1.0, 0.25, 1.5]])
 SEVERAL = np.stack([REGULAR[:2, :2], REGULAR[1:, 1:]])
 
-MAX_NULLITY = 6  # singular values of 0 whose number makes no difference to derivatives of a determinant of lower order
+MAX_NULLITY = 6  # so many singular values of 0 are treated exactly; with more, lower derivatives are 0 anyway
 
 # --- inverse and solution ---
 
@@ -24,7 +24,7 @@ MAX_NULLITY = 6  # singular values of 0 whose number makes no difference to deri
 @op(lambda g, y, a: -(y.mT @ g @ y.mT), numpy=(np.linalg.inv,), namespace="linalg", analytic=True,
     samples=(S(REGULAR), S(SEVERAL), S(np.zeros((2, 0, 0)))))
 def inv(a: Any) -> Any:
-    """The inverses of square matrices, (..., n, n); LinAlgError for one that is singular.
+    """The inverses of square matrices, (..., n, n). Raises LinAlgError if one is singular.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def inv(a: Any) -> Any:
 
 
 def solve_grad_b(g: Any, a: Any, b: Any) -> Any:
-    """The gradient of b; subtle: NumPy takes b for one vector if it has one axis, and for matrices else."""
+    """The gradient of b in `solve`; subtle: b is one vector if it has one axis, and otherwise matrices."""
     return np.linalg.solve(a.mT, g[..., None])[..., 0] if b.ndim == 1 else np.linalg.solve(a.mT, g)
 
 
@@ -51,7 +51,22 @@ def solve_grad_a(g: Any, y: Any, a: Any, b: Any) -> Any:
     samples=(S(REGULAR, (3,)), S(REGULAR, (3, 2)), S(SEVERAL, (2,)), S(SEVERAL, (3, 1, 2, 1)), S(REGULAR, (2, 3, 1)),
              S(np.zeros((0, 0)), (0, 2)), S(REGULAR, (3, 0))))
 def solve(a: Any, b: Any) -> Any:
-    """The x of ``a @ x == b``, for square a, (..., n, n), and b, (n,) or (..., n, k); LinAlgError for a singular a.
+    """The solution x of ``a @ x == b``.
+
+    Parameters
+    ----------
+    a : (..., n, n)
+    b : (n,) or (..., n, k)
+
+    Returns
+    -------
+    x, with the shape of b, broadcast against the leading axes of a.
+
+    Raises
+    ------
+    LinAlgError
+        If a matrix is singular.
+
 
     Examples
     --------
@@ -62,13 +77,14 @@ def solve(a: Any, b: Any) -> Any:
     try:
         return np.linalg.solve(a, b)
     except ValueError as error:
-        raise type(error)(f"linalg.solve: shapes {np.shape(a)} and {np.shape(b)}: {error}; expected a regular a, "
-                          f"(..., n, n), and b, (n,) or (..., n, k); see help() of the function") from None
+        raise type(error)(f"linalg.solve: got shapes {np.shape(a)} and {np.shape(b)}: {error}; expected a regular a, "
+                          f"(..., n, n), and b, (n,) or (..., n, k); reshape them, or use np.linalg.lstsq for a "
+                          f"singular a") from None
 
 
 @composed(np.linalg.tensorinv, namespace="linalg", samples=(S(REGULAR.reshape(3, 3, 1), ind=1),))
 def tensorinv(a: Any, ind: int = 2) -> Any:
-    """The inverse of a as a linear map from its axes after the first `ind` to these.
+    """The inverse of a as a linear map from its axes after the first `ind` to the first `ind` axes.
 
     Examples
     --------
@@ -83,7 +99,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 @composed(np.linalg.tensorsolve, "a b", namespace="linalg",
           samples=(S(REGULAR.reshape(3, 3, 1), (3,)), S(REGULAR.reshape(3, 1, 3), (3,), axes=(1,))))
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    """The x of ``tensordot(a, x, x.ndim) == b``; `axes` of a are moved to its end before.
+    """The solution x of ``tensordot(a, x, x.ndim) == b``; the `axes` of a are first moved to its end.
 
     Examples
     --------
@@ -106,11 +122,11 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 
 @primitive
 def cofactors(a: Any) -> Any:
-    """The derivative of the determinant, right for matrices of any rank: by singular values, if there is no inverse."""
+    """The cofactor matrices, which are the derivative of the determinant; for singular ones from the SVD."""
     try:
         inverse = np.linalg.inv(a)
-        digits = np.linalg.norm(a, 1, (-2, -1)) * np.linalg.norm(inverse, 1, (-2, -1)) * np.finfo(inverse.dtype).eps
-        if not np.any(digits > 0.01):
+        condition = np.linalg.norm(a, 1, (-2, -1)) * np.linalg.norm(inverse, 1, (-2, -1))
+        if not np.any(condition * np.finfo(inverse.dtype).eps > 0.01):
             return np.linalg.det(a)[..., None, None] * inverse.mT
     except np.linalg.LinAlgError:
         pass
@@ -120,27 +136,27 @@ def cofactors(a: Any) -> Any:
 
 
 def det_definition(a: Any) -> Any:
-    """The determinant by ops that have all derivatives, at singular matrices too.
+    """The determinant by ops that have all derivatives, for singular matrices too.
 
-    The singular vectors, taken as constants, make of a an x that is nearly diagonal. Where singular values are 0, x is
-    made regular: to x + d belongs an inverse, and ``det(x) = det(x + d) * det(1 - inv(x + d) @ d)``. In the last matrix
-    only the columns of these few count, and its determinant is taken without a division. More than `MAX_NULLITY` are as `MAX_NULLITY`,
-    which concerns derivatives of that order, and above.
+    The singular vectors, as constants, turn a into an x that is nearly diagonal. Where singular values are 0, a shift d
+    makes x regular: ``det(x) = det(x + d) * det(1 - inv(x + d) @ d)``. In the second factor only the columns of these
+    singular values matter, and that small determinant is computed without divisions. If more than `MAX_NULLITY` are 0,
+    only so many are treated like this; derivatives below that order are 0 either way.
     """
-    known, few = a.data if isinstance(a, Tensor) else a, slice(-min(MAX_NULLITY, a.shape[-1]), None)
+    values, last = a.data if isinstance(a, Tensor) else a, slice(-min(MAX_NULLITY, a.shape[-1]), None)
     if not a.size:
         return np.sum(a, (-2, -1)) + 1
-    u, s, vh = np.linalg.svd(np.where(np.isfinite(known), known, 0))
+    u, s, vh = np.linalg.svd(np.where(np.isfinite(values), values, 0))
     largest = np.where(s[..., :1] > 0, s[..., :1], 1)
     shift = np.where(is_negligible(s, largest), largest, 0)
     unit = np.eye(a.shape[-1], dtype=a.dtype)
     x = u.mT @ a @ vh.mT + unit * shift[..., None, :]
-    rest = unit[few, few] - inv(x)[..., few, few] * shift[..., None, few]
-    return np.linalg.det(u) * np.linalg.det(vh) * np.exp(logabsdet(x)) * bird_determinant(rest)
+    small = unit[last, last] - inv(x)[..., last, last] * shift[..., None, last]
+    return np.linalg.det(u) * np.linalg.det(vh) * np.exp(logabsdet(x)) * bird_determinant(small)
 
 
 def bird_determinant(x: Any) -> Any:
-    """The determinant by Bird's algorithm ("A simple division-free algorithm for computing determinants", 2011)."""
+    """The determinant without divisions (Bird, "A simple division-free algorithm for computing determinants", 2011)."""
     n = x.shape[-1]
     unit, after, y = np.eye(n, dtype=x.dtype), np.tri(n, k=-1, dtype=x.dtype), x
     for _ in range(n - 1):
@@ -166,7 +182,7 @@ def det(a: Any) -> Any:
 
 
 def logabsdet_grad(g: Any, y: Any, a: Any) -> Any:
-    """The transposed inverse; infinite where the determinant is 0, and no inverse is asked for."""
+    """g times the transposed inverse; infinite where the determinant is 0, without an attempt to invert."""
     singular = np.isinf(y)[..., None, None]
     inverse = inv(np.where(singular, np.eye(a.shape[-1], dtype=a.dtype), a)).mT
     return g[..., None, None] * np.where(singular, math.inf, inverse)
@@ -175,7 +191,7 @@ def logabsdet_grad(g: Any, y: Any, a: Any) -> Any:
 @op(lambda g, y, a, *, parts: logabsdet_grad(g, y, a), namespace="linalg",
     samples=(S(REGULAR), S(SEVERAL), S(np.zeros((2, 0, 0)))))
 def logabsdet(a: Any, *, parts: Any = None) -> Any:
-    """The logarithm of the absolute value of the determinant; `parts`: what `slogdet` gives, where that is known.
+    """The logarithm of the absolute determinant; `parts` are the results of `slogdet`, if they are already known.
 
     Examples
     --------
@@ -188,9 +204,9 @@ def logabsdet(a: Any, *, parts: Any = None) -> Any:
 
 @composed(np.linalg.slogdet, namespace="linalg", samples=(S(REGULAR), S(SEVERAL)))
 def slogdet(a: Any, *, value: Any) -> Any:
-    """Sign and logarithm of the determinants of square matrices, (..., n, n). The sign has no gradient.
+    """The sign and the logarithm of the absolute value of the determinants of square matrices, (..., n, n).
 
-    A singular matrix has a logarithm of -inf, with an infinite gradient.
+    The sign has no gradient. A singular matrix has the logarithm -inf, with an infinite gradient.
 
     Examples
     --------
@@ -207,7 +223,7 @@ def slogdet(a: Any, *, value: Any) -> Any:
 @composed(np.linalg.matrix_power, namespace="linalg",
           samples=(S((3, 3), n=0), S((3, 3), n=1), S((2, 2, 2), n=3)))
 def matrix_power(a: Any, n: int) -> Any:
-    """Square matrices, (..., n, n), to the whole power n; a negative one is a power of the inverse.
+    """Square matrices, (..., n, n), to an integer power n; a negative n gives powers of the inverse.
 
     Examples
     --------
@@ -227,22 +243,24 @@ def matrix_power(a: Any, n: int) -> Any:
 
 
 def multi_dot_grad(g: Any, i: int, arrays: Any) -> Any:
-    """The gradient of one factor of a product: g between the transposed factors before it and after it."""
+    """The gradient of factor i: the transposed factors before it, times g, times the transposed factors after it."""
     if len(arrays) == 2:
-        return REGISTRY["dot"].rules[i](g, None, *arrays)  # NumPy takes arrays of any number of axes then
+        return REGISTRY["dot"].rules[i](g, None, *arrays)  # two arrays may have any number of axes
     first, last = arrays[0], arrays[-1]
     rows, columns = math.prod(first.shape[:-1]), math.prod(last.shape[1:])
     factors = [first.reshape(rows, first.shape[-1]), *arrays[1:-1], last.reshape(last.shape[0], columns)]
     transposed = [x.mT for x in reversed(factors)]
     n = len(arrays) - i
-    return np.linalg.multi_dot([*transposed[n:], g.reshape(rows, columns), *transposed[: n - 1]]).reshape(arrays[i].shape)
+    chain = [*transposed[n:], g.reshape(rows, columns), *transposed[: n - 1]]
+    return np.linalg.multi_dot(chain).reshape(arrays[i].shape)
 
 
-@op(lambda g, y, i, *arrays: multi_dot_grad(g, i, arrays), numpy=(np.linalg.multi_dot,), namespace="linalg", variadic=True,
-    analytic=True, samples=(S((2, 3), (3, 4), (4, 2)), S((3,), (3, 4), (4, 2), (2,)), S((3,), (3, 2)), S((2, 3), (3,)),
-                            S((2, 0), (0, 3), (3, 2))))
+@op(lambda g, y, i, *arrays: multi_dot_grad(g, i, arrays), numpy=(np.linalg.multi_dot,), namespace="linalg",
+    variadic=True, analytic=True,
+    samples=(S((2, 3), (3, 4), (4, 2)), S((3,), (3, 4), (4, 2), (2,)), S((3,), (3, 2)), S((2, 3), (3,)),
+             S((2, 0), (0, 3), (3, 2))))
 def multi_dot(*arrays: Any) -> Any:
-    """The product of two or more matrices of one sequence, in the order that takes the fewest multiplications.
+    """The product of a sequence of two or more matrices, in the order that takes the fewest multiplications.
 
     The first and the last may be vectors.
 

@@ -1,4 +1,4 @@
-"""The ops that turn, reverse and shift: each element is there once, and the adjoint is the way back."""
+"""Ops that flip, rotate and shift an array. Each is a permutation, whose adjoint is its inverse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..define import op
 @op(lambda g, y, x, *, axis: np.flip(g, axis), numpy=(np.flip,), analytic=True,
     samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3), axis=(0, 1))))
 def flip(x: Any, axis: Any = None) -> Any:
-    """The order of the elements reversed along the axes.
+    """Reverse the order of the elements along the axes; along all axes if axis is None.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def flip(x: Any, axis: Any = None) -> Any:
 
 @op(lambda g, y, m: np.fliplr(g), numpy=(np.fliplr,), analytic=True, samples=(S((2, 3)), S((2, 3, 2))))
 def fliplr(m: Any) -> Any:
-    """The order of the columns (axis 1) reversed.
+    """Reverse the order of the columns (axis 1).
 
     Examples
     --------
@@ -40,7 +40,7 @@ def fliplr(m: Any) -> Any:
 
 @op(lambda g, y, m: np.flipud(g), numpy=(np.flipud,), analytic=True, samples=(S((2, 3)), S((3,))))
 def flipud(m: Any) -> Any:
-    """The order of the rows (axis 0) reversed.
+    """Reverse the order of the rows (axis 0).
 
     Examples
     --------
@@ -55,7 +55,7 @@ def flipud(m: Any) -> Any:
 @op(lambda g, y, m, *, k, axes: np.rot90(g, -k, axes), numpy=(np.rot90,), analytic=True,
     samples=(S((2, 3)), S((2, 3), k=2), S((2, 3, 4), k=-1, axes=(1, 2))))
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
-    """Turned k times by 90 degrees in the plane of two axes, from the first towards the second.
+    """Rotate k times by 90 degrees in the plane of two axes, from the first towards the second.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 @op(lambda g, y, a, *, shift, axis: np.roll(g, opposite(shift), axis), numpy=(np.roll,), analytic=True,
     samples=(S((2, 3), shift=2), S((2, 3), shift=-1, axis=1), S((2, 3), shift=(1, 2), axis=(0, 1)), S((), shift=1)))
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """The elements moved on along the axes, those at the end to the front; of the flattened input if axis is None.
+    """Shift the elements along the axes, those beyond the end to the front; flattened meanwhile if axis is None.
 
     Examples
     --------
@@ -82,14 +82,14 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 def opposite(shift: Any) -> Any:
-    """The shift that takes another back, in Python's integers: of any size, and of booleans too."""
+    """The shift that undoes another, by Python's integers: they do not overflow, and booleans can be negated."""
     return [-n for n in shift] if isinstance(shift, tuple | list) else -shift
 
 
 @op(lambda g, y, x, *, axes: np.fft.ifftshift(g, axes), numpy=(np.fft.fftshift,), analytic=True,
     samples=(S((5,)), S((2, 3)), S((2, 3), axes=1)))
 def fftshift(x: Any, axes: Any = None) -> Any:
-    """The middle of each axis to where its start was, so that frequency 0 stands in the middle. As `np.fft.fftshift`.
+    """Move frequency 0 from the start of each axis to the middle, as `np.fft.fftshift`.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def fftshift(x: Any, axes: Any = None) -> Any:
 @op(lambda g, y, x, *, axes: np.fft.fftshift(g, axes), numpy=(np.fft.ifftshift,), analytic=True,
     samples=(S((5,)), S((2, 3)), S((2, 3), axes=1)))
 def ifftshift(x: Any, axes: Any = None) -> Any:
-    """The way back from `fftshift`. As `np.fft.ifftshift`.
+    """The inverse of `fftshift`, as `np.fft.ifftshift`.
 
     Examples
     --------

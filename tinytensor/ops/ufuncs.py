@@ -1,6 +1,6 @@
-"""The methods of ufuncs (`np.add.reduce(x)`, `np.add.outer(x, y)`), and calls with options (`np.add(x, y, dtype=)`).
+"""Methods of ufuncs, such as `np.add.outer(x, y)`, and calls of ufuncs with options, such as `np.add(x, y, dtype=)`.
 
-As in `compose.py`, NumPy computes the values; here stand the compositions that gradients flow through.
+As in `compose.py`, NumPy computes the values, and compositions of ops the gradients.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .reduce import logsumexp, reduced_axes_last
 from .scan import associative_scan, flatten_if_none
 
 ASSOCIATIVE = {np.add, np.multiply, np.maximum, np.minimum, np.fmax, np.fmin, np.logaddexp, np.logaddexp2, np.hypot}
-REST_UFUNC = {np.subtract: np.add, np.divide: np.multiply}  # the first, less (or by) what the others give together
-CALL_DEFAULTS = {"where": True, "dtype": None, "casting": "same_kind", "order": "K", "subok": True}  # options as if not given
+REST_UFUNC = {np.subtract: np.add, np.divide: np.multiply}  # a - b - c is a - (b + c), a / b / c is a / (b * c)
+CALL_DEFAULTS = {"where": True, "dtype": None, "casting": "same_kind", "order": "K", "subok": True}
 
 
 def implementation(ufunc: np.ufunc, method: str) -> Function:
-    """The op of a ufunc, which its methods are made of."""
+    """The op of a ufunc, of which its methods are composed."""
     if ufunc not in NUMPY:
         raise unsupported(ufunc, method)
     return NUMPY[ufunc]
@@ -36,31 +36,32 @@ def implementation(ufunc: np.ufunc, method: str) -> Function:
 
 
 def call(ufunc: np.ufunc, answer: Function | None, *inputs: Any, **options: Any) -> Any:
-    """A ufunc with `dtype=`, `casting=`, ...: NumPy's value; the gradient is that of inputs cast to its dtype."""
+    """A ufunc with `dtype=`, `casting=`, ...: NumPy's value, with the gradient of inputs cast to its dtype."""
     answer = answer or implementation(ufunc, "__call__")
     if options.get("where", True) is not True:
-        raise TypeError(f"np.{ufunc.__name__}: where= leaves the other elements undefined; expected a call without it; "
-                        f"write np.where(condition, np.{ufunc.__name__}(...), other)")
+        raise TypeError(f"np.{ufunc.__name__}: got where=, which leaves the other elements undefined; expected a call "
+                        f"without it; write np.where(condition, np.{ufunc.__name__}(...), other)")
     options = {key: x for key, x in options.items() if key not in CALL_DEFAULTS or x != CALL_DEFAULTS[key]}
-    own = {key: options.pop(key) for key in ("axis", "axes", "keepdims") if key in options}
+    axis_options = {key: options.pop(key) for key in ("axis", "axes", "keepdims") if key in options}
     if not options:
-        return answer(*inputs, **own)
+        return answer(*inputs, **axis_options)
     tensors: list[Tensor] = []
     collect(inputs, tensors)
     arrays = [arrays_of(x) if isinstance(x, Tensor) else operand(x) for x in inputs]
     try:
-        y = ufunc(*arrays, **options, **own)
+        y = ufunc(*arrays, **options, **axis_options)
     except FAULTS as error:
         raise op_error(Op(ufunc.__name__, ufunc, ()), error, [a for a in arrays if isinstance(a, ndarray)]) from None
     if not any(x._requires_grad for x in tensors) or (no_grad_blocks and not state.recording):
         return as_constants(y)
     dtype = (y[0] if isinstance(y, tuple) else y).dtype
     with np.errstate(all="ignore"):
-        return with_numpy_values(ufunc.__name__, y, answer(*[cast_floating(x, dtype) for x in inputs], **own), tensors)
+        z = answer(*[cast_floating(x, dtype) for x in inputs], **axis_options)
+        return with_numpy_values(ufunc.__name__, y, z, tensors)
 
 
 def cast_floating(x: Any, dtype: Any) -> Any:
-    """A floating input in the floating dtype that the ufunc computes in."""
+    """A floating input cast to the floating dtype that the ufunc computes in."""
     return x.astype(dtype) if dtype.kind == "f" and hasattr(x, "dtype") and x.dtype.kind == "f" else x
 
 
@@ -68,7 +69,7 @@ def cast_floating(x: Any, dtype: Any) -> Any:
 
 
 def fold(ufunc: np.ufunc, rows: Any) -> Any:
-    """The ufunc between all elements along the first axis, from the first to the last."""
+    """The rows combined by the ufunc, from the first to the last; associative ones by halving."""
     n = rows.shape[0]
     if ufunc in REST_UFUNC and n > 1:
         return ufunc(rows[0], REST_UFUNC[ufunc].reduce(rows[1:], axis=0))
@@ -103,8 +104,8 @@ def reduce_of(ufunc: np.ufunc) -> Function:
                 return reshape_reduced(masked_fold(ufunc, rows, mask, initial), x, axis, keepdims)
             rows = fill_outside(rows, mask, neutral)
         if started or not rows.shape[0]:
-            begin = initial if started else neutral
-            rows = np.concatenate([np.full((1, *shape), begin, rows.dtype), rows])
+            first = initial if started else neutral
+            rows = np.concatenate([np.full((1, *shape), first, rows.dtype), rows])
         return reshape_reduced(fold(ufunc, rows), x, axis, keepdims)
 
     return differentiated(f"{ufunc.__name__}.reduce", ufunc.reduce, composition)
@@ -118,7 +119,7 @@ def masked_fold(ufunc: np.ufunc, rows: Any, mask: Any, initial: Any) -> Any:
 
 
 def reshape_reduced(y: Any, x: Any, axis: Any, keepdims: Any) -> Any:
-    """y in the shape of x after its reduction."""
+    """y in the shape that a reduction of x has."""
     return np.reshape(y, np.add.reduce(arrays_of(x), axis=axis, keepdims=keeps_dims(keepdims)).shape)
 
 
@@ -157,7 +158,7 @@ def reduceat_of(ufunc: np.ufunc) -> Function:
     return differentiated(f"{ufunc.__name__}.reduceat", ufunc.reduceat, composition)
 
 
-def method(name: str, made: Callable[[np.ufunc], Function]) -> Function:
+def method_of(name: str, made: Callable[[np.ufunc], Function]) -> Function:
     def answer(ufunc: np.ufunc, _: Function | None, *inputs: Any, **options: Any) -> Any:
         implementation(ufunc, name)
         return made(ufunc)(*inputs, **options)
@@ -169,20 +170,20 @@ def method(name: str, made: Callable[[np.ufunc], Function]) -> Function:
 
 
 def outer(ufunc: np.ufunc, _: Function | None, a: Any, b: Any, **options: Any) -> Any:
-    """The ufunc between every element of a and every element of b."""
+    """The ufunc of every element of a with every element of b."""
     implementation(ufunc, "outer")
     if ufunc.nin != 2 or ufunc.signature:
-        raise ValueError(f"np.{ufunc.__name__}.outer: got a function that takes no two numbers; expected one that "
-                         f"does, such as np.multiply; call np.{ufunc.__name__} itself")
+        raise ValueError(f"np.{ufunc.__name__}.outer: got a ufunc of {ufunc.nin} inputs, or of vectors; expected one "
+                         f"of two numbers, such as np.multiply; call np.{ufunc.__name__} itself")
     a, b = [x if hasattr(x, "ndim") else np.asarray(operand(x)) for x in (a, b)]
     return ufunc(np.reshape(a, (*a.shape, *(1,) * b.ndim)), b, **options)
 
 
 def at(ufunc: np.ufunc, *_: Any, **__: Any) -> Any:
-    raise TypeError(f"np.{ufunc.__name__}.at writes into its first argument, so the gradient would be lost; expected "
-                    f"a function that gives a new array; write np.{ufunc.__name__}(a, tt.scatter(b, indices, a.shape)) "
-                    f"where repeated indices add up, or use x.data outside of any graph")
+    raise TypeError(f"np.{ufunc.__name__}.at: got a Tensor, whose gradient a write would lose; expected arrays; "
+                    f"write np.{ufunc.__name__}(a, tt.scatter(b, indices, a.shape)), where repeated indices add up, "
+                    f"or use x.data outside of any graph")
 
 
-NUMPY |= {"__call__": call, "outer": outer, "at": at, "reduce": method("reduce", reduce_of),
-          "accumulate": method("accumulate", accumulate_of), "reduceat": method("reduceat", reduceat_of)}
+NUMPY |= {"__call__": call, "outer": outer, "at": at, "reduce": method_of("reduce", reduce_of),
+          "accumulate": method_of("accumulate", accumulate_of), "reduceat": method_of("reduceat", reduceat_of)}

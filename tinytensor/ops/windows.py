@@ -1,4 +1,4 @@
-"""Windows that slide along axes, and their adjoint, which adds them up where they overlap."""
+"""Sliding windows along axes, and their adjoint, which adds up overlapping windows."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ from ..dispatch import as_python
              S((6, 2), window_shape=2, axis=0, stride=2), S((2, 7, 2), window_shape=3, axis=1, dilation=2),
              S((9,), window_shape=2, axis=0, stride=3, dilation=4)))
 def sliding_window_view_(x: Any, window_shape: int, axis: int = 0, *, stride: int = 1, dilation: int = 1) -> Any:
-    """Every window of so many elements along one axis, as a last axis of its own."""
+    """Every window of `window_shape` elements along one axis, as a new last axis."""
     return window_view(x, window_shape, axis, stride, dilation)
 
 
 @composite(np.lib.stride_tricks.sliding_window_view)
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False,
                         stride: int = 1, dilation: int = 1) -> Any:
-    """Every window of a shape, as last axes of its own; a view, which is read-only.
+    """Every window of a shape, as new last axes; a read-only view.
 
-    `axis` says which axes windows slide along: one for each size of `window_shape`, or all of them if it is None. They
-    start `stride` elements apart, and their elements are `dilation` apart: NumPy's function has neither.
+    Parameters
+    ----------
+    x : array_like
+    window_shape : int or tuple of int
+    axis : int or tuple of int, optional
+        The axis that each size of `window_shape` slides along; all axes if left out.
+    stride, dilation : int
+        The distance between the starts of windows, and between the elements of a window. NumPy's function has neither.
 
     Examples
     --------
@@ -38,7 +44,7 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
             [2, 3, 4]])
     """
     if writeable:
-        raise ValueError("sliding_window_view: writeable=True came; expected False, for windows share their elements; "
+        raise ValueError("sliding_window_view: got writeable=True; expected False, for windows share their elements; "
                          "write into x.data on a leaf, outside of any graph")
     if type(window_shape) is int and type(axis) is int:
         return sliding_window_view_(x, window_shape, axis, stride=stride, dilation=dilation)
@@ -46,8 +52,8 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
     sizes = tuple(sizes) if np.iterable(sizes) else (sizes,)
     axes = range(np.ndim(x)) if axes is None else normalize_axis_tuple(axes, np.ndim(x), "axis", allow_duplicate=True)
     if len(sizes) != len(axes):
-        raise ValueError(f"sliding_window_view: window_shape={window_shape!r} and axis={axis!r} came for shape "
-                         f"{np.shape(x)}; expected a size for each axis; give both of one length")
+        raise ValueError(f"sliding_window_view: got window_shape={window_shape!r} and axis={axis!r} for shape "
+                         f"{np.shape(x)}; expected one size for each axis; give both with equal length")
     for size, along in zip(sizes, axes, strict=True):
         x = sliding_window_view_(x, size, along, stride=stride, dilation=dilation)
     return x
@@ -63,13 +69,13 @@ def window_view(x: Any, window_shape: int, axis: int, stride: int, dilation: int
 
 
 def count_windows(size: int, window: Any, stride: Any, dilation: Any) -> int:
-    """How many windows there are in so many elements."""
+    """The number of windows along an axis of `size` elements."""
     if any(not isinstance(n, int | np.integer) or n < 1 for n in (window, stride, dilation)):
-        raise ValueError(f"sliding_window_view: window_shape={window!r}, stride={stride!r} and dilation={dilation!r} "
-                         f"came; expected integers of 1 or more; give all three so")
+        raise ValueError(f"sliding_window_view: got window_shape={window!r}, stride={stride!r} and "
+                         f"dilation={dilation!r}; expected integers of 1 or more; mend those that are not")
     span = dilation * (window - 1) + 1
     if span > size:
-        raise ValueError(f"sliding_window_view: windows that span {span} elements came for an axis of {size}; expected "
+        raise ValueError(f"sliding_window_view: got windows that span {span} elements for an axis of {size}; expected "
                          f"{size} at most; shorten window_shape={window} or dilation={dilation}, or pad the axis")
     return int((size - span) // stride + 1)
 
@@ -78,7 +84,18 @@ def count_windows(size: int, window: Any, stride: Any, dilation: Any) -> int:
         sliding_window_view_(g, x.shape[-1], axis, stride=stride, dilation=dilation), analytic=True,
     samples=(S((4, 2), size=5), S((3, 2, 2), size=7, axis=0, stride=2), S((2, 3, 3, 2), size=6, axis=1, dilation=3)))
 def overlap_add(x: Any, size: int, axis: int = -1, *, stride: int = 1, dilation: int = 1) -> Any:
-    """Windows, the last axis of x, added up where they overlap: the adjoint of `sliding_window_view`.
+    """Add up windows where they overlap: the adjoint of `sliding_window_view` along one axis.
+
+    Parameters
+    ----------
+    x : (..., windows, ..., window_shape)
+    size : int
+        The size of the axis that the windows are put into, in place of axis `axis` of x.
+    axis : int
+        The axis of the windows, among those before the last.
+    stride, dilation : int
+        As in `sliding_window_view`.
+
 
     Examples
     --------
@@ -87,13 +104,13 @@ def overlap_add(x: Any, size: int, axis: int = -1, *, stride: int = 1, dilation:
     tensor([1., 2., 2., 1.])
     """
     if x.ndim < 2:
-        raise ValueError(f"overlap_add: x of shape {x.shape} came; expected two axes or more, windows and their "
-                         f"elements; add an axis of 1")
+        raise ValueError(f"overlap_add: got x of shape {x.shape}; expected two axes or more, of windows and of their "
+                         f"elements; add an axis of size 1")
     axis %= x.ndim - 1
     windows = count_windows(size, x.shape[-1], stride, dilation)
     if windows != x.shape[axis]:
-        raise ValueError(f"overlap_add: {x.shape[axis]} windows along axis {axis} of x came; expected {windows}, which "
-                         f"an axis of size={size} has; give the size that sliding_window_view was given")
+        raise ValueError(f"overlap_add: got {x.shape[axis]} windows along axis {axis} of x; expected {windows}, for "
+                         f"size={size}; give the size of the axis that the windows were taken from")
     return add_windows(x, size, axis, stride, dilation, windows)
 
 

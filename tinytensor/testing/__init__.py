@@ -11,3 +11,7 @@ from .oracles import against, complex_step
 
 __all__ = ["Comparison", "against", "assert_float32_kept", "assert_no_leak", "check_op", "checks", "compare",
            "complex_step", "gradcheck"]
+
+
+def __dir__() -> list[str]:
+    return __all__

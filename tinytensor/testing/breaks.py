@@ -26,7 +26,7 @@ from .gradcheck import gradcheck
 from .invariants import assert_float32_kept, assert_no_leak
 from .oracles import against, named
 
-__all__ = ["BREAKS", "Break", "Line", "Rule", "breaking"]
+__all__ = ["BREAKS", "Break", "Line", "Rule", "breaking", "installed"]
 
 Function = Callable[..., Any]
 Undo = list[tuple[Any, str, Any]]  # what was patched, under which name, and what was there

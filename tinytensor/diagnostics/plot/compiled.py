@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...machine import Roofline
-from .style import BLUE, GREY, ORANGE, RED, dressed, panels, write
+from .style import BLUE, GREY, ORANGE, RED, Figure, finish, panels, styled
 
 SECTIONS = {"forward": BLUE, "backward": ORANGE, "update": RED}
 
@@ -21,7 +21,7 @@ def kind(line: str) -> str:
     return f"x.{name.rpartition('.')[2]}" if "." in name else name
 
 
-def roofline(path: str | Path, rows: Any, roof: Roofline) -> None:
+def roofline(rows: Any, roof: Roofline, *, path: str | Path | None = None) -> Figure:
     """Left the microseconds of each kind of call, by section; right every line under the roofs of the machine.
 
     Parameters
@@ -30,6 +30,8 @@ def roofline(path: str | Path, rows: Any, roof: Roofline) -> None:
         From ``step.explain(*arguments)``, with times.
     roof : Roofline
         From ``tinytensor.machine.roofline()``.
+    path : str or Path
+        Where to write the figure; left out, it is only returned.
     """
     total = sum(row.seconds for row in rows)
     fig, axes = panels(f"Where a step of {1e6 * total:,.0f} us goes", 1, 2, 5.5)
@@ -42,7 +44,7 @@ def roofline(path: str | Path, rows: Any, roof: Roofline) -> None:
     if len(most) > 9:
         spent["the rest"] = {s: sum(spent[name][s] for name in most[9:]) for s in SECTIONS}
         shown.append("the rest")
-    ax = dressed(axes[0, 0], "time by kind of call", "microseconds", "")
+    ax = styled(axes[0, 0], "time by kind of call", "microseconds", "")
     left = np.zeros(len(shown))
     for section, colour in SECTIONS.items():
         width = np.array([spent[name][section] for name in shown])
@@ -54,9 +56,9 @@ def roofline(path: str | Path, rows: Any, roof: Roofline) -> None:
     ax.set_xlim(0, left.max() * 1.15)
     ax.invert_yaxis()
     ax.legend(loc="lower right", frameon=False)
-    under(dressed(axes[0, 1], "each line, and what the machine can do", "operations for each byte read or written",
+    under(styled(axes[0, 1], "each line, and what the machine can do", "operations for each byte read or written",
                   "billion operations a second"), rows, roof)
-    write(fig, path)
+    return finish(fig, path)
 
 
 def under(ax: Any, rows: Any, roof: Roofline) -> None:

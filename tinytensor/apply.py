@@ -302,7 +302,8 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
         raise usage(f"got no parameter {next(iter(names - whole.keys()))!r}")
 
     def usage(problem: str, advice: str = "") -> TypeError:
-        return TypeError(f"{name}: {problem}; expected {name}{inspect.Signature(arguments)}{advice}")
+        call = "" if "; expected" in problem else f"; expected {name}{inspect.Signature(arguments)}"
+        return TypeError(f"{name}: {problem}{call}{advice}")
 
     return bind, None if variadic or len(defaults) < len(names) else defaults
 

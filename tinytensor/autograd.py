@@ -161,7 +161,7 @@ def differentiated_tensors(xs: Any, caller: str, name: str) -> list[Tensor]:
     targets = [xs] if isinstance(xs, Tensor) else list(xs)
     for i, x in enumerate(targets):
         if not isinstance(x, Tensor) or not x._requires_grad:
-            raise ValueError(f"{caller}: got an element {i} of {name} that does not require grad; expected only "
+            raise ValueError(f"{caller}: got element {i} of {name} that does not require grad; expected only "
                              f"Tensors that do; create it with requires_grad=True")
     return targets
 
@@ -271,7 +271,7 @@ def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, r
     results = []
     for i, x in enumerate(targets):
         if x not in found and not allow_unused:
-            raise ValueError(f"grad: got an element {i} of xs, of shape {x.shape}, that the output does not depend on; "
+            raise ValueError(f"grad: got element {i} of xs, of shape {x.shape}, that the output does not depend on; "
                              f"expected only what it depends on; pass allow_unused=True for a gradient of zeros")
         own = found[x] if x in found else np.zeros(x.shape, x.dtype)
         results.append(own if isinstance(own, Tensor) else Tensor(np.copy(own)))

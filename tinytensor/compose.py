@@ -186,7 +186,7 @@ def unwrap(name: str, signature: inspect.Signature, given: dict[str, Any], wante
             try:
                 given[key] = as_python(key, x)
             except TypeError as error:
-                raise TypeError(f"{name}: {error}; expected {name}{signature}") from None
+                raise TypeError(f"{name}: {error}") from None
     floating = [d for d in dtypes if d.kind == "f"]
     dtype = np.result_type(*floating) if floating else None
     for key in wanted & given.keys():

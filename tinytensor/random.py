@@ -2,8 +2,8 @@
 
 It makes no Tensors, initialises no layers, knows no devices and is not for cryptography. Integers, bools and float32s
 equal those of torch 2 on x86-64 with AVX2 bit for bit (elsewhere torch itself differs by 2e-6), float64s to
-rounding. The float32 logarithm, sine and cosine use the polynomials of Cephes (Stephen L. Moshier) as arranged in avx_mathfun
-(Julien Pommier, Giovanni Garberoglio; zlib licence), written anew for NumPy.
+rounding. The float32 logarithm, sine and cosine use the polynomials of Cephes (Stephen L. Moshier) as arranged in
+avx_mathfun (Julien Pommier, Giovanni Garberoglio; zlib licence), written anew for NumPy.
 """
 import functools
 import itertools

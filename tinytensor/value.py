@@ -163,9 +163,9 @@ class Value:
         return ready
 
     def backward(self) -> None:
-        """Give everything behind this Value its gradient: how fast this Value changes as that one does.
+        """Compute the gradient of all that this Value was computed from: how fast this Value changes with each.
 
-        The gradients of leaves add up over passes until they are set to 0; those in between start afresh.
+        The gradients of leaves add up over passes until they are set to 0; all others start at 0 in each pass.
 
         Examples
         --------

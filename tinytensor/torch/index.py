@@ -135,6 +135,9 @@ def out_of_place(error: IndexError, shape: tuple[int, ...]) -> IndexError:
     text = re.sub(r"for array: array is (\d+)-dimensional, but (\d+) were indexed",
                   r"for tensor of dimension \1; got \2 of them", text)
     text = text.replace("; pass an index from", "; expected one from")
+    size = re.search(r"is out of bounds for axis \d+ with size (\d+)$", text)  # an error of NumPy itself
+    if size and int(size[1]):
+        text += f"; expected one from {-int(size[1])} to {int(size[1]) - 1}"
     for ours, theirs in (("boolean index did not match indexed array", "the mask does not match the tensor"),
                          ("boolean axis", "axis of the mask"), ("arrays", "tensors"), ("axis", "dimension")):
         text = text.replace(ours, theirs)

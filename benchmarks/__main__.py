@@ -1,8 +1,9 @@
-"""Measures tinytensor beside its peers, in one run: rounds interleaved, each contender in a process of its own.
+"""Measures tinytensor beside its peers, in one run: rounds interleaved, each contender in its own process.
 
-    python -m benchmarks                    print the tables; some 25 minutes
-    python -m benchmarks --write            also write README.md and benchmarks/results
-    python -m benchmarks --verify           only hold everyone's first losses to each other
+    python -m benchmarks                     print README's table; about 25 minutes
+    python -m benchmarks --write             also write README.md and benchmarks/results
+    python -m benchmarks --render --write    measure nothing: write both again from benchmarks/results/latest.json
+    python -m benchmarks --verify            only compare the first losses of all contenders
     python -m benchmarks --quick --tasks mlp,growth
 
 Peers that are not installed are named as missing; `pip install -e '.[peers]'` adds them.
@@ -19,16 +20,16 @@ from typing import Any
 
 from . import tables
 from .measure import caches, imports, measure, once, progress, today
-from .report import ROOT, into_readme, machine
+from .report import ROOT, insert, machine
 from .tasks import COMPILED, EAGER, GROWTH, JAX, PACKAGES, TASKS, TORCH
 
 EXTRAS = ("growth", "to_loss", "imports", "long")
-TOLERANCE = 1e-5  # of the first losses, relative
+TOLERANCE = 1e-5  # relative, of the first losses
 FOLDER = ROOT / "benchmarks" / "results"
 
 
 def verify(names: list[str]) -> int:
-    """A line for each contender: the largest relative difference of its first losses from those of ours, eager."""
+    """Print for each contender the largest relative difference of its first losses from those of our eager step."""
     wrong = 0
     with caches() as folder:
         for name in (n for n in names if n in TASKS and (TASKS[n].trains or n == "micrograd")):
@@ -42,7 +43,7 @@ def verify(names: list[str]) -> int:
 
 
 def run(names: list[str], rounds: int, seconds: float, quick: bool) -> dict[str, Any]:
-    """Everything that was asked for."""
+    """Measure everything that was asked for."""
     results: dict[str, Any] = {"date": today(), "machine": machine(*PACKAGES), "cores": os.cpu_count(),
                                "rounds": rounds, "seconds": seconds, "tasks": {}}
     with caches() as folder:
@@ -65,9 +66,9 @@ def run(names: list[str], rounds: int, seconds: float, quick: bool) -> dict[str,
 
 
 def grown(rounds: int, seconds: float, folder: str) -> dict[str, Any]:
-    """A step's time as one of its sizes grows: ours, PyTorch with the threads that suit it, JAX."""
+    """The time of a step as one of its sizes grows: ours, PyTorch with its best number of threads, JAX."""
     found: dict[str, Any] = {}
-    base: dict[str, Any] = {}  # the task as it is stands in each of its rows
+    base: dict[str, Any] = {}  # each row contains the task with its own size, measured once
     for name, size, points in GROWTH:
         contenders = (COMPILED, TORCH[TASKS[name].kind == "gpt"], JAX)
         for n in points:
@@ -82,7 +83,7 @@ def grown(rounds: int, seconds: float, folder: str) -> dict[str, Any]:
 
 
 def to_loss(repeats: int, arguments: list[str]) -> dict[str, Any]:
-    """The least seconds to the notebook's loss, in turn."""
+    """The fewest seconds to the notebook's loss, of several runs of each contender in turn."""
     found: dict[str, Any] = {}
     for i in range(repeats):
         for contender in (EAGER, COMPILED, TORCH[0]):
@@ -93,6 +94,23 @@ def to_loss(repeats: int, arguments: list[str]) -> dict[str, Any]:
     return found
 
 
+def write(results: dict[str, Any]) -> int:
+    """Write README's section, and all results, tables and figures in benchmarks/results."""
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "latest.json").write_text(json.dumps(results, indent=1) + "\n")
+    (FOLDER / "tables.md").write_text(tables.details(results))
+    insert(ROOT / "README.md", "benchmarks", tables.readme(results))
+    try:
+        from .figure import draw, draw_models
+    except ImportError as error:
+        print(f"benchmarks: got no {error.name}; expected it, to draw the figures; pip install {error.name}",
+              file=sys.stderr)
+    else:
+        draw_models(results, FOLDER / "models.png")
+        draw(results, FOLDER / "speed.png")
+    return 0
+
+
 def main() -> int:
     everything = [*TASKS, *EXTRAS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__,
@@ -100,38 +118,36 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4, help="rounds for each contender (default: 4)")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a round (default: 2)")
     parser.add_argument("--tasks", default=",".join(everything), help=f"some of {','.join(everything)}, or all")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 0.2 s: to see that all works")
-    parser.add_argument("--write", action="store_true", help="write README.md, and benchmarks/results")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 0.2 s, to see that everything works")
+    parser.add_argument("--write", action="store_true", help="write README.md and benchmarks/results")
+    parser.add_argument("--render", action="store_true", help="measure nothing, use benchmarks/results/latest.json")
     parser.add_argument("--verify", action="store_true", help="only compare the first losses; status 1 if they differ")
     options = parser.parse_args()
     names = options.tasks.split(",")
     if unknown := [name for name in names if name not in everything]:
-        parser.error(f"--tasks {','.join(unknown)} came; expected some of {','.join(everything)}")
+        parser.error(f"--tasks: got {','.join(unknown)}; expected some of {','.join(everything)}; leave the "
+                     f"flag out for all")
     if options.rounds < 1 or options.seconds <= 0:
-        parser.error("--rounds and --seconds below 1 and above 0 make no sense; leave them out for 4 and 2")
+        parser.error(f"--rounds and --seconds: got {options.rounds} and {options.seconds:g}; expected 1 or "
+                     f"more, and more than 0; leave them out for 4 and 2")
+    if options.quick and options.write:
+        parser.error("--quick: got --write; expected a whole run, or README would have its times; leave out one")
+    if options.render:
+        results = json.loads((FOLDER / "latest.json").read_text("utf-8"))
+        print(tables.readme(results))
+        return write(results) if options.write else 0
     if options.verify:
         return verify(names)
     if options.quick:
         options.rounds, options.seconds = 2, 0.2
     if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 0.3:
-        print(f"benchmarks: a load of {load:.1f} was there in the last minute; expected a quiet machine, or times are "
-              f"longer, most of all with all threads; wait until it is idle", file=sys.stderr)
+        print(f"benchmarks: got a load of {load:.1f} in the last minute; expected an idle machine, because other work "
+              f"makes times longer, most of all with all threads; wait until it is idle", file=sys.stderr)
     start = time.perf_counter()
     results = run(names, options.rounds, options.seconds, options.quick)
     print(tables.readme(results))
     print(f"benchmarks: {(time.perf_counter() - start) / 60:.1f} minutes", file=sys.stderr)
-    if options.write:
-        FOLDER.mkdir(exist_ok=True)
-        (FOLDER / "latest.json").write_text(json.dumps(results, indent=1) + "\n")
-        (FOLDER / "tables.md").write_text(tables.details(results))
-        into_readme("benchmarks", tables.readme(results))
-        try:
-            from .figure import draw
-        except ImportError as error:
-            print(f"benchmarks: no figure, for {error.name} is not installed; pip install matplotlib", file=sys.stderr)
-        else:
-            draw(results, FOLDER / "speed.png")
-    return 0
+    return write(results) if options.write else 0
 
 
 if __name__ == "__main__":

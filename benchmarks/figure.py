@@ -1,34 +1,82 @@
-"""The figure of a run: how many times as long the others take as a compiled step, and how cost grows."""
+"""The figures of a run: a small chart of the five models for README, and a large one of all tasks.
+
+They are drawn from the results alone; nothing is measured here.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-from .tables import best, ratio, short
-from .tasks import AUTOGRAD, BY_HAND, EAGER, GROWTH, JAX, MICROGRAD, MYGRAD, OURS, TASKS, TWO, VALUE
+from .tables import best, cut, ratio, short
+from .tasks import AUTOGRAD, BY_HAND, EAGER, GROWTH, JAX, MICROGRAD, MYGRAD, OURS, PEERS, TASKS, TWO, VALUE
 
 BARS = {EAGER: "eager", TWO: "2 workers", BY_HAND: "by hand", "torch": "PyTorch eager", "compile": "torch.compile",
         JAX: "JAX jit", MYGRAD: "MyGrad", AUTOGRAD: "autograd", MICROGRAD: "micrograd", VALUE: "our Value"}
-BLUE, ORANGE, GREY = "#2a6f97", "#c9803a", "#7a7a7a"
+BLUE, ORANGE, GREEN, GREY = "#2a6f97", "#c9803a", "#8a9a3b", "#7a7a7a"
 COLOURS = {EAGER: BLUE, TWO: BLUE, VALUE: BLUE, BY_HAND: GREY}
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000, 10_000)
-LINES = {"tinytensor": BLUE, "PyTorch": ORANGE, "JAX": "#8a9a3b"}
+LINES = {"tinytensor": BLUE, "PyTorch": ORANGE, "JAX": GREEN}
+TORCH_BEST = (*PEERS["torch"], *PEERS["compile"])
 
 
-def base(results: dict[str, Any], task: str) -> tuple[str, ...]:
+# --- README's chart ---
+
+
+def speedup(results: dict[str, Any], task: str, peers: tuple[str, ...], ours: tuple[str, ...]) -> float | None:
+    """How many times as long the fastest of the peers takes as the fastest of ours."""
+    theirs, own = best(results, task, "given", peers), best(results, task, "given", ours)
+    return theirs / own if theirs and own else None
+
+
+def draw_models(results: dict[str, Any], path: Path) -> None:
+    """Write README's chart: for each model how many times as long PyTorch and JAX take as a compiled step of ours."""
+    models = [t for t in results["tasks"] if TASKS[t].trains and speedup(results, t, (*TORCH_BEST, JAX), OURS)]
+    figure = Figure(figsize=(7, 0.9 + 0.62 * len(models)), dpi=200, layout="constrained")
+    axes = figure.subplots()
+    most = 1.0
+    for row, task in enumerate(models):
+        for peers, label, colour, offset in ((TORCH_BEST, "PyTorch, the fastest form", ORANGE, -0.2),
+                                             ((JAX,), "JAX jit", GREEN, 0.2)):
+            one, two = speedup(results, task, peers, OURS), speedup(results, task, peers, (TWO,))
+            if one is None:
+                continue
+            end, y = max(one, two or 0), row + offset
+            axes.barh(y, end, height=0.36, color=colour, alpha=0.35)
+            axes.barh(y, one, height=0.36, color=colour, label=label if row == 0 else None)
+            both = ", ".join(cut(x) for x in (one, two) if x is not None)
+            axes.annotate(both, (end, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
+            most = max(most, end)
+    axes.axvline(1, color="black", lw=1)
+    axes.annotate("as long as ours", (1, 1), (4, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
+                  va="top", fontsize=8)
+    axes.set_yticks(range(len(models)), [short(t) for t in models], fontsize=10)
+    axes.set_ylim(len(models) - 0.4, -0.8)
+    axes.set_xlim(0, 1.17 * most)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("time of a training step, divided by that of tinytensor's compiled step\n"
+                    "(dark, first number: ours in one process; pale, second number: in two)", fontsize=9)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(handles, labels, loc="upper right", bbox_to_anchor=(1, 0.82), frameon=False, fontsize=9)
+    figure.savefig(path)
+
+
+# --- all tasks, and how cost grows ---
+
+
+def baseline(results: dict[str, Any], task: str) -> tuple[str, ...]:
     """What the bars are measured against: our compiled step, or the eager one where there is none."""
     return OURS if best(results, task, "given", OURS) else (EAGER,)
 
 
-def bars(axes: Any, results: dict[str, Any], task: str) -> None:
+def bars(axes: Axes, results: dict[str, Any], task: str) -> None:
     """One task: a bar for everyone."""
-    ours = base(results, task)
+    ours = baseline(results, task)
     found = {bar: x for bar in BARS if bar not in ours and (x := ratio(results, task, "given", bar, *ours)) is not None}
     names = list(found)[::-1]
     widths = [found[name] for name in names]
@@ -51,7 +99,7 @@ def bars(axes: Any, results: dict[str, Any], task: str) -> None:
     axes.set_title(title + (" (to eager)" if ours == (EAGER,) else ""), fontsize=9, loc="left")
 
 
-def growth(axes: Any, results: dict[str, Any], task: str, size: str, points: tuple[int, ...]) -> None:
+def growth(axes: Axes, results: dict[str, Any], task: str, size: str, points: tuple[int, ...]) -> None:
     """How a step's time grows with one of its sizes."""
     for label, colour in LINES.items():
         found = [(n, r["minimum"] * 1e3) for n in points
@@ -61,7 +109,7 @@ def growth(axes: Any, results: dict[str, Any], task: str, size: str, points: tup
             axes.plot(*zip(*found, strict=True), "o-", color=colour, label=label, ms=4)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xticks(points, map(str, points))
+    axes.set_xticks(points, list(map(str, points)))
     axes.minorticks_off()
     low, high = axes.get_ylim()
     ticks = [t for t in (*TICKS, 200, 500) if low <= t <= high]
@@ -71,11 +119,11 @@ def growth(axes: Any, results: dict[str, Any], task: str, size: str, points: tup
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """Write the figure."""
-    tasks = [t for t in results["tasks"] if best(results, t, "given", base(results, t))]
+    """Write the figure of all tasks."""
+    tasks = [t for t in results["tasks"] if best(results, t, "given", baseline(results, t))]
     grown = [g for g in GROWTH if any(key.startswith(f"{g[0]} {g[1]} ") for key in results.get("growth", {}))]
     top, bottom = -(-len(tasks) // 3), -(-len(grown) // 3)
-    figure = plt.figure(figsize=(11, 0.6 + 2.35 * top + 2.1 * bottom), layout="constrained")
+    figure = Figure(figsize=(11, 0.6 + 2.35 * top + 2.1 * bottom), layout="constrained")
     upper, *lower = figure.subfigures(1 + bool(bottom), 1, height_ratios=[2.35 * top, 2.1 * bottom][: 1 + bool(bottom)],
                                       squeeze=False)[:, 0]
     upper.suptitle("time of a step, divided by that of tinytensor's compiled step", fontsize=10)
@@ -93,8 +141,6 @@ def draw(results: dict[str, Any], path: Path) -> None:
             axes.remove()
         if lower[0].axes:
             lower[0].axes[0].legend(fontsize=8, frameon=False)
-    for side in ("top", "right"):
-        for axes in figure.findobj(matplotlib.axes.Axes):
-            axes.spines[side].set_visible(False)
+    for axes in figure.findobj(Axes):
+        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
-    plt.close(figure)

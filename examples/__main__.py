@@ -69,8 +69,8 @@ def run(one: Run, folder: Path, quick: bool) -> dict[str, Any]:
 
 def lectures(stored: dict[str, Any]) -> str:
     """README's table: a row for each lecture that has been run."""
-    lines = [f"Measured by `python -m examples --write`, last on {stored['date']}: {stored['machine']}. The time is that "
-             f"of the whole script.", "",
+    lines = [f"Measured by `python -m examples --write`, last on {stored['date']}: {stored['machine']}. The time is "
+             f"that of the whole script.", "",
              "| lecture | script | the notebook's loss | the notebook's steps | our loss | our steps | time |",
              "| --- | --- | --- | --: | --- | --: | --: |"]
     for one in RUNS:

@@ -148,22 +148,24 @@ def show_health(model, run: Run, complete: bool) -> None:
 
 def draw(plot, folder: Path, model, make, s: Settings, run: Run, lines: dict[str, float], batch) -> None:
     """The five figures."""
-    plot.loss_curve(folder / "loss.png", run.progress.losses, lines)
+    plot.loss_curve(run.progress.losses, lines, ylabel=common.NATS, path=folder / "loss.png")
     _, start = exercises.untrained(make, s, *batch)
-    plot.histograms(folder / "activations.png", "Outputs of the tanh layers", {
-        "before training": start.activations, "after training": run.seen.activations}, "tanh(x)")
+    plot.histograms("Outputs of the tanh layers", {"before training": start.activations,
+                                                  "after training": run.seen.activations}, "tanh(x)",
+                    path=folder / "activations.png")
     matrices = {name: p for name, p in model.named_parameters() if name.startswith("linear") and p.ndim == 2}
-    plot.histograms(folder / "gradients.png", "Gradients after training", {
-        "of the tanh layers' outputs": run.seen.gradients, "of the matrices": {n: p.grad for n, p in matrices.items()}},
-        "gradient")
-    plot.update_ratios(folder / "updates.png", run.watched, {name: run.updates.ratios[name] for name in matrices})
+    plot.histograms("Gradients after training", {"of the tanh layers' outputs": run.seen.gradients,
+                                                "of the matrices": {n: p.grad for n, p in matrices.items()}},
+                    "gradient", path=folder / "gradients.png")
+    plot.update_ratios(run.watched, {name: run.updates.ratios[name] for name in matrices},
+                       path=folder / "updates.png")
     wide = dataclasses.replace(s, batchnorm=False, init="normal", gain=math.sqrt(s.context * s.embedding))
     images = {}
     for name, seen in (("weights as drawn by randn, no BatchNorm", exercises.untrained(make, wide, *batch)[1]),
                        ("before training, with the chosen scale", start), ("after training", run.seen)):
-        images[f"{name}: {seen.report()[0].saturated:.1%}"] = seen.stuck("tanh1")
-    plot.saturation(folder / "saturation.png", f"First tanh layer: white where |tanh(x)| > {start.limit}", images)
-    print(f"figures in {folder}: loss, activations, gradients, updates, saturation (.png)")
+        images[f"{name}: {seen.report()[0].saturated:.1%}"] = seen.saturated("tanh1")
+    plot.saturation(f"First tanh layer: white where |tanh(x)| > {start.limit}", images, path=folder / "saturation.png")
+    common.drawn(folder, "loss.png", "activations.png", "gradients.png", "updates.png", "saturation.png")
 
 
 # --- the script, from top to bottom ---
@@ -182,6 +184,7 @@ def main(s: Settings) -> int:
     model = make(s, rng)
     print(f"{names.sizes(data)}, {model.num_parameters():,} weights")
     if s.zero_init:
+        common.nothing_drawn(s.plots, "--zero-init prints a table")
         return exercises.zero_init(model, train, s, V, data)
     batch = next(text.batches(X, Y, max(s.batch, 2), tt.Generator(s.seed)))  # (B, T), (B,)
     exercises.show_start(make, s, *batch, V)

@@ -139,9 +139,9 @@ def load(path: Path) -> Tokenizer:
 
 def draw(plot, folder: Path, tokenizer: Tokenizer, curves: dict) -> None:
     ids = tokenizer.encode("Speak, gentlemen: resolved to die?").tolist()
-    plot.merge_tree(folder / "merges.png", ids, tokenizer.merges, lambda i: visible(tokenizer.decode_bytes(i)))
-    plot.compression_curve(folder / "compression.png", curves)
-    print(f"figures in {folder}: compression, merges (.png)")
+    plot.merge_tree(ids, tokenizer.merges, lambda i: visible(tokenizer.decode_bytes(i)), path=folder / "merges.png")
+    plot.compression_curve(curves, path=folder / "compression.png")
+    common.drawn(folder, "compression.png", "merges.png")
 
 
 def speed(tokenizer: Tokenizer, text: str) -> float:
@@ -159,6 +159,7 @@ def main(s: Settings) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # for a screen that lacks Korean letters
     s.merges = min(s.merges, 64) if s.quick else s.merges
     if s.vocabulary:
+        common.nothing_drawn(s.plots, "--vocabulary only shows how a given vocabulary cuts; leave it out to train one")
         tokenizer = load(Path(s.vocabulary))
         print(f"{s.vocabulary}: {tokenizer}")
         for sentence in SENTENCES:

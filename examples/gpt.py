@@ -157,10 +157,11 @@ def write(model, data, s: Settings) -> None:
 
 
 def draw(plot, folder: Path, model, data, progress: common.Progress, dev: dict[int, float], result) -> None:
-    plot.loss_curve(folder / "loss.png", progress.losses, {"dev at the end": result["dev"]}, dev)
+    plot.loss_curve(data.per_character * np.array(progress.losses), {"dev at the end": result["dev"]}, dev,
+                    start=progress.start, ylabel=common.NATS, path=folder / "loss.png")
     ids, tokens = data.example()  # (T,)
-    plot.attention_maps(folder / "attention.png", model.attention(ids[None])[:, 0], tokens)
-    print(f"figures in {folder}: loss, attention (.png)")
+    plot.attention_maps(model.attention(ids[None])[:, 0], tokens, path=folder / "attention.png")
+    common.drawn(folder, "loss.png", "attention.png")
 
 
 # --- the script, from top to bottom ---
@@ -172,6 +173,8 @@ def main(s: Settings) -> int:
         saved, s = read(s.resume or s.sample_from, s)
     s.steps = min(s.steps, 30) if s.quick else s.steps
     plot = None if s.sample_from else plotting(s.plots)
+    if s.sample_from and s.plots != Settings.plots:
+        common.nothing_drawn(s.plots, "--sample-from trains nothing")
     if s.ladder:
         if s.lines or s.bpe:
             raise common.UserError("argument --ladder: got --lines or --bpe; expected one text of characters; leave "
@@ -202,6 +205,8 @@ def main(s: Settings) -> int:
     write(model, data, s)
     if plot and progress.losses:
         draw(plot, Path(s.plots), model, data, progress, dev, result)
+    elif plot:
+        common.nothing_drawn(s.plots, "the run had ended already")
     print("loss: " + " ".join(f"{part} {loss:.3f}" for part, loss in result.items()) + " per character")
     return progress.status
 

@@ -113,8 +113,8 @@ def main(s: Settings) -> int:
     tables = {part: count(*pairs, V) for part, pairs in names.windows(2).items()}  # (V * V, V): of each split
     data = {part: contexts(table, 2) for part, table in tables.items()}  # (C, 2) and (C, V)
     if plot:
-        plot.count_map(Path(s.plots) / "counts.png", N, vocabulary.characters)
-        print(f"figures in {s.plots}: counts (.png)")
+        plot.count_map(N, vocabulary.characters, path=Path(s.plots) / "counts.png")
+        common.drawn(s.plots, "counts.png")
     bigram.show_counting(vocabulary, x, y, N, s)
     bigram.show_layer(vocabulary, x, y, N, s)
     if s.lecture:
@@ -134,8 +134,8 @@ def main(s: Settings) -> int:
     if plot:
         rows = {what: {kind: [(fit.strength, *fit.losses.values()) for fit in fits] for kind, fits in sweeps.items()}
                 for what, sweeps in (("added to each count", counted), ("penalty", linear))}
-        plot.sweep_curve(Path(s.plots) / "sweep.png", rows)
-        print(f"figures in {s.plots}: sweep (.png)")
+        plot.sweep_curve(rows, ylabel=common.NATS, path=Path(s.plots) / "sweep.png")
+        common.drawn(s.plots, "sweep.png")
     chosen = {kind: best(fits).model for kind, fits in linear.items()}
     show_limit(chosen["additive pair"], vocabulary, *data["train"])
     for kind, model in chosen.items():

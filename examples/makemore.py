@@ -121,9 +121,9 @@ def main(s: Settings) -> int:
             break
     print("\n".join(speeds))
     if plot:
-        plot.race_chart(Path(s.plots) / "race.png", curves)
+        plot.race_chart(curves, ylabel="dev loss, nats per character", path=Path(s.plots) / "race.png")
         table.save(Path(s.plots) / "race.md")
-        print(f"figures in {s.plots}: race.png, and the table, race.md")
+        common.drawn(s.plots, "race.png", "race.md")
     return status
 
 

@@ -141,6 +141,7 @@ def main(s: Settings) -> int:
     data = names.windows(s.context)
     X, Y = data["train"]  # (N, T), (N,)
     if s.generated:
+        common.nothing_drawn(s.plots, "--generated shows two backward passes as text")
         generated_backprop.show(s, names, X, Y, forward, backward)
         return 0
     exercises.show(s, names, X, Y, plot)
@@ -167,9 +168,9 @@ def main(s: Settings) -> int:
     common.show_names(lambda ids: predict(p, statistics, ids), names, s.context, tt.Generator(s.seed), s.names,
                       expected=FRESH_NAMES if complete else ())
     if plot:
-        lines = common.references(s, "test", result, NOTEBOOK_SPLITS)
-        plot.loss_curve(Path(s.plots) / "loss.png", progress.losses, lines)
-        print(f"figures in {s.plots}: dlogits, loss (.png)")
+        plot.loss_curve(progress.losses, common.references(s, "test", result, NOTEBOOK_SPLITS), ylabel=common.NATS,
+                        path=Path(s.plots) / "loss.png")
+        common.drawn(s.plots, "dlogits.png", "loss.png")
     if complete:
         common.tell_splits(result, FRESH_SPLITS, 5, WHOSE)
     common.show_losses(s, result, NOTEBOOK_SPLITS)

@@ -147,14 +147,14 @@ def train(model, opt, s: Settings, X, Y, rng, title="training") -> common.Progre
 
 def draw(plot, folder: Path, model, vocabulary, losses, lines: dict[str, float], finder) -> None:
     """The three figures."""
-    plot.loss_curve(folder / "loss.png", losses, lines)
-    plot.rate_curve(folder / "learning_rate.png", *finder)
+    plot.loss_curve(losses, lines, ylabel=common.NATS, path=folder / "loss.png")
+    plot.rate_curve(*finder, ylabel=common.NATS, path=folder / "learning_rate.png")
     table = model.embed.weight.data - model.embed.weight.data.mean(0)  # (V, D)
     _, spread, axes = np.linalg.svd(table, full_matrices=False)  # the first two principal components
     points = np.pad(table @ axes[:2].T, ((0, 0), (0, max(0, 2 - len(axes)))))  # --embedding 1 has no second axis
-    plot.embedding_map(folder / "embedding.png", points, vocabulary.characters, "aeiou",
-                       (spread[:2] ** 2).sum() / (spread**2).sum())
-    print(f"figures in {folder}: loss, learning_rate, embedding (.png)")
+    plot.embedding_map(points, vocabulary.characters, "aeiou", (spread[:2] ** 2).sum() / (spread**2).sum(),
+                       path=folder / "embedding.png")
+    common.drawn(folder, "loss.png", "learning_rate.png", "embedding.png")
 
 
 def sample_only(s: Settings) -> None:
@@ -185,6 +185,7 @@ def show_names(model, s: Settings, names: common.Names, expected=()) -> None:
 def main(s: Settings) -> int:
     s.steps = min(s.steps, 2_001 if s.lecture else 2_000) if s.quick else s.steps
     if s.sample_from:
+        common.nothing_drawn(s.plots, "--sample-from trains nothing")
         sample_only(s)
         return 0
     names, plot = common.read_names(s.data), common.plotting(s.plots)
@@ -197,6 +198,7 @@ def main(s: Settings) -> int:
     print(f"{names.sizes(data)}, {model.num_parameters():,} weights")
     tried = (model, s, descent, text.batches(X, Y, s.batch, tt.Generator(s.seed)))
     if s.initial_loss:
+        common.nothing_drawn(s.plots, "--initial-loss prints a table")
         exercises.initial_loss(*tried, len(vocabulary))
         return 0
     if s.sweep:
@@ -205,8 +207,8 @@ def main(s: Settings) -> int:
     if s.lr_find:
         print(f"learning-rate finder: the smoothed loss is lowest, {finder[2].min():.3f}, at a rate of {finder[3]:.2g}")
         if plot:
-            plot.rate_curve(Path(s.plots) / "learning_rate.png", *finder)
-            print(f"figures in {s.plots}: learning_rate (.png)")
+            plot.rate_curve(*finder, ylabel=common.NATS, path=Path(s.plots) / "learning_rate.png")
+            common.drawn(s.plots, "learning_rate.png")
         return 0
 
     progress = train(model, opt, s, X, Y, rng)

@@ -9,6 +9,7 @@ characters and test data: lectures 1 and 2.
     python examples/value_mlp.py                     about ten seconds
     python examples/value_mlp.py --data FILE         with your own points instead of the two moons
     python examples/value_mlp.py --recipe lecture    the notebook's settings, one second
+    python examples/value_mlp.py --plots DIR         draws graph.svg, tangents.png, steps.png, fit.png, moons.png
 """
 
 from shared import common, texts  # first: it sets one BLAS thread
@@ -182,7 +183,7 @@ def draw_classes(plot, path: Path, model: MLP, X, Y, title: str) -> None:
     x, y = np.linspace(low[0], high[0], 221), np.linspace(low[1], high[1], 146)
     grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)  # on Tensor, because there are 32,266 points
     scores = on_tensor(model)(grid).data.reshape(len(y), len(x))
-    plot.decision_map(path, title, x, y, scores, X, Y)
+    plot.decision_map(title, x, y, scores, X, Y, path=path)
 
 
 # --- the script, from top to bottom ---
@@ -205,10 +206,11 @@ def main(s: Settings) -> int:
     status, last = progress.status, f"loss: four points {progress.losses[-1]:.1e}"
     if plot:
         folder = Path(s.plots)
-        graph.draw(folder / "graph.svg", output)
-        plot.difference_errors(folder / "steps.png", sizes, errors)
-        plot.fit_curve(folder / "fit.png", progress.losses, NOTEBOOK)
-        drawn = "graph.svg, steps.png, fit.png"
+        graph.draw(output, path=folder / "graph.svg")
+        exercises.draw_tangents(plot, folder / "tangents.png")
+        plot.difference_errors(sizes, errors, path=folder / "steps.png")
+        plot.fit_curve(progress.losses, NOTEBOOK, path=folder / "fit.png")
+        drawn = ["graph.svg", "tangents.png", "steps.png", "fit.png"]
     if s.moons and not status:
         title = Path(s.data).name if s.data else "two moons"
         model, progress = two_classes(s, X, Y, rng, title)
@@ -219,9 +221,9 @@ def main(s: Settings) -> int:
         if plot:
             caption = f"{title[0].upper()}{title[1:]}: {right} of {len(X)} right"
             draw_classes(plot, folder / "moons.png", model, X, Y, caption)
-            drawn += ", moons.png"
+            drawn.append("moons.png")
     if plot:
-        print(f"figures in {folder}: {drawn}")
+        common.drawn(folder, *drawn)
     if not s.own_data:
         print("the notebook's loss: 4.2e-05 on the four points, after 101 steps")
     print(last)

@@ -133,8 +133,10 @@ def ladder(s: Settings, names: common.Names, plot) -> int:
     if plot and rows:
         folder = Path(s.plots)
         table.save(folder / "ladder.md")
-        plot.ladder_chart(folder / "ladder.png", rows)
-        print(f"figures in {folder}: ladder.png, and the table, ladder.md")
+        plot.ladder_chart(rows, xlabel=common.NATS, path=folder / "ladder.png")
+        common.drawn(folder, "ladder.png", "ladder.md")
+    elif not rows:
+        common.nothing_drawn(s.plots, "no network was trained to its end")
     return 130 if progress.interrupted else 0
 
 
@@ -191,9 +193,10 @@ def main(s: Settings) -> int:
         common.show_names(predict, names, s.context, rng, s.names, expected=NOTEBOOK_NAMES if complete else ())
     if plot:
         folder = Path(s.plots)
-        plot.loss_curve(folder / "loss.png", progress.losses, common.references(s, "dev", result, NOTEBOOK_SPLITS))
-        plot.dilated_tree(folder / "tree.png", s.context)
-        print(f"figures in {folder}: loss, tree (.png)")
+        plot.loss_curve(progress.losses, common.references(s, "dev", result, NOTEBOOK_SPLITS), ylabel=common.NATS,
+                        path=folder / "loss.png")
+        plot.dilated_tree(s.context, path=folder / "tree.png")
+        common.drawn(folder, "loss.png", "tree.png")
     if complete:
         common.tell_splits(result, NOTEBOOK_SPLITS, 6)
     common.show_losses(s, result, NOTEBOOK_SPLITS)

@@ -246,3 +246,7 @@ def ufunc_docstring(op: Op, ufunc: np.ufunc, note: str = "") -> str:
               f">>> print(f\"{{y:.3f}} {' '.join(f'{{{n}.grad:.3f}}' for n in names)}\")",
               " ".join(f"{float(v):.3f}" for v in values)]
     return "\n".join(lines)
+
+
+def __dir__() -> list[str]:
+    return __all__

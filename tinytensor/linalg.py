@@ -13,3 +13,7 @@ if TYPE_CHECKING:
 OFFERED = {name: function for name, function in NAMESPACES["linalg"].items() if hasattr(np.linalg, name)}
 globals().update(OFFERED)
 __all__ = sorted(OFFERED)
+
+
+def __dir__() -> list[str]:
+    return __all__

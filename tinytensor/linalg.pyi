@@ -1,7 +1,5 @@
 # Written by `python -m tinytensor.ops` from the ops' records: change those, not this file.
 
-# ruff: noqa: E501
-
 from typing import Any
 
 from .core import Tensor

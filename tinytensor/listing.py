@@ -28,25 +28,37 @@ PACKAGES = {  # each page, and the modules whose public names it lists
     "diagnostics": ("diagnostics.health", "diagnostics.graph", "diagnostics.plot"),
     "": ("", "random", "compiler", "checkpoint", "value"),
 }
-HEADINGS = {  # of a file whose name says too little
-    "nn/module": "modules and parameters", "nn/layers": "linear, embedding, flatten, common activations",
-    "nn/nonlinear": "more activations", "nn/conv": "convolutions", "nn/pools": "pooling",
-    "nn/borders": "padding and resizing", "nn/criteria": "losses", "nn/norm": "normalisation",
-    "nn/images": "normalisation of images and groups", "nn/multihead": "multi-head attention",
-    "optim/flat": "what all optimisers share", "optim/descent": "SGD", "optim/adaptive": "Adam and relatives",
-    "optim/average": "averages of the weights", "optim/clip": "clipping", "optim/groups": "parameter groups",
-    "text/corpus": "items, vocabularies, windows, batches", "models/gpt": "GPT", "models/reading": "a GPT's cache",
-    "models/makemore": "makemore's models", "models/wavenet": "WaveNet",
-    "autograd": "gradients", "core": "Tensor", "modes": "with and without recording",
-    "transforms": "functions of functions", "machine": "threads and memory", "anomaly": "finding a nan",
-    "guarding": "finding overwritten values", "recomputing": "less memory",
+HEADINGS = {  # the headings of files, in the order in which they stand; others follow under their own names
+    "core": "Tensor", "autograd": "gradients", "modes": "with and without recording",
+    "transforms": "functions of functions", "random": "random numbers", "data": "minibatches",
+    "checkpoint": "saving and loading", "compiler": "compiling a step", "anomaly": "finding a nan",
+    "guarding": "finding overwritten values", "recomputing": "less memory", "machine": "threads and memory",
+    "value": "the scalar engine",
+    "nn/module": "modules", "nn/parameter": "parameters", "nn/containers": "containers",
+    "nn/layers": "linear, embedding, flatten, common activations", "nn/nonlinear": "more activations",
+    "nn/norm": "normalisation", "nn/images": "normalisation of images and groups", "nn/dropout": "dropout",
+    "nn/conv": "convolutions", "nn/pools": "pooling", "nn/borders": "padding and resizing",
+    "nn/attention": "attention", "nn/multihead": "multi-head attention", "nn/recurrent": "recurrent layers",
+    "nn/criteria": "losses", "nn/functional": "nn.functional", "nn/init": "nn.init",
+    "optim/optimizer": "what all optimisers share", "optim/descent": "SGD", "optim/adaptive": "Adam and relatives",
+    "optim/groups": "parameter groups", "optim/schedules": "schedules",
+    "optim/plateau": "a rate that falls when the loss does not", "optim/clip": "clipping",
+    "optim/average": "averages of the weights", "optim/best": "the best weights",
+    "text/corpus": "items, vocabularies, windows, batches", "text/tokenizer": "tokenizer",
+    "text/sampling": "text.sampling", "models/gpt": "GPT", "models/kv_cache": "a GPT's cache",
+    "models/wavenet": "WaveNet", "models/makemore": "makemore's models",
+    "testing/gradcheck": "gradcheck", "testing/ops": "checks of an op", "testing/oracles": "another implementation",
+    "testing/invariants": "dtypes and memory", "testing/compare": "gradients by hand",
+    "testing/strategies": "testing.strategies", "testing/breaks": "testing.breaks",
+    "diagnostics/health": "diagnostics.health", "diagnostics/graph": "diagnostics.graph",
+    "diagnostics/plot": "diagnostics.plot",
 }
 AS_A_MODULE = re.compile(r"^`functional\.(\w+)` as a module")
 SHOWN = {  # of a class whose other methods are the package's own affair
     "CompiledStep": ("explain", "source", "program"),
-    "Optimizer": ("step", "zero_grad", "lr", "add_param_group", "claim", "state_dict", "load_state_dict"),
+    "Optimizer": ("step", "zero_grad", "lr", "add_param_group", "state_dict", "load_state_dict"),
     "Tensor": ("backward", "detach", "numpy", "item", "tolist", "register_hook", "retain_grad"),
-    "Reader": (),
+    "KVCache": (),
 }
 NO_NAMES = " The public names; nothing is defined here."
 TOP_INTRODUCTION = """\
@@ -148,9 +160,17 @@ def entries(package: str) -> Iterator[Entry]:
 # --- the pages ---
 
 
+def path_in(section: str) -> str:
+    return section.removeprefix("tinytensor.").replace(".", "/")
+
+
 def heading(section: str) -> str:
-    path = section.removeprefix("tinytensor.").replace(".", "/")
+    path = path_in(section)
     return HEADINGS.get(path, path.rpartition("/")[2].replace("_", " "))
+
+
+def order(section: str) -> int:
+    return [*HEADINGS, path_in(section)].index(path_in(section))
 
 
 def opening(module: str) -> str:
@@ -164,9 +184,10 @@ def path_of(package: str) -> Path:
 
 def page(package: str) -> str:
     """The text of a page."""
-    sections: dict[str, list[Entry]] = {}
+    found: dict[str, list[Entry]] = {}
     for entry in entries(package):
-        sections.setdefault(entry.section, []).append(entry)
+        found.setdefault(entry.section, []).append(entry)
+    sections = {section: found[section] for section in sorted(found, key=order)}
     title = f"tinytensor.{package}".rstrip(".")
     lines = ["<!-- Written by `python -m tinytensor.reference`: change the docstrings, not this file. -->",
              f"# {title}", "", opening(title), ""]

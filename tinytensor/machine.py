@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+__all__ = ["Roofline", "get_num_threads", "keep_freed_memory", "one_thread", "roofline", "set_num_threads",
+           "small_kernels", "with_fast_numpy"]
+
 # How many threads OpenBLAS was told to use before NumPy was loaded, or later; "" for not known.
 _told = map(os.environ.get, ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"))
 _threads = [next(filter(None, _told), "")]
@@ -164,3 +167,7 @@ def min_time(call: Any, seconds: float) -> float:
         call()
         shortest = min(shortest, time.perf_counter() - began)
     return shortest
+
+
+def __dir__() -> list[str]:
+    return __all__

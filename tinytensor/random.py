@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["Generator", "as_generator", "default_generator", "manual_seed"]
 Array = npt.NDArray[Any]
 T = TypeVar("T")
 F16, F32, F64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
@@ -66,9 +67,9 @@ def _box_muller(u: Array) -> Array:
 
 
 # --- arguments ---
-def _int(method: str, name: str, value: Any, expected: str = "an integer") -> int:
+def _int(method: str, name: str, value: Any) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{method}: {name} {value!r}: expected {expected}; convert it first")
+        raise TypeError(f"{method}: got {name} {value!r}; expected an integer; convert it first")
     return operator.index(value)
 
 
@@ -78,7 +79,7 @@ def _shape(method: str, *sizes: Any) -> tuple[int, ...]:
         sizes = tuple(sizes[0])
     shape = tuple([_int(method, "size", size) for size in sizes])
     if shape and min(shape) < 0:
-        raise ValueError(f"{method}: shape {shape}: expected sizes of 0 or more; only reshape knows -1")
+        raise ValueError(f"{method}: got shape {shape}; expected sizes of 0 or more; only reshape takes -1")
     return shape
 
 
@@ -86,10 +87,12 @@ def _floats(method: str, x: Any, write: bool = False) -> Array:
     """x itself or, of a Tensor, its data; a list becomes a float32 array, unless it is to be written to."""
     a = x if isinstance(x, np.ndarray) else getattr(x, "data", None)  # subtle: an ndarray's own .data is a memoryview
     if write and not (isinstance(a, np.ndarray) and a.flags.writeable):
-        raise TypeError(f"{method}: {type(x).__name__}: expected an ndarray or Tensor to write to; pass one or a copy")
+        raise TypeError(f"{method}: got {type(x).__name__}; expected an array or Tensor that can be written to; pass "
+                        f"one, or a copy")
     a = a if isinstance(a, np.ndarray) else np.asarray(x, dtype=F32)
     if a.dtype not in (F32, F64) and (a.dtype != F16 or method == "multinomial"):
-        raise TypeError(f"{method}: dtype {a.dtype}: expected float32 or float64; use one here and .astype for others")
+        raise TypeError(f"{method}: got dtype {a.dtype}; expected float32 or float64; draw one of them, then use "
+                        f".astype")
     return a
 
 
@@ -105,10 +108,12 @@ class Generator:
     """A stream of random words (the Mersenne Twister of Matsumoto and Nishimura 1998) and of draws made from them.
 
     Shapes are written `rand(2, 3)` or `rand((2, 3))`. Names ending in `_` fill an ndarray or Tensor and return it.
-    A wrong kind of argument raises a TypeError, a wrong value a ValueError, both before anything is drawn.
-    A copy or pickle stands at the same place of the stream and goes on by itself. The default seed is torch's.
+    A wrong type of argument raises a TypeError, a wrong value a ValueError, both before anything is drawn.
+    A copy or pickle continues from the same position of the stream, on its own. The default seed is torch's.
 
     >>> rng = Generator(42)
+    >>> rng
+    Generator(seed=42)
     >>> rng.rand(2).round(4), rng.randint(0, 27, (5,))
     (array([0.8823, 0.915 ], dtype=float32), array([ 7, 22,  9,  2,  7]))
     >>> rng.normal_(np.empty(2), mean=5, std=0.1).round(4), rng.multinomial([0.6, 0.3, 0.1], 6, replacement=True)
@@ -118,6 +123,11 @@ class Generator:
     def __init__(self, seed: int = 67280421310721) -> None:
         self._bits = np.random.MT19937(0)
         self.manual_seed(seed)
+
+    def __repr__(self) -> str:
+        start = Generator(self._seed).get_state()
+        moved = any(not np.array_equal(a, start[name], equal_nan=True) for name, a in self.get_state().items())
+        return f"Generator(seed={self._seed}{', after draws' if moved else ''})"
 
     def manual_seed(self, seed: int) -> "Generator":
         """Go to the start of a seed's stream and return the generator; only the low 32 bits of a seed count."""
@@ -151,7 +161,8 @@ class Generator:
         """Fill x with uniform numbers in [a, b)."""
         array = _floats("uniform_", x, write=True)
         if not -math.inf < a <= b < math.inf:
-            raise ValueError(f"uniform_: bounds {a}, {b}: expected finite ones, a <= b; give the lower one first")
+            raise ValueError(f"uniform_: got bounds {a} and {b}; expected finite numbers, a <= b; pass the lower one "
+                             f"first")
         u = self._unit(array.size, array.dtype)
         lo, hi = u.dtype.type(a), u.dtype.type(b)
         u = (_fma(u, hi - lo, lo) if u.dtype == F32 else u * (hi - lo) + lo).astype(array.dtype, copy=False)
@@ -176,7 +187,7 @@ class Generator:
         """Fill x with normal numbers (Box and Muller 1958): fewer than 16, or a strided x, by pairs in memory order."""
         array = _floats("normal_", x, write=True)
         if not std >= 0:
-            raise ValueError(f"normal_: std {std}: expected 0 or more; pass a standard deviation")
+            raise ValueError(f"normal_: got std {std}; expected 0 or more; pass a standard deviation")
         n, dtype = array.size, array.dtype
         if n < 16 or not array.flags.c_contiguous:
             z = self._pairs(n) * std + mean
@@ -192,7 +203,7 @@ class Generator:
         """Fill x with exponential numbers of the rate lambd, whose mean is 1 / lambd."""
         array = _floats("exponential_", x, write=True)
         if not lambd > 0:
-            raise ValueError(f"exponential_: lambd {lambd}: expected a rate above 0; pass 1 / mean")
+            raise ValueError(f"exponential_: got lambd {lambd}; expected a rate above 0; pass 1 / mean")
         _store(array, -1 / lambd * np.log1p(-self._unit(array.size)))
         return x
 
@@ -200,7 +211,7 @@ class Generator:
         """Fill x with numbers whose logarithm is normal."""
         array = _floats("log_normal_", x, write=True)
         if not std > 0:
-            raise ValueError(f"log_normal_: std {std}: expected more than 0; pass that of the logarithm")
+            raise ValueError(f"log_normal_: got std {std}; expected more than 0; pass the logarithm's")
         with np.errstate(over="ignore"):
             _store(array, np.exp(self._pairs(array.size) * std + mean).astype(array.dtype))
         return x
@@ -209,7 +220,7 @@ class Generator:
         """Fill x with numbers of Cauchy's distribution."""
         array = _floats("cauchy_", x, write=True)
         if not sigma > 0:
-            raise ValueError(f"cauchy_: sigma {sigma}: expected more than 0; pass the half-width at half-maximum")
+            raise ValueError(f"cauchy_: got sigma {sigma}; expected more than 0; pass the half-width at half-maximum")
         with np.errstate(over="ignore"):
             _store(array, (median + sigma * np.tan(math.pi * (self._unit(array.size) - 0.5))).astype(array.dtype))
         return x
@@ -218,7 +229,7 @@ class Generator:
     def geometric_(self, x: Array, p: float) -> Array:
         """Fill an array of numbers with how many trials of the probability p it takes to the first success."""
         if not 0 < p < 1:
-            raise ValueError(f"geometric_: p {p}: expected more than 0 and less than 1; pass a probability")
+            raise ValueError(f"geometric_: got p {p}; expected 0 < p < 1; pass a probability")
         _store(x, np.ceil(np.log(self._unit(x.size)) / math.log1p(-p)))
         return x
 
@@ -232,10 +243,10 @@ class Generator:
         least = 0 if kind in "bu" else -most - 1
         whole, high = high is None and low == 0, most + 1 if high is None else high
         if low >= high:
-            raise ValueError(f"random_: from {low} to {high}: expected 'from' to be less than 'to'; turn them round")
+            raise ValueError(f"random_: got from {low} to {high}; expected 'from' to be less than 'to'; swap them")
         if kind != "f" and not least <= low < high <= most + 1:
-            raise ValueError(f"random_: from {low} to {high} - 1: out of bounds for {x.dtype}, which holds {least} to "
-                             f"{most}; expected what it holds; pass another dtype")
+            raise ValueError(f"random_: got from {low} to {high} - 1, out of bounds for {x.dtype}; expected {least} to "
+                             f"{most}; pass an array of another dtype")
         words = self._wide(x.size) if (x.itemsize == 8 if whole else high - low >= 2**28) else (
             self._bits.random_raw(x.size))
         values = words if high - low == 2**64 else words % np.uint64(high - low)
@@ -247,7 +258,7 @@ class Generator:
         low, high = (0, low) if high is None else (low, high)
         low, high = _int("randint", "low", low), _int("randint", "high", high)
         if not -(2**63) <= low < high <= 2**63:
-            raise ValueError(f"randint: low {low}, high {high}: expected low < high in int64; high itself is not drawn")
+            raise ValueError(f"randint: got low {low}, high {high}; expected low < high in int64; high is never drawn")
         shape = _shape("randint", size)
         draw = self._bits.random_raw if high - low < 2**28 else self._wide
         words = draw(math.prod(shape)) % np.uint64(high - low)
@@ -271,9 +282,10 @@ class Generator:
         single = isinstance(p, (int, float, np.number))
         p = p if single else _floats("bernoulli", p)
         if not np.all((p >= 0) & (p <= 1)):
-            raise ValueError(f"bernoulli: p from {np.min(p)} to {np.max(p)}: expected 0 to 1; pass probabilities")
+            raise ValueError(f"bernoulli: got p from {np.min(p)} to {np.max(p)}; expected 0 to 1; pass probabilities")
         if not single and shape is not None:
-            raise ValueError(f"bernoulli: shape {shape}, p of shape {p.shape}: expected one of them; leave shape out")
+            raise ValueError(f"bernoulli: got shape {shape} and p of shape {p.shape}; expected only one; leave out "
+                             f"shape")
         sizes = _shape("bernoulli", () if shape is None else shape) if single else p.shape
         return np.less(self._unit(math.prod(sizes), F64 if single else p.dtype), np.ravel(p)).reshape(sizes)
 
@@ -285,17 +297,21 @@ class Generator:
         """
         p, n = _floats("multinomial", p), _int("multinomial", "num_samples", num_samples)
         if dialect not in DIALECTS:
-            raise ValueError(f"multinomial: dialect {dialect!r}: expected one of {DIALECTS}; 'exponential' is today's")
+            raise ValueError(f"multinomial: got dialect {dialect!r}; expected one of {DIALECTS}; 'exponential' is "
+                             f"today's")
         if p.ndim not in (1, 2) or not p.size or n < 1:
-            raise ValueError(f"multinomial: p {p.shape}, {n} samples: expected (C,) or (B, C), at least 1; reshape p")
+            raise ValueError(f"multinomial: got p of shape {p.shape} and {n} samples; expected (C,) or (B, C), and 1 "
+                             f"or more; reshape p")
         sums = np.add.reduce(p, axis=-1)
         least, most = (sums, sums) if p.ndim == 1 else (sums.min(), sums.max())
         if not (np.minimum.reduce(p, axis=None) >= 0 and least > 0 and most < math.inf):
-            raise ValueError("multinomial: a weight negative, nan or infinite, or a row all zero: expected 0 or more, "
-                             "the sum above 0 and finite; pass probabilities, as softmax makes of logits")
+            raise ValueError("multinomial: got a weight that is negative, nan or infinite, or a row of zeros; expected "
+                             "weights of 0 or more, their sum above 0 and finite; pass probabilities, such as softmax "
+                             "makes of logits")
         cumulative = dialect == "cumulative" or (replacement and n > 1)
         if n > 1 and not replacement and n > (most := 1 if cumulative else np.count_nonzero(p, axis=-1).min()):
-            raise ValueError(f"multinomial: {n} unreplaced samples: expected at most {most}; pass replacement=True")
+            raise ValueError(f"multinomial: got {n} samples without replacement; expected at most {most}; pass "
+                             f"replacement=True")
         if cumulative:
             cdf = np.cumsum(p, axis=-1, dtype=p.dtype).reshape(-1, p.shape[-1])
             u = self._unit(len(cdf) * n).reshape(-1, n)
@@ -323,7 +339,7 @@ class Generator:
         arrays: Any = {name: np.asarray(a) for name, a in dict(state).items()} if isinstance(state, Mapping) else {}
         got, wanted = ({k: f"{a.dtype}{list(a.shape)}" for k, a in s.items()} for s in (arrays, self.get_state()))
         if got != wanted or not 0 <= arrays["pos"] <= 624:
-            raise ValueError(f"set_state: {got}: expected {wanted}, pos 0 to 624; pass what get_state returned")
+            raise ValueError(f"set_state: got {got}; expected {wanted}, pos 0 to 624; pass what get_state returned")
         place: Any = {"bit_generator": "MT19937", "state": {"key": arrays["key"], "pos": int(arrays["pos"])}}
         self._bits.state, self._seed, self._spare = place, int(arrays["seed"]), float(arrays["spare"])
         return self
@@ -342,7 +358,18 @@ def manual_seed(seed: int) -> Generator:
 
 
 def as_generator(rng: Generator | int | None = None) -> Generator:
-    """The generator that an argument `rng=` means: itself, a new one of that seed, or for None the default one."""
-    if rng is None:
-        return default_generator()
-    return rng if isinstance(rng, Generator) else Generator(_int("as_generator", "rng", rng, "Generator, int or None"))
+    """The generator that an argument `rng=` means: itself, a new one for a seed, or the default one for None."""
+    rng = default_generator() if rng is None else seeded(rng)
+    if not isinstance(rng, Generator):
+        raise TypeError(f"rng: got {type(rng).__name__}; expected a Generator, an integer seed or None; write "
+                        f"tt.Generator(seed)")
+    return rng
+
+
+def seeded(rng: Any) -> Any:
+    """An integer seed as a new generator, and anything else as it is: for what keeps its `rng` and draws later."""
+    return Generator(rng) if hasattr(rng, "__index__") and not isinstance(rng, bool) else rng
+
+
+def __dir__() -> list[str]:
+    return __all__

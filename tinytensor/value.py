@@ -18,8 +18,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from numbers import Real
 from typing import Any
+
+__all__ = ["MLP", "Layer", "Module", "Neuron", "Value"]
 
 
 class Value:
@@ -196,6 +199,13 @@ def number(x: Any) -> float:
 
 # --- a network of neurons ---
 
+
+def source(rng: Any) -> Any:
+    """Where first weights come from: a seed as Python's generator, or a generator as it is."""
+    # subtle: not imported at the top, where it would be `random.py` beside this file if this file is run by its path
+    return import_module("random").Random(rng) if isinstance(rng, int) else rng
+
+
 Activation = Callable[[Value], Value]
 
 
@@ -218,12 +228,13 @@ class Neuron(Module):
     Parameters
     ----------
     inputs : int
-    rng : random.Random
-        Where the first weights come from: ``rng.uniform(-1, 1)``.
+    rng : random.Random or int
+        Where the first weights come from, a generator or a seed: ``rng.uniform(-1, 1)``.
     activation : function of a Value, or None
     """
 
     def __init__(self, inputs: int, rng: Any, activation: Activation | None = Value.tanh) -> None:
+        rng = source(rng)
         self.weights = [Value(rng.uniform(-1, 1)) for _ in range(inputs)]
         self.bias = Value(rng.uniform(-1, 1))
         self.activation = activation
@@ -243,6 +254,7 @@ class Layer(Module):
     """Neurons that see the same inputs: a list of their outputs, or the output of the only one."""
 
     def __init__(self, inputs: int, outputs: int, rng: Any, activation: Activation | None = Value.tanh) -> None:
+        rng = source(rng)
         self.neurons = [Neuron(inputs, rng, activation) for _ in range(outputs)]
 
     def __call__(self, x: Sequence[Value | float]) -> Any:
@@ -258,8 +270,7 @@ class MLP(Module):
 
     Examples
     --------
-    >>> from random import Random
-    >>> model = MLP(3, [4, 4, 1], Random(42))
+    >>> model = MLP(3, [4, 4, 1], rng=42)
     >>> len(model.parameters())
     41
     >>> y = model([1.0, 2.0, -1.0])
@@ -269,7 +280,7 @@ class MLP(Module):
     """
 
     def __init__(self, inputs: int, sizes: Sequence[int], rng: Any, last: Activation | None = Value.tanh) -> None:
-        depth = range(len(sizes))
+        rng, depth = source(rng), range(len(sizes))
         self.layers = [Layer(before, size, rng, Value.tanh if i + 1 < len(sizes) else last)
                        for i, before, size in zip(depth, [inputs, *sizes], sizes, strict=False)]
 
@@ -281,3 +292,7 @@ class MLP(Module):
 
     def parameters(self) -> list[Value]:
         return [p for layer in self.layers for p in layer.parameters()]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -192,4 +192,5 @@ def show(s, names: common.Names, X, Y, plot) -> None:
         compare(name, g, steps[name])
     if plot:
         before = [names.vocabulary.decode(row) for row in x]
-        plot.push_and_pull(Path(s.plots) / "dlogits.png", -len(y) * dlogits, before, y, names.vocabulary.characters)
+        plot.push_and_pull(-len(y) * dlogits, before, y, names.vocabulary.characters,
+                           path=Path(s.plots) / "dlogits.png")

@@ -4,6 +4,7 @@ First the mean of each position and all before it, computed in three ways; the t
 that each add one idea, all trained alike. Heads are written out here; `nn.CausalSelfAttention` computes all in one op.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -139,5 +140,10 @@ def ladder(s, plot) -> int:
     if plot and rows:
         folder = Path(s.plots)
         table.save(folder / "ladder.md")
-        print(f"figures in {folder}: none, but the table, ladder.md")
+        plot.ladder_chart([(what, train, dev, math.nan, theirs if lecture else math.nan)
+                           for what, train, dev, theirs in rows],
+                          theirs="the lecture, on another file", xlabel=common.NATS, path=folder / "ladder.png")
+        common.drawn(folder, "ladder.png", "ladder.md")
+    elif not rows:
+        common.nothing_drawn(s.plots, "no network was trained to its end")
     return progress.status

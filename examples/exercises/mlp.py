@@ -72,6 +72,9 @@ def sweep(s, build, train, data, plot) -> int:
         best = min(rows, key=lambda row: row[2])
         print(f"the lowest dev loss: {best[2]:.4f} with {best[0]} hidden neurons; test is not used here")
         if plot:
-            plot.size_curve(Path(s.plots) / "sizes.png", *zip(*rows), "neurons in the hidden layer")
-            print(f"figures in {s.plots}: sizes (.png)")
+            plot.size_curve(*zip(*rows), "neurons in the hidden layer", ylabel=common.NATS,
+                            path=Path(s.plots) / "sizes.png")
+            common.drawn(s.plots, "sizes.png")
+    else:
+        common.nothing_drawn(s.plots, "no network was trained to its end")
     return progress.status

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tinytensor.value import Value
 
 
@@ -44,6 +46,15 @@ def parabola(x: float) -> float:
     return 3 * x**2 - 4 * x + 5
 
 
+def draw_tangents(plot, path) -> None:
+    """The lecture's two curves, with the slopes that were found above."""
+    plot.tangents({
+        "f(x) = 3 x^2 - 4 x + 5": (parabola, lambda x: 6 * x - 4, np.linspace(-5, 5, 201), [3.0, 2 / 3]),
+        "tanh(x), with the slope 1 - tanh(x)^2": (np.tanh, lambda x: 1 - np.tanh(x) ** 2, np.linspace(-5, 5, 201),
+                                                  [0.0, 0.8813735870195432]),
+    }, path=path)
+
+
 def neuron() -> Value:
     """tanh(x1 w1 + x2 w2 + b), with tanh made of exp."""
     x1, x2, w1, w2 = (Value(x, label=name) for x, name in zip((2.0, 0.0, -3.0, 1.0), ("x1", "x2", "w1", "w2")))
@@ -57,7 +68,7 @@ def neuron() -> Value:
     print("a neuron, o = tanh(x1 w1 + x2 w2 + b)")
     tell("n", n.data, 0.8813735870195432)
     tell("o = (e^2n - 1) / (e^2n + 1)", o.data, 0.7071067811865476)
-    tell("o = tanh(n), which differs in the last bit", n.tanh().data, 0.7071067811865477)
+    tell("o = tanh(n), with another last bit", n.tanh().data, 0.7071067811865477)
     tell("do/dn = 1 - o^2", 1 - o.data**2, 0.4999999999999999)
     print("  gradient " + ", ".join(f"{x.label} {x.grad:.4f}" for x in (x1, w1, x2, w2)))
     a = Value(3.0)

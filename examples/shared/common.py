@@ -136,7 +136,7 @@ class Progress:
     def bar(self) -> Callable[[int | None], None]:
         """A function that shows how many steps are done; None removes the bar."""
         try:
-            from tqdm import tqdm
+            from tqdm.auto import tqdm  # a widget in a notebook, a line of text elsewhere
         except ImportError:
             print("plain progress lines: pip install -e '.[examples]' adds a bar, and figures with --plots")
             return self.line
@@ -161,8 +161,14 @@ class Progress:
         print(f"{self.title}: {done:,} of {self.steps:,} steps, {self.note}, {left:.0f} s left", flush=True)
 
 
+NATS = "cross-entropy, nats per character"  # the unit of most figures
+
+
 def plotting(folder: str | None) -> Any:
-    """`tinytensor.diagnostics.plot`, after a check that matplotlib is installed and the folder can be written."""
+    """`tinytensor.diagnostics.plot`, after a check that matplotlib is installed and the folder can be written.
+
+    None without --plots. `drawn` prints which figures were drawn, `nothing_drawn` why there are none.
+    """
     if folder is None:
         return None
     try:
@@ -172,6 +178,17 @@ def plotting(folder: str | None) -> Any:
                         "or leave out --plots") from None
     writable_folder(Path(folder))
     return plot
+
+
+def drawn(folder: str | Path, *names: str) -> None:
+    """Print which figures were drawn."""
+    say(f"figures in {folder}: {', '.join(names)}")
+
+
+def nothing_drawn(folder: str | None, why: str) -> None:
+    """Print why a run with --plots draws nothing."""
+    if folder is not None:
+        say(f"no figures: {why}")
 
 
 def writable_folder(folder: Path) -> None:
@@ -188,7 +205,7 @@ def writable_folder(folder: Path) -> None:
 
 
 class Table:
-    """A table that is printed row by row as its rows are found, and can be saved as Markdown.
+    """A table that is printed while its rows are found, and can be saved as Markdown.
 
     The first column is text and `width` characters wide, the others are as wide as their titles, or 7 characters.
     """
@@ -196,15 +213,17 @@ class Table:
     def __init__(self, *titles: str, width: int) -> None:
         self.titles, self.rows = titles, []  # type: tuple[str, ...], list[tuple[str, ...]]
         self.widths = [width, *(max(7, len(title)) for title in titles[1:])]
+        say(self.line(titles))
 
     def add(self, *cells: str) -> None:
-        """Print one more row, and the titles before the first."""
+        """Print one more row."""
         self.rows.append(cells)
-        say(f"{self.line(self.titles)}\n{self.line(cells)}" if len(self.rows) == 1 else self.line(cells))
+        say(self.line(cells))
 
     def line(self, cells: Sequence[str]) -> str:
-        first, *rest = (f"{cell:>{width}}" for cell, width in zip(cells, self.widths))
-        return "  ".join([f"{cells[0]:<{self.widths[0]}}", *rest]).rstrip() if first else ""
+        first, *rest = cells
+        return "  ".join([f"{first:<{self.widths[0]}}",
+                          *(f"{cell:>{width}}" for cell, width in zip(rest, self.widths[1:]))])
 
     def save(self, path: Path) -> None:
         """Write the table as Markdown."""

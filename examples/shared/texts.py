@@ -69,6 +69,7 @@ class LongText:
         self.tokens = Tokenizer.train(parts["train"], merges) if merges else Characters("".join(sorted(set(written))))
         self.splits = {name: self.tokens.encode(part) for name, part in parts.items()}
         self.share = {name: len(ids) / max(1, len(parts[name])) for name, ids in self.splits.items()}  # per character
+        self.per_character = self.share["train"]  # what a loss per token of train is multiplied by
         if min(map(len, self.splits.values())) <= 2 * context:
             raise common.UserError(f"{path}: got {len(written):,} characters; expected more, so that the last "
                                    f"tenth has several windows of {context} tokens; give a longer text, or a smaller "
@@ -94,7 +95,7 @@ class LongText:
 
     def example(self):
         """Some tokens of dev to draw attention maps for (T,), and each as text."""
-        ids = self.splits["dev"][: min(24, self.context)]
+        ids = self.splits["dev"][: min(20, self.context)]
         return ids, [self.tokens.decode_bytes([i]).decode("utf-8", "replace") for i in ids]
 
     def prompt(self, s) -> str:
@@ -115,6 +116,8 @@ class LongText:
 
 class Lines:
     """A file with a text on each line, such as names: each starts and ends with the boundary, and is one row."""
+
+    per_character = 1.0
 
     def __init__(self, path: str, context: int) -> None:
         self.names = common.read_names(path)

@@ -1,8 +1,11 @@
-"""The benchmarks: everyone does the same arithmetic, and what a run found is told as it is. Nothing is timed here."""
+"""The benchmarks: all contenders do the same arithmetic, and tables show what was measured. Nothing is timed here."""
 
 import dataclasses
+import json
 import os
 import signal
+import struct
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks import measure, tables
+from benchmarks.report import insert
 from benchmarks.tasks import (
     BY_HAND,
     COMPILED,
@@ -31,6 +35,7 @@ from benchmarks.tasks import (
 from benchmarks.typed_loops import LOOPS
 from tinytensor import torch as ours
 
+ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"mlp": {}, "batchnorm": {"batch": 16, "width": 20, "depth": 2}, "wavenet": {"batch": 8, "width": 16},
          "names": {"batch": 4, "context": 8, "width": 16, "depth": 2}, "micrograd": {"batch": 10}}
 SLOW = (TWO, *TORCH_COMPILE)  # processes, and a C++ compiler: `python -m benchmarks --verify` has them
@@ -108,25 +113,60 @@ def row(text, start):
 def test_ratios_are_never_rounded_up():
     results = made({COMPILED: 1.0, TWO: 2.0, TORCH[0]: 3.2999, TORCH[1]: 3.5, JAX: 2.0, TORCH_COMPILE[0]: 0.5})
     results["tasks"]["names"]["given"][JAX] = {"missing": "not installed"}
-    text = tables.readme(results)
+    text = tables.details(results)
     cells = row(text, "| lecture MLP, batch 64 | 1 |")
     assert cells[2] == "3.29" and cells[6] == "2.00"
     assert row(text, "| lecture MLP, batch 64 | 2 |")[2] == "1.64"
     for form in ("1, best of threads", "1"):
-        assert row(text, f"| names GPT, 32 x 16, width 64 | {form} |")[6] == ""  # told below, with the reason
+        assert row(text, f"| names GPT, 32 x 16, width 64 | {form} |")[6] == ""  # the reason stands below
     assert "Missing: JAX jit: not installed (names GPT, 32 x 16, width 64)." in text
-    assert "torch.compile is faster than one worker of ours, best of threads, on lecture MLP 2.00" in text
+    assert "with its best number of threads, on lecture MLP 2.00" in text
     cells = row(text[text.index("ms to compile"):], "| lecture MLP, batch 64 |")
     assert cells[1] == "60" and cells[4:6] == ["1.0 (3.0)", "2.0 (3.0)"]  # ms to compile, MiB
     assert "agree within" not in text  # they are equal
-    assert "## How cost grows" in tables.details(results)
+    assert "## How cost grows" in text
 
 
 def test_ours_too_has_the_threads_that_suit_it():
     """And the time of one thread stands beside it."""
-    text = tables.readme(made({COMPILED: 2.0, COMPILED_ALL: 1.0, TORCH[1]: 1.5}))
+    results = made({COMPILED: 2.0, COMPILED_ALL: 1.0, TORCH[1]: 1.5})
+    text = tables.details(results)
     assert row(text, "| Shakespeare GPT, 12 x 64, width 128 | 1, best of threads |")[2] == "1.50"
     assert row(text, "| names GPT, 32 x 16, width 64 | 1 |")[2] == "0.75"
+    assert row(tables.readme(results), "| names GPT |")[2] == "100", "in README the best of both"
+
+
+def test_readme_has_one_row_a_network_and_says_where_we_lose():
+    text = tables.readme(made({EAGER: 3.0, COMPILED: 1.2, TWO: 0.9, TORCH[0]: 2.0, TORCH_COMPILE[1]: 1.0, JAX: 4.0}))
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert [line.split(" | ")[0] for line in table[2:]] == [
+        "| lecture MLP", "| six-layer BatchNorm MLP", "| WaveNet", "| names GPT", "| Shakespeare GPT"]
+    assert table[0] == "| us per training step | tinytensor, eager | compiled | 2 workers | PyTorch | JAX |"
+    assert table[2] == "| lecture MLP | 300 | 120 | 90 | 100 | 400 |"
+    assert ("PyTorch is faster than the compiled step on lecture MLP (1.20 times), six-layer BatchNorm MLP (1.20 "
+            "times), WaveNet (1.20 times), names GPT (1.20 times) and Shakespeare GPT (1.20 times), and than the eager "
+            "step on all of these. JAX is nowhere faster.") in text
+    assert "today" in text and "a machine" in text and len(table) == 7
+
+
+def test_stored_results_are_rendered_without_measuring():
+    """README's section and the tables are those of the stored results: `python -m benchmarks --render --write`."""
+    results = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text("utf-8"))
+    assert (ROOT / "benchmarks" / "results" / "tables.md").read_text("utf-8") == tables.details(results)
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "--render"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == tables.readme(results) + "\n", done.stderr
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "--quick", "--write"], cwd=ROOT, capture_output=True,
+                          text=True)
+    assert done.returncode == 2 and "--quick: got --write; expected a whole run" in done.stderr
+
+
+def test_a_page_without_the_section_is_refused(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("a\n<!-- t -->\nold\n<!-- /t -->\nb\n")
+    insert(page, "t", "new | \\1")
+    assert page.read_text() == "a\n<!-- t -->\nnew | \\1\n<!-- /t -->\nb\n"
+    with pytest.raises(SystemExit, match="got no section u; expected <!-- u -->"):
+        insert(page, "u", "new")
 
 
 def test_losses_that_differ_are_told():
@@ -134,7 +174,7 @@ def test_losses_that_differ_are_told():
     results["tasks"]["mlp"]["given"][JAX]["losses"] = [3.0, float("nan")]
     assert tables.agreement(results) == float("inf")
     results["tasks"]["mlp"]["given"][JAX]["losses"] = [3.0, 2.5 * 1.001]
-    assert "agree within 1e-03" in tables.readme(results)
+    assert "agree within 1e-03" in tables.details(results)
 
 
 def test_tables_of_a_part_and_of_a_run_without_the_compiler():
@@ -144,20 +184,26 @@ def test_tables_of_a_part_and_of_a_run_without_the_compiler():
         for found in variants.values():
             found.update({c: {"missing": "no compile"} for c in (COMPILED, TWO) if c in found})
     del results["growth"], results["to_loss"]
-    assert row(tables.readme(results), "| lecture MLP, batch 64 | 1 |")[2:] == [""] * 8
+    assert row(tables.details(results), "| lecture MLP, batch 64 | 1 |")[2:] == [""] * 8
+    assert row(tables.readme(results), "| lecture MLP |")[2:4] == ["-", "-"]
     assert "| 1.00 |" in tables.details(results)
 
 
 def test_figure_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
-    from benchmarks.figure import draw
+    from benchmarks.figure import draw, draw_models
 
     results = made({COMPILED: 1.0})
     results["tasks"]["writing"]["given"][TORCH[0]] = {"missing": "not installed"}
     draw(results, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").stat().st_size > 10_000
+    draw_models(results, tmp_path / "models.png")
+    width, = struct.unpack(">I", (tmp_path / "models.png").read_bytes()[16:20])
+    assert width == 1400, "twice the 700 pixels at which README shows it"
     del results["growth"]
     draw(results, tmp_path / "part.png")
+    results["tasks"] = {"forward": results["tasks"]["forward"]}
+    draw_models(results, tmp_path / "none.png")
 
 
 def test_contenders_are_known():

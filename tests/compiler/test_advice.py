@@ -25,8 +25,8 @@ from tinytensor.compiler.tracing.gradients import UsedGradient
 XS = [np.random.default_rng(i).standard_normal((4, 3)).astype(np.float32) for i in range(5)]
 IX = np.array([2, 0, 1])
 OUTSIDE = "pass what it gives as an argument"
-BACK = "give the array or Tensor back, and convert it outside of the step"
-DECLARE = "name the array, or the Module or Optimizer that holds it, among what is given to tt.compile"
+BACK = "return the array or Tensor, and convert it outside of the step"
+DECLARE = "pass the array, or the Module or Optimizer that holds it, to tt.compile"
 Compile = Callable[..., Any]
 PACKAGE = Path(tt.__file__).parent
 CASES: list[tuple[str, Any, Any, str]] = []
@@ -34,13 +34,13 @@ CASES: list[tuple[str, Any, Any, str]] = []
 LEFT = {
     "report this, with the step, and go on without tt.compile": "a fault of the compiler: none is known",
     "add a row for it to tinytensor/compiler/primitives.py": "a change of the library",
-    "call it itself": "an op that was recorded is run again by the tests of rules only",
+    "call it instead": "an op that was recorded is run again by the tests of rules only",
     # traced again, arrays of the user's have tracers, and a write into one is refused by its name
-    "name the array among what is given to tt.compile, or write a = a + b": "a write into one of the library's",
-    "name the array among what is given to tt.compile, or copy it in the step": "a write into one of the library's",
-    "compute it outside of the step, or write np.where instead of a choice": "no function of the table gives such",
-    "call the step again, and new ones start, or load a checkpoint": "a worker was killed: test_workers.py",
-    "leave a core for each, or take fewer workers": "a worker that hangs",
+    "pass the array to tt.compile, or write a = a + b": "a write into one of the library's",
+    "pass the array to tt.compile, or copy it in the step": "a write into one of the library's",
+    "compute it outside of the step, or write np.where in place of an if": "no function of the table gives such",
+    "call the step again, which starts new workers, or load a checkpoint": "a worker was killed: test_workers.py",
+    "leave a core for each, or use fewer workers": "a worker that hangs",
     "run the step with workers=1 to see where": "a worker failed: test_workers.py",
     "compile the step anew in the child, or fork before it is compiled": "a process that the user forks",
 }
@@ -120,8 +120,8 @@ for taken, given, after in (
         (lambda x: f"{x}", lambda x: x * 1, lambda y: f"{y}"),
         (lambda x: [x for _ in range(x.astype(int).max())], lambda x: (x, x.astype(int).max()),
          lambda y: [y[0] for _ in range(y[1])])):
-    case(BACK, lambda c, taken=taken: c(taken), outside(given, after), "takes a number out")
-case("give back what is to be printed, and print it outside of the step", lambda c: c(lambda x: print(x)),
+    case(BACK, lambda c, taken=taken: c(taken), outside(given, after), "would freeze the value seen")
+case("return what is to be printed, and print it outside of the step", lambda c: c(lambda x: print(x)),
      outside(lambda x: x.sum(), lambda y: print(y) or y), "print would be called")
 
 # --- masks, and shapes that change ---
@@ -142,7 +142,7 @@ def growing(step: Any, sizes: int = 20) -> Any:
 
 
 case("cut or pad arrays to one shape", lambda c: growing(c(lambda x: x * 2)), lambda c: growing_cut(c(lambda x: x * 2)))
-case("let max_programs be more", lambda c: growing(c(lambda x: x * 2)),
+case("raise max_programs", lambda c: growing(c(lambda x: x * 2)),
      lambda c: growing(c(lambda x: x * 2, max_programs=40)))
 
 
@@ -185,10 +185,10 @@ case("write np.where(condition, result, other)", of(lambda x: np.tanh(x, where=x
      of(lambda x: np.where(x > 0, np.tanh(x), x)))
 case("leave it out", of(lambda x: np.zeros_like(x, subok=False)), of(lambda x: np.zeros_like(x) + x))
 case("leave it out", of(lambda x: np.add.outer(x, x, order="F")), of(lambda x: np.add.outer(x, x)))
-case("compute it outside of the step, and pass it as a whole number", before(np.roll, lambda x: np.array(1)),
+case("compute it outside of the step, and pass it as an int", before(np.roll, lambda x: np.array(1)),
      before(np.roll, lambda x: int(np.array(1))))
 case("compose it of others", of(lambda x: np.array([x, x], like=x)), of(lambda x: np.stack([x, x])))
-case("call it outside of the step and pass what it gives as an argument", of(lambda x: np.array([x, x], like=x) * 2),
+case("call it outside of the step and pass the result as an argument", of(lambda x: np.array([x, x], like=x) * 2),
      before(lambda x, y: y * 2, lambda x: np.array([x, x], like=x)), "does not know")
 case("compose it of NumPy's functions", of(lambda x: halved(x)), of(lambda x: x / 2))
 case("write np.einsum with optimize=True", of(lambda x: np.einsum_path("ij,kj,kl", x, x, x)),
@@ -317,9 +317,9 @@ def copied(c: Compile) -> Any:
 
 
 case("pass a copy", views, copied, "one name")
-case("take what is declared itself, and its views in the step", views,
+case("use the declared array itself and take views of it in the step", views,
      lambda c: views(c, lambda a: a[1:]))
-case("declare the whole, and write the view in the step", lambda c: views(c, lambda a: a[1:], True),
+case("declare the whole array, and take the view in the step", lambda c: views(c, lambda a: a[1:], True),
      lambda c: views(c, lambda a: a[1:]), "share memory")
 
 # --- side effects, and what changes ---
@@ -335,7 +335,7 @@ def counter(c: Compile) -> Any:
     return c(step)
 
 
-@follows("give the value back", counter, "side effects")
+@follows("return the value", counter, "side effects")
 def _(c: Compile) -> Any:
     run, n = c(lambda x, n: (x * n, n + 1.0)), 0.0
 
@@ -358,7 +358,7 @@ def _(c: Compile) -> Any:
     return call
 
 
-@follows("let it be a declared array", counter)
+@follows("make it a declared array", counter)
 def _(c: Compile) -> Any:
     n = np.zeros(1)
 
@@ -418,7 +418,7 @@ def limited(c: Compile) -> Any:
     return call
 
 
-case("pass what varies as an argument (a schedule's rate as a float)", limited,
+case("pass what varies as an argument (a learning rate as a float)", limited,
      before(lambda x, n: x * n, lambda x: float(sys.getrecursionlimit())))
 
 # --- draws, and other hidden state ---
@@ -444,10 +444,10 @@ def generator() -> Any:
 
 uniform = drawing(lambda rng: rng.random(3), generator)
 case("declare the Generator that is drawn from", limited, uniform)
-case("name the Generator among what is given to tt.compile", undeclared, uniform)
-case("write rng = np.random.default_rng(seed), and name it among what is given to tt.compile",
+case("pass the Generator to tt.compile", undeclared, uniform)
+case("write rng = np.random.default_rng(seed), and pass it to tt.compile",
      drawing(lambda rng: np.random.rand(3)), uniform)
-case("write rng = np.random.default_rng(seed), and name it among what is given to tt.compile",
+case("write rng = np.random.default_rng(seed), and pass it to tt.compile",
      drawing(lambda rng: random.random()), uniform)
 case("draw with one of those", drawing(lambda rng: rng.laplace(size=3), generator), uniform)
 case("write rng.rand(shape), rng.randn(shape) or rng.bernoulli(p, shape)",
@@ -476,7 +476,7 @@ def used_outside(c: Compile) -> Any:
 
 case("draw from a declared np.random.default_rng(seed)", hidden(lambda: random.Random(0), lambda it: it.random()),
      uniform)
-case("use it outside of the step, and pass what it gives as an argument", hidden(lambda: iter([1, 2]), next),
+case("use it outside of the step, and pass the result as an argument", hidden(lambda: iter([1, 2]), next),
      used_outside)
 
 
@@ -492,18 +492,18 @@ def stale(c: Compile, clear: bool = False, outside: bool = False) -> Any:
 
 
 case("clear its cache", stale, lambda c: stale(c, clear=True))
-case("call it outside of the step, and pass what it gives as an argument", stale, lambda c: stale(c, outside=True),
-     "keeps results")
+case("call it outside of the step, and pass the result as an argument", stale, lambda c: stale(c, outside=True),
+     "caches results")
 
 # --- arguments and results ---
 
-case("convert it: np.asarray(x)", lambda c: (lambda f: lambda x: f(np.ma.array(x)))(c(lambda x: x * 2)),
+case("write np.asarray(x)", lambda c: (lambda f: lambda x: f(np.ma.array(x)))(c(lambda x: x * 2)),
      lambda c: (lambda f: lambda x: f(np.asarray(np.ma.array(x))))(c(lambda x: x * 2)))
-case("give back a dict of what it holds", of(lambda x: SimpleNamespace(y=x * 2)),
+case("return a dict of what it contains", of(lambda x: SimpleNamespace(y=x * 2)),
      of(lambda x: vars(SimpleNamespace(y=x * 2))))
 case("leave it out of the result", lambda c: (lambda it: c(lambda x: (x * 2, it)))(iter([1])),
      of(lambda x: x * 2))
-case("call it before its source is looked at", lambda c: lambda x: c(lambda x: x * 2).source,
+case("call it twice before reading its source", lambda c: lambda x: c(lambda x: x * 2).source,
      lambda c: looked_at(c(lambda x: x * 2), lambda f: f.source, 2))
 case("call it twice with such arguments first", lambda c: (lambda f: lambda x: (f(x), f(x), f.explain(x[:1])))(
      c(lambda x: x * 2)), lambda c: looked_at(c(lambda x: x * 2), lambda f: f.explain(XS[0]), 2))
@@ -562,7 +562,7 @@ class Training:
 
 case("leave it out of the optimiser", lambda c: Training("unused").compiled(c),
      lambda c: Training().compiled(c))
-case("let its requires_grad be False", lambda c: Training("unused").compiled(c),
+case("set its requires_grad to False", lambda c: Training("unused").compiled(c),
      lambda c: Training("frozen").compiled(c))
 
 
@@ -642,7 +642,7 @@ def twice_differentiated(c: Compile, inside: bool = False) -> Any:
 
 case("call tt.grad in the step", twice_differentiated, lambda c: twice_differentiated(c, True))
 case("leave tt.compile out", twice_differentiated, lambda c: twice_differentiated(lambda step, *_: step),
-     "gradient of its")
+     "second deriv")
 
 # --- workers ---
 
@@ -688,7 +688,7 @@ shared("call opt.step() there", trains(lambda t, x: t.step(x, update=False)), tr
 shared("read them outside of the step", trains(lambda t, x: backwards(t, x, mean, also=lambda t, x: t.model(x))),
        lambda c: (lambda t: (lambda run: lambda x: (run(x), t.model.weight.data.copy()))(t.compiled(c)))(Training()),
        "after the optimiser's step")
-shared("give back rows or sums, and finish outside of the step", lambda c: c(lambda x: np.sqrt((x * x).sum())),
+shared("return rows or sums, and finish outside of the step", lambda c: c(lambda x: np.sqrt((x * x).sum())),
        lambda c: (lambda run: lambda x: np.sqrt(run(x)))(c(lambda x: (x * x).sum())), "the workers' parts")
 
 
@@ -720,7 +720,7 @@ shared("divide by the batch's size", trains(loss=masked), trains(loss=lambda z: 
 shared(LOSS, trains(loss=lambda z: (z / len(z.data)).mean()), trains(loss=labelled), "for the whole batch")
 shared("divide by the batch's size", trains(loss=lambda z: (z / len(z.data)).mean()),
        trains(loss=lambda z: z.sum() / len(z.data)), "for the whole batch")
-shared("give back rows, sums or means, and finish outside of the step", lambda c: c(lambda x: (x * 1, len(x))),
+shared("return rows, sums or means, and finish outside of the step", lambda c: c(lambda x: (x * 1, len(x))),
        lambda c: (lambda run: lambda x: (run(x), len(x)))(c(lambda x: x * 1)), "for the whole batch")
 
 
@@ -742,7 +742,7 @@ def dropped(scale: Any) -> Any:
 
 
 for way, scale in (("write .mean()", mean), ("divide by len(x)", lambda z: z.sum() / len(z.data))):
-    shared(way, dropped(lambda z: z.sum() / 100), dropped(scale), "nobody can see")
+    shared(way, dropped(lambda z: z.sum() / 100), dropped(scale), "can't be checked")
 
 
 def counted(c: Compile) -> Any:
@@ -765,7 +765,7 @@ def counted_outside(c: Compile) -> Any:
     return call
 
 
-shared("give it back and keep it outside of the step", counted, counted_outside, "declared state")
+shared("return it and keep it outside of the step", counted, counted_outside, "declared state")
 
 
 def headed(frozen: bool) -> Any:
@@ -812,10 +812,10 @@ def without_bias(c: Compile, given: bool) -> Any:
     return c(step, m, opt)
 
 
-refused_by_workers("give the optimiser only what gets one", lambda c: without_bias(c, False),
+refused_by_workers("give the optimiser only parameters that get one", lambda c: without_bias(c, False),
                    lambda c: without_bias(c, True), "without a gradient")
 refused_by_workers("call loss.backward() in the step", trains(backwards), trains(lambda t, x: backwards(t, x, mean)))
-refused_by_workers("give batches of a multiple of 2", lambda c: (lambda f: lambda x: f(x[:3]))(c(lambda x: x * 2)),
+refused_by_workers("pass batches of such a size", lambda c: (lambda f: lambda x: f(x[:3]))(c(lambda x: x * 2)),
                    lambda c: (lambda f: lambda x: f(x[:2]))(c(lambda x: x * 2)))
 
 
@@ -867,7 +867,7 @@ def flowing(c: Compile) -> Any:
     return call
 
 
-shared("call it there", flowing, trains(lambda t, x: t.step(x)), "would flow into")
+shared("call it there", flowing, trains(lambda t, x: t.step(x)), "would flow back into")
 
 
 def explaining(n: int, *given: Any) -> Any:
@@ -881,7 +881,7 @@ def elsewhere(c: Compile) -> Any:
 
 
 WORKERS.add(len(CASES))
-case("write explain() for all but these", explaining(2, XS[0]), explaining(2))
+case("write explain() for a table without them", explaining(2, XS[0]), explaining(2))
 case("compile it with workers=1 for times", explaining(2, XS[0]), explaining(1, XS[0]), "timed alone")
 
 

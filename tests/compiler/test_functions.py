@@ -93,9 +93,9 @@ def test_a_shape_that_is_another_at_each_call() -> None:
     with pytest.raises(tt.CompileError) as error:
         for n in range(1, 9):
             assert equal(compiled(V[:n]), V[:n] * 2)
-    assert str(error.value) == ("compile: <lambda> came with x of (1, 6), (2, 6), (3, 6), (4, 6), (5, 6), and no "
-                                "program was used again; expected at most 4 kinds of arguments; cut or pad arrays to "
-                                "one shape, pass numbers that vary as floats, or let max_programs be more")
+    assert str(error.value) == ("compile: <lambda> got x of (1, 6), (2, 6), (3, 6), (4, 6), (5, 6), and no program was "
+                                "used twice; expected at most 4 kinds of arguments; cut or pad arrays to one shape, "
+                                "pass numbers that vary as floats, or raise max_programs")
 
 
 def test_results_are_copies() -> None:

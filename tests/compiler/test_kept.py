@@ -150,7 +150,8 @@ def test_a_number_that_is_needed_as_it_is() -> None:
             for _ in range(2):
                 assert equal(step(X), X * math.cos(angle))
     assert len(step.programs) == 3
-    with pytest.raises(tt.CompileError, match="angle changes all the time, .* pass it as an argument, a number as a "):
+    with pytest.raises(tt.CompileError, match="angle has a different value at every call, .* pass it as an argument, a "
+                                              "number as a "):
         for _ in range(9):
             held.angle += 0.1
             step(X)

@@ -29,7 +29,7 @@ def test_two_calls_that_differ() -> None:
             step(X)
     finally:
         sys.setrecursionlimit(before)
-    assert str(error.value).endswith(f"np.multiply was given {before} first and {before + 1} then, {TWICE}")
+    assert str(error.value).endswith(f"np.multiply got {before} in one trace and {before + 1} in the other, {TWICE}")
 
 
 NUMBER, TABLE = 1.0, np.arange(3.0)
@@ -135,8 +135,9 @@ def test_what_changes_all_the_time() -> None:
         for _ in range(12):
             settings.i += 1
             step(X)
-    assert str(error.value).endswith("settings.i changes all the time, 8 and 9, and the step reads it; expected it to "
-                                     "stay as it is; pass it as an argument, a number as a float")
+    assert str(error.value).endswith("settings.i has a different value at every call, 8 and then 9, so the step would "
+                                     "be recompiled each time; expected it to stay the same; pass it as an argument, a "
+                                     "number as a float")
 
 
 def test_arguments_that_share_memory() -> None:
@@ -152,8 +153,8 @@ def test_arguments_that_share_memory() -> None:
     with pytest.raises(tt.CompileError) as error:
         compiled(a[1:])
     assert str(error.value) == ("compile: an argument of step shares memory with what the step may change; expected "
-                                "one name for it; pass a copy, or take what is declared itself, and its views in "
-                                "the step")
+                                "one name for it; pass a copy, or use the declared array itself and take views of it "
+                                "in the step")
     assert equal(a, np.full(4, 3.0))
 
 

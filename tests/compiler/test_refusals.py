@@ -16,22 +16,22 @@ from tinytensor.compiler.audit import equal
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 IX = np.array([0, 1, 1])
-FOR_EVER = "takes a number out of the step, and it would be the same for ever; expected arrays all the way; give the " \
-           "array or Tensor back, and convert it outside of the step"
+FROZEN = ("would freeze the value seen while tracing; expected arrays throughout the step; return the array or Tensor, "
+          "and convert it outside of the step")
 CHOICE = "expected the same calls at each step; write np.where(condition, a, b), or choose outside of the step"
 SHAPES = "expected shapes that are the same at each step; write np.where with all three arguments, or do it outside " \
          "of the step"
-PLAIN = "an array of the step met what takes plain arrays only (X[ix], np.asarray, a write into a plain array, " \
-        "printing); expected NumPy's functions of whole arrays; write x.data for np.asarray(x), or tt.take(X, ix, 0) " \
-        "for X[ix], or call it outside of the step"
-WRITES = "expected writes into the step's own arrays, or declared ones; name the array, or the Module or Optimizer " \
-         "that holds it, among what is given to tt.compile, or copy it"
-DRAWS = "a draw from a Generator that was not declared would be the same for ever; expected draws from declared " \
-        "Generators; name the Generator among what is given to tt.compile"
-STREAMS = "or a seed, would be the same for ever; expected draws from declared Generators; write rng = " \
-          "np.random.default_rng(seed), and name it among what is given to tt.compile"
-EFFECT = "which would not happen again; expected no side effects on Python objects; give the value back, count " \
-         "outside of the step, or let it be a declared array"
+PLAIN = ("an array of the step was passed to something that takes plain arrays only (X[ix], np.asarray, a write into "
+         "a plain array, printing); expected NumPy's functions of whole arrays; write x.data for np.asarray(x), or "
+         "tt.take(X, ix, 0) for X[ix], or call it outside of the step")
+WRITES = ("expected writes into the step's own arrays, or declared ones; pass the array, or the Module or Optimizer "
+          "that holds it, to tt.compile, or copy it")
+DRAWS = ("a draw from a Generator that was not declared would repeat at every call; expected draws from declared "
+         "Generators; pass the Generator to tt.compile")
+STREAMS = ("or a seed, would repeat at every call; expected draws from declared Generators; write rng = "
+           "np.random.default_rng(seed), and pass it to tt.compile")
+EFFECT = ("which a program would not repeat; expected no side effects on Python objects; return the value, count "
+          "outside of the step, or make it a declared array")
 CASES: dict[str, Any] = {}
 
 
@@ -78,37 +78,37 @@ def assertion() -> Any:
     return step, []
 
 
-@refused(f"float(), or a write into a plain array, {FOR_EVER}")
+@refused(f"float(), or a write into a plain array, {FROZEN}")
 def float_of() -> Any:
     return lambda x: x * float(x.sum()), []  # here
 
 
-@refused(f"int() {FOR_EVER}")
+@refused(f"int() {FROZEN}")
 def int_of() -> Any:
     return lambda x: x * int(x.sum()), []  # here
 
 
-@refused(f"an index or a count (range) {FOR_EVER}", IX)
+@refused(f"an index or a count (range) {FROZEN}", IX)
 def count() -> Any:
     return lambda x: [x for _ in range(x.sum())], []  # here
 
 
-@refused(f".item() {FOR_EVER}")
+@refused(f".item() {FROZEN}")
 def item() -> Any:
     return lambda x: x * x.sum().item(), []  # here
 
 
-@refused(f".item() {FOR_EVER}")
+@refused(f".item() {FROZEN}")
 def item_of_tensor() -> Any:
     return lambda x: tt.tensor(x).sum().item(), []  # here
 
 
-@refused(f".tolist() {FOR_EVER}")
+@refused(f".tolist() {FROZEN}")
 def tolist() -> Any:
     return lambda x: x.tolist(), []  # here
 
 
-@refused(f"float(), or a write into a plain array, {FOR_EVER}")
+@refused(f"float(), or a write into a plain array, {FROZEN}")
 def swallowed() -> Any:
     def step(x: Any) -> Any:
         try:
@@ -119,23 +119,23 @@ def swallowed() -> Any:
     return step, []
 
 
-@refused(f"a text (print, str, an f-string) {FOR_EVER}")
+@refused(f"a conversion to a string (print, str, an f-string) {FROZEN}")
 def text() -> Any:
     return lambda x: {f"{x}": x}, []  # here
 
 
-@refused(f"a text (print, str, an f-string) {FOR_EVER}")
+@refused(f"a conversion to a string (print, str, an f-string) {FROZEN}")
 def text_of_tensor() -> Any:
     return lambda x: {str(tt.tensor(x)): x}, []  # here
 
 
-@refused(f".item() {FOR_EVER}")
+@refused(f".item() {FROZEN}")
 def format_of_tensor() -> Any:
     return lambda x: {f"{tt.tensor(x).sum():.3f}": x}, []  # here
 
 
-@refused("print would be called at the first steps only; expected no side effects; give back what is to be printed, "
-         "and print it outside of the step")
+@refused("print would be called at the first steps only; expected no side effects; return what is to be printed, and "
+         "print it outside of the step")
 def printing() -> Any:
     def step(x: Any) -> Any:
         print("loss")  # here
@@ -144,23 +144,23 @@ def printing() -> Any:
     return step, []
 
 
-@refused("a boolean mask picks as many elements as it likes; expected shapes that are the same at each step; write "
-         "np.where(mask, x, 0), or sums of x * mask")
+@refused("a boolean mask selects a number of elements that depends on values; expected shapes that are the same at "
+         "each step; write np.where(mask, x, 0), or sums of x * mask")
 def mask() -> Any:
     return lambda x: x[x > 0], []  # here
 
 
-@refused(f"np.nonzero gives what depends on values: how many, or whether; {SHAPES}")
+@refused(f"np.nonzero has a result whose shape or type depends on values; {SHAPES}")
 def nonzero() -> Any:
     return lambda x: np.nonzero(x), []  # here
 
 
-@refused(f"np.where gives what depends on values: how many, or whether; {SHAPES}")
+@refused(f"np.where has a result whose shape or type depends on values; {SHAPES}")
 def where() -> Any:
     return lambda x: np.where(x), []  # here
 
 
-@refused(f"np.allclose gives what depends on values: how many, or whether; {SHAPES}")
+@refused(f"np.allclose has a result whose shape or type depends on values; {SHAPES}")
 def allclose() -> Any:
     return lambda x: np.allclose(x, 0), []  # here
 
@@ -179,7 +179,7 @@ def unknown_method() -> Any:
 # --- numbers that vary ---
 
 
-@refused("np.sqrt of a number; expected Python's own arithmetic, for NumPy's numbers would make float64 of float32; "
+@refused("np.sqrt of a number; expected Python's own arithmetic, since NumPy's numbers would make float64 of float32; "
          "write x ** 0.5 for np.sqrt(x)", X, 0.1)
 def sqrt_of_number() -> Any:
     return lambda x, lr: x * np.sqrt(lr), []  # here
@@ -244,8 +244,8 @@ def plain_writes() -> Any:
     return step, []
 
 
-@refused("b shares memory with what the step may change; expected one name for it; pass a copy, or take what is "
-         "declared itself, and its views in the step")
+@refused("b shares memory with what the step may change; expected one name for it; pass a copy, or use the declared "
+         "array itself and take views of it in the step")
 def two_names() -> Any:
     a = np.zeros(4)
     b = a[1:]
@@ -308,8 +308,8 @@ def appending() -> Any:
     return step, [SimpleNamespace(losses=losses)]
 
 
-@refused("a stands for another array after the step, which would not happen again; expected writes into the array; "
-         "write a[...] = value")
+@refused("a is another array after the step, which a program would not repeat; expected writes into the array; write "
+         "a[...] = value")
 def another_array_by_name() -> Any:
     a = np.zeros(3)
 
@@ -390,13 +390,13 @@ def draws_of_python() -> Any:
     return lambda x: x * random.random(), []
 
 
-@refused("manual_seed moves a random stream to another place; expected draws only; seed the Generator outside of the "
+@refused("manual_seed moves a Generator to another position; expected draws only; seed the Generator outside of the "
          "step")
 def seeding() -> Any:
     return lambda x: x * tt.manual_seed(0).rand(3), []  # here
 
 
-@refused("normal_ fills an array; expected draws that give a new one; write rng.rand(shape), rng.randn(shape) or "
+@refused("normal_ fills an array; expected draws that return a new array; write rng.rand(shape), rng.randn(shape) or "
          "rng.bernoulli(p, shape)")
 def initialising() -> Any:
     m = nn.Linear(3, 2, rng=0)
@@ -425,7 +425,7 @@ def trained(*kept: str, old: bool = False, clear: bool = True, unused: bool = Fa
 
 
 @refused("p2 had no gradient at the optimiser's step; expected one for each parameter that requires grad; leave it out "
-         "of the optimiser, or let its requires_grad be False")
+         "of the optimiser, or set its requires_grad to False")
 def no_gradient() -> Any:
     return trained(unused=True)
 
@@ -441,7 +441,7 @@ def undeclared_buffers() -> Any:
     return lambda x: m(x), [SimpleNamespace(m=m)]  # here
 
 
-@refused("the gradient of x, an argument, would be lost; expected what the step makes to be given back; return x.grad",
+@refused("the gradient of x, an argument, would be lost; expected the step to return it; return x.grad",
          tt.ones(3, requires_grad=True))
 def gradient_of_an_argument() -> Any:
     def step(x: Any) -> Any:
@@ -451,8 +451,8 @@ def gradient_of_an_argument() -> Any:
     return step, []
 
 
-@refused("a Back came back; expected arrays, numbers, and tuples, lists and dicts of them; give back a dict of "
-         "what it holds")
+@refused("the step returned a Back; expected arrays, numbers, and tuples, lists and dicts of them; return a dict of "
+         "what it contains")
 def object_given_back() -> Any:
     class Back:
         def __init__(self, y: Any) -> None:

@@ -489,18 +489,18 @@ STRANGE: dict[str, tuple[Any, str]] = {
     "y.dtype =": (written(lambda y: setattr(y, "dtype", np.int32)), r"\.dtype of an array; .*; write x\.astype"),
     "y.flat = a row": (written(lambda y: setattr(y, "flat", y[0])), r"\.flat of an array"),
     "fill by a scalar": (lambda x: (x * 2).astype(int).fill(x.sum()), r"\.fill of an array"),
-    "np.ndarray.fill": (written(lambda y: np.ndarray.fill(y, 4)), "met what does not take it"),
-    "np.ndarray.sort": (written(lambda y: np.ndarray.sort(y)), "met what does not take it"),
+    "np.ndarray.fill": (written(lambda y: np.ndarray.fill(y, 4)), "passed to something that does not accept it"),
+    "np.ndarray.sort": (written(lambda y: np.ndarray.sort(y)), "passed to something that does not accept it"),
     "a draw into an array": (written(lambda y: np.random.default_rng(0).standard_normal(out=y, dtype=np.float32)),
-                             "met what does not take it"),
-    "round(x)": (lambda x: round(x[0, 0]), r"round\(\) takes a number out of the step"),
-    "memoryview": (lambda x: memoryview(x), "met what does not take it"),
+                             "passed to something that does not accept it"),
+    "round(x)": (lambda x: round(x[0, 0]), r"round\(\) would freeze the value seen"),
+    "memoryview": (lambda x: memoryview(x), "passed to something that does not accept it"),
     "bytes": (lambda x: bytes(x), r"\.tobytes of an array"),
     "pickle": (lambda x: pickle.dumps(x), r"\.tobytes of an array"),
-    "a set": (lambda x: len({x[0, 0], x[0, 1]}), "takes a number out of the step"),
-    "a key": (lambda x: {1.0: 2}.get(x[0, 0]), "takes a number out of the step"),
-    "join": (lambda x: ",".join([x[0, 0]]), "met what does not take it"),
-    "is_integer": (lambda x: x * float.is_integer(x), "met what does not take it"),
+    "a set": (lambda x: len({x[0, 0], x[0, 1]}), "would freeze the value seen of the step"),
+    "a key": (lambda x: {1.0: 2}.get(x[0, 0]), "would freeze the value seen of the step"),
+    "join": (lambda x: ",".join([x[0, 0]]), "passed to something that does not accept it"),
+    "is_integer": (lambda x: x * float.is_integer(x), "passed to something that does not accept it"),
 }
 
 
@@ -516,5 +516,5 @@ def test_methods_of_a_number_are_refused() -> None:
     for step in (lambda x, k: x * k.is_integer(), lambda x, k: pickle.dumps(k)):
         with pytest.raises(tt.CompileError, match="a conversion of a number that varies"):
             tt.compile(step)(X, 3.0)
-    with pytest.raises(tt.CompileError, match="met what does not take it"):
+    with pytest.raises(tt.CompileError, match="passed to something that does not accept it"):
         tt.compile(lambda x, k: json.dumps({"k": k}))(X, 3.0)

@@ -1,6 +1,5 @@
 """Pictures of expression graphs: what is in them, where it stands, and what can't be drawn."""
 
-import doctest
 import random
 import re
 import xml.etree.ElementTree as ET
@@ -94,7 +93,7 @@ def neuron():
 def test_a_neuron_has_a_box_a_node_and_a_line_an_input(neuron):
     picture = Picture(graph.svg(neuron))
     assert (len(picture.boxes), len(picture.pills)) == (6, 3)
-    assert (picture.of(graph.LEAF), picture.of(graph.MADE)) == (3, 3)
+    assert (picture.of(graph.LEAF), picture.of(graph.COMPUTED)) == (3, 3)
     assert (len(picture.straight), len(picture.lines)) == (3, 5)
     assert {"x", "w", "b", "y", "*", "+", "tanh", "data 2.0000", "grad 1.0000", f"data {neuron.data:.4f}"} <= set(
         picture.words())
@@ -160,32 +159,36 @@ def test_before_and_after_the_pass():
     before = graph.svg(y)
     y.backward()
     assert Picture(before).of(graph.LEAF) == 1
-    with pytest.raises(ValueError, match=re.escape("graph: backward() has let go of the graph behind this tensor; draw "
-                                                   "it before, or call backward(retain_graph=True)")):
+    with pytest.raises(ValueError, match=re.escape("graph: got a tensor whose graph backward() has released; "
+                                                   "expected the graph; draw before backward(), or call "
+                                                   "backward(retain_graph=True)")):
         graph.svg(y)
 
 
 def test_what_can_t_be_drawn():
     a = y = Value(1.0)
-    for _ in range(graph.MOST - 1):
+    for _ in range(graph.MAX_NODES - 1):
         y = y.tanh()
-    assert len(Picture(graph.svg(y)).boxes) == graph.MOST
-    with pytest.raises(ValueError, match="graph: more than 300 nodes came; expected a graph that can be read; draw"):
+    assert len(Picture(graph.svg(y)).boxes) == graph.MAX_NODES
+    with pytest.raises(ValueError, match="graph: got more than 300 nodes; expected a graph that can be read; draw"):
         graph.svg(y + a)
-    with pytest.raises(TypeError, match="graph: float came; expected a Value or a Tensor; give it the result"):
+    with pytest.raises(TypeError, match="graph: got float; expected a Value or a Tensor; pass the result itself"):
         graph.svg(1.0)
+    with pytest.raises(TypeError, match=re.escape("expected a Value or a Tensor; write draw(y, path=...")):
+        graph.draw("y.svg")
+
+
+def test_a_picture_prints_as_a_line():
+    assert repr(graph.draw(Value(1.0))) == ("Picture('Expression graph of 1 node'; a notebook shows it, "
+                                            ".save(path) writes it)")
 
 
 def test_drawing_changes_nothing_and_is_the_same_every_time(neuron, tmp_path):
     before = [(v.data, v.grad, v.inputs) for v in neuron.order()]
-    graph.draw(tmp_path / "y.svg", neuron)
+    picture = graph.draw(neuron, path=tmp_path / "y.svg")
+    assert picture.svg == picture._repr_svg_() == graph.svg(neuron)
     assert (tmp_path / "y.svg").read_text("utf-8") == graph.svg(neuron)
     assert [(v.data, v.grad, v.inputs) for v in neuron.order()] == before
-
-
-def test_doctests():
-    result = doctest.testmod(graph)
-    assert result.attempted > 4 and not result.failed
 
 
 # --- where it stands ---

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 import tinytensor as tt
 from tinytensor import nn, optim
 from tinytensor.diagnostics import health
-from tinytensor.diagnostics.health import Updates, Weights, average, parameters, share, spread, table, watch
+from tinytensor.diagnostics.health import Updates, Weights, mean, parameters, safe_ratio, std, table, watch
 
 RNG = np.random.default_rng(0)
 FINITE = {"allow_nan": False, "allow_infinity": False}
@@ -140,7 +140,7 @@ def test_limit(limit, tanh, sigmoid):
         with watch(layer, limit=limit) as seen:
             layer(scale * x)
         assert seen.report()[0].saturated == expected and seen.limit == limit
-        assert seen.stuck("model").shape == x.shape
+        assert seen.saturated("model").shape == x.shape
 
 
 def test_a_class_of_one_s_own(monkeypatch):
@@ -151,7 +151,7 @@ def test_a_class_of_one_s_own(monkeypatch):
     with watch(model) as seen:
         model(5 * X)
     assert seen.report()[0].saturated == 1, "as its parent, if nothing else is said"
-    monkeypatch.setitem(health.STUCK, Leaky, lambda y, limit: y < 0)
+    monkeypatch.setitem(health.SATURATED, Leaky, lambda y, limit: y < 0)
     assert seen.report()[0].saturated == 0, "its own rule stands before its parent's"
 
 
@@ -171,8 +171,8 @@ def test_no_layer_of_that_kind():
         with pytest.raises(ValueError) as caught, watch(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), kinds):
             pass
         assert str(caught.value) == (
-            f"watch: Sequential has no module of the kinds {names}; expected some of those that it has: Linear, ReLU, "
-            f"Sequential; functions such as np.tanh can't be watched, use nn.Tanh()")
+            f"watch: got a Sequential without modules of the kinds {names}; expected kinds that it has: Linear, ReLU, "
+            f"Sequential; np.tanh and other functions can't be watched, use nn.Tanh()")
 
 
 def test_a_layer_called_twice():
@@ -416,7 +416,7 @@ def test_a_table_is_aligned():
     for name in Weights._fields[1:]:
         at = lines[0].index(name)
         assert all(line[at - 2 : at] == "  " and line[at] != " " for line in lines)
-    assert "call the model inside of the block" in table([])
+    assert "call the model inside the block" in table([])
 
 
 def test_a_table_of_activations():
@@ -432,30 +432,30 @@ def test_a_table_of_activations():
 
 @given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5),
                   elements=st.floats(-1e6, 1e6, width=32)))
-def test_spread_and_average(a):
+def test_std_and_mean(a):
     if a.size:
         exact = a.astype(np.float64)
-        assert average(a) == pytest.approx(exact.mean()) and type(average(a)) is type(spread(a)) is float
+        assert mean(a) == pytest.approx(exact.mean()) and type(mean(a)) is type(std(a)) is float
         expected = exact.std(ddof=1) if a.size > 1 else 0
-        assert spread(a) == pytest.approx(expected)
+        assert std(a) == pytest.approx(expected)
     else:
-        assert math.isnan(average(a)) and math.isnan(spread(a))
+        assert math.isnan(mean(a)) and math.isnan(std(a))
 
 
 def test_spread_is_double():
     a = np.full(1_000_000, 0.1, np.float32)
-    assert average(a) == pytest.approx(float(np.float32(0.1)), rel=1e-12) and spread(a) < 1e-12
-    assert spread(np.float32([1e30, -1e30])) == pytest.approx(math.sqrt(2) * 1e30)
+    assert mean(a) == pytest.approx(float(np.float32(0.1)), rel=1e-12) and std(a) < 1e-12
+    assert std(np.float32([1e30, -1e30])) == pytest.approx(math.sqrt(2) * 1e30)
 
 
 @given(st.floats(0, **FINITE), st.floats(1e-300, **FINITE))
-def test_share(part, whole):
+def test_safe_ratio(part, whole):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert share(part, whole) == part / whole
-    assert share(part, 0.0) == math.inf if part else math.isnan(share(part, 0.0))
-    assert math.isnan(share(math.nan, whole)) and math.isnan(share(math.nan, 0.0))
-    assert share(part, math.inf) == 0
+        assert safe_ratio(part, whole) == part / whole
+    assert safe_ratio(part, 0.0) == math.inf if part else math.isnan(safe_ratio(part, 0.0))
+    assert math.isnan(safe_ratio(math.nan, whole)) and math.isnan(safe_ratio(math.nan, 0.0))
+    assert safe_ratio(part, math.inf) == 0
 
 
 # --- against PyTorch ---

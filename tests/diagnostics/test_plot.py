@@ -1,45 +1,50 @@
-"""The figures: each a picture 1,000 pixels wide that shows what was given, at the edges too; none is left open."""
+"""The figures: each is a picture 1,000 pixels wide of its arguments, at the edges too; pyplot knows none of them."""
 
 import inspect
 import math
+import os
 import struct
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-plt = pytest.importorskip("matplotlib.pyplot")  # style.py chooses the backend, which may be done at any time
+pytest.importorskip("matplotlib")
 
-from matplotlib.colors import to_hex, to_rgb  # noqa: E402
+from matplotlib.colors import to_hex, to_rgb
 
-from tinytensor.compiler.codegen.profile import Row  # noqa: E402
-from tinytensor.diagnostics import plot  # noqa: E402
-from tinytensor.diagnostics.plot.style import BLUE, GREY, LAYERS, ORANGE  # noqa: E402
-from tinytensor.machine import Roofline  # noqa: E402
+import tinytensor as tt
+from tinytensor.compiler.codegen.profile import Row
+from tinytensor.diagnostics import plot
+from tinytensor.diagnostics.plot.characters import TINTS, moved_apart
+from tinytensor.diagnostics.plot.health import density
+from tinytensor.diagnostics.plot.style import BLUE, GREY, LAYERS, ORANGE, Figure
+from tinytensor.machine import Roofline
 
+ROOT = Path(tt.__file__).resolve().parents[1]
 RNG = np.random.default_rng(0)
 MANY = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture
-def draw(tmp_path, monkeypatch):
-    """Draws a figure, looks at the file, and gives the figure, whose artists can still be read."""
+def draw(tmp_path):
+    """Draws a figure, checks the file, and returns the figure, whose artists can still be read."""
     def draw(function, *args, **kwargs):
-        caught, path = [], tmp_path / "figure.png"
-        with monkeypatch.context() as m:
-            m.setattr(plt, "close", caught.append)
-            function(path, *args, **kwargs)
-        fig, = caught
-        plt.close(fig)
-        assert plt.get_fignums() == [], "closed, and no other is left"
+        path = tmp_path / "figure.png"
+        fig = function(*args, path=path, **kwargs)
+        assert isinstance(fig, Figure) and fig._repr_png_()[:24] == path.read_bytes()[:24]
         head = path.read_bytes()[:24]
         assert head[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">I", head[16:20]) == (1000,)
         for ax in fig.axes:
-            assert (ax.get_title("left") or fig.get_suptitle()) and (ax.get_xlabel() or ax.get_ylabel())
+            assert ax.get_title("left") or fig.get_suptitle()
+            assert ax.get_xlabel() or ax.get_ylabel() or fig.get_supxlabel()
             assert not ax.spines["top"].get_visible() and not ax.spines["right"].get_visible()
         return fig
 
-    yield draw
-    plt.close("all")
+    return draw
 
 
 def legend(ax):
@@ -64,16 +69,31 @@ def lines(ax):
 
 
 @pytest.mark.parametrize("name", plot.__all__)
-def test_each_has_a_docstring_and_takes_a_path_first(name):
+def test_each_has_a_docstring_and_takes_a_path_by_keyword(name):
     function = getattr(plot, name)
     assert inspect.isfunction(function) and (function.__doc__ or "").splitlines()[0].endswith(".")
-    assert next(iter(inspect.signature(function).parameters)) == "path"
+    path = inspect.signature(function).parameters["path"]
+    assert path.kind is path.KEYWORD_ONLY and path.default is None
+    assert "    path : str or Path\n" in function.__doc__
+
+
+def test_nothing_is_written_or_registered_and_no_backend_is_chosen(tmp_path):
+    code = ("import os, sys; os.environ['MPLBACKEND'] = 'svg'\n"
+            "import matplotlib; from tinytensor.diagnostics import plot\n"
+            "figure = plot.loss_curve([3.0, 2.0])\n"
+            "assert 'matplotlib.pyplot' not in sys.modules and matplotlib.get_backend() == 'svg'\n"
+            "import matplotlib.pyplot as plt; assert plt.get_fignums() == []\n"
+            "figure.axes[0].set_title('mine'); figure.savefig('mine.png')\n"
+            "assert os.listdir() == ['mine.png']\n")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
 
 
 def test_all_names_are_there_and_sorted():
     assert plot.__all__ == sorted(plot.__all__) and {
         "count_map", "dilated_tree", "embedding_map", "histograms", "ladder_chart", "loss_curve", "push_and_pull",
-        "rate_curve", "saturation", "size_curve", "sweep_curve", "update_ratios"} <= set(plot.__all__)
+        "rate_curve", "saturation", "size_curve", "sweep_curve", "tangents", "update_ratios"} <= set(plot.__all__)
 
 
 # --- characters ---
@@ -115,13 +135,37 @@ def test_embedding_map(draw):
     ax, = draw(plot.embedding_map, points, ".abce$", "aeiou", 0.345).axes
     assert texts(ax) == ["a", "e", "b", "c", r"\$", "."] and "34%" in ax.get_title("left")
     assert legend(ax) == ["vowel", "consonant", "boundary"]
-    for names, dots, color in zip((".abce$"[1::3], ".abce$"[2:4] + "$", "."), ax.collections, (ORANGE, BLUE, GREY),
-                                  strict=True):
+    for names, dots, disc, color in zip((".abce$"[1::3], ".abce$"[2:4] + "$", "."), ax.collections[1::2],
+                                        ax.collections[2::2], (ORANGE, BLUE, GREY), strict=True):
         rows = [".abce$".index(name) for name in names]
         np.testing.assert_allclose(np.asarray(dots.get_offsets()), points[rows])
-        assert to_hex(dots.get_facecolor()[0]) == color
+        assert to_hex(dots.get_facecolor()[0]) == color and to_hex(disc.get_facecolor()[0]) == TINTS[color]
+        np.testing.assert_allclose(np.asarray(disc.get_offsets()), points[rows])
     for t in ax.texts:
         np.testing.assert_allclose(t.get_position(), points[".abce$".index(t.get_text()[-1])])
+
+
+def test_letters_that_would_overlap_are_moved_apart(draw):
+    points = np.array([[0, 0], [0, 0], [0.01, 0], [1, 1], [1, 0.999], [3, 0]])
+    ax, = draw(plot.embedding_map, points, ".abcde", "ae", 0.5).axes
+    at = {t.get_text(): np.array(ax.transData.transform(t.get_position())) for t in ax.texts}
+    gaps = [np.hypot(*(at[a] - at[b])) for a in at for b in at if a < b]
+    assert min(gaps) > 27, "pixels: as wide as a disc"
+    np.testing.assert_allclose(at["e"], ax.transData.transform(points[5]), atol=1e-6)
+    assert len(ax.lines) == 6, "a line leads from each point to its letter"
+    for line in ax.lines:
+        start, end = line.get_xydata()
+        assert any(np.array_equal(start, p) for p in points)
+        assert any(np.allclose(end, t.get_position()) for t in ax.texts)
+        assert np.hypot(*(ax.transData.transform(start) - ax.transData.transform(end))) < 60
+
+
+def test_moved_apart():
+    far = np.array([[0.0, 0], [30, 0]])
+    assert np.array_equal(moved_apart(far, 28), far)
+    crowd = moved_apart(np.zeros((40, 2)), 10.0)
+    gap = np.hypot(*(crowd[:, None] - crowd).T) + 100 * np.eye(40)
+    assert gap.min() > 9.8 and np.abs(crowd).max() < 60
 
 
 def test_embedding_map_at_the_edges(draw):
@@ -204,11 +248,8 @@ def test_histograms(draw):
         assert legend(ax) == list(arrays) == list(lines(ax)) and ax.get_xlabel() == "value"
         for i, (a, (x, y, color)) in enumerate(zip(arrays.values(), lines(ax).values(), strict=True)):
             width = x[1] - x[0]
-            edges = np.append(x - width / 2, x[-1] + width / 2)
-            edges[[0, -1]] += -1e-9, 1e-9  # the ends are values, which rounding must not push out
-            inside = np.histogram(a, edges)[0]
-            np.testing.assert_allclose(y, inside / a.size / width, rtol=1e-6)
             assert 0.9 < y.sum() * width <= 1 + 1e-9 and color == LAYERS[i]
+            assert abs((x * y).sum() * width - np.mean(a)) < 0.05
         assert ax.get_ylim()[0] == 0
         box = ax.get_legend().get_window_extent()
         assert box.x0 > ax.bbox.x1 and box.x1 <= 1000, "beside the lines, and not cut"
@@ -219,7 +260,18 @@ def test_histograms_do_not_follow_outliers_and_leave_out_what_is_not_finite(draw
     b = np.concatenate([a, [math.nan, math.inf, -math.inf]])
     ax, = draw(plot.histograms, "t", {"g": {"a": a, "b": b}}, "x").axes
     (x, y, _), (_, z, _) = lines(ax).values()
-    assert x[0] > -5 and x[-1] < 5 and np.array_equal(y, z) and len(x) == 50
+    assert x[0] > -5 and x[-1] < 5 and np.array_equal(y, z) and len(x) == 200
+
+
+def test_density():
+    a, edges = RNG.normal(size=100_000), np.linspace(-3, 3, 121)
+    middle = (edges[1:] + edges[:-1]) / 2
+    exact = np.exp(-middle**2 / 2) / math.sqrt(2 * math.pi)
+    np.testing.assert_allclose(density(a, edges), exact, atol=0.012)
+    flat = density(RNG.uniform(-1, 1, 100_000), np.linspace(-1, 1, 101))
+    np.testing.assert_allclose(flat, 0.5, atol=0.03, err_msg="no mass leaks out at the edges")
+    spike = density(np.repeat([0.0, 1.0], [99, 1]), np.linspace(-1, 1, 11))
+    np.testing.assert_allclose(spike[5:], [0.99 * 5, 0, 0, 0, 0.01 * 5], err_msg="no width: plain bins")
 
 
 @pytest.mark.parametrize("a", [
@@ -295,14 +347,30 @@ def test_loss_curve(draw):
     losses = 2 + np.exp(-np.arange(5000) / 500) + RNG.normal(size=5000) / 10
     ax, = draw(plot.loss_curve, losses.tolist(), {"dev": 2.125, "test": 2.25}).axes
     single, mean, *levels = lines(ax).values()
+    assert legend(ax)[:2] == ["single batches", "mean of 125 steps"]
     assert legend(ax)[-2:] == ["dev 2.1250", "test 2.2500"] and len(levels) == 2
     assert [list(y) for _, y, _ in levels] == [[2.125, 2.125], [2.25, 2.25]]
-    assert 2 <= len(mean[0]) <= 500 and len(single[0]) <= 5000, "thinned and smoothed by itself"
+    assert 2 <= len(mean[0]) <= 1100 and len(single[0]) <= 2500, "thinned and smoothed by itself"
     np.testing.assert_allclose(mean[1], 2 + np.exp(-np.asarray(mean[0]) / 500), atol=0.1)
     np.testing.assert_array_equal(single[1], losses[np.asarray(single[0], int)])
     low, high = ax.get_ylim()
     assert low < 2.125 and high > 2.25 and mean[0][0] >= 0 and mean[0][-1] <= 5000
-    assert ax.get_xlabel() == "step"
+    assert ax.get_xlabel() == "step" and ax.get_ylabel() == "loss of a batch"
+
+
+def test_loss_curve_of_a_resumed_run_in_a_unit_of_one_s_own(draw):
+    ax, = draw(plot.loss_curve, [5.0, 4.0, 3.0], start=70, ylabel="mean squared error, m^2", dev={72: 3.5}).axes
+    single, mean, dev = lines(ax).values()
+    assert list(single[0]) == list(mean[0]) == [70, 71, 72] and list(dev[0]) == [72]
+    assert ax.get_ylabel() == "mean squared error, m^2"
+
+
+def test_the_moving_average_does_not_lag(draw):
+    losses = np.linspace(3, 1, 4000)
+    ax, = draw(plot.loss_curve, losses).axes
+    x, y, _ = lines(ax)["mean of 101 steps"]
+    np.testing.assert_allclose(y, losses[x], err_msg="a straight line stays where it is")
+    assert x[0] == 50 and 3940 < x[-1] < 3950
 
 
 @pytest.mark.parametrize("losses", [[3.0], [3.0, 2.0], [2.0] * 300, np.linspace(3, 2, 399, dtype=np.float32)])
@@ -310,7 +378,17 @@ def test_loss_curve_at_the_edges(draw, losses):
     ax, = draw(plot.loss_curve, losses, {"low": 1.0, "high": 5.0} if len(losses) == 2 else None).axes
     mean = list(lines(ax).values())[1]
     assert np.isclose(np.mean(mean[1]), np.mean(losses), atol=0.01)
+    low, high = ax.get_ylim()
+    assert len(mean[0]) == len(losses) - len(losses) // 40 // 2 * 2 and low < min(mean[1]) and max(mean[1]) < high
     assert legend(ax)[2:] == (["low 1.0000", "high 5.0000"] if len(losses) == 2 else [])
+
+
+def test_loss_curve_of_losses_that_are_not_finite_and_of_none(draw):
+    draw(plot.loss_curve, [3.0, 2.0, math.inf, math.nan])
+    draw(plot.loss_curve, [math.nan])
+    assert draw(plot.loss_curve, 1e-5 * np.arange(3.0)).axes[0].get_ylim()[1] < 1e-4, "small losses fill it"
+    with pytest.raises(ValueError, match="loss_curve: got no losses; expected one for each step"):
+        plot.loss_curve([])
 
 
 def test_rate_curve(draw):
@@ -367,7 +445,48 @@ def test_ladder_chart(draw):
         assert x.tolist() == [row[1 + i] for row in rows] and np.round(y).tolist() == [0, -1]
     assert [list(line.get_ydata()) for line in ax.lines] == [[0.12, 0.12], [-0.88, -0.88]]
     assert [list(line.get_xdata()) for line in ax.lines] == [[2.0, 2.25], [1.75, 2.0]]
+    ax, = draw(plot.ladder_chart, [("alone", 1.0, 1.0, math.nan, 2.0)], theirs="the lecture", xlabel="nats").axes
+    assert legend(ax) == ["train", "dev", "dev, the lecture"] and ax.get_xlabel() == "nats"
     draw(plot.ladder_chart, [("alone", 1.0, 1.0, math.nan, math.nan)])
+
+
+# --- scalars ---
+
+
+def test_tangents(draw):
+    square = lambda x: x * x
+    fig = draw(plot.tangents, {"square": (square, lambda x: 2 * x, [-2, 0, 2], [1.0, 0]), "line": (lambda x: x,
+               lambda x: 1.0, [0, 1], [])})
+    left, right = fig.axes
+    found = lines(left)
+    assert list(found) == legend(left) == ["y", "dy/dx", "slope 2 at 1", "slope 0 at 0"]
+    assert list(found["y"][1]) == [4, 0, 4] and list(found["dy/dx"][1]) == [-4, 0, 4]
+    x, y, _ = found["slope 2 at 1"]
+    np.testing.assert_allclose(y, 1 + 2 * (np.asarray(x) - 1))
+    assert x[0] < 1 < x[1] and list(lines(right)["dy/dx"][1]) == [1, 1]
+
+
+# --- attention ---
+
+
+def test_attention_maps(draw):
+    maps = RNG.dirichlet(np.ones(3), (2, 4, 3))  # (layers, heads, T, T)
+    fig = draw(plot.attention_maps, maps, ["a", " ", "$"])
+    assert len(fig.axes) == 8 and (fig.get_supxlabel(), fig.get_supylabel()) == (
+        "key: the position attended to", "query: the position that attends")
+    for ax, image in zip(fig.axes, maps.reshape(8, 3, 3), strict=True):
+        assert np.array_equal(ax.images[0].get_array(), image)
+    assert fig.axes[5].get_title("left") == "block 2, head 2"
+    assert ticks(fig.axes[4].xaxis) == ticks(fig.axes[4].yaxis) == ["a", "␣", r"\$"]
+
+
+@pytest.mark.parametrize(("layers", "heads", "count"), [(1, 1, 1), (1, 1, 64), (4, 4, 24), (2, 12, 8)])
+def test_attention_labels_have_room(draw, layers, heads, count):
+    fig = draw(plot.attention_maps, np.full((layers, heads, count, count), 1 / count), ["w"] * count)
+    boxes = [t.get_window_extent() for t in fig.axes[-heads].get_yticklabels()]
+    pitch = fig.axes[0].bbox.height / count
+    assert all(t.get_fontsize() / 0.72 <= pitch for t in fig.axes[-heads].get_yticklabels()), "no two lines touch"
+    assert len(boxes) == count and all(a.y0 > b.y0 for a, b in pairwise(boxes))
 
 
 def test_roofline(draw):

@@ -20,7 +20,7 @@ def test_threads_are_set_and_read():
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, "2"])
 def test_a_count_that_is_none(n):
-    with pytest.raises(ValueError, match="set_num_threads: .* came; expected a whole number, 1 or more"):
+    with pytest.raises(ValueError, match="set_num_threads: .* came; expected an int, 1 or more"):
         tt.set_num_threads(n)
 
 

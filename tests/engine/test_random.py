@@ -366,53 +366,56 @@ def test_moments() -> None:
 # --- mistakes ---
 
 MISTAKES: dict[str, tuple[Any, type[Exception]]] = {
-    "manual_seed: seed 1.5: expected an integer; convert it first": (lambda g: g.manual_seed(1.5), TypeError),
-    "manual_seed: seed True: expected an integer; convert it first": (lambda g: g.manual_seed(True), TypeError),
-    "as_generator: rng 'x': expected Generator, int or None; convert it first":
+    "manual_seed: got seed 1.5; expected an integer; convert it first": (lambda g: g.manual_seed(1.5), TypeError),
+    "manual_seed: got seed True; expected an integer; convert it first": (lambda g: g.manual_seed(True), TypeError),
+    "rng: got str; expected a Generator, an integer seed or None; write tt.Generator(seed)":
         (lambda g: as_generator("x"), TypeError),
-    "rand: shape (2, -3): expected sizes of 0 or more; only reshape knows -1": (lambda g: g.rand(2, -3), ValueError),
-    "rand: size 2.5: expected an integer; convert it first": (lambda g: g.rand(2.5), TypeError),
-    "randn: dtype int16: expected float32 or float64; use one here and .astype for others":
+    "rand: got shape (2, -3); expected sizes of 0 or more; only reshape takes -1":
+        (lambda g: g.rand(2, -3), ValueError),
+    "rand: got size 2.5; expected an integer; convert it first": (lambda g: g.rand(2.5), TypeError),
+    "randn: got dtype int16; expected float32 or float64; draw one of them, then use .astype":
         (lambda g: g.randn(3, dtype=np.int16), TypeError),
-    "normal_: dtype int64: expected float32 or float64; use one here and .astype for others":
+    "normal_: got dtype int64; expected float32 or float64; draw one of them, then use .astype":
         (lambda g: g.normal_(np.zeros(3, np.int64)), TypeError),
-    "uniform_: dtype int16: expected float32 or float64; use one here and .astype for others":
+    "uniform_: got dtype int16; expected float32 or float64; draw one of them, then use .astype":
         (lambda g: g.uniform_(np.zeros(3, np.int16)), TypeError),
-    "exponential_: list: expected an ndarray or Tensor to write to; pass one or a copy":
+    "exponential_: got list; expected an array or Tensor that can be written to; pass one, or a copy":
         (lambda g: g.exponential_([1.0]), TypeError),
-    "normal_: ndarray: expected an ndarray or Tensor to write to; pass one or a copy":
+    "normal_: got ndarray; expected an array or Tensor that can be written to; pass one, or a copy":
         (lambda g: g.normal_(np.broadcast_to(np.float32(1), (3,))), TypeError),
-    "normal_: std -1: expected 0 or more; pass a standard deviation":
+    "normal_: got std -1; expected 0 or more; pass a standard deviation":
         (lambda g: g.normal_(np.empty(3), 0, -1), ValueError),
-    "normal_: std nan: expected 0 or more; pass a standard deviation":
+    "normal_: got std nan; expected 0 or more; pass a standard deviation":
         (lambda g: g.normal_(np.empty(3), 0, math.nan), ValueError),
-    "uniform_: bounds 2, 1: expected finite ones, a <= b; give the lower one first":
+    "uniform_: got bounds 2 and 1; expected finite numbers, a <= b; pass the lower one first":
         (lambda g: g.uniform_(np.empty(3), 2, 1), ValueError),
-    "exponential_: lambd 0: expected a rate above 0; pass 1 / mean":
+    "exponential_: got lambd 0; expected a rate above 0; pass 1 / mean":
         (lambda g: g.exponential_(np.empty(3), 0), ValueError),
-    "randint: low 5, high 5: expected low < high in int64; high itself is not drawn":
+    "randint: got low 5, high 5; expected low < high in int64; high is never drawn":
         (lambda g: g.randint(5, 5, (3,)), ValueError),
-    "randint: low 0, high 0: expected low < high in int64; high itself is not drawn":
+    "randint: got low 0, high 0; expected low < high in int64; high is never drawn":
         (lambda g: g.randint(0), ValueError),
-    "randint: low 1.0: expected an integer; convert it first": (lambda g: g.randint(1.0, 3), TypeError),
-    "randint: high (3,): expected an integer; convert it first": (lambda g: g.randint(9, (3,)), TypeError),
-    "randperm: shape (-1,): expected sizes of 0 or more; only reshape knows -1": (lambda g: g.randperm(-1), ValueError),
-    "bernoulli: p from 1.5 to 1.5: expected 0 to 1; pass probabilities": (lambda g: g.bernoulli(1.5, 3), ValueError),
-    "bernoulli: p from nan to nan: expected 0 to 1; pass probabilities":
+    "randint: got low 1.0; expected an integer; convert it first": (lambda g: g.randint(1.0, 3), TypeError),
+    "randint: got high (3,); expected an integer; convert it first": (lambda g: g.randint(9, (3,)), TypeError),
+    "randperm: got shape (-1,); expected sizes of 0 or more; only reshape takes -1":
+        (lambda g: g.randperm(-1), ValueError),
+    "bernoulli: got p from 1.5 to 1.5; expected 0 to 1; pass probabilities":
+        (lambda g: g.bernoulli(1.5, 3), ValueError),
+    "bernoulli: got p from nan to nan; expected 0 to 1; pass probabilities":
         (lambda g: g.bernoulli([0.5, math.nan]), ValueError),
-    "bernoulli: shape (3,), p of shape (27,): expected one of them; leave shape out":
+    "bernoulli: got shape (3,) and p of shape (27,); expected only one; leave out shape":
         (lambda g: g.bernoulli(WEIGHTS, (3,)), ValueError),
-    "multinomial: dialect 'old': expected one of ('exponential', 'cumulative', 'mkl'); 'exponential' is today's":
+    "multinomial: got dialect 'old'; expected one of ('exponential', 'cumulative', 'mkl'); 'exponential' is today's":
         (lambda g: g.multinomial(WEIGHTS, dialect="old"), ValueError),
-    "multinomial: p (2, 2, 2), 1 samples: expected (C,) or (B, C), at least 1; reshape p":
+    "multinomial: got p of shape (2, 2, 2) and 1 samples; expected (C,) or (B, C), and 1 or more; reshape p":
         (lambda g: g.multinomial(np.ones((2, 2, 2))), ValueError),
-    "multinomial: p (27,), 0 samples: expected (C,) or (B, C), at least 1; reshape p":
+    "multinomial: got p of shape (27,) and 0 samples; expected (C,) or (B, C), and 1 or more; reshape p":
         (lambda g: g.multinomial(WEIGHTS, 0), ValueError),
-    "multinomial: dtype int64: expected float32 or float64; use one here and .astype for others":
+    "multinomial: got dtype int64; expected float32 or float64; draw one of them, then use .astype":
         (lambda g: g.multinomial(np.ones(3, np.int64)), TypeError),
-    "multinomial: 24 unreplaced samples: expected at most 23; pass replacement=True":
+    "multinomial: got 24 samples without replacement; expected at most 23; pass replacement=True":
         (lambda g: g.multinomial(WEIGHTS, 24), ValueError),
-    "multinomial: 2 unreplaced samples: expected at most 1; pass replacement=True":
+    "multinomial: got 2 samples without replacement; expected at most 1; pass replacement=True":
         (lambda g: g.multinomial(WEIGHTS, 2, dialect="cumulative"), ValueError),
 }
 
@@ -429,8 +432,8 @@ def test_a_mistake_is_named_before_anything_is_drawn(text: str) -> None:
 
 @pytest.mark.parametrize("p", [[0, 0], [1, -1, 3], [1, math.nan], [1, math.inf], [[1, 2], [0, 0]]])
 def test_weights_that_are_none(p: list[Any]) -> None:
-    text = ("multinomial: a weight negative, nan or infinite, or a row all zero: expected 0 or more, the sum above 0 "
-            "and finite; pass probabilities, as softmax makes of logits")
+    text = ("multinomial: got a weight that is negative, nan or infinite, or a row of zeros; expected weights of 0 or "
+            "more, their sum above 0 and finite; pass probabilities, such as softmax makes of logits")
     with pytest.raises(ValueError) as caught:
         Generator(1).multinomial(p)
     assert str(caught.value) == text
@@ -443,7 +446,7 @@ def test_weights_that_are_none(p: list[Any]) -> None:
 def test_a_wrong_state_is_refused_and_changes_nothing(change: dict[str, Any]) -> None:
     g = Generator(1)
     before = g.get_state()
-    with pytest.raises(ValueError, match=r"^set_state: {.*}: expected {.*}, pos 0 to 624; pass what get_state .*$"):
+    with pytest.raises(ValueError, match=r"^set_state: got {.*}; expected {.*}, pos 0 to 624; pass what get_state .*$"):
         g.set_state({**before, **change})
     assert same(g.get_state(), before)
 

@@ -45,7 +45,7 @@ def test_the_main_job_small(story, tmp_path):
     assert "   gpt4: I|'ve| WE|'VE| |123|45| apples|...|" in done.stdout
     assert re.search(r"exercise 1, 40 merges .*; the same merges$", done.stdout, re.M)
     assert re.search(r"^  simple: +0 of ", done.stdout, re.M), "no token of several kinds"
-    assert re.search(r"exercise 3: .*: True; .* the cuts stay$", done.stdout, re.M)
+    assert re.search(r"exercise 3: .*: True; .* the tokens stay$", done.stdout, re.M)
     assert "else refused: encode: the special token '<|endoftext|>' stands at position 3" in done.stdout
     assert "2,000 of 2,000 random texts come back as they were" in done.stdout and "it is equal" in done.stdout
     assert "ANOTHER" not in done.stdout and "\033" not in done.stdout
@@ -135,16 +135,16 @@ def test_ctrl_c_ends_with_the_figures_so_far(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "text"), [
-    (("--merges", "0"), "argument --merges: 0 came, expected a whole number, 1 or more"),
+    (("--merges", "0"), "argument --merges: got 0; expected a whole number, 1 or more"),
     (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text file; name another"),
-    (("--data", "{tmp}/latin.txt"), "latin.txt: this is no UTF-8; expected a text file"),
-    (("--data", "{tmp}/short.txt"), "short.txt: 3 characters; expected 1,000 or more"),
+    (("--data", "{tmp}/latin.txt"), "latin.txt: got the byte 0xe9 at offset 1; expected UTF-8"),
+    (("--data", "{tmp}/short.txt"), "short.txt: got 3 characters; expected 1,000 or more"),
     (("--vocabulary", "{tmp}/short.txt"), "short.txt: no JSON"),
     (("--vocabulary", "{tmp}/none.tiktoken"), "none.tiktoken: No such file or directory"),
     (("--vocabulary", "{tmp}"), "encoder.json: No such file or directory; expected GPT-2's encoder.json"),
-    (("--save", "{tmp}"), "this is a folder; expected a file, new or to be replaced"),
-    (("--plots", __file__), "this is a file; expected a folder that can be written"),
-    (("--recipe", "lecture", "--seed", "3"), "--seed 3 came with --recipe lecture"),
+    (("--save", "{tmp}"), "got a folder; expected a file, new or to be replaced"),
+    (("--plots", __file__), "got a file; expected a folder that can be written"),
+    (("--recipe", "lecture", "--seed", "3"), "argument --seed: got 3 with --recipe lecture"),
     (("--nonsense",), "unrecognized arguments: --nonsense"),
 ])
 def test_bad_input_is_one_line_and_status_2(tmp_path, arguments, text):
@@ -159,18 +159,13 @@ def test_bad_input_is_one_line_and_status_2(tmp_path, arguments, text):
 
 
 @pytest.fixture
-def draw(tmp_path, monkeypatch):
-    """Draws a figure and gives it before it is closed."""
-    plt = pytest.importorskip("matplotlib.pyplot")
+def draw(tmp_path):
+    """Draws a figure, and returns its axes."""
+    pytest.importorskip("matplotlib")
 
     def draw(function, *args):
-        caught = []
-        with monkeypatch.context() as m:
-            m.setattr(plt, "close", caught.append)
-            function(tmp_path / "figure.png", *args)
-        fig, = caught
-        plt.close(fig)
-        assert plt.get_fignums() == [] and (tmp_path / "figure.png").stat().st_size > 5_000
+        fig = function(*args, path=tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").stat().st_size > 5_000
         return fig.axes[0]
 
     return draw

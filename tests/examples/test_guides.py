@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 PAGES = sorted((Path(__file__).resolve().parents[2] / "examples" / "guides").glob("*.md"))
-WITHOUT_CODE = {"README", "reference"}  # the index, and a generated list
+WITHOUT_CODE = {"README", "contributing"}  # nothing to run
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def blocks(text):
-    """(line, modules or platform that it needs, code, the match of the text block after it or None) for each Python block."""
+    """(line, modules or platform it needs, code, match of the text block after it or None) for each Python block."""
     found = list(BLOCK.finditer(text))
     for block, after in zip(found, [*found[1:], None], strict=True):
         if block[1] == "python":

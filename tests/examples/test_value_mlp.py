@@ -31,7 +31,7 @@ def test_quick_with_figures(tmp_path):
     last = re.fullmatch(r"loss: four points (\S+), two moons (\d+) of 100 right", out.splitlines()[-1])
     assert float(last[1]) < 4e-5 and int(last[2]) >= 90
     figures = {f.name: f for f in (tmp_path / "new").iterdir()}
-    assert sorted(figures) == ["fit.png", "graph.svg", "moons.png", "steps.png"]
+    assert sorted(figures) == ["fit.png", "graph.svg", "moons.png", "steps.png", "tangents.png"]
     assert ET.parse(figures.pop("graph.svg")).getroot().tag.endswith("svg")
     assert all(f.read_bytes().startswith(b"\x89PNG") and f.stat().st_size > 10_000 for f in figures.values())
 
@@ -55,12 +55,12 @@ def test_help():
 
 
 @pytest.mark.parametrize(("arguments", "error"), [
-    (("--steps", "0"), "argument --steps: 0 came, expected a whole number, 1 or more"),
-    (("--lr", "-1"), "argument --lr: -1 came, expected a number, 0 or more"),
-    (("--lr", "1e308"), "the loss is nan at step "),
-    (("--moons", "many"), "argument --moons: 'many' came, expected a whole number"),
-    (("--recipe", "mine"), "invalid choice: 'mine'"),
-    (("--plots", __file__), "this is a file; expected a folder"),
+    (("--steps", "0"), "argument --steps: got 0; expected a whole number, 1 or more"),
+    (("--lr", "-1"), "argument --lr: got -1; expected a number, 0 or more"),
+    (("--lr", "1e308"), "loss: got nan at step "),
+    (("--moons", "many"), "argument --moons: got 'many'; expected a whole number"),
+    (("--recipe", "mine"), "got 'mine'; expected ours"),
+    (("--plots", __file__), "got a file; expected a folder"),
 ])
 def test_bad_input_is_one_line_and_status_2(arguments, error):
     done = run(*arguments)

@@ -1,7 +1,6 @@
 """GPT and what it writes: PyTorch's logits and gradients, first weights, the window, drawing, and errors."""
 
 import copy
-import doctest
 import importlib
 import itertools
 from pathlib import Path
@@ -194,9 +193,9 @@ def test_a_reader_is_of_one_batch_and_fills_up():
     model, x = small(), tokens(2, T)
     reader = KVCache(model)
     reader(x[:, :5])
-    with pytest.raises(ValueError, match="KVCache: 1 texts came after 2; expected as many in every call; start a new"):
+    with pytest.raises(ValueError, match="KVCache: got 1 texts after 2; expected as many in every call; start a new"):
         reader(x[:1, 5:])
-    with pytest.raises(ValueError, match="T from 1 to 3, the context of this model less the 5 that were read; give"):
+    with pytest.raises(ValueError, match="T from 1 to 3, the context of 8 minus the 5 cached; start a new"):
         reader(x[:, 4:])
     with pytest.raises(IndexError, match="got index 11 for a table of 11 rows"):
         reader([[V], [V]])
@@ -345,8 +344,8 @@ def test_what_is_drawn_is_torchs_from_the_same_seed():
 def test_texts_that_do_not_fit():
     model = small()
     assert message(ValueError, model, tokens(2, T + 1)) == (
-        "GPT: tokens of shape (2, 9) came; expected (B, T), with T from 1 to 8, the context of this model; give the "
-        "last 8 of a longer text")
+        "GPT: got tokens of shape (2, 9); expected (B, T), with T from 1 to 8, the model's context; pass the "
+        "last 8 tokens of a longer text")
     for wrong in (tokens(2, 0), tokens(3), tokens(1, 2, 3)):
         assert "expected (B, T), with T from 1 to 8" in message(ValueError, model, wrong)
         assert "expected (B, T), with T from 1 to 8" in message(ValueError, model.attention, wrong)
@@ -356,7 +355,7 @@ def test_texts_that_do_not_fit():
 
 
 def test_sizes_that_can_not_be():
-    assert "3 heads came for a width of 64; expected a number that divides it" in message(
+    assert "got embed_dim=64 and num_heads=3; expected a multiple of the heads" in message(
         ValueError, GPT, 27, width=64, heads=3)
     for wrong in ({"vocabulary": 0}, {"context": 0}, {"width": 0}, {"layers": 0}, {"heads": 0}):
         assert "expected 1 or more" in message(ValueError, small, **wrong)
@@ -371,15 +370,14 @@ def test_texts_that_can_not_be_gone_on_with():
 
 
 @pytest.mark.parametrize("how, expected", [
-    ({"temperature": 0}, "temperature 0 came; expected a finite number above 0"),
-    ({"temperature": -1.0}, "temperature -1.0 came; expected a finite number above 0"),
-    ({"temperature": float("nan")}, "temperature nan came; expected a finite number above 0"),
-    ({"temperature": float("inf")}, "temperature inf came; expected a finite number above 0"),
-    ({"top_k": 0}, "top_k 0 came; expected an integer from 1"),
-    ({"top_k": 2.5}, "top_k 2.5 came; expected an integer from 1"),
-    ({"top_p": 0}, "top_p 0 came; expected above 0, at most 1"),
-    ({"top_p": 1.01}, "top_p 1.01 came; expected above 0, at most 1"),
-    ({"top_p": float("nan")}, "top_p nan came; expected above 0, at most 1")])
+    ({"temperature": -1.0}, "got temperature -1.0; expected a finite number, 0 or more"),
+    ({"temperature": float("nan")}, "got temperature nan; expected a finite number, 0 or more"),
+    ({"temperature": float("inf")}, "got temperature inf; expected a finite number, 0 or more"),
+    ({"top_k": 0}, "got top_k 0; expected an integer, 1 or more"),
+    ({"top_k": 2.5}, "got top_k 2.5; expected an integer, 1 or more"),
+    ({"top_p": 0}, "got top_p 0; expected above 0, at most 1"),
+    ({"top_p": 1.01}, "got top_p 1.01; expected above 0, at most 1"),
+    ({"top_p": float("nan")}, "got top_p nan; expected above 0, at most 1")])
 def test_parameters_out_of_range(how, expected):
     for text in (message(CorpusError, draw, [[0.0, 1]], Generator(0), **how),
                  message(ValueError, small().generate, [[1]], 1, Generator(0), **how)):  # before the first token
@@ -388,12 +386,25 @@ def test_parameters_out_of_range(how, expected):
 
 def test_logits_that_can_not_be_drawn_from():
     for wrong in ([0.0, 1], [[]], [[np.nan, 1]], [[np.inf, 1]], [[-np.inf, -np.inf]], [[1, 2]], np.zeros((1, 2, 3))):
-        assert "expected floats (B, V), with a finite largest one in each row" in message(
+        assert "expected floats (B, V), with a finite maximum in each row" in message(
             CorpusError, draw, wrong, Generator(0))
 
 
-@pytest.mark.parametrize("name", ["models.gpt", "text.sampling"])
-def test_doctests(name):
-    module = importlib.import_module(f"tinytensor.{name}")
-    result = doctest.testmod(module, extraglobs={"np": np})
-    assert result.attempted and not result.failed
+# --- temperature 0 ---
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_temperature_0_takes_the_first_of_the_likeliest_and_draws_nothing(dtype):
+    rng, z = Generator(1), np.array([[0.0, 3, 3], [5, -np.inf, 1]], dtype)
+    before = rng.get_state()
+    got = draw(z, rng, 0, top_k=2, top_p=0.5)
+    assert got.tolist() == [1, 0] and got.dtype == np.int64
+    assert all(np.array_equal(a, rng.get_state()[k], equal_nan=True) for k, a in before.items())
+    with pytest.raises(CorpusError, match="got logits"):
+        draw([[np.nan, 1.0]], rng, 0)
+
+
+def test_greedy_texts_need_no_seed():
+    model, text = small(), tokens(2, 3)
+    assert np.array_equal(written(model, text, 9, 1, temperature=0), written(model, text, 9, 2, temperature=0.0))
+    assert np.array_equal(written(model, text, 9, 1, temperature=0), written(model, text, 9, 2, top_k=1))

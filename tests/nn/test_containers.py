@@ -74,15 +74,15 @@ def test_lists_of_parameters_are_trained_in_place():
 
 
 @pytest.mark.parametrize("attempt, kind, text", [
-    (lambda: nn.ModuleDict({"a": np.tanh}), TypeError, "ModuleDict: got 'a' of type ufunc; expected a Module"),
-    (lambda: nn.ModuleDict({"keys": nn.Tanh()}), ValueError, "ModuleDict: got the name 'keys'; expected a new name"),
-    (lambda: nn.ModuleDict({"a.b": nn.Tanh()}), ValueError, "ModuleDict: got the name 'a.b'; expected a new name"),
+    (lambda: nn.ModuleDict({"a": np.tanh}), TypeError, "ModuleDict: got a ufunc as 'a'; expected a Module"),
+    (lambda: nn.ModuleDict({"keys": nn.Tanh()}), ValueError, "ModuleDict: got the name 'keys'; expected a new one, "),
+    (lambda: nn.ModuleDict({"a.b": nn.Tanh()}), ValueError, "ModuleDict: got the name 'a.b'; expected a new one, "),
     (lambda: nn.ModuleDict({"a": nn.Tanh()})["b"], KeyError, "ModuleDict: got the name 'b'; expected one of ['a']"),
     (lambda: nn.ModuleDict().pop("b"), KeyError, "ModuleDict: got the name 'b'; expected one of []"),
-    (lambda: nn.ParameterDict({"a": 1.0}), TypeError, "ParameterDict: got a float; expected Parameters, Tensors or arr"),
-    (lambda: nn.ParameterList([nn.Tanh()]), TypeError, "ParameterList: got a Tanh; expected Parameters, Tensors or arr"),
-    (lambda: nn.ParameterList(tt.ones(2)), TypeError, "ParameterList: got one Tensor; expected a list of them; write ap"),
-    (lambda: nn.ParameterList([tt.ones(2)])[1], IndexError, "ParameterList: got index 1 for a length of 1; expected -1"),
+    (lambda: nn.ParameterDict({"a": 1.0}), TypeError, "ParameterDict: got a float; expected Parameters, Tensors or"),
+    (lambda: nn.ParameterList([nn.Tanh()]), TypeError, "ParameterList: got a Tanh; expected Parameters, Tensors or"),
+    (lambda: nn.ParameterList(tt.ones(2)), TypeError, "ParameterList: got one Tensor; expected a list of them; "),
+    (lambda: nn.ParameterList([tt.ones(2)])[1], IndexError, "ParameterList: got index 1 for a length of 1; expect"),
     (lambda: nn.ModuleList()[0], IndexError, "ModuleList: got index 0 for a length of 0; expected none, it is empty"),
 ])
 def test_errors_say_what_to_do(attempt, kind, text):

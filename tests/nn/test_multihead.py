@@ -1,7 +1,5 @@
 """MultiheadAttention and scaled_dot_product_attention: PyTorch's numbers and state, masks, dropout, and errors."""
 
-import doctest
-import importlib
 
 import numpy as np
 import pytest
@@ -204,41 +202,36 @@ def test_causal_queries_do_not_look_ahead():
 
 def test_errors():
     assert message(ValueError, nn.MultiheadAttention, 10, 3) == (
-        "MultiheadAttention: 3 heads came for a width of 10; expected a number that divides it, each head gets as "
-        "much; choose another of the two")
-    assert "kdim, vdim is 0; expected 1 or more" in message(ValueError, nn.MultiheadAttention, 4, 2, kdim=0)
-    assert "p 2 came; expected 0 to 1" in message(ValueError, nn.MultiheadAttention, 4, 2, dropout=2)
+        "MultiheadAttention: got embed_dim=10 and num_heads=3; expected a multiple of the heads, which share the width "
+        "equally; change one of them")
+    assert "got kdim=0; expected 1 or more" in message(ValueError, nn.MultiheadAttention, 4, 2, kdim=0)
+    assert "got p=2; expected 0 to 1" in message(ValueError, nn.MultiheadAttention, 4, 2, dropout=2)
     layer = nn.MultiheadAttention(E, H, rng=0)
     x, y = (np.zeros((t, N, E), np.float32) for t in (L, S))
     assert message(ValueError, layer, x, y, x) == (
-        "MultiheadAttention: query, key and value of shapes (4, 2, 12), (5, 2, 12), (4, 2, 12) came; expected "
-        "(L, N, 12), (S, N, 12), (S, N, 12), all with N or all without; exchange axes with x.swapaxes, or choose "
+        "MultiheadAttention: got query, key and value of shapes (4, 2, 12), (5, 2, 12), (4, 2, 12); expected "
+        "(L, N, 12), (S, N, 12), (S, N, 12), all with N or all without; exchange axes with x.swapaxes, or set "
         "batch_first")
     for wrong in ((x[0], y, y), (x[:, :1], y, y), (x[..., :3], y, y), (x[0, 0], y[0, 0], y[0, 0])):
         assert "all with N or all without" in message(ValueError, layer, *wrong)
-    assert "attention: dtype float64 came as input; expected float32" in message(
+    assert "attention: got dtype float64 as input; expected float32" in message(
         TypeError, layer, x.astype(np.float64), y, y)
     assert message(ValueError, layer, x, y, y, attn_mask=np.zeros((S, L))) == (
-        "MultiheadAttention: attn_mask of shape (5, 4) came; expected (4, 5) or (6, 4, 5); keys are its last axis")
-    assert "key_padding_mask of shape (5,) came; expected (2, 5)" in message(
+        "MultiheadAttention: got attn_mask of shape (5, 4); expected (4, 5) or (6, 4, 5); pass it with the keys as "
+        "its last axis")
+    assert "got key_padding_mask of shape (5,); expected (2, 5)" in message(
         ValueError, layer, x, y, y, key_padding_mask=np.zeros(S))
-    assert "a mask of dtype int64 came; expected booleans" in message(
+    assert "got a mask of dtype int64; expected booleans" in message(
         TypeError, layer, x, y, y, attn_mask=np.zeros((L, S), np.int64))
-    assert "is_causal came without attn_mask" in message(ValueError, layer, x, x, x, is_causal=True)
+    assert "got is_causal without attn_mask" in message(ValueError, layer, x, x, x, is_causal=True)
     assert message(ValueError, F.scaled_dot_product_attention, x, y[..., :3], y) == (
-        "scaled_dot_product_attention: query (4, 2, 12), key (5, 2, 3) and value (5, 2, 12) came; expected (..., L, E)"
-        ", (..., S, E) and (..., S, V); exchange axes with x.swapaxes, a batch axis comes from x[None]")
-    assert "is_causal and attn_mask came" in message(
+        "scaled_dot_product_attention: got query (4, 2, 12), key (5, 2, 3) and value (5, 2, 12); expected (..., L, E)"
+        ", (..., S, E) and (..., S, V); exchange axes with x.swapaxes, or add a batch axis with x[None]")
+    assert "got is_causal and attn_mask" in message(
         ValueError, F.scaled_dot_product_attention, x, x, x, np.zeros((2, 2)), is_causal=True)
-    assert "float32, float64 and float32 came; expected one floating dtype" in message(
+    assert "float32, float64 and float32; expected one floating dtype" in message(
         TypeError, F.scaled_dot_product_attention, x, x.astype(np.float64), x)
 
 
 def test_it_says_what_it_is():
     assert repr(nn.MultiheadAttention(E, H)).startswith("MultiheadAttention(\n  12, num_heads=3\n  (out_proj): Linear(")
-
-
-@pytest.mark.parametrize("name", ["multihead", "dot_product"])
-def test_doctests(name):
-    result = doctest.testmod(importlib.import_module(f"tinytensor.nn.{name}"))
-    assert result.attempted and not result.failed

@@ -140,11 +140,11 @@ def test_buffers_may_be_none_and_be_set_to_tensors():
 def test_what_an_attribute_may_not_become():
     model = Block()
     assert message(TypeError, setattr, model, "scale", model.scale * 0.5) == (
-        "Block: scale is a Parameter, and a Tensor came; expected another, or None; write values in place, "
-        "scale.data[...] = v, or `del` the attribute first")
+        "Block: got a Tensor for 'scale', which is a Parameter; expected another, or None; write values in place, "
+        "scale.data[...] = v, or `del` it first")
     assert message(TypeError, setattr, model, "embed", lambda x: x).startswith(
-        "Block: embed is a Module, and a function came; ")
-    buffer = "Block: mean is a buffer, a Tensor without grad, and a {} came; "
+        "Block: got a function for 'embed', which is a Module; ")
+    buffer = "Block: got a {} for 'mean', which is a buffer, a Tensor without grad; "
     assert message(TypeError, setattr, model, "mean", np.ones(3)).startswith(buffer.format("ndarray"))
     assert message(TypeError, setattr, model, "mean", model.scale * 1).startswith(buffer.format("Tensor"))
     assert model.scale.requires_grad and np.array_equal(model.mean.data, np.zeros(3))
@@ -152,7 +152,7 @@ def test_what_an_attribute_may_not_become():
 
 @pytest.mark.parametrize("name", ["", "a.b", "forward", "scale", 3])
 def test_names_that_cannot_be(name):
-    text = f"Block: {name!r} can't name a part; expected a new name without dots; choose another, or `del` the"
+    text = f"Block: got the name {name!r}; expected a new one, without dots; choose another, or `del` the"
     assert message(ValueError, Block().register_buffer, name, np.ones(1)).startswith(text)
     assert message(ValueError, Block().add_module, name, nn.Tanh()).startswith(text)
 
@@ -167,9 +167,9 @@ def test_forgotten_super_init():
             self.register_buffer("n", np.ones(1))
 
     assert message(AttributeError, Forgetful) == (
-        "Forgetful: attribute 'layer' was set before the module was initialised; call super().__init__() first, in "
-        "Forgetful.__init__")
-    assert message(AttributeError, Numbers).startswith("Numbers: attribute 'n' was set before the module was init")
+        "Forgetful: got the attribute 'layer' before the module was initialised; expected super().__init__() first; "
+        "call it in Forgetful.__init__")
+    assert message(AttributeError, Numbers).startswith("Numbers: got the attribute 'n' before the module was")
 
 
 # --- modes, gradients, dtype ---
@@ -208,8 +208,7 @@ def test_astype_converts_this_very_model():
     assert all(np.array_equal(a, before[name]) for name, a in model.state_dict().items())
     assert model(np.array([1, 2])).dtype == np.float64
     assert message(TypeError, model.astype, int) == (
-        "astype: dtype int64 came; expected a floating one; weights need np.float32 or np.float64, single arrays have "
-        "x.astype")
+        "astype: got dtype int64; expected a floating one; use np.float32 or np.float64")
 
 
 def test_apply_calls_children_first():
@@ -420,7 +419,7 @@ def test_an_error_that_forward_handles_leaves_no_trace():
 
 
 def test_a_module_without_forward():
-    text = "this module has no forward; define forward(self, x), or call the layers inside of it"
+    text = "got a call of a module without forward; expected forward(self, x); define it, or call the modules inside"
     assert message(TypeError, nn.ModuleList([nn.Tanh()]), tt.ones(1)) == f"ModuleList: {text}"
 
 
@@ -440,8 +439,8 @@ def test_sequential_is_called_in_order_and_indexed_like_a_list():
     assert list(model) == [a, model[1], c] and type(model[1]) is nn.ReLU
     assert list(nn.Sequential().extend([a, b])) == [a, b]
     assert message(IndexError, model.__getitem__, 3) == (
-        "Sequential: index 3 came for 3 modules; expected -3 to 2; append() makes it longer")
-    assert message(IndexError, model.__setitem__, -4, b).startswith("Sequential: index -4 came for 3 modules")
+        "Sequential: got index 3 for a length of 3; expected -3 to 2; append() makes it longer")
+    assert message(IndexError, model.__setitem__, -4, b).startswith("Sequential: got index -4 for a length of 3")
     assert nn.Sequential()(x) is x
 
 
@@ -457,7 +456,7 @@ def test_sequential_of_named_modules():
     model = nn.Sequential({"hidden": nn.Linear(3, 4), "act": nn.Tanh()})
     assert model.hidden is model[0] and names(model.named_parameters()) == ["hidden.weight", "hidden.bias"]
     assert names(model[:1].named_parameters()) == ["hidden.weight", "hidden.bias"]
-    assert "'forward' can't name a part" in message(ValueError, nn.Sequential, {"forward": nn.Tanh()})
+    assert "got the name 'forward'; expected a new one" in message(ValueError, nn.Sequential, {"forward": nn.Tanh()})
 
 
 def test_module_list():
@@ -465,13 +464,13 @@ def test_module_list():
     assert layers.append(nn.Tanh()) is layers and layers.extend([nn.ReLU()]) is layers and len(layers) == 5
     assert names(layers[1:3].named_parameters()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
     assert layers[1:3][0] is layers[1] and layers[-1] is list(layers)[4]
-    assert message(IndexError, layers.__getitem__, 5).startswith("ModuleList: index 5 came for 5 modules")
+    assert message(IndexError, layers.__getitem__, 5).startswith("ModuleList: got index 5 for a length of 5")
 
 
 @pytest.mark.parametrize("build", [nn.Sequential, lambda f: nn.ModuleList([f])])
 def test_only_modules_go_into_containers(build):
     assert message(TypeError, build, tt.relu).endswith(
-        ": '0' is a function; expected a Module; functions have modules too, as nn.Tanh()")
+        ": got a function as '0'; expected a Module; use the module of a function, as nn.Tanh()")
 
 
 def test_repr_is_a_tree():
@@ -539,24 +538,24 @@ def test_linear_refuses_another_dtype_than_its_weights():
     layer = nn.Linear(3, 2)
     x = np.ones((5, 3))
     assert message(TypeError, layer, x) == (
-        "Linear: linear: dtype float64 came as input; expected float32, as the weights have; convert it: "
+        "Linear: linear: got dtype float64 as input; expected float32, as the weights have; convert it: "
         "x.astype(np.float32), or the model: model.astype(np.float64)")
     assert message(TypeError, layer, x.astype(int)) == (
-        "Linear: linear: dtype int64 came as input; expected float32, as the weights have; convert it: "
+        "Linear: linear: got dtype int64 as input; expected float32, as the weights have; convert it: "
         "x.astype(np.float32)")
     assert message(TypeError, layer, x.tolist()) == (
-        "Linear: linear: a list came as input; expected float32, as the weights have; make it a tensor: tt.tensor(x)")
+        "Linear: linear: got a list as input; expected float32, as the weights have; make it a tensor: tt.tensor(x)")
     assert "expected float64" in message(TypeError, nn.Linear(3, 2, dtype=np.float64), tt.ones(5, 3))
     assert layer.astype(np.float64)(x).dtype == np.float64
 
 
 @pytest.mark.parametrize(("build", "kind", "text"), [
-    (lambda: nn.Linear(0, 3), ValueError, "Linear: in_features is 0; expected 1 or more; check how the size was"),
-    (lambda: nn.Linear(3, -1), ValueError, "Linear: out_features is -1; expected 1 or more"),
-    (lambda: nn.Linear(3, 2.0), TypeError, "Linear: out_features is 2.0; expected an integer; convert it with int()"),
-    (lambda: nn.Linear(True, 2), TypeError, "Linear: in_features is True; expected an integer"),
-    (lambda: nn.Embedding(0, 2), ValueError, "Embedding: num_embeddings is 0; expected 1 or more"),
-    (lambda: nn.Embedding(3, "2"), TypeError, "Embedding: embedding_dim is '2'; expected an integer"),
+    (lambda: nn.Linear(0, 3), ValueError, "Linear: got in_features=0; expected 1 or more; check how the size was"),
+    (lambda: nn.Linear(3, -1), ValueError, "Linear: got out_features=-1; expected 1 or more"),
+    (lambda: nn.Linear(3, 2.0), TypeError, "Linear: got out_features=2.0; expected an integer; convert it with int()"),
+    (lambda: nn.Linear(True, 2), TypeError, "Linear: got in_features=True; expected an integer"),
+    (lambda: nn.Embedding(0, 2), ValueError, "Embedding: got num_embeddings=0; expected 1 or more"),
+    (lambda: nn.Embedding(3, "2"), TypeError, "Embedding: got embedding_dim='2'; expected an integer"),
     (lambda: nn.Linear(3, 2, dtype=int), TypeError, "requires_grad: dtype int64 has no gradients"),
     (lambda: nn.Linear(3, 2, rng="x"), TypeError, "as_generator: rng 'x': expected Generator, int or None"),
 ])
@@ -593,9 +592,9 @@ def test_flatten(dims, shape):
 def test_flatten_at_the_edges():
     assert nn.Flatten()(tt.ones(0, 3, 4)).shape == (0, 12) and nn.Flatten()(tt.ones(2, 0, 4)).shape == (2, 0)
     assert message(IndexError, nn.Flatten(), tt.ones(3)) == (
-        "Flatten: flatten: start_dim=1, end_dim=-1 and x of shape (3,); expected the first not after the last, both "
-        "among its 1 axes; a batch axis comes from x[None]")
-    assert "start_dim=2, end_dim=1" in message(IndexError, nn.Flatten(2, 1), tt.ones(2, 3, 4))
+        "Flatten: flatten: got start_dim=1 and end_dim=-1 for x of shape (3,); expected the first not after the last, "
+        "both among its 1 axes; add a batch axis with x[None]")
+    assert "start_dim=2 and end_dim=1" in message(IndexError, nn.Flatten(2, 1), tt.ones(2, 3, 4))
 
 
 @pytest.mark.parametrize(("layer", "function"), [(nn.Tanh(), np.tanh), (nn.ReLU(), lambda x: np.maximum(x, 0)),
@@ -618,8 +617,8 @@ def test_cross_entropy_has_classes_on_axis_1():
     two = F.cross_entropy(logits[:, :, 0], targets[:, 0])
     assert np.allclose(two.data, tt.cross_entropy(last[:, 0], targets[:, 0]))
     assert message(ValueError, F.cross_entropy, tt.zeros(2, 3, 5), targets) == (
-        "cross_entropy: logits of shape (2, 3, 5) and targets of shape (2, 3); expected targets of the shape of logits "
-        "without axis 1, the classes; where classes come last, use tt.cross_entropy")
+        "cross_entropy: got logits of shape (2, 3, 5) and targets of shape (2, 3); expected targets of the shape of "
+        "logits without axis 1, the classes; where classes come last, use tt.cross_entropy")
 
 
 def test_one_hot():
@@ -631,7 +630,7 @@ def test_one_hot():
     assert message(IndexError, F.one_hot, ix, 2) == (
         "one_hot: got index 2 for 2 classes; expected 0 to 1; check the vocabulary, or the size of the layer")
     assert message(IndexError, F.one_hot, [-1]).startswith("one_hot: got index -1 for 0 classes")
-    assert message(TypeError, F.one_hot, [0.5]).startswith("one_hot: indices of dtype float32 came; expected integers")
+    assert message(TypeError, F.one_hot, [0.5]).startswith("one_hot: got indices of dtype float32; expected integers")
 
 
 def test_functions_take_arrays_too():
@@ -670,14 +669,14 @@ def test_gains():
 
 
 @pytest.mark.parametrize(("call", "text"), [
-    (lambda: init.calculate_gain("swish"), "calculate_gain: nonlinearity 'swish' came; expected one of linear, "
+    (lambda: init.calculate_gain("swish"), "calculate_gain: got nonlinearity='swish'; expected one of linear, "
      "sigmoid, tanh, relu, selu, leaky_relu; 'linear' has a gain of 1"),
-    (lambda: init.kaiming_uniform_(tt.zeros(3)), "kaiming_uniform_: a tensor of shape (3,) came; expected (out, in) or "
+    (lambda: init.kaiming_uniform_(tt.zeros(3)), "kaiming_uniform_: got a tensor of shape (3,); expected (out, in) or "
      "more axes, none of them empty; use uniform_ or normal_ for biases"),
-    (lambda: init.xavier_normal_(tt.zeros(3, 0)), "xavier_normal_: a tensor of shape (3, 0) came"),
-    (lambda: init.kaiming_normal_(tt.zeros(3, 2), mode="in"), "kaiming_normal_: mode 'in' came; expected 'fan_in' "
-     "(keeps the variance forwards) or 'fan_out' (backwards)"),
-    (lambda: init.eye_(tt.zeros(3)), "eye_: a tensor of shape (3,) came; expected a matrix"),
+    (lambda: init.xavier_normal_(tt.zeros(3, 0)), "xavier_normal_: got a tensor of shape (3, 0)"),
+    (lambda: init.kaiming_normal_(tt.zeros(3, 2), mode="in"), "kaiming_normal_: got mode='in'; expected 'fan_in', "
+     "which keeps the variance in the forward pass, or 'fan_out', which keeps it in the backward pass; 'fan_in' is"),
+    (lambda: init.eye_(tt.zeros(3)), "eye_: got a tensor of shape (3,); expected a matrix"),
 ])
 def test_init_errors(call, text):
     assert message(ValueError, call).startswith(text)

@@ -164,10 +164,10 @@ def test_norms_over_the_last_axes_have_torchs_state_and_say_what_does_not_fit(ma
     assert list(nn.LayerNorm(3, bias=False).state_dict()) == ["weight"]
     layer = make((3, 4))
     assert message(ValueError, layer, values(2, 4)) == (
-        f"{name}: {op}: x of shape (2, 4) came; expected (..., 3, 4); make the layer for its size, or reshape x")
+        f"{name}: {op}: got x of shape (2, 4); expected (..., 3, 4); make the layer for its size, or reshape x")
     assert message(TypeError, layer, values(3, 4, dtype=np.float64)).startswith(
-        f"{name}: {op}: dtype float64 came as input; expected float32, as the weights have")
-    assert message(ValueError, make, (3, 0)).startswith(f"{name}: normalized_shape is 0; expected 1 or more")
+        f"{name}: {op}: got dtype float64 as input; expected float32, as the weights have")
+    assert message(ValueError, make, (3, 0)).startswith(f"{name}: got normalized_shape=0; expected 1 or more")
     assert message(ValueError, getattr(tt, op), values(2, 3), np.ones(2)) == (
         f"{op}: got weight of shape (2,) for x of shape (2, 3) and axes=1; expected (3,); give the number of axes of "
         f"weight as axes=")
@@ -254,7 +254,7 @@ def test_one_value_for_each_channel():
 
 def test_channels_that_do_not_fit():
     text = message(ValueError, nn.Sequential(nn.BatchNorm1d(5)), values(4, 8, 5))
-    assert text == ("Sequential.0 (BatchNorm1d): batch_norm: x of shape (4, 8, 5) came; expected two axes or more, "
+    assert text == ("Sequential.0 (BatchNorm1d): batch_norm: got x of shape (4, 8, 5); expected two axes or more, "
                     "with 5 channels along axis 1; for channels along axis -1: BatchNorm1d(5, axis=-1)")
     assert "; make the layer for its size, or reshape x" in message(ValueError, nn.BatchNorm1d(5), values(4, 6))
     assert "BatchNorm1d(5, axis=1)" in message(ValueError, nn.BatchNorm1d(5, axis=-1), values(4, 5, 6))
@@ -263,10 +263,10 @@ def test_channels_that_do_not_fit():
 
 def test_other_mistakes():
     text = message(TypeError, nn.BatchNorm1d(3), values(4, 3, dtype=np.float64))
-    assert text.startswith("BatchNorm1d: batch_norm: dtype float64 came as input; expected float32, as the weights")
-    assert "batch_norm: a list came as input; " in message(TypeError, nn.BatchNorm1d(3), [[1.0, 2, 3]])
+    assert text.startswith("BatchNorm1d: batch_norm: got dtype float64 as input; expected float32, as the weights")
+    assert "batch_norm: got a list as input; " in message(TypeError, nn.BatchNorm1d(3), [[1.0, 2, 3]])
     assert "expected 1 or more" in message(ValueError, nn.BatchNorm1d, 0)
-    assert "axis=2 came; expected 1, or -1 for the last; " in message(ValueError, nn.BatchNorm1d, 3, axis=2)
+    assert "got axis=2; expected 1, or -1 for the last; " in message(ValueError, nn.BatchNorm1d, 3, axis=2)
     x = values(4, 3)
     assert message(ValueError, tt.batch_norm, x, np.ones(4)) == (
         "batch_norm: got weight of shape (4,) for x of shape (4, 3) with its channels along axis -1; expected (3,); "
@@ -331,19 +331,19 @@ def test_what_cannot_be_folded():
     for model in (nn.Sequential(linear, nn.Tanh(), norm), nn.Sequential(norm, linear), linear, nn.Sequential(),
                   nn.ModuleList([linear, norm]), nn.Sequential(linear, nn.BatchNorm1d(5))):
         assert message(ValueError, nn.fold_batchnorm, model) == (
-            f"fold_batchnorm: in this {type(model).__name__} no BatchNorm1d comes right after a Linear of its size; "
-            f"expected such neighbours in a Sequential; put them side by side in one, or use the model as it is, "
+            f"fold_batchnorm: got a {type(model).__name__} without a BatchNorm1d after a Linear of its size; "
+            f"expected such neighbours in a Sequential; put them next to each other in one, or use the model as it is, "
             f"in eval()")
     bare = nn.Sequential(nn.Tanh(), nn.Sequential(linear, nn.BatchNorm1d(4, track_running_stats=False)))
     assert message(ValueError, nn.fold_batchnorm, bare) == (
-        "fold_batchnorm: 1.1 (BatchNorm1d) has no running statistics; expected those that eval() normalises with; "
+        "fold_batchnorm: got 1.1 (BatchNorm1d) without running statistics; expected those that eval() normalises with; "
         "build it with track_running_stats=True, and train")
 
     class Backwards(nn.Sequential):
         def forward(self, x):
             return self[0](self[1](x))
 
-    assert "no BatchNorm1d comes right after" in message(ValueError, nn.fold_batchnorm, Backwards(linear, norm))
+    assert "without a BatchNorm1d after" in message(ValueError, nn.fold_batchnorm, Backwards(linear, norm))
 
 
 # --- FlattenConsecutive ---
@@ -364,8 +364,8 @@ def test_flatten_consecutive_joins_neighbours(n, shape, expected):
 
 def test_flatten_consecutive_refuses():
     assert message(ValueError, nn.FlattenConsecutive(2), values(4, 7, 3)) == (
-        "FlattenConsecutive: flatten_consecutive: x of shape (4, 7, 3) came; expected (B, T, C), with T a multiple of "
-        "2; choose a context length and an n that divide")
+        "FlattenConsecutive: flatten_consecutive: got x of shape (4, 7, 3); expected (B, T, C), with T a multiple of "
+        "2; choose a context length that n divides")
     assert "expected (B, T, C)" in message(ValueError, nn.FlattenConsecutive(2), values(4, 6))
     assert "expected 1 or more" in message(ValueError, nn.FlattenConsecutive, 0)
     assert repr(nn.FlattenConsecutive(2)) == "FlattenConsecutive(2)"
@@ -441,11 +441,11 @@ def test_conv1d_refuses():
         "Conv1d: conv1d: got x of shape (2, 4, 9); expected (N, 3, L) or (3, L), channels before positions; move the "
         "channels: np.moveaxis(x, -1, 1)")
     assert message(ValueError, layer, values(2, 3, 4)) == (
-        "Conv1d: conv1d: got x of shape (2, 3, 4); expected 5 positions and up along each of the last axes, as a "
-        "window spans 5; give larger inputs, or more padding")
+        "Conv1d: conv1d: got x of shape (2, 3, 4); expected 5 positions or more along each of the last axes, as a "
+        "window spans 5; use larger inputs, or more padding")
     assert "expected (N, 3, L)" in message(ValueError, layer, values(2, 9))
-    assert "dtype float64 came" in message(TypeError, layer, values(2, 3, 9, dtype=np.float64))
-    assert "padding is -1; expected 0 or more" in message(ValueError, nn.Conv1d, 3, 4, 3, padding=-1)
+    assert "got dtype float64" in message(TypeError, layer, values(2, 3, 9, dtype=np.float64))
+    assert "got padding=-1; expected 0 or more" in message(ValueError, nn.Conv1d, 3, 4, 3, padding=-1)
     assert "expected a stride of 1" in message(ValueError, nn.Conv1d, 3, 4, 3, stride=2, padding="same")
     assert repr(layer) == "Conv1d(3, 4, kernel_size=(3,), stride=(1,), dilation=(2,))"
     assert layer(values(0, 3, 9)).shape == (0, 4, 5)

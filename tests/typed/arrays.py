@@ -74,9 +74,9 @@ if x.grad is not None:
     print(x.grad.shape, np.linalg.norm(x.grad))
 x.grad = None
 number: float = loss.item()
-letter = "abc"[tt.argmax(x).item()]  # an integer tensor's number is an index
+letter = "abcdef"[tt.argmax(x).item()]  # an integer tensor's number is an index
 print(float(loss), int(loss), bool(loss > 1), f"{loss:.3f}", x.tolist())
-lookup = {0: "a"}[int(x[0, 0])]
+lookup = {1: "a"}[int(x[0, 0])]
 if (x > 0).all():
     print(round(float(loss), 2))
 
@@ -89,6 +89,6 @@ def gaussian(x: Tensor) -> Tensor:
 
 gaussian(x).backward()
 np.maximum(x, 0).sum()
-np.sum(x, axis=0).backward()
+np.sum(x * x).backward()
 print(np.concatenate([x, x]), np.stack([x, x]), np.where(a > 0, x, 0.0), np.mean(x), np.einsum("ij->i", x))
 print(np.linalg.norm(x), np.reshape(x, (3, 2)), np.clip(x, 0, 1), np.matmul(x, x.T), np.cumsum(x, axis=0))

@@ -13,7 +13,7 @@ from tinytensor import Tensor, checkpoint, models, nn, optim, text
 Ints = npt.NDArray[np.int64]
 
 rng = tt.Generator(42)
-names = ["emma", "olivia", "ava"]
+names = ["emma", "olivia", "ava", "isabella", "sophia", "charlotte", "mia", "amelia", "harper", "evelyn"]
 vocabulary = text.Vocabulary.of(names)
 assert_type(vocabulary.encode("emma"), Ints)
 assert_type(vocabulary.decode([1, 2]), str)

@@ -1,6 +1,6 @@
 """A user's own layers and network: what a call returns is what `forward` says, and attributes keep their types."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ class Classifier(nn.Module):
     def __init__(self, symbols: int, context: int, width: int = 10) -> None:
         super().__init__()
         self.table = nn.Embedding(symbols, width)
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(context * width, 64, bias=False), nn.BatchNorm1d(64), nn.Tanh())
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(context * width, 64), nn.BatchNorm1d(64), nn.Tanh())
         self.blocks = nn.ModuleList(Scale(64) for _ in range(2))
         self.head = nn.Linear(64, symbols)
         self.dropout = nn.Dropout(0.1)
@@ -64,7 +64,7 @@ size: int = sum(p.size for p in model.parameters())
 for name, p in model.named_parameters():
     assert_type(name, str)
     assert_type(p, nn.Parameter)
-    assert_type(p.grad, npt.NDArray[np.generic] | None)
+    assert_type(p.grad, npt.NDArray[Any] | None)
 model.load_state_dict(model.state_dict())
 model.zero_grad()
 

@@ -13,7 +13,7 @@ tt.manual_seed(42)
 rng = tt.Generator(1)
 model = nn.Sequential(nn.Linear(2, 16, rng=rng), nn.Tanh(), nn.Linear(16, 2, rng=rng))
 opt = optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1)
-average = optim.EMA(model, decay=0.9)
+average = optim.EMA(model.parameters(), decay=0.9)
 schedule = optim.warmup(optim.cosine(1e-3, 1e-4, 100), 10)
 points = tt.randn(200, 2)
 inside = ((points**2).sum(axis=1) < 1).astype(np.int64)
@@ -37,7 +37,7 @@ for p in model.parameters():  # an update by hand
     if p.grad is not None:
         with tt.no_grad():
             p -= 0.1 * p.grad
-groups = optim.decay_groups(model.named_parameters(), 0.1)
+groups = optim.decay_groups(nn.Linear(2, 3).named_parameters(), 0.1)
 other = optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
 other.load_state_dict(other.state_dict())
 
@@ -53,6 +53,7 @@ def step(x: Tensor | npt.NDArray[np.float32], y: Tensor, scale: float = 1.0) -> 
 fast = tt.compile(step, model, opt)
 assert_type(fast(points, inside), Tensor)
 assert_type(fast(points, inside, scale=0.5), Tensor)
+print(fast(points, inside))
 assert_type(fast.source, str)
 print(fast.explain(points, inside))
 same: Callable[[Tensor, Tensor], Tensor] = fast

@@ -27,8 +27,8 @@ from .tracing.state import DeclaredState
 TRACED, STEPS = 2, 3  # calls that make a program; with check=True, calls after these that are audited
 TOLERANCE = 1e-5  # of the size of a value, where numbers are rounded at other places
 UNDECIDED = 100  # so many calls are audited at most, if sums and means can't be told apart
-RUNNING = ("compile: a step was called while it runs; expected one call at a time, for its arrays are made once; "
-           "compile a step for each thread")
+RUNNING = ("compile: got a call of a step that is running; expected one call at a time, since its buffers are "
+           "allocated once; compile a step for each thread")
 LARGE = 2**20  # bytes: an array from which on nobody looks at whether the step has written into it, undeclared
 
 
@@ -91,7 +91,7 @@ class Copy:
                 yield Difference(math.inf, slot.name, x, y, None)
         for (name, _, before), (_, _, after) in zip(self.streams, other.streams, strict=True):
             if not equal(before, after):
-                yield Difference(math.inf, f"the random stream {name}", "at one place", "at another", None)
+                yield Difference(math.inf, f"the random stream {name}", "at one position", "at another position", None)
 
 
 class Surroundings:
@@ -120,9 +120,9 @@ class Surroundings:
         moved = [(name, was, np.array(x)) for name, was, x in now if x is not was]  # all first: two may be swapped
         for name, was, x in moved:
             if (was.shape, was.dtype) != (x.shape, x.dtype):
-                raise Disagreement(f"compile: the step itself gives {name} {x.dtype} data of shape {x.shape} in the "
-                                   f"place of {was.dtype} of shape {was.shape}, and its program does not; expected "
-                                   f"the same; report this, with the step, and go on without tt.compile")
+                raise Disagreement(f"compile: the step itself replaces {name}, {was.dtype} of shape {was.shape}, by "
+                                   f"{x.dtype} of shape {x.shape}, and its program does not; expected the same; report "
+                                   "this, with the step, and go on without tt.compile")
             np.copyto(was, x)
 
     def gradients(self) -> list[tuple[str, Any]]:
@@ -226,8 +226,8 @@ def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], execut
         return step()
     for name, was, now in expected.others:
         raise Disagreement(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and "
-                           f"its program does not; expected no side effects on Python objects; give the value back, "
-                           f"count outside of the step, or let it be a declared array")
+                           "its program does not; expected no side effects on Python objects; return the value, count "
+                           "outside of the step, or make it a declared array")
     runner = executable.run if isinstance(executable.run, ShardedRunner) else None
     tolerance = TOLERANCE if runner is not None or executable.fast else 0.0
     if runner is None:
@@ -278,7 +278,7 @@ def shared_gaps(runner: ShardedRunner, run: Callable[[], Any], before: Copy, sur
     if runner.streams and runner.loss == SCALED:
         before.restore()
         surroundings.restore()
-        raise Disagreement("compile: each worker draws numbers of its own, so that nobody can see whether the loss is "
+        raise Disagreement("compile: each worker draws its own random numbers, so it can't be checked that the loss is "
                            "a mean over the batch; expected a mean; write .mean(), divide by len(x), or leave workers "
                            "out")
     got = Effect(kept(result), Copy(executable), {p: g / rate for p, g in means.items()}, surroundings.gradients(), [])
@@ -328,6 +328,6 @@ def disagreement(title: str, d: Difference, runner: ShardedRunner | None, tolera
                             f"{made}; expected the same; report this, with the step, and go on without tt.compile")
     advice = ("use the library's losses with ignore_index or weight, divide by the batch's size, or leave workers out"
               if d.name.startswith("the gradient") else
-              "give back rows, sums or means, and finish outside of the step, or leave workers out")
+              "return rows, sums or means, and finish outside of the step, or leave workers out")
     return Disagreement(f"compile: {title}: {d.name}{where} is {a} for the whole batch and {b} by {runner.size} "
                         f"workers{made}; expected the same but for rounding; {advice}")

@@ -1,6 +1,6 @@
-"""The function `compile` and what it gives: finds the program for a call, or traces the step, twice, and makes one.
+"""The function `compile` and what it returns: finds the program for a call, or traces the step twice and makes one.
 
-What may change from step to step, and how it is kept, is `tracing/state.py`'s; a single trace is `tracing/record.py`'s.
+The state that a step may change is kept by `tracing/state.py`; a single trace is made by `tracing/record.py`.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ TRACING = threading.RLock()  # one trace at a time
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
-LEAST = 4  # traces of which no program comes, before that is an error
-float_errors = getattr(getattr(np, "_core", np).umath, "_extobj_contextvar", None)  # what np.seterr sets, in one object
+LEAST = 4  # traces without a program before that is an error
+float_errors = getattr(getattr(np, "_core", np).umath, "_extobj_contextvar", None)  # the object that np.seterr replaces
 
 
 class Decorator(Protocol):
@@ -74,59 +74,60 @@ def compile(step: None = None, *, workers: int = 1, check: bool | None = None, f
 
 def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int = 1, check: bool | None = None,
             fast: bool = False, max_programs: int = 8, static_argnames: Sequence[str] = ()) -> Any:
-    """A function that does what `step` does, to the last bit, as flat NumPy code: in half to nine tenths of the time.
+    """Compile a training step to flat NumPy source; results are bit-identical, and it takes 50 to 90 % of the time.
 
-    The first two calls run `step` itself and write down every NumPy call that it makes; when both agree, a program is
-    made of them, and later calls run that. `step` is any function of arrays: forward, loss, backward, clipping and the
-    optimiser's update, or one of these alone.
+    The first two calls run `step` itself and trace it: they record every NumPy call that it makes. If both traces
+    agree, a program is made of them, and later calls run the program. `step` is any function of arrays: forward pass,
+    loss, backward pass, clipping and the optimiser's update, or some of these.
 
     Parameters
     ----------
     step : callable
-        Its array arguments (or Tensors) and floats may be others at each call. Whole numbers, texts, other objects, and
-        floats that are left to their defaults, are part of the program. Arrays that the step can reach are read at
-        each call; when anything else that it can reach has changed (a setting, a mode, a function), another program is
-        made, and kept beside the first; a float that has changed (a momentum by a schedule) is read at each call from
-        then on. What can't be compared, such as an iterator, is refused when it is used. Random numbers come from
-        Generators that are declared, or belong to a Module. Without a step a decorator is given:
-        `@tt.compile(workers=2)`. A method that is decorated is compiled for each instance, which keeps it; declared
-        are the instance, if it is a Module, else the Modules among its attributes, and the Optimizers, Generators and
-        EMAs there.
+        Array arguments (or Tensors) and floats may have other values at each call. Ints, strings, other objects, and
+        floats left at their defaults are baked in: a new value triggers a recompile. Arrays that the step can reach
+        are read at each call. If anything else that it can reach changes (a setting, a mode, a function), another
+        program is made and kept beside the first; a float that changes (a momentum by a schedule) is read at each call
+        from then on. Objects that can't be compared, such as iterators, are refused when they are used. Random numbers
+        must come from Generators that are declared or belong to a Module. Without a step, a decorator is returned:
+        `@tt.compile(workers=2)`. A decorated method is compiled for each instance, which keeps it; declared are the
+        instance, if it is a Module, else the Modules among its attributes, and the Optimizers, Generators and EMAs
+        among them.
     *declared : Module, Optimizer, EMA, Generator, numpy.random.Generator, Tensor or array
-        What `step` may change. A learning rate is read at each call. Small buffers of Modules come to stand side by
-        side in memory, and parameters in the optimiser's vector: `data` may be another array than before.
+        What `step` may change. A learning rate is read at each call. Small buffers of Modules are moved next to each
+        other in memory, and parameters into the optimiser's vector, so `data` may be another array than before.
     workers : int
-        So many processes share each step: every array argument is cut along its first axis, gradients are averaged.
-        Arrays of a MiB or more that the step knows by name have to stay as they are then, unless they are declared.
+        The number of processes that share each step: every array argument is split along its first axis, and gradients
+        are averaged. Arrays of 1 MiB or more that the step knows by name must not change then, unless declared.
     check : bool, optional
-        When a program is audited: its whole effect is compared with that of `step` itself, from a copy of the state, to
-        the last bit, and an error names the first value that differs. Left out, at its calls 3, 10, 30, 100, 300, ...:
+        When a program is audited: its effect is compared with that of `step` itself, from a copy of the state, to the
+        last bit, and an error names the first value that differs. By default at its calls 3, 10, 30, 100, 300, ...:
         twelve to eighteen more steps in the first 1,000 (as much as tracing takes), below 1 % of a longer run. True:
-        at calls 3, 4 and 5 too; False: never, but for the first call that workers share. With `fast` or workers values
-        may differ by 1e-5 of their size. Undeclared arrays of a MiB or more are not looked at. After a difference the
-        state is as before the call, and the program is not used again.
+        at calls 3, 4 and 5 too; False: never, except for the first call that workers share. With `fast` or workers,
+        values may differ by 1e-5 of their size. Undeclared arrays of 1 MiB or more are not compared. After a
+        difference the state is as before the call, and the program is not used again.
     fast : bool
-        Round at other places where that is faster: a step may differ by a millionth of its size. So far this is one
-        thing: a learning rate that multiplies all gradients, and nothing else, multiplies the factor 1 / n of
-        `cross_entropy` or another loss in their place. The source shows whether it does.
+        Allow other rounding where that is faster: a step may differ by a millionth of its size. At present this means
+        one thing: a learning rate that multiplies all gradients, and nothing else, is folded into the factor 1 / n of
+        `cross_entropy` or another loss. The source shows whether it is.
     max_programs : int
-        So many programs are kept, for other shapes, modes and settings; the one that was not used for longest goes.
+        How many programs are kept, for other shapes, modes and settings; the least recently used is dropped.
     static_argnames : sequence of str
-        Arguments whose floats are part of the program too: for what needs a number as it is, such as `math.cos(x)`.
+        Arguments whose floats are baked in too, for code that needs them as numbers, such as `math.cos(x)`.
 
     Returns
     -------
     CompiledStep
-        Called like `step`. It gives copies; gradients are left as by the step itself, but for those that an optimiser
-        in the step used up. An error of a program, such as an index out of range, is raised to the caller: a `try` of
-        the step's own does not see it, and numbers, such as a count of steps, then are as before the call, while
-        arrays are written as far as the program came. See `source`, `program` and `explain()`.
+        Called like `step`. It returns copies. Gradients are left as by the step itself, except those that an optimiser
+        in the step consumed. An error in a program, such as an index out of range, is raised to the caller: a `try`
+        in the step does not see it. Numbers, such as a count of steps, are then as before the call, while arrays keep
+        what the program had written. See `source`, `program` and `explain()`.
 
     Raises
     ------
     CompileError
-        At the first or second call, if `step` does what a program can't do for it: a choice by values, a number taken
-        out, a write to what was not declared, a draw from what was not declared. It names the line, and what to write.
+        At the first or second call, if `step` does something that a program can't: control flow that depends on array
+        values, a number taken out of an array, a write to an array that was not declared, a draw from a Generator that
+        was not declared. It names the line, and what to write.
 
     Examples
     --------
@@ -154,7 +155,7 @@ def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int
 
 
 class CompiledStep(Generic[P, R]):
-    """A function that was compiled; see `compile`."""
+    """A compiled function; see `compile`. It prints its name, the number of its programs, and its options."""
 
     step: Callable[..., Any]
 
@@ -164,16 +165,16 @@ class CompiledStep(Generic[P, R]):
         self.options: dict[str, Any] = {"workers": workers, "check": check, "fast": fast, "max_programs": max_programs,
                                         "static_argnames": static_argnames}
         self.whole = step
-        if isinstance(step, partial):  # what it holds are arguments like any other
+        if isinstance(step, partial):  # its own arguments are bound like any other
             self.first_args, self.first_kwargs, step = step.args, step.keywords, step.func
             self.title = getattr(step, "__name__", self.title)
         for x in declared:
             if not isinstance(x, KINDS):
-                raise TypeError(f"compile: a {type(x).__name__} came among what is declared; expected Modules, "
-                                f"Optimizers, EMAs, Generators, Tensors or arrays; pass those that it holds")
+                raise TypeError(f"compile: got a {type(x).__name__} to declare; expected Modules, Optimizers, EMAs, "
+                                "Generators, Tensors or arrays; pass those that it contains")
         if not isinstance(max_programs, int) or max_programs < 1:
-            raise ValueError(f"compile: got max_programs={max_programs!r}; expected an integer of 1 or more; leave it "
-                             f"out for 8")
+            raise ValueError(f"compile: got max_programs={max_programs!r}; expected an int, 1 or more; leave it out "
+                             "for 8")
         self.step, self.workers, self.check, self.fast = step, workers, check, fast
         self.__wrapped__ = step
         refuse(workers)
@@ -184,22 +185,22 @@ class CompiledStep(Generic[P, R]):
         if unknown := [name for name in static_argnames if name not in self.parameters]:
             raise ValueError(f"compile: got {unknown[0]!r} in static_argnames; expected names of {self.title}'s "
                              f"arguments, {', '.join(self.parameters)}; write one of these")
-        self.programs: list[Executable] = []  # the last one used stands last
-        self.traces: list[TraceResult] = []  # that are waiting for a second one
-        self.cleared: dict[Any, dict[int, bool]] = {}  # of each key: whether the step clears a tensor's old gradient
+        self.programs: list[Executable] = []  # in order of last use
+        self.traces: list[TraceResult] = []  # those waiting for a second one
+        self.cleared: dict[Any, dict[int, bool]] = {}  # by key: whether the step clears a tensor's old gradient
         self.varying: set[Place] = set()  # floats that changed, and are read at each call
-        self.unproven: set[Place] = set()  # those that no program has read yet
-        self.constant: set[Place] = set()  # those that can't be read, for the step needs them as they are
-        self.more: Roots = {}  # code that ran, and that can't be reached from the step
+        self.unproven: set[Place] = set()  # of these, those that no program has read yet
+        self.constant: set[Place] = set()  # floats that are baked in: the step needs their values
+        self.more: Roots = {}  # code that ran but can't be reached from the step
         self.fresh: list[Any] = []  # keys of the traces since a program was last used
         self.ran: Executable | None = None  # the program of the last call
         self.creates = False  # whether arrays that the step makes itself are traced too
-        self.float_errors: Any = None  # how floating-point errors were handled when that was last looked at
-        self.attribute: tuple[Any, str] | None = None  # the instance that it is a method of, and its name there
+        self.float_errors: Any = None  # the handling of floating-point errors last seen
+        self.attribute: tuple[Any, str] | None = None  # of a method: the instance, and the name there
         self.given: tuple[Any, ...] = declared  # what was declared for all instances
 
     def inspect(self) -> None:
-        """Learn the step's signature, which may change when its defaults do."""
+        """Read the step's signature, which changes when its defaults do."""
         self.defaults = defaults(self.step)
         self.signature, self.parameters, self.keywords = inspect_step(self.step)
         quick = not (self.first_args or self.first_kwargs or self.static)
@@ -209,7 +210,7 @@ class CompiledStep(Generic[P, R]):
         """What the step does, by a program where there is one."""
         if kwargs or len(args) != self.count:
             args = self.bound(args, kwargs)
-        if tracing and any(t.thread == threading.get_ident() for t in tracing):  # a part of another step's trace
+        if tracing and any(t.thread == threading.get_ident() for t in tracing):  # inside of another step's trace
             return self.invoke(args)
         if (modes.state.watchers or float_errors is None or float_errors.get() is not self.float_errors) and (
                 self.is_watched()):
@@ -245,19 +246,19 @@ class CompiledStep(Generic[P, R]):
         return result
 
     def is_watched(self) -> bool:
-        """Whether somebody wants to be told of what happens inside of the step: then it runs itself."""
+        """Whether ops or floating-point errors are observed: then the step itself runs, and not a program."""
         if modes.state.watchers or {*np.geterr().values()} - {"ignore", "warn"}:
             return True
         self.float_errors = None if float_errors is None else float_errors.get()
         return False
 
     def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """Arguments in the order of the step's own: those by keyword and those left out too."""
+        """All arguments in the order of the signature, with those passed by keyword and the defaults."""
         args, kwargs = (*self.first_args, *args), {**self.first_kwargs, **kwargs}
         if self.signature is None:
             if kwargs:
-                raise TypeError(f"compile: {self.title} has no signature, and {', '.join(kwargs)} came by keyword; "
-                                f"expected arguments by position")
+                raise TypeError(f"compile: {self.title} has no signature, and got {', '.join(kwargs)} by keyword; "
+                                "expected arguments by position; leave out the names")
             return args
         now = defaults(self.step)
         if len(now) != len(self.defaults) or not all(map(is_, self.defaults, now)):
@@ -266,8 +267,8 @@ class CompiledStep(Generic[P, R]):
         given = set(found.arguments)
         found.apply_defaults()
         if unknown := found.kwargs.keys() - set(self.keywords):
-            raise TypeError(f"compile: {self.title} takes {', '.join(sorted(unknown))} by **; expected arguments that "
-                            f"its signature names; write them out, or pass a dict")
+            raise TypeError(f"compile: {self.title} got {', '.join(sorted(unknown))} for **; expected arguments that "
+                            "its signature names; write them out, or pass a dict")
         for name, x in found.arguments.items():
             if name in self.static:
                 found.arguments[name] = fixed(name, x)
@@ -284,29 +285,29 @@ class CompiledStep(Generic[P, R]):
         return self.step(*args[:n], **dict(zip(self.keywords, args[n:], strict=True)))
 
     def cache_key(self, args: tuple[Any, ...]) -> Any:
-        """What a program is known by: the kinds of its arguments, and which of them are declared."""
+        """The key of a program: the kinds of its arguments, and which of them are declared."""
         key, declared = tuple([abstractify(a) for a in args]), self.state.declared
         own = [i for i, a in enumerate(args) if id(a) in declared]
         return (*key, tuple([(i, ById(args[i])) for i in own])) if own else key
 
     def around(self, args: tuple[Any, ...]) -> ClosureScan:
-        """What the step can reach, by name or as an argument that is an object."""
+        """Scan what the step can reach, by name or through an argument that is an object."""
         return self.state.scan(nested(args), self.more)
 
     # --- which program ---
 
     def find(self, args: tuple[Any, ...]) -> tuple[Executable, Sequence[Any]] | None:
-        """The program for these arguments and for all that the step can reach as it is now, and what it is given."""
+        """The program that fits these arguments and all that the step can reach, with its inputs; None without one."""
         if self.attribute is not None and not self.traces and not self.programs:
             self.gather(self.attribute[0])
         given = arrays(args)
         for prepared in (False, True):
             if prepared:
-                self.state.prepare_optimizers()  # parameters that were given other arrays are bound again
+                self.state.prepare_optimizers()  # binds parameters whose data was replaced
             key = self.cache_key(args)
             for program in reversed(self.programs):
                 if program.key == key and program.unchanged() and (program.choose is None or program.choose(given)):
-                    if not program.fits(given):  # for other gradients than there are
+                    if not program.fits(given):  # it was traced with other gradients
                         continue
                     program.check_memory(given, self.title)
                     self.programs.remove(program)
@@ -316,7 +317,7 @@ class CompiledStep(Generic[P, R]):
         return None
 
     def first(self, args: tuple[Any, ...]) -> Any:
-        """Run the step itself, written down; at the second time compare, and make the program."""
+        """Trace the step while it runs; the second time compare the traces, and make the program."""
         self.ran, given, key = None, arrays(args), self.cache_key(args)
         before = self.waiting(key, given)
         if before is None:
@@ -329,10 +330,10 @@ class CompiledStep(Generic[P, R]):
         except Exception as error:
             if not recorder.undone or (isinstance(error, CompileError) and not self.unproven):
                 raise
-        if found is None:  # subtle: beyond `except`, so that the next error does not name this one as its context
+        if found is None:  # subtle: outside of `except`, so that this error is no context of the next
             if not self.unproven:
                 return self.failed(args)
-            needed = recorder.needed & self.unproven or self.unproven  # one of them is needed as it is
+            needed = recorder.needed & self.unproven or self.unproven  # the step needs the value of one of them
             self.constant |= needed
             self.varying -= needed
             self.unproven -= needed
@@ -342,7 +343,7 @@ class CompiledStep(Generic[P, R]):
         traced.key = key
         self.cleared.setdefault(key, {}).update(traced.gradients.ignores)
         if before is not None and not traced.gradients.agree(before.gradients):
-            before = None  # it began with other gradients: another program is made of it
+            before = None  # it started with other gradients: another program
         if before in self.traces:
             self.traces.remove(before)
         if self.has_more(traced):
@@ -363,22 +364,22 @@ class CompiledStep(Generic[P, R]):
         return result
 
     def failed(self, args: tuple[Any, ...]) -> Any:
-        """After an error of the step's own in a trace, which was undone: what it does until then stays, as in NumPy."""
+        """Run the step again after an error in its trace, which was undone: as in NumPy, what it did before stays."""
         fresh = len(self.fresh)
         try:
             return self.invoke(args)
         except Exception:
-            del self.fresh[fresh - 1:]  # a call that fails is no sign that no program is of use
+            del self.fresh[fresh - 1:]  # a call that fails is not counted as a trace
             raise
 
     def waiting(self, key: Any, given: Any) -> TraceResult | None:
-        """The trace that is compared with the next one: rather one that began with the same gradients."""
+        """The trace to compare the next one with, if possible one that started with the same gradients."""
         fitting = [t for t in self.traces if t.fits(key, given)]
         alike = [t for t in fitting if t.gradients.pattern == tuple([p.grad is not None for p in t.gradients.tensors])]
         return next(iter([*alike, *fitting]), None)
 
     def begin(self, key: Any) -> None:
-        """Nothing that is known fits: why, and whether it may go on so."""
+        """Prepare a new trace: find out why no program fits, and raise if that happens all the time."""
         if any(program.used for program in self.programs):
             self.fresh.clear()
         for program in self.programs:
@@ -404,26 +405,26 @@ class CompiledStep(Generic[P, R]):
         self.state.prepare_optimizers()
 
     def refuse(self, keys: list[Any], like: list[TraceResult]) -> None:
-        """Say what is another at each call, so that no program is ever of use."""
+        """Raise an error that names what differs at each call, so that no program is used twice."""
         if not like or len(set(keys)) > len(keys) // 2:
-            raise CompileError(f"compile: {self.title} came with {describe_changes(keys, self.parameters)}, and no "
-                               f"program was used again; expected at most {self.max_programs} kinds of arguments; cut "
-                               f"or pad arrays to one shape, pass numbers that vary as floats, or let max_programs be "
-                               f"more")
+            raise CompileError(f"compile: {self.title} got {describe_changes(keys, self.parameters)}, and no program "
+                               f"was used twice; expected at most {self.max_programs} kinds of arguments; cut or pad "
+                               "arrays to one shape, pass numbers that vary as floats, or raise max_programs")
         what, a, b = next(((scope.called(k), a, b) for scope, k, a, b in like[-1].guards.changes()),
                           ("something that was declared", "one thing", "another"))
         where = f"{self.state.where}: " if self.state.where else ""
-        raise CompileError(f"compile: {where}{what} changes all the time, {short(a)} and {short(b)}, and the step "
-                           f"reads it; expected it to stay as it is; pass it as an argument, a number as a float")
+        raise CompileError(f"compile: {where}{what} has a different value at every call, {short(a)} and then "
+                           f"{short(b)}, so the step would be recompiled each time; expected it to stay the same; pass "
+                           "it as an argument, a number as a float")
 
     def has_more(self, traced: TraceResult) -> bool:
-        """Whether code ran that was not looked at before: it will be, at the next trace."""
+        """Whether code ran that was not scanned; the next trace scans it."""
         found = unreached(traced.scan, dict(traced.ran.values()) if traced.ran else {})
         self.more.update(found)
         return bool(found) or any(name in sys.modules for name in traced.scan.lacking)
 
     def drop(self, program: Executable) -> None:
-        """Let a program go, and its memory."""
+        """Drop a program and its memory."""
         self.programs.remove(program)
         if self.ran is program:
             self.ran = None
@@ -436,13 +437,13 @@ class CompiledStep(Generic[P, R]):
     # --- tracing ---
 
     def recorder(self, args: tuple[Any, ...]) -> Recorder:
-        """What is known before a trace."""
+        """A recorder with everything that is known before a trace."""
         objects = [x for x in nested(args) if type(x) is not Fixed]
         return Recorder(partial(node_of, self.title), self.invoke, self.parameters, self.state, objects, self.more,
                         self.varying, self.shares if self.workers > 1 else None, self.creates, self.fast)
 
     def trace(self, recorder: Recorder, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
-        """Write the step down; of several workers one's part, while this process makes the step itself, as ever."""
+        """Trace the step. With several workers, trace the part of one, and run the whole step here as usual."""
         if self.workers == 1:
             found = recorder.run(args, named)
             self.creates = recorder.creates
@@ -477,7 +478,7 @@ class CompiledStep(Generic[P, R]):
     def __get__(self: CompiledStep[Concatenate[Any, Q], R], instance: object,
                 owner: Any = None) -> CompiledStep[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """A step of the instance's own, which stands among its attributes from then on."""
+        """Compile the method for an instance, and keep it as the instance's attribute."""
         if instance is None:
             return self
         own, name = getattr(instance, "__dict__", None), self.title
@@ -488,7 +489,7 @@ class CompiledStep(Generic[P, R]):
         return own[name]
 
     def bound_to(self, instance: Any, declared: tuple[Any, ...]) -> CompiledStep[..., Any]:
-        """The same method of another instance."""
+        """The same method, of an instance."""
         method: Callable[..., Any] = getattr(self.step, "__func__", self.step).__get__(instance)
         step = CompiledStep(method, declared, **self.options)
         step.title, step.attribute, step.given = self.title, (instance, self.title), declared
@@ -507,7 +508,7 @@ class CompiledStep(Generic[P, R]):
         return CompiledStep(self.whole, self.declared, **self.options)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledStep[..., Any]:
-        """A step of the copies of what was declared: it is traced anew."""
+        """Compile the step again, for copies of the declared objects."""
         if self.attribute is not None:
             return self.bound_to(copy.deepcopy(self.attribute[0], memo), copy.deepcopy(self.given, memo))
         step, declared = copied_step(self.whole, self.declared, self.title, memo)
@@ -519,48 +520,52 @@ class CompiledStep(Generic[P, R]):
         raise TypeError(f"compile: {self.title}, a compiled step, can't be pickled; expected what it was made of; "
                         f"pickle the model and the optimiser, and call tt.compile after loading, or decorate a method")
 
-    # --- what was written ---
+    # --- the program ---
+
+    def __repr__(self) -> str:
+        options = {"programs": len(self.programs), **self.options}
+        return f"CompiledStep({self.title}, {', '.join(f'{name}={value!r}' for name, value in options.items())})"
 
     @property
     def latest(self) -> Executable:
         if not self.programs:
             raise CompileError(f"compile: {self.title} was called {'once' if self.fresh else 'never'}; expected two "
-                               f"calls, which are compared; call it before its source is looked at")
+                               "calls, which are compared; call it twice before reading its source")
         return self.programs[-1]
 
     @property
     def program(self) -> Program:
-        """The program of the last call, as it was traced; print it to read it, a call a line."""
+        """The program of the last call, as it was traced; printed, it has one call per line."""
         ran = self.ran if self.ran in self.programs else None
         return (ran or self.latest).program
 
     @property
     def source(self) -> str:
-        """The step as NumPy code that runs by itself, given `inputs`."""
+        """The step as NumPy code; it runs on its own with the variables in `inputs`."""
         return self.latest.source.text
 
     def explain(self, *args: Any, steps: int = 20) -> Explanation:
-        """A table of the step's lines: shape, thousands of operations and bytes, microseconds, share.
+        """A table of the lines of the source: shape, thousands of operations, kilobytes, microseconds, share of time.
 
-        Given arguments, so many steps are made with them, and each line is timed; without, there are no times.
+        With arguments, `steps` steps are run with them and each line is timed; without, there are no times.
         """
         source = self.latest.source
         if args and self.workers > 1:
-            raise CompileError(f"compile: explain came with arguments where {self.workers} workers share the step; "
-                               f"expected none, for a worker can't be timed alone; compile it with workers=1 for "
-                               f"times, or write explain() for all but these")
+            raise CompileError(f"compile: explain got arguments, but {self.workers} workers share the step; expected "
+                               "none, since a worker can't be timed alone; compile it with workers=1 for times, or "
+                               "write explain() for a table without them")
         if not args:
             return explained(source, [math.nan] * len(source.lines))
         args = self.bound(args, {})
         found = self.find(args)
         if found is None:
-            raise CompileError(f"compile: explain came with arguments for which {self.title} has no program; expected "
-                               f"those of earlier calls; call it twice with such arguments first")
+            raise CompileError(f"compile: explain got arguments for which {self.title} has no program; expected those "
+                               "of earlier calls; call it twice with such arguments first")
         program, given = found
         took = program.profile(list(given), steps)
         return explained(program.source, took)
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What the source needs: declared arrays, random streams, constants, helpers."""
+        """The variables of the source: declared arrays, Generators, constants, helpers."""
         return self.latest.source.inputs

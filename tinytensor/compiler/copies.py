@@ -24,9 +24,9 @@ def copied_step(step: Any, declared: tuple[Any, ...], title: str, memo: dict[int
     other, things = copied(step, own, memo), tuple([copy.deepcopy(x, memo) for x in declared])
     seen = ClosureScan([other]).seen
     if any(i in seen for i in own):
-        raise CompileError(f"compile: {title} reaches what was declared by variables of its module, and a copy would "
-                           f"train the same; expected variables around the function, attributes or defaults; make the "
-                           f"step in a function, or compile another for the copy")
+        raise CompileError(f"compile: {title} uses declared objects by global names, and a copy would train the same "
+                           "objects; expected enclosing variables, attributes or defaults; make the step in a "
+                           "function, or compile another for the copy")
     return other, things
 
 

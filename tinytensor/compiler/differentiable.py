@@ -47,7 +47,8 @@ class CompiledOp:
         self.op = Op(f"{title}, compiled", self.forward, rules, definition=self.definition)
 
     def forward(self, *_: Any) -> Any:
-        raise CompileError(f"compile: {self.title}, compiled, is made a node of after it has run; call it itself")
+        raise CompileError(f"compile: got a call of the op of {self.title}; expected calls of {self.title}; call it "
+                           "instead")
 
     def node(self, y: Any, outputs: Sequence[Any], args: tuple[Any, ...]) -> Tensor:
         """The output as a tensor of the graph, given what the program gave, and the arguments."""
@@ -76,9 +77,9 @@ class CompiledOp:
     def definition(self, *inputs: Any, saved: Saved) -> Any:
         """The function itself, on the same tensors: for gradients of gradients."""
         if self.again is None:
-            raise CompileError(f"compile: {self.title} changes its state or draws random numbers, so that it can't be "
-                               f"called again for a gradient of its gradient; expected a function that can; call "
-                               f"tt.grad in the step, or leave tt.compile out")
+            raise CompileError(f"compile: {self.title} changes its state or draws random numbers, so it can't be "
+                               "called again for a second derivative; expected a function that can; call tt.grad in "
+                               "the step, or leave tt.compile out")
         return self.again(saved.args)
 
 
@@ -87,8 +88,8 @@ class Shared:
 
     def __init__(self, title: str) -> None:
         def refuse(*_: Any, **__: Any) -> Any:
-            raise CompileError(f"compile: gradients would flow into {title}, which several workers share; expected "
-                               f"backward() in the step; call it there, or leave workers out")
+            raise CompileError(f"compile: gradients would flow back into {title}, which several workers share; "
+                               "expected backward() in the step; call it there, or leave workers out")
 
         self.op, self.leaf = Op(f"{title}, compiled", refuse, [refuse], definition=refuse), Tensor(0.0, True)
 

@@ -126,7 +126,7 @@ class Primitive:
                           UNKNOWN.get(key, "compose it of functions without it"))
         if key not in self.operands and first_tracer(x) is not None:
             raise Unknown(f"{self.name} with {key}= that varies", "the same at each step",
-                          "compute it outside of the step, and pass it as a whole number")
+                          "compute it outside of the step, and pass it as an int")
 
     def takes(self) -> list[str]:
         return [x.strip("*") for x in (*self.operands, *self.parameters)]

@@ -1,7 +1,7 @@
-"""Pictures of expression graphs: how a Value or a Tensor was computed, as an SVG file that any browser shows.
+"""Pictures of expression graphs: how a Value or a Tensor was computed, as SVG that any browser or notebook shows.
 
-The result stands at the right, what it was made of to the left of it, each operation in front of what it gave. It needs
-neither Graphviz nor matplotlib, and computes nothing.
+The result is at the right, its inputs to the left, each operation in front of its output. It needs neither Graphviz nor
+matplotlib, and computes nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 from ..core import RELEASED, Tensor
 from ..value import Value
 
-__all__ = ["draw", "svg"]
+__all__ = ["Picture", "draw", "svg"]
 
-MOST = 300  # nodes; a larger picture can't be read
-LEAF, MADE, CONSTANT, LINE, OP = "#dbe9f6", "#ffffff", "#eeeff1", "#5b6470", "#d9731a"
+MAX_NODES = 300  # a larger picture can't be read
+LEAF, COMPUTED, CONSTANT, LINE, OP = "#dbe9f6", "#ffffff", "#eeeff1", "#5b6470", "#d9731a"
 LETTER, ROW, PAD = 7.9, 18, 9  # width of a letter, height of a line, space around: pixels, at a font size of 13
 GAP, LANE, REACH, ARROW = 18, 22, 54, 20  # between boxes, of a passing line, between columns, from operation to box
 SWEEPS = 6
@@ -28,56 +28,76 @@ SWEEPS = 6
 
 @dataclass(eq=False)
 class Box:
-    """A node of the picture, or the place in a column where a longer line passes (without text)."""
+    """A node of the picture; without text, the point in a column that a longer line passes through."""
 
     lines: list[str]
-    fill: str = MADE
+    fill: str = COMPUTED
     op: str = ""
     inputs: list[Box] = field(default_factory=list)
     column: int = 0
     y: float = 0.0
-    before: list[Box] = field(default_factory=list)  # what it is joined with in the column at its left
-    after: list[Box] = field(default_factory=list)  # and at its right
+    before: list[Box] = field(default_factory=list)  # its neighbours in the column to the left
+    after: list[Box] = field(default_factory=list)  # and to the right
 
     @property
     def height(self) -> float:
         return len(self.lines) * ROW + PAD if self.lines else LANE - GAP
 
 
-def draw(path: str | Path, root: Value | Tensor, names: Mapping[Any, str] | None = None) -> None:
-    """Write the graph behind `root` as an SVG file; see `svg`.
+class Picture:
+    """An SVG picture, as text in `svg`; it shows itself at the end of a notebook's cell."""
 
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from tinytensor.diagnostics import graph
-    >>> from tinytensor.value import Value
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     graph.draw(Path(folder) / "y.svg", Value(2.0, label="a") * 3.0)
-    ...     (Path(folder) / "y.svg").read_text("utf-8")[:4]
-    '<svg'
-    """
-    Path(path).write_text(svg(root, names), "utf-8")
+    def __init__(self, svg: str) -> None:
+        self.svg = svg
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        title = self.svg.partition("<title>")[2].partition("</title>")[0]
+        return f"Picture({title!r}; a notebook shows it, .save(path) writes it)"
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture as an SVG file."""
+        Path(path).write_text(self.svg, "utf-8")
 
 
-def svg(root: Value | Tensor, names: Mapping[Any, str] | None = None) -> str:
-    """The graph behind `root` as the text of an SVG picture.
+def draw(root: Value | Tensor, names: Mapping[Any, str] | None = None, *, path: str | Path | None = None) -> Picture:
+    """The graph behind `root` as a picture: a notebook shows it, and `path` writes it as an SVG file.
 
-    A Value's box shows its label, data and gradient; a Tensor's its name, its shape and dtype, its number where it is
-    one. What was given is blue, what was computed white, what takes no gradient grey.
+    A Value's box shows its label, data and gradient; a Tensor's its name, its shape and dtype, and its number if it
+    has one element. Leaves are blue, computed nodes white, and what takes no gradient grey.
 
     Parameters
     ----------
     root : Value or Tensor
-        Draw a Tensor before `backward()`, which lets go of the graph, or pass it ``retain_graph=True``.
+        Draw a Tensor before `backward()`, which releases the graph, or call ``backward(retain_graph=True)``.
     names : mapping of Value or Tensor to str
-        What nodes are called: ``{p: name for name, p in model.named_parameters()}``. Labels of Values need no mention.
+        The names of nodes: ``{p: name for name, p in model.named_parameters()}``. Values show their labels anyway.
+    path : str or Path
+        Where to write the picture; left out, it is only returned.
 
     Raises
     ------
     ValueError
-        If there are more nodes than can be read, or the graph is no longer there.
+        If there are more nodes than can be read, or the graph has been released.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> from tinytensor.diagnostics import graph
+    >>> w = tt.ones(2, requires_grad=True)
+    >>> graph.draw((w * tt.ones(3, 2)).sum(), {w: "w"})
+    Picture('Expression graph of 4 nodes'; a notebook shows it, .save(path) writes it)
+    """
+    picture = Picture(svg(root, names))
+    if path is not None:
+        picture.save(path)
+    return picture
+
+
+def svg(root: Value | Tensor, names: Mapping[Any, str] | None = None) -> str:
+    """The graph behind `root` as the text of an SVG picture; see `draw`.
 
     Examples
     --------
@@ -88,30 +108,30 @@ def svg(root: Value | Tensor, names: Mapping[Any, str] | None = None) -> str:
     >>> ">w</text>" in picture, ">multiply</text>" in picture
     (True, True)
     """
-    called = {id(node): name for x, name in (names or {}).items() for node in (x, x.data)}  # graphs may keep the array
-    boxes = read(root, called)
-    return written(boxes, arranged(boxes))
+    by_id = {id(node): name for x, name in (names or {}).items() for node in (x, x.data)}  # graphs may keep the array
+    boxes = collect(root, by_id)
+    return render(boxes, arrange(boxes))
 
 
 # --- what there is to draw ---
 
 
-def read(root: Any, names: Mapping[int, str]) -> list[Box]:
+def collect(root: Any, names: Mapping[int, str]) -> list[Box]:
     """A box for each node behind `root`, in an order in which each comes after all that use it."""
     if not isinstance(root, Value | Tensor):
-        raise TypeError(f"graph: {type(root).__name__} came; expected a Value or a Tensor; give it the result of the "
-                        f"computation, not its .data")
-    made, reached = {id(root): described(root, names)}, [root]
+        advice = "write draw(y, path=...)" if isinstance(root, str | Path) else "pass the result itself, not its .data"
+        raise TypeError(f"graph: got {type(root).__name__}; expected a Value or a Tensor; {advice}")
+    made, reached = {id(root): describe(root, names)}, [root]
     for node in reached:
         for x in inputs_of(node):
-            alone = isinstance(x, int | float)  # a plain number has no identity: a box for each use
-            if alone or id(x) not in made:
-                if len(made) >= MOST:
-                    raise ValueError(f"graph: more than {MOST} nodes came; expected a graph that can be read; draw the "
-                                     f"loss of one example, of a smaller network, or a part of the expression")
-                box = described(x, names)
-                made[id(box) if alone else id(x)] = box
-                if not alone:
+            number = isinstance(x, int | float)  # a plain number has no identity: it gets a box for each use
+            if number or id(x) not in made:
+                if len(made) >= MAX_NODES:
+                    raise ValueError(f"graph: got more than {MAX_NODES} nodes; expected a graph that can be read; draw "
+                                     f"the loss of one example, of a smaller network, or a part of the expression")
+                box = describe(x, names)
+                made[id(box) if number else id(x)] = box
+                if not number:
                     reached.append(x)
             else:
                 box = made[id(x)]
@@ -120,34 +140,35 @@ def read(root: Any, names: Mapping[int, str]) -> list[Box]:
 
 
 def inputs_of(node: Any) -> list[Any]:
-    """What a node was computed from: Values, Tensors, and the arrays and numbers that take no gradient."""
+    """The inputs of a node: Values, Tensors, and the arrays and numbers that take no gradient."""
     if isinstance(node, Value):
         return list(node.inputs)
     if not isinstance(node, Tensor):
         return []
     if node.op is RELEASED:
-        raise ValueError("graph: backward() has let go of the graph behind this tensor; draw it before, or call "
-                         "backward(retain_graph=True)")
+        raise ValueError("graph: got a tensor whose graph backward() has released; expected the graph; draw before "
+                         "backward(), or call backward(retain_graph=True)")
     operands = [a if x is None else x for x, a in zip(node.inputs, node.saved, strict=True)]
     return [x for x in operands if x is not None]
 
 
-def described(node: Any, names: Mapping[int, str]) -> Box:
+def describe(node: Any, names: Mapping[int, str]) -> Box:
     """The box of a node, without its inputs."""
     if isinstance(node, Value):
-        name, fill = names.get(id(node), node.label), MADE if node.inputs else LEAF
-        return Box([*named(name), f"data {node.data:.4f}", f"grad {node.grad:.4f}"], fill, node.op)
+        name, fill = names.get(id(node), node.label), COMPUTED if node.inputs else LEAF
+        return Box([*name_lines(name), f"data {node.data:.4f}", f"grad {node.grad:.4f}"], fill, node.op)
     if not isinstance(node, Tensor | np.ndarray):
         return Box([np.format_float_positional(node, 4, trim="0")], CONSTANT)
     number = [f"{node.item():.4f}"] if node.size == 1 else []
-    lines = [*named(names.get(id(node), "")), f"{node.shape} {node.dtype}", *number]
+    lines = [*name_lines(names.get(id(node), "")), f"{node.shape} {node.dtype}", *number]
     if not isinstance(node, Tensor):
         return Box(lines, CONSTANT)
-    return Box(lines, MADE if node.op else LEAF if node.requires_grad else CONSTANT, node.op.name if node.op else "")
+    fill = COMPUTED if node.op else LEAF if node.requires_grad else CONSTANT
+    return Box(lines, fill, node.op.name if node.op else "")
 
 
-def named(name: str) -> list[str]:
-    """A name as a line: nothing that XML can't hold, and not too long."""
+def name_lines(name: str) -> list[str]:
+    """A name as a line, or none if it is empty: without characters that XML forbids, and shortened."""
     clean = "".join(c if c.isprintable() else "?" for c in name)
     return [clean if len(clean) <= 28 else clean[:27] + "…"] if clean else []
 
@@ -170,18 +191,18 @@ def topological(root: Box) -> list[Box]:
     return ready
 
 
-# --- where it stands ---
+# --- layout ---
 
 
-def arranged(boxes: list[Box]) -> list[list[Box]]:
-    """The columns, from the right, with places for lines that pass; every box and place gets its `y`."""
+def arrange(boxes: list[Box]) -> list[list[Box]]:
+    """The columns, from the right, with lanes for lines that pass through; every box and lane gets its `y`."""
     columns: list[list[Box]] = [[] for _ in range(max(box.column for box in boxes) + 1)]
     lanes: dict[tuple[Box, int], Box] = {}
     for box in boxes:
         columns[box.column].append(box)
         for x in box.inputs:
             right = box
-            for i in range(box.column + 1, x.column):  # one lane a source, shared by all whom it serves
+            for i in range(box.column + 1, x.column):  # one lane for a source, shared by all its users
                 known = lanes.get((x, i))
                 lane = lanes[x, i] = known or Box([], column=i)
                 join(lane, right)
@@ -191,11 +212,11 @@ def arranged(boxes: list[Box]) -> list[list[Box]]:
                 right = lane
             else:
                 join(x, right)
-    for sweep in range(SWEEPS):  # by turns from the right and from the left, each box goes to the middle of its next
-        forth = sweep % 2 == 0
-        for column in columns if forth else reversed(columns):
+    for sweep in range(SWEEPS):  # in alternating directions, each box moves to the mean height of its neighbours
+        leftwards = sweep % 2 == 0
+        for column in columns if leftwards else reversed(columns):
             for box in column:
-                if near := box.after if forth else box.before:
+                if near := box.after if leftwards else box.before:
                     box.y = sum(other.y + port(box, other) for other in near) / len(near)
             spread(column)
     top = min(box.y - box.height / 2 for column in columns for box in column)
@@ -217,7 +238,7 @@ def port(box: Box, user: Box) -> float:
 
 
 def spread(column: list[Box]) -> None:
-    """Move boxes that overlap apart, in the order of where they would like to be, and as little as can be."""
+    """Move overlapping boxes apart, in the order of their heights, and no further than needed."""
     column.sort(key=lambda box: box.y)
     wanted, floor = [box.y for box in column], float("-inf")
     for box in column:
@@ -231,8 +252,8 @@ def spread(column: list[Box]) -> None:
 # --- the picture ---
 
 
-def written(boxes: list[Box], columns: list[list[Box]]) -> str:
-    """The SVG of boxes that stand where they should."""
+def render(boxes: list[Box], columns: list[list[Box]]) -> str:
+    """The SVG of boxes whose positions are known."""
     left, pill, width = [0.0] * len(columns), [0.0] * len(columns), [0.0] * len(columns)  # of each column
     x = float(PAD)
     for i in reversed(range(len(columns))):
@@ -264,16 +285,17 @@ def written(boxes: list[Box], columns: list[list[Box]]) -> str:
         lines.append(f'<path d="M{end + w:.1f} {y:.1f}H{start:.1f}" marker-end="url(#arrow)"/>')
         for i, source in enumerate(box.inputs):
             arrive = y + (i - (len(box.inputs) - 1) / 2) * min(8.0, 20 / len(box.inputs))
-            lines.append(way(source, box, end, arrive, left, box_right))
+            lines.append(edge(source, box, end, arrive, left, box_right))
+    plural = "s" * (len(boxes) > 1)
     head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{across:.0f}" height="{down:.0f}" '
             f'viewBox="0 0 {across:.0f} {down:.0f}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" '
-            f'font-size="13">\n<title>Expression graph of {len(boxes)} nodes</title>\n<defs><marker id="arrow" '
+            f'font-size="13">\n<title>Expression graph of {len(boxes)} node{plural}</title>\n<defs><marker id="arrow" '
             f'viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
             f'<path d="M0 0L8 4L0 8z" fill="{LINE}"/></marker></defs>\n<rect width="100%" height="100%" fill="white"/>')
     return "\n".join([head, f'<g fill="none" stroke="{LINE}" stroke-width="1.2">', *lines, "</g>", *shapes, "</svg>\n"])
 
 
-def way(source: Box, user: Box, end: float, arrive: float, left: list[float], box_right: Any) -> str:
+def edge(source: Box, user: Box, end: float, arrive: float, left: list[float], box_right: Any) -> str:
     """The line from a box to the operation that uses it, through its lanes in the columns between."""
     x, y, box = box_right(source), source.y, source
     path = f"M{x:.1f} {y:.1f}"
@@ -282,7 +304,7 @@ def way(source: Box, user: Box, end: float, arrive: float, left: list[float], bo
         path += bend(x, y, left[box.column], box.y)
         x, y = box_right(box), box.y
         path += f"H{x:.1f}"
-    path += bend(x, y, left[user.column], arrive) + f"H{end:.1f}"  # straight on to a narrow one in a wide column
+    path += bend(x, y, left[user.column], arrive) + f"H{end:.1f}"  # a narrow operation in a wide column
     return f'<path d="{path}" marker-end="url(#arrow)"/>'
 
 

@@ -1,7 +1,7 @@
 """How a network is doing, in numbers: its activations, their gradients, its weights, and how far each step moves them.
 
-It looks in by hooks, which are gone when the block ends: a network that nobody looks at pays nothing. Nothing is drawn
-here (that is `plot`), and nothing is judged: what is healthy stands in the third lecture.
+It observes a network through hooks, which are removed when the block ends: a network that is not watched pays nothing.
+It draws nothing (that is `plot`) and judges nothing: the third lecture explains which numbers are healthy.
 """
 
 from __future__ import annotations
@@ -16,36 +16,37 @@ import numpy as np
 from ..core import Array, Tensor
 from ..nn import Module, ReLU, Sigmoid, Tanh
 
-__all__ = ["STUCK", "Activation", "Updates", "Weights", "parameters", "table", "watch"]
+__all__ = ["SATURATED", "Activation", "Updates", "Weights", "parameters", "table", "watch"]
 
-# Where an output lies so flat that hardly any gradient passes; a class of one's own can be added.
-STUCK: dict[type[Module], Callable[[Any, float], Any]] = {
+# Where an activation is so flat that hardly any gradient passes; you can add a class of your own.
+SATURATED: dict[type[Module], Callable[[Any, float], Any]] = {
     Tanh: lambda y, limit: np.abs(y) > limit,
     Sigmoid: lambda y, limit: np.abs(2 * y - 1) > limit,
     ReLU: lambda y, limit: y <= 0,
 }
+STUCK = SATURATED  # its old name
 
 
 class Activation(NamedTuple):
-    """What one layer gave, and the gradient that came back to it. A share is nan where the layer can't saturate."""
+    """The outputs of one layer and their gradient. `saturated` and `dead` are nan if the layer can't saturate."""
 
     layer: str
     kind: str
     mean: float
     std: float  # unbiased, as PyTorch's
-    saturated: float  # share of the outputs where the function is flat
-    dead: float  # share of the units, along the last axis, that are so for every example
-    grad_mean: float  # nan if no gradient came
+    saturated: float  # fraction of the outputs where the function is flat
+    dead: float  # fraction of the units, along the last axis, that are saturated for every example
+    grad_mean: float  # nan without a gradient
     grad_std: float
 
 
 class Weights(NamedTuple):
-    """What one parameter holds, and its gradient."""
+    """The values of one parameter, and their gradient."""
 
     parameter: str
     shape: tuple[int, ...]
     std: float
-    grad_mean: float  # nan if there is no gradient
+    grad_mean: float  # nan without a gradient
     grad_std: float
     ratio: float  # grad_std / std
 
@@ -54,24 +55,24 @@ FORMATS = {"mean": "+.4f", "std": ".4f", "saturated": ".2%", "dead": ".2%", "gra
            "ratio": ".4e"}
 
 
-@np.errstate(invalid="ignore", over="ignore")  # of a network that has blown up the numbers are inf and nan, too
-def spread(a: Any) -> float:
-    """The unbiased standard deviation, in double precision; 0 of one number, nan of none."""
+@np.errstate(invalid="ignore", over="ignore")  # a network that has diverged contains inf and nan
+def std(a: Any) -> float:
+    """The unbiased standard deviation, in double precision; 0 for one number, nan for none."""
     return float(np.std(a, ddof=min(1, a.size - 1), dtype=np.float64)) if a.size else math.nan
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def average(a: Any) -> float:
+def mean(a: Any) -> float:
     return float(np.mean(a, dtype=np.float64)) if a.size else math.nan
 
 
-def share(part: float, whole: float) -> float:
-    """part / whole; of nothing inf, and nan for nothing, or nan, of nothing."""
+def safe_ratio(part: float, whole: float) -> float:
+    """part / whole; if whole is 0, inf for a positive part and nan otherwise."""
     return part / whole if whole else math.inf if part > 0 else math.nan
 
 
 def table(rows: Sequence[Any]) -> str:
-    """Rows of `Activation` or of `Weights` as lines to print, with the fields' names above.
+    """Rows of `Activation` or of `Weights` as lines to print, under the fields' names.
 
     Examples
     --------
@@ -83,7 +84,7 @@ def table(rows: Sequence[Any]) -> str:
         return "-" if value != value else format(value, FORMATS[name]) if name in FORMATS else str(value)
 
     if not rows:
-        return "nothing was seen: call the model inside of the block"
+        return "nothing was seen: call the model inside the block"
     names = rows[0]._fields
     cells = [names, *([cell(*pair) for pair in zip(names, row, strict=True)] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -94,58 +95,59 @@ def table(rows: Sequence[Any]) -> str:
 
 
 class Seen:
-    """What `watch` has seen: arrays by the layer's path, in the order of the calls.
+    """What `watch` has recorded: arrays by the layer's path, in the order of the calls.
 
     Attributes
     ----------
     activations, gradients : dict of str to array
-        Outputs, and the gradients that `backward()` brought to them; those that no gradient came to are left out.
+        Outputs, and their gradients after `backward()`; layers that got no gradient are left out.
     """
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
         self.modules: dict[str, Module] = {}
         self.activations: dict[str, Array] = {}
-        self.came: dict[str, Array] = {}  # the gradients, as they came: the last layer's first
+        self._gradients: dict[str, Array] = {}  # in the order of the backward pass: the last layer's first
 
     @property
     def gradients(self) -> dict[str, Array]:
-        return {layer: self.came[layer] for layer in self.activations if layer in self.came}
+        return {layer: self._gradients[layer] for layer in self.activations if layer in self._gradients}
 
-    def stuck(self, layer: str) -> Array | None:
+    def saturated(self, layer: str) -> Array | None:
         """Where the outputs of a layer are saturated, or None for a layer that can't be."""
-        rule = next((STUCK[kind] for kind in type(self.modules[layer]).__mro__ if kind in STUCK), None)
+        rule = next((SATURATED[kind] for kind in type(self.modules[layer]).__mro__ if kind in SATURATED), None)
         return None if rule is None else np.asarray(rule(self.activations[layer], self.limit))
 
+    stuck = saturated  # its old name
+
     def row(self, layer: str) -> Activation:
-        y, g, stuck = self.activations[layer], self.came.get(layer, np.empty(0)), self.stuck(layer)
-        flat, dead = math.nan, math.nan
-        if stuck is not None and stuck.size:
-            flat = average(stuck)
-            dead = average(stuck.reshape(-1, stuck.shape[-1] if stuck.ndim else 1).all(0))
-        return Activation(layer, type(self.modules[layer]).__name__, average(y), spread(y), flat, dead, average(g),
-                          spread(g))
+        y, g, flat = self.activations[layer], self._gradients.get(layer, np.empty(0)), self.saturated(layer)
+        saturated, dead = math.nan, math.nan
+        if flat is not None and flat.size:
+            saturated = mean(flat)
+            dead = mean(flat.reshape(-1, flat.shape[-1] if flat.ndim else 1).all(0))
+        return Activation(layer, type(self.modules[layer]).__name__, mean(y), std(y), saturated, dead, mean(g), std(g))
 
     def report(self) -> list[Activation]:
-        """The numbers of each layer; `table` makes lines of them."""
+        """The numbers of each layer; `table` formats them."""
         return [self.row(layer) for layer in self.activations]
 
 
 @contextmanager
 def watch(model: Module, kinds: type[Module] | tuple[type[Module], ...] = (), limit: float = 0.97) -> Iterator[Seen]:
-    """Watch what the layers of a model give inside of the block, and the gradients that come back.
+    """Record the outputs of a model's layers inside the block, and the gradients of these outputs.
 
-    Meant for one call of the model and one `backward()`. A layer that is called again is told apart by a number: act,
-    act#2. Afterwards all hooks are gone; what was seen lives as long as the result.
+    Meant for one call of the model and one `backward()`. A layer that is called again gets a number: act, act#2. After
+    the block all hooks are removed; what was recorded lives as long as the result.
 
     Parameters
     ----------
     model : Module
     kinds : class or tuple of classes
-        Which modules to watch; left out, all that have no modules inside.
+        Which modules to watch; left out, all that contain no other modules.
     limit : float
-        An output of tanh is saturated above this magnitude; one of sigmoid likewise, on the scale from -1 to 1. ReLU is
-        so at 0.
+        An output of tanh is saturated above this magnitude; one of sigmoid likewise, on the scale from -1 to 1. An
+        output of ReLU is saturated at 0.
 
     Raises
     ------
@@ -169,8 +171,8 @@ def watch(model: Module, kinds: type[Module] | tuple[type[Module], ...] = (), li
     if not wanted:
         has = ", ".join(sorted({type(m).__name__ for m in model.modules()}))
         names = ", ".join(k.__name__ for k in (kinds if isinstance(kinds, tuple) else (kinds,)))
-        raise ValueError(f"watch: {type(model).__name__} has no module of the kinds {names}; expected some of those "
-                         f"that it has: {has}; functions such as np.tanh can't be watched, use nn.Tanh()")
+        raise ValueError(f"watch: got a {type(model).__name__} without modules of the kinds {names}; expected kinds "
+                         f"that it has: {has}; np.tanh and other functions can't be watched, use nn.Tanh()")
     seen, handles = Seen(limit), []
 
     def see(module: Module, _: tuple[Any, ...], y: Any) -> None:
@@ -183,7 +185,7 @@ def watch(model: Module, kinds: type[Module] | tuple[type[Module], ...] = (), li
             handles.append(y.register_hook(lambda g: keep(layer, g)))
 
     def keep(layer: str, g: Any) -> None:
-        seen.came[layer] = g.data if isinstance(g, Tensor) else g
+        seen._gradients[layer] = g.data if isinstance(g, Tensor) else g
 
     try:
         handles += [m.register_forward_hook(see) for m in model.modules() if id(m) in wanted]
@@ -191,14 +193,14 @@ def watch(model: Module, kinds: type[Module] | tuple[type[Module], ...] = (), li
     finally:
         for handle in handles:
             handle.remove()
-        handles.clear()  # subtle: the list and `see` know each other, and what was seen would outlive its name
+        handles.clear()  # subtle: the list and `see` form a reference cycle that would keep all arrays alive
 
 
 # --- parameters ---
 
 
 def parameters(model: Module) -> list[Weights]:
-    """What each parameter holds and the gradient that it has right now: call it after `backward()`.
+    """The values and the current gradient of each parameter: call it after `backward()`.
 
     Examples
     --------
@@ -214,22 +216,22 @@ def parameters(model: Module) -> list[Weights]:
     """
     rows = []
     for name, p in model.named_parameters():
-        g, std = np.empty(0) if p.grad is None else p.grad, spread(p.data)
-        rows.append(Weights(name, p.shape, std, average(g), spread(g), share(spread(g), std)))
+        g, size = np.empty(0) if p.grad is None else p.grad, std(p.data)
+        rows.append(Weights(name, p.shape, size, mean(g), std(g), safe_ratio(std(g), size)))
     return rows
 
 
 class Updates:
     """How far steps move the parameters: log10 of std(change) / std(values), for those with two axes or more.
 
-    Used around `opt.step()`, at every step or now and then; it copies the parameters. The change is the one that took
-    place, whatever the optimiser: near -3 a network learns at a good pace, says the third lecture.
+    Use it around `opt.step()`, at every step or now and then; it copies the parameters. It measures the change itself,
+    whatever the optimiser: near -3 a network learns at a good pace, says the third lecture.
 
     Attributes
     ----------
     ratios : dict of str to list of float
-        By the parameter's name, one number for each use; -inf where nothing changed or all values by the same, nan or
-        inf where all values were equal.
+        By the parameter's name, one number for each use; -inf if nothing changed or all values changed alike, nan or
+        inf if all values were equal.
 
     Examples
     --------
@@ -239,7 +241,7 @@ class Updates:
     >>> opt, updates = optim.SGD(model.parameters(), lr=0.001), Updates(model)
     >>> (model.weight * model.weight).sum().backward()
     >>> with updates:
-    ...     opt.step()  # each weight loses 0.002 of itself
+    ...     opt.step()  # each weight shrinks by 0.2 %
     >>> [round(r, 3) for r in updates.ratios["weight"]]
     [-2.699]
     """
@@ -258,6 +260,6 @@ class Updates:
             if kind is None:
                 with np.errstate(invalid="ignore", over="ignore"):
                     change = self.watched[name].data - was
-                ratio = share(spread(change), spread(was))
+                ratio = safe_ratio(std(change), std(was))
                 self.ratios[name].append(math.log10(ratio) if ratio else -math.inf)
         self.before = {}

@@ -8,3 +8,7 @@ from .wavenet import CausalWaveNet, WaveNet
 __all__ = ["GPT", "GRU", "MLP", "RNN", "Bigram", "BoW", "CausalCNN", "CausalWaveNet", "KVCache", "WaveNet"]
 
 Reader = KVCache  # its former name
+
+
+def __dir__() -> list[str]:
+    return __all__

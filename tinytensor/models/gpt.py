@@ -18,9 +18,8 @@ from .. import nn
 from ..core import Array, Tensor
 from ..modes import no_grad
 from ..names import also_generator
-from ..nn.dropout import mask_rng
 from ..nn.init import Rng
-from ..random import Generator, as_generator
+from ..random import Generator, as_generator, seeded
 from ..text.sampling import check, draw
 from .kv_cache import KVCache
 from .pretrained import gpt2
@@ -77,7 +76,7 @@ class GPT(nn.Module):
         rng, layers = as_generator(rng), nn.arguments.check_size("GPT", "layers", layers)
         self.wte = nn.Embedding(vocabulary, width, dtype=dtype, rng=rng)
         self.wpe = nn.Embedding(context, width, dtype=dtype, rng=rng) if positions == "learned" else None
-        dropout_rng = mask_rng(dropout_rng)  # one stream for all Blocks
+        dropout_rng = seeded(dropout_rng)  # one stream for all Blocks
         self.drop = nn.Dropout(dropout, rng=dropout_rng)
         rotary = positions == "rotary"
         self.h = nn.ModuleList([nn.Block(width, heads, dropout, bias, dtype, rng, dropout_rng, rotary=rotary)
@@ -135,7 +134,7 @@ class GPT(nn.Module):
                              f"{advice} the last {self.context} tokens of a longer text")
 
     @also_generator
-    def generate(self, tokens: npt.ArrayLike, count: int, rng: Generator, temperature: float = 1.0,
+    def generate(self, tokens: npt.ArrayLike, count: int, rng: Generator | int, temperature: float = 1.0,
                  top_k: int | None = None, top_p: float | None = None, cached: bool = True) -> Iterator[Array]:
         """Continue texts token by token: an iterator over `count` arrays of tokens (B,), one for each text.
 
@@ -172,7 +171,7 @@ class GPT(nn.Module):
             raise ValueError(f"generate: got tokens of shape {text.shape}; expected (B, T), T of 1 or more; begin "
                              f"with a token that marks the start, such as a line break")
         check(temperature, top_k, top_p)
-        return self._generate(text, count, rng, temperature, top_k, top_p, cached)
+        return self._generate(text, count, seeded(rng), temperature, top_k, top_p, cached)
 
     def _generate(self, text: Array, count: int, rng: Generator, temperature: float, top_k: int | None,
                  top_p: float | None, cached: bool) -> Iterator[Array]:

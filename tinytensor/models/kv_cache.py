@@ -71,7 +71,7 @@ class KVCache:
         if self.keys and len(self.keys[0]) != shape[0]:
             raise ValueError(f"KVCache: got {shape[0]} texts after {len(self.keys[0])}; expected as many in every "
                              f"call; start a new KVCache")
-        x = embedding(model.wte.weight.data, np.asarray(tokens))  # (B, t, C)
+        x: Any = embedding(model.wte.weight.data, np.asarray(tokens))  # (B, t, C)
         if model.wpe is not None:
             x = x + model.wpe.weight.data[self.length : self.length + shape[1]]
         for i, block in enumerate(model.h):

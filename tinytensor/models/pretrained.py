@@ -1,6 +1,6 @@
-"""Reads a file of GPT-2's weights, safetensors or npz, as sizes and a state for `GPT`; it computes nothing.
+"""Reads a file of GPT-2's weights, safetensors or npz, as sizes and a state for `GPT`.
 
-Nothing is fetched, and no pickle is opened: the file is one that stands on the disk.
+Nothing is computed or downloaded, and no pickle is opened.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import numpy as np
 
 from ..core import Array
 from ..random import Generator
+from .safetensors_file import load_safetensors
 
-HEAD = 64  # how wide a head is, in all four sizes of GPT-2
+HEAD = 64  # the width of a head, in all four sizes of GPT-2
 T = TypeVar("T")
 
 
 class WeightsError(ValueError):
-    """A file that holds no weights of a GPT-2, in one line: what came, what was expected, what to do."""
+    """A file that holds no weights of a GPT-2, in one line: what was got, what was expected, what to do."""
 
 
 class SkipInit(Generator):
-    """Leaves weights as they are: to draw those that a file is to replace would take most of the time."""
+    """A generator that draws nothing: a file replaces the weights, and drawing them would take most of the time."""
 
     def uniform_(self, x: T, a: float = 0.0, b: float = 1.0) -> T:
         return x
@@ -34,41 +35,39 @@ class SkipInit(Generator):
 
 
 def gpt2(path: str | Path, heads: int | None = None) -> tuple[dict[str, Any], dict[str, Array]]:
-    """What `GPT` is to be built with, and the state to load into it.
+    """The arguments of `GPT` and the state to load into it.
 
     Parameters
     ----------
     path : str or Path
         A ``.safetensors`` or ``.npz`` file with GPT-2's names and shapes: see `layout`. Names may begin with
-        "transformer.", and the buffers of causal masks are left out.
+        "transformer.", and the buffers of causal masks are left out. bfloat16 becomes float32.
     heads : int, optional
-        A file does not tell; width // 64 if left out, as in all of OpenAI's.
+        The file does not say; width // 64 if left out, as in all of OpenAI's models.
 
     Raises
     ------
     WeightsError
         If the file can't be read, or has other names or shapes, or the heads do not divide the width.
-    ImportError
-        If the package `safetensors` is needed and not installed.
     """
     path = Path(path)
     arrays = {name.removeprefix("transformer."): a for name, a in read(path).items()}
     arrays = {name: a for name, a in arrays.items() if not re.fullmatch(r"h\.\d+\.attn\.(masked_)?bias", name)}
     for name in ("wte.weight", "wpe.weight"):
         if name not in arrays or arrays[name].ndim != 2 or not arrays[name].size:
-            came = f"{name} of shape {arrays[name].shape}" if name in arrays else f"no {name}"
-            raise WeightsError(f"{path}: {came} came; expected GPT-2's table of (rows, width); take a file of its "
+            got = f"{name} of shape {arrays[name].shape}" if name in arrays else f"no {name}"
+            raise WeightsError(f"{path}: got {got}; expected GPT-2's table of (rows, width); use a file of its "
                                f"weights, with its names")
     (vocabulary, width), context = arrays["wte.weight"].shape, len(arrays["wpe.weight"])
     layers = max(1, len({name.split(".")[1] for name in arrays if re.match(r"h\.\d+\.", name)}))
     fit(path, arrays, layout(vocabulary, context, width, layers))
     if heads is None and width % HEAD:
-        raise WeightsError(f"{path}: a width of {width} came; expected a multiple of {HEAD}, the width of GPT-2's "
-                           f"heads; give the number of heads: heads=")
+        raise WeightsError(f"{path}: got a width of {width}; expected a multiple of {HEAD}, the width of GPT-2's "
+                           f"heads; pass the number of heads: heads=")
     heads = width // HEAD if heads is None else heads
     if heads < 1 or width % heads:
-        raise WeightsError(f"{path}: {heads} heads came for a width of {width}; expected a number that divides it; "
-                           f"leave heads out for heads of {HEAD}")
+        raise WeightsError(f"{path}: got {heads} heads for a width of {width}; expected a number that divides it; "
+                           f"leave heads out for heads of width {HEAD}")
     table, head = arrays["wte.weight"], arrays.setdefault("lm_head.weight", arrays["wte.weight"])
     sizes = {"vocabulary": vocabulary, "context": context, "width": width, "layers": layers, "heads": heads,
              "tied": head is table or np.array_equal(head, table), "rng": SkipInit(),
@@ -96,16 +95,16 @@ def layout(vocabulary: int, context: int, width: int, layers: int) -> dict[str, 
 
 
 def fit(path: Path, arrays: dict[str, Array], shapes: dict[str, tuple[int, ...]]) -> None:
-    """Raise WeightsError if arrays do not have these names and shapes; a head of its own may be there."""
-    advice = "take a file of GPT-2's weights, whose matrices in h are (in, out)"
+    """Raise WeightsError if arrays do not have these names and shapes; a separate lm_head is optional."""
+    advice = "use a file of GPT-2's weights, whose matrices in h are (in, out)"
     missing, shapes = shapes.keys() - arrays.keys(), shapes | {"lm_head.weight": shapes["wte.weight"]}
     for no, names in (("no ", missing), ("", arrays.keys() - shapes.keys())):
         if names:
-            raise WeightsError(f"{path}: {no}{some(names)} came; expected the names of a GPT-2, and no others; "
+            raise WeightsError(f"{path}: got {no}{some(names)}; expected the names of a GPT-2, and no others; "
                                f"{advice}")
     for name, a in arrays.items():
         if a.shape != shapes[name] or a.dtype.kind != "f":
-            raise WeightsError(f"{path}: {name} of shape {a.shape} and dtype {a.dtype} came; expected {shapes[name]}, "
+            raise WeightsError(f"{path}: got {name} of shape {a.shape} and dtype {a.dtype}; expected {shapes[name]}, "
                                f"floating; {advice}")
 
 
@@ -118,20 +117,13 @@ def some(names: Iterable[str]) -> str:
 def read(path: Path) -> dict[str, Array]:
     """All arrays of a file, by name."""
     if path.suffix not in (".safetensors", ".npz"):
-        raise WeightsError(f"{path}: a {path.suffix or 'file without suffix'} came; expected .safetensors or .npz; "
-                           f"write the weights as one of them")
-    if path.suffix == ".safetensors":
-        try:
-            from safetensors.numpy import load_file
-        except ImportError as error:
-            raise ImportError(f"{path}: this needs the package safetensors; install it: pip install "
-                              f"'tinytensor[weights]'") from error
+        raise WeightsError(f"{path}: got a {path.suffix or 'name without suffix'}; expected .safetensors or .npz; "
+                           f"save the weights as one of them")
     try:
-        with path.open("rb") as opened:
-            if path.suffix == ".safetensors":
-                return dict(load_file(path))
-            with np.load(opened, allow_pickle=False) as file:
-                return dict(file)
+        if path.suffix == ".safetensors":
+            return load_safetensors(path)
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return dict(file)
     except OSError as error:
         raise WeightsError(f"{path}: {error.strerror or error}; expected a file of weights; check the path") from error
     except Exception as error:  # a damaged file can fail in any way

@@ -113,5 +113,8 @@ __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Adaptive
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
 
+    def __dir__() -> list[str]:
+        return __all__
+
     def __getattr__(name: str) -> Any:
-        raise _Missing(_elsewhere, "nn", name, lambda: __all__)
+        raise _Missing(_elsewhere, "nn", name, __dir__)

@@ -1,4 +1,4 @@
-"""What layers are given, checked: sizes, dtypes, and the shapes that convolutions and poolings take.
+"""Checks of what layers are given: sizes, dtypes, and the shapes that convolutions and poolings take.
 
 It computes no values.
 """
@@ -32,16 +32,16 @@ def check_heads(layer: str, embed_dim: int, num_heads: int) -> None:
 
 
 def dtype_error(layer: str, x: Any, weight: Tensor) -> TypeError:
-    """What is wrong with an input of another dtype than the weight's: the product would silently become float64."""
+    """The error for an input whose dtype is not the weight's: the product would silently become float64."""
     dtype = getattr(x, "dtype", None)
-    came = f"a {type(x).__name__}" if dtype is None else f"dtype {dtype}"
+    got = f"a {type(x).__name__}" if dtype is None else f"dtype {dtype}"
     advice = "make it a tensor: tt.tensor(x)" if dtype is None else f"convert it: x.astype(np.{weight.dtype})"
     also = f", or the model: model.astype(np.{dtype})" if dtype is not None and dtype.kind == "f" else ""
-    return TypeError(f"{layer}: {came} came as input; expected {weight.dtype}, as the weights have; {advice}{also}")
+    return TypeError(f"{layer}: got {got} as input; expected {weight.dtype}, as the weights have; {advice}{also}")
 
 
 def numbers(name: str, x: Any) -> Any:
-    """x as an array or Tensor, once it has been found to be floating."""
+    """x as an array or Tensor; TypeError unless its dtype is floating."""
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: got an input of dtype {x.dtype}; expected a floating one; convert it: "
@@ -50,18 +50,18 @@ def numbers(name: str, x: Any) -> Any:
 
 
 def per_axis(layer: str, name: str, value: Any, n: int, least: int = 1) -> Sizes:
-    """One integer for all of the n last axes, or a sequence of one for each, as a tuple."""
+    """Sizes of the last n axes as a tuple, from one integer for all or a sequence of n."""
     given = tuple(value) if isinstance(value, tuple | list) else (value,) * n
     if len(given) == 1:
         given *= n
     if len(given) != n:
         raise ValueError(f"{layer}: got {name}={value!r}; expected an integer, or one for each of the last {n} axes; "
-                         f"give {n} integers")
+                         f"pass {n} integers")
     return tuple(check_size(layer, name, v, least) for v in given)
 
 
 def batched(name: str, x: Any, n: int, channels: int | None = None) -> tuple[Any, bool]:
-    """x as (N, C, ...) with n last axes, and whether its batch axis was missing and has been added."""
+    """x as (N, C, ...) with n last axes, and whether a batch axis was added."""
     letters = ("L", "H, W")[n - 1]
     wanted = "C" if channels is None else str(channels)
     if x.ndim not in (n + 1, n + 2) or (channels is not None and x.shape[-n - 1] != channels):
@@ -72,13 +72,13 @@ def batched(name: str, x: Any, n: int, channels: int | None = None) -> tuple[Any
 
 def counted(name: str, x: Any, kernel: Sizes, stride: Sizes, padding: Any, dilation: Sizes,
             ceil_mode: bool = False) -> Sizes:
-    """How many windows there are along each of the last axes of x, padded so much before and after."""
+    """The number of windows along each of the last axes of x, after padding."""
     windows = []
     for length, k, s, (a, b), d in zip(x.shape[-len(kernel) :], kernel, stride, padding, dilation, strict=True):
         span = d * (k - 1) + 1
         if length + a + b < span:
-            raise ValueError(f"{name}: got x of shape {x.shape}; expected {span - a - b} positions and up along each "
-                             f"of the last axes, as a window spans {span}; give larger inputs, or more padding")
+            raise ValueError(f"{name}: got x of shape {x.shape}; expected {span - a - b} positions or more along each "
+                             f"of the last axes, as a window spans {span}; use larger inputs, or more padding")
         n = (length + a + b - span) // s + 1
         if ceil_mode and (length + a + b - span) % s and n * s < length + a:  # one more, if it begins before the end
             n += 1

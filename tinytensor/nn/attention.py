@@ -13,10 +13,10 @@ import numpy as np
 from ..core import Array, Tensor
 from ..ops.attention import attention, split_heads
 from ..ops.fused import softmax
-from ..random import as_generator
+from ..random import as_generator, seeded
 from . import init
 from .arguments import check_heads, check_size
-from .dropout import Dropout, dropout_mask, mask_rng
+from .dropout import Dropout, dropout_mask
 from .layers import GELU, Linear
 from .module import Module
 from .norm import LayerNorm
@@ -138,7 +138,7 @@ class Block(Module):
                  dtype: Any = np.float32, rng: init.Rng = None, dropout_rng: Any = None, *,
                  rotary: bool = False) -> None:
         super().__init__()
-        rng, dropout_rng = as_generator(rng), mask_rng(dropout_rng)  # one stream for both parts
+        rng, dropout_rng = as_generator(rng), seeded(dropout_rng)  # one stream for both parts
         self.ln_1 = LayerNorm(embed_dim, bias=bias, dtype=dtype)
         self.attn = CausalSelfAttention(embed_dim, num_heads, dropout, bias, dtype, rng, dropout_rng, rotary=rotary)
         self.ln_2 = LayerNorm(embed_dim, bias=bias, dtype=dtype)

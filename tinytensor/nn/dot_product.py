@@ -21,17 +21,17 @@ from .dropout import dropout
 @also_generator
 def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
                                  is_causal: bool = False, scale: float | None = None, rng: Any = None) -> Tensor:
-    """softmax(query key' * scale + mask) value: each query takes from the values of the keys that fit it.
+    """softmax(query key' * scale + mask) value: for each query a weighted mean of the values.
 
     Parameters
     ----------
     query, key, value : (..., L, E), (..., S, E), (..., S, V)
     attn_mask : broadcast to (..., L, S), optional
-        Boolean: True where a query may look. Or floating: added to the scores.
+        Boolean: True where a query may attend to a key. Or floating: added to the scores.
     dropout_p : float
-        The part of the weights that is dropped, always: give 0 outside of training.
+        The probability that a weight is dropped. It always applies: pass 0 outside of training.
     is_causal : bool
-        Whether query i may look at the keys up to i only.
+        Whether query i attends to keys 0 to i only.
     scale : float, optional
         1 / sqrt(E) if left out.
     rng
@@ -39,7 +39,7 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
 
     Returns
     -------
-    (..., L, V): for a query that may look at no key, 0.
+    (..., L, V); 0 for a query that may attend to no key.
 
     Raises
     ------
@@ -66,11 +66,11 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
     shapes = f"query {query.shape}, key {key.shape} and value {value.shape}"
     if (min(query.ndim, key.ndim, value.ndim) < 2 or query.shape[-1] != key.shape[-1]
             or key.shape[-2] != value.shape[-2]):
-        raise ValueError(f"{name}: {shapes} came; expected (..., L, E), (..., S, E) and (..., S, V); exchange axes "
-                         f"with x.swapaxes, a batch axis comes from x[None]")
+        raise ValueError(f"{name}: got {shapes}; expected (..., L, E), (..., S, E) and (..., S, V); exchange axes "
+                         f"with x.swapaxes, or add a batch axis with x[None]")
     if is_causal and attn_mask is not None:
-        raise ValueError(f"{name}: is_causal and attn_mask came; expected one of the two; leave is_causal out, and "
-                         f"give a mask that says both")
+        raise ValueError(f"{name}: got is_causal and attn_mask; expected one of the two; leave is_causal out, and "
+                         f"combine it with the mask")
     mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool) if is_causal else attn_mask
     bias = None if mask is None else additive(name, mask, query.dtype, blocked=False)
     return attend(query, key, value, bias, dropout_p, scale, rng)[0]
@@ -78,7 +78,7 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
 
 def attend(query: Any, key: Any, value: Any, bias: Any = None, drop: float = 0.0, scale: float | None = None,
            rng: Any = None) -> tuple[Any, Any]:
-    """The output, and the weights (..., L, S) that made it; `bias` is added to the scores."""
+    """The output and the attention weights (..., L, S); `bias` is added to the scores."""
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
     scores = query * scale @ swapaxes(key, -1, -2)  # (..., L, S)
     if bias is None:
@@ -94,7 +94,7 @@ def additive(name: str, mask: Any, dtype: Any, blocked: bool) -> Any:
     """What is added to scores for a mask: -inf where a boolean one is `blocked`, else 0; a floating one as it is."""
     mask = mask if isinstance(mask, Tensor) else as_array(mask)
     if mask.dtype.kind not in "bf":
-        raise TypeError(f"{name}: a mask of dtype {mask.dtype} came; expected booleans, or floats that are added to "
+        raise TypeError(f"{name}: got a mask of dtype {mask.dtype}; expected booleans, or floats that are added to "
                         f"the scores; convert it: mask.astype(bool)")
     if mask.dtype.kind == "f":
         return mask if mask.dtype == dtype else mask.astype(dtype)
@@ -104,5 +104,5 @@ def additive(name: str, mask: Any, dtype: Any, blocked: bool) -> Any:
 
 def same_dtype(name: str, query: Any, key: Any, value: Any) -> None:
     if not query.dtype == key.dtype == value.dtype or query.dtype.kind != "f":
-        raise TypeError(f"{name}: query, key and value of dtypes {query.dtype}, {key.dtype} and {value.dtype} came; "
+        raise TypeError(f"{name}: got query, key and value of dtypes {query.dtype}, {key.dtype} and {value.dtype}; "
                         f"expected one floating dtype for all; convert them with x.astype")

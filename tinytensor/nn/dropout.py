@@ -11,13 +11,13 @@ import numpy as np
 
 from ..core import Array, Tensor, as_array
 from ..names import also_generator
-from ..random import Generator, as_generator
+from ..random import Generator, as_generator, seeded
 from .module import Module
 
 
 def probability(name: str, p: float) -> float:
     if not 0 <= p <= 1:
-        raise ValueError(f"{name}: p {p!r} came; expected 0 to 1, the part that is dropped; 0.1 is usual")
+        raise ValueError(f"{name}: got p={p!r}; expected 0 to 1, the probability of dropping; 0.1 is usual")
     return p
 
 
@@ -47,13 +47,14 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
     stays = 1 - probability("dropout_mask", p)
     if stays in (0, 1):  # nothing is drawn, as in PyTorch
         return np.full(shape, stays, dtype)
-    if rng is None or isinstance(rng, Generator | int):
+    rng = seeded(rng)
+    if rng is None or isinstance(rng, Generator):
         keep = as_generator(rng).bernoulli(stays, shape)
     elif isinstance(rng, np.random.Generator):
         keep = rng.random(shape, np.float32) < stays
     else:
-        raise TypeError(f"dropout_mask: rng is a {type(rng).__name__}; expected a Generator of tinytensor or of "
-                        f"numpy.random, a seed or None; give tt.Generator(seed)")
+        raise TypeError(f"dropout_mask: got a {type(rng).__name__} as rng; expected a Generator of tinytensor or "
+                        f"of numpy.random, a seed or None; pass tt.Generator(seed)")
     mask: Array = keep.astype(dtype)
     mask /= stays
     return mask
@@ -78,11 +79,6 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> T
     return np.multiply(x, dropout_mask(x.shape, p, x.dtype, rng))
 
 
-def mask_rng(rng: Any) -> Any:
-    """Where masks are drawn from: a generator of a seed's stream; a generator, or None, as it is."""
-    return as_generator(rng) if isinstance(rng, int) else rng
-
-
 class Dropout(Module):
     """`functional.dropout` in training; in `eval()`, x itself.
 
@@ -104,7 +100,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, rng: Any = None) -> None:
         super().__init__()
-        self.p, self.rng = probability("Dropout", p), mask_rng(rng)
+        self.p, self.rng = probability("Dropout", p), seeded(rng)
 
     def forward(self, x: Any) -> Tensor:
         return dropout(x, self.p, self.training, self.rng)

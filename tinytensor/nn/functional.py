@@ -1,6 +1,6 @@
 """Layers as functions, with PyTorch's argument order and layouts: each is an op, or a few of them.
 
-It holds no rule of calculus (those stand in `ops/`) and no weights. Parameters are NumPy's: ``axis``, not ``dim``.
+No derivative is defined here, and no weights are held. Parameters are NumPy's: ``axis``, not ``dim``.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
 
 
 def row_number(padding_idx: Any, rows: int, name: str) -> int:
-    """The row that `padding_idx` means, once it is sure that it is one of the table's."""
+    """`padding_idx` as a row number from 0 on; an error if it is none of the table's."""
     if isinstance(padding_idx, bool) or not hasattr(padding_idx, "__index__"):
         raise TypeError(f"{name}: got padding_idx={padding_idx!r}; expected an integer or None; pass a dtype by name, "
                         f"dtype=np.float64")
@@ -129,7 +129,9 @@ def without_gradient(y: Any, indices: Any, row: int) -> Any:
 
 
 def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
-    """`tinytensor.layer_norm` over the last axes, which have to be of the shape `normalized_shape`.
+    """Normalise over the last axes, of shape `normalized_shape`, to mean 0 and variance 1, then scale and shift.
+
+    As `tinytensor.layer_norm`, which takes the number of axes.
 
     Examples
     --------
@@ -143,7 +145,9 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
 
 
 def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
-    """`tinytensor.rms_norm` over the last axes, which have to be of the shape `normalized_shape`.
+    """Divide by the root mean square over the last axes, of shape `normalized_shape`, then scale.
+
+    As `tinytensor.rms_norm`, which takes the number of axes.
 
     Examples
     --------
@@ -156,12 +160,12 @@ def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | Non
 
 
 def ends_with(name: str, x: Any, normalized_shape: Any) -> int:
-    """How many axes `normalized_shape` has, once it is sure that x ends with them."""
+    """The number of axes of `normalized_shape`; ValueError if the shape of x does not end with it."""
     given = normalized_shape
     shape = given if type(given) is tuple else (given,) if hasattr(given, "__index__") else tuple(given)
     n = len(shape)
     if not n or (x.shape if hasattr(x, "shape") else np.shape(x))[-n:] != shape:
-        raise ValueError(f"{name}: x of shape {np.shape(x)} came; expected (..., {', '.join(map(str, shape))}); make "
+        raise ValueError(f"{name}: got x of shape {np.shape(x)}; expected (..., {', '.join(map(str, shape))}); make "
                          f"the layer for its size, or reshape x")
     return n
 
@@ -173,9 +177,9 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     ----------
     indices : (...), integer, in [0, num_classes)
     num_classes : int
-        -1 for the largest index and one more.
+        -1 for the largest index plus 1.
     dtype : dtype
-        Integer as in PyTorch; subtle: to multiply weights with, ask for theirs, or the product becomes float64.
+        Integer as in PyTorch. Subtle: a product of integers and float32 is float64; pass the dtype of the weights.
 
     Raises
     ------
@@ -193,7 +197,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     """
     i = as_array(indices)
     if i.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: indices of dtype {i.dtype} came; expected integers; convert them: "
+        raise TypeError(f"one_hot: got indices of dtype {i.dtype}; expected integers; convert them: "
                         f"indices.astype(np.int64)")
     n = num_classes if num_classes != -1 else int(i.max()) + 1 if i.size else 0
     check_range(i.astype(np.int64), n, "one_hot: index", f"{n} classes")
@@ -201,5 +205,8 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
 
+    def __dir__() -> list[str]:
+        return __all__
+
     def __getattr__(name: str) -> Any:
-        raise _Missing(_elsewhere, "functional", name, lambda: __all__)
+        raise _Missing(_elsewhere, "functional", name, __dir__)

@@ -305,5 +305,10 @@ def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
 
+    __all__ = sorted(["calculate_gain", *(name for name in globals() if name.endswith("_") and name[0] != "_")])
+
+    def __dir__() -> list[str]:
+        return __all__
+
     def __getattr__(name: str) -> Any:
-        raise _Missing(_elsewhere, "init", name, lambda: globals())
+        raise _Missing(_elsewhere, "init", name, __dir__)

@@ -78,7 +78,7 @@ class Linear(Module):
 
 
 class Embedding(Module):
-    """A row of a trained table for each integer.
+    """A table of trained rows, indexed by integers.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Embedding(Module):
 
 
 class Flatten(Module):
-    """The axes from `start_dim` to `end_dim`, both included, become one.
+    """Reshape the axes from `start_dim` to `end_dim`, both included, to one.
 
     Raises
     ------
@@ -145,9 +145,9 @@ class Flatten(Module):
         shape, n = x.shape, len(x.shape)
         first, last = (d + n if d < 0 else d for d in (self.start_dim, self.end_dim))
         if not 0 <= first <= last < n:
-            raise IndexError(f"flatten: start_dim={self.start_dim}, end_dim={self.end_dim} and x of shape {shape}; "
-                             f"expected the first not after the last, both among its {n} axes; a batch axis comes from "
-                             f"x[None]")
+            raise IndexError(f"flatten: got start_dim={self.start_dim} and end_dim={self.end_dim} for x of shape "
+                             f"{shape}; expected the first not after the last, both among its {n} axes; add a batch "
+                             f"axis with x[None]")
         return x.reshape((*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
     def extra_repr(self) -> str:
@@ -155,9 +155,9 @@ class Flatten(Module):
 
 
 class FlattenConsecutive(Module):
-    """Every `n` neighbours along axis 1 become one: (B, T, C) gives (B, T // n, n * C), and (B, C) once T // n is 1.
+    """Concatenate every `n` neighbours along axis 1: (B, T, C) becomes (B, T // n, n * C), and (B, n * C) if T is n.
 
-    Joined step by step, two by two, a long context is read as a tree (van den Oord et al. 2016, WaveNet).
+    Several of them, each followed by a layer, join a long context as a tree (van den Oord et al. 2016, WaveNet).
 
     Parameters
     ----------
@@ -182,8 +182,8 @@ class FlattenConsecutive(Module):
 
     def forward(self, x: Any) -> Tensor:
         if len(x.shape) != 3 or x.shape[1] % self.n or not x.shape[1]:
-            raise ValueError(f"flatten_consecutive: x of shape {x.shape} came; expected (B, T, C), with T a multiple "
-                             f"of {self.n}; choose a context length and an n that divide")
+            raise ValueError(f"flatten_consecutive: got x of shape {x.shape}; expected (B, T, C), with T a multiple "
+                             f"of {self.n}; choose a context length that n divides")
         b, t, c = x.shape
         return x.reshape((b, self.n * c) if t == self.n else (b, t // self.n, self.n * c))
 
@@ -192,7 +192,7 @@ class FlattenConsecutive(Module):
 
 
 class Identity(Module):
-    """Gives back what it is given; its own arguments are not looked at, so that it can stand where any layer stood."""
+    """Returns its input. Its arguments are ignored, so that it can replace any layer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()

@@ -1,8 +1,7 @@
-"""Losses as functions, with PyTorch's names: how far outputs are from targets, as one number to lower.
+"""Losses as functions, with PyTorch's names.
 
-Each is an op or a few of them, so it holds no rule of calculus; `criteria.py` has modules of them. Nothing broadcasts:
-a target of another shape or dtype is an error. What all share: `reduction` is "mean" for the mean, "sum" for the sum,
-"none" for each loss by itself.
+They are composed of ops, and no derivative is defined here; `criteria.py` has them as modules. Nothing broadcasts: a
+target of another shape or dtype is an error. All take `reduction`: "mean", "sum", or "none" for the single losses.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "k
 
 def reduced(name: str, losses: Any, reduction: str) -> Any:
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{name}: reduction {reduction!r} came; expected 'mean', 'sum' or 'none'")
+        raise ValueError(f"{name}: got reduction={reduction!r}; expected 'mean', 'sum' or 'none'; 'mean' is usual")
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 
 def paired(name: str, x: Any, target: Any) -> tuple[Any, Any]:
-    """Input and target as arrays or Tensors, once they have been found to be of one shape and dtype."""
+    """Input and target as arrays or Tensors; an error unless they have one shape and dtype."""
     x, y = (a if isinstance(a, Tensor | np.ndarray) else as_array(a) for a in (x, target))
     if x.shape != y.shape:
-        advice = f"target.reshape{x.shape}" if x.size == y.size else "take as many targets as outputs"
-        raise ValueError(f"{name}: input of shape {x.shape} and target of shape {y.shape}; expected one shape, for "
-                         f"broadcasting would set each output against many targets; {advice}")
+        advice = f"write target.reshape{x.shape}" if x.size == y.size else "pass as many targets as outputs"
+        raise ValueError(f"{name}: got input of shape {x.shape} and target of shape {y.shape}; expected one shape, as "
+                         f"broadcasting would compare each output with many targets; {advice}")
     if x.dtype != y.dtype:
-        raise TypeError(f"{name}: input of dtype {x.dtype} and target of dtype {y.dtype}; expected one, or the loss is "
-                        f"no {x.dtype}; convert it: target.astype(np.{x.dtype})")
+        raise TypeError(f"{name}: got input of dtype {x.dtype} and target of dtype {y.dtype}; expected one dtype; "
+                        f"convert it: target.astype(np.{x.dtype})")
     return x, y
 
 
@@ -100,7 +99,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     tensor([0.5, 2.5])
     """
     if not delta > 0:
-        raise ValueError(f"huber_loss: delta {delta!r} came; expected a number above 0; for |d| itself use l1_loss")
+        raise ValueError(f"huber_loss: got delta={delta!r}; expected a number above 0; use l1_loss for |d|")
     x, y = paired("huber_loss", input, target)
     return reduced("huber_loss", huber(np.absolute(x - y), delta), reduction)
 
@@ -116,7 +115,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     tensor([0.25, 2.  ])
     """
     if not beta >= 0:
-        raise ValueError(f"smooth_l1_loss: beta {beta!r} came; expected 0 or more; it is where the line begins")
+        raise ValueError(f"smooth_l1_loss: got beta={beta!r}; expected 0 or more; 0 is l1_loss")
     x, y = paired("smooth_l1_loss", input, target)
     losses = np.absolute(x - y)
     return reduced("smooth_l1_loss", huber(losses, beta) / beta if beta else losses, reduction)
@@ -163,7 +162,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     reduction : {"mean", "sum", "none", "batchmean"}
         Subtle: the divergence is the "batchmean", the sum divided by the rows; "mean" divides by all elements.
     log_target : bool
-        Whether the logarithm of the target came.
+        Whether the target is the logarithm of a probability.
 
     Examples
     --------
@@ -184,19 +183,19 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
 
 
 def classes_last(name: str, x: Any, targets: Any) -> Any:
-    """x with its classes, axis 1, moved to the end, once the targets have been found to fit."""
+    """x with its classes, axis 1, moved to the end; ValueError unless the targets fit."""
     shape, given = np.shape(x), np.shape(targets)
     if shape[:1] + shape[2:] != given if len(shape) > 1 else given or not shape:
-        raise ValueError(f"{name}: logits of shape {shape} and targets of shape {given}; expected targets of the shape "
-                         f"of logits without axis 1, the classes; where classes come last, use tt.cross_entropy")
+        raise ValueError(f"{name}: got logits of shape {shape} and targets of shape {given}; expected targets of the "
+                         f"shape of logits without axis 1, the classes; where classes come last, use tt.cross_entropy")
     return moveaxis(x, 1, -1) if len(shape) > 2 else x
 
 
 def likelihood(name: str, logp: Any, targets: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
-    """The losses -weight[target] * logp[target], classes last; and of each whether it counts, and its weight."""
+    """The losses -weight[target] * logp[target], with classes last; whether each counts; and the weight of each."""
     t = as_array(targets)
     if t.dtype.kind not in "iu":
-        raise TypeError(f"{name}: targets of dtype {t.dtype} came; expected integer classes; convert them: "
+        raise TypeError(f"{name}: got targets of dtype {t.dtype}; expected integer classes; convert them: "
                         f"targets.astype(np.int64)")
     keep, classes = t != ignore_index, logp.shape[-1]
     t = np.where(keep, t, 0).astype(np.int64)
@@ -214,8 +213,8 @@ def class_weights(name: str, weight: Any, x: Any) -> Any:
     """The weights (C,) of x (..., C) in its dtype, or None."""
     w = None if weight is None else as_array(weight).astype(x.dtype)
     if w is not None and w.shape != x.shape[-1:]:
-        raise ValueError(f"{name}: weight of shape {w.shape} came for {x.shape[-1]} classes; expected "
-                         f"({x.shape[-1]},), one for each")
+        raise ValueError(f"{name}: got weight of shape {w.shape} for {x.shape[-1]} classes; expected "
+                         f"({x.shape[-1]},); pass one weight for each class")
     return w
 
 
@@ -277,7 +276,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight:
     """
     name = "cross_entropy"
     if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"{name}: label_smoothing {label_smoothing!r} came; expected 0 to 1; 0.1 is usual")
+        raise ValueError(f"{name}: got label_smoothing={label_smoothing!r}; expected 0 to 1; 0.1 is usual")
     x = logits if hasattr(logits, "shape") else as_array(logits)
     probable = x.shape == np.shape(targets) and getattr(targets, "dtype", x.dtype).kind == "f"
     if not probable:

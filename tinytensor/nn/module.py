@@ -1,4 +1,4 @@
-"""Module: a part of a network, which knows its parameters, its state and the parts inside of it by their names.
+"""Module: a part of a network, which knows its parameters, its state and the modules inside it by their names.
 
 It computes nothing itself: layers do, in `forward`. No devices, no backward hooks (those are `Tensor.register_hook`).
 """
@@ -45,8 +45,8 @@ class Module:
     """A part of a network. Parameters, Modules and buffers that are set as attributes are found by their names.
 
     A subclass calls ``super().__init__()``, sets its attributes, and defines ``forward``; the module is then called
-    like a function. A ValueError, TypeError or IndexError from inside says which layer it came from. A deep copy or
-    pickle has parameters of its own, tied ones still tied, and no hooks. Where ``__init__`` takes an `rng`, it takes
+    like a function. A ValueError, TypeError or IndexError from inside names the layer that raised it. A deep copy or
+    pickle has its own parameters, with tied ones still tied, and no hooks. Where ``__init__`` takes an `rng`, it takes
     PyTorch's name for it too, `generator`.
 
     Examples
@@ -84,7 +84,8 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass defines its own."""
-        raise TypeError("this module has no forward; define forward(self, x), or call the layers inside of it")
+        raise TypeError("got a call of a module without forward; expected forward(self, x); define it, or call the "
+                        "modules inside")
 
     def __call__(self: HasForward[P, R_co], *args: P.args, **kwargs: P.kwargs) -> R_co:
         try:
@@ -136,16 +137,16 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         cls, own = type(self).__name__, vars(self)
         if "_buffers" not in own:
-            raise AttributeError(f"{cls}: attribute {name!r} was set before the module was initialised; "
-                                 f"call super().__init__() first, in {cls}.__init__")
+            raise AttributeError(f"{cls}: got the attribute {name!r} before the module was initialised; "
+                                 f"expected super().__init__() first; call it in {cls}.__init__")
         if name in self._buffers:
             part, fits = "buffer, a Tensor without grad", isinstance(value, Tensor) and not value.requires_grad
         else:
             kind = next((kind for kind in (Parameter, Module) if isinstance(own.get(name), kind)), object)
             part, fits = kind.__name__, isinstance(value, kind)
         if not fits and value is not None:
-            raise TypeError(f"{cls}: {name} is a {part}, and a {type(value).__name__} came; expected another, or None; "
-                            f"write values in place, {name}.data[...] = v, or `del` the attribute first")
+            raise TypeError(f"{cls}: got a {type(value).__name__} for {name!r}, which is a {part}; expected another, "
+                            f"or None; write values in place, {name}.data[...] = v, or `del` it first")
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -160,14 +161,14 @@ class Module:
     def add_module(self, name: str, module: Module) -> None:
         """Set an attribute that is a module; its name may be no identifier, as "0"."""
         if not isinstance(module, Module):
-            raise TypeError(f"{type(self).__name__}: {name!r} is a {type(module).__name__}; expected a Module; "
-                            f"functions have modules too, as nn.Tanh()")
+            raise TypeError(f"{type(self).__name__}: got a {type(module).__name__} as {name!r}; expected a Module; use "
+                            f"the module of a function, as nn.Tanh()")
         self._add(name, module)
 
     def _add(self, name: Any, value: Any) -> None:
         if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
-            raise ValueError(f"{type(self).__name__}: {name!r} can't name a part; expected a new name without dots; "
-                             f"choose another, or `del` the attribute that has it")
+            raise ValueError(f"{type(self).__name__}: got the name {name!r}; expected a new one, without dots; choose "
+                             f"another, or `del` the attribute that has it")
         setattr(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:  # hooks watch one module: its copies and pickles have none
@@ -237,8 +238,8 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
         """Write the values of a `state_dict`, from here or from PyTorch, into parameters and buffers, in place.
 
-        Returns the names that are missing from it, and those that have no place here; if `strict`, they raise. The
-        ValueError lists everything missing, unexpected and misshapen, and nothing was written.
+        Returns the missing and the unexpected names; if `strict`, they raise. The ValueError lists everything missing,
+        unexpected and misshapen, and nothing is written.
 
         Examples
         --------
@@ -286,8 +287,8 @@ class Module:
     def astype(self, dtype: Any) -> Self:
         """Convert all floating parameters, with their gradients, and floating buffers of this very module."""
         if np.dtype(dtype).kind != "f":
-            raise TypeError(f"astype: dtype {np.dtype(dtype)} came; expected a floating one; weights need np.float32 "
-                            f"or np.float64, single arrays have x.astype")
+            raise TypeError(f"astype: got dtype {np.dtype(dtype)}; expected a floating one; use np.float32 or "
+                            f"np.float64")
         for x in (*self.parameters(), *(b for _, b in self.named_buffers())):
             if x.dtype.kind == "f":
                 x.data, x.grad = x.data.astype(dtype), None if x.grad is None else x.grad.astype(dtype)
@@ -328,7 +329,7 @@ class Module:
         return html_table(self)
 
     def extra_repr(self) -> str:
-        """What stands in the brackets of its repr: a subclass returns its sizes."""
+        """The text in the brackets of the repr: a subclass returns its sizes."""
         return ""
 
     def _lines(self) -> list[str]:

@@ -9,32 +9,32 @@ from typing import Any
 
 import numpy as np
 
-from ..random import as_generator
+from ..random import as_generator, seeded
 from . import functional as F
 from . import init
 from .arguments import check_heads, check_size, dtype_error
 from .dot_product import additive, attend
-from .dropout import mask_rng, probability
+from .dropout import probability
 from .layers import Linear
 from .module import Module
 from .parameter import Parameter
 
 
 class MultiheadAttention(Module):
-    """Each query takes from values, by how well it fits their keys; heads do so each for a part of the width.
+    """Multi-head attention of any queries, keys and values (Vaswani et al. 2017), in PyTorch's layout.
 
     Parameters
     ----------
     embed_dim, num_heads : int
         Width of a query and of the output, and how many heads share it.
     dropout : float
-        The part of the attention weights that is dropped, in training.
+        Dropout probability of the attention weights, in training.
     bias : bool
-        Whether the projections have one.
+        Whether the projections have biases.
     kdim, vdim : int, optional
         Widths of keys and values, embed_dim if left out.
     batch_first : bool
-        Whether the batch is the first axis, and not the second.
+        Whether the batch is the first axis instead of the second.
     dtype, rng
         As in `Linear`: the numbers are those of PyTorch's MultiheadAttention from the same seed.
     dropout_rng : Generator, int, numpy.random.Generator or None
@@ -77,7 +77,7 @@ class MultiheadAttention(Module):
         self.vdim = self.embed_dim if vdim is None else check_size(name, "vdim", vdim)
         check_heads(name, embed_dim, num_heads)
         self.dropout, self.batch_first = probability(name, dropout), batch_first
-        self.dropout_rng = mask_rng(dropout_rng)
+        self.dropout_rng = seeded(dropout_rng)
         e, rng = self.embed_dim, as_generator(rng)
         out = Linear(e, e, bias, dtype, rng)  # drawn first, and last among the parameters, as in PyTorch
         same = self.kdim == self.vdim == e
@@ -99,22 +99,22 @@ class MultiheadAttention(Module):
         query, key, value : (L, N, E), (S, N, kdim), (S, N, vdim)
             (N, L, E) and so on if batch_first; or without the axis N.
         key_padding_mask : (N, S) or (S,), optional
-            Boolean: True at keys that are not looked at. Or floating: added to the scores.
+            Boolean: True at keys to ignore. Or floating: added to the scores.
         need_weights, average_attn_weights : bool
-            Whether the weights are given, (N, L, S), and whether as their mean over heads, and not (N, heads, L, S).
+            Whether to return the weights, and whether as their mean over heads, (N, L, S), or as (N, heads, L, S).
         attn_mask : (L, S) or (N * heads, L, S), optional
-            As key_padding_mask. subtle: in `scaled_dot_product_attention` True is the opposite, as in PyTorch.
+            As key_padding_mask. Subtle: in `scaled_dot_product_attention` True is the opposite, as in PyTorch.
         is_causal : bool
-            A hint that attn_mask is causal, as in PyTorch: it changes nothing, and needs the mask.
+            A hint that attn_mask is causal, as in PyTorch: it changes nothing, and requires the mask.
 
         Returns
         -------
-        (L, N, E) or as the query came; a query that may look at no key gets the output's bias, and weights of 0, where
-        PyTorch gives nan unless need_weights is False.
+        (L, N, E) or as the query; a query that may attend to no key gets the output's bias and weights of 0, where
+        PyTorch returns nan unless need_weights is False.
         """
         self._check(query, key, value)
         if is_causal and attn_mask is None:
-            raise ValueError("is_causal came without attn_mask; expected both, it is a hint what the mask is; give "
+            raise ValueError("got is_causal without attn_mask; expected both, as it only says what the mask is; pass "
                              "attn_mask=~np.tri(L, S, dtype=bool)")
         batched = query.ndim == 3
         if not batched:
@@ -139,7 +139,7 @@ class MultiheadAttention(Module):
         return list(zip(weights, [None if bias is None else bias[part] for part in parts], strict=True))
 
     def _bias(self, padding: Any, mask: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-        """What is added to the scores for both masks, to be broadcast to (N, H, L, S)."""
+        """Both masks as one array to add to the scores, broadcastable to (N, H, L, S)."""
         n, heads, queries, keys = shape
         of_keys = {(n, keys): (n, 1, 1, keys)} | ({(keys,): (1, 1, 1, keys)} if n == 1 else {})
         of_pairs = {(queries, keys): (1, 1, queries, keys), (n * heads, queries, keys): shape}
@@ -148,8 +148,8 @@ class MultiheadAttention(Module):
             if given is None:
                 continue
             if np.shape(given) not in fits:
-                raise ValueError(f"{name} of shape {np.shape(given)} came; expected {' or '.join(map(str, fits))}; "
-                                 f"keys are its last axis")
+                raise ValueError(f"got {name} of shape {np.shape(given)}; expected {' or '.join(map(str, fits))}; pass "
+                                 f"it with the keys as its last axis")
             added = additive(name, given, dtype, blocked=True).reshape(fits[np.shape(given)])
             bias = added if bias is None else bias + added
         return bias
@@ -165,8 +165,8 @@ class MultiheadAttention(Module):
                 or (len(shapes[0]) == 3 and shapes[0][batch] != shapes[1][batch])):
             wanted = ", ".join(f"({'N, ' * self.batch_first}{a}{', N' * (not self.batch_first)}, {w})"
                                for a, w in zip("LSS", widths, strict=True))
-            raise ValueError(f"query, key and value of shapes {', '.join(map(str, shapes))} came; expected {wanted}, "
-                             f"all with N or all without; exchange axes with x.swapaxes, or choose batch_first")
+            raise ValueError(f"got query, key and value of shapes {', '.join(map(str, shapes))}; expected {wanted}, "
+                             f"all with N or all without; exchange axes with x.swapaxes, or set batch_first")
 
     def extra_repr(self) -> str:
         return f"{self.embed_dim}, num_heads={self.num_heads}"

@@ -14,12 +14,12 @@ import numpy as np
 
 from ..core import Tensor
 from ..ops import recurrent as ops
-from ..random import as_generator
+from ..random import as_generator, seeded
 from . import functional as F
 from . import init
 from .arguments import check_size, dtype_error
 from .dropout import dropout as dropped
-from .dropout import mask_rng, probability
+from .dropout import probability
 from .module import Module
 from .parameter import Parameter
 
@@ -41,8 +41,8 @@ class Recurrent(Module):
 
     def _choose(self, nonlinearity: str) -> None:
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"{type(self).__name__}: nonlinearity {nonlinearity!r} came; expected 'tanh' or 'relu'; "
-                             f"GRU and LSTM have their own")
+            raise ValueError(f"{type(self).__name__}: got nonlinearity={nonlinearity!r}; expected 'tanh' or 'relu'; "
+                             f"choose one of them")
         self.nonlinearity = nonlinearity
 
     def _add_weights(self, inputs: int, dtype: Any, rng: init.Rng, suffix: str = "") -> None:
@@ -56,7 +56,7 @@ class Recurrent(Module):
     def _steps(self, x: Any, states: list[Any], suffix: str = "") -> tuple[Any, list[Any]]:
         """The outputs (T, B, H) of inputs (T, B, in), and the states (B, H) that the last step ends in."""
         weight_ih, weight_hh, bias_ih, bias_hh = (getattr(self, name + suffix) for name in WEIGHTS)
-        if self.kind == "gru":  # the bias of its third part stands inside of a gate's product
+        if self.kind == "gru":  # the bias of its third part is multiplied by a gate
             y = ops.gru(F.linear(x, weight_ih, bias_ih), weight_hh, *states, bias_hh)
             return y, [y[-1]]
         a = F.linear(x, weight_ih, bias_ih if bias_ih is None else bias_ih + bias_hh)  # of all steps: one product
@@ -71,23 +71,24 @@ class Recurrent(Module):
         if getattr(x, "dtype", None) != weight.data.dtype:
             raise dtype_error(self.kind, x, weight)
         if x.ndim not in (axes.count(","), axes.count(",") + 1) or x.shape[-1] != self.input_size:
-            raise ValueError(f"{self.kind}: x of shape {x.shape} came; expected ({axes}{self.input_size}), or "
+            raise ValueError(f"{self.kind}: got x of shape {x.shape}; expected ({axes}{self.input_size}), or "
                              f"({alone}{self.input_size}) without a batch; reshape x, or make the layer for its size")
 
     def _states(self, hx: Any, x: Any, shape: tuple[int, ...]) -> list[Any]:
-        """The states to start from, of this shape: those that came, or zeros."""
+        """The initial states, of this shape: those given, or zeros."""
         names = ("h", "c") if self.kind == "lstm" else ("h",)
         if hx is None:
             return [np.zeros(shape, x.dtype)] * len(names)
         if self.kind == "lstm" and not (isinstance(hx, tuple | list) and len(hx) == 2):
-            raise TypeError(f"lstm: the state is a {type(hx).__name__}; expected a pair (h, c); give both, as a call "
-                            f"returns them")
+            raise TypeError(f"lstm: got a {type(hx).__name__} as the state; expected a pair (h, c); pass both, as a "
+                            f"call returns them")
         states = list(hx) if self.kind == "lstm" else [hx]
         for name, state in zip(names, states, strict=True):
             if getattr(state, "dtype", None) != x.dtype or state.shape != shape:
-                came = f"of dtype {state.dtype} and shape {state.shape}" if hasattr(state, "dtype") else "a list"
-                raise ValueError(f"{self.kind}: {name} {came} came with x of shape {x.shape}; expected dtype {x.dtype} "
-                                 f"and shape {shape}; give what the last call returned, or leave it out for zeros")
+                got = (f"{name} of dtype {state.dtype} and shape {state.shape}" if hasattr(state, "dtype") else
+                       f"a {type(state).__name__} for {name}")
+                raise ValueError(f"{self.kind}: got {got} with x of shape {x.shape}; expected dtype {x.dtype} and "
+                                 f"shape {shape}; pass what the last call returned, or leave it out for zeros")
         return states
 
     def extra_repr(self) -> str:
@@ -102,7 +103,7 @@ class Recurrent(Module):
 
 
 class StackedRecurrent(Recurrent):
-    """What RNN, GRU and LSTM share: layers one above the other, each in one direction or in both."""
+    """What RNN, GRU and LSTM share: stacked layers, each in one direction or in both."""
 
     weight_ih_l0: Parameter
 
@@ -114,9 +115,9 @@ class StackedRecurrent(Recurrent):
         self.num_layers = check_size(name, "num_layers", num_layers)
         self.batch_first, self.bidirectional = batch_first, bidirectional
         if dropout and num_layers == 1:
-            warnings.warn(f"{name}: dropout={dropout} has no effect in one layer, as it acts between layers; give "
-                          f"num_layers=2 or more, or put a dropout behind this one", stacklevel=3)
-        self.dropout, self.dropout_rng = probability(name, dropout), mask_rng(dropout_rng)
+            warnings.warn(f"{name}: dropout={dropout} has no effect in one layer, as it acts between layers; use "
+                          f"num_layers=2 or more, or an nn.Dropout after this layer", stacklevel=3)
+        self.dropout, self.dropout_rng = probability(name, dropout), seeded(dropout_rng)
         self._suffixes = [[f"_l{k}", f"_l{k}_reverse"][: 1 + bidirectional] for k in range(num_layers)]
         rng, inputs = as_generator(rng), input_size
         for row in self._suffixes:
@@ -128,7 +129,7 @@ class StackedRecurrent(Recurrent):
         self._check(x, self.weight_ih_l0, "B, T, " if self.batch_first else "T, B, ", "T, ")
         batch = x.shape[1 - self.batch_first : 2 - self.batch_first] if x.ndim == 3 else ()
         if not x.shape[x.ndim == 3 and self.batch_first]:
-            raise ValueError(f"{self.kind}: x of shape {x.shape} came, which has no steps; expected one or more; leave "
+            raise ValueError(f"{self.kind}: got x of shape {x.shape}, without steps; expected one or more; leave "
                              f"empty sequences out")
         states = self._states(hx, x, (self.num_layers * (1 + self.bidirectional), *batch, self.hidden_size))
         if not batch:
@@ -160,15 +161,15 @@ class RNN(StackedRecurrent):
     ----------
     input_size, hidden_size : int
     num_layers : int
-        How many stand one above the other, each on the outputs of the one below.
+        How many layers are stacked, each on the outputs of the one before.
     nonlinearity : {"tanh", "relu"}
     bias : bool
     batch_first : bool
-        Whether inputs and outputs are (B, T, ...) in the place of (T, B, ...); states never are.
+        Whether inputs and outputs are (B, T, ...) instead of (T, B, ...); states never are.
     dropout : float
-        The share of the outputs that becomes 0 in training, between layers.
+        Dropout probability of the outputs of each layer but the last, in training.
     bidirectional : bool
-        Whether each layer reads the other way too, with weights of its own; outputs stand side by side.
+        Whether each layer also runs backwards in time, with its own weights; outputs are concatenated.
     dtype, rng
         As in `Linear`; all first weights are uniform within 1 / sqrt(hidden_size), PyTorch's from the same seed.
     dropout_rng : Generator, int, numpy.random.Generator or None
@@ -262,7 +263,7 @@ class Cell(Recurrent):
 
 
 class RNNCell(Cell):
-    """One step of an `RNN`: inputs (B, in) or (in,), and a state (B, H) or (H,), zeros if left out, give the next.
+    """One step of an `RNN`: inputs (B, in) and a state (B, H), zeros if left out, to the next state. B is optional.
 
     Parameters are those of `RNN`; weights have its names without _l0.
 
@@ -297,7 +298,7 @@ class GRUCell(Cell):
 
 
 class LSTMCell(Cell):
-    """One step of an `LSTM`: the state that comes and the one that goes is a pair (h, c); see `RNNCell`.
+    """One step of an `LSTM`: takes and returns the state as a pair (h, c); see `RNNCell`.
 
     Examples
     --------

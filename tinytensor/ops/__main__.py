@@ -27,7 +27,8 @@ TENSORS = ("T", "mT", "real", "imag", "flat")  # properties
 KINDS = {  # what is returned where it is not a Tensor; Any: by the arguments
     "None": ("backward", "retain_grad"),
     "Handle": ("register_hook",),
-    "Self": ("__iadd__", "__ifloordiv__", "__imatmul__", "__imod__", "__imul__", "__ipow__", "__isub__", "__itruediv__"),
+    "Self": ("__iadd__", "__ifloordiv__", "__imatmul__", "__imod__", "__imul__", "__ipow__", "__isub__",
+             "__itruediv__"),
     "bool": ("__contains__", "allclose", "array_equal", "array_equiv", "can_cast", "iscomplexobj", "isrealobj",
              "may_share_memory", "shares_memory"),
     "bytes": ("tobytes",),
@@ -38,8 +39,8 @@ KINDS = {  # what is returned where it is not a Tensor; Any: by the arguments
         "__divmod__", "__rdivmod__", "broadcast_arrays", "diag_indices_from", "divmod", "frexp", "histogram",
         "histogram2d", "ix_", "linalg.lstsq", "linalg.slogdet", "linalg.eigh", "meshgrid", "modf", "nonzero", "polydiv",
         "tril_indices_from", "triu_indices_from", "unravel_index", "unstack"),
-    "Any": ("atleast_1d", "atleast_2d", "atleast_3d", "average", "common_type", "einsum_path", "gradient", "histogramdd",
-            "item", "linalg.qr", "linalg.svd", "min_scalar_type", "result_type", "unique", "unique_all",
+    "Any": ("atleast_1d", "atleast_2d", "atleast_3d", "average", "common_type", "einsum_path", "gradient",
+            "histogramdd", "item", "linalg.qr", "linalg.svd", "min_scalar_type", "result_type", "unique", "unique_all",
             "unique_counts", "unique_inverse"),
 }
 RETURNS = {name: kind for kind, names in KINDS.items() for name in names}
@@ -85,7 +86,7 @@ def functions() -> str:
 
 def linear_algebra() -> str:
     """The stub of the functions that `tinytensor.linalg` offers."""
-    lines = [HEAD + "# ruff: noqa: E501\n\nfrom typing import Any\n", "from .core import Tensor\n"]
+    lines = [HEAD + "from typing import Any\n", "from .core import Tensor\n"]
     lines += [signature(name, function, method=False, namespace="linalg.")
               for name, function in sorted(NAMESPACES["linalg"].items()) if hasattr(np.linalg, name)]
     return "\n".join(lines) + "\n"

@@ -203,6 +203,45 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
     return Tensor(random.as_generator(rng).randn(*shape, dtype=dtype), requires_grad)
 
 
+def empty_floats(name: str, x: Any, dtype: Any) -> Any:
+    """An array to be filled, of the shape and memory order of x, whose dtype must be a floating one."""
+    a = as_array(x)
+    dtype = a.dtype if dtype is None else np.dtype(dtype)
+    if dtype.kind != "f":
+        raise TypeError(f"{name}: got dtype {dtype}; expected a floating one; pass dtype=np.float32")
+    return np.empty_like(a, dtype)
+
+
+@composite()
+@also_generator
+def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform in [0, 1), with the shape of x, and its dtype if none is given; `rng` as in `rand`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.rand_like(tt.zeros(2, 3), rng=42).shape
+    (2, 3)
+    """
+    return Tensor(random.as_generator(rng).uniform_(empty_floats("rand_like", x, dtype)), requires_grad)
+
+
+@composite()
+@also_generator
+def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
+    """Normal with mean 0 and variance 1, with the shape of x, and its dtype if none is given; `rng` as in `rand`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> x = tt.zeros(2, 3)
+    >>> noisy = x + 0.1 * tt.randn_like(x, rng=42)
+    >>> noisy.shape, noisy.dtype
+    ((2, 3), dtype('float32'))
+    """
+    return Tensor(random.as_generator(rng).normal_(empty_floats("randn_like", x, dtype)), requires_grad)
+
+
 @composite()
 @also_generator
 def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) -> Tensor:
@@ -219,6 +258,22 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
 
 @composite()
 @also_generator
+def randint_like(x: Any, low: int, high: int | None = None, dtype: Any = None, rng: Any = None) -> Tensor:
+    """Integers as from `randint`, with the shape of x, and its dtype if none is given; `rng` as in `rand`.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.randint_like(tt.zeros(2, 3), 10, rng=42)
+    tensor([[2., 7., 6.],
+            [4., 6., 5.]])
+    """
+    a = as_array(x)
+    return Tensor(random.as_generator(rng).randint(low, high, a.shape).astype(a.dtype if dtype is None else dtype))
+
+
+@composite()
+@also_generator
 def randperm(n: int, rng: Any = None) -> Tensor:
     """The integers from 0 to n - 1 in random order: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -229,6 +284,23 @@ def randperm(n: int, rng: Any = None) -> Tensor:
     tensor([2, 4, 3, 0, 1])
     """
     return Tensor(random.as_generator(rng).randperm(n))
+
+
+@composite()
+@also_generator
+def bernoulli(p: Any, rng: Any = None) -> Tensor:
+    """1 with probability p, else 0: one draw for each probability, in their dtype; `rng` as in `rand`.
+
+    The draws have no gradient.
+
+    Examples
+    --------
+    >>> import tinytensor as tt
+    >>> tt.bernoulli(tt.tensor([0.0, 1.0, 0.5]), rng=42)
+    tensor([0., 1., 1.])
+    """
+    a = as_array(p)
+    return Tensor(random.as_generator(rng).bernoulli(a).astype(a.dtype))
 
 
 @composite()

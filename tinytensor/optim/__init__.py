@@ -25,5 +25,8 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
 
+    def __dir__() -> list[str]:
+        return __all__
+
     def __getattr__(name: str) -> Any:
-        raise _Missing(_elsewhere, "optim", name, lambda: __all__)
+        raise _Missing(_elsewhere, "optim", name, __dir__)

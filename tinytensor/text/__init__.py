@@ -12,6 +12,10 @@ __all__ = ["CorpusError", "Tokenizer", "Vocabulary", "batches", "learn_merges", 
            "windows"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     if name in ("Tokenizer", "learn_merges"):
         return getattr(import_module(f"{__name__}.tokenizer"), name)

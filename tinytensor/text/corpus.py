@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..names import also_generator
+from ..random import seeded
 
 IntArray = npt.NDArray[np.int64]
 
@@ -222,16 +223,17 @@ def windows(items: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple
 
 
 @also_generator
-def batches(X: IntArray, Y: IntArray, size: int, rng: Random) -> Iterator[tuple[IntArray, IntArray]]:
+def batches(X: IntArray, Y: IntArray, size: int, rng: Random | int) -> Iterator[tuple[IntArray, IntArray]]:
     """Minibatches without end: `size` rows drawn with replacement, one ``rng.randint(0, N, (size,))`` for each batch.
+
+    `rng` is a generator or a seed.
 
     Raises `CorpusError`, at the call, if `size` is below 1, or X and Y are empty or differ in length.
 
     Example
     -------
-    >>> from tinytensor.random import Generator
     >>> X, Y = windows(["emma", "ava"], Vocabulary(".aemv"), context=3)
-    >>> x, y = next(batches(X, Y, size=32, rng=Generator(42)))
+    >>> x, y = next(batches(X, Y, size=32, rng=42))
     >>> x.shape, y.shape
     ((32, 3), (32,))
     """
@@ -239,7 +241,8 @@ def batches(X: IntArray, Y: IntArray, size: int, rng: Random) -> Iterator[tuple[
         raise _error(f"batches: size {size}", "1 or more", "the lectures take 32 or 64")
     if not len(X) or len(X) != len(Y):
         raise _error(f"batches: {len(X)} rows of X, {len(Y)} of Y", "as many, and not 0", "take both from windows")
-    rows = (rng.randint(0, len(X), (size,)) for _ in repeat(None))
+    generator: Random = seeded(rng)
+    rows = (generator.randint(0, len(X), (size,)) for _ in repeat(None))
     return ((X.take(ix, 0), Y.take(ix, 0)) for ix in rows)
 
 
@@ -251,7 +254,7 @@ def sample(
     predict: Callable[[IntArray], npt.ArrayLike],
     vocabulary: Vocabulary,
     context: int,
-    rng: Random,
+    rng: Random | int,
     temperature: float = 1.0,
     limit: int = 1000,
 ) -> str:
@@ -265,10 +268,9 @@ def sample(
 
     Example
     -------
-    >>> from tinytensor.random import Generator
     >>> def after(ids):  # 'a' starts, 'b' comes after 'a', and the end after 'b'
     ...     return 100.0 * np.eye(3)[(ids[:, -1] + 1) % 3]
-    >>> sample(after, Vocabulary(".ab"), context=3, rng=Generator(42))
+    >>> sample(after, Vocabulary(".ab"), context=3, rng=42)
     'ab'
     """
     if context < 1 or limit < 1:
@@ -277,6 +279,7 @@ def sample(
     if not 0 <= temperature < math.inf:
         advice = "1 draws from the model's own probabilities, 0 takes the likeliest character"
         raise _error(f"sample: got temperature {temperature}", "a finite number, 0 or more", advice)
+    generator: Random = seeded(rng)
     ids = [0] * context
     while len(ids) < context + limit:
         logits = np.asarray(predict(np.array([ids[-context:]], np.int64)))
@@ -290,7 +293,8 @@ def sample(
             advice = "train at a smaller rate, or sample at a temperature nearer to 1"
             raise _error(f"sample: the largest logit is {top}", "a finite one", advice)
         e = np.exp(logits - top)
-        drawn = int(rng.multinomial(e / e.sum(axis=1, keepdims=True), 1)[0, 0] if temperature else logits.argmax())
+        p = e / e.sum(axis=1, keepdims=True)
+        drawn = int(generator.multinomial(p, 1)[0, 0] if temperature else logits.argmax())
         if drawn == 0:
             break
         ids.append(drawn)

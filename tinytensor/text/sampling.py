@@ -9,20 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from ..names import also_generator
+from ..random import seeded
 from .corpus import CorpusError, Random
 
 __all__ = ["draw"]
 
 
 @also_generator
-def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: int | None = None,
+def draw(logits: npt.ArrayLike, rng: Random | int, temperature: float = 1.0, top_k: int | None = None,
          top_p: float | None = None) -> npt.NDArray[np.int64]:
     """One token for each row of logits: (B, V) give (B,).
 
     Parameters
     ----------
     logits : (B, V), floating
-    rng : Generator
+    rng : Generator or int
         One ``rng.multinomial(p, 1)`` is drawn for the batch.
     temperature : float
         Divides the logits: below 1 likely tokens become likelier. At 0 the likeliest token is taken, the first of equal
@@ -52,7 +53,8 @@ def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: in
     if top_k is not None and top_k < z.shape[1]:  # before anything is rounded, so that no new ties arise
         z = np.where(z < np.partition(z, -top_k, axis=1)[:, -top_k, None], -np.inf, z)
     if temperature == 0:
-        return np.argmax(z, axis=1).astype(np.int64, copy=False)
+        likeliest: npt.NDArray[np.int64] = z.argmax(axis=1)
+        return likeliest
     likely, info = z, np.finfo(z.dtype)  # subtle: beyond its limits a temperature becomes 0 or inf, and 0 / 0 is nan
     divisor = min(max(float(temperature), float(info.tiny)), float(info.max))  # a Python number keeps float32
     with np.errstate(over="ignore"):
@@ -65,7 +67,8 @@ def draw(logits: npt.ArrayLike, rng: Random, temperature: float = 1.0, top_k: in
         before = np.cumsum(sorted_p, axis=1) - sorted_p  # what the likelier ones have together
         np.put_along_axis(p, order, np.where(before < top_p, sorted_p, 0), 1)
         p /= p.sum(1, keepdims=True)
-    return rng.multinomial(p, 1)[:, 0]
+    generator: Random = seeded(rng)
+    return generator.multinomial(p, 1)[:, 0]
 
 
 def check(temperature: float, top_k: int | None, top_p: float | None) -> None:

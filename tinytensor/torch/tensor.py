@@ -52,9 +52,14 @@ class Tensor:
 
     if TYPE_CHECKING:  # methods and operators are attached by the families
         def __getattr__(self, name: str) -> Any: ...
-        def operate(self, *others: Any) -> Any: ...
+        def operate(self, *others: Any) -> Tensor: ...
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = operate
-        __pow__ = __matmul__ = __getitem__ = __gt__ = __lt__ = __ge__ = __le__ = __invert__ = __and__ = operate
+        __pow__ = __rpow__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = operate
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = __invert__ = operate
+        __gt__ = __lt__ = __ge__ = __le__ = __abs__ = __pos__ = __getitem__ = operate
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __setitem__(self, index: Any, value: Any) -> None: ...
     else:
         def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
             if name in UNSET:

@@ -23,7 +23,7 @@ from .placement import SAME, Placement, check_loss, check_outputs, check_state
 from .process_group import after_fork, shared
 from .rules import propagate
 
-FORKED = ("compile: a forked process calls a step that several workers share; expected calls by the process that "
+FORKED = ("compile: a forked process called a step that several workers share; expected calls by the process that "
           "compiled it; compile the step anew in the child, or fork before it is compiled")
 
 
@@ -184,7 +184,7 @@ class Collectives:
             for p in block.params:
                 if id(p) not in given:
                     raise self.trace.refusal("a parameter without a gradient", "one for each, where workers "
-                                                   "share a step", "give the optimiser only what gets one")
+                                                   "share a step", "give the optimiser only parameters that get one")
                 g = given[id(p)]
                 order.append((p, at, at + g.size))
                 pieces.append(g.reshape(-1))
@@ -201,7 +201,8 @@ class Collectives:
                 pieces.append(given[id(leaf)].reshape(-1))
                 at += given[id(leaf)].size
         if at > (bounds[-1][1] if bounds else 0):
-            raise self.trace.refusal("a gradient of what no optimiser has", "gradients of its parameters only, "
+            raise self.trace.refusal("a gradient of a Tensor that is in no "
+                                     "optimiser", "gradients of its parameters only, "
                                            "where workers share a step", "freeze the others, or leave workers out")
         flat = np.concatenate(pieces)  # the trace's
         self.mean = self.note(copied, "group.all_reduce_mean", (flat, self.collective_id(), tuple(bounds), True))
@@ -237,8 +238,8 @@ class Collectives:
         def part(number: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
             whole = drawn(rng, *args, **kwargs)
             if not np.ndim(whole) or len(whole) % size:
-                raise self.trace.refusal(f"integers of shape {np.shape(whole)} are drawn", f"as many rows as {size} "
-                                         f"workers can share evenly", "draw a number outside of the step")
+                raise self.trace.refusal(f"integers of shape {np.shape(whole)} are drawn", f"a multiple of {size} "
+                                         "rows, one part for each worker", "draw a number outside of the step")
             return whole[: len(whole) // size].copy()
 
         return self.note(part, "group.scatter", (self.collective_id(), rng, name, *args), kwargs)
@@ -246,8 +247,8 @@ class Collectives:
     def cut(self, x: Any, name: str) -> Any:
         """The first worker's part of an argument."""
         if not x.ndim or len(x) % self.size:
-            raise CompileError(f"compile: got {name} of shape {x.shape} for {self.size} workers; expected arrays "
-                               f"whose first axis they can share evenly; give batches of a multiple of {self.size}")
+            raise CompileError(f"compile: got {name} of shape {x.shape} for {self.size} workers; expected arrays whose "
+                               f"first axis is a multiple of {self.size}; pass batches of such a size")
         return x[: len(x) // self.size]
 
 
@@ -272,8 +273,8 @@ def finish(program: Program, collectives: Collectives) -> None:
                and any(v.base.kind == "updated" for v in c.inputs())]
     if readers or any(v.base.kind == "updated" for v in result):
         raise CompileError(f"compile: {(readers or [''])[0]}parameters are read after the optimiser's step; expected "
-                           f"reads before it, for other workers may not have updated their part yet; read them "
-                           f"outside of the step, or leave workers out")
+                           "reads before it, since other workers may not have updated their part yet; read them "
+                           "outside of the step, or leave workers out")
     private = {id(a) for a in shares.vectors()}
     placements = propagate(program, {id(a) for own in shares.own.values() for a in own.values()})
     loss, number = check_loss(placements, collectives.loss), -1

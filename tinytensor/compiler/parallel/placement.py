@@ -150,12 +150,12 @@ def refused(placements: Placements, v: Value, what: str, expected: str, advice: 
                         f"{expected}; {advice}")
 
 
-OUTPUT = ("rows, sums, means, maxima or minima over the batch, or what is the same for every batch",
-          "give back rows or sums, and finish outside of the step, or leave workers out")
-LOSS = ("a sum or mean over the rows, divided by what does not depend on the batch",
+OUTPUT = ("rows, sums, means, maxima or minima over the batch, or values that do not depend on it",
+          "return rows or sums, and finish outside of the step, or leave workers out")
+LOSS = ("a sum or mean over the rows, divided by a number that does not depend on the batch",
         "use the library's losses with ignore_index or weight, divide by the batch's size, or leave workers out")
-STATE = ("what all workers know to become declared state",
-         "give it back and keep it outside of the step, or leave workers out")
+STATE = ("values that all workers have to become declared state",
+         "return it and keep it outside of the step, or leave workers out")
 
 
 def check_outputs(placements: Placements, program: Program, names: list[str]) -> list[Placement]:

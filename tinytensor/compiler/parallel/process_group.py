@@ -39,7 +39,7 @@ MESSAGE = 4096  # bytes for the text of an error
 def refuse(workers: Any) -> None:
     """Raise unless this machine can share a step."""
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
-        raise ValueError(f"compile: got workers={workers!r}; expected a whole number, 1 or more; 2 on two cores")
+        raise ValueError(f"compile: got workers={workers!r}; expected an int, 1 or more; write workers=2 on two cores")
     if workers > 1 and (not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "AMD64")):
         raise CompileError(f"compile: got workers={workers} on {sys.platform} ({platform.machine()}); expected Linux "
                            f"on x86-64, where forking is safe and writes keep their order; leave workers out")
@@ -204,12 +204,12 @@ class ProcessGroup:
             os._exit(1)
         if not self.rank and os.waitpid(self.pids[other - 1], os.WNOHANG)[0]:
             self.pids[other - 1] = 0
-            raise CompileError(f"compile: worker {other} is gone; expected it to run until the end; it may have been "
-                               f"killed for want of memory, and its part of the last update be missing; call the step "
-                               f"again, and new ones start, or load a checkpoint")
+            raise CompileError(f"compile: worker {other} has died, perhaps for lack of memory, and its part of the "
+                               "last update may be missing; expected it to run until the end; call the step again, "
+                               "which starts new workers, or load a checkpoint")
         if (spins - SPINS) * POLL_INTERVAL > patience:
-            raise CompileError(f"compile: worker {other} did not come for {patience:.0f} s; expected all to be about "
-                               f"as fast; leave a core for each, or take fewer workers")
+            raise CompileError(f"compile: worker {other} did not answer for {patience:.0f} s; expected all workers to "
+                               "be about equally fast; leave a core for each, or use fewer workers")
         time.sleep(POLL_INTERVAL)
 
     # --- what a program calls ---
@@ -308,8 +308,8 @@ class ProcessGroup:
     def failure(self) -> CompileError:
         """What another worker has failed of."""
         text = self.text[:].partition(b"\0")[0].decode("utf-8", "replace")
-        return CompileError(f"compile: a worker failed: {text or 'it said nothing'}; expected what runs alone to run "
-                            f"shared; run the step with workers=1 to see where")
+        return CompileError(f"compile: a worker failed: {text or 'it said nothing'}; expected a step that runs alone "
+                            "to run in workers too; run the step with workers=1 to see where")
 
     def close(self) -> None:
         """End all workers; nothing happens if they have ended."""

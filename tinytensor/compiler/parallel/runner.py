@@ -217,8 +217,8 @@ def per_rank_streams(program: Program) -> list[Any]:
            if v.kind == "stream"}
     dealt = {v.number for call in program.calls if call.name == "group.scatter" for v in call.inputs()}
     if own.keys() & dealt:
-        raise CompileError("compile: one random stream gives both batches and other numbers, and several workers share "
-                           "the step; expected a Generator for each; make another for dropout")
+        raise CompileError("compile: one Generator draws both batches and other numbers, and several workers share the "
+                           "step; expected a Generator for each; make another for dropout")
     return [v.array for v in own.values()]
 
 

@@ -24,7 +24,7 @@ def reject_alias(x: Any, name: str, arrays: Iterable[Any]) -> None:
     """Refuse an array that is part of a declared one, and known by another name."""
     if any(np.may_share_memory(x, a) for a in arrays):
         raise CompileError(f"compile: {name} shares memory with what the step may change; expected one name for it; "
-                           f"pass a copy, or take what is declared itself, and its views in the step")
+                           "pass a copy, or use the declared array itself and take views of it in the step")
 
 
 def reject_overlaps(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:
@@ -33,7 +33,8 @@ def reject_overlaps(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:
     for low, high, _, source in sorted((*bounds(s.array), s.number, s) for s, _ in arrays if s.array.size):
         if before is not None and low < end and np.may_share_memory(before.array, source.array):
             raise CompileError(f"compile: the declared {before.name or 'array'} and {source.name or 'array'} share "
-                               f"memory; expected arrays apart; declare the whole, and write the view in the step")
+                               "memory; expected separate arrays; declare the whole array, and take the view in the "
+                               "step")
         end, before = (high, source) if high > end else (end, before)
 
 

@@ -117,9 +117,9 @@ class ClosureScan:
         try:
             self.look(x, name)
         except Exception as error:  # of attributes that the user's code gives
-            raise CompileError(f"compile: {name or 'an object'}, a {type(x).__name__}, raised {error!r} when it was "
-                               f"looked at; expected objects whose attributes can be read; use it outside of the "
-                               f"step, and pass what it gives as an argument") from error
+            raise CompileError(f"compile: {name or 'an object'}, a {type(x).__name__}, raised {error!r} when its "
+                               "attributes were read; expected objects that allow it; use it outside of the step, and "
+                               "pass the result as an argument") from error
 
     def look(self, x: Any, name: str) -> None:
         """Note what holds values, and let these wait."""

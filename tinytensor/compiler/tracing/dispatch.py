@@ -36,8 +36,8 @@ def dispatch(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, A
     primitive = TABLE.get(func)
     if primitive is None:
         raise trace.refusal(f"{full_name(func)}, which the compiler does not know", "functions in its table of "
-                            "primitives", "compose it of others, or call it outside of the step and pass what it "
-                            "gives as an argument")
+                            "primitives", "compose it of others, or call it outside of the step and pass the result as "
+                            "an argument")
     given, options, out = bind(trace, primitive, args, kwargs)
     if primitive.kind == "update":
         return trace.update(primitive, given, options)
@@ -58,12 +58,12 @@ def refused(trace: Trace, func: Any) -> Any:
     """The refusal of what is in the table of what no program can hold."""
     if REFUSED[func] == DEPENDS:
         return depends_on_values(trace, func)
-    return trace.refusal(f"{full_name(func)}, which no program can hold", "functions of arrays that give arrays of "
+    return trace.refusal(f"{full_name(func)}, which no program can hold", "functions of arrays that return arrays of "
                          "numbers", REFUSED[func])
 
 
 def depends_on_values(trace: Trace, func: Any) -> Any:
-    return trace.refusal(f"{full_name(func)} gives what depends on values: how many, or whether", "shapes that are "
+    return trace.refusal(f"{full_name(func)} has a result whose shape or type depends on values", "shapes that are "
                          "the same at each step", DEPENDS)
 
 

@@ -87,7 +87,7 @@ def refusal(trace: Trace, x: Any, place: str) -> Exception:
     kind = next((c.__name__ for c in type(x).__mro__ if c.__name__ in ADVICE), "")
     return trace.refusal(f"{place or 'an object'}, a {type(x).__name__}, is used, and its state can't be compared from "
                          f"call to call", "arrays, numbers, and containers and objects of them",
-                         ADVICE.get(kind, "use it outside of the step, and pass what it gives as an argument"))
+                         ADVICE.get(kind, "use it outside of the step, and pass the result as an argument"))
 
 
 class Hidden:
@@ -140,9 +140,9 @@ class Cached:
         now = self.__wrapped__(*args, **kwargs)
         if alike(now, now) and alike(now, found := self.x(*args, **kwargs)):
             return found
-        raise self.trace.refusal(f"{self.place or self.x.__name__} keeps results that it would not give now, or not "
-                                 f"at the next call", "a function that depends on its arguments only", "clear its "
-                                 "cache, or call it outside of the step, and pass what it gives as an argument")
+        raise self.trace.refusal(f"{self.place or self.x.__name__} caches results that it would not return now, or at "
+                                 "the next call", "a function that depends on its arguments only", "clear its "
+                                 "cache, or call it outside of the step, and pass the result as an argument")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.x, name)

@@ -133,15 +133,15 @@ class Patched:
         if threading.get_ident() != self.trace.thread:
             real(*args, **kwargs)
             return
-        raise self.trace.refusal("print would be called at the first steps only", "no side effects", "give back "
-                                       "what is to be printed, and print it outside of the step")
+        raise self.trace.refusal("print would be called at the first steps only", "no side effects", "return what is "
+                                       "to be printed, and print it outside of the step")
 
     def file(self, *args: Any, real: Any = open, **kwargs: Any) -> Any:
         """What stands for open: other threads may open files."""
         if threading.get_ident() != self.trace.thread:
             return real(*args, **kwargs)
-        raise self.trace.refusal("open would be called at the first steps only", "no side effects", "use it outside "
-                                 "of the step, and pass what it gives as an argument")
+        raise self.trace.refusal("open would be called at the first steps only", "no side effects", "use it outside of "
+                                 "the step, and pass the result as an argument")
 
     def drew(self, name: str) -> bool:
         """Whether this thread drew from a stream of a whole module, where it moved."""
@@ -286,8 +286,8 @@ class Patched:
                            and any(t is p for block in opt.blocks for p in block.params)
                            and getattr(t, "requires_grad", True)]
                 raise CompileError(f"compile: {where}{' and '.join(lacking)} had no gradient at the optimiser's step; "
-                                   f"expected one for each parameter that requires grad; leave it out of the "
-                                   f"optimiser, or let its requires_grad be False")
+                                   "expected one for each parameter that requires grad; leave it out of the optimiser, "
+                                   "or set its requires_grad to False")
         used = {v.base.number for call in self.trace.calls for v in call.inputs()} | {v.base.number for v in given_back}
         changed = [source.array for source, final in finals if source.is_array and final is not source]
         for v in self.trace.sources:
@@ -296,16 +296,16 @@ class Patched:
                 reject_alias(v.array, v.name or "an array", changed)
         for name, now, before in self.hidden:
             if name in self.trace.source_info.drew or (now() != before and self.drew(name)):
-                raise CompileError(f"compile: {where}a draw from {name} itself, or a seed, would be the "
-                                   f"same for ever; expected draws from declared Generators; write rng = "
-                                   f"np.random.default_rng(seed), and name it among what is given to tt.compile")
+                raise CompileError(f"compile: {where}a draw from {name} itself, or a seed, would repeat at every call; "
+                                   "expected draws from declared Generators; write rng = np.random.default_rng(seed), "
+                                   "and pass it to tt.compile")
         for name, a, b in self.closure.differences():
             if type(a) is ArrayTracer:
-                raise CompileError(f"compile: {where}{name} stands for another array after the step, which would not "
-                                   f"happen again; expected writes into the array; write {name}[...] = value")
+                raise CompileError(f"compile: {where}{name} is another array after the step, which a program would not "
+                                   f"repeat; expected writes into the array; write {name}[...] = value")
             raise CompileError(f"compile: {where}{name} was {short(a)} before the step and is {short(b)} after it, "
-                               f"which would not happen again; expected no side effects on Python objects; give the "
-                               f"value back, count outside of the step, or let it be a declared array")
+                               "which a program would not repeat; expected no side effects on Python objects; return "
+                               "the value, count outside of the step, or make it a declared array")
 
     def plain(self, source: Value, x: Any) -> Value:
         """The value of a number that the step set to one of its own."""

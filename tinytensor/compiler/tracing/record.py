@@ -179,7 +179,7 @@ class Recorder:
             for (name, x), own in zip(tensors, arguments, strict=True):
                 if isinstance(x._grad, ArrayTracer) and (own.op is not None or x._grad.current() not in found):
                     raise CompileError(f"compile: {self.state.where}: the gradient of {name}, an argument, would be "
-                                       f"lost; expected what the step makes to be given back; return {name}.grad")
+                                       f"lost; expected the step to return it; return {name}.grad")
             state = standing.finals()
             gradients = standing.gradients
             blocks = [block for opt in self.state.optimizers for block in opt.blocks]
@@ -254,9 +254,9 @@ class Recorder:
     def leaf(self, trace: Trace, found: list[Value], live: list[tuple[OutLeaf, Tensor]], x: Any) -> Any:
         """What stands in the tree of results for one thing that the step gave."""
         if type(x) is Hidden:
-            raise CompileError(f"compile: {self.state.where}: an object came back whose state can't be compared from "
-                               f"call to call; expected arrays, numbers, and tuples, lists and dicts of them; leave it "
-                               f"out of the result")
+            raise CompileError(f"compile: {self.state.where}: the step returned an object whose state can't be "
+                               "compared from call to call; expected arrays, numbers, and tuples, lists and dicts of "
+                               "them; leave it out of the result")
         tensor, t, x = isinstance(x, Tensor), x, x.data if isinstance(x, Tensor) else x
         if isinstance(x, ArrayTracer | ScalarTracer | np.ndarray):
             found.append(trace.value(x))
@@ -265,8 +265,8 @@ class Recorder:
                 live.append((leaf, t))
             return leaf
         if any(isinstance(y, ArrayTracer | ScalarTracer | Tensor) for y in getattr(x, "__dict__", {}).values()):
-            raise CompileError(f"compile: {self.state.where}: a {type(x).__name__} came back; expected arrays, "
-                               f"numbers, and tuples, lists and dicts of them; give back a dict of what it holds")
+            raise CompileError(f"compile: {self.state.where}: the step returned a {type(x).__name__}; expected arrays, "
+                               "numbers, and tuples, lists and dicts of them; return a dict of what it contains")
         return x
 
     def again(self, out_tree: Any, number: int, args: tuple[Any, ...]) -> Any:
@@ -297,8 +297,9 @@ class Recorder:
                 place = f"{Path(file).name}:{number}: {linecache.getline(file, number).strip()!r}: "
         for name, words in STANDING.items():
             what = what.replace(name, words)
-        return CompileError(f"compile: {place}an array or a number of the step met what does not take it ({what}); "
-                            f"expected NumPy's functions and the usual methods; do it outside of the step")
+        return CompileError(f"compile: {place}an array or a number of the step was passed to something that does not "
+                            f"accept it ({what}); expected NumPy's functions and the usual methods; do it outside of "
+                            "the step")
 
 
 def by_number(out_tree: Any, result: Any) -> list[Any]:

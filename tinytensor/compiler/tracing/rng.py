@@ -61,8 +61,8 @@ def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: A
 
 def undeclared(trace: Trace, *_: Any) -> CompileError:
     """The refusal of a draw."""
-    return trace.refusal("a draw from a Generator that was not declared would be the same for ever", "draws from "
-                               "declared Generators", "name the Generator among what is given to tt.compile")
+    return trace.refusal("a draw from a Generator that was not declared would repeat at every call", "draws from "
+                               "declared Generators", "pass the Generator to tt.compile")
 
 
 def refused_seed(name: str) -> Callable[..., Any]:
@@ -70,7 +70,7 @@ def refused_seed(name: str) -> Callable[..., Any]:
         trace, _ = TRACED.get(id(self), NOBODY)
         if trace is None or trace.thread != get_ident():
             return getattr(Generator, name)(self, *args, **kwargs)
-        raise trace.refusal(f"{name} moves a random stream to another place", "draws only",
+        raise trace.refusal(f"{name} moves a Generator to another position", "draws only",
                                                "seed the Generator outside of the step")
 
     return seed
@@ -81,7 +81,7 @@ def refused_fill(name: str) -> Callable[..., Any]:
         trace, _ = TRACED.get(id(self), NOBODY)
         if trace is None or trace.thread != get_ident():
             return getattr(Generator, name)(self, *args, **kwargs)
-        raise trace.refusal(f"{name} fills an array", "draws that give a new one",
+        raise trace.refusal(f"{name} fills an array", "draws that return a new array",
                                                "write rng.rand(shape), rng.randn(shape) or rng.bernoulli(p, shape)")
 
     return fill
@@ -109,7 +109,7 @@ class TracedStream:
         if self._trace.thread != get_ident():
             return getattr(self._value.array, name)
         if name not in NUMPY_DRAWS:
-            raise self._trace.refusal(f"rng.{name} of a random stream", "one of " + ", ".join(NUMPY_DRAWS),
+            raise self._trace.refusal(f"rng.{name} of a Generator", "one of " + ", ".join(NUMPY_DRAWS),
                                             "draw with one of those")
         drawn = getattr(np.random.Generator, name)
         return lambda *args, **kwargs: note(self._trace, self._value, drawn, name, args, kwargs)

@@ -61,8 +61,8 @@ def abstractify(x: Any) -> Any:
         return (np.generic, x.dtype)
     if isinstance(x, np.ndarray):
         if isinstance(x, np.matrix | np.ma.MaskedArray):
-            raise CompileError(f"compile: a {type(x).__name__} came as an argument; expected plain arrays, for this "
-                               f"kind has an arithmetic of its own; convert it: np.asarray(x)")
+            raise CompileError(f"compile: got a {type(x).__name__} as an argument; expected plain arrays, since this "
+                               "type has its own arithmetic; write np.asarray(x)")
         return (x.shape, x.dtype, x.strides)
     if type(x) is float:
         return float
@@ -112,8 +112,8 @@ def fixed(name: str, x: Any) -> Any:
     """An argument as part of the program: what is in it may not vary."""
     def each(y: Any) -> Any:
         if isinstance(y, Tensor | np.ndarray):
-            raise TypeError(f"compile: {name}, one of static_argnames, got an array; expected numbers, texts and other "
-                            f"objects that stay as they are; arrays may vary, so leave its name out")
+            raise TypeError(f"compile: {name}, one of static_argnames, got an array; expected numbers, strings and "
+                            "other objects that stay the same; leave the name of an array out")
         return Fixed(y) if type(y) is float else y
 
     return mapped(each, x)
@@ -160,11 +160,11 @@ def assert_same_trace(first: Program, second: Program) -> None:
     """Refuse a step that did not do the same twice; arrays that both met, undeclared, are read at each call."""
     for a, b in zip_longest(first.calls, second.calls):
         if a is None or b is None:
-            raise differing(b or a, "the step made more calls at one time than at another")
+            raise differing(b or a, "the step made more calls in one trace than in the other position")
         if a.name != b.name or (a.target != b.target and not a.name.startswith((".", "group."))):
-            raise differing(b, f"it was {a.name} first and {b.name} then")
+            raise differing(b, f"it was {a.name} in one trace and {b.name} in the other")
         if (gap := difference((a.args, a.kwargs), (b.args, b.kwargs))) is not None:
-            raise differing(b, f"{b.name} was given {gap[0]} first and {gap[1]} then")
+            raise differing(b, f"{b.name} got {gap[0]} in one trace and {gap[1]} in the other")
 
 
 def difference(a: Any, b: Any) -> tuple[str, str] | None:
@@ -203,6 +203,6 @@ def told(x: Any) -> str:
 
 def differing(call: Call, what: str) -> CompileError:
     where = f"{call.info.where}: {call.info.line!r}: " if call.info.line else ""
-    return CompileError(f"compile: {where}{what}, at two calls of the step; expected the same at each; pass what "
-                        f"varies as an argument (a schedule's rate as a float), and declare the Generator that is "
-                        f"drawn from")
+    return CompileError(f"compile: {where}{what}, so the step is not the same at each call; expected the same calls; "
+                        "pass what varies as an argument (a learning rate as a float), and declare the Generator that "
+                        "is drawn from")

@@ -24,11 +24,11 @@ from ..ir import Call, CompileError, SourceInfo, Value
 PACKAGE = str(Path(__file__).resolve().parents[2])
 NUMPY = str(Path(np.__file__).parent)
 HERE = str(Path(__file__).parents[1])
-# The files whose local variables are names that a person would give; those of the engine are not.
+# Folders whose local variables name values of the source; the engine's local names would not help a reader.
 TELLING = tuple(f"{PACKAGE}/{room}/" for room in ("nn", "models", "ops", "optim"))
-PLAIN = {*"abcdgintwxy", "rows", "flat", "input", "self", "first", "second", "way"}  # names of locals that tell nothing
+GENERIC = {*"abcdgintwxy", "rows", "flat", "input", "self", "first", "second", "direction"}  # names that say nothing
 LEGACY, PYTHON = np.random.rand.__self__, random.random.__self__  # type: ignore[attr-defined]
-USER, LAYER, OP = 3, 2, 1  # whose name counts more
+USER, LAYER, OP = 3, 2, 1  # ranks of names: the higher one is kept
 
 
 def ours(file: str) -> bool:
@@ -116,14 +116,16 @@ class SourceTracker:
 
     def number(self, what: str) -> CompileError:
         """The refusal of what would take a value out of the step."""
-        return self.refusal(f"{what} takes a number out of the step, and it would be the same for ever",
-                            "arrays all the way", "give the array or Tensor back, and convert it outside of the step")
+        return self.refusal(f"{what} would freeze the value seen while tracing",
+                            "arrays throughout the "
+                            "step", "return the array or Tensor, and convert it outside of the step")
 
     def check_index(self, key: Any) -> None:
         """Refuse masks: how many elements they pick depends on values."""
         for k in key if isinstance(key, tuple) else (key,):
             if getattr(k, "dtype", None) == np.bool_ or isinstance(k, bool):
-                raise self.refusal("a boolean mask picks as many elements as it likes", "shapes that are the same at "
+                raise self.refusal("a boolean mask selects a number of elements that depends on "
+                                   "values", "shapes that are the same at "
                                    "each step", "write np.where(mask, x, 0), or sums of x * mask")
 
     # --- names ---
@@ -171,7 +173,7 @@ class SourceTracker:
                 self.name(result, path.replace(".", "_"), LAYER)
             rank = USER if user else OP
             for name, x in frame.f_locals.items():
-                if user or name not in PLAIN:
+                if user or name not in GENERIC:
                     self.name(x, name, rank)
 
     @contextlib.contextmanager

@@ -124,7 +124,8 @@ class Trace:
     def choose(self, value: Value) -> bool:
         """The truth of a number that varies: where it is another, this program is not the one to run."""
         if not is_number(value):
-            raise self.refusal("a choice (if, min, max, assert) by a number that varies", "the same calls at each step",
+            raise self.refusal("control flow (if, min, max, assert) that depends on a number that "
+                               "varies", "the same calls at each step",
                                "choose outside of the step, and pass the result as a float")
         truth = bool(value.array)
         self.choices[value.number] = value, truth
@@ -133,7 +134,7 @@ class Trace:
     def check_told(self) -> None:
         """Refuse to be told in words while the step runs: that would be done at the first steps only."""
         if self.open:
-            raise self.source_info.number("a text (print, str, an f-string)")
+            raise self.source_info.number("a conversion to a string (print, str, an f-string)")
 
     def constant_array(self, value: Value) -> Any:
         """The array of a value that is made of nothing but constants of this trace; None of any other."""
@@ -250,7 +251,7 @@ class Trace:
         x = np.array(x) if is_scalar else x
         if isinstance(x, np.ndarray):
             if x.dtype.hasobject:
-                raise self.refusal(f"{call.name} gave an array of Python objects", "arrays of numbers",
+                raise self.refusal(f"{call.name} returned an array of Python objects", "arrays of numbers",
                                    "compute it outside of the step")
             whole = None if call.elementwise else next(
                 (v for v in call.inputs() if v.is_array and np.may_share_memory(x, concrete(v))), None)
@@ -261,8 +262,8 @@ class Trace:
         elif type(x) in (int, float) or (type(x) is bool and call.primitive.kind == "scalar"):
             value = Value(x, call, None, "", "", self.count)
         else:
-            raise self.refusal(f"{call.name} gave {x!r}, a {type(x).__name__} that depends on values",
-                               "arrays", "compute it outside of the step, or write np.where instead of a choice")
+            raise self.refusal(f"{call.name} returned {x!r}, a {type(x).__name__} that depends on values",
+                               "arrays", "compute it outside of the step, or write np.where in place of an if")
         self.count += 1
         return value
 
@@ -319,7 +320,7 @@ class Trace:
         if type(out) is not ArrayTracer:
             raise self.met_plain("", self.refusal(
                 f"{primitive.name} writes into an array that was not declared", "arrays of the step itself",
-                "name the array among what is given to tt.compile, or write a = a + b"))
+                "pass the array to tt.compile, or write a = a + b"))
         if out.is_scalar:
             raise TypeError("return arrays must be of ArrayType")
         out.write(self.call(primitive, args, kwargs, like=out.now(), out=True))
@@ -331,7 +332,7 @@ class Trace:
         if type(target) is not ArrayTracer:
             raise self.met_plain("", self.refusal(
                 f"{primitive.name} writes into an array that was not declared", "arrays of the step itself",
-                "name the array among what is given to tt.compile, or copy it in the step"))
+                "pass the array to tt.compile, or copy it in the step"))
         target.write(self.call(primitive, args, kwargs))
 
     @unwatched

@@ -96,13 +96,14 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
                 what = f"{name}, an argument of the step" if kind == "input" else (
                     f"{name or 'an array'}, which was not declared")
                 raise self.tape.refusal(f"a write into {what}", "writes into the step's own arrays, or declared "
-                                        "ones", "name the array, or the Module or Optimizer that holds it, among "
-                                        "what is given to tt.compile, or copy it")
+                                        "ones", "pass the array, or the Module or Optimizer that holds it, to "
+                                        "tt.compile, or copy it")
             self.stand_for(value)
             return
         base, tape = self.owner.current(), self.tape
         if self.way is None:
-            raise tape.refusal("a write into one of several views that a call gave", "writes into an array, or a view "
+            raise tape.refusal("a write into one of several views that a call "
+                               "returned", "writes into an array, or a view "
                                "of it by an index", "write x[i] = value")
         primitive, args, kwargs = self.way
         if primitive is DYNAMIC_SLICE:
@@ -402,8 +403,8 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if (constant := self.constant()) is not None:
             return np.array(constant, dtype)
-        raise self.tape.met_plain("an array of the step met what takes plain arrays only (X[ix], np.asarray, a "
-                                  "write into a plain array, printing)")
+        raise self.tape.met_plain("an array of the step was passed to something that takes plain arrays only (X[ix], "
+                                  "np.asarray, a write into a plain array, printing)")
 
     def __bool__(self) -> bool:
         if (constant := self.constant()) is not None:
@@ -540,7 +541,7 @@ class ScalarTracer(TracerBase):
         if any(isinstance(x, Tensor) for x in inputs):
             return NotImplemented
         if all(not isinstance(x, ArrayTracer | np.ndarray) for x in inputs):
-            raise self.tape.refusal(f"np.{ufunc.__name__} of a number", "Python's own arithmetic, for NumPy's "
+            raise self.tape.refusal(f"np.{ufunc.__name__} of a number", "Python's own arithmetic, since NumPy's "
                                     "numbers would make float64 of float32", "write x ** 0.5 for np.sqrt(x)" if
                                     ufunc is np.sqrt else NUMBER)
         return ArrayTracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
@@ -560,7 +561,7 @@ class ScalarTracer(TracerBase):
     def as_array(self, *_: Any, **__: Any) -> Any:
         """Refuse to be made an array, whose dtype NumPy and the engine choose in two ways."""
         raise self.tape.met_plain("", self.tape.refusal(
-            "an array is made of a number that varies (np.full, tt.tensor)", "numbers that multiply arrays "
+            "an array is made from a number that varies (np.full, tt.tensor)", "numbers that multiply arrays "
             "or are added to them", "write np.ones(shape) * x"))
 
     __array__ = as_array

@@ -1,4 +1,4 @@
-"""The figure of a compiled step: where its time goes, and how near each line comes to what the machine can do."""
+"""The figure of a compiled step: where its time goes, and how close each line is to the limits of the machine."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 
 from ...machine import Roofline
-from .style import BLUE, GREY, ORANGE, RED, dressed, panels, write
+from .style import BLUE, GREY, ORANGE, RED, Figure, finish, panels, styled
 
 SECTIONS = {"forward": BLUE, "backward": ORANGE, "update": RED}
 
 
-def kind(line: str) -> str:
-    """What sort of call a line is: the function that it names."""
+def call_name(line: str) -> str:
+    """The function that a line calls: matmul, x.take."""
     name = line.partition("(")[0].rpartition("=")[2].strip()
     if name.startswith("np."):
         return name.removeprefix("np.")
     return f"x.{name.rpartition('.')[2]}" if "." in name else name
 
 
-def roofline(path: str | Path, rows: Any, roof: Roofline) -> None:
-    """Left the microseconds of each kind of call, by section; right every line under the roofs of the machine.
+def roofline(rows: Any, roof: Roofline, *, path: str | Path | None = None) -> Figure:
+    """Left: the microseconds of each kind of call, by section. Right: each line under the roofline of the machine.
 
     Parameters
     ----------
@@ -30,19 +30,21 @@ def roofline(path: str | Path, rows: Any, roof: Roofline) -> None:
         From ``step.explain(*arguments)``, with times.
     roof : Roofline
         From ``tinytensor.machine.roofline()``.
+    path : str or Path
+        Where to write the figure; left out, it is only returned.
     """
     total = sum(row.seconds for row in rows)
     fig, axes = panels(f"Where a step of {1e6 * total:,.0f} us goes", 1, 2, 5.5)
     spent: dict[str, dict[str, float]] = {}
     for row in rows:
-        of = spent.setdefault(kind(row.line), dict.fromkeys(SECTIONS, 0.0))
+        of = spent.setdefault(call_name(row.line), dict.fromkeys(SECTIONS, 0.0))
         of[row.section] += 1e6 * row.seconds
     most = sorted(spent, key=lambda name: -sum(spent[name].values()))
     shown = most[:9]
     if len(most) > 9:
         spent["the rest"] = {s: sum(spent[name][s] for name in most[9:]) for s in SECTIONS}
         shown.append("the rest")
-    ax = dressed(axes[0, 0], "time by kind of call", "microseconds", "")
+    ax = styled(axes[0, 0], "time by kind of call", "microseconds", "")
     left = np.zeros(len(shown))
     for section, colour in SECTIONS.items():
         width = np.array([spent[name][section] for name in shown])
@@ -54,13 +56,13 @@ def roofline(path: str | Path, rows: Any, roof: Roofline) -> None:
     ax.set_xlim(0, left.max() * 1.15)
     ax.invert_yaxis()
     ax.legend(loc="lower right", frameon=False)
-    under(dressed(axes[0, 1], "each line, and what the machine can do", "operations for each byte read or written",
-                  "billion operations a second"), rows, roof)
-    write(fig, path)
+    scatter_lines(styled(axes[0, 1], "each line, and the limits of the machine", "operations per byte read or written",
+                  "billion operations per second"), rows, roof)
+    return finish(fig, path)
 
 
-def under(ax: Any, rows: Any, roof: Roofline) -> None:
-    """The lines as points, as large as their share of the time, under the two roofs."""
+def scatter_lines(ax: Any, rows: Any, roof: Roofline) -> None:
+    """The lines as points, sized by their fraction of the time, under the roofline."""
     total = sum(row.seconds for row in rows) or 1.0
     rows = [row for row in rows if row.flops and row.bytes and row.seconds > total / 5000]
     for section, colour in SECTIONS.items():

@@ -1,34 +1,44 @@
-"""How every figure looks: sizes, colours, fonts; the only file that imports matplotlib. It draws nothing itself."""
+"""How every figure looks: sizes, colours, fonts; the only file that imports matplotlib. It draws nothing itself.
+
+pyplot is not used: no backend is chosen or changed, and no figure stays open.
+"""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import matplotlib.figure
 
 BLUE, ORANGE, GREY, RED = "#1f6fb2", "#d9731a", "#8a8f98", "#b8303a"
-LAYERS = (BLUE, ORANGE, "#3a8f4d", RED, "#7b52a8", "#8c6239", "#c65a9c", "#4a9a9c")  # by depth, everywhere the same
+LAYERS = (BLUE, ORANGE, "#3a8f4d", RED, "#7b52a8", "#8c6239", "#c65a9c", "#4a9a9c")  # by depth, in every figure
 
 
-def figure(title: str, xlabel: str, ylabel: str) -> tuple[Any, Any]:
+class Figure(matplotlib.figure.Figure):
+    """A matplotlib Figure that shows itself at the end of a notebook's cell, whether pyplot is loaded or not."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
+
+
+def figure(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Any]:
     """A figure with one pair of axes in the house's style."""
-    fig, ax = plt.subplots(figsize=(10, 6), dpi=100, layout="constrained")
-    return fig, dressed(ax, title, xlabel, ylabel, 15)
+    fig = Figure(figsize=(10, 6), dpi=100, layout="constrained")
+    return fig, styled(fig.subplots(), title, xlabel, ylabel, 15)
 
 
-def panels(title: str, rows: int, columns: int, height: float = 6) -> tuple[Any, Any]:
-    """A figure with several axes, as an array (rows, columns); `dressed` gives each its title and labels."""
-    fig, axes = plt.subplots(rows, columns, figsize=(10, height), dpi=100, layout="constrained", squeeze=False)
+def panels(title: str, rows: int, columns: int, height: float = 6, **subplots: Any) -> tuple[Figure, Any]:
+    """A figure with several axes, as an array (rows, columns); `styled` gives each its title and labels."""
+    fig = Figure(figsize=(10, height), dpi=100, layout="constrained")
     fig.suptitle(title, fontsize=15)
-    return fig, axes
+    return fig, fig.subplots(rows, columns, squeeze=False, **subplots)
 
 
-def dressed(ax: Any, title: str, xlabel: str, ylabel: str, size: int = 12) -> Any:
-    """The axes, in the house's style."""
+def styled(ax: Any, title: str, xlabel: str, ylabel: str, size: int = 12) -> Any:
+    """The axes with title and labels, in the house's style."""
     ax.set_title(title, fontsize=size, loc="left")
     ax.set_xlabel(xlabel, fontsize=min(size, 12))
     ax.set_ylabel(ylabel, fontsize=min(size, 12))
@@ -37,7 +47,8 @@ def dressed(ax: Any, title: str, xlabel: str, ylabel: str, size: int = 12) -> An
     return ax
 
 
-def write(fig: Any, path: str | Path) -> None:
-    """Write the figure and free it."""
-    fig.savefig(path)
-    plt.close(fig)
+def finish(fig: Figure, path: str | Path | None) -> Figure:
+    """Write the figure if a path is given, and return it."""
+    if path is not None:
+        fig.savefig(path)
+    return fig

@@ -7,11 +7,11 @@ from itertools import cycle
 from pathlib import Path
 
 from .characters import visible
-from .style import LAYERS, figure, write
+from .style import LAYERS, Figure, figure, finish
 
 
-def merge_tree(path: str | Path, ids: Sequence[int], merges: Mapping[int, tuple[int, int]],
-               name: Callable[[int], str]) -> None:
+def merge_tree(ids: Sequence[int], merges: Mapping[int, tuple[int, int]], name: Callable[[int], str], *,
+               path: str | Path | None = None) -> Figure:
     """The tokens of a short text as trees: bytes at the bottom, a joint for each merge, the earliest merges lowest.
 
     Parameters
@@ -22,12 +22,14 @@ def merge_tree(path: str | Path, ids: Sequence[int], merges: Mapping[int, tuple[
         The halves of each token, in the order of the merges (`Tokenizer.merges`).
     name : function of an id
         What to write for a byte or a token.
+    path : str or Path
+        Where to write the figure; left out, it is only returned.
     """
     number = {token: i for i, token in enumerate(merges, 1)}
     leaves: list[str] = []
 
     def draw(token: int, color: str) -> tuple[float, float]:
-        """Draws the tree of a token to the right of the leaves so far; where its top is."""
+        """Draw the tree of a token to the right of the leaves so far; return where its top is."""
         if token not in merges:
             leaves.append(name(token))
             return len(leaves) - 1.0, 0.5
@@ -49,15 +51,17 @@ def merge_tree(path: str | Path, ids: Sequence[int], merges: Mapping[int, tuple[
     ax.set_ylim(0.5, 3 * max(2, len(merges)))
     ax.grid(axis="x", visible=False)
     ax.tick_params(axis="x", length=0)
-    write(fig, path)
+    return finish(fig, path)
 
 
-def compression_curve(path: str | Path, curves: Mapping[str, Sequence[Sequence[float]]]) -> None:
+def compression_curve(curves: Mapping[str, Sequence[Sequence[float]]], *, path: str | Path | None = None) -> Figure:
     """How many bytes a token stands for after how many merges, for each pattern that splits the text.
 
     Parameters
     ----------
     curves : dict of str to rows (merges, bytes per token on the training text, the same on held-out text)
+    path : str or Path
+        Where to write the figure; left out, it is only returned.
     """
     fig, ax = figure("More merges, shorter texts: held-out text solid, training text dashed",
                      "merges", "bytes per token")
@@ -71,4 +75,4 @@ def compression_curve(path: str | Path, curves: Mapping[str, Sequence[Sequence[f
     ax.minorticks_off()
     if curves:
         ax.legend(loc="upper left", frameon=False, fontsize=11)
-    write(fig, path)
+    return finish(fig, path)

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .style import BLUE, GREY, LAYERS, ORANGE, figure, write
+from .style import BLUE, GREY, LAYERS, ORANGE, Figure, figure, finish
 
 
-def dilated_tree(path: str | Path, context: int, kernel: int = 2) -> None:
+def dilated_tree(context: int, kernel: int = 2, *, path: str | Path | None = None) -> Figure:
     """Which nodes of a dilated causal convolution see which characters; the tree of the last window in colour.
 
     Parameters
     ----------
     context, kernel : int
-        Characters that predict the next one, a power of the kernel: how many neighbours a level joins.
+        Characters that predict the next one, a power of the kernel; and how many neighbours a level joins.
+    path : str or Path
+        Where to write the figure; left out, it is only returned.
     """
     levels = round(np.log(context) / np.log(kernel))
     length = context + max(2, context // 2)  # a few windows more than one
@@ -43,28 +45,37 @@ def dilated_tree(path: str | Path, context: int, kernel: int = 2) -> None:
     ax.margins(x=0.04)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(visible=False)
-    write(fig, path)
+    return finish(fig, path)
 
 
-def ladder_chart(path: str | Path, rows: Sequence[Sequence[str | float]]) -> None:
-    """Train and dev loss of several networks, from the first to the last, beside those of the notebook.
+def ladder_chart(rows: Sequence[Sequence[str | float]], *, theirs: str = "the notebook", xlabel: str = "loss",
+                 path: str | Path | None = None) -> Figure:
+    """Train and dev loss of several networks, from the first to the last, beside those that others have published.
 
     Parameters
     ----------
-    rows : sequence of (name, train, dev, the notebook's train, the notebook's dev)
+    rows : sequence of (name, train, dev, their train, their dev)
+        What is nan is left out.
+    theirs : str
+        Who published the last two.
+    xlabel : str
+        What the loss is, and in which unit.
+    path : str or Path
+        Where to write the figure; left out, it is only returned.
     """
-    names, *losses = zip(*rows, strict=True)
-    fig, ax = figure(f"The ladder: {len(names)} networks, each trained in the same way",
-                     "cross-entropy, nats per character", "")
-    places = -np.arange(len(names))
-    marks = ((BLUE, "o", BLUE, "train"), (ORANGE, "o", ORANGE, "dev"), ("none", "D", BLUE, "train, the notebook"),
-             ("none", "D", ORANGE, "dev, the notebook"))
+    names, *columns = zip(*rows, strict=True)
+    losses = np.array(columns, np.float64)  # (4, n)
+    fig, ax = figure(f"The ladder: {len(names)} networks, each with one idea more", xlabel, "")
+    heights = -np.arange(len(names))
+    marks = ((BLUE, "o", BLUE, "train"), (ORANGE, "o", ORANGE, "dev"), ("none", "D", BLUE, f"train, {theirs}"),
+             ("none", "D", ORANGE, f"dev, {theirs}"))
     for i, (values, (face, marker, edge, label)) in enumerate(zip(losses, marks, strict=True)):
-        ax.scatter(values, places + (0.12 if i < 2 else -0.12), s=90, marker=marker, facecolor=face, edgecolor=edge,
-                   lw=1.6, label=label, zorder=3)
-    for place, train, dev in zip(places, losses[0], losses[1], strict=True):
-        ax.plot([train, dev], [place + 0.12] * 2, color=GREY, lw=2, alpha=0.5, zorder=2)
-    ax.set_yticks(places, [str(name).replace(", ", ",\n") for name in names], fontsize=11)
-    ax.set_ylim(places[-1] - 0.5, 0.95)
+        if np.isfinite(values).any():
+            ax.scatter(values, heights + (0.12 if i < 2 else -0.12), s=90, marker=marker, facecolor=face,
+                       edgecolor=edge, lw=1.6, label=label, zorder=3)
+    for height, train, dev in zip(heights, losses[0], losses[1], strict=True):
+        ax.plot([train, dev], [height + 0.12] * 2, color=GREY, lw=2, alpha=0.5, zorder=2)
+    ax.set_yticks(heights, [str(name).replace(", ", ",\n") for name in names], fontsize=11)
+    ax.set_ylim(heights[-1] - 0.5, 0.95)
     ax.legend(loc="upper center", frameon=False, fontsize=11, ncols=4, columnspacing=1.2, handletextpad=0.2)
-    write(fig, path)
+    return finish(fig, path)

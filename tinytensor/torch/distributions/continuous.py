@@ -57,7 +57,7 @@ class Normal(Located):
         shape = self.shape(sample_shape)
         noise = random.normal(FUNCTIONS["zeros"](shape, dtype=self.loc.dtype),
                               FUNCTIONS["ones"](shape, dtype=self.loc.dtype))
-        return self.loc + noise * self.scale  # type: ignore[no-any-return]
+        return self.loc + noise * self.scale
 
     def log_prob(self, value: Any) -> Tensor:
         away = self.given(value) - self.loc
@@ -108,7 +108,7 @@ class Uniform(Distribution):
     @property
     def mean(self) -> Tensor:  # type: ignore[override]
         """The mean."""
-        return (self.high + self.low) / 2  # type: ignore[no-any-return]
+        return (self.high + self.low) / 2
 
     @property
     def variance(self) -> Tensor:  # type: ignore[override]
@@ -117,7 +117,7 @@ class Uniform(Distribution):
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         u = random.rand(self.shape(sample_shape), dtype=self.low.dtype)
-        return self.low + u * (self.high - self.low)  # type: ignore[no-any-return]
+        return self.low + u * (self.high - self.low)
 
     def log_prob(self, value: Any) -> Tensor:
         value = self.given(value)

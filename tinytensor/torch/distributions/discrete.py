@@ -60,7 +60,7 @@ class Bernoulli(Distribution):
     @property
     def variance(self) -> Tensor:  # type: ignore[override]
         """The variance."""
-        return self.probs * (1 - self.probs)  # type: ignore[no-any-return]
+        return self.probs * (1 - self.probs)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with no_grad():
@@ -70,7 +70,7 @@ class Bernoulli(Distribution):
         value = self.given(value)
         self.require("value argument", value, (value == 0) | (value == 1), "within the support")
         logits, value = together(self.logits, value)
-        return -binary_cross_entropy_with_logits(logits, value, reduction="none")  # type: ignore[no-any-return]
+        return -binary_cross_entropy_with_logits(logits, value, reduction="none")
 
     def entropy(self) -> Tensor:
         return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none")

@@ -26,7 +26,7 @@ from .parameter import Parameter, made
 def weights(*shape: int, dtype: Any = None, device: Any = None) -> Parameter:
     """A parameter of a shape, whose numbers are yet to be drawn."""
     on_cpu(device)
-    return made(Parameter, np.empty(shape, numpy_dtype(dtype, default[0].numpy)), True)  # type: ignore[no-any-return]
+    return made(Parameter, np.empty(shape, numpy_dtype(dtype, default[0].numpy)), True)
 
 
 def uniform(p: Any, bound: float) -> None:

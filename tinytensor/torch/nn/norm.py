@@ -22,7 +22,7 @@ from .parameter import Parameter, made
 def filled(value: float, shape: Any, dtype: Any = None, device: Any = None) -> Parameter:
     """A parameter of one value."""
     on_cpu(device)
-    return made(Parameter, np.full(shape, value, numpy_dtype(dtype, default[0].numpy)), True)  # type: ignore[no-any-return]
+    return made(Parameter, np.full(shape, value, numpy_dtype(dtype, default[0].numpy)), True)
 
 
 def shape_of(layer: str, normalized_shape: Any) -> tuple[int, ...]:

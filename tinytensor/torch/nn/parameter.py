@@ -5,13 +5,15 @@ They compute as every other tensor does.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from ...nn import Parameter as Node
 from ..dtypes import numpy_dtype, on_cpu
 from ..tensor import Tensor, new
+
+T = TypeVar("T", bound=Tensor)
 
 
 def required(name: str, data: Any) -> Any:
@@ -35,7 +37,7 @@ class Parameter(Tensor):
     tensor([1., 2.], requires_grad=True)
     """
 
-    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Self:
         array = required("Parameter", data)
         if requires_grad and array.dtype.kind != "f":
             raise RuntimeError(f"Parameter: only tensors of floating point dtype can require gradients; got "
@@ -57,7 +59,7 @@ class Parameter(Tensor):
         vars(self).update(state)
 
 
-def made(cls: type[Tensor], array: Any, requires_grad: bool) -> Any:
+def made(cls: type[T], array: Any, requires_grad: bool) -> T:
     """A parameter, of this class, that holds an array."""
     t = new(cls)
     t.node = Node(array, requires_grad)

@@ -231,8 +231,9 @@ def ufunc_docstring(op: Op, ufunc: np.ufunc, note: str = "") -> str:
     if not any(op.rules):
         whole = [3, 6][: ufunc.nin]
         call = f">>> np.{ufunc.__name__}({', '.join(f'tt.tensor({v})' for v in whole)}).item()"
-        lines += ["It has no derivative: the output never requires grad."]
-        return "\n".join([*lines, "", "Examples", "--------", ">>> import tinytensor as tt", call, repr(ufunc(*whole).item())])
+        lines += ["It has no derivative: the output never requires grad.", "", "Examples", "--------",
+                  ">>> import tinytensor as tt", call, repr(ufunc(*whole).item())]
+        return "\n".join(lines)
     lines[-1] += " With y the output and g its gradient:"
     for name, rule, i in zip(names, op.rules, count()):
         lines += [f"Gradient of {name}: ``{rule_source(rule)}``, for {name} in {op.domain_of(i)}."]

@@ -399,7 +399,7 @@ def test_an_error_from_a_layer_that_is_no_part():
             return hidden(x)
 
     text = message(ValueError, nn.Sequential(nn.Sequential(Uses())), tt.ones(5, 4))
-    assert text.startswith("Sequential.0.0 (Uses): Linear: linear: x of shape (5, 4)")
+    assert text.startswith("Sequential.0.0 (Uses): Linear: linear: got x of shape (5, 4)")
 
 
 def test_an_error_that_forward_handles_leaves_no_trace():
@@ -578,7 +578,7 @@ def test_embedding_gathers_rows_and_adds_up_gradients():
     assert message(IndexError, nn.Sequential(layer), np.array([5])).startswith(
         "Sequential.0 (Embedding): embedding: got index 5 for a table of 5 rows")
     assert message(TypeError, layer, np.array([0.5])).startswith(
-        "Embedding: embedding: indices of dtype float64 came; expected integers")
+        "Embedding: embedding: got indices of dtype float64; expected integers")
 
 
 @pytest.mark.parametrize(("dims", "shape"), [((), (2, 60)), ((0,), (120,)), ((1, 2), (2, 12, 5)), ((-2,), (2, 3, 20)),

@@ -1,7 +1,6 @@
 """GPT and what it writes: PyTorch's logits and gradients, first weights, the window, drawing, and errors."""
 
 import copy
-import doctest
 import importlib
 import itertools
 from pathlib import Path
@@ -389,13 +388,6 @@ def test_logits_that_can_not_be_drawn_from():
     for wrong in ([0.0, 1], [[]], [[np.nan, 1]], [[np.inf, 1]], [[-np.inf, -np.inf]], [[1, 2]], np.zeros((1, 2, 3))):
         assert "expected floats (B, V), with a finite maximum in each row" in message(
             CorpusError, draw, wrong, Generator(0))
-
-
-@pytest.mark.parametrize("name", ["models.gpt", "text.sampling"])
-def test_doctests(name):
-    module = importlib.import_module(f"tinytensor.{name}")
-    result = doctest.testmod(module, extraglobs={"np": np})
-    assert result.attempted and not result.failed
 
 
 # --- temperature 0 ---

@@ -1,13 +1,12 @@
 """GPT.from_pretrained: GPT-2's files give GPT-2's logits, and a file that is none of them is one clear line."""
 
-import doctest
 import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from tinytensor.models import GPT, pretrained
+from tinytensor.models import GPT
 from tinytensor.models.pretrained import WeightsError, layout
 
 SIZES = [(12, 48), (16, 64), (20, 80), (25, 100)]  # heads as in the four sizes of GPT-2, each 4 wide and not 64
@@ -215,8 +214,3 @@ def test_memory_is_that_of_file_and_model(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4.2 * size
-
-
-def test_doctests():
-    result = doctest.testmod(pretrained)
-    assert result.attempted and not result.failed

@@ -1,7 +1,6 @@
 """The corpus: reading, vocabulary, split, windows, batches and sampling, against the lectures' loops and figures."""
 
 import copy
-import doctest
 import hashlib
 import pickle
 import random
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tinytensor.text.corpus as corpus
 from tinytensor.random import Generator
 from tinytensor.text import CorpusError, Vocabulary, batches, read_items, sample, split, windows
 
@@ -486,14 +484,6 @@ def test_logits_that_are_not_finite_are_refused(logits, top):
     text = says(sample, lambda ids: np.array([logits]), Vocabulary(".a"), 3, Likeliest())
     advice = "train at a smaller rate, or sample at a temperature nearer to 1"
     assert text == f"sample: got {top} as the largest logit; expected a finite one; {advice}"
-
-
-# --- the file itself ---
-
-
-def test_the_examples_in_the_docstrings_run():
-    result = doctest.testmod(corpus)
-    assert result.attempted >= 14 and result.failed == 0
 
 
 def test_temperature_0_takes_the_likeliest_character_and_draws_nothing():

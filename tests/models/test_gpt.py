@@ -351,7 +351,7 @@ def test_texts_that_do_not_fit():
         assert "expected (B, T), with T from 1 to 8" in message(ValueError, model.attention, wrong)
     assert "expected (B, T), with T from 1 to 8" in message(ValueError, model.attention, tokens(1, T + 1))
     assert "got index 11 for a table of 11 rows" in message(IndexError, model, [[V]])
-    assert "came" in message(TypeError, model, [[0.5]])
+    assert "got indices of dtype float32" in message(TypeError, model, [[0.5]])
 
 
 def test_sizes_that_can_not_be():

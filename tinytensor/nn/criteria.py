@@ -6,7 +6,7 @@ what it is.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..core import Tensor, as_array
 from . import likelihoods, losses, margins
@@ -16,8 +16,11 @@ from .module import Module
 class Loss(Module):
     """What the modules share: the function's parameters are attributes, its arrays buffers."""
 
+    reductions: ClassVar[tuple[str, ...]] = losses.REDUCTIONS
+
     def __init__(self, reduction: str = "mean", **buffers: Any) -> None:
         super().__init__()
+        losses.check_reduction(type(self).__name__, reduction, self.reductions)
         self.reduction = reduction
         for name, array in buffers.items():
             self.register_buffer(name, None if array is None else as_array(array))
@@ -61,6 +64,8 @@ class SmoothL1Loss(Loss):
 
 class KLDivLoss(Loss):
     """The Kullback-Leibler divergence, from log-probabilities: see `functional.kl_div`."""
+
+    reductions = (*losses.REDUCTIONS, "batchmean")
 
     def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction)

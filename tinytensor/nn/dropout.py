@@ -100,7 +100,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, rng: Any = None) -> None:
         super().__init__()
-        self.p, self.rng = probability("Dropout", p), seeded(rng)
+        self.p, self.rng = probability(type(self).__name__, p), seeded(rng)
 
     def forward(self, x: Any) -> Tensor:
         return dropout(x, self.p, self.training, self.rng)

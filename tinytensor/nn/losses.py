@@ -25,9 +25,17 @@ __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "k
 # --- what all share ---
 
 
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def check_reduction(name: str, reduction: str, known: tuple[str, ...] = REDUCTIONS) -> None:
+    if reduction not in known:
+        *most, last = map(repr, known)
+        raise ValueError(f"{name}: got reduction={reduction!r}; expected {', '.join(most)} or {last}; 'mean' is usual")
+
+
 def reduced(name: str, losses: Any, reduction: str) -> Any:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{name}: got reduction={reduction!r}; expected 'mean', 'sum' or 'none'; 'mean' is usual")
+    check_reduction(name, reduction)
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 

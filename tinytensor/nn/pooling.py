@@ -26,13 +26,18 @@ def prepared(name: str, x: Any, n: int, kernel_size: Any, stride: Any,
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.ndim not in (n + 1, n + 2):
         batched(name, x, n)
+    return x, *window_sizes(name, n, kernel_size, stride, padding)
+
+
+def window_sizes(name: str, n: int, kernel_size: Any, stride: Any, padding: Any) -> tuple[Sizes, Sizes, Sizes]:
+    """The size of windows, their stride and the padding, for each of n axes; an error unless they fit together."""
     kernel = per_axis(name, "kernel_size", kernel_size, n)
     strides = kernel if stride is None or stride == () else per_axis(name, "stride", stride, n)
     pads = per_axis(name, "padding", padding, n, least=0)
     if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
         raise ValueError(f"{name}: got padding={padding!r} and kernel_size={kernel_size!r}; expected half the kernel "
                          f"at most, or a window could hold padding only; pad first: F.pad(x, ...)")
-    return x, kernel, strides, pads
+    return kernel, strides, pads
 
 
 def bordered(x: Any, borders: Any, value: float) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tinytensor as tt
 from tinytensor.models import GPT, KVCache
-from tinytensor.models.gpt import window
+from tinytensor.models.gpt import window_start
 from tinytensor.random import Generator
 from tinytensor.text.corpus import CorpusError
 from tinytensor.text.sampling import draw
@@ -170,10 +170,10 @@ def test_the_cache_is_filled_once_for_each_window(cached, seen, monkeypatch):
 
 @given(st.integers(1, 500), st.integers(1, 70))
 def test_the_window_fits_and_moves_by_halves(length, context):
-    half, begin = max(1, context // 2), window(length, context)
+    half, begin = max(1, context // 2), window_start(length, context)
     assert begin % half == 0 and 0 < length - begin <= context
     assert begin == 0 if length <= context else length - begin > context - half
-    assert window(length + 1, context) - begin in (0, half)
+    assert window_start(length + 1, context) - begin in (0, half)
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.integers(1, 3), st.booleans(), st.booleans())

@@ -18,10 +18,12 @@ class Loss(Module):
 
     reductions: ClassVar[tuple[str, ...]] = losses.REDUCTIONS
 
-    def __init__(self, reduction: str = "mean", **buffers: Any) -> None:
+    def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         losses.check_reduction(type(self).__name__, reduction, self.reductions)
         self.reduction = reduction
+
+    def _keep(self, **buffers: Any) -> None:
         for name, array in buffers.items():
             self.register_buffer(name, None if array is None else as_array(array))
 
@@ -82,7 +84,8 @@ class BCEWithLogitsLoss(Loss):
     pos_weight: Any
 
     def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None) -> None:
-        super().__init__(reduction, weight=weight, pos_weight=pos_weight)
+        super().__init__(reduction)
+        self._keep(weight=weight, pos_weight=pos_weight)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return losses.binary_cross_entropy_with_logits(input, target, self.reduction, weight=self.weight,
@@ -95,7 +98,8 @@ class NLLLoss(Loss):
     weight: Any
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
         self.ignore_index = ignore_index
 
     def forward(self, input: Any, targets: Any) -> Tensor:
@@ -109,7 +113,8 @@ class CrossEntropyLoss(Loss):
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean",
                  label_smoothing: float = 0.0) -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, logits: Any, targets: Any) -> Tensor:
@@ -126,7 +131,8 @@ class BCELoss(Loss):
     weight: Any
 
     def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return likelihoods.binary_cross_entropy(input, target, self.reduction, weight=self.weight)
@@ -145,7 +151,8 @@ class MultiLabelSoftMarginLoss(Loss):
     weight: Any
 
     def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return likelihoods.multilabel_soft_margin_loss(input, target, self.reduction, weight=self.weight)
@@ -221,7 +228,8 @@ class MultiMarginLoss(Loss):
     weight: Any
 
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean") -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
         self.p, self.margin = p, margin
 
     def forward(self, input: Any, target: Any) -> Tensor:

@@ -30,7 +30,7 @@ FANS = ("fan_in", "fan_out")
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor on the weights that makes up for what a nonlinearity after them takes from the variance.
+    """The factor by which weights must grow to keep the variance through a nonlinearity after them.
 
     Parameters
     ----------

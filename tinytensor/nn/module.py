@@ -205,8 +205,9 @@ class Module:
 
         Warns, once, of modules and parameters in plain lists, tuples and dicts, where they are not found.
         """
-        warn_of_hidden(self.modules(), Module)
-        return unique((f"{path}{name}", p) for path, m in self._tree() for name, p in m._own(Parameter).items())
+        tree = list(self._tree())
+        warn_of_hidden([m for _, m in tree], Module)
+        return unique((f"{path}{name}", p) for path, m in tree for name, p in m._own(Parameter).items())
 
     def parameters(self) -> Iterator[Parameter]:
         """The parameters in the order of `named_parameters`."""
@@ -232,7 +233,7 @@ class Module:
 
         Warns, once, of modules and parameters in plain lists, tuples and dicts, where they are not found.
         """
-        warn_of_hidden(self.modules(), Module)
+        warn_of_hidden(list(self.modules()), Module)
         return {name: x.data.copy() for name, x in self._state().items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""A file of items, such as names, becomes training examples, and a model's predictions become new items.
+"""From a file of items, such as names, to training examples, and from a model's predictions to new items.
 
 It downloads nothing, reads only the path it is given, and knows no tensors: arrays come out, and the model is any
 function from ids to logits. Tokens of more than one character are the tokenizer's business.
@@ -23,7 +23,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 class CorpusError(ValueError):
-    """All that can be wrong with a corpus or its use, in one line that a script can print."""
+    """A mistake in a corpus or its use, in one line that a script can print."""
 
 
 def _error(got: str, expected: str, advice: str) -> CorpusError:
@@ -137,7 +137,7 @@ class Vocabulary:
         return len(self.characters)
 
     def encode(self, text: str) -> IntArray:
-        """The ids of a text, (len(text),); CorpusError names a character from outside, its place and its item."""
+        """The ids of a text, (len(text),); CorpusError names an unknown character, its position and its item."""
         codes = _codes(self.characters)
         table = np.full(int(codes.max()) + 2, -1, np.int64)  # its last entry, -1, is for all code points above
         table[codes] = np.arange(len(codes))
@@ -169,7 +169,7 @@ class Vocabulary:
 def split(
     items: Sequence[str], seed: int = 42, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
 ) -> tuple[list[str], list[str], list[str]]:
-    """Shuffle a copy of the items and cut it in training, dev and test, exactly as the lectures do with ``random``.
+    """Shuffle a copy of the items and split it into training, dev and test, exactly as the lectures do with ``random``.
 
     Raises `CorpusError` if the fractions are not three that add up to 1, or a part that has one would be empty.
 
@@ -182,7 +182,7 @@ def split(
         raise _error(f"split: got fractions {fractions}", "three that add up to 1", "try (0.8, 0.1, 0.1)")
     shuffled, n = list(items), len(items)
     random.Random(seed).shuffle(shuffled)
-    # subtle: 1 - 0.1 is 0.9, but 0.7 + 0.2 is a little less and would cut 30 items at 26.
+    # subtle: 1 - 0.1 is 0.9, but 0.7 + 0.2 is slightly smaller and would cut 30 items at 26.
     first, second = int(fractions[0] * n), int((1 - fractions[2]) * n)
     parts = shuffled[:first], shuffled[first:second], shuffled[second:]
     if any(f > 0 and not part for f, part in zip(fractions, parts, strict=True)):
@@ -225,7 +225,7 @@ def windows(items: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple
 
 @also_generator
 def batches(X: IntArray, Y: IntArray, size: int, rng: Random | int) -> Iterator[tuple[IntArray, IntArray]]:
-    """Minibatches without end: `size` rows drawn with replacement, one ``rng.randint(0, N, (size,))`` for each batch.
+    """An endless iterator of minibatches: `size` rows drawn with replacement, one ``rng.randint(0, N, (size,))`` each.
 
     `rng` is a generator or a seed.
 

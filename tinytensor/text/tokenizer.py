@@ -1,6 +1,6 @@
-"""Text becomes ids of byte chunks, and ids become text again: byte-level BPE as GPT-2 and GPT-4 have it.
+"""From text to token ids and back: byte-level BPE as in GPT-2 and GPT-4.
 
-The text is split in chunks by a pattern, each chunk's UTF-8 bytes are merged by rank, and special tokens stand apart.
+The text is split into chunks by a pattern, each chunk's UTF-8 bytes are merged by rank; special tokens are kept apart.
 How merges are learnt is in bpe.py, the files are in vocabulary_files.py. It knows no tensors, and trains no model.
 """
 
@@ -53,7 +53,7 @@ def _checked(text: str, where: str) -> str:
 
 
 def splitter(pattern: str) -> Callable[[str], list[str]]:
-    r"""The function that cuts a text in chunks: `pattern` is one of `PATTERNS` by name, or a regular expression.
+    r"""The function that splits a text into chunks: `pattern` is one of `PATTERNS` by name, or a regular expression.
 
     One with ``\p`` is read by the package `regex`, any other by Python's `re`. CorpusError if that is missing, or the
     pattern is none, has a capturing group, or leaves out a part of a text (which is found when it happens).
@@ -95,7 +95,7 @@ def _engine(pattern: str) -> Any:
 
 
 def learn_merges(text: str, pattern: str = "simple") -> Iterator[Merge]:
-    """The merges that training finds in a text, one by one, so that a caller can show how far it is; see `bpe.learn`.
+    """An iterator of the merges that training finds in a text, so that a caller can show progress; see `bpe.learn`.
 
     Example
     -------

@@ -39,7 +39,7 @@ def to_signs(token: bytes) -> str:
 
 
 def from_signs(signs: str) -> bytes:
-    """The token that is written so; KeyError holds the number of a character that stands for no byte."""
+    """The token written so; KeyError holds the code of a character that stands for no byte."""
     return bytes(map(_BYTES.__getitem__, map(ord, signs)))
 
 
@@ -118,8 +118,8 @@ def _decoded(tokens: Mapping[str, int], path: str | Path, expected: str) -> dict
 def read_tiktoken(path: str | Path) -> dict[bytes, int]:
     """The tokens of a ``.tiktoken`` file: on each line one in base64, a space, and its rank.
 
-    CorpusError names the first line that is something else. A file cut off between two lines can't be told from a
-    whole one, unless a single byte is missing.
+    CorpusError names the first line that is something else. A file cut off between two lines looks like a whole one,
+    unless a single byte is missing.
     """
     expected = "lines of base64, a space and a rank, each once"
     tokens, ranks = dict[bytes, int](), set[int]()

@@ -1,5 +1,4 @@
 """The test kit finds what is wrong, says what to fix, and never passes by accident."""
-import doctest
 import gc
 import importlib
 import re
@@ -42,13 +41,11 @@ def text_of(f: Any, *args: Any, error: Any = AssertionError, **kwargs: Any) -> s
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_docstrings(name: str) -> None:
+def test_classes_have_docstrings(name: str) -> None:
     module = importlib.import_module(name)
     for key, thing in vars(module).items():
         if isinstance(thing, type) and thing.__module__ == name:
             assert thing.__doc__, f"{name}.{key}"
-    result = doctest.testmod(module, extraglobs={"np": np, "tt": tt}, optionflags=doctest.ELLIPSIS)
-    assert not result.failed
 
 
 # --- the op at fault ---
@@ -199,7 +196,7 @@ def test_what_keeps_float32(f: Any) -> None:
 
 @pytest.mark.parametrize("f, text", [
     (lambda x: np.exp(x * np.array([2.0])).sum(), r"multiply returned float64 of shape \(2, 3\), from float32 \(2, 3\) "
-     r"float64 \(1,\), at test_kit\.py:\d+: .*; expected float32; make constant arrays float32"),
+     r"and float64 \(1,\), at test_kit\.py:\d+: .*; expected float32; make constant arrays float32"),
     (lambda x: x.astype(np.float64).sum(), "astype returned float64"),
     (lambda x: np.float64(0.5) * x.detach(), r"a constant returned float64 of shape \(2, 3\), at"),
     (lambda x: [x, x + np.eye(3)[:2]], "add returned float64"),

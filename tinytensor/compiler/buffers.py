@@ -31,7 +31,7 @@ class TiledLoop(NamedTuple):
 
 
 class LiveRange(NamedTuple):
-    """From which call to which a value has to be kept."""
+    """The calls between which a value must be kept."""
 
     start: int
     end: int

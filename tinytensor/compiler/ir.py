@@ -103,7 +103,7 @@ class Call:
         What it was given: values, constants, and lists, tuples and slices of them.
     result : Value, or a list or tuple of them, or None
     effect : bool
-        Whether it is made even if nobody wants its result, and never joined with its like: a draw, a check.
+        Whether it is made even if its result is not read, and never merged with an equal call: a draw, a check.
     out : bool
         Whether the step itself named an array for the result (`out=`), so that NumPy is given one.
     region : Value or None
@@ -138,12 +138,12 @@ class Call:
 
     @property
     def elementwise(self) -> bool:
-        """Whether each element of the result is made of the elements at its place in the inputs, by a ufunc."""
+        """Whether each element of the result depends on the inputs' elements at its position only, by a ufunc."""
         return self.primitive.kind == "elementwise"
 
     @property
     def makes_view(self) -> bool:
-        """Whether it only gives another view of an array."""
+        """Whether it only makes another view of an array."""
         return isinstance(self.result, Value) and self.result.base is not self.result
 
     def reads_by_rows(self, w: Value) -> bool:
@@ -208,11 +208,11 @@ class Program(NamedTuple):
                 yield call.region
 
     def fresh_numbers(self) -> Iterator[int]:
-        """Numbers that no value of the program has."""
+        """Numbers that no value of the program has yet."""
         return count(1 + max([v.number for v in self.all_values()], default=-1))
 
     def end(self) -> None:
-        """Break the cycles between calls and values, which would keep memory until the collector comes."""
+        """Break the reference cycles between calls and values, which would keep memory until the collector runs."""
         for call in self.calls:
             for v in call.outputs():
                 del v.call, v.base
@@ -258,7 +258,7 @@ NESTED = (tuple, list, dict, slice)
 
 
 def mapped(f: Callable[[Any], Any], x: Any) -> Any:
-    """Nested arguments with `f` of everything that is no list, tuple, dict or slice."""
+    """Nested arguments, with `f` applied to everything that is no list, tuple, dict or slice."""
     if not issubclass(type(x), NESTED):  # subtle: isinstance asks a tracer for its class, which takes time
         return f(x)
     if isinstance(x, tuple):
@@ -276,7 +276,7 @@ def mapped(f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def concrete(x: Any) -> Any:
-    """The array or number itself; None if nobody has it any more."""
+    """The array or number itself; None if it was freed."""
     if not isinstance(x, Value):
         return x
     return x.array if x.array_ref is None else x.array_ref()

@@ -133,7 +133,7 @@ class Primitive:
 
 
 class Unknown(TypeError):
-    """What the table does not know: what it is, what was expected, what to write."""
+    """Something that the table does not have: what it is, what was expected, what to write."""
 
 
 UNKNOWN = {"where": "write np.where(condition, result, other)", "subok": "leave it out", "device": "leave it out",
@@ -144,7 +144,7 @@ UNKNOWN = {"where": "write np.where(condition, result, other)", "subok": "leave 
 
 
 def not_complex(call: Call) -> bool:
-    """NumPy 2.4.6 squares complex numbers in two ways, that differ by their rounding, depending on the output."""
+    """NumPy 2.4.6 squares complex numbers in two ways with different rounding, depending on the output."""
     return bool(call.result.array.dtype.kind != "c")
 
 
@@ -429,7 +429,7 @@ GETITEM = Primitive(operator.getitem, "[]", "a key |", "layout", view=True, unbu
 
 
 def dynamic_slice(x: Any, key: Any) -> Any:
-    """The part of an array at an index that varies: a copy, for a view would be of another place at each step."""
+    """The part of an array at an index that varies: a copy, since a view would be elsewhere at each step."""
     return x[key].copy()
 
 

@@ -106,7 +106,7 @@ def function_of(name: str) -> Function | None:
 
 
 def wanted(made: Composed) -> list[bool]:
-    """For each position, whether gradients flow to what comes there: only there a shape stands for an array."""
+    """For each position, whether gradients flow to that argument: only there a shape means an array."""
     parameters, found = inspect.signature(made.function).parameters, list[bool]()
     names = made.inputs.split() or list(parameters)[:1]
     for p in parameters.values():

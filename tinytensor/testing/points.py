@@ -94,7 +94,7 @@ def explicit(x: Any, dtype: Any) -> Any:
 
 
 def special_inputs(op: Op, sample: Sample) -> Iterator[tuple[Any, ...]]:
-    """The inputs of a sample at special points: all elements the same, then all of the points side by side.
+    """The inputs of a sample at special points: all elements equal, then all of the points in one array.
 
     An elementwise op with several inputs is given every combination.
     """

@@ -20,7 +20,7 @@ REFUSALS = (ValueError, TypeError, IndexError, OverflowError)  # AxisError and L
 
 M, V = (2, 3), (3,)
 YES_NO, WHOLE = np.array([True, False]), np.array([2, 0, 1])
-CALLS: dict[str, tuple[Sample, ...]] = {  # of functions that have no samples of their own
+CALLS: dict[str, tuple[Sample, ...]] = {  # for functions that have no samples themselves
     "ravel": (S(M),), "sort": (S(M), S(M, 0)), "cumprod": (S(M, 1), S(V)), "split": (S(M, 3, 1), S(V, [1])),
     "dot": (S(V, V), S(M, V)), "outer": (S(V, V),), "vecdot": (S(M, V),), "matvec": (S(M, V),),
     "vecmat": (S(V, (3, 2)),), "einsum": (S("ij,jk", M, (3, 2)), S("ij->j", M)),
@@ -104,7 +104,7 @@ def observable(numpy: Function) -> Sequence[Sample]:
 
 def filled(sample: Sample, domain: tuple[Domain, ...], dtype: Any = np.float64, seed: int = 5,
            shape: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda shape: shape) -> list[Any]:
-    """The inputs of a sample: arrays in general position in the place of shapes, whose shape may be changed."""
+    """The inputs of a sample: arrays in general position instead of shapes; `shape` may change the shapes."""
     rng = np.random.default_rng(seed)
 
     def fill(x: Any, here: Domain) -> Any:

@@ -57,7 +57,7 @@ def placed(p: Placements, call: Call) -> Any:
 
 
 def collective(p: Placements, call: Call) -> Placement:
-    """What workers do together; of parts that nobody knows how to put together they know no sum either."""
+    """Collectives; of parts that can't be put together there is no sum either."""
     if call.name == "group.scatter":
         return Shard(1, call.result.array.shape[0])
     if call.name == "group.local_shard":

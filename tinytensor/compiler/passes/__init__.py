@@ -20,7 +20,7 @@ PASSES: tuple[Callable[[Program], Program], ...] = (
 
 
 def optimized(program: Program, verify: bool = False) -> Program:
-    """The program after all passes; `verify`: each pass is checked, as tests do."""
+    """The program after all passes; `verify` checks it after each pass, as the tests do."""
     for run in PASSES:
         program = run(program)
         if verify:

@@ -53,7 +53,7 @@ class LoopBuilder:
         self.written, self.untileable, self.roots = set[int](), set[int](), dict[int, int]()
 
     def append(self, i: int) -> bool:
-        """Take one more call into the loop, if it can be."""
+        """Add a call to the loop, if possible."""
         plan, call = self.plan, self.plan.calls[i]
         v = call.result
         if not isinstance(v, Value) or not v.is_array or not v.array.ndim or v.array.shape[0] < 2:
@@ -81,7 +81,7 @@ class LoopBuilder:
         return True
 
     def finish(self) -> TiledLoop | None:
-        """The loop, if it has two calls or more, on arrays that together are too large for the cache."""
+        """The loop, if it has two calls or more on arrays that are together too large for the cache."""
         if len(self.calls) < 2:
             return None
         calls = [self.plan.calls[i] for i in self.calls]
@@ -99,7 +99,7 @@ class LoopBuilder:
 
 
 def form_tiled_loops(program: Program) -> Program:
-    """The program with the loops that are worth it in its plan, and smaller buffers for what lives inside of one."""
+    """The program with the loops that pay off in its plan, and smaller buffers for values that live inside of one."""
     plan = program.plan
     assert plan is not None
     builder = LoopBuilder(plan)

@@ -1,4 +1,4 @@
-"""Choices by numbers that vary: a program holds for those numbers only that choose as those of its trace did."""
+"""Control flow on numbers that vary: a program fits only numbers that take the same branches as in its trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C waits while something is half done."""
+"""Ctrl-C is delayed while something is half done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A KeyboardInterrupt that comes inside of the block is raised after it."""
+    """A KeyboardInterrupt inside of the block is raised after it."""
     if threading.current_thread() is not threading.main_thread():  # which is the only one that signals interrupt
         yield
         return

@@ -51,7 +51,7 @@ def noted_draw(name: str) -> Callable[..., Any]:
 
 
 def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
-    """A draw, as a call of the step: in its place, and never left out."""
+    """Record a draw as a call of the step, in its order and never left out."""
     trace.drawn.add(rng.number)
     if trace.collectives is not None and name in INTEGERS:
         return trace.collectives.scatter(rng, drawn, name, args, kwargs)
@@ -132,6 +132,6 @@ def noted_draw_of_numpy(trace: Trace, f: Callable[..., Any]) -> Callable[..., An
 
 
 def position() -> Any:
-    """Where NumPy's own stream stands."""
+    """The position of NumPy's own stream."""
     _, key, *rest = np.random.get_state()
     return np.asarray(key).tobytes(), *rest

@@ -1,4 +1,4 @@
-"""What a step is given: of which kinds its arguments are, by which a program is known, and what of them varies.
+"""The signature of a call: the kinds of its arguments, which are a program's key, and what of them varies.
 
 And what two traces of a step have in common. No step is run here.
 """
@@ -21,7 +21,7 @@ class Fixed(float):
 
 
 class ById:
-    """An object as part of a key: it is equal to itself only, and lives as long as the key."""
+    """An object as part of a key: equal only to itself, and alive as long as the key."""
 
     def __init__(self, x: Any) -> None:
         self.x = x
@@ -52,7 +52,7 @@ def defaults(step: Any) -> list[Any]:
 
 
 def abstractify(x: Any) -> Any:
-    """What of an argument is part of the program: shape, dtype and order of an array, else all but a float's value."""
+    """The part of an argument that is baked in: shape, dtype and order of an array, else all but a float's value."""
     if type(x) is np.ndarray:
         return (x.shape, x.dtype, x.strides)
     if isinstance(x, Tensor):
@@ -137,12 +137,12 @@ def flat(x: Any) -> list[Any]:
 
 
 def arrays(args: tuple[Any, ...]) -> list[Any]:
-    """What a program is given of its arguments: arrays, those of Tensors too, and floats."""
+    """The inputs of a program among the arguments: arrays, those of Tensors too, and floats."""
     return [a.data if isinstance(a, Tensor) else a for a in flat(args)]
 
 
 def describe_changes(keys: list[Any], names: list[str]) -> str:
-    """Which argument was of which kinds."""
+    """Which argument had which kinds."""
     for i, several in enumerate(zip_longest(*keys)):
         if len(set(several)) > 1:
             name = names[i] if i < len(names) else f"argument {i}"
@@ -157,7 +157,7 @@ def describe_changes(keys: list[Any], names: list[str]) -> str:
 
 
 def assert_same_trace(first: Program, second: Program) -> None:
-    """Refuse a step that did not do the same twice; arrays that both met, undeclared, are read at each call."""
+    """Raise for a step that did not do the same twice; undeclared arrays that both traces met are read at each call."""
     for a, b in zip_longest(first.calls, second.calls):
         if a is None or b is None:
             raise differing(b or a, "the step made more calls in one trace than in the other position")
@@ -190,7 +190,7 @@ def difference(a: Any, b: Any) -> tuple[str, str] | None:
 
 
 def may_change(x: Any) -> bool:
-    """Whether somebody may write into an array."""
+    """Whether an array may be written into."""
     return isinstance(x, np.ndarray) and (x.flags.writeable or (x.base is not None and (
         not isinstance(x.base, np.ndarray) or may_change(x.base))))
 

@@ -1,7 +1,7 @@
-"""Tracers: what stands for an array or a number while a step is traced. Each records every call that it meets.
+"""Tracers: stand-ins for arrays and numbers while a step is traced. Each records every call on it.
 
-A tracer looks like what it stands for. What is not the same at each step, such as control flow on values, it refuses.
-What becomes of NumPy's functions is told by `dispatch.py`; calls are kept by `trace.py`.
+A tracer behaves like the array or number, but raises for what would differ between steps, such as control flow on
+values. NumPy's functions are recorded by `dispatch.py`; calls are kept by `trace.py`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PLACES = (int, slice, type(None), type(Ellipsis), np.integer)  # of an index tha
 
 
 class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
-    """Stands for an array; what it stands for is a value, another one after each write.
+    """A stand-in for an array. It has a current value, another one after each write.
 
     Attributes
     ----------
@@ -67,11 +67,11 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         self.fresh = False  # whether it is a copy, which may be written into whatever its value comes from
 
     def stand_for(self, value: Value) -> None:
-        """Be this value, and keep its array."""
+        """Take this value, and keep its array."""
         self._value, self.held = value, self.tape.materialise(value)
 
     def current(self) -> Value:
-        """The value that it stands for now."""
+        """The current value."""
         if self.owner is not None and (value := self.owner.current()) is not self.seen:
             primitive, args, kwargs = self.way
             self.stand_for(self.tape.call(primitive, args, kwargs))
@@ -79,16 +79,16 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         return self._value
 
     def now(self) -> Any:
-        """The array that it stands for now."""
+        """The array of the current value."""
         self.current()
         return self.held
 
     def current_or_none(self) -> Value | None:
-        """As `current`, but None where a view has to be looked at again."""
+        """As `current`, but None where a view must be refreshed."""
         return self._value if self.owner is None or self.owner.current_or_none() is self.seen else None
 
     def write(self, value: Value) -> None:
-        """Stand for another value from now on, and so let all that shares this memory."""
+        """Take another value, and update all tracers that share this memory."""
         if self.owner is None:
             kind = "" if self.fresh else self._value.base.kind
             if kind in ("input", "constant"):
@@ -242,7 +242,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         if checked or not all(isinstance(k, PLACES) and not isinstance(k, TracerBase | bool) for k in keys):
             self.tape.update(SETITEM, (self, key, value), {})
             return
-        # subtle: without the dots x[0] is a scalar of its own, and no view
+        # subtle: without the dots x[0] is a new scalar, and no view
         region = self if key is Ellipsis else self[keys if any(k is Ellipsis for k in keys) else (*keys, Ellipsis)]
         region.write(self.tape.call(FILL, (value,), like=region.now()))
 
@@ -521,7 +521,7 @@ def tracers(x: Any) -> Iterator[ArrayTracer]:
 
 
 class ScalarTracer(TracerBase):
-    """Stands for a Python number that may be another one at each step: a learning rate, a count of steps."""
+    """A stand-in for a Python number that may differ at each step: a learning rate, a count of steps."""
 
     __slots__ = ("tape", "value")
     __hash__ = object.__hash__
@@ -559,7 +559,7 @@ class ScalarTracer(TracerBase):
         return self.tape.choose(self.value)
 
     def as_array(self, *_: Any, **__: Any) -> Any:
-        """Refuse to be made an array, whose dtype NumPy and the engine choose in two ways."""
+        """Raise on a conversion to an array, whose dtype NumPy and the engine would choose differently."""
         raise self.tape.met_plain("", self.tape.refusal(
             "an array is made from a number that varies (np.full, tt.tensor)", "numbers that multiply arrays "
             "or are added to them", "write np.ones(shape) * x"))

@@ -191,7 +191,7 @@ def test_a_worker_that_fails_ends_all_with_its_error_and_the_next_call_starts_an
         step(x, y)
     pids, bad = running(step), data[3][0].copy()
     bad[7, 0] = 99  # in the second worker's part
-    with pytest.raises(tt.CompileError, match="a worker failed: IndexError: embedding: index 99 came"):
+    with pytest.raises(tt.CompileError, match="a worker failed: IndexError: embedding: got index 99 for"):
         step(bad, data[3][1])
     assert not any(map(eliminate_dead_code, pids))
     assert np.isfinite(step(*data[4]).item())

@@ -135,7 +135,7 @@ def test_ctrl_c_ends_with_the_figures_so_far(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "text"), [
-    (("--merges", "0"), "argument --merges: got 0; expected an int, 1 or more"),
+    (("--merges", "0"), "argument --merges: got 0; expected a whole number, 1 or more"),
     (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text file; name another"),
     (("--data", "{tmp}/latin.txt"), "latin.txt: got the byte 0xe9 at offset 1; expected UTF-8"),
     (("--data", "{tmp}/short.txt"), "short.txt: got 3 characters; expected 1,000 or more"),

@@ -108,9 +108,11 @@ class TracedStream:
     def __getattr__(self, name: str) -> Any:
         if self._trace.thread != get_ident():
             return getattr(self._value.array, name)
+        if not hasattr(np.random.Generator, name):  # as of a Generator: hasattr may ask
+            raise AttributeError(f"'numpy.random._generator.Generator' object has no attribute {name!r}")
         if name not in NUMPY_DRAWS:
             raise self._trace.refusal(f"rng.{name} of a Generator", "one of " + ", ".join(NUMPY_DRAWS),
-                                            "draw with one of those")
+                                      "draw with one of those")
         drawn = getattr(np.random.Generator, name)
         return lambda *args, **kwargs: note(self._trace, self._value, drawn, name, args, kwargs)
 

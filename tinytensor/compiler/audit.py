@@ -25,8 +25,8 @@ from .tracing.gradients import USED
 from .tracing.state import DeclaredState
 
 TRACED, STEPS = 2, 3  # calls that make a program; with check=True, calls after these that are audited
-TOLERANCE = 1e-5  # of the size of a value, where numbers are rounded at other places
-UNDECIDED = 100  # so many calls are audited at most, if sums and means can't be told apart
+TOLERANCE = 1e-5  # relative to the size of a value, where rounding differs
+UNDECIDED = 100  # at most this many calls are audited while sums and means can't be distinguished
 RUNNING = ("compile: got a call of a step that is running; expected one call at a time, since its buffers are "
            "allocated once; compile a step for each thread")
 LARGE = 2**20  # bytes: larger undeclared arrays are not checked for writes
@@ -50,7 +50,7 @@ def next_audit(calls: int, check: bool | None, shared: bool) -> float:
 class Difference(NamedTuple):
     """One value that differs between the two ways."""
 
-    order: float  # the earlier in the step, the less
+    order: float  # lower is earlier in the step
     name: str
     a: Any
     b: Any
@@ -194,7 +194,7 @@ class Effect(NamedTuple):
     after: Copy
     means: dict[Any, Any]  # gradients by parameter, as its backward pass made them
     left: list[tuple[str, Any]]  # gradients that it leaves, by name
-    others: list[tuple[str, Any, Any]]  # what it changes besides: a name, and the values
+    others: list[tuple[str, Any, Any]]  # other changes: a name, and the values
 
 
 def effect(step: Callable[[], Any], before: Copy, surroundings: Surroundings, executable: Any) -> Effect:
@@ -222,7 +222,7 @@ def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], execut
         raise
     except Exception:
         pass
-    if expected is None:  # all is put back; now what the step does until its error stays, as without a program
+    if expected is None:  # everything is restored; now the step's effects until its error stay, as without a program
         return step()
     for name, was, now in expected.others:
         raise Disagreement(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and "
@@ -239,7 +239,7 @@ def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], execut
     if found:
         before.restore()
         surroundings.restore()
-        if tolerance:  # how much of it may rounding be? it is made once more, from a state that is rounded otherwise
+        if tolerance:  # how much of it is rounding? run once more from a state with other rounding
             for _, array, _ in before.arrays:
                 shake(array)
             noise = {d.name: apart(d.a, d.b) for d in gaps(executable, expected, effect(
@@ -266,7 +266,7 @@ def shared_gaps(runner: ShardedRunner, run: Callable[[], Any], before: Copy, sur
             if executable.folded:  # they were multiplied by the learning rate
                 rates = [float(group["lr"]) for opt in state.optimizers for group in opt.param_groups]
                 rate = min(rates, key=lambda r: min(abs(share - r * f) for f in (1, size, 1 / size))) or 1.0
-            other = 1 / size if runner.group.total else size  # of what it should be, if sums and means are mixed up
+            other = 1 / size if runner.group.total else size  # of the right value, if sums and means are mixed up
             if not runner.guess or runner.streams or not square or abs(share / rate * other - 1) > 1e-2:
                 break
             runner.group.total = not runner.group.total

@@ -42,7 +42,7 @@ def copied(x: Any, own: dict[int, Any], memo: dict[int, Any]) -> Any:
         return memo[id(x)]
     other = FunctionType(x.__code__, x.__globals__, x.__name__, None, tuple([CellType() for _ in x.__closure__ or ()]))
     memo[id(x)] = other
-    memo.setdefault(id(memo), []).append(x)  # subtle: as deepcopy itself does, so that no other gets its id
+    memo.setdefault(id(memo), []).append(x)  # subtle: as in deepcopy itself, so that no other object gets its id
     other.__kwdefaults__ = part(x.__kwdefaults__, own, memo)
     other.__defaults__ = part(x.__defaults__, own, memo)
     other.__dict__.update(x.__dict__)

@@ -22,7 +22,7 @@ class Saved:
 
     def __init__(self, arrays: list[Any], args: tuple[Any, ...]) -> None:
         self.arrays, self.args = arrays, args
-        self.g: Any = None  # the gradient that the pass was last run for, and what it gave
+        self.g: Any = None  # the gradient that the pass last ran for, and its result
         self.found: list[Any] = []
 
 

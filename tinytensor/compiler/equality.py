@@ -23,7 +23,7 @@ def equal(a: Any, b: Any, tolerance: float = 0.0) -> bool:
         a, b = np.asarray(a), np.asarray(b)
         if a.dtype != b.dtype or a.shape != b.shape:
             return False
-        if a.dtype.char in "gG":  # there are bytes between their numbers that mean nothing
+        if a.dtype.char in "gG":  # there are padding bytes between their numbers
             return np.array_equal(a, b, equal_nan=True)
         return bool(bits(a) == bits(b) or (tolerance and near(a, b, tolerance)))
     if tolerance and type(a) is float and type(b) is float:
@@ -33,8 +33,8 @@ def equal(a: Any, b: Any, tolerance: float = 0.0) -> bool:
 
 def bits(a: Any) -> bytes:
     """The bits of an array, with all nans made equal."""
-    told: bytes = a.tobytes()
-    return told if a.dtype.kind not in "fc" or not np.isnan(a).any() else np.where(np.isnan(a), np.nan, a).tobytes()
+    found: bytes = a.tobytes()
+    return found if a.dtype.kind not in "fc" or not np.isnan(a).any() else np.where(np.isnan(a), np.nan, a).tobytes()
 
 
 def near(a: Any, b: Any, tolerance: float) -> bool:

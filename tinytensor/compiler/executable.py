@@ -70,14 +70,14 @@ class Executable:
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
         self.takes = argument_guard(args, state.declared | self.roots)
-        self.plain = all(type(a) is ndarray or type(a) is float for a in args)  # so that these are what `run` is given
+        self.plain = all(type(a) is ndarray or type(a) is float for a in args)  # so that `run` gets these
         if shares.size > 1:
             runner = ShardedRunner(program, self.source, numbers, arrays(args), shares, partial(store, self.put))
             self.run: Callable[..., Any] = runner
             unchanged, self.unchanged = self.unchanged, lambda: runner.well and unchanged()
         else:
             exec(builtins.compile(text, name, "exec"), namespace)
-            self.run = namespace.pop("step")  # subtle: else they would know each other, and not be freed
+            self.run = namespace.pop("step")  # subtle: else they would refer to each other, and not be freed
 
     def fits(self, given: Sequence[Any]) -> bool:
         """Whether it does what the step would do, given arguments of its kinds."""

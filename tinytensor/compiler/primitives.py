@@ -4,7 +4,7 @@ What is not in the table is refused by name; so is a parameter that a row does n
 
 A row reads ``row(np.cumsum, ".cumsum", "a | axis dtype", out=plain_floats)``: the function that a step calls, how it is
 spelled in a source, its operands (which may be arrays or numbers of the step), after the bar its parameters (which may
-not), and facts. What a fact says is told by `Primitive`.
+not), and facts. `Primitive` explains the facts.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
-    # --- what a call was given ---
+    # --- arguments of a call ---
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
         """Arguments in one form, whatever the spelling: required ones by position, others by keyword, and `out`.

@@ -107,7 +107,7 @@ class Calls(Expressions):
         if buffer.permuted:
             for i, v in enumerate(call.args[0]):
                 own = self.plan.buffers.get(v.number)
-                if own is None or own.parent is not buffer or own.view != i:  # it may stand there more than once
+                if own is None or own.parent is not buffer or own.view != i:  # it may occur more than once
                     self.add(copied(self.ref(v), f"{out}[{i}]", casts(v, whole)), call)
             return
         made = [self.made_at(v, buffer, offset) for v, offset in joined_at(call)] if compact(whole.array) else []

@@ -15,7 +15,7 @@ from ..ir import Call, Value
 from ..layout import compact, contiguous
 from .names import Names
 
-BY_KEYWORD = {np.maximum, np.minimum}  # NumPy warns of their output by its place
+BY_KEYWORD = {np.maximum, np.minimum}  # NumPy warns if their output is positional
 ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.power, np.less, np.greater,
               np.less_equal, np.greater_equal}
 

@@ -23,7 +23,7 @@ HELPERS = {
     "reused": ["def reused(a, total, rows):  # the same memory for every tile of rows",
                "    return [a[: min(rows, total - i)] for i in range(0, total, rows)]"],
 }
-SWITCHES = 4  # so often at most NumPy's buffers are set to another size and back: each time takes as long as two calls
+SWITCHES = 4  # at most this many changes of the size of NumPy's buffers: each takes as long as two calls
 
 
 class Writer(Calls):

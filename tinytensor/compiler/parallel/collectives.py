@@ -136,7 +136,7 @@ class Collectives:
         self.mean: ArrayTracer | None = None
         self.starts: dict[int, int] = {}  # id of a block -> where it begins in the mean gradient
         self.views: dict[int, Value] = {}  # id of a parameter -> its part of the mean gradient
-        self.loss: tuple[Any, ...] = ()  # what gradients are of, and what the pass began with
+        self.loss: tuple[Any, ...] = ()  # the tensors that gradients belong to, and the first gradient
         self.order: list[tuple[Any, int, int]] = []  # each parameter, and where its gradient begins and ends
 
     def collective_id(self) -> int:
@@ -227,7 +227,7 @@ class Collectives:
             g = np.concatenate([*pieces, np.zeros(size - n, block.theta.dtype)])
         part = self.local_shard(g)
         own = ArrayTracer(self.trace, part.current())
-        theta = self.thetas[id(block)]  # from here on it stands for what only all workers together know
+        theta = self.thetas[id(block)]  # from here on it is a value that only all workers together have
         theta._value = self.trace.source(theta.current().array, "updated", "theta")
         return own
 

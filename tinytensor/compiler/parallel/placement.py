@@ -52,7 +52,7 @@ class Shard(NamedTuple):
 SAME, MEAN, SUM, MAX, MIN, MIXED = "same", "mean", "sum", "max", "min", "mixed"
 SCALED, LIKELY = "scaled", "scaled by 1 / n"  # a sum or a mean: multiplied by a number that may be, or is, 1 / n
 COUNT = "mean count"  # the same on all workers, and divided by how many they are
-NOISE = "noise"  # drawn by each worker for itself: rows, along whichever axis they are
+NOISE = "noise"  # drawn by each worker separately: rows, along any axis
 LINEAR, EXTREMES, WHOLE = {SUM, MEAN, SCALED, LIKELY}, {MAX, MIN}, {SAME, COUNT}
 Placement = Shard | str
 RULES: dict[str, Callable[[Placements, Call], Any]] = {}
@@ -132,7 +132,7 @@ def whole(parts: Any, how: Placement, shape: tuple[int, ...]) -> Any:
     size = len(parts)
     if isinstance(how, Shard):
         if math.prod(shape) != parts.size:
-            return parts[0]  # what does not fit is found by an audit
+            return parts[0]  # a misfit is found by an audit
         return np.moveaxis(parts.reshape(size, how.before, -1), 0, 1).reshape(shape)
     if how == SUM:
         return np.array(np.add.reduce(parts, axis=0, dtype=parts.dtype))

@@ -28,9 +28,9 @@ import numpy as np
 from ..ir import CompileError
 
 LINE = 64  # bytes: each process writes to its own cache lines
-STEP = LINE // 8  # so many counters fit into one
-BUSY = 300  # looks at a counter before a worker lets others have its core between looks
-SPINS = 10_000  # and before it begins to sleep between looks: some milliseconds
+STEP = LINE // 8  # counters per cache line
+BUSY = 300  # reads of a counter before a worker yields its core between reads
+SPINS = 10_000  # and before it starts to sleep between looks: some milliseconds
 POLL_INTERVAL = 2e-4  # seconds
 PATIENCE = 60.0  # seconds that a worker may be behind the others in a step
 MESSAGE = 4096  # bytes for the text of an error
@@ -53,8 +53,8 @@ def shared(shape: Any, dtype: Any) -> Any:
 
 # --- what the process does to us ---
 
-ours = threading.local()  # `forking`: whether this thread makes a worker just now
-FORKED: list[weakref.WeakMethod[Any]] = []  # what is to be done in a process that the user forks
+ours = threading.local()  # `forking`: whether this thread is making a worker
+FORKED: list[weakref.WeakMethod[Any]] = []  # functions to call in a process that the user forks
 
 
 def after_fork(method: weakref.WeakMethod[Any]) -> None:
@@ -73,7 +73,7 @@ def in_child() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=in_child)
 
-set_handler, get_handler = _signal.signal, _signal.getsignal  # without the time that making an enum takes
+set_handler, get_handler = _signal.signal, _signal.getsignal  # an enum takes longer to make
 
 
 def fork() -> int:
@@ -97,7 +97,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.depth, self.waiting, self.groups = 0, False, 0  # groups: of workers that live
         self.before: Any = None
-        self.handler = self.handle  # one object, by which it knows itself
+        self.handler = self.handle  # one object that identifies it
 
     def handle(self, *args: Any) -> None:
         if self.depth:
@@ -158,7 +158,7 @@ class ProcessGroup:
         self.counters = memoryview(self.control).cast("q")  # one on each line; the last says: 1 an error, 2 the end
         self.text = mmap.mmap(-1, MESSAGE)
         self.buffers: dict[int, Any] = {}  # memory of each call of a program that goes to and fro
-        self.parts: dict[int, list[Any]] = {}  # the same, cut: each worker's part
+        self.parts: dict[int, list[Any]] = {}  # the same for each worker's part
         self.factors: dict[int, list[Any]] = {}  # by what parts are multiplied: where they are means, and where sums
         self.round = 0
 
@@ -212,7 +212,7 @@ class ProcessGroup:
                                "be about equally fast; leave a core for each, or use fewer workers")
         time.sleep(POLL_INTERVAL)
 
-    # --- what a program calls ---
+    # --- helpers that a program calls ---
 
     def register_buffer(self, collective_id: int, memory: Any) -> None:
         """Shared memory for a call; its first axis is the worker's rank."""

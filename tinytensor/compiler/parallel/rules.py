@@ -63,7 +63,7 @@ def collective(p: Placements, call: Call) -> Placement:
     if call.name == "group.local_shard":
         return MIXED
     if call.name == "group.all_reduce_mean" and len(call.args) > 2:
-        return SAME  # gradients: what they are of is looked at
+        return SAME  # gradients: the values that they belong to are checked
     if p.of(call.args[0]) not in LINEAR | WHOLE:
         return MIXED
     return COUNT if call.name == "group.all_reduce_mean" else SAME

@@ -18,7 +18,7 @@ from .collectives import ShardedState, collective_id, comm_buffer
 from .placement import LIKELY, MAX, MEAN, MIN, SCALED, SUM, Placement, whole
 from .process_group import ProcessGroup, Stopped, shared, uninterrupted
 
-GUESSES = (SUM, SCALED, LIKELY)  # sums or means: numbers tell, for a factor may be 1 / n
+GUESSES = (SUM, SCALED, LIKELY)  # sums or means: only numbers decide, since a factor may be 1 / n
 
 
 class ShardedRunner:
@@ -53,7 +53,7 @@ class ShardedRunner:
             if call.name.startswith("group.") and call.name != "group.local_shard":
                 self.group.register_buffer(collective_id(call), comm_buffer(call, size))
         self.arrays = [(i, shared(a.shape, a.dtype)) for i, a in enumerate(given) if isinstance(a, np.ndarray)]
-        self.arguments = [v.array for v in (*program.inputs, *numbers)]  # what this worker's step is given
+        self.arguments = [v.array for v in (*program.inputs, *numbers)]  # the inputs of this worker's step
         self.numbers = [(i, type(x)) for i, x in enumerate(self.arguments)
                         if not isinstance(x, np.ndarray | ArrayLayout)]
         self.scalars = memoryview(mmap.mmap(-1, 8 * max(1, len(self.numbers)))).cast("d")
@@ -64,7 +64,7 @@ class ShardedRunner:
         self.types = [v.array.dtype if v.is_array else np.float64 for v in program.result]
         self.streams = per_rank_streams(program)
         self.mirrored = [(a, shared(a.shape, a.dtype)) for a in broadcast_arrays(program, shares)]
-        self.expected: list[Any] | None = None  # results of the whole batch, by which sums are told from means
+        self.expected: list[Any] | None = None  # results of the whole batch, to distinguish sums from means
         self.group.total = self.loss == SUM
         self.group.start(self.work)
         self.run = self.build(source.inputs)
@@ -77,7 +77,7 @@ class ShardedRunner:
                                  (there[self.group.rank, ...], ...) for i, there in enumerate(self.results)]
         namespace = {**inputs, **self.source.named, "group": self.group}
         exec(self.source.code, namespace)
-        step: Callable[..., Any] = namespace.pop("step")  # subtle: else they would know each other, and not be freed
+        step: Callable[..., Any] = namespace.pop("step")  # subtle: else they would keep each other alive
         return step
 
     def work(self) -> None:
@@ -183,7 +183,7 @@ def is_number(v: Value) -> bool:
     return not v.is_array or (v.array.ndim == 0 and v.array.dtype.char in "fd")
 
 
-LARGE = 2**20  # bytes: an undeclared array from which on has to stay as it is while workers share a step
+LARGE = 2**20  # bytes: undeclared arrays from this size must not change while workers share a step
 
 
 def broadcast_arrays(program: Program, shares: ShardedState) -> list[Any]:

@@ -226,7 +226,7 @@ def multiplied(plan: BufferPlan, v: Value, buffer: Buffer) -> bool:
 def overlaps(plan: BufferPlan, other: Value, buffer: Buffer, offset: int, nbytes: int) -> bool:
     """Whether another value in the same memory touches these bytes of a buffer."""
     place = plan.buffers[other.number]
-    while place.permuted and place.parent is not None:  # its elements are anywhere in the whole
+    while place.permuted and place.parent is not None:  # its elements may be anywhere in the whole
         place = place.parent
     begin = place.root_offset - buffer.root_offset
     return begin < offset + nbytes and offset < begin + max(span_bytes(other.array), span_bytes(place.value.array))

@@ -11,7 +11,7 @@ from ..buffers import BufferPlan, TiledLoop
 from ..ir import Call, Program, Value
 from ..layout import compact, distance, span_bytes
 
-LARGE, TILE = 3 * 2**18, 2**18  # bytes: an array from which on a loop is tiled, and a tile
+LARGE, TILE = 3 * 2**18, 2**18  # bytes: the smallest array that is tiled, and a tile
 
 
 def is_row_parallel(call: Call, n: int) -> bool:
@@ -91,7 +91,7 @@ class LoopBuilder:
         if largest < LARGE:
             return None
         tile = max(1, length * TILE // largest)
-        if len(self.lengths) > 1:  # subtle: every array must fall into tiles at the same places
+        if len(self.lengths) > 1:  # subtle: every array must be split into tiles at the same rows
             common = math.gcd(*self.lengths)
             counts = [d for d in range(1, common + 1) if common % d == 0]
             tile = length // min(counts, key=lambda d: abs(d * tile - length))

@@ -43,18 +43,18 @@ from .opaque import CACHES, CONSTANT, IMMUTABLE, VIEWS, is_bound_builtin, is_hid
 from .scopes import ATOMS, Cells, Class, Members, Nothing, Partial, Scope, Settings, Variables, same
 from .source_info import NUMPY, PACKAGE
 
-Roots = dict[CodeType, tuple[dict[str, Any], list[Any]]]  # code that ran: its variables, and the functions of it
+Roots = dict[CodeType, tuple[dict[str, Any], list[Any]]]  # code that ran: its variables and functions
 STREAMS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator)
-REPLACED = ("forward", "__call__", "step", "update")  # methods of the library's classes that somebody may replace
+REPLACED = ("forward", "__call__", "step", "update")  # methods of the library's classes that may be replaced
 WRAPPERS = (staticmethod, classmethod, property, cached_property, partialmethod)
 FIXED = (*ATOMS, *CONSTANT, *STREAMS, CodeType, types.BuiltinFunctionType, types.WrapperDescriptorType,
          types.MethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodWrapperType,
          types.ClassMethodDescriptorType, type(SourceInfo.line), types.GenericAlias, types.UnionType, np.ufunc,
-         type(np.sum), type(np.random.default_rng))  # functions of NumPy in C, as those of Python itself
-READERS = {"getenv": os.environ, "getenvb": os.environ}  # functions of os, and what they read
+         type(np.sum), type(np.random.default_rng))  # NumPy's functions in C, like Python's own
+READERS = {"getenv": os.environ, "getenvb": os.environ}  # functions of os, and the values they read
 LEFT_ALONE = (NUMPY, PACKAGE)  # modules that hold nothing which the user sets
 COMPILER = __name__.rpartition(".tracing")[0]
-OURS = f"{COMPILER.rpartition('.')[0]}."  # the names of this package's modules begin so
+OURS = f"{COMPILER.rpartition('.')[0]}."  # how the names of this package's modules begin
 
 
 class ClosureScan:
@@ -82,7 +82,7 @@ class ClosureScan:
         self.seen: dict[int, Any] = {id(x): x for x in known}
         self.tables: dict[int, Variables] = {}
         self.modules: dict[int, ModuleType] = {}
-        self.names: set[str] = set()  # of attributes that the code knows
+        self.names: set[str] = set()  # of attributes that are in the code
         self.cells: set[int] = set()
         self.found: list[tuple[Any, str]] = []
         self.waiting: deque[tuple[Any, str]] = deque((root, "") for root in roots)
@@ -116,7 +116,7 @@ class ClosureScan:
     def seek(self, x: Any, name: str) -> None:
         try:
             self.look(x, name)
-        except Exception as error:  # of attributes that the user's code gives
+        except Exception as error:  # of attributes that the user's code returns
             raise CompileError(f"compile: {name or 'an object'}, a {type(x).__name__}, raised {error!r} when its "
                                "attributes were read; expected objects that allow it; use it outside of the step, and "
                                "pass the result as an argument") from error
@@ -124,7 +124,7 @@ class ClosureScan:
     def look(self, x: Any, name: str) -> None:
         """Record holders of values, and queue their values."""
         if id(x) in self.seen or (isinstance(x, FIXED) and not is_bound_builtin(x) and (
-                type(x) in FIXED or not made_in_python(type(x)))):  # a class of the user's may add attributes
+                type(x) in FIXED or not made_in_python(type(x)))):  # a user's class may add attributes
             return
         self.seen[id(x)] = x
         if isinstance(x, Tensor):
@@ -192,13 +192,13 @@ class ClosureScan:
         if isinstance(x, EMA):
             self.averages.append(x)
         if not cls.__flags__ & IMMUTABLE:  # a class in C can't be changed
-            # a class may name, as `_compared`, what of it a program depends on
+            # a class may list, as `_compared`, the attributes that a program depends on
             self.add(Members(x, name, getattr(cls, "_compared", None) or [*slot_names(x), "__class__"]))
         own = getattr(x, "__dict__", None)
         if type(own) is dict:
             self.seen[id(own)] = own
             if isinstance(x, Module):
-                self.seen[id(own.get("_buffers"))] = own.get("_buffers")  # what it names are attributes too
+                self.seen[id(own.get("_buffers"))] = own.get("_buffers")  # names in it may be attributes too
             self.add(Attributes(own, name, cls.__module__.startswith(OURS)))
 
     def add(self, scope: Scope) -> None:
@@ -226,7 +226,7 @@ class ClosureScan:
     def function(self, f: FunctionType) -> None:
         """The variables of a user's function: enclosing ones, globals, defaults."""
         code, cells = f.__code__, dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
-        if is_library_file(code.co_filename):  # a decorator, perhaps, around a function of the user's
+        if is_library_file(code.co_filename):  # it may be a decorator around a user's function
             for cell in cells.values():
                 x = Cells({"": cell}).get("")
                 if isinstance(x, FunctionType | MethodType | partial):
@@ -237,7 +237,7 @@ class ClosureScan:
         self.seen[id(f.__dict__)] = f.__dict__
         self.add(Attributes(f.__dict__, f.__name__))
         if code not in self.ran if self.ran is not None else is_installed(code.co_filename) and code not in self.more:
-            return  # what others wrote is looked at once it ran: it is much
+            return  # other code is scanned once it has run: there is much of it
         cells = {n: c for n, c in cells.items() if id(c) not in self.cells}
         self.cells.update(map(id, cells.values()))
         if cells:

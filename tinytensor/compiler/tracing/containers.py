@@ -151,7 +151,7 @@ class Elements(Items):
             self.own.clear()
             self.own.update(before.values())
 
-    def put(self, key: Any, x: Any) -> None:  # what stands for an element would have another hash
+    def put(self, key: Any, x: Any) -> None:  # the stand-in of an element would have another hash
         pass
 
 

@@ -25,7 +25,7 @@ def dispatch(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, A
     if func in QUERIES:
         return func(*mapped(concrete, mapped(trace.value, args)), **kwargs)
     if func in PRINTS:
-        trace.check_told()
+        trace.refuse_text()
         return repr(args[0])
     if func in REFUSED:
         raise refused(trace, func)

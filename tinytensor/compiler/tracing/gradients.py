@@ -71,7 +71,7 @@ class Gradients:
         self.cleared: list[Any] = []
         self.others: list[Any] = []
         self.ignores: dict[int, bool] = {}
-        self.left: list[tuple[Any, Any, bool]] = []  # in the traced step: a tensor, its gradient, whether it is added
+        self.left: list[tuple[Any, Any, bool]] = []  # of the traced step: a tensor, its gradient, whether it is added
 
     def find(self, trace: Trace, old: dict[int, Any], blocks: list[Any], found: list[Value]) -> None:
         """Read every `grad` at the end of a step, and append the gradients to `found`, its results."""

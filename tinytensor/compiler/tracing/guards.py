@@ -16,7 +16,7 @@ from .scopes import Scope, Term
 
 Check = Callable[[], bool]
 MANY = 64  # what holds more is compared by a loop
-ERRORS = (KeyError, IndexError, AttributeError, ValueError, TypeError, RuntimeError)  # of what is not there any more
+ERRORS = (KeyError, IndexError, AttributeError, ValueError, TypeError, RuntimeError)  # of values that are gone
 
 
 class Place(NamedTuple):
@@ -68,7 +68,7 @@ class Guards:
             known[f"{kind}{len(known)}"] = x
             return f"{kind}{len(known) - 1}"
 
-        def told(term: Term) -> str:
+        def text_of(term: Term) -> str:
             return f"{name('x', term[1])}{term[2]}"
 
         def same(text: str, load: str, value: Any) -> str:
@@ -79,22 +79,22 @@ class Guards:
 
         for scope, before in self.scopes:
             free = [k for k in before if type(before[k]) is float and place(scope, k) in self.varying]
-            parts += [f"type({told(scope.terms(k))}) is float" for k in free]
+            parts += [f"type({text_of(scope.terms(k))}) is float" for k in free]
             whole, every = scope.whole(), scope.names()
             if every is not None and before:
                 where = name("x", every)
                 if all(type(key) is str for key in every):
-                    keys += [f"*{where}", "0"]  # subtle: the 0 ends each, for an item may go from one to the next
+                    keys += [f"*{where}", "0"]  # subtle: the 0 ends each, since an item may move from one to the next
                 else:
                     whole = [*whole, ("*", every, "")]
             if free or (whole and not whole[0][0]):
                 for k in [k for k in before if k not in free]:
-                    text = told(scope.terms(k))
+                    text = text_of(scope.terms(k))
                     parts.append(same(text, text, before[k]))
-                parts += [f"len({told(term)}) == {len(before)}" for term in whole[:1] if free and term[0]]
+                parts += [f"len({text_of(term)}) == {len(before)}" for term in whole[:1] if free and term[0]]
                 whole = [term for term in whole if term[0]][1:] if free else []
             for term in whole:
-                text = told(term)
+                text = text_of(term)
                 many = eval(f"[*{text}]", known)
                 if len(many) > MANY:
                     loads.append(f"{name('v', many)} = [*{text}]")

@@ -41,7 +41,7 @@ VIEWS = (MappingProxyType, type(EMPTY.keys()), type(EMPTY.values()), type(EMPTY.
 CONTAINERS = (*VIEWS, list, dict, tuple, set, frozenset, deque, OrderedDict, defaultdict, array.array, bytearray,
               memoryview, SimpleNamespace, BaseException, weakref.ref, ModuleType, functools.partial)
 
-HIDDEN: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()  # of each class that was met
+HIDDEN: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()  # of each class that was found
 
 
 def made_in_python(cls: type) -> bool:

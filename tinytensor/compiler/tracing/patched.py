@@ -45,17 +45,17 @@ class Patched:
     def __init__(self, state: DeclaredState, trace: Trace, scan: ClosureScan, varying: Collection[Place]) -> None:
         self.state, self.trace, self.closure, self.varying = state, trace, scan, varying
         self.undo: list[Callable[[], None]] = [scan.restore]
-        self.arrays: list[tuple[Value, Callable[[], Any]]] = []  # a source, and what stands there in the end
+        self.arrays: list[tuple[Value, Callable[[], Any]]] = []  # a source, and its final value
         self.numbers: list[tuple[Value, Callable[[], Any], Cell]] = []
         self.streams: list[Value] = []
-        self.bound: list[tuple[Any, Any]] = []  # parameters, and their stand-ins as views of flat vectors
+        self.bound: list[tuple[Any, Any]] = []  # parameters, and their tracers as views of flat vectors
         self.blocks: list[tuple[Optimizer, list[FlatBlock]]] = []
         self.saved: list[Callable[[], Any]] = []  # puts random streams back
         self.gradients = Gradients([*state.tensors.values(), *state.plain.values()])
         self.tracers: dict[int, ArrayTracer] = {}  # id(array) -> its tracer: of those declared or known by name
         self.old: dict[int, Any] = {}  # gradients of earlier steps, by the tensor's id
-        self.hidden: list[tuple[str, Callable[[], Any], Any]] = []  # streams of whole modules, and where they stood
-        self.committed = False  # whether what became of everything is written
+        self.hidden: list[tuple[str, Callable[[], Any], Any]] = []  # streams of whole modules, and their positions
+        self.committed = False  # whether the final values are written
         self.alone = threading.active_count() == 1  # no other thread draws from these
 
     def swap(self, owner: Any, name: str, new: Any) -> None:
@@ -260,7 +260,7 @@ class Patched:
         """Each declared array and number with its final value; read before the stand-ins are removed."""
         found = []
         for p, view in self.bound:
-            if p.data is not view:  # a parameter that was given another array: the next step would copy it back in
+            if p.data is not view:  # a parameter whose data was replaced: the next step would copy it back
                 view[...] = p.data
         for source, now in self.arrays:
             x = now()

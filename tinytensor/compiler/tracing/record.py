@@ -43,7 +43,7 @@ class OutLeaf:
 
     def __init__(self, number: int, tensor: bool, is_scalar: bool) -> None:
         self.number, self.tensor, self.is_scalar = number, tensor, is_scalar
-        self.op: Any = None  # of a Tensor that gradients can flow through: the op that it is the output of
+        self.op: Any = None  # of a Tensor that gradients can flow through: the op that made it
 
     def materialise(self, outputs: Any, args: tuple[Any, ...] = ()) -> Any:
         """The value there now: a copy, since the step's memory will be overwritten."""
@@ -124,8 +124,8 @@ class Recorder:
         self.node, self.invoke, self.names, self.state, self.shares = node, invoke, names, state, shares
         self.objects, self.more, self.varying = objects, more, varying
         self.creates, self.fast = creates, fast
-        self.undone = False  # whether a trace failed, and all is as before it
-        self.needed: set[Any] = set()  # the places of numbers that a trace which failed needed as they are
+        self.undone = False  # whether a trace failed and was undone
+        self.needed: set[Any] = set()  # the places of numbers whose values a failed trace needed
 
     def run(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
         """The record of the step, and its result; where traced values met arrays that the step makes itself, it is
@@ -158,7 +158,7 @@ class Recorder:
                 self.undone = True
             self.needed = {cell.place for source, _, cell in standing.numbers if source.number in trace.needed}
             raise
-        finally:  # subtle: what puts things back knows it, and would keep it alive
+        finally:  # subtle: the functions that restore refer to it, and would keep it alive
             standing.undo.clear()
             standing.saved.clear()
 
@@ -174,7 +174,7 @@ class Recorder:
             given = [mapped(partial(self.stand_in, trace, standing, inputs, tensors, name), a)
                      for a, name in zip(args, [*self.names, *["x"] * len(args)], strict=False)]
             with source_info.watching(named):
-                result = self.unrefused(tuple(given), source_info)
+                result = self.invoke_or_raise(tuple(given), source_info)
             out_tree = mapped(partial(self.leaf, trace, found, live), result)
             for (name, x), own in zip(tensors, arguments, strict=True):
                 if isinstance(x._grad, ArrayTracer) and (own.op is not None or x._grad.current() not in found):
@@ -215,7 +215,7 @@ class Recorder:
             standing.rewind()
             finish(program, trace.collectives)
         trace.forget()
-        scan.expected = scan.before  # subtle: it knows stand-ins, which would keep all that was made
+        scan.expected = scan.before  # subtle: it refers to stand-ins, which would keep everything that was made
         traced.guards = self.guards(traced)
         return traced, result
 
@@ -230,7 +230,7 @@ class Recorder:
                  name: str, x: Any) -> Any:
         """The stand-in of one argument."""
         again = partial(self.stand_in, trace, standing, inputs, tensors, name)
-        if id(x) in self.state.declared:  # subtle: its place among the arguments is kept, and not used
+        if id(x) in self.state.declared:  # subtle: its position among the arguments is kept, and not used
             array = x if isinstance(x, np.ndarray) else x.data.now()
             inputs.append(trace.source(array, "input", name))
             return standing.tracers.get(id(x), x)
@@ -273,14 +273,14 @@ class Recorder:
         """One of the results of the step itself."""
         return at(out_tree, self.invoke(args), number)
 
-    def unrefused(self, given: tuple[Any, ...], source_info: SourceTracker) -> Any:
+    def invoke_or_raise(self, given: tuple[Any, ...], source_info: SourceTracker) -> Any:
         """Call the step itself; raise an error even if NumPy or the step has caught it."""
         try:
             result = self.invoke(given)
         except Exception as error:
             if source_info.refused is None and (isinstance(error, TypeError | AttributeError | ValueError)
                                                 and any(name in str(error) for name in STANDING)):
-                raise self.met(error) from error
+                raise self.wrapped(error) from error
             if source_info.refused is None or error is source_info.refused:
                 raise
             raise source_info.refused from error
@@ -288,7 +288,7 @@ class Recorder:
             raise source_info.refused
         return result
 
-    def met(self, error: Exception) -> CompileError:
+    def wrapped(self, error: Exception) -> CompileError:
         """The error for code that can't use a stand-in."""
         place, what = f"{self.state.where}: ", str(error)
         for frame, number in traceback.walk_tb(error.__traceback__):

@@ -15,7 +15,7 @@ from .source_info import LEGACY
 from .trace import Trace
 
 DRAWS = ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "random63")
-INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws of examples, which workers share
+INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws of a batch, which workers share
 FILLS = ("uniform_", "normal_", "exponential_", "log_normal_", "cauchy_",
          "geometric_", "random_")
 NUMPY_DRAWS = ("random", "standard_normal", "normal", "uniform", "integers", "permutation", "choice", "binomial",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 ATOMS = (int, float, complex, bool, str, bytes, type(None), np.generic, range, slice, np.dtype, type(Ellipsis))
-Term = tuple[str, Any, str]  # what a guard loads of an object: ("", x, ".y") is x.y, ("*", x, "") all that is in x
+Term = tuple[str, Any, str]  # an expression over an object: ("", x, ".y") is x.y, ("*", x, "") is everything in x
 
 
 class Nothing:

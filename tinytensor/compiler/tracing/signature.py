@@ -35,7 +35,7 @@ class ById:
 
 def inspect_step(step: Callable[..., Any]) -> tuple[inspect.Signature | None, list[str], list[str]]:
     """The signature of a step, the names of all arguments, and of those that come by keyword only."""
-    if isinstance(step, np.ufunc):  # whose options are not told apart from what is always given
+    if isinstance(step, np.ufunc):  # its options can't be distinguished from required arguments
         return None, [], []
     try:
         signature = inspect.signature(step)
@@ -146,9 +146,9 @@ def describe_changes(keys: list[Any], names: list[str]) -> str:
     for i, several in enumerate(zip_longest(*keys)):
         if len(set(several)) > 1:
             name = names[i] if i < len(names) else f"argument {i}"
-            told = [str(k[0]) if isinstance(k, tuple) and len(k) == 3 else str(k[-1] if isinstance(k, tuple) else k)
+            texts = [str(k[0]) if isinstance(k, tuple) and len(k) == 3 else str(k[-1] if isinstance(k, tuple) else k)
                     for k in several]
-            kinds = [*dict.fromkeys(told)]
+            kinds = [*dict.fromkeys(texts)]
             return f"{name} of {', '.join(kinds if len(kinds) < 7 else [*kinds[:3], '...', *kinds[-2:]])}"
     return "other numbers of arguments"
 
@@ -174,19 +174,19 @@ def difference(a: Any, b: Any) -> tuple[str, str] | None:
             b.mutable = b.mutable or (a.array is b.array and may_change(b.array))
             same = a.array is b.array or (a.array.dtype == b.array.dtype and a.array.shape == b.array.shape
                                           and a.array.tobytes() == b.array.tobytes())
-            return None if same else (told(a.array), told(b.array))
-        return None if a.number == b.number else (told(a), told(b))
+            return None if same else (shown(a.array), shown(b.array))
+        return None if a.number == b.number else (shown(a), shown(b))
     if isinstance(a, list | tuple) and type(a) is type(b):
         pairs = ((None, None),) if len(a) != len(b) else ()
         found = [difference(x, y) for x, y in zip(a, b, strict=False)]
-        return next((f for f in found if f), (told(a), told(b)) if pairs else None)
+        return next((f for f in found if f), (shown(a), shown(b)) if pairs else None)
     if isinstance(a, dict) and isinstance(b, dict):
         return difference(sorted(a.items()), sorted(b.items()))
     if isinstance(a, slice) and isinstance(b, slice):
         return difference((a.start, a.stop, a.step), (b.start, b.stop, b.step))
     if isinstance(a, type(b)) and (a is b or repr(a) == repr(b)):
         return None
-    return told(a), told(b)
+    return shown(a), shown(b)
 
 
 def may_change(x: Any) -> bool:
@@ -195,7 +195,7 @@ def may_change(x: Any) -> bool:
         not isinstance(x.base, np.ndarray) or may_change(x.base))))
 
 
-def told(x: Any) -> str:
+def shown(x: Any) -> str:
     if isinstance(x, Value):
         return x.name or f"another {'array' if x.is_array else 'number'}"
     return np.array2string(x, threshold=5, edgeitems=2).replace("\n", "") if isinstance(x, np.ndarray) else repr(x)

@@ -58,13 +58,13 @@ class SourceTracker:
     def __init__(self, paths: dict[int, str]) -> None:
         self.paths = paths
         self.names: dict[int, tuple[int, str, Value]] = {}  # number of a value -> how good a name, the name
-        self.refused: CompileError | None = None  # the last; subtle: NumPy and the step itself may hide what is raised
-        self.gradients: list[tuple[Value, Value]] = []  # a gradient, and what it is the gradient of
+        self.refused: CompileError | None = None  # the last error; subtle: NumPy and the step itself may hide it
+        self.gradients: list[tuple[Value, Value]] = []  # a gradient, and the value that it belongs to
         self.roles: dict[CodeType, str] = {}
         self.ran: dict[int, tuple[CodeType, dict[str, Any]]] | None = None  # code that ran, and its variables
         self.drew: set[str] = set()  # "np.random" or "random", if this thread drew from them
         self.watcher: Any = None  # the profile function of now
-        self.infos: dict[Any, SourceInfo] = {}  # many calls are made at one place
+        self.infos: dict[Any, SourceInfo] = {}  # many calls are made in one line
 
     # --- lines ---
 
@@ -179,7 +179,7 @@ class SourceTracker:
     @contextlib.contextmanager
     def watching(self, named: bool) -> Iterator[None]:
         """Note inside the block which code runs; collect names, too, which takes as long as all else."""
-        if sys.getprofile() is not None:  # a profiler is at work: its results are worth more
+        if sys.getprofile() is not None:  # a profiler is running, and is not disturbed
             yield
             return
         self.ran, self.watcher = {}, self.profile if named else self.collect

@@ -1,7 +1,7 @@
 """A trace: the calls that the tracers of a step have recorded, and their results.
 
 The step runs on real values, so shapes, strides and whether a reshape copies are what they are; nothing that the step
-was given is changed. What becomes of the calls is told by `passes/`.
+was given is changed. The passes in `passes/` transform the calls.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .tracer import ArrayTracer, ScalarTracer, tracers
 
 Target = Callable[..., Any]
 NONE: dict[str, Any] = {}  # no keywords; one for all calls
-REMATERIALISE = 2**18  # bytes: from here on, what goes element by element is not kept from one section to the next
+REMATERIALISE = 2**18  # bytes: larger elementwise results are computed again in the backward pass, not kept
 TOGETHER = {all_reduce_sum.__wrapped__, all_reduce_mean.__wrapped__}  # type: ignore[attr-defined]
 CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
 
@@ -64,21 +64,21 @@ class Trace:
         self.cse: dict[Any, Call] = {}
         self.layouts: dict[Any, ArrayLayout] = {}
         self.constants: dict[int, Value] = {}
-        self.open = False  # whether the step runs just now
-        self.creation: dict[Target, Target] = {}  # what stands for functions that make arrays (`creation.py`)
-        self.thread = get_ident()  # which traces; others are not concerned
+        self.open = False  # whether the step is running
+        self.creation: dict[Target, Target] = {}  # stand-ins for functions that make arrays (`creation.py`)
+        self.thread = get_ident()  # the tracing thread; others are not affected
         self.drawn: set[int] = set()  # random streams that the step drew from
-        self.needed: set[int] = set()  # sources of numbers that were needed as they are
-        self.choices: dict[int, tuple[Value, bool]] = {}  # numbers that were asked for their truth, and the answers
-        self.prints: dict[int, int] = {}  # number of a constant -> what is in it
+        self.needed: set[int] = set()  # sources of numbers whose values were needed
+        self.choices: dict[int, tuple[Value, bool]] = {}  # numbers whose truth was used, and the answers
+        self.prints: dict[int, int] = {}  # number of a constant -> its content
         self.count = 0
-        self.collectives: Any = None  # notes what workers do together, where several share the step
+        self.collectives: Any = None  # records collectives, where several workers share the step
 
     def refusal(self, what: str, expected: str, advice: str) -> CompileError:
         """The error that names the user's line, what it does, and what to write instead."""
         return self.source_info.refusal(what, expected, advice)
 
-    def met_plain(self, what: str, refusal: CompileError | None = None) -> CompileError:
+    def needs_plain_array(self, what: str, refusal: CompileError | None = None) -> CompileError:
         """The refusal of a tracer where a plain array is needed; traced once more, NumPy may make a tracer there."""
         if refusal is None:
             refusal = self.refusal(what, "NumPy's functions of whole arrays", "write x.data for np.asarray(x), or "
@@ -131,7 +131,7 @@ class Trace:
         self.choices[value.number] = value, truth
         return truth
 
-    def check_told(self) -> None:
+    def refuse_text(self) -> None:
         """Raise for conversions to text while the step runs: a program would not repeat them."""
         if self.open:
             raise self.source_info.number("a conversion to a string (print, str, an f-string)")
@@ -318,7 +318,7 @@ class Trace:
         if isinstance(out, tuple):
             out = out[0] if len(out) == 1 else None
         if type(out) is not ArrayTracer:
-            raise self.met_plain("", self.refusal(
+            raise self.needs_plain_array("", self.refusal(
                 f"{primitive.name} writes into an array that was not declared", "arrays of the step itself",
                 "pass the array to tt.compile, or write a = a + b"))
         if out.is_scalar:
@@ -330,7 +330,7 @@ class Trace:
         """A call that writes into its first operand, which is another value from then on."""
         target = args[0]
         if type(target) is not ArrayTracer:
-            raise self.met_plain("", self.refusal(
+            raise self.needs_plain_array("", self.refusal(
                 f"{primitive.name} writes into an array that was not declared", "arrays of the step itself",
                 "pass the array to tt.compile, or copy it in the step"))
         target.write(self.call(primitive, args, kwargs))

@@ -184,7 +184,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        self.tape.check_told()
+        self.tape.refuse_text()
         return f"<traced {self.dtype} {self.shape}>"
 
     def __format__(self, _: str) -> str:
@@ -252,7 +252,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
             return self
         value, array = self.current(), self.held
         if np.empty_like(array, order=order).strides == array.strides and value.kind in ("", "input") and (
-                value.base.kind != "state"):  # which is written over at the end
+                value.base.kind != "state"):  # which is overwritten at the end
             return self.copied()
         return self.tape.apply(COPY, (self,), {"order": order})
 
@@ -270,7 +270,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
     def astype(self, dtype: Any, order: str = "K", **options: Any) -> Any:
         """As an array's."""
-        if self.is_scalar:  # subtle: of a scalar of NumPy's the same is made, not an array without axes
+        if self.is_scalar:  # subtle: from a NumPy scalar the same is made, not a 0-d array
             y = self.copied().astype(dtype, order, **options)
             return ArrayTracer(self.tape, y.current(), None, is_scalar=True)
         now = self.current()
@@ -403,8 +403,8 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if (constant := self.constant()) is not None:
             return np.array(constant, dtype)
-        raise self.tape.met_plain("an array of the step was passed to something that takes plain arrays only (X[ix], "
-                                  "np.asarray, a write into a plain array, printing)")
+        raise self.tape.needs_plain_array("an array of the step was passed to something that takes plain arrays only "
+                                          "(X[ix], np.asarray, a write into a plain array, printing)")
 
     def __bool__(self) -> bool:
         if (constant := self.constant()) is not None:
@@ -415,19 +415,19 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def __float__(self) -> float:
         if (constant := self.constant()) is not None:
             return float(constant)
-        raise self.tape.met_plain("", self.tape.source_info.number("float(), or a write into a plain array,"))
+        raise self.tape.needs_plain_array("", self.tape.source_info.number("float(), or a write into a plain array,"))
 
     def __int__(self) -> int:
         if (constant := self.constant()) is not None:
             return int(constant)
-        raise self.tape.met_plain("", self.tape.source_info.number("int()"))
+        raise self.tape.needs_plain_array("", self.tape.source_info.number("int()"))
 
     def __index__(self) -> int:
         if self.size != 1 or self.dtype.kind not in "iu":
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
         if (constant := self.constant()) is not None:
             return operator.index(constant)
-        raise self.tape.met_plain("", self.tape.source_info.number("an index or a count (range)"))
+        raise self.tape.needs_plain_array("", self.tape.source_info.number("an index or a count (range)"))
 
     def __round__(self, digits: Any = None) -> Any:
         if not self.is_scalar:
@@ -534,7 +534,7 @@ class ScalarTracer(TracerBase):
         return type(self.value.array)
 
     def __repr__(self) -> str:
-        self.tape.check_told()
+        self.tape.refuse_text()
         return f"<traced {type(self.value.array).__name__}>"
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -560,7 +560,7 @@ class ScalarTracer(TracerBase):
 
     def as_array(self, *_: Any, **__: Any) -> Any:
         """Raise on a conversion to an array, whose dtype NumPy and the engine would choose differently."""
-        raise self.tape.met_plain("", self.tape.refusal(
+        raise self.tape.needs_plain_array("", self.tape.refusal(
             "an array is made from a number that varies (np.full, tt.tensor)", "numbers that multiply arrays "
             "or are added to them", "write np.ones(shape) * x"))
 
@@ -594,7 +594,7 @@ class ScalarTracer(TracerBase):
 
     def _plain(self, *_: Any) -> Any:
         self.tape.need(self.value)
-        raise self.tape.met_plain("", self.tape.refusal(
+        raise self.tape.needs_plain_array("", self.tape.refusal(
             "a conversion of a number that varies (float(), int(), an index, a format)", "Python's own arithmetic "
             "with it", NUMBER))
 
@@ -614,4 +614,4 @@ for name, primitive in SCALAR.items():
     setattr(ScalarTracer, f"__{name}__", arithmetic(primitive, False))
     if name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
         setattr(ScalarTracer, f"__r{name}__", arithmetic(primitive, True))
-setattr(ScalarTracer, "__hash__", ScalarTracer._plain)  # as a key it would be found nowhere
+setattr(ScalarTracer, "__hash__", ScalarTracer._plain)  # as a key it would never be found

@@ -39,7 +39,7 @@ def takes(subject: Subject, numpy: Function, sample: Sample) -> bool:
 
 
 def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]:
-    """A cell and a fault: yes if a call equals NumPy's, with a gradient that fits; no if both raise; else what is wrong."""
+    """A cell and a fault: yes if a call and its gradient are right beside NumPy's; no if both raise; else wrong."""
     numpy = theirs(subject, sample)
     try:
         expected = subject.call(numpy, args, sample.params)

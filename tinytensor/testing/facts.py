@@ -115,7 +115,7 @@ def gradient_at(subject: Subject, sample: Sample, point: list[Any], weigh: bool 
 
 
 def ties(subject: Subject) -> str:
-    """How the gradient is shared where all elements are equal; "–" where the function is smooth there."""
+    """How the gradient is shared where all elements are equal; nothing to say where the function is smooth there."""
     for sample in subject.samples:
         point = filled(sample, subject.domain)
         first = next(flat(point, np.ndarray), None)

@@ -60,7 +60,7 @@ class Subject(NamedTuple):
 
 
 def subject(name: str) -> Subject:
-    """The subject of a name: ``"exp"``, ``"linalg.det"``, or ``"np.searchsorted"`` for a function that is only observed."""
+    """The subject of a name: ``"exp"``, ``"linalg.det"``, or ``"np.searchsorted"`` for one that is only observed."""
     if name in NONDIFFERENTIABLE:
         function = NONDIFFERENTIABLE[name]
         numpy = tuple(key for key, answer in NUMPY.items() if stands_for(answer, function))

@@ -57,7 +57,7 @@ class Buffer:
     shared_name : str
         How the source writes a shared buffer.
     loop : TiledLoop or None
-        The loop whose tiles are all that is ever stored here.
+        The loop whose tiles are the only values stored here.
     """
 
     def __init__(self, kind: str, value: Value, parent: Buffer | None = None, offset: int = 0) -> None:

@@ -36,7 +36,7 @@ class CompiledOp:
     positions : list of (Tensor or int)
         Of each leaf: the tensor that the function knows, or the position of an argument.
     again : callable or None
-        Gives this output of the function itself for its arguments, where that can be called once more: what higher
+        Returns this output of the function itself for its arguments, where that can be called again: what higher
         orders differentiate.
     """
 

@@ -63,9 +63,9 @@ class Value:
     mutable : bool
         Of a constant: whether the user knows it too, and may write into it between steps.
     has_user_name : bool
-        Whether the name is the user's, a layer's, or a gradient's of such; others give way to it.
+        Whether the name is the user's, a layer's, or a gradient's of such; it takes precedence over others.
     is_scalar : bool
-        Whether NumPy gives a scalar here, which can't be written into, not an array without axes.
+        Whether NumPy returns a scalar here, which can't be written into, not a 0-d array.
     """
 
     __slots__ = ("array", "array_ref", "base", "byte_offset", "call", "has_user_name", "is_scalar", "kind", "mutable",
@@ -98,7 +98,7 @@ class Call:
     Attributes
     ----------
     primitive : Primitive
-        The row of the table: what is called, and all that is known of it.
+        The row of the table: the function, and all facts about it.
     args, kwargs
         What it was given: values, constants, and lists, tuples and slices of them.
     result : Value, or a list or tuple of them, or None

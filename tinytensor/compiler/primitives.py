@@ -49,13 +49,13 @@ class Primitive:
         "gather", "update" (writes into a copy of its first operand), "scalar" (Python's arithmetic), "draw" (of a
         random stream), "check", "collective" (of workers), or "call" for all else.
     view : bool
-        Whether it may give a view of an operand.
+        Whether it may return a view of an operand.
     out : callable
         Whether a call may write its result into an array that it is given, with the same bits.
     strided_out : bool
         Whether that array's elements may lie far apart.
     rows : callable
-        Whether each row of the result is made of the same rows of what is read, by the same arithmetic.
+        Whether each row of the result depends on the same rows of the operands only, by the same arithmetic.
     unbuffered : callable
         Whether the result is the same to the last bit whatever the size of NumPy's buffers.
     linear : str

@@ -2,7 +2,7 @@
 
 The second is decided without the planner's rules. The program is run on labels instead of numbers: each element of
 each value has its own label, which a view or a copy keeps. Calls write the labels of their results to the bytes
-where the plan stores them, and what is read must be there still.
+where the plan stores them, and labels that are read must still be there.
 """
 
 from __future__ import annotations

@@ -76,8 +76,9 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
 
     Every sample: the values are those of `references` in float64 and float32, and NumPy's in all dtypes, at nan and
     infinities; inputs in any memory layout are read and never written; float32 stays; the gradient is right at order 1
-    and 2, and by the complex step where the op is analytic; the fast rule agrees with the definition; and at 0, 1, -1 and the ends of the domain the gradient is the
-    derivative, or between those from both sides. Then shapes: no axes, one element, none, and pairs that broadcast.
+    and 2, and by the complex step where the op is analytic; the fast rule agrees with the definition; and at 0, 1, -1
+    and the ends of the domain the gradient is the derivative, or between those from both sides. Then shapes: no axes,
+    one element, none, and pairs that broadcast.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ class Expressions:
     Attributes
     ----------
     preamble : list of str
-        Lines that stand before the step: arrays in the arena, views, constants.
+        Lines before the step: arrays in the arena, views, constants.
     defined : set of int
         Numbers of the values whose names are known at this point.
     inputs : dict

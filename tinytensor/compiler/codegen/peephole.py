@@ -32,7 +32,7 @@ class CallText(NamedTuple):
     Attributes
     ----------
     function : str
-        As it is read: ``np.add``, or with what it is a method of, ``table.take``.
+        As it is read: ``np.add``, or a method with its object, ``table.take``.
     args : list of str
     keywords : dict
         With the array that the result is written into, `out`, in the order in which they are read.

@@ -1,6 +1,6 @@
 """The lines of a compiled step: the shape, the arithmetic, the traffic and, once profiled, the time of each.
 
-It measures the lines one by one, in the step as it stands; a figure is `diagnostics.plot.roofline`.
+It times the lines one by one, in the step as it is; a figure is `diagnostics.plot.roofline`.
 """
 
 from __future__ import annotations

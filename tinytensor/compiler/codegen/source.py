@@ -26,7 +26,7 @@ class Source(NamedTuple):
     Attributes
     ----------
     head, tail : str
-        What stands before the lines of the step, and its return.
+        The text before the lines of the step, and its return.
     lines : list of Line
         The calls of the step.
     inputs : dict

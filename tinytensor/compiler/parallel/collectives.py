@@ -33,15 +33,15 @@ class Sharding(NamedTuple):
     Attributes
     ----------
     outputs : list
-        How each result comes from the workers' parts.
+        How each result is made from the workers' parts.
     shapes : list
         Of the results of the whole batch.
     gradient : tuple
-        The number of the collective that averages gradients, or -1; and where each parameter's stands in it.
+        The number of the collective that averages gradients, or -1; and the position of each parameter's in it.
     loss : str
         What a worker's loss is of the whole batch's.
     random : set
-        The numbers of values that come of each worker's own draws.
+        The numbers of values that depend on each worker's own draws.
     """
 
     outputs: list[Placement]

@@ -75,7 +75,7 @@ class Placements:
     blame : dict
         For what is mixed, by number: the first call that made it so.
     random, sized : set
-        What comes of each worker's own draws, and of a number that is the batch's size, or its inverse, by number.
+        Values that depend on each worker's own draws, or on the batch's size or its inverse, by number.
     """
 
     def __init__(self, program: Program, private: Iterable[int]) -> None:

@@ -1,6 +1,6 @@
 """The rules by which the placements of a step's values are found, call by call.
 
-A rule gets the placements and the call, and gives the placement of its result. What has none is mixed.
+A rule gets the placements and the call, and returns the placement of its result. Calls without a rule are mixed.
 """
 
 from __future__ import annotations

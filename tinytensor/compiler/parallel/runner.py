@@ -29,14 +29,14 @@ class ShardedRunner:
     program : Program
         As it was traced, on the first worker's part of the arguments.
     given : list
-        Whole arguments, arrays and numbers, of the kinds that will come.
+        Whole arguments, arrays and numbers, of the kinds of later calls.
     store : callable
-        Puts declared numbers, which stand last among what the step gives, where they belong.
+        Stores the declared numbers, the last of the step's results, in their cells.
 
     Attributes
     ----------
     outputs : list
-        How each result comes from the workers' parts.
+        How each result is made from the workers' parts.
     """
 
     def __init__(self, program: Program, source: Source, numbers: list[Value], given: list[Any],
@@ -198,7 +198,7 @@ def broadcast_arrays(program: Program, shares: ShardedState) -> list[Any]:
 def never_read_elsewhere(program: Program, source: Value, final: Value) -> bool:
     """Whether nothing comes of a declared array but what it is after the step, such as running statistics.
 
-    Then another worker may have older numbers, if it can't fail of them: only arithmetic is made of such an array.
+    Then another worker may have older numbers, if these can't make it fail: only arithmetic uses such an array.
     """
     touched = {source.number}
     for call in program.calls:

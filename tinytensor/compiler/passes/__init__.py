@@ -1,6 +1,6 @@
 """The passes that a traced program goes through before it is written as source, in order.
 
-A pass is a function of a program that gives a program. Those after `eliminate_dead_code` leave the calls alone: they
+A pass is a function from program to program. Those after `eliminate_dead_code` leave the calls alone: they
 decide where values are stored, and note it in the program's `plan`.
 """
 

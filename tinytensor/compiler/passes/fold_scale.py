@@ -75,7 +75,7 @@ def is_factor(call: Call) -> bool:
 
 def scaled_from(calls: list[Call]) -> tuple[set[int], list[Call]] | None:
     """What is proportional to the first call's result, by number, and the calls that apply a rate to it; None if
-    anything else is made of it."""
+    it has any other use."""
     scaled, rated = {v.number for v in calls[0].outputs()}, list[Call]()
     for call in calls[1:]:
         if not any(v.number in scaled for v in call.inputs()):

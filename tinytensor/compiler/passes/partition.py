@@ -21,7 +21,7 @@ class Recorded(NamedTuple):
     output : int
         Which of the step's results it is of.
     leaves : list
-        The tensors that its gradients belong to; of an argument it is what stood for it.
+        The tensors that its gradients belong to; for an argument, its stand-in.
     cotangent : Value
         The gradient of the output.
     gradients : list of Value

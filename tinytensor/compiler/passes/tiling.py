@@ -1,6 +1,6 @@
 """Loop tiling: consecutive calls on large arrays are made on one tile of rows after the other, for the cache's sake.
 
-Each row of a result must come of the same rows of what is read, by the same arithmetic.
+Each row of a result must depend on the same rows of the inputs only, by the same arithmetic.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Gradients in `p.grad`: those that a step finds, those that it leaves, and those that its optimiser consumed.
 
 As in an eager step, gradients that are left are in `p.grad` afterwards, and are added to those that were there. Only
-what an optimiser of the step itself has used is not kept: `USED` stands there, and says so when it is looked at.
+gradients that an optimiser in the step has consumed are not kept: `USED` is there, and says so when it is used.
 """
 
 from __future__ import annotations

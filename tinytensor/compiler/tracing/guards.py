@@ -46,7 +46,7 @@ class Guards:
     ----------
     scopes : iterable of Scope
     varying : collection of Place
-        Floats that the program reads at each call: that they are floats is all that is asked of them.
+        Floats that the program reads at each call: only their type is checked.
     """
 
     def __init__(self, scopes: Iterable[Scope], varying: Iterable[Place] = ()) -> None:

@@ -1,6 +1,6 @@
 """Objects whose state can't be compared: iterators, files, locks. A step may reach them, but not use them.
 
-While a step is traced a stand-in stands in its place, and refuses by name what would be done with it.
+While a step is traced, a stand-in replaces it and raises an error that names the use.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class TraceResult:
     cells : dict
         Of the numbers that are read, and may be written, at each call; by the number of the source.
     guards : Guards
-        Whether all that the step can reach is as it was.
+        Whether everything that the step can reach is as it was.
     choose : callable or None
         Whether the numbers by which the step chose choose the same for these arguments.
     scan : ClosureScan
@@ -73,7 +73,7 @@ class TraceResult:
     ran : dict
         The code that ran, by its id, and the variables of its module.
     gradients : Gradients
-        What the step reads in every `grad`, and what it leaves there.
+        The gradients that the step reads from every `grad`, and those that it leaves there.
     """
 
     key: Any = None

@@ -1,6 +1,6 @@
 """What a step may change: the arrays, numbers and random streams of what was declared.
 
-What stands in their place while a step is traced is `patched.py`'s.
+Their stand-ins while a step is traced are made by `patched.py`.
 """
 
 from __future__ import annotations

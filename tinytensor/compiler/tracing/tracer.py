@@ -49,11 +49,11 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     held : ndarray
         The array that its value is now: others need it only as long as a tracer has it.
     owner : ArrayTracer or None
-        Whose memory it is a view of: written through, and looked at again when that was written.
+        The tracer whose memory it views: writes go through to it, and it is read again after a write.
     way : (Primitive, args, kwargs) or None
         The call that makes it of its owner.
     is_scalar : bool
-        Whether NumPy would give a scalar here, not an array.
+        Whether NumPy would return a scalar here, not an array.
     """
 
     __slots__ = ("_value", "fresh", "held", "is_scalar", "owner", "seen", "tape", "way")

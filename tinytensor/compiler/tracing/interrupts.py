@@ -15,14 +15,14 @@ def undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # which is the only one that signals interrupt
         yield
         return
-    before, came = signal.getsignal(signal.SIGINT), list[Any]()
+    before, pending = signal.getsignal(signal.SIGINT), list[Any]()
     if not callable(before):
         yield
         return
-    signal.signal(signal.SIGINT, lambda *args: came.append(args))
+    signal.signal(signal.SIGINT, lambda *args: pending.append(args))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if came:
-            before(*came[0])
+        if pending:
+            before(*pending[0])

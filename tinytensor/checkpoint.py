@@ -85,6 +85,7 @@ def save(path: str | Path, **parts: Any) -> None:
     Examples
     --------
     >>> import tempfile, tinytensor as tt
+    >>> from tinytensor import checkpoint
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     checkpoint.save(f"{folder}/a.npz", rng=tt.Generator(7), step=100)
     ...     checkpoint.load(f"{folder}/a.npz")["step"]

@@ -277,7 +277,7 @@ BOOLS = Tensor(np.array([True, False]))
 @pytest.mark.parametrize("f, name", [(lambda: -BOOLS, "negative"), (lambda: BOOLS - BOOLS, "subtract"),
                                      (lambda: np.ones(2, bool) - BOOLS, "subtract")])
 def test_numpys_refusals_are_in_the_ops_name(f: Callable[[], Any], name: str) -> None:
-    with pytest.raises(TypeError, match=rf"^{name}: .* \(given bool \(2,\)(, bool \(2,\))?\); convert the inputs"):
+    with pytest.raises(TypeError, match=rf"^{name}: got bool \(2,\)(, bool \(2,\))?; .*, use the"):
         f()
 
 
@@ -301,13 +301,13 @@ def test_inputs_by_keyword() -> None:
 
 
 @pytest.mark.parametrize("f, text", [
-    (lambda x: tt.softmax(x, 0, 1), "softmax: 2 parameters came by position, but 1 can; expected softmax(x, "),
-    (lambda x: tt.softmax(x, 0, axis=0), "softmax: parameter 'axis' came twice; expected softmax(x, "),
-    (lambda x: tt.softmax(x, colour=0), "softmax: there is no parameter 'colour'; expected softmax(x, "),
-    (lambda x: tt.softmax(x, dim=0), "softmax: there is no parameter 'dim'; it is 'axis' here; expected softmax(x, "),
-    (lambda x: tt.swapaxes(x, 0), "swapaxes: parameter 'axis2' is missing; expected swapaxes(x, axis1, axis2)"),
-    (lambda x: tt.linear(x), "linear: input weight is missing; expected linear(x, weight, bias=None)"),
-    (lambda x: tt.stack(5.0), "stack: float came in the place of a sequence of arrays; expected stack("),
+    (lambda x: tt.softmax(x, 0, 1), "softmax: got 2 parameters by position, of which 1 may be; expected softmax(x, "),
+    (lambda x: tt.softmax(x, 0, axis=0), "softmax: got parameter 'axis' twice; expected softmax(x, "),
+    (lambda x: tt.softmax(x, colour=0), "softmax: got an unknown parameter 'colour'; expected softmax(x, "),
+    (lambda x: tt.softmax(x, dim=0), "softmax: got an unknown parameter 'dim'; expected softmax(x, "),
+    (lambda x: tt.swapaxes(x, 0), "swapaxes: got no parameter 'axis2'; expected swapaxes(x, axis1, axis2)"),
+    (lambda x: tt.linear(x), "linear: got no weight; expected linear(x, weight, bias=None)"),
+    (lambda x: tt.stack(5.0), "stack: got a float in place of a sequence of arrays; expected stack("),
 ], ids=lambda f: "" if callable(f) else f.partition(";")[0])
 def test_calls_that_do_not_fit(f: Callable[[Any], Any], text: str) -> None:
     with pytest.raises(TypeError) as error:
@@ -319,11 +319,11 @@ def test_errors_are_worded_once() -> None:
     """An error that an op words itself passes through; others say what NumPy said, and only broadcasting broadcasts."""
     with pytest.raises(ValueError, match="^einsum: "):
         tt.contract(leaf(2, 3), leaf(2, 3), subscripts="ij,jk")
-    with pytest.raises(ValueError, match="^concatenate: all the input array dimensions"):
+    with pytest.raises(ValueError, match="^concatenate: got .*; all the input array dimensions"):
         tt.concatenate([leaf(2, 3), leaf(4, 5)])
-    with pytest.raises(ValueError, match=r"^add: shapes \(2,\) and \(3,\) do not broadcast"):
+    with pytest.raises(ValueError, match=r"^add: got shapes \(2,\) and \(3,\), which do not broadcast"):
         leaf(2) + leaf(3)
-    with pytest.raises(TypeError, match="^subtract: numpy boolean subtract"):
+    with pytest.raises(TypeError, match="^subtract: got .*; numpy boolean subtract"):
         BOOLS - np.ones(3, bool)
 
 

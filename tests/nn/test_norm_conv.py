@@ -331,19 +331,19 @@ def test_what_cannot_be_folded():
     for model in (nn.Sequential(linear, nn.Tanh(), norm), nn.Sequential(norm, linear), linear, nn.Sequential(),
                   nn.ModuleList([linear, norm]), nn.Sequential(linear, nn.BatchNorm1d(5))):
         assert message(ValueError, nn.fold_batchnorm, model) == (
-            f"fold_batchnorm: in this {type(model).__name__} no BatchNorm1d comes right after a Linear of its size; "
-            f"expected such neighbours in a Sequential; put them side by side in one, or use the model as it is, "
+            f"fold_batchnorm: got a {type(model).__name__} without a BatchNorm1d after a Linear of its size; "
+            f"expected such neighbours in a Sequential; put them next to each other in one, or use the model as it is, "
             f"in eval()")
     bare = nn.Sequential(nn.Tanh(), nn.Sequential(linear, nn.BatchNorm1d(4, track_running_stats=False)))
     assert message(ValueError, nn.fold_batchnorm, bare) == (
-        "fold_batchnorm: 1.1 (BatchNorm1d) has no running statistics; expected those that eval() normalises with; "
+        "fold_batchnorm: got 1.1 (BatchNorm1d) without running statistics; expected those that eval() normalises with; "
         "build it with track_running_stats=True, and train")
 
     class Backwards(nn.Sequential):
         def forward(self, x):
             return self[0](self[1](x))
 
-    assert "no BatchNorm1d comes right after" in message(ValueError, nn.fold_batchnorm, Backwards(linear, norm))
+    assert "without a BatchNorm1d after" in message(ValueError, nn.fold_batchnorm, Backwards(linear, norm))
 
 
 # --- FlattenConsecutive ---

@@ -1,6 +1,5 @@
 """RNN, GRU and LSTM, layers and cells: against each other, by differences, and against PyTorch."""
 
-import doctest
 import itertools
 
 import numpy as np
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 
 import tinytensor as tt
 from tinytensor import nn
-from tinytensor.nn import recurrent as layers
 from tinytensor.ops import recurrent
 from tinytensor.testing import gradcheck
 
@@ -205,7 +203,7 @@ def test_passes_over_a_retained_graph_add_up(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_fused_rule_is_the_composed_one_in_float32(kind):
-    op, by_steps = getattr(tt, kind.lower()), getattr(recurrent, f"{kind.lower()}_by_steps")
+    op, by_steps = getattr(tt, kind.lower()), getattr(recurrent, f"{kind.lower()}_definition")
     gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[kind]
     arrays = [values(16, 8, gates * 20), values(gates * 20, 20) * 0.2, *listed(states(kind, 8, 20))]
     arrays += [values(60)] if kind == "GRU" else []
@@ -268,11 +266,6 @@ def test_repr_and_names():
     assert repr(nn.RNNCell(3, 4, False, "relu")) == "RNNCell(3, 4, bias=False, nonlinearity=relu)"
     assert list(nn.RNN(3, 4, bidirectional=True).state_dict()) == [
         f"{name}_l0{way}" for way in ("", "_reverse") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-
-
-def test_docstrings():
-    result = doctest.testmod(layers)
-    assert result.attempted > 10 and not result.failed
 
 
 # --- what is wrong ---

@@ -1,5 +1,4 @@
 """The test kit finds what is wrong, says what to mend, and never passes by accident."""
-import doctest
 import gc
 import importlib
 import re
@@ -42,13 +41,11 @@ def text_of(f: Any, *args: Any, error: Any = AssertionError, **kwargs: Any) -> s
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_docstrings(name: str) -> None:
+def test_classes_have_docstrings(name: str) -> None:
     module = importlib.import_module(name)
     for key, thing in vars(module).items():
         if isinstance(thing, type) and thing.__module__ == name:
             assert thing.__doc__, f"{name}.{key}"
-    result = doctest.testmod(module, extraglobs={"np": np, "tt": tt}, optionflags=doctest.ELLIPSIS)
-    assert not result.failed
 
 
 # --- the op at fault ---

@@ -53,7 +53,8 @@ def packed_eigh(a: Any, UPLO: Any = "L", *, parts: Any = None) -> Any:
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.linalg.packed_eigh(tt.ones((2, 2))).shape
+    >>> from tinytensor.ops.spectra import packed_eigh
+    >>> packed_eigh(tt.ones((2, 2))).shape
     (6,)
     """
     return pack(np.linalg.eigh(a, UPLO) if parts is None else parts, a.shape[:-2])
@@ -145,7 +146,8 @@ def packed_eig(a: Any) -> Any:
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.linalg.packed_eig(tt.eye(2)).shape
+    >>> from tinytensor.ops.spectra import packed_eig
+    >>> packed_eig(tt.eye(2)).shape
     (6,)
     """
     return real_eig(a)
@@ -203,7 +205,8 @@ def packed_svd(a: Any, full_matrices: bool = True, *, parts: Any = None) -> Any:
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.linalg.packed_svd(tt.ones((3, 2)), full_matrices=False).shape
+    >>> from tinytensor.ops.spectra import packed_svd
+    >>> packed_svd(tt.ones((3, 2)), full_matrices=False).shape
     (12,)
     """
     return pack(np.linalg.svd(a, full_matrices) if parts is None else parts, a.shape[:-2])

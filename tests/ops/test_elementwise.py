@@ -466,7 +466,7 @@ def test_python_s_protocols() -> None:
 @pytest.mark.parametrize("function, nearest", [
     (np.roots, "np.polyval"), (np.poly, "np.polymul"), (np.linalg.eig, "np.linalg.eigh"), (np.fft.rfft, "np.cos"),
     (np.lib.scimath.sqrt, "real results"), (np.sort_complex, "np.sort"),
-    (np.isnat, "no dates"), (np.strings.upper, "no text")])
+    (np.isnat, "not dates"), (np.strings.upper, "not text")])
 def test_what_stays_out_is_refused_by_its_full_name(function: Any, nearest: str) -> None:
     name = f"{function.__module__}.{function.__name__}" if hasattr(function, "__module__") else function.__name__
     with pytest.raises(TypeError) as caught:

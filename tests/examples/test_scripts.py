@@ -193,7 +193,8 @@ def test_points_are_refused_by_line(run, tmp_path):
 
 
 @pytest.mark.parametrize("command", [
-    "mlp_ngram.py --initial-loss", "batchnorm_mlp.py --zero-init --hidden 4 --steps 5", "manual_backprop.py --generated",
+    "mlp_ngram.py --initial-loss", "batchnorm_mlp.py --zero-init --hidden 4 --steps 5",
+    "manual_backprop.py --generated",
 ])
 def test_where_there_is_nothing_to_draw_the_script_says_so(command, run, tmp_path):
     pytest.importorskip("matplotlib")
@@ -240,7 +241,8 @@ def test_the_tables_are_rendered_from_the_stored_results():
     done = examples("--render")
     assert done.returncode == 0, done.stderr
     stored = json.loads((EXAMPLES / "results.json").read_text("utf-8"))
-    assert "| lecture | script | the notebook's loss | the notebook's steps | our loss | our steps | time |" in done.stdout
+    head = "| lecture | script | the notebook's loss | the notebook's steps | our loss | our steps | time |"
+    assert head in done.stdout
     assert len(stored["lectures"]) == 8 and set(stored["tables"]) == {"wavenet-ladder", "gpt-ladder", "race"}
     for name, table in stored["tables"].items():
         assert section(EXAMPLES / "README.md", name) == table and table in done.stdout

@@ -1,6 +1,5 @@
 """Code generation at the edges: literals evaluate to what they are of, and whatever a call takes can be written."""
 
-import doctest
 import enum
 import struct
 from typing import Any
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 import tinytensor as tt
 from tinytensor.compiler.audit import equal
-from tinytensor.compiler.codegen import literals, peephole
 from tinytensor.compiler.codegen.literals import constant_literal, literal
 
 NUMBERS = "?bBhHiIlLqQefdgFDG"
@@ -232,12 +230,6 @@ def test_the_buffers_size_is_the_user_s_where_sums_depend_on_it() -> None:
     assert "@with_fast_numpy" in few.source and few.source.count("np.setbufsize(") == 2
     many = follow(lambda x: [(np.tanh(x * i).T.sum(), x * i) for i in range(6)], x)
     assert "@with_fast_numpy" not in many.source and "np.setbufsize(" not in many.source
-
-
-@pytest.mark.parametrize("module", [literals, peephole], ids=lambda m: m.__name__)
-def test_doctests(module: Any) -> None:
-    result = doctest.testmod(module)
-    assert result.attempted and not result.failed
 
 
 def test_the_last_program_is_printed() -> None:

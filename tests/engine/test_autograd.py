@@ -1,9 +1,7 @@
 """Recording and the pass: in-place updates, no_grad everywhere, hooks, threads, several outputs; and recompute."""
 
 import asyncio
-import doctest
 import gc
-import sys
 import threading
 import tracemalloc
 import warnings
@@ -486,12 +484,3 @@ def test_recompute_runs_hooks_once_and_compiles():
         for a, b in zip(step(SQUARE), compiled(SQUARE), strict=True):
             np.testing.assert_array_equal(a.data, b.data)
     assert compiled.programs
-
-
-# --- what the docstrings show ---
-
-
-@pytest.mark.parametrize("name", ["anomaly", "autograd", "guarding", "hooks", "modes", "recomputing", "transforms"])
-def test_docstrings(name):
-    done = doctest.testmod(sys.modules[f"tinytensor.{name}"], extraglobs={"np": np}, optionflags=doctest.ELLIPSIS)
-    assert done.attempted and not done.failed

@@ -142,7 +142,7 @@ def test_ctrl_c_ends_with_the_figures_so_far(tmp_path):
     (("--vocabulary", "{tmp}/short.txt"), "short.txt: no JSON"),
     (("--vocabulary", "{tmp}/none.tiktoken"), "none.tiktoken: No such file or directory"),
     (("--vocabulary", "{tmp}"), "encoder.json: No such file or directory; expected GPT-2's encoder.json"),
-    (("--save", "{tmp}"), "this is a folder; expected a file, new or to be replaced"),
+    (("--save", "{tmp}"), "got a folder; expected a file, new or to be replaced"),
     (("--plots", __file__), "got a file; expected a folder that can be written"),
     (("--recipe", "lecture", "--seed", "3"), "argument --seed: got 3 with --recipe lecture"),
     (("--nonsense",), "unrecognized arguments: --nonsense"),

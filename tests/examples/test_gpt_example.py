@@ -143,4 +143,4 @@ def test_a_line_longer_than_the_context_and_a_file_of_others(names, play, tmp_pa
     whole = (tmp_path / "run.npz").read_bytes()
     (tmp_path / "run.npz").write_bytes(whole[: len(whole) // 2])
     done = run("--resume", "run.npz", cwd=tmp_path)
-    assert done.returncode == 2 and "this is no checkpoint, or a damaged one" in done.stderr
+    assert done.returncode == 2 and "got no checkpoint, or a damaged one" in done.stderr

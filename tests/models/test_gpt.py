@@ -1,7 +1,6 @@
 """GPT and what it writes: PyTorch's logits and gradients, first weights, the window, drawing, and errors."""
 
 import copy
-import doctest
 import importlib
 import itertools
 from pathlib import Path
@@ -391,8 +390,21 @@ def test_logits_that_can_not_be_drawn_from():
             CorpusError, draw, wrong, Generator(0))
 
 
-@pytest.mark.parametrize("name", ["models.gpt", "text.sampling"])
-def test_doctests(name):
-    module = importlib.import_module(f"tinytensor.{name}")
-    result = doctest.testmod(module, extraglobs={"np": np})
-    assert result.attempted and not result.failed
+# --- temperature 0 ---
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_temperature_0_takes_the_first_of_the_likeliest_and_draws_nothing(dtype):
+    rng, z = Generator(1), np.array([[0.0, 3, 3], [5, -np.inf, 1]], dtype)
+    before = rng.get_state()
+    got = draw(z, rng, 0, top_k=2, top_p=0.5)
+    assert got.tolist() == [1, 0] and got.dtype == np.int64
+    assert all(np.array_equal(a, rng.get_state()[k], equal_nan=True) for k, a in before.items())
+    with pytest.raises(CorpusError, match="got logits"):
+        draw([[np.nan, 1.0]], rng, 0)
+
+
+def test_greedy_texts_need_no_seed():
+    model, text = small(), tokens(2, 3)
+    assert np.array_equal(written(model, text, 9, 1, temperature=0), written(model, text, 9, 2, temperature=0.0))
+    assert np.array_equal(written(model, text, 9, 1, temperature=0), written(model, text, 9, 2, top_k=1))

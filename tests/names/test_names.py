@@ -1,7 +1,6 @@
 """The table of PyTorch's names agrees with PyTorch, with what tinytensor has, and with what tinytensor.torch offers."""
 
 import copy
-import doctest
 import pickle
 import re
 import subprocess
@@ -264,8 +263,3 @@ def test_the_page_is_current():
     check = [sys.executable, "-m", "tinytensor.names", "--check"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-
-
-def test_doctests():
-    result = doctest.testmod(names)
-    assert result.attempted and not result.failed

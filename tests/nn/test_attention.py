@@ -1,7 +1,6 @@
 """CausalSelfAttention and Block: PyTorch's numbers, causality, dropout, and errors."""
 
 import copy
-import doctest
 import importlib
 
 import numpy as np
@@ -290,9 +289,3 @@ def test_copies_and_reprs():
         x = values(1, 3, C)
         assert np.array_equal(copy.deepcopy(layer)(x).data, layer(x).data)
     assert repr(layers()[0]).startswith("CausalSelfAttention(\n  12, num_heads=3\n  (c_attn): Linear(")
-
-
-@pytest.mark.parametrize("name", ["nn.attention", "ops.attention"])
-def test_doctests(name):
-    result = doctest.testmod(importlib.import_module(f"tinytensor.{name}"))
-    assert not result.failed

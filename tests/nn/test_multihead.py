@@ -1,7 +1,5 @@
 """MultiheadAttention and scaled_dot_product_attention: PyTorch's numbers and state, masks, dropout, and errors."""
 
-import doctest
-import importlib
 
 import numpy as np
 import pytest
@@ -237,9 +235,3 @@ def test_errors():
 
 def test_it_says_what_it_is():
     assert repr(nn.MultiheadAttention(E, H)).startswith("MultiheadAttention(\n  12, num_heads=3\n  (out_proj): Linear(")
-
-
-@pytest.mark.parametrize("name", ["multihead", "dot_product"])
-def test_doctests(name):
-    result = doctest.testmod(importlib.import_module(f"tinytensor.nn.{name}"))
-    assert result.attempted and not result.failed

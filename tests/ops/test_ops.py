@@ -4,7 +4,6 @@ A new op is tested by being registered: its domain and samples are all that thes
 without a docstring, fails at collection. The checks at fixed points are those of `tinytensor.testing`, which users
 have too; here are the references, and what is drawn at random.
 """
-import doctest
 import math
 import operator
 from functools import partial
@@ -16,7 +15,6 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tinytensor import autograd, core, define
 from tinytensor.apply import PUBLIC
 from tinytensor.compose import COMPOSED as MADE_OF_OPS
 from tinytensor.compose import NONDIFFERENTIABLE
@@ -476,20 +474,3 @@ def test_gradient_of_where(data: st.DataObject) -> None:
 def test_fast_rules_are_their_definitions(op: Op, data: st.DataObject) -> None:
     (sample, args), case = drawn(data, op), case_of(op)
     check_definition(case, sample, args, data.draw(arrays(case.call(sample, *args).shape)))
-
-
-# --- what the docstrings show ---
-
-DOCUMENTED = {**{f.__name__: f for f in PUBLIC.values()},
-              **{f"{m.__name__}.{k}": v for m in (core, autograd, define) for k, v in vars(m).items()
-                 if callable(v) and getattr(v, "__module__", "") == m.__name__}}
-
-
-@pytest.mark.parametrize("name", DOCUMENTED)
-def test_docstring(name: str) -> None:
-    finder = doctest.DocTestFinder(exclude_empty=True, recurse=False)
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    text: list[str] = []
-    for example in finder.find(DOCUMENTED[name], name, module=False, globs={"np": np, "tt": tt}):
-        runner.run(example, out=text.append)
-    assert not runner.failures, "".join(text)

@@ -1,7 +1,6 @@
 """The corpus: reading, vocabulary, split, windows, batches and sampling, against the lectures' loops and figures."""
 
 import copy
-import doctest
 import hashlib
 import pickle
 import random
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tinytensor.text.corpus as corpus
 from tinytensor.random import Generator
 from tinytensor.text import CorpusError, Vocabulary, batches, read_items, sample, split, windows
 
@@ -488,9 +486,11 @@ def test_logits_that_are_not_finite_are_refused(logits, top):
     assert text == f"sample: the largest logit is {top}; expected a finite one; {advice}"
 
 
-# --- the file itself ---
+def test_temperature_0_takes_the_likeliest_character_and_draws_nothing():
+    def after(ids):  # 'a' starts, then 'b', then the end; each a little likelier than the others
+        return 0.1 * np.eye(3)[(ids[:, -1] + 1) % 3]
 
-
-def test_the_examples_in_the_docstrings_run():
-    result = doctest.testmod(corpus)
-    assert result.attempted >= 15 and result.failed == 0
+    rng = Generator(1)
+    before = rng.get_state()
+    assert {sample(after, Vocabulary(".ab"), 3, rng, temperature=0) for _ in range(5)} == {"ab"}
+    assert all(np.array_equal(a, rng.get_state()[k], equal_nan=True) for k, a in before.items())

@@ -2,7 +2,6 @@
 
 import base64
 import copy
-import doctest
 import json
 import pickle
 import re
@@ -18,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinytensor import text as package
-from tinytensor.text import CorpusError, Tokenizer, bpe, learn_merges, tokenizer, vocabulary_files
+from tinytensor.text import CorpusError, Tokenizer, bpe, learn_merges, tokenizer
 from tinytensor.text.tokenizer import GPT2_SPECIAL, GPT4_SPECIAL, PATTERNS, splitter
 from tinytensor.text.vocabulary_files import BYTE_ORDER, from_signs, to_signs
 
@@ -438,12 +437,6 @@ def test_tiktoken_on_vocabularies_that_no_training_makes(tokens, chunk):
 
 
 # --- the house ---
-
-
-@pytest.mark.parametrize("module", [bpe, tokenizer, vocabulary_files], ids=lambda m: m.__name__)
-def test_doctests(module):
-    result = doctest.testmod(module)
-    assert result.attempted and not result.failed
 
 
 def test_it_is_loaded_when_it_is_named():

@@ -4,7 +4,6 @@ Its OpInfo table says how each function is called; modules are held by `tests/nn
 needs no PyTorch stands first: second order, dtypes, compiled steps and errors.
 """
 
-import doctest
 import inspect
 import warnings
 
@@ -155,15 +154,6 @@ def test_errors_say_what_to_do():
     assert "expected (N, C, H, W)" in message(ValueError, nn.BatchNorm2d(3), x[0])
     assert "an even number" in message(ValueError, F.glu, x)
     assert "got an input of dtype int64" in message(TypeError, F.elu, np.arange(3))
-
-
-MODULES = ["activations", "arguments", "borders", "conv", "convolution", "criteria", "distances", "dropout",
-           "functional", "images", "likelihoods", "margins", "nonlinear", "pooling", "pools", "smooth"]
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_docstrings(name):
-    assert not doctest.testmod(getattr(nn, name), extraglobs={"np": np}).failed
 
 
 # --- PyTorch's samples ---

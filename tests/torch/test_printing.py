@@ -1,6 +1,5 @@
 """Reprs as PyTorch prints them: texts that it has printed, and PyTorch itself beside ours."""
 
-import doctest
 from math import inf, nan
 
 import numpy as np
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 
 import tinytensor as tt
 from tinytensor.core import REGISTRY
-from tinytensor.torch import backward_names, printing
 from tinytensor.torch.backward_names import backward_name
 from tinytensor.torch.printing import PARAMETER, set_printoptions, tensor_text
 
@@ -215,8 +213,3 @@ def test_every_op_has_a_name():
 
 def test_a_reshape_that_copies_has_another_name():
     assert backward_name("reshape", {"shape": (6,)}, [(2, 3)], copied=True) == "UnsafeViewBackward0"
-
-
-def test_examples_of_the_docstrings_run():
-    for module in (printing, backward_names):
-        assert doctest.testmod(module).failed == 0

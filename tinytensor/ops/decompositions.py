@@ -145,7 +145,8 @@ def packed_qr(a: Any, mode: Any = "reduced", *, parts: Any = None) -> Any:
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.linalg.packed_qr(tt.ones((3, 2))).shape
+    >>> from tinytensor.ops.decompositions import packed_qr
+    >>> packed_qr(tt.ones((3, 2))).shape
     (10,)
     """
     return pack(np.linalg.qr(a, mode) if parts is None else parts, a.shape[:-2])

@@ -53,7 +53,8 @@ def packed_eigh(a: Any, UPLO: Any = "L", *, parts: Any = None) -> Any:
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.linalg.packed_eigh(tt.ones((2, 2))).shape
+    >>> from tinytensor.ops.spectra import packed_eigh
+    >>> packed_eigh(tt.ones((2, 2))).shape
     (6,)
     """
     return pack(np.linalg.eigh(a, UPLO) if parts is None else parts, a.shape[:-2])
@@ -117,9 +118,8 @@ def real_eig(a: Any) -> Any:
         raise np.linalg.LinAlgError(f"np.linalg.eigvals: got shape {a.shape}: {error}; expected square matrices of "
                                     f"finite numbers; look for nan and inf in them") from None
     if "c" in (values.dtype.kind, others.dtype.kind):
-        raise TypeError("np.linalg.eigvals does not take a Tensor that has complex eigenvalues: a Tensor is real; "
-                        "expected a matrix whose eigenvalues are; np.linalg.svdvals and, for symmetric matrices, "
-                        "np.linalg.eigvalsh come nearest")
+        raise TypeError("np.linalg.eigvals: got a Tensor with complex eigenvalues; expected real ones, for Tensors are "
+                        "real; use np.linalg.svdvals, or np.linalg.eigvalsh for a symmetric matrix")
     order = np.take_along_axis(np.argsort(others, -1), np.argsort(np.argsort(values, -1), -1), -1)
     return pack((values, np.take_along_axis(vectors, order[..., None, :], -1)), a.shape[:-2])
 
@@ -145,7 +145,8 @@ def packed_eig(a: Any) -> Any:
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.linalg.packed_eig(tt.eye(2)).shape
+    >>> from tinytensor.ops.spectra import packed_eig
+    >>> packed_eig(tt.eye(2)).shape
     (6,)
     """
     return real_eig(a)
@@ -203,7 +204,8 @@ def packed_svd(a: Any, full_matrices: bool = True, *, parts: Any = None) -> Any:
     Examples
     --------
     >>> import tinytensor as tt
-    >>> tt.linalg.packed_svd(tt.ones((3, 2)), full_matrices=False).shape
+    >>> from tinytensor.ops.spectra import packed_svd
+    >>> packed_svd(tt.ones((3, 2)), full_matrices=False).shape
     (12,)
     """
     return pack(np.linalg.svd(a, full_matrices) if parts is None else parts, a.shape[:-2])

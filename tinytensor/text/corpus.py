@@ -241,8 +241,8 @@ def batches(X: IntArray, Y: IntArray, size: int, rng: Random | int) -> Iterator[
         raise _error(f"batches: size {size}", "1 or more", "the lectures take 32 or 64")
     if not len(X) or len(X) != len(Y):
         raise _error(f"batches: {len(X)} rows of X, {len(Y)} of Y", "as many, and not 0", "take both from windows")
-    rng = seeded(rng)
-    rows = (rng.randint(0, len(X), (size,)) for _ in repeat(None))
+    generator: Random = seeded(rng)
+    rows = (generator.randint(0, len(X), (size,)) for _ in repeat(None))
     return ((X.take(ix, 0), Y.take(ix, 0)) for ix in rows)
 
 
@@ -279,7 +279,8 @@ def sample(
     if not 0 <= temperature < math.inf:
         advice = "1 draws from the model's own probabilities, 0 takes the likeliest character"
         raise _error(f"sample: got temperature {temperature}", "a finite number, 0 or more", advice)
-    rng, ids = seeded(rng), [0] * context
+    generator: Random = seeded(rng)
+    ids = [0] * context
     while len(ids) < context + limit:
         logits = np.asarray(predict(np.array([ids[-context:]], np.int64)))
         if logits.shape != (1, len(vocabulary)):
@@ -292,7 +293,8 @@ def sample(
             advice = "train at a smaller rate, or sample at a temperature nearer to 1"
             raise _error(f"sample: the largest logit is {top}", "a finite one", advice)
         e = np.exp(logits - top)
-        drawn = int(rng.multinomial(e / e.sum(axis=1, keepdims=True), 1)[0, 0] if temperature else logits.argmax())
+        p = e / e.sum(axis=1, keepdims=True)
+        drawn = int(generator.multinomial(p, 1)[0, 0] if temperature else logits.argmax())
         if drawn == 0:
             break
         ids.append(drawn)

@@ -67,7 +67,8 @@ def draw(logits: npt.ArrayLike, rng: Random | int, temperature: float = 1.0, top
         before = np.cumsum(sorted_p, axis=1) - sorted_p  # what the likelier ones have together
         np.put_along_axis(p, order, np.where(before < top_p, sorted_p, 0), 1)
         p /= p.sum(1, keepdims=True)
-    return seeded(rng).multinomial(p, 1)[:, 0]
+    generator: Random = seeded(rng)
+    return generator.multinomial(p, 1)[:, 0]
 
 
 def check(temperature: float, top_k: int | None, top_p: float | None) -> None:

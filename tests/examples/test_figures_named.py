@@ -35,7 +35,8 @@ def named(out):
 @pytest.mark.parametrize("command", [
     "mlp_ngram.py --steps 50 --hidden 8 --names 1", "mlp_ngram.py --lr-find --hidden 8",
     "mlp_ngram.py --sweep --steps 5", "linear_ngram.py --recipe lecture --names 1",
-    "gpt.py --ladder --steps 2 --width 16 --context 16", "wavenet.py --ladder --steps 2 --hidden 8", "makemore.py --steps 2 --names 1 --quick"])
+    "gpt.py --ladder --steps 2 --width 16 --context 16", "wavenet.py --ladder --steps 2 --hidden 8",
+    "makemore.py --steps 2 --names 1 --quick"])
 def test_what_is_drawn_is_named(command, tmp_path):
     folder = tmp_path / "p"
     out = run(command, folder)

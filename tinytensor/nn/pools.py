@@ -104,14 +104,14 @@ class AdaptivePool(Module):
 
 
 class AdaptiveAvgPool1d(AdaptivePool):
-    """`functional.adaptive_avg_pool1d` as a module."""
+    """Means of `output_size` windows that cover the last axis: see `functional.adaptive_avg_pool1d`."""
 
     def forward(self, x: Any) -> Tensor:
         return P.adaptive_avg_pool1d(x, self.output_size)
 
 
 class AdaptiveAvgPool2d(AdaptivePool):
-    """`functional.adaptive_avg_pool2d` as a module.
+    """Means of `output_size` windows that cover the last two axes: see `functional.adaptive_avg_pool2d`.
 
     Examples
     --------
@@ -126,14 +126,14 @@ class AdaptiveAvgPool2d(AdaptivePool):
 
 
 class AdaptiveMaxPool1d(AdaptivePool):
-    """`functional.adaptive_max_pool1d` as a module."""
+    """Maxima of `output_size` windows that cover the last axis: see `functional.adaptive_max_pool1d`."""
 
     def forward(self, x: Any) -> Tensor:
         return P.adaptive_max_pool1d(x, self.output_size)
 
 
 class AdaptiveMaxPool2d(AdaptivePool):
-    """`functional.adaptive_max_pool2d` as a module."""
+    """Maxima of `output_size` windows that cover the last two axes: see `functional.adaptive_max_pool2d`."""
 
     def forward(self, x: Any) -> Tensor:
         return P.adaptive_max_pool2d(x, self.output_size)

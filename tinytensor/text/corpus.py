@@ -137,7 +137,7 @@ class Vocabulary:
         return len(self.characters)
 
     def encode(self, text: str) -> IntArray:
-        """The ids of a text, (len(text),); CorpusError names a character from outside, its place and its item."""
+        """The ids of a text, (len(text),); CorpusError names an unknown character, its position and its item."""
         codes = _codes(self.characters)
         table = np.full(int(codes.max()) + 2, -1, np.int64)  # its last entry, -1, is for all code points above
         table[codes] = np.arange(len(codes))

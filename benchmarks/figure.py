@@ -1,4 +1,4 @@
-"""The figures of a run: a small chart of the five models for README, and all tasks with how cost grows beside the tables.
+"""The figures of a run: a small chart of the five models for README, and a large one of all tasks.
 
 They are drawn from the results alone; nothing is measured here.
 """
@@ -47,7 +47,8 @@ def draw_models(results: dict[str, Any], path: Path) -> None:
             end, y = max(one, two or 0), row + offset
             axes.barh(y, end, height=0.36, color=colour, alpha=0.35)
             axes.barh(y, one, height=0.36, color=colour, label=label if row == 0 else None)
-            axes.annotate(", ".join(cut(x) for x in (one, two) if x is not None), (end, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
+            both = ", ".join(cut(x) for x in (one, two) if x is not None)
+            axes.annotate(both, (end, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
             most = max(most, end)
     axes.axvline(1, color="black", lw=1)
     axes.annotate("as long as ours", (1, 1), (4, -2), xycoords=("data", "axes fraction"), textcoords="offset points",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .advice import advice, described
 from .core import NO_PARAMS, REAL_KINDS, Op, Params, Tensor, TracerBase, as_array, as_ndarray, ndarray, new, record
 from .dispatch import SEQUENCE, SIMPLE, Function, as_python, numpy_input_names
 from .modes import active_watchers, no_grad_blocks, notify_watchers, state
@@ -216,8 +217,8 @@ TORCH_KEYWORDS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "unbiase
 
 
 def torch_hint(key: str, known: Collection[str]) -> str:
-    """What a parameter of PyTorch's is called in NumPy, for errors, where it is one of those known."""
-    return f"; it is {TORCH_KEYWORDS[key]!r} here" if TORCH_KEYWORDS.get(key) in known else ""
+    """For errors: NumPy's name of a parameter of PyTorch's, if it is one of those known."""
+    return f"; write {TORCH_KEYWORDS[key]!r}, as NumPy does" if TORCH_KEYWORDS.get(key) in known else ""
 
 
 def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
@@ -243,7 +244,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
             if not args:
                 args = (missing(inputs[0], kwargs),)
             if not (spread or hasattr(args[0], "__iter__")):
-                raise usage(f"{type(args[0]).__name__} came in the place of a sequence of arrays")
+                raise usage(f"got a {type(args[0]).__name__} in place of a sequence of arrays")
             apart = spread or (len(args) > 1 and hasattr(args[1], "shape") and not isinstance(args[0], SEQUENCE))
             given, rest = (args, ()) if apart else (tuple(args[0]), args[1:])
         else:
@@ -281,7 +282,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
     def missing(argument: inspect.Parameter, kwargs: Params) -> Any:
         """An input that did not come by position."""
         if argument.name not in kwargs and argument.default is argument.empty:
-            raise usage(f"input {argument.name} is missing")
+            raise usage(f"got no {argument.name}")
         return kwargs.pop(argument.name, argument.default)
 
     def complete(params: Params, rest: Sequence[Any], kwargs: Params) -> Params:
@@ -292,45 +293,41 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
         if more and (len(rest) > len(by_position) or not more.isdisjoint(kwargs)):
             raise NeedsWider
         if len(rest) > len(by_position):
-            raise usage(f"{len(rest)} parameters came by position, but {len(by_position)} can")
+            raise usage(f"got {len(rest)} parameters by position, of which {len(by_position)} may be")
         for key in params.keys() & kwargs.keys():
-            raise usage(f"parameter {key!r} came twice")
+            raise usage(f"got parameter {key!r} twice")
         for key in whole.keys() - names:
-            raise usage(f"there is no parameter {key!r}{torch_hint(key, names)}")
-        raise usage(f"parameter {next(iter(names - whole.keys()))!r} is missing")
+            raise usage(f"got an unknown parameter {key!r}", torch_hint(key, names))
+        raise usage(f"got no parameter {next(iter(names - whole.keys()))!r}")
 
-    def usage(problem: str) -> TypeError:
-        return TypeError(f"{name}: {problem}; expected {name}{inspect.Signature(arguments)}")
+    def usage(problem: str, advice: str = "") -> TypeError:
+        return TypeError(f"{name}: {problem}; expected {name}{inspect.Signature(arguments)}{advice}")
 
     return bind, None if variadic or len(defaults) < len(names) else defaults
 
 
 def op_error(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
-    """NumPy's error in our words: which op, what came, what to do; an error that an op words itself passes through."""
+    """NumPy's error in our words: the op, what it got, and what to do; an error that an op words itself stays."""
     spoken = str(error).partition(":")[0]
     if (spoken in PUBLIC or spoken == op.name or spoken.startswith("np.")) and "gufunc" not in str(error):
         return error
-    shapes = [np.shape(a) for a in arrays]
-    kind = next((k for k in ADVICE if isinstance(error, k)), TypeError)
+    kind = next((k for k in KINDS if isinstance(error, k)), TypeError)
     if op.broadcasts and kind is ValueError:
+        shapes = [np.shape(a) for a in arrays]
         try:
             np.broadcast_shapes(*shapes)
         except ValueError:
-            return ValueError(f"{op.name}: shapes {' and '.join(map(str, shapes))} do not broadcast: aligned at the "
-                              f"right, two sizes must be equal, or one of them 1; reshape one, or add an axis of 1")
-    given = ", ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") else repr(a) for a in arrays)
+            return ValueError(f"{op.name}: got shapes {' and '.join(map(str, shapes))}, which do not broadcast; "
+                              f"expected sizes that are equal or 1, aligned at the right; reshape one, or add an axis, "
+                              f"as in x[:, None]")
+    got = described(arrays)
     if isinstance(error, AttributeError):
-        return TypeError(f"{op.name}: got {given}; expected arrays, Tensors or lists of numbers; see help({op.name})")
-    text = " ".join(str(error).removeprefix(f"{op.name}: ").split())
-    return kind(f"{op.name}: {text} (given {given}); {ADVICE[kind]}")
+        return TypeError(f"{op.name}: got {got}; expected arrays, Tensors or lists of numbers; see help({op.name})")
+    text = " ".join(str(error).removeprefix(f"{op.name}: ").split()).rstrip(".")
+    parts = [f"got {got}" if got else "", text, advice(op.name, text)]
+    return kind(f"{op.name}: {'; '.join(filter(None, parts))}")
 
 
-ADVICE: dict[type[Exception], str] = {
-    np.linalg.LinAlgError: "see help() of the function for the matrices that it takes",
-    np.exceptions.AxisError: "an axis is from -ndim to ndim - 1",
-    OverflowError: "give a number that the dtype can hold, or a larger dtype",
-    IndexError: "an index is from -size to size - 1 of its axis",
-    TypeError: "convert the inputs with .astype, or see help() of the function",
-    ValueError: "reshape the inputs, or see help() of the function",
-    ZeroDivisionError: "give it values, or weights whose sum is not 0",
-}
+# What an op raises: the first of these that an error is, else a TypeError.
+KINDS = (np.linalg.LinAlgError, np.exceptions.AxisError, OverflowError, IndexError, TypeError, ValueError,
+         ZeroDivisionError)

@@ -1,6 +1,6 @@
-"""Saving and loading: one .npz file with arrays and a description in JSON; no pickle, so a file can't run code.
+"""Save and load checkpoints: one .npz file with arrays and a description in JSON; no pickle, so a file can't run code.
 
-A file is written beside its place, synced to the disk and renamed: at any moment there is the old one or the new one.
+A file is written under a temporary name, synced to the disk and renamed, so there is always the old or the new one.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ import numpy as np
 __all__ = ["CheckpointError", "load", "save"]
 
 FORMAT = "tinytensor 1"
-RESERVED = ("description", "file", "allow_pickle")  # the first is ours, the others are arguments of np.savez
+RESERVED = ("description", "file", "allow_pickle")  # our own entry, and arguments of np.savez
 
 
 class CheckpointError(ValueError):
-    """A file that cannot be written or read, or does not fit what it is loaded into; one line that says what to do."""
+    """A file can't be written or read, or does not fit the object it is loaded into; the message is one line."""
 
 
 # --- a tree of plain values <-> JSON and arrays ---
 
 
 def flatten(tree: Any, name: str, arrays: dict[str, Any]) -> Any:
-    """The tree as JSON can hold it; its arrays go to `arrays`, each under its path."""
+    """The tree as JSON can represent it; its arrays are moved to `arrays`, each under its path."""
     if isinstance(tree, np.ndarray):
         if tree.dtype.hasobject:
-            raise CheckpointError(f"save: {name} is an array of Python objects; expected numbers; leave it out")
-        key = name.replace("\0", "'")  # at which a name in a .zip ends
+            raise CheckpointError(f"save: got {name}, an array of Python objects; expected numbers; leave it out")
+        key = name.replace("\0", "'")  # a name in a .zip ends at "\0"
         while key in arrays or key in RESERVED:
             key += "'"
         arrays[key] = tree
         return {"array": key}
-    if isinstance(tree, dict):  # pairs, because JSON would turn the integer keys of an optimiser's state to text
+    if isinstance(tree, dict):  # pairs, since JSON would turn an optimiser's integer keys to strings
         return {"dict": [[flatten(k, name, arrays), flatten(v, f"{name}/{k}", arrays)] for k, v in tree.items()]}
     if isinstance(tree, list | tuple):
         items = [flatten(v, f"{name}/{i}", arrays) for i, v in enumerate(tree)]
@@ -45,12 +45,13 @@ def flatten(tree: Any, name: str, arrays: dict[str, Any]) -> Any:
         return flatten(tree.item(), name, arrays)
     if tree is None or isinstance(tree, bool | int | float | str):
         return tree
-    raise CheckpointError(f"save: {name} is of type {type(tree).__name__}; expected arrays, numbers, text, and dicts, "
-                          f"lists and tuples of them, or an object with state_dict() or get_state()")
+    raise CheckpointError(f"save: got {name} of type {type(tree).__name__}; expected arrays, numbers, strings, and "
+                          "dicts, lists and tuples of them, or an object with state_dict() or get_state(); convert it, "
+                          "or leave it out")
 
 
 def unflatten(tree: Any, arrays: Any) -> Any:
-    """What `flatten` was given."""
+    """The inverse of `flatten`."""
     if isinstance(tree, list):
         return [unflatten(v, arrays) for v in tree]
     if not isinstance(tree, dict):
@@ -67,20 +68,20 @@ def unflatten(tree: Any, arrays: Any) -> Any:
 
 
 def save(path: str | Path, **parts: Any) -> None:
-    """Write the parts to one file, whole or not at all.
+    """Write the parts to one file, completely or not at all.
 
     Parameters
     ----------
     path : str or Path
-        Taken as it is; no ending is added.
+        The file name; no ending is added.
     **parts : object or plain value
-        An object with ``state_dict()`` (a Module, an optimiser) or ``get_state()`` (a Generator), or arrays, numbers,
-        text, dicts and lists of them (the settings, the number of steps done).
+        Objects with ``state_dict()`` (a Module, an optimiser, an EMA) or ``get_state()`` (a Generator); or arrays,
+        numbers, strings, and dicts and lists of them (the settings, the number of steps done).
 
     Raises
     ------
     CheckpointError
-        The folder is missing or can't be written, or a part is of another kind. A file that was there stays.
+        The folder is missing or can't be written, or a part is of another type. An existing file stays as it was.
 
     Examples
     --------
@@ -99,7 +100,7 @@ def save(path: str | Path, **parts: Any) -> None:
 
 
 def replace(path: Path, write: Callable[[Any], object]) -> None:
-    """Let a file, new or not, hold what `write` writes to an open one: whole or not at all."""
+    """Replace a file, or make it, with what `write` writes to an open one: completely or not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         try:
@@ -113,15 +114,15 @@ def replace(path: Path, write: Callable[[Any], object]) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}; expected a folder that can be written; make it, or name "
-                              f"another file") from error
+                              "another file") from error
 
 
 def writable(path: str | Path) -> Path:
-    """The file that a path means, links followed; CheckpointError if something else than a file stands there."""
+    """The path with links resolved; CheckpointError if it is no file, or has no folder."""
     real = Path(path).resolve()
     if real.exists() and not real.is_file():
         kind = "a folder" if real.is_dir() else "no ordinary file"
-        raise CheckpointError(f"{path}: this is {kind}; expected a file, new or to be replaced; name another")
+        raise CheckpointError(f"{path}: got {kind}; expected a file, new or to be replaced; name another")
     if not real.parent.is_dir():
         raise CheckpointError(f"{path}: there is no folder {real.parent}; expected a folder that can be written; make "
                               f"it, or name another file")
@@ -129,7 +130,7 @@ def writable(path: str | Path) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the rename reach the disk too, where the system can sync a folder."""
+    """Sync the folder, so that the rename reaches the disk too, where the system can do that."""
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -145,38 +146,40 @@ def load(path: str | Path, **objects: Any) -> dict[str, Any]:
     ----------
     path : str or Path
     **objects : object
-        Each takes the part of its name by ``load_state_dict()`` or ``set_state()``.
+        Each gets the part of its name by ``load_state_dict()`` or ``set_state()``.
 
     Raises
     ------
     CheckpointError
-        The file is missing, damaged, of another kind or without a part that is asked for, or an object does not fit.
+        The file is missing, damaged, of another kind, or lacks a part; or a part does not fit its object. Then all
+        objects are as before.
     """
     parts, done = read(Path(path)), list[tuple[Any, Any]]()
     for name, target in objects.items():
         if name not in parts:
-            raise CheckpointError(f"{path}: it has no part {name!r}, only {', '.join(parts)}; save it with {name}=...")
+            raise CheckpointError(f"{path}: got the parts {', '.join(parts)}; expected {name!r} too; save it "
+                                  f"with {name}=...")
         try:
             before = state_of(target)
-            put(target, parts[name])
+            load_into(target, parts[name])
             done.append((target, before))
         except (ValueError, TypeError, KeyError) as error:
-            for other, state in done:  # all or nothing
-                put(other, state)
+            for other, state in done:  # undo: all or nothing
+                load_into(other, state)
             problem = "; ".join(line.strip() for line in str(error).splitlines())
             raise CheckpointError(f"{path}: its {name} does not fit: {problem}") from error
     return parts
 
 
 def state_of(part: Any) -> Any:
-    """The state of an object that has one; anything else as it is."""
+    """The state of an object that has one; any other value as it is."""
     if hasattr(part, "state_dict"):
         return part.state_dict()
     return part.get_state() if hasattr(part, "get_state") else part
 
 
-def put(target: Any, state: Any) -> None:
-    """Give an object a state that `state_of` took."""
+def load_into(target: Any, state: Any) -> None:
+    """Load a state that `state_of` returned into an object."""
     (target.load_state_dict if hasattr(target, "load_state_dict") else target.set_state)(state)
 
 
@@ -185,17 +188,17 @@ def read(path: Path) -> dict[str, Any]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             description = json.loads(bytes(file["description"]))
             if description["format"] != FORMAT:
-                raise CheckpointError(f"{path}: its format is {description['format']!r}; expected {FORMAT!r}; load it "
-                                      f"with the version that wrote it")
+                raise CheckpointError(f"{path}: got the format {description['format']!r}; expected {FORMAT!r}; load "
+                                      "it with the version that wrote it")
             return {name: unflatten(tree, file) for name, tree in description["parts"].items()}
     except CheckpointError:
         raise
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or error}; expected a checkpoint; name a file that --save wrote"
-                              ) from error
+        raise CheckpointError(f"{path}: {error.strerror or error}; expected a checkpoint; name a file that "
+                              "checkpoint.save wrote") from error
     except Exception as error:  # a damaged file can fail in any way
-        raise CheckpointError(f"{path}: this is no checkpoint, or a damaged one ({type(error).__name__}); expected a "
-                              f"file that --save wrote; take another copy, or train again") from error
+        raise CheckpointError(f"{path}: got no checkpoint, or a damaged one ({type(error).__name__}); expected a file "
+                              "that checkpoint.save wrote; use another copy, or train again") from error
 
 
 def __dir__() -> list[str]:

@@ -84,7 +84,7 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             hint = "".join(torch_hint(key, signature.parameters) for key in kwargs.keys() - signature.parameters.keys())
-            raise TypeError(f"{full}: {error}{hint}; expected {full}{signature}") from None
+            raise TypeError(f"{full}: {error}; expected {full}{signature}{hint}") from None
         given = bound.arguments
         try:
             tensors = unwrap(full, signature, given, wanted)

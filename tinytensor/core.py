@@ -366,8 +366,8 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = 
     x = unwrap_foreign(x)
     y = read_array(x)
     if y.dtype.kind not in REAL_KINDS:
-        raise TypeError(f"tensor: {type(x).__name__} gave dtype {y.dtype}; expected real numbers, in an array or "
-                        f"lists; convert it first")
+        raise TypeError(f"tensor: got a {type(x).__name__} of dtype {y.dtype}; expected real numbers, in an array "
+                        f"or lists; convert it first")
     if dtype is None and y.dtype.kind in "iuf" and (y.dtype == np.float64 or beside is not None):
         brought = dtypes_in(x)
         if beside is not None and not brought:
@@ -384,11 +384,14 @@ def read_array(x: Any, dtype: Any = None) -> Array:
     try:
         return np.asarray(x) if dtype is None else np.array(x, dtype)
     except ValueError as error:
-        raise ValueError(f"tensor: {error}; expected numbers, in an array or even lists; pad the short ones") from None
+        text = str(error).rstrip(".")
+        raise ValueError(f"tensor: {text}; expected numbers in an array, or in lists of equal lengths; pad the short "
+                         f"ones") from None
     except OverflowError as error:
-        raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; give a larger one") from None
+        raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; pass a larger one") from None
     except (TypeError, RuntimeError, BufferError) as error:  # what makes the array says why it cannot
-        raise TypeError(f"tensor: {type(x).__name__}: {error}; expected what NumPy reads; convert it first") from None
+        raise TypeError(f"tensor: got a {type(x).__name__}: {error}; expected what NumPy can read; convert it"
+                        ) from None
 
 
 REAL_KINDS, PYTHONS = frozenset("biuf"), frozenset((int, float, bool))

@@ -76,8 +76,8 @@ class Minibatches:
                                 f"ndarrays or Tensors; {advice}")
         lengths = [len(x) if x.ndim else 0 for x in arrays]
         if 0 in lengths:
-            raise ValueError(f"Minibatches: got an array of shape {arrays[lengths.index(0)].shape}; expected one row or "
-                             "more; look how it was made")
+            raise ValueError(f"Minibatches: got an array of shape {arrays[lengths.index(0)].shape}; expected one row "
+                             "or more; look how it was made")
         if len({*lengths}) > 1:
             raise ValueError(f"Minibatches: got arrays of lengths {', '.join(map(str, lengths))}; expected one length; "
                              "row i of each belongs together")

@@ -58,7 +58,7 @@ SHOWN = {  # of a class whose other methods are the package's own affair
     "CompiledStep": ("explain", "source", "program"),
     "Optimizer": ("step", "zero_grad", "lr", "add_param_group", "state_dict", "load_state_dict"),
     "Tensor": ("backward", "detach", "numpy", "item", "tolist", "register_hook", "retain_grad"),
-    "Reader": (),
+    "KVCache": (),
 }
 NO_NAMES = " The public names; nothing is defined here."
 TOP_INTRODUCTION = """\

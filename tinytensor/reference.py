@@ -4,7 +4,7 @@
     python -m tinytensor.reference --check    exit status 1 if one in the package is stale, or something is wrong
     python -m tinytensor.reference --lists    write the lists only (`listing.py`), which takes a second
 
-The checks are those of `testing/facts.py`; what differs from NumPy or PyTorch on purpose stands in `DIFFERENCES` below.
+The checks are in `testing/facts.py`. `DIFFERENCES` below lists where we differ from NumPy or PyTorch on purpose.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ DIFFERENCES = {  # on purpose: the conventions at kinks, jumps and ends, and whe
     "astype": "the gradient comes back in the input's dtype",
     "attention": "PyTorch's scaled_dot_product_attention takes q, k and v apart",
     "broadcast_to": "read-only, as NumPy's; PyTorch's expand can be written",
-    "clip": "1 at the limits, as PyTorch; no gradient to the limits",
+    "clip": "1 at the limits, as PyTorch; no gradient for the limits",
     "copysign": "0 at 0, as PyTorch",
     "cross_entropy": "the mean over the targets that are not ignored, as PyTorch",
     "hypot": "0, 0 at (0, 0); PyTorch gives nan, JAX 0.5, 0.5",
@@ -48,7 +48,7 @@ DIFFERENCES = {  # on purpose: the conventions at kinks, jumps and ends, and whe
     "linalg.eigh": "the gradient is symmetric, as PyTorch's and JAX's; nan for vectors of equal eigenvalues",
     "linalg.eigvals": "refused if complex",
     "linalg.eigvalsh": "the gradient is symmetric, as PyTorch's and JAX's; NumPy reads one triangle",
-    "linalg.pinv": "exact where singular values are cut off; PyTorch and JAX take these for 0",
+    "linalg.pinv": "exact where singular values are cut off; PyTorch and JAX treat these as 0",
     "linalg.qr": "nan where the columns are dependent; no gradient for mode 'raw'",
     "linalg.slogdet": "infinite where the determinant is 0",
     "linalg.svd": "nan for vectors of equal singular values; a loss of what completes a basis is refused if it depends "
@@ -59,34 +59,34 @@ DIFFERENCES = {  # on purpose: the conventions at kinks, jumps and ends, and whe
     "minimum": "ties split evenly, as PyTorch and JAX",
     "fmax": "ties split evenly; PyTorch's fmax gives all to the first",
     "fmin": "ties split evenly; PyTorch's fmin gives all to the first",
-    "median": "of an even number the two in the middle share; torch.median takes the lower one",
+    "median": "of an even number of elements, the two in the middle share; torch.median takes the lower one",
     "norm": "0 at the zero vector, as PyTorch; JAX gives nan",
     "power": "0 ** 0 has the gradients 0 and 0; a negative base has nan for the exponent",
-    "prod": "exact with zeros, by no division",
+    "prod": "exact with zeros, without division",
     "relu": "0 at 0, as PyTorch",
     "remainder": "PyTorch's remainder too; at jumps the one-sided value",
-    "quantile": "ties: the one that a stable sort puts there",
+    "quantile": "of ties, the element that a stable sort puts at this position",
     "std": "ddof=0, as NumPy, where PyTorch divides by n - 1; 0 for constants, as PyTorch",
     "var": "ddof=0, as NumPy, where PyTorch divides by n - 1",
     "where": "the branch not taken gets exactly 0, but nan times 0 behind it is nan, as in PyTorch",
 }
 
 LEGEND = """\
-`g` is the gradient of the output, `y` the output; the inputs have the names that the function gives them.
+`g` is the gradient of the output and `y` the output; inputs have the names of the function's parameters.
 
 | column | what was checked |
 | --- | --- |
-| orders | gradients of these orders agree with differences of the order below, on every sample of the function |
-| float32 | values, gradients and second gradients of float32 inputs are float32; or what NumPy's function gives |
-| broadcasts | two inputs of different shapes broadcast, and each gradient is summed back to its input's shape |
-| 0-d, empty | inputs without axes; inputs with an axis of size 0: as NumPy's function, and gradients fit |
+| orders | derivatives of these orders agree with finite differences of the order below, on every sample call |
+| float32 | values, gradients and second gradients of float32 inputs are float32, or the dtype that NumPy returns |
+| broadcasts | inputs of different shapes broadcast, and each gradient is summed to its input's shape |
+| 0-d, empty | 0-d inputs, and inputs with an axis of size 0: values are NumPy's, gradients have the inputs' shapes |
 | dtypes | bools, integers of 8 to 64 bits, float16 and big-endian numbers: values and dtypes are NumPy's |
-| ties | who gets the gradient where all elements are equal: it is split evenly, or one of them gets it |
-| nan | ✓ a nan shows in value and gradient; skipped: the value does not depend on it; 0: it gets a gradient of 0 |
-| at 0, ±1, ends | the gradient at 0, 1, -1 and the ends of the domain, where it is not that of the points beside |
-| compiled | `tt.compile` gives the same value and gradient, to the last bit |
+| ties | if all elements are equal, the gradient is split evenly, or one of them gets it all |
+| nan | ✓ a nan shows in value and gradient; skipped: the value does not depend on it; 0: its gradient is 0 |
+| at 0, ±1, ends | the gradient at 0, 1, -1 and the ends of the domain, where it differs from that of points nearby |
+| compiled | under `tt.compile` value and gradient are the same, to the last bit |
 
-✓ it is so; – it is refused, as by NumPy, or there is nothing to say; ✗ it is not so.
+✓ yes; – refused, as by NumPy, or not applicable; ✗ no.
 """
 
 
@@ -185,17 +185,17 @@ def page() -> tuple[str, dict[str, list[str]]]:
         lines += ["", f"## {short}", "", titles[short]]
         found = {name: facts(name, compile) for name in families[short]}
         wrong.update({name: cells["wrong"] for name, cells in found.items() if cells["wrong"]})
-        lines += table(("function", "what it gives", "gradient of each input", "answers for"),
+        lines += table(("function", "what it computes", "gradient of each input", "implements"),
                        [[called(n), sentence(n), gradient(n), answered(n)] for n in found])
-        lines += table(("function", *COLUMNS, "beside NumPy and PyTorch"), [
+        lines += table(("function", *COLUMNS, "compared with NumPy and PyTorch"), [
             [f"`{n}`", *(cells[c] for c in COLUMNS), DIFFERENCES.get(n, "")] for n, cells in found.items()])
     lines += ["", "## without a derivative", "", "Their outputs never require grad."]
     found = {name: facts(name, compile) for name in observed}
     wrong.update({name: cells["wrong"] for name, cells in found.items() if cells["wrong"]})
-    lines += table(("function", "what it gives", "answers for", *PLAIN), [
+    lines += table(("function", "what it computes", "implements", *PLAIN), [
         [called(n), sentence(n), answered(n), *(cells[c] for c in PLAIN)] for n, cells in found.items()])
-    lines += ["", "## new tensors", "", "They take no Tensor."]
-    lines += table(("function", "what it gives"), [[called(n), sentence(n)] for n in sorted(MADE) if n in PUBLIC])
+    lines += ["", "## new tensors", "", "No gradient flows through these."]
+    lines += table(("function", "what it computes"), [[called(n), sentence(n)] for n in sorted(MADE) if n in PUBLIC])
     return "\n".join(lines).rstrip() + "\n", wrong
 
 

@@ -142,7 +142,7 @@ def ladder(s, plot) -> int:
         table.save(folder / "ladder.md")
         plot.ladder_chart([(what, train, dev, math.nan, theirs if lecture else math.nan)
                            for what, train, dev, theirs in rows],
-                          theirs="the lecture", xlabel=common.NATS, path=folder / "ladder.png")
+                          theirs="the lecture, on another file", xlabel=common.NATS, path=folder / "ladder.png")
         common.drawn(folder, "ladder.png", "ladder.md")
     elif not rows:
         common.nothing_drawn(s.plots, "no network was trained to its end")

@@ -205,7 +205,7 @@ def writable_folder(folder: Path) -> None:
 
 
 class Table:
-    """A table that is printed row by row as its rows are found, and can be saved as Markdown.
+    """A table that is printed while its rows are found, and can be saved as Markdown.
 
     The first column is text and `width` characters wide, the others are as wide as their titles, or 7 characters.
     """
@@ -213,15 +213,17 @@ class Table:
     def __init__(self, *titles: str, width: int) -> None:
         self.titles, self.rows = titles, []  # type: tuple[str, ...], list[tuple[str, ...]]
         self.widths = [width, *(max(7, len(title)) for title in titles[1:])]
+        say(self.line(titles))
 
     def add(self, *cells: str) -> None:
-        """Print one more row, and the titles before the first."""
+        """Print one more row."""
         self.rows.append(cells)
-        say(f"{self.line(self.titles)}\n{self.line(cells)}" if len(self.rows) == 1 else self.line(cells))
+        say(self.line(cells))
 
     def line(self, cells: Sequence[str]) -> str:
-        first, *rest = (f"{cell:>{width}}" for cell, width in zip(cells, self.widths))
-        return "  ".join([f"{cells[0]:<{self.widths[0]}}", *rest]).rstrip() if first else ""
+        first, *rest = cells
+        return "  ".join([f"{first:<{self.widths[0]}}",
+                          *(f"{cell:>{width}}" for cell, width in zip(rest, self.widths[1:]))])
 
     def save(self, path: Path) -> None:
         """Write the table as Markdown."""

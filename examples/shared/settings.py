@@ -137,7 +137,7 @@ def converter(kind: type, least: float | None, above: float | None, choices: tup
         if above is not None and not above < value < float("inf"):
             raise argparse.ArgumentTypeError(f"got {text}; expected {NAMES[kind]} above {above}")
         if text == "":
-            raise argparse.ArgumentTypeError("got an empty text; expected some; leave the flag out to do without it")
+            raise argparse.ArgumentTypeError("got nothing; expected a value; leave the flag out to do without it")
         return value
 
     return convert

@@ -95,7 +95,7 @@ class LongText:
 
     def example(self):
         """Some tokens of dev to draw attention maps for (T,), and each as text."""
-        ids = self.splits["dev"][: min(24, self.context)]
+        ids = self.splits["dev"][: min(20, self.context)]
         return ids, [self.tokens.decode_bytes([i]).decode("utf-8", "replace") for i in ids]
 
     def prompt(self, s) -> str:

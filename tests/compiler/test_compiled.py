@@ -151,3 +151,15 @@ def test_batches_from_a_global_stream(stream: str) -> None:
     again = np.random.default_rng(7) if stream == "numpy_stream" else tt.Generator(7)
     draw = again.integers if stream == "numpy_stream" else again.randint
     assert equal(found, [V[draw(0, len(V), (5,))] for _ in range(6)])
+
+
+def test_a_compiled_step_prints_its_name_programs_and_options():
+    def step(x):
+        return x * 2
+
+    compiled = tt.compile(step, max_programs=3)
+    text = "CompiledStep(step, programs={}, workers=1, check=None, fast=False, max_programs=3, static_argnames=())"
+    assert repr(compiled) == text.format(0)
+    for n in (2, 2, 3, 3):
+        compiled(np.ones(n))
+    assert repr(compiled) == text.format(2)

@@ -29,7 +29,7 @@ def test_two_calls_that_differ() -> None:
             step(X)
     finally:
         sys.setrecursionlimit(before)
-    assert str(error.value).endswith(f"np.multiply was given {before} first and {before + 1} then, {TWICE}")
+    assert str(error.value).endswith(f"np.multiply got {before} in one trace and {before + 1} in the other, {TWICE}")
 
 
 NUMBER, TABLE = 1.0, np.arange(3.0)

@@ -16,22 +16,22 @@ from tinytensor.compiler.audit import equal
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 IX = np.array([0, 1, 1])
-FOR_EVER = "would freeze the value seen while tracing; expected arrays throughout the step; " \
-           "return the array or Tensor, and convert it outside of the step"
+FROZEN = ("would freeze the value seen while tracing; expected arrays throughout the step; return the array or Tensor, "
+          "and convert it outside of the step")
 CHOICE = "expected the same calls at each step; write np.where(condition, a, b), or choose outside of the step"
 SHAPES = "expected shapes that are the same at each step; write np.where with all three arguments, or do it outside " \
          "of the step"
-PLAIN = "an array of the step was passed to something that takes plain arrays only (X[ix], np.asarray, a write into a " \
-        "plain array, printing); expected NumPy's functions of whole arrays; write x.data for np.asarray(x), or " \
-        "tt.take(X, ix, 0) for X[ix], or call it outside of the step"
-WRITES = "expected writes into the step's own arrays, or declared ones; pass the array, or the Module or Optimizer " \
-         "that holds it, to tt.compile, or copy it"
-DRAWS = "a draw from a Generator that was not declared would repeat at every call; expected draws from declared " \
-        "Generators; pass the Generator to tt.compile"
-STREAMS = "or a seed, would repeat at every call; expected draws from declared Generators; write rng = " \
-          "np.random.default_rng(seed), and pass it to tt.compile"
-EFFECT = "which a program would not repeat; expected no side effects on Python objects; return the value, count " \
-         "outside of the step, or make it a declared array"
+PLAIN = ("an array of the step was passed to something that takes plain arrays only (X[ix], np.asarray, a write into "
+         "a plain array, printing); expected NumPy's functions of whole arrays; write x.data for np.asarray(x), or "
+         "tt.take(X, ix, 0) for X[ix], or call it outside of the step")
+WRITES = ("expected writes into the step's own arrays, or declared ones; pass the array, or the Module or Optimizer "
+          "that holds it, to tt.compile, or copy it")
+DRAWS = ("a draw from a Generator that was not declared would repeat at every call; expected draws from declared "
+         "Generators; pass the Generator to tt.compile")
+STREAMS = ("or a seed, would repeat at every call; expected draws from declared Generators; write rng = "
+           "np.random.default_rng(seed), and pass it to tt.compile")
+EFFECT = ("which a program would not repeat; expected no side effects on Python objects; return the value, count "
+          "outside of the step, or make it a declared array")
 CASES: dict[str, Any] = {}
 
 
@@ -78,37 +78,37 @@ def assertion() -> Any:
     return step, []
 
 
-@refused(f"float(), or a write into a plain array, {FOR_EVER}")
+@refused(f"float(), or a write into a plain array, {FROZEN}")
 def float_of() -> Any:
     return lambda x: x * float(x.sum()), []  # here
 
 
-@refused(f"int() {FOR_EVER}")
+@refused(f"int() {FROZEN}")
 def int_of() -> Any:
     return lambda x: x * int(x.sum()), []  # here
 
 
-@refused(f"an index or a count (range) {FOR_EVER}", IX)
+@refused(f"an index or a count (range) {FROZEN}", IX)
 def count() -> Any:
     return lambda x: [x for _ in range(x.sum())], []  # here
 
 
-@refused(f".item() {FOR_EVER}")
+@refused(f".item() {FROZEN}")
 def item() -> Any:
     return lambda x: x * x.sum().item(), []  # here
 
 
-@refused(f".item() {FOR_EVER}")
+@refused(f".item() {FROZEN}")
 def item_of_tensor() -> Any:
     return lambda x: tt.tensor(x).sum().item(), []  # here
 
 
-@refused(f".tolist() {FOR_EVER}")
+@refused(f".tolist() {FROZEN}")
 def tolist() -> Any:
     return lambda x: x.tolist(), []  # here
 
 
-@refused(f"float(), or a write into a plain array, {FOR_EVER}")
+@refused(f"float(), or a write into a plain array, {FROZEN}")
 def swallowed() -> Any:
     def step(x: Any) -> Any:
         try:
@@ -119,17 +119,17 @@ def swallowed() -> Any:
     return step, []
 
 
-@refused(f"a conversion to a string (print, str, an f-string) {FOR_EVER}")
+@refused(f"a conversion to a string (print, str, an f-string) {FROZEN}")
 def text() -> Any:
     return lambda x: {f"{x}": x}, []  # here
 
 
-@refused(f"a conversion to a string (print, str, an f-string) {FOR_EVER}")
+@refused(f"a conversion to a string (print, str, an f-string) {FROZEN}")
 def text_of_tensor() -> Any:
     return lambda x: {str(tt.tensor(x)): x}, []  # here
 
 
-@refused(f".item() {FOR_EVER}")
+@refused(f".item() {FROZEN}")
 def format_of_tensor() -> Any:
     return lambda x: {f"{tt.tensor(x).sum():.3f}": x}, []  # here
 
@@ -150,17 +150,17 @@ def mask() -> Any:
     return lambda x: x[x > 0], []  # here
 
 
-@refused(f"np.nonzero gives what depends on values: how many, or whether; {SHAPES}")
+@refused(f"np.nonzero has a result whose shape or type depends on values; {SHAPES}")
 def nonzero() -> Any:
     return lambda x: np.nonzero(x), []  # here
 
 
-@refused(f"np.where gives what depends on values: how many, or whether; {SHAPES}")
+@refused(f"np.where has a result whose shape or type depends on values; {SHAPES}")
 def where() -> Any:
     return lambda x: np.where(x), []  # here
 
 
-@refused(f"np.allclose gives what depends on values: how many, or whether; {SHAPES}")
+@refused(f"np.allclose has a result whose shape or type depends on values; {SHAPES}")
 def allclose() -> Any:
     return lambda x: np.allclose(x, 0), []  # here
 
@@ -390,7 +390,7 @@ def draws_of_python() -> Any:
     return lambda x: x * random.random(), []
 
 
-@refused("manual_seed moves a random stream to another place; expected draws only; seed the Generator outside of the "
+@refused("manual_seed moves a Generator to another position; expected draws only; seed the Generator outside of the "
          "step")
 def seeding() -> Any:
     return lambda x: x * tt.manual_seed(0).rand(3), []  # here
@@ -441,7 +441,7 @@ def undeclared_buffers() -> Any:
     return lambda x: m(x), [SimpleNamespace(m=m)]  # here
 
 
-@refused("the gradient of x, an argument, would be lost; expected what the step makes to be given back; return x.grad",
+@refused("the gradient of x, an argument, would be lost; expected the step to return it; return x.grad",
          tt.ones(3, requires_grad=True))
 def gradient_of_an_argument() -> Any:
     def step(x: Any) -> Any:

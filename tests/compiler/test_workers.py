@@ -191,7 +191,7 @@ def test_a_worker_that_fails_ends_all_with_its_error_and_the_next_call_starts_an
         step(x, y)
     pids, bad = running(step), data[3][0].copy()
     bad[7, 0] = 99  # in the second worker's part
-    with pytest.raises(tt.CompileError, match="a worker failed: IndexError: embedding: index 99 came"):
+    with pytest.raises(tt.CompileError, match="a worker failed: IndexError: embedding: got index 99 for"):
         step(bad, data[3][1])
     assert not any(map(eliminate_dead_code, pids))
     assert np.isfinite(step(*data[4]).item())
@@ -520,7 +520,7 @@ def test_what_is_drawn_for_each_row_does_not_hide_the_rest():
     for fine in (plain, lambda z, y: (z * z).sum(), lambda z, y: (z * z).sum() / len(y), lambda z, y: z.var(1).mean()):
         dropped(fine)
     for wrong in (lambda z, y: (z * z).sum() / 100, lambda z, y: ((z * z) / len(y)).sum()):
-        with pytest.raises(tt.CompileError, match=r"nobody can see whether the loss is a mean .*; write .mean\(\), di"):
+        with pytest.raises(tt.CompileError, match=r"can't be checked that the loss is a mean .*; write .mean\(\), di"):
             dropped(wrong)
     with pytest.raises(tt.CompileError, match="the result is 8 for the whole batch and 4 by 2 workers"):
         dropped(plain, len)
@@ -552,7 +552,7 @@ def test_gradients_that_are_given_back_are_complete(function):
 def test_integers_that_can_not_be_dealt_out_are_refused():
     rng, table = np.random.default_rng(0), np.arange(30)
     for shape in (7, None):
-        with pytest.raises(tt.CompileError, match="integers of shape .* are drawn; expected as many rows as 2 workers"):
+        with pytest.raises(tt.CompileError, match="integers of shape .* are drawn; expected a multiple of 2 rows"):
             tt.compile(lambda shape=shape: tt.take(table, rng.integers(0, 9, shape), 0) * 2, rng, workers=2)()
 
 
@@ -564,8 +564,8 @@ def test_state_that_is_made_of_a_workers_rows_is_refused():
         return y
 
     with pytest.raises(tt.CompileError, match="the declared count can't be put together from the workers' parts; "
-                                              "expected values that all workers have to become declared state; give it "
-                                              "back and"):
+                                              "expected values that all workers have to become declared state; return "
+                                              "it and"):
         tt.compile(step, count, workers=2)(np.array([0, 1, 2, 0]))
     assert count == 0
 

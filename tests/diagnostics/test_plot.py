@@ -1,4 +1,4 @@
-"""The figures: each a picture 1,000 pixels wide that shows what was passed, edge cases too; pyplot knows none of them."""
+"""The figures: each is a picture 1,000 pixels wide of its arguments, at the edges too; pyplot knows none of them."""
 
 import inspect
 import math
@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -377,14 +378,15 @@ def test_loss_curve_at_the_edges(draw, losses):
     ax, = draw(plot.loss_curve, losses, {"low": 1.0, "high": 5.0} if len(losses) == 2 else None).axes
     mean = list(lines(ax).values())[1]
     assert np.isclose(np.mean(mean[1]), np.mean(losses), atol=0.01)
-    assert len(mean[0]) == len(losses) - len(losses) // 40 // 2 * 2 and ax.get_ylim()[0] < min(mean[1]) and ax.get_ylim()[1] > max(mean[1])
+    low, high = ax.get_ylim()
+    assert len(mean[0]) == len(losses) - len(losses) // 40 // 2 * 2 and low < min(mean[1]) and max(mean[1]) < high
     assert legend(ax)[2:] == (["low 1.0000", "high 5.0000"] if len(losses) == 2 else [])
 
 
 def test_loss_curve_of_losses_that_are_not_finite_and_of_none(draw):
     draw(plot.loss_curve, [3.0, 2.0, math.inf, math.nan])
     draw(plot.loss_curve, [math.nan])
-    assert draw(plot.loss_curve, 1e-5 * np.arange(3.0)).axes[0].get_ylim()[1] < 1e-4, "small losses are not pressed flat"
+    assert draw(plot.loss_curve, 1e-5 * np.arange(3.0)).axes[0].get_ylim()[1] < 1e-4, "small losses fill it"
     with pytest.raises(ValueError, match="loss_curve: got no losses; expected one for each step"):
         plot.loss_curve([])
 
@@ -484,7 +486,7 @@ def test_attention_labels_have_room(draw, layers, heads, count):
     boxes = [t.get_window_extent() for t in fig.axes[-heads].get_yticklabels()]
     pitch = fig.axes[0].bbox.height / count
     assert all(t.get_fontsize() / 0.72 <= pitch for t in fig.axes[-heads].get_yticklabels()), "no two lines touch"
-    assert len(boxes) == count and all(a.y0 > b.y0 for a, b in zip(boxes, boxes[1:], strict=False))
+    assert len(boxes) == count and all(a.y0 > b.y0 for a, b in pairwise(boxes))
 
 
 def test_roofline(draw):

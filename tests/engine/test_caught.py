@@ -108,17 +108,17 @@ def test_a_layer_norm_over_all_axes() -> None:
 
 
 @pytest.mark.parametrize("f, text", [
-    (lambda: tt.batch_norm(leaf(2, 3), leaf(3), leaf(4)), r"batch_norm: bias of shape \(4,\)"),
-    (lambda: tt.layer_norm(leaf(2, 3), leaf(3), leaf(4)), r"layer_norm: bias of shape \(4,\)"),
-    (lambda: tt.gelu(leaf(3), approximate="erf"), "gelu: approximate 'erf' came"),
-    (lambda: tt.linear(leaf(2, 3), leaf(4, 2)), r"linear: x of shape \(2, 3\) and weight of shape \(4, 2\): the last"),
-    (lambda: tt.linear(leaf(2, 3), leaf(4, 3), leaf(3)), r"linear: bias of shape \(3,\) for a weight"),
-    (lambda: tt.cross_entropy(leaf(), np.array(0)), r"cross_entropy: logits of shape \(\) and targets"),
-    (lambda: tt.cross_entropy(leaf(2, 3), np.array([0])), r"cross_entropy: logits of shape \(2, 3\) and targets"),
-    (lambda: tt.cross_entropy(leaf(2, 3), np.array([0.0, 1.0])), "cross_entropy: targets of dtype float64"),
-    (lambda: tt.embedding(leaf(5, 2), np.array([0.0, 1.0])), "embedding: indices of dtype float64"),
-    (lambda: tt.embedding(leaf(5, 2), [7, 1, -2]), "embedding: index 7 came"),
-    (lambda: tt.embedding(leaf(5, 2, 2), np.array([0])), r"embedding: a weight of shape \(5, 2, 2\) came"),
+    (lambda: tt.batch_norm(leaf(2, 3), leaf(3), leaf(4)), r"batch_norm: got bias of shape \(4,\)"),
+    (lambda: tt.layer_norm(leaf(2, 3), leaf(3), leaf(4)), r"layer_norm: got bias of shape \(4,\)"),
+    (lambda: tt.gelu(leaf(3), approximate="erf"), "gelu: got approximate='erf'; expected"),
+    (lambda: tt.linear(leaf(2, 3), leaf(4, 2)), r"linear: got x of shape \(2, 3\) and weight of shape \(4, 2\); "),
+    (lambda: tt.linear(leaf(2, 3), leaf(4, 3), leaf(3)), r"linear: got a bias of shape \(3,\) for a weight"),
+    (lambda: tt.cross_entropy(leaf(), np.array(0)), r"cross_entropy: got logits of shape \(\) and targets"),
+    (lambda: tt.cross_entropy(leaf(2, 3), np.array([0])), r"cross_entropy: got logits of shape \(2, 3\) and targets"),
+    (lambda: tt.cross_entropy(leaf(2, 3), np.array([0.0, 1.0])), "cross_entropy: got targets of dtype float64"),
+    (lambda: tt.embedding(leaf(5, 2), np.array([0.0, 1.0])), "embedding: got indices of dtype float64"),
+    (lambda: tt.embedding(leaf(5, 2), [7, 1, -2]), "embedding: got index 7 for"),
+    (lambda: tt.embedding(leaf(5, 2, 2), np.array([0])), r"embedding: got a weight of shape \(5, 2, 2\)"),
 ])
 def test_refusals_say_what_came(f: Callable[[], Any], text: str) -> None:
     with pytest.raises((ValueError, TypeError, IndexError), match=f"^{text}"):
@@ -277,7 +277,7 @@ BOOLS = Tensor(np.array([True, False]))
 @pytest.mark.parametrize("f, name", [(lambda: -BOOLS, "negative"), (lambda: BOOLS - BOOLS, "subtract"),
                                      (lambda: np.ones(2, bool) - BOOLS, "subtract")])
 def test_numpys_refusals_are_in_the_ops_name(f: Callable[[], Any], name: str) -> None:
-    with pytest.raises(TypeError, match=rf"^{name}: .* \(given bool \(2,\)(, bool \(2,\))?\); convert the inputs"):
+    with pytest.raises(TypeError, match=rf"^{name}: got bool \(2,\)(, bool \(2,\))?; .*, use the"):
         f()
 
 
@@ -301,13 +301,13 @@ def test_inputs_by_keyword() -> None:
 
 
 @pytest.mark.parametrize("f, text", [
-    (lambda x: tt.softmax(x, 0, 1), "softmax: 2 parameters came by position, but 1 can; expected softmax(x, "),
-    (lambda x: tt.softmax(x, 0, axis=0), "softmax: parameter 'axis' came twice; expected softmax(x, "),
-    (lambda x: tt.softmax(x, colour=0), "softmax: there is no parameter 'colour'; expected softmax(x, "),
-    (lambda x: tt.softmax(x, dim=0), "softmax: there is no parameter 'dim'; it is 'axis' here; expected softmax(x, "),
-    (lambda x: tt.swapaxes(x, 0), "swapaxes: parameter 'axis2' is missing; expected swapaxes(x, axis1, axis2)"),
-    (lambda x: tt.linear(x), "linear: input weight is missing; expected linear(x, weight, bias=None)"),
-    (lambda x: tt.stack(5.0), "stack: float came in the place of a sequence of arrays; expected stack("),
+    (lambda x: tt.softmax(x, 0, 1), "softmax: got 2 parameters by position, of which 1 may be; expected softmax(x, "),
+    (lambda x: tt.softmax(x, 0, axis=0), "softmax: got parameter 'axis' twice; expected softmax(x, "),
+    (lambda x: tt.softmax(x, colour=0), "softmax: got an unknown parameter 'colour'; expected softmax(x, "),
+    (lambda x: tt.softmax(x, dim=0), "softmax: got an unknown parameter 'dim'; expected softmax(x, "),
+    (lambda x: tt.swapaxes(x, 0), "swapaxes: got no parameter 'axis2'; expected swapaxes(x, axis1, axis2)"),
+    (lambda x: tt.linear(x), "linear: got no weight; expected linear(x, weight, bias=None)"),
+    (lambda x: tt.stack(5.0), "stack: got a float in place of a sequence of arrays; expected stack("),
 ], ids=lambda f: "" if callable(f) else f.partition(";")[0])
 def test_calls_that_do_not_fit(f: Callable[[Any], Any], text: str) -> None:
     with pytest.raises(TypeError) as error:
@@ -319,11 +319,11 @@ def test_errors_are_worded_once() -> None:
     """An error that an op words itself passes through; others say what NumPy said, and only broadcasting broadcasts."""
     with pytest.raises(ValueError, match="^einsum: "):
         tt.contract(leaf(2, 3), leaf(2, 3), subscripts="ij,jk")
-    with pytest.raises(ValueError, match="^concatenate: all the input array dimensions"):
+    with pytest.raises(ValueError, match="^concatenate: got .*; all the input array dimensions"):
         tt.concatenate([leaf(2, 3), leaf(4, 5)])
-    with pytest.raises(ValueError, match=r"^add: shapes \(2,\) and \(3,\) do not broadcast"):
+    with pytest.raises(ValueError, match=r"^add: got shapes \(2,\) and \(3,\), which do not broadcast"):
         leaf(2) + leaf(3)
-    with pytest.raises(TypeError, match="^subtract: numpy boolean subtract"):
+    with pytest.raises(TypeError, match="^subtract: got .*; numpy boolean subtract"):
         BOOLS - np.ones(3, bool)
 
 
@@ -358,5 +358,5 @@ def test_no_grad_passes_arguments_on() -> None:
 def test_attention_of_no_places() -> None:
     x = leaf(2, 0, 6)
     assert tt.grad(tt.attention(x, heads=2), x, np.ones((2, 0, 2))).shape == (2, 0, 6)
-    with pytest.raises(ValueError, match=r"^attention: qkv of shape \(2, 3, 0\) came for 1 heads"):
+    with pytest.raises(ValueError, match=r"^attention: got qkv of shape \(2, 3, 0\) for 1 heads"):
         tt.attention(leaf(2, 3, 0))

@@ -320,7 +320,7 @@ def test_inputs_of_a_composition() -> None:
     with pytest.raises(TypeError, match=r"^made: got an.* 'dim'; expected made\(a, b=1.0, q=0.0\)"):
         f(x, dim=1, keepdim=True)
     along = made(lambda a, axis=0, keepdims=False: a, lambda a, axis=0, keepdims=False: a)
-    with pytest.raises(TypeError, match=r"^made: got an.*(; it is '\w+' here){2}; expected made\(a, axis=0, keepd"):
+    with pytest.raises(TypeError, match=r"^made: got an.*; expected made\(a, .*(; write '\w+', as NumPy does){2}$"):
         along(x, dim=1, keepdim=True)
     with pytest.raises(OverflowError, match="^made: int too large"):
         f(x, 10**400)
@@ -424,7 +424,7 @@ def test_numpys_errors_are_in_the_functions_name() -> None:
     with pytest.raises(tt.CompileError, match="^its own words"):
         failing(tt.CompileError("its own words"))(leaf(2))
     for error in ValueError, TypeError, IndexError, np.linalg.LinAlgError:
-        with pytest.raises(error, match="^made: odd"):
+        with pytest.raises(error, match=r"^made: got float64 \(2,\); odd$"):
             failing(error("odd"))(leaf(2))
 
 
@@ -433,7 +433,7 @@ def test_functions_without_a_derivative() -> None:
     assert type(np.argwhere(x)) is Tensor and type(NONDIFFERENTIABLE["np.searchsorted"](x.data, 1.0)) is not Tensor
     assert np.searchsorted(np.sort(x.data), x).tolist() == np.searchsorted(np.sort(x.data), x.data).tolist()
     assert np.searchsorted(a=x.data, v=x, side="right").dtype == np.int64
-    with pytest.raises(ValueError, match="^digitize: bins must be monotonic"):
+    with pytest.raises(ValueError, match="^digitize: got .*; bins must be monotonic"):
         np.digitize(x, np.array([1.0, 3.0, 2.0]))
     assert "It has no derivative." in (NONDIFFERENTIABLE["np.searchsorted"].__doc__ or "")
     assert list(inspect.signature(NONDIFFERENTIABLE["np.searchsorted"]).parameters)[:2] == ["a", "v"]

@@ -86,7 +86,7 @@ def test_damaged_files_are_refused(tmp_path, cut):
     path = tmp_path / "m.npz"
     checkpoint.save(path, model=network(1))
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(CheckpointError, match=r"this is no checkpoint, or a damaged one .* take another copy"):
+    with pytest.raises(CheckpointError, match=r"got no checkpoint, or a damaged one .* use another copy"):
         checkpoint.load(path)
 
 
@@ -103,10 +103,10 @@ def test_a_flipped_bit_is_refused(tmp_path):
 def test_files_of_other_kinds_are_refused(tmp_path):
     for content in (b"", b"hello", b"PK\x03\x04"):
         (tmp_path / "x").write_bytes(content)
-        with pytest.raises(CheckpointError, match="this is no checkpoint"):
+        with pytest.raises(CheckpointError, match="got no checkpoint"):
             checkpoint.load(tmp_path / "x")
     np.savez(tmp_path / "y.npz", a=1)
-    with pytest.raises(CheckpointError, match="this is no checkpoint"):
+    with pytest.raises(CheckpointError, match="got no checkpoint"):
         checkpoint.load(tmp_path / "y.npz")
     with pytest.raises(CheckpointError, match="No such file or directory; expected a checkpoint; name a file"):
         checkpoint.load(tmp_path / "none.npz")
@@ -119,11 +119,11 @@ def test_a_pickle_inside_never_runs(tmp_path):
     np.save(buffer, np.array([print], dtype=object), allow_pickle=True)
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("description.npy", buffer.getvalue())
-    with pytest.raises(CheckpointError, match="this is no checkpoint"):
+    with pytest.raises(CheckpointError, match="got no checkpoint"):
         checkpoint.load(path)
     with pytest.raises(CheckpointError, match="an array of Python objects"):
         checkpoint.save(path, a=np.array([print]))
-    with pytest.raises(CheckpointError, match="save: a/b is of type builtin_function_or_method"):
+    with pytest.raises(CheckpointError, match="save: got a/b of type builtin_function_or_method"):
         checkpoint.save(path, a={"b": print})
 
 
@@ -131,7 +131,7 @@ def test_another_version_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "FORMAT", "tinytensor 99")
     checkpoint.save(tmp_path / "m.npz", step=1)
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match="its format is 'tinytensor 99'; expected 'tinytensor 1'"):
+    with pytest.raises(CheckpointError, match="got the format 'tinytensor 99'; expected 'tinytensor 1'"):
         checkpoint.load(tmp_path / "m.npz")
 
 
@@ -142,7 +142,7 @@ def test_what_does_not_fit_changes_nothing(tmp_path):
     with pytest.raises(CheckpointError, match=r"its model does not fit: .*2\.weight.*\(7, 12\)"):
         checkpoint.load(path, model=model)
     assert all(np.array_equal(value, before[name]) for name, value in model.state_dict().items())
-    with pytest.raises(CheckpointError, match="it has no part 'rng', only model; save it with rng="):
+    with pytest.raises(CheckpointError, match="got the parts model; expected 'rng' too; save it with rng="):
         checkpoint.load(path, rng=tt.Generator())
 
 
@@ -185,9 +185,9 @@ def test_links_are_followed_and_what_is_no_file_is_refused(tmp_path):
     checkpoint.save(link, step=2)
     assert link.is_symlink() and checkpoint.load(target)["step"] == 2
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(CheckpointError, match="this is no ordinary file; expected a file, new or to be replaced"):
+    with pytest.raises(CheckpointError, match="got no ordinary file; expected a file, new or to be replaced"):
         checkpoint.save(tmp_path / "pipe", step=1)
-    with pytest.raises(CheckpointError, match="this is a folder; expected a file"):
+    with pytest.raises(CheckpointError, match="got a folder; expected a file"):
         checkpoint.save(tmp_path, step=1)
 
 

@@ -219,7 +219,7 @@ def test_variances_divide_by_n_as_numpy_does() -> None:
     assert values(lambda x: x.var(correction=1), x) == values(lambda x: x.var(ddof=1), x) == np.var(x, ddof=1)
     assert values(lambda x: x.std(correction=1), x) == np.std(x, ddof=1)
     assert grads(tt.var, x) == [-1, -0.5, 0, 1.5]
-    with pytest.raises(TypeError, match=r"^var: there is no parameter 'unbiased'; it is 'correction' here; "):
+    with pytest.raises(TypeError, match=r"^var: got an unknown parameter 'unbiased'; .*; write 'correction'"):
         tt.ones(3).var(unbiased=True)
 
 
@@ -228,7 +228,7 @@ def test_variances_divide_by_n_as_numpy_does() -> None:
 
 @pytest.mark.parametrize("name", ["max", "min"])
 def test_the_largest_of_nothing_is_numpys_error(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name}: zero-size array to reduction operation {name}imum which has no id"):
+    with pytest.raises(ValueError, match=f"^{name}: got .*; zero-size array to reduction operation {name}imum which has no id"):
         getattr(tt, name)(tt.ones((0, 3)))
     assert getattr(tt, name)(tt.ones((0, 3)), axis=1).shape == (0,)
 
@@ -269,7 +269,7 @@ def test_gradients_of_repeated_elements_add_up() -> None:
 
 def test_pytorchs_names_are_pointed_to_numpys() -> None:
     for torchs, numpys in ("dim", "axis"), ("keepdim", "keepdims"):
-        with pytest.raises(TypeError, match=f"^sum: there is no parameter '{torchs}'; it is '{numpys}' here"):
+        with pytest.raises(TypeError, match=f"^sum: got an unknown parameter '{torchs}'; .*; write '{numpys}'"):
             tt.ones(3).sum(**{torchs: 0})
     assert tt.ones((2, 3)).sum(1, keepdims=True).shape == (2, 1)
     assert tt.sort(tt.tensor([3.0, 1.0])).tolist() == [1, 3]  # values alone, as NumPy, not (values, indices)

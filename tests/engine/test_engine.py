@@ -453,7 +453,7 @@ def test_indices_of_every_kind_add_up():
     weight = tt.ones(300, 2, requires_grad=True)
     tt.embedding(weight, np.array([255, 3, 255], np.uint8)).sum().backward()
     assert weight.grad[[3, 255, 0], 0].tolist() == [1, 2, 0]
-    with pytest.raises(TypeError, match=r"take: indices of dtype bool came; expected integers; for a mask write x"):
+    with pytest.raises(TypeError, match=r"take: got indices of dtype bool; expected integers; for a mask write x"):
         tt.take(weight, [True, False], axis=0)
 
 
@@ -490,7 +490,7 @@ def test_no_gradient_is_lost_in_silence():
 
 
 def test_a_parameter_given_twice():
-    with pytest.raises(TypeError, match="sum: parameter 'axis' came twice"):
+    with pytest.raises(TypeError, match="sum: got parameter 'axis' twice"):
         tt.ones(2, 3).sum(0, axis=1)
 
 
@@ -508,10 +508,10 @@ def test_a_gradient_that_a_hook_keeps_or_writes_into_is_its_own():
 
 
 def test_numpy_s_own_meanings():
-    with pytest.raises(ValueError, match="norm: Invalid norm order 'nuc' for vectors"):
+    with pytest.raises(ValueError, match="norm: got .*; Invalid norm order 'nuc' for vectors"):
         np.linalg.norm(tt.ones(3), "nuc")
     assert np.sort(tt.tensor([[3.0, 1.0], [2.0, 0.0]]), axis=None).tolist() == [0, 1, 2, 3]
-    with pytest.raises(ValueError, match=r"power: Integers to negative integer powers"):
+    with pytest.raises(ValueError, match=r"power: got .*; Integers to negative integer powers"):
         tt.tensor([1, 2]) ** -1
     assert np.tril(tt.ones(2)).tolist() == [[1, 0], [1, 1]]
 
@@ -542,30 +542,31 @@ def test_unused_also_where_nothing_was_recorded():
 @pytest.mark.parametrize(("call", "kind", "text"), [
     (lambda x: x @ tt.ones(3, 2), ValueError,
      r"matmul: got shapes \(2, 2\) and \(3, 2\); expected the last axis of a \(2\) to equal the second-last of b \(3"),
-    (lambda x: x + tt.ones(3), ValueError, r"add: shapes \(2, 2\) and \(3,\) do not broadcast: .* reshape one"),
-    (lambda x: x.sum(dim=0), TypeError, r"sum: there is no parameter 'dim'; it is 'axis' here"),
-    (lambda x: x.sum(0, keepdim=True), TypeError, "it is 'keepdims' here"),
-    (lambda x: x.var(unbiased=True), TypeError, "it is 'correction' here"),
-    (lambda x: x.sum(5), np.exceptions.AxisError, r"sum: axis 5 is out of bounds .* \(given float32 \(2, 2\)\)"),
-    (lambda x: x.reshape(3), ValueError, "reshape: cannot reshape array of size 4"),
-    (lambda x: x.reshape(), TypeError, "reshape: parameter 'shape' is missing; expected reshape"),
-    (lambda x: tt.take(x), TypeError, "take: input indices is missing"),
-    (lambda x: x[7], IndexError, "getitem: index 7 is out of bounds"),
-    (lambda x: x[1.5], IndexError, "index of dtype float came; expected integers"),
-    (lambda x: tt.linear(x, tt.ones(3, 3)), ValueError, r"linear: x of shape \(2, 2\) and weight of shape \(3, 3\)"),
-    (lambda x: tt.linear(x, tt.ones(3, 2), tt.ones(2)), ValueError, r"linear: bias of shape \(2,\) .* expected \(3,\)"),
-    (lambda x: tt.cross_entropy(x, np.array([0, 2])), IndexError, "target 2 came for 2 classes; expected 0 to 1"),
-    (lambda x: tt.cross_entropy(x, np.array([0, -1])), IndexError, "target -1 came for 2 classes"),
-    (lambda x: tt.cross_entropy(x, np.array([0])), ValueError, r"logits of shape \(2, 2\) and targets of shape \(1,\)"),
-    (lambda x: tt.cross_entropy(x, np.array([0.0, 1.0])), TypeError, "targets of dtype float64 came"),
-    (lambda x: tt.embedding(x, np.array([0, 2])), IndexError, "index 2 came for a table of 2 rows"),
-    (lambda x: tt.embedding(x, np.array([0, -1])), IndexError, "index -1 came for a table of 2 rows"),
-    (lambda x: tt.embedding(x, np.array([0.5])), TypeError, "indices of dtype float64 came"),
-    (lambda x: tt.embedding(x[None], np.array([0])), ValueError, r"shape \(1, 2, 2\) came; expected \(V, D\)"),
-    (lambda x: x + "one", TypeError, "str gave dtype"),
-    (lambda x: tt.tensor([[1, 2], [3]]), ValueError, "expected numbers, in an array or even lists"),
-    (lambda x: tt.einsum("ij,jk", x), ValueError, "has 2 terms for 1 operands"),
-    (lambda x: tt.split(x, 3), ValueError, "do not divide into 3 equal parts"),
+    (lambda x: x + tt.ones(3), ValueError, r"add: got shapes \(2, 2\) and \(3,\), which do not broadcast; .*"),
+    (lambda x: x.sum(dim=0), TypeError, r"sum: got an unknown parameter 'dim'; .*; write 'axis', as NumPy does"),
+    (lambda x: x.sum(0, keepdim=True), TypeError, "write 'keepdims', as"),
+    (lambda x: x.var(unbiased=True), TypeError, "write 'correction', as"),
+    (lambda x: x.sum(5), np.exceptions.AxisError,
+     r"sum: got float32 \(2, 2\); axis 5 is out of bounds .*; pass an axis from -2 to 1"),
+    (lambda x: x.reshape(3), ValueError, "reshape: got .*; cannot reshape array of size 4"),
+    (lambda x: x.reshape(), TypeError, "reshape: got no parameter 'shape'; expected reshape"),
+    (lambda x: tt.take(x), TypeError, "take: got no indices"),
+    (lambda x: x[7], IndexError, "getitem: got .*; index 7 is out of bounds"),
+    (lambda x: x[1.5], IndexError, "got an index of dtype float; expected integers"),
+    (lambda x: tt.linear(x, tt.ones(3, 3)), ValueError, r"linear: got x of shape \(2, 2\) and weight of shape "),
+    (lambda x: tt.linear(x, tt.ones(3, 2), tt.ones(2)), ValueError, r"linear: got a bias of shape \(2,\) .*ed \(3,\)"),
+    (lambda x: tt.cross_entropy(x, np.array([0, 2])), IndexError, "got target 2 for 2 classes; expected 0 to 1"),
+    (lambda x: tt.cross_entropy(x, np.array([0, -1])), IndexError, "got target -1 for 2 classes"),
+    (lambda x: tt.cross_entropy(x, np.array([0])), ValueError, r"got logits of shape \(2, 2\) and targets of shape"),
+    (lambda x: tt.cross_entropy(x, np.array([0.0, 1.0])), TypeError, "got targets of dtype float64"),
+    (lambda x: tt.embedding(x, np.array([0, 2])), IndexError, "got index 2 for a table of 2 rows"),
+    (lambda x: tt.embedding(x, np.array([0, -1])), IndexError, "got index -1 for a table of 2 rows"),
+    (lambda x: tt.embedding(x, np.array([0.5])), TypeError, "got indices of dtype float64"),
+    (lambda x: tt.embedding(x[None], np.array([0])), ValueError, r"got a weight of shape \(1, 2, 2\); expected"),
+    (lambda x: x + "one", TypeError, "got a str of dtype"),
+    (lambda x: tt.tensor([[1, 2], [3]]), ValueError, "expected numbers in an array, or in lists of equal lengths"),
+    (lambda x: tt.einsum("ij,jk", x), ValueError, "got 2 terms in .* for 1 operands"),
+    (lambda x: tt.split(x, 3), ValueError, "got 3 parts for 2 elements along axis 0"),
     (lambda x: x.item(), ValueError, "item: a tensor of shape .* expected one"),
 ])
 def test_errors_say_what_came_what_was_expected_and_what_to_do(call, kind, text):

@@ -110,7 +110,7 @@ def test_repr():
     (lambda: tt.Minibatches(X, batch_size=0), ValueError, "batch_size: got 0; expected 1 or more"),
     (lambda: tt.Minibatches(X, batch_size=11, drop_last=True), ValueError,
      "batch_size: got 11 for 10 rows and drop_last=True, which leaves nothing; expected 10 or less"),
-    (lambda: tt.Minibatches(X, batch_size=3, rng="0"), TypeError, "expected Generator, int or None"),
+    (lambda: tt.Minibatches(X, batch_size=3, rng="0"), TypeError, "expected a Generator, an integer seed or None"),
 ])
 def test_what_is_refused(make, error, text):
     with pytest.raises(error, match=re.escape(text)):

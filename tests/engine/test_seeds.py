@@ -55,7 +55,8 @@ CALLS = {
     "text.sample": lambda rng: text.sample(lambda ids: np.zeros((1, 4), np.float32), VOCABULARY, 3, rng=rng),
     **{f"models.{name}": weights(models, name, 5) for name in (
         "CausalCNN", "CausalWaveNet", "GRU", "MLP", "RNN", "WaveNet")},
-    "models.BoW": weights(models, "BoW", 5, context=3), "models.GPT": weights(models, "GPT", 5, width=8, heads=2, layers=1),
+    "models.BoW": weights(models, "BoW", 5, context=3),
+    "models.GPT": weights(models, "GPT", 5, width=8, heads=2, layers=1),
     "models.GPT.generate": lambda rng: list(models.GPT(5, width=8, heads=2, layers=1, rng=0).generate([[0]], 5, rng)),
     "value.Neuron": weights(value, "Neuron", 3), "value.Layer": weights(value, "Layer", 3, 2),
     "value.MLP": weights(value, "MLP", 3, [4, 1]),

@@ -135,14 +135,14 @@ def test_ctrl_c_ends_with_the_figures_so_far(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "text"), [
-    (("--merges", "0"), "argument --merges: got 0; expected an int, 1 or more"),
+    (("--merges", "0"), "argument --merges: got 0; expected a whole number, 1 or more"),
     (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text file; name another"),
     (("--data", "{tmp}/latin.txt"), "latin.txt: got the byte 0xe9 at offset 1; expected UTF-8"),
     (("--data", "{tmp}/short.txt"), "short.txt: got 3 characters; expected 1,000 or more"),
     (("--vocabulary", "{tmp}/short.txt"), "short.txt: no JSON"),
     (("--vocabulary", "{tmp}/none.tiktoken"), "none.tiktoken: No such file or directory"),
     (("--vocabulary", "{tmp}"), "encoder.json: No such file or directory; expected GPT-2's encoder.json"),
-    (("--save", "{tmp}"), "this is a folder; expected a file, new or to be replaced"),
+    (("--save", "{tmp}"), "got a folder; expected a file, new or to be replaced"),
     (("--plots", __file__), "got a file; expected a folder that can be written"),
     (("--recipe", "lecture", "--seed", "3"), "argument --seed: got 3 with --recipe lecture"),
     (("--nonsense",), "unrecognized arguments: --nonsense"),

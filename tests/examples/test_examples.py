@@ -163,7 +163,7 @@ def test_help_explains_each_setting(script):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize(("arguments", "text"), [
-    (("--steps", "0"), "argument --steps: got 0; expected an int, 1 or more"),
+    (("--steps", "0"), "argument --steps: got 0; expected a whole number, 1 or more"),
     (("--seed", "x"), "argument --seed: got 'x'; expected a whole number"),
     (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text with one item a line"),
     (("--plots", __file__), "got a file; expected a folder that can be written"),
@@ -255,8 +255,8 @@ def test_gradients_by_the_compiler(columns, names):
 
 
 @pytest.mark.parametrize(("arguments", "text"), [
-    (("--steps", "0"), "argument --steps: got 0; expected an int, 1 or more"),
-    (("--batch", "0"), "argument --batch: got 0; expected an int, 1 or more"),
+    (("--steps", "0"), "argument --steps: got 0; expected a whole number, 1 or more"),
+    (("--batch", "0"), "argument --batch: got 0; expected a whole number, 1 or more"),
     (("--batch", "x"), "argument --batch: got 'x'; expected a whole number"),
     (("--lr", "nan"), "argument --lr: got nan; expected a number, 0 or more"),
     (("--context", "0"), "argument --context: got 0"),
@@ -266,12 +266,12 @@ def test_gradients_by_the_compiler(columns, names):
     (("--data", "{tmp}/empty.txt"), "the file is empty; expected 3 items or more"),
     (("--data", "{tmp}/latin.txt"), "line 2 has the byte 0xe9 at offset 6 of the file; expected UTF-8"),
     (("--sample-from", "{tmp}/none.npz"), "none.npz: No such file or directory; expected a checkpoint"),
-    (("--sample-from", "{tmp}/empty.txt"), "this is no checkpoint, or a damaged one"),
+    (("--sample-from", "{tmp}/empty.txt"), "got no checkpoint, or a damaged one"),
     (("--plots", "{tmp}/empty.txt"), "empty.txt: got a file; expected a folder that can be written"),
     (("--save", "{tmp}/empty.txt/m.npz"), "expected a folder that can be written"),
-    (("--save", "{tmp}"), "this is a folder; expected a file, new or to be replaced"),
-    (("--save", "/dev/full"), "this is no ordinary file; expected a file"),
-    (("--save", ""), "argument --save: got nothing; expected a name"),
+    (("--save", "{tmp}"), "got a folder; expected a file, new or to be replaced"),
+    (("--save", "/dev/full"), "got no ordinary file; expected a file"),
+    (("--save", ""), "argument --save: got nothing; expected a value"),
     (("--temperature", "0"), "argument --temperature: got 0; expected a number above 0"),
     (("--lr", "1e30"), "; expected a finite number; give a smaller --lr"),
     (("--plots", "{tmp}/new", "--data", "nowhere.txt"), "nowhere.txt: No such file or directory"),

@@ -47,6 +47,14 @@ def test_every_page_is_two_clicks_from_readme():
     assert sorted(str(page.relative_to(ROOT)) for page in PAGES if page not in two | {README}) == []
 
 
+def test_the_files_that_contributors_are_sent_to_exist():
+    page = (ROOT / "examples/guides/contributing.md").read_text("utf-8")
+    named = re.findall(r"`([\w*/]*[\w*]+\.(?:py|txt|md)|[\w/]+/)`", page)
+    folders = [ROOT / name for name in ("", "tinytensor", "examples", "tests/*/", "tinytensor/*/")]
+    assert len(named) > 100
+    assert [name for name in named if not any(ROOT.glob(str((f / name).relative_to(ROOT))) for f in folders)] == []
+
+
 def test_a_wrong_link_is_seen(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# A *B*: `c_d`, e?\n\n```\n[no](link)\n```\n`[no](link)` [x](#a-b-c_d-e) [y](other.md#z) [w](http://a.b)\n")

@@ -271,7 +271,7 @@ def test_ctrl_c_ends_with_what_was_reached(names):
     (("--model", "lstm"), "argument --model: got 'lstm'; expected all"),
     (("--seconds", "0"), "argument --seconds: got 0; expected a number above 0"),
     (("--steps", "-1"), "argument --steps: got -1; expected a whole number, 0 or more"),
-    (("--batch", "0"), "argument --batch: got 0; expected an int, 1 or more"),
+    (("--batch", "0"), "argument --batch: got 0; expected a whole number, 1 or more"),
     (("--data", "no/such"), "no/such"),
     (("--plots", __file__), "got a file; expected a folder"),
 ])
@@ -282,5 +282,8 @@ def test_bad_input_is_one_line_and_status_2(names, arguments, error):
 
 def test_names_that_are_too_long(tmp_path):
     (tmp_path / "long.txt").write_text("ab\n" * 30 + "a" * 20 + "\n")
+    done = run("--data", tmp_path / "long.txt", "--steps", "2", "--model", "transformer", "--names", 0)
+    assert done.returncode == 0, "a context of 21"
+    (tmp_path / "long.txt").write_text("ab\n" * 30 + "a" * 128 + "\n")
     done = run("--data", tmp_path / "long.txt")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "a line of 20 characters came" in done.stderr
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "got a line of 128 characters" in done.stderr

@@ -55,7 +55,7 @@ def test_help():
 
 
 @pytest.mark.parametrize(("arguments", "error"), [
-    (("--steps", "0"), "argument --steps: got 0; expected an int, 1 or more"),
+    (("--steps", "0"), "argument --steps: got 0; expected a whole number, 1 or more"),
     (("--lr", "-1"), "argument --lr: got -1; expected a number, 0 or more"),
     (("--lr", "1e308"), "loss: got nan at step "),
     (("--moons", "many"), "argument --moons: got 'many'; expected a whole number"),

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each room and what it may import: what stands left of it. Within a folder files may import each other.
 FLOORS = [
-    {"_methods", "random", "optim", "text", "machine", "value", "modes", "names", "trees"},  # the ground
+    {"_methods", "advice", "random", "optim", "text", "machine", "value", "modes", "names", "trees"},  # the ground
     {"core"},
     {"broadcasting", "collectives", "data", "hooks", "order"},
     {"dispatch", "autograd"},

@@ -388,3 +388,23 @@ def test_logits_that_can_not_be_drawn_from():
     for wrong in ([0.0, 1], [[]], [[np.nan, 1]], [[np.inf, 1]], [[-np.inf, -np.inf]], [[1, 2]], np.zeros((1, 2, 3))):
         assert "expected floats (B, V), with a finite maximum in each row" in message(
             CorpusError, draw, wrong, Generator(0))
+
+
+# --- temperature 0 ---
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_temperature_0_takes_the_first_of_the_likeliest_and_draws_nothing(dtype):
+    rng, z = Generator(1), np.array([[0.0, 3, 3], [5, -np.inf, 1]], dtype)
+    before = rng.get_state()
+    got = draw(z, rng, 0, top_k=2, top_p=0.5)
+    assert got.tolist() == [1, 0] and got.dtype == np.int64
+    assert all(np.array_equal(a, rng.get_state()[k], equal_nan=True) for k, a in before.items())
+    with pytest.raises(CorpusError, match="got logits"):
+        draw([[np.nan, 1.0]], rng, 0)
+
+
+def test_greedy_texts_need_no_seed():
+    model, text = small(), tokens(2, 3)
+    assert np.array_equal(written(model, text, 9, 1, temperature=0), written(model, text, 9, 2, temperature=0.0))
+    assert np.array_equal(written(model, text, 9, 1, temperature=0), written(model, text, 9, 2, top_k=1))

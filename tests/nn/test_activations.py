@@ -135,10 +135,10 @@ def test_where_masks_come_from():
 
 def test_errors_of_dropout():
     assert message(ValueError, nn.Dropout, 1.5) == (
-        "Dropout: p 1.5 came; expected 0 to 1, the part that is dropped; 0.1 is usual")
-    assert message(ValueError, F.dropout, np.ones(3), -0.1).startswith("dropout: p -0.1 came")
+        "Dropout: got p=1.5; expected 0 to 1, the probability of dropping; 0.1 is usual")
+    assert message(ValueError, F.dropout, np.ones(3), -0.1).startswith("dropout: got p=-0.1")
     assert message(TypeError, F.dropout, np.ones(3), 0.5, rng="seed") == (
-        "dropout_mask: rng is a str; expected a Generator of tinytensor or of numpy.random, a seed or None; give "
+        "dropout_mask: got a str as rng; expected a Generator of tinytensor or of numpy.random, a seed or None; pass "
         "tt.Generator(seed)")
 
 

@@ -169,9 +169,9 @@ def test_norms_over_the_last_axes_have_torchs_state_and_say_what_does_not_fit(ma
         f"{name}: {op}: got dtype float64 as input; expected float32, as the weights have")
     assert message(ValueError, make, (3, 0)).startswith(f"{name}: got normalized_shape=0; expected 1 or more")
     assert message(ValueError, getattr(tt, op), values(2, 3), np.ones(2)) == (
-        f"{op}: weight of shape (2,) came for x of shape (2, 3), whose last axes are (3,); expected those; give the "
-        f"number of its axes as axes=")
-    assert message(ValueError, getattr(tt, op), values(2, 3), axes=3).startswith(f"{op}: axes=3 for x of shape (2, 3)")
+        f"{op}: got weight of shape (2,) for x of shape (2, 3) and axes=1; expected (3,); give the number of axes of "
+        f"weight as axes=")
+    assert message(ValueError, getattr(tt, op), values(2, 3), axes=3).startswith(f"{op}: got axes=3 for x of shape")
 
 
 @pytest.mark.parametrize("make", [nn.LayerNorm, nn.RMSNorm])
@@ -244,9 +244,9 @@ def test_inputs_are_not_written_and_the_graph_dies():
 def test_one_value_for_each_channel():
     layer = nn.BatchNorm1d(3)
     assert message(ValueError, layer, values(1, 3)) == (
-        "BatchNorm1d: batch_norm: x of shape (1, 3) came, values of each channel: 1; expected 2 or more, for one has "
-        "no variance; give a larger batch, or use running statistics: model.eval()")
-    assert "values of each channel: 0; " in message(ValueError, layer, values(0, 3))
+        "BatchNorm1d: batch_norm: got x of shape (1, 3), with one value for each channel; expected 2 or more, for one "
+        "has no variance; give a larger batch, or use running statistics: model.eval()")
+    assert "with no values for each channel; " in message(ValueError, layer, values(0, 3))
     assert layer.num_batches_tracked.item() == 0 and not layer.running_mean.data.any()
     assert layer.eval()(values(1, 3)).shape == (1, 3) and layer(values(0, 3)).shape == (0, 3)
     assert layer.train()(values(1, 3, 2)).shape == (1, 3, 2)
@@ -269,9 +269,9 @@ def test_other_mistakes():
     assert "got axis=2; expected 1, or -1 for the last; " in message(ValueError, nn.BatchNorm1d, 3, axis=2)
     x = values(4, 3)
     assert message(ValueError, tt.batch_norm, x, np.ones(4)) == (
-        "batch_norm: weight of shape (4,) came for x of shape (4, 3), whose axis -1 are the channels; expected (3,); "
-        "give the axis that they are along")
-    assert "only one of mean and var came; " in message(ValueError, tt.batch_norm, x, mean=np.ones(3))
+        "batch_norm: got weight of shape (4,) for x of shape (4, 3) with its channels along axis -1; expected (3,); "
+        "give the axis of the channels as axis=")
+    assert "batch_norm: got only one of mean and var; " in message(ValueError, tt.batch_norm, x, mean=np.ones(3))
 
 
 # --- folding ---
@@ -331,19 +331,19 @@ def test_what_cannot_be_folded():
     for model in (nn.Sequential(linear, nn.Tanh(), norm), nn.Sequential(norm, linear), linear, nn.Sequential(),
                   nn.ModuleList([linear, norm]), nn.Sequential(linear, nn.BatchNorm1d(5))):
         assert message(ValueError, nn.fold_batchnorm, model) == (
-            f"fold_batchnorm: in this {type(model).__name__} no BatchNorm1d comes right after a Linear of its size; "
-            f"expected such neighbours in a Sequential; put them side by side in one, or use the model as it is, "
+            f"fold_batchnorm: got a {type(model).__name__} without a BatchNorm1d after a Linear of its size; "
+            f"expected such neighbours in a Sequential; put them next to each other in one, or use the model as it is, "
             f"in eval()")
     bare = nn.Sequential(nn.Tanh(), nn.Sequential(linear, nn.BatchNorm1d(4, track_running_stats=False)))
     assert message(ValueError, nn.fold_batchnorm, bare) == (
-        "fold_batchnorm: 1.1 (BatchNorm1d) has no running statistics; expected those that eval() normalises with; "
+        "fold_batchnorm: got 1.1 (BatchNorm1d) without running statistics; expected those that eval() normalises with; "
         "build it with track_running_stats=True, and train")
 
     class Backwards(nn.Sequential):
         def forward(self, x):
             return self[0](self[1](x))
 
-    assert "no BatchNorm1d comes right after" in message(ValueError, nn.fold_batchnorm, Backwards(linear, norm))
+    assert "without a BatchNorm1d after" in message(ValueError, nn.fold_batchnorm, Backwards(linear, norm))
 
 
 # --- FlattenConsecutive ---
@@ -398,14 +398,14 @@ def test_overlap_add_is_the_adjoint(how):
 def test_windows_that_cannot_be():
     x = tt.ones(2, 5)
     assert message(ValueError, tt.sliding_window_view, x, 3, 1, dilation=3) == (
-        "sliding_window_view: windows that span 7 elements came for an axis of 5; expected 5 at most; shorten "
+        "sliding_window_view: got windows that span 7 elements for an axis of 5; expected 5 at most; shorten "
         "window_shape=3 or dilation=3, or pad the axis")
     for wrong in ({"window_shape": 0}, {"window_shape": 2, "stride": 0},
                   {"window_shape": 2, "dilation": 1.0}):
         assert "expected integers of 1 or more; " in message(ValueError, tt.sliding_window_view, x, axis=1, **wrong)
     assert message(ValueError, tt.overlap_add, tt.ones(3, 2), 5) == (
-        "overlap_add: 3 windows along axis 0 of x came; expected 4, which an axis of size=5 has; give the size that "
-        "sliding_window_view was given")
+        "overlap_add: got 3 windows along axis 0 of x; expected 4, for size=5; give the size of the axis that the "
+        "windows were taken from")
 
 
 # --- Conv1d ---

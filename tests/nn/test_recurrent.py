@@ -203,12 +203,12 @@ def test_passes_over_a_retained_graph_add_up(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_fused_rule_is_the_composed_one_in_float32(kind):
-    op, by_steps = getattr(tt, kind.lower()), getattr(recurrent, f"{kind.lower()}_by_steps")
+    op, definition = getattr(tt, kind.lower()), getattr(recurrent, f"{kind.lower()}_definition")
     gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[kind]
     arrays = [values(16, 8, gates * 20), values(gates * 20, 20) * 0.2, *listed(states(kind, 8, 20))]
     arrays += [values(60)] if kind == "GRU" else []
     results = []
-    for function in (op, by_steps):
+    for function in (op, definition):
         leaves = [tt.tensor(x, requires_grad=True) for x in arrays]
         y = function(*leaves)
         y.backward(values(*y.shape, seed=5))
@@ -316,12 +316,12 @@ def test_options_that_do_not_fit():
 def test_ops_refuse_what_does_not_fit():
     a, w, h = values(5, 2, 8), values(8, 2), values(2, 2)
     assert message(ValueError, tt.lstm, a, w, h, values(1, 2)) == (
-        "lstm: c of shape (1, 2) came, with a of shape (5, 2, 8) and weight of shape (8, 2); expected a (T, B, 4 H), "
+        "lstm: got c of shape (1, 2), with a of shape (5, 2, 8) and weight of shape (8, 2); expected a (T, B, 4 H), "
         "weight (4 H, H), states (B, H); project the inputs first, as nn.LSTM does")
-    assert "gru: weight of shape (8, 2) came" in message(ValueError, tt.gru, a, w, h)
-    assert "rnn: a of shape (2, 8) came" in message(ValueError, tt.rnn, a[0], values(8, 8), h)
-    assert "expected a step at least" in message(ValueError, tt.lstm, a[:0], w, h, h)
-    assert "nonlinearity 'gelu' came" in message(ValueError, tt.rnn, a[..., :2], w[:2], h, "gelu")
+    assert "gru: got weight of shape (8, 2), with" in message(ValueError, tt.gru, a, w, h)
+    assert "rnn: got a of shape (2, 8), with" in message(ValueError, tt.rnn, a[0], values(8, 8), h)
+    assert "expected at least one step" in message(ValueError, tt.lstm, a[:0], w, h, h)
+    assert "rnn: got nonlinearity='gelu'; expected" in message(ValueError, tt.rnn, a[..., :2], w[:2], h, "gelu")
 
 
 # --- PyTorch ---

@@ -374,7 +374,7 @@ def test_torch_tensors_keep_their_dtype() -> None:
     assert (leaf(1, 2) * torch.tensor([1.0, 2.0], dtype=torch.float64)).dtype == np.float64
     assert tt.tensor(torch.tensor([1.0], dtype=torch.float64)).dtype == np.float64
     for t in (torch.ones(2, requires_grad=True), torch.ones(2, dtype=torch.bfloat16)):
-        with pytest.raises(TypeError, match="tensor: Tensor: .*; convert it first"):
+        with pytest.raises(TypeError, match="tensor: got a Tensor: .*; convert it"):
             leaf(1, 2) * t
 
 
@@ -456,7 +456,7 @@ def test_python_s_protocols() -> None:
     assert (np.ones((2, 2)).tolist() @ x).tolist() == [-1, -1] and (x @ [1, 2]).item() == -3.5
     assert (tt.tensor([1, 2]) << 2).tolist() == [4, 8] and (1 << tt.tensor([1, 2])).tolist() == [2, 4]
     assert x.real.tolist() == x.tolist() and x.imag.tolist() == [0, 0]
-    with pytest.raises(ValueError, match="power: Integers to negative integer powers"):
+    with pytest.raises(ValueError, match="power: got .*; Integers to negative integer powers"):
         tt.tensor([1, 2]) ** -1
 
 
@@ -466,7 +466,7 @@ def test_python_s_protocols() -> None:
 @pytest.mark.parametrize("function, nearest", [
     (np.roots, "np.polyval"), (np.poly, "np.polymul"), (np.linalg.eig, "np.linalg.eigh"), (np.fft.rfft, "np.cos"),
     (np.lib.scimath.sqrt, "real results"), (np.sort_complex, "np.sort"),
-    (np.isnat, "no dates"), (np.strings.upper, "no text")])
+    (np.isnat, "not dates"), (np.strings.upper, "not text")])
 def test_what_stays_out_is_refused_by_its_full_name(function: Any, nearest: str) -> None:
     name = f"{function.__module__}.{function.__name__}" if hasattr(function, "__module__") else function.__name__
     with pytest.raises(TypeError) as caught:

@@ -238,13 +238,13 @@ def test_what_is_refused() -> None:
         la.eig(leaf(S3))
     turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
     for x in (Tensor(turn), leaf(turn), leaf(np.stack([turn, np.eye(2)]))):
-        with pytest.raises(TypeError, match=r"^np\.linalg\.eigvals does not take .*complex.*svdvals"):
+        with pytest.raises(TypeError, match=r"^np\.linalg\.eigvals: got .* complex .*svdvals"):
             la.eigvals(x)
-    with pytest.raises(TypeError, match=r"linalg\.qr: mode 'raw' has no gradient; expected"):
+    with pytest.raises(TypeError, match=r"linalg\.qr: got mode='raw', which has no gradient; expected"):
         la.qr(leaf(S3), "raw")
     same(la.qr(Tensor(S3), "raw"), la.qr(S3, "raw"))
     for f in (lambda x: la.svd(x).U, lambda x: la.qr(x, "complete").Q):
-        with pytest.raises(ValueError, match=r"(svd|qr): the loss depends on which basis .* use the reduced"):
+        with pytest.raises(ValueError, match=r"(svd|qr): got a loss that depends on which basis .* use the reduced"):
             (f(leaf(T[0])) * general(5, 5)).sum().backward()
 
 

@@ -264,12 +264,12 @@ def test_out_is_refused(call: str) -> None:
 
 
 REFUSALS = {
-    "np.add(x, x, where=m)": r"np.add: where= leaves the other elements undefined.*write np.where",
-    "np.add.at(x, [0], 1.0)": r"np.add.at writes into its first argument.*tt.scatter",
-    "x.sum(dim=0)": "there is no parameter 'dim'; it is 'axis' here",
+    "np.add(x, x, where=m)": r"np.add: got where=, which leaves the other elements undefined.*write np.where",
+    "np.add.at(x, [0], 1.0)": r"np.add.at: got a Tensor, whose gradient a write would lose.*tt.scatter",
+    "x.sum(dim=0)": r"^sum: got an unknown parameter 'dim'; expected sum\(a, axis=None, .*\); write 'axis', as NumPy does$",
     "np.sum(x, where=x)": "parameter 'where' is a tensor that requires grad",
     "x.var(ddof=1, correction=1)": "expected one of them",
-    "tt.nanmean(x, dim=0)": "it is 'axis' here",
+    "tt.nanmean(x, dim=0)": "; write 'axis', as NumPy does$",
     "np.quantile(x, 0.5, method='inverted_cdf', weights=x)": "'weights' is a tensor that requires grad",
     "np.nanquantile(x, np.ones((2, 2)) / 2)": "expected a number or one axis",
     "np.add.reduce(x, axis=5)": "axis 5 is out of bounds",

@@ -153,7 +153,8 @@ def test_an_optimiser_prints_as_torch_s(name):
     want = [line for line in repr(theirs).splitlines() if not line.strip().startswith(only)]
     got = repr(ours).splitlines()
     assert [line for line in got if "params:" not in line] == want
-    assert [line for line in got if "params:" in line] == ["    params: 1 tensor, 6 numbers", "    params: 1 tensor, 4 numbers"]
+    assert [line for line in got if "params:" in line] == [
+        "    params: 1 tensor, 6 numbers", "    params: 1 tensor, 4 numbers"]
 
 
 def test_what_prints():

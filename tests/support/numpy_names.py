@@ -520,7 +520,8 @@ def refusal(name: str, f: Any) -> tuple[str, str]:
     try:
         f(*new, **kwargs)
     except (TypeError, ValueError) as error:
-        right = f"np.{name} does not take a Tensor" in str(error) or "takes plain arrays only" in str(error)
+        right = any(text in str(error) for text in (f"np.{name} does not take a Tensor", f"np.{name}: got a Tensor",
+                                                    "takes plain arrays only"))
         return ("refused", "") if right else ("anything else", f"{type(error).__name__}: {str(error)[:200]}")
     except Exception as error:
         return "anything else", f"{type(error).__name__}: {str(error)[:200]}"

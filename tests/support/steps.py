@@ -10,8 +10,8 @@ from tinytensor.compiler.audit import equal
 from tinytensor.compiler.passes import optimized
 from tinytensor.compiler.tracing.gradients import USED
 
-TWICE = "at two calls of the step; expected the same at each; pass what varies as an argument (a learning rate as a " \
-        "float), and declare the Generator that is drawn from"
+TWICE = ("so the step is not the same at each call; expected the same calls; pass what varies as an argument (a "
+         "learning rate as a float), and declare the Generator that is drawn from")
 STEPS = 20
 X = np.random.default_rng(1).integers(0, 9, (200, 8))  # tokens
 Y = np.random.default_rng(2).integers(0, 9, 200)

@@ -1,4 +1,4 @@
-"""The test kit finds what is wrong, says what to mend, and never passes by accident."""
+"""The test kit finds what is wrong, says what to fix, and never passes by accident."""
 import gc
 import importlib
 import re
@@ -70,19 +70,19 @@ def test_the_op_and_the_line_are_named(rule: Any, order: int, monkeypatch: pytes
     monkeypatch.setattr(REGISTRY["tanh"], "rules", (rule,))
     text = text_of(gradcheck, network, X, order=order)
     line = rule.__code__.co_firstlineno
-    assert f"; mend the rule of tanh for input 0 (test_kit.py:{line}), applied at test_kit.py:" in text
+    assert f"; fix the rule of tanh for input 0 (test_kit.py:{line}), applied at test_kit.py:" in text
     assert text.endswith(": hidden = np.tanh(x @ X.T)")
 
 
 def test_a_wrong_definition_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(REGISTRY["softmax"], "definition", lambda x, axis=-1: np.tanh(x))
     assert gradcheck(tt.softmax, X)
-    assert "mend the rule of softmax for input 0" in text_of(gradcheck, lambda x: np.exp(tt.softmax(x)), X, order=2)
+    assert "fix the rule of softmax for input 0" in text_of(gradcheck, lambda x: np.exp(tt.softmax(x)), X, order=2)
 
 
 @pytest.mark.parametrize("f", [lambda x: x * x.detach(), lambda x: x + np.exp(x.data), lambda x: x * quietly(x)])
 def test_a_gradient_that_is_lost_between_ops(f: Any) -> None:
-    assert "each op on the way is right by itself: look for what leaves the graph" in text_of(gradcheck, f, X)
+    assert "every op on the way is right by itself: look for data that leaves the graph" in text_of(gradcheck, f, X)
 
 
 def test_a_rule_without_g_is_wrong_for_a_scalar_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def quietly(x: Any) -> Any:
 def test_a_line_in_a_layer_of_the_package_is_the_layers_own(monkeypatch: pytest.MonkeyPatch) -> None:
     linear = REGISTRY["linear"]
     monkeypatch.setattr(linear, "rules", (*linear.rules[:2], lambda g, y, x, w, b: 2 * g.sum(0)))
-    assert "mend the rule of linear for input 2 (test_kit.py:" in text_of(gradcheck, nn.Linear(3, 2, rng=0), X)
+    assert "fix the rule of linear for input 2 (test_kit.py:" in text_of(gradcheck, nn.Linear(3, 2, rng=0), X)
 
 
 @pytest.mark.parametrize("check, f, error", [
@@ -152,7 +152,7 @@ def test_against_finds_a_gradient_that_differs(oracle: str, monkeypatch: pytest.
     pytest.importorskip(oracle)
     monkeypatch.setattr(REGISTRY["tanh"], "rules", (wrong_tanh,))
     text = text_of(against, lambda np, x: np.tanh(x), oracle, X)
-    assert "against: the gradient of input 0 is" in text and "the values agree, so mend a rule" in text
+    assert "against: the gradient of input 0 is" in text and "the values agree, so fix a rule" in text
 
 
 @pytest.mark.peer
@@ -161,10 +161,10 @@ def test_against_torchs_own_functions() -> None:
     assert against((tt.softmax, lambda x: torch.softmax(x, -1)), "torch", X)
     assert against((lambda x: tt.split(x, 3, 1), lambda x: torch.split(x, 1, 1)), "torch", X)
     text = text_of(against, (tt.softmax, lambda x: torch.softmax(x, 0)), "torch", X.astype(np.float32))
-    assert "against: the value is" in text and "mend the forward pass" in text
-    assert "f gave 3 outputs; expected 1" in text_of(against, (lambda x: tt.split(x, 3, 1), torch.exp), "torch", X)
+    assert "against: the value is" in text and "fix the forward pass" in text
+    assert "f returned 3 outputs; expected 1" in text_of(against, (lambda x: tt.split(x, 3, 1), torch.exp), "torch", X)
     text = text_of(against, (tt.transpose, torch.exp), "torch", X)
-    assert "the value has shape (3, 2) and dtype float64; expected (2, 3) and float64, as torch gives" in text
+    assert "the value has shape (3, 2) and dtype float64; expected (2, 3) and float64, as torch returns" in text
 
 
 @pytest.mark.peer
@@ -175,13 +175,13 @@ def test_jax_is_left_as_it_was() -> None:
 
 
 def test_against_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "oracle 'mxnet' is not known; expected 'torch', 'jax', 'numpy'" in text_of(
+    assert "got oracle 'mxnet'; expected one of 'torch', 'jax', 'numpy'" in text_of(
         against, np.exp, "mxnet", X, error=ValueError)
-    assert "no input is a floating array" in text_of(against, lambda np, x: x, "numpy", 3, error=ValueError)
+    assert "got no floating array among the inputs" in text_of(against, lambda np, x: x, "numpy", 3, error=ValueError)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "torch._numpy", raising=False)
     assert text_of(against, lambda np, x: x, "torch", X, error=ImportError).endswith(
-        'pip install torch, or hold f against "numpy", which is always there')
+        'pip install torch, or compare f with "numpy", which is always there')
 
 
 # --- float32 ---
@@ -195,11 +195,11 @@ def test_what_keeps_float32(f: Any) -> None:
 
 
 @pytest.mark.parametrize("f, text", [
-    (lambda x: np.exp(x * np.array([2.0])).sum(), r"multiply gave float64 of shape \(2, 3\), from float32 \(2, 3\) and "
+    (lambda x: np.exp(x * np.array([2.0])).sum(), r"multiply returned float64 of shape \(2, 3\), from float32 \(2, 3\) "
      r"float64 \(1,\), at test_kit\.py:\d+: .*; expected float32; make constant arrays float32"),
-    (lambda x: x.astype(np.float64).sum(), "astype gave float64"),
-    (lambda x: np.float64(0.5) * x.detach(), r"a constant gave float64 of shape \(2, 3\), at"),
-    (lambda x: [x, x + np.eye(3)[:2]], "add gave float64"),
+    (lambda x: x.astype(np.float64).sum(), "astype returned float64"),
+    (lambda x: np.float64(0.5) * x.detach(), r"a constant returned float64 of shape \(2, 3\), at"),
+    (lambda x: [x, x + np.eye(3)[:2]], "add returned float64"),
 ])
 def test_what_does_not(f: Any, text: str) -> None:
     assert re.match(f"assert_float32_kept: {text}", text_of(assert_float32_kept, f, X), re.DOTALL)
@@ -210,7 +210,7 @@ def test_a_rule_that_promotes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "the rule of tanh for input 0 gave" in text_of(assert_float32_kept, np.tanh, X)
     there_and_back = lambda g, y, x: (g.astype(np.float64) * (1 - y * y)).astype(np.float32)
     monkeypatch.setattr(REGISTRY["tanh"], "rules", (there_and_back,))
-    assert "gave float64 of shape (2, 3) in a rule" in text_of(assert_float32_kept, np.tanh, X)
+    assert "returned float64 of shape (2, 3) in a rule" in text_of(assert_float32_kept, np.tanh, X)
     assert "f returned float; expected a Tensor" in text_of(assert_float32_kept, lambda x: 1.0, X, error=TypeError)
 
 
@@ -378,9 +378,10 @@ def test_a_ufunc_of_another_library() -> None:
 
 
 @pytest.mark.parametrize("thing, error, text", [
-    (lambda x: x, TypeError, "check_op: <lambda> is no op; expected what define.op or define.ufunc_op gave"),
-    ("nonsense", TypeError, "check_op: nonsense is no op"),
-    (defined(samples=()), ValueError, "check_op: softsign has no samples; expected one call or more"),
+    (lambda x: x, TypeError, "check_op: got <lambda>, which is no op; expected the result of define.op or "
+                             "define.ufunc_op"),
+    ("nonsense", TypeError, "check_op: got nonsense, which is no op"),
+    (defined(samples=()), ValueError, "check_op: got softsign, which has no samples; expected one call or more"),
 ])
 def test_what_can_not_be_checked(thing: Any, error: Any, text: str) -> None:
     assert text_of(check_op, thing, error=error).startswith(text)
@@ -428,8 +429,8 @@ def test_the_script(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "the rule of square: `2 * g * x` becomes `g * x`" in out
     assert re.search(r"gradcheck +catches it: .*\n.*against +catches it: .*\n.*float32_kept +passes", out)
-    assert main(["nonsense"]) == 2 and "'nonsense' is not known; expected any of 'no topo" in capsys.readouterr().err
-    assert "'nonsense' is not known" in text_of(breaking("nonsense").__enter__, error=ValueError)
+    assert main(["nonsense"]) == 2 and "got 'nonsense'; expected any of 'no topo" in capsys.readouterr().err
+    assert "got 'nonsense'" in text_of(breaking("nonsense").__enter__, error=ValueError)
 
 
 MINE = """

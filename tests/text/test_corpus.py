@@ -484,3 +484,13 @@ def test_logits_that_are_not_finite_are_refused(logits, top):
     text = says(sample, lambda ids: np.array([logits]), Vocabulary(".a"), 3, Likeliest())
     advice = "train at a smaller rate, or sample at a temperature nearer to 1"
     assert text == f"sample: the largest logit is {top}; expected a finite one; {advice}"
+
+
+def test_temperature_0_takes_the_likeliest_character_and_draws_nothing():
+    def after(ids):  # 'a' starts, then 'b', then the end; each a little likelier than the others
+        return 0.1 * np.eye(3)[(ids[:, -1] + 1) % 3]
+
+    rng = Generator(1)
+    before = rng.get_state()
+    assert {sample(after, Vocabulary(".ab"), 3, rng, temperature=0) for _ in range(5)} == {"ab"}
+    assert all(np.array_equal(a, rng.get_state()[k], equal_nan=True) for k, a in before.items())

@@ -1,7 +1,7 @@
-"""makemore's models: seven answers to which token comes next, from a table of pairs to networks with a memory.
+"""makemore's models of the next token, from a table of pairs to recurrent networks.
 
-All take tokens (B, T) and give logits (B, T, V) for the token after each, which never see what comes later. Token 0 is
-the boundary: it stands before the first token where a model looks that far back. The Transformer is `GPT`. Nothing is
+All map tokens (B, T) to logits (B, T, V) of the token after each, and are causal. Token 0 is the boundary: it pads a
+text on the left for models that see further back. The Transformer is `GPT`. Nothing is
 trained here. Models and names are those of Karpathy's makemore, first weights those of PyTorch's layers.
 """
 
@@ -29,11 +29,11 @@ def check(tokens: Any, most: float = math.inf) -> None:
         raise ValueError(f"got tokens of shape {shape}; expected (B, T), {up_to}; write tokens[None] for one text")
 
 
-# --- without a memory ---
+# --- feed-forward ---
 
 
 class Bigram(nn.Module):
-    """The token after each by that token alone: a table of logits, which start out equal.
+    """The next token given the current one: a table of logits, all equal at first.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Bigram(nn.Module):
 
 
 class MLP(nn.Module):
-    """The token after the last `context` ones by one hidden layer over all of them (Bengio et al. 2003).
+    """The next token given the last `context` ones, by one hidden layer (Bengio et al. 2003).
 
     The layer is a convolution: the same one for every window of a text, whose first windows begin with boundaries.
 
@@ -75,7 +75,7 @@ class MLP(nn.Module):
     context : int
         How many tokens predict the next.
     embedding, hidden : int
-        How many numbers describe a token, and neurons join them.
+        Embedding width, and neurons of the hidden layer.
     dtype, rng
         As in `nn.Linear`.
 
@@ -115,13 +115,13 @@ class GatedConv(nn.Module):
         self.join = nn.Conv1d(width, width, 1, dtype=dtype, rng=rng)
 
     def forward(self, x: Any) -> Tensor:  # (B, C, T)
-        a = self.conv(pad(x, ((0, 0), (0, 0), (self.conv.dilation[0], 0))))  # (B, 2 C, T): zeros stand before a text
+        a = self.conv(pad(x, ((0, 0), (0, 0), (self.conv.dilation[0], 0))))  # (B, 2 C, T): zeros before a text
         value, gate = a[:, : x.shape[1]], a[:, x.shape[1] :]  # (B, C, T)
         return x + self.join(F.tanh(value) * F.sigmoid(gate))
 
 
 class CausalCNN(nn.Module):
-    """Dilated causal convolutions (van den Oord et al. 2016, WaveNet): each level doubles how far back a place sees.
+    """Dilated causal convolutions (van den Oord et al. 2016, WaveNet): each level doubles the receptive field.
 
     It has the paper's gated units and residual connections, which the lecture's tree (`WaveNet`) leaves out.
 
@@ -131,7 +131,7 @@ class CausalCNN(nn.Module):
     levels : int
         With n levels 2**n tokens predict the next.
     width : int
-        Channels: numbers for a place.
+        Number of channels.
     dtype, rng
         As in `nn.Linear`.
 
@@ -162,17 +162,17 @@ class CausalCNN(nn.Module):
 
 
 class BoW(nn.Module):
-    """A causal bag of words: each place adds the mean of all up to its own, then thinks; both are added to it.
+    """A causal bag of words: to each position the mean of all up to it is added, then the output of an MLP.
 
-    The mean is attention whose weights are all equal; only the embeddings of places tell of the order.
+    The mean is attention with equal weights; only the position embeddings carry the order.
 
     Parameters
     ----------
     vocabulary : int
     context : int
-        How many places there are.
+        The longest sequence that it takes.
     width, hidden : int
-        Numbers for a place, and neurons of the layer that thinks.
+        Embedding width, and neurons of the hidden layer.
     dtype, rng
         As in `nn.Linear`.
 
@@ -200,18 +200,18 @@ class BoW(nn.Module):
 
     def forward(self, tokens: Any) -> Tensor:  # (B, T)
         check(tokens, self.context)
-        places = np.arange(np.shape(tokens)[1])
-        x = self.wte(tokens) + self.wpe(places)  # (B, T, C)
-        mean = np.tri(len(places), dtype=x.dtype) / (places[:, None] + 1).astype(x.dtype)  # (T, T): rows add up to 1
+        positions = np.arange(np.shape(tokens)[1])
+        x = self.wte(tokens) + self.wpe(positions)  # (B, T, C)
+        mean = np.tri(len(positions), dtype=x.dtype) / (positions[:, None] + 1).astype(x.dtype)  # (T, T)
         x = x + mean @ x
         return self.lm_head(x + self.think(x))  # (B, T, V)
 
 
-# --- with a memory ---
+# --- recurrent ---
 
 
 class RNN(nn.Module):
-    """A state that every token changes, by one layer (Mikolov et al. 2010); the logits are read off it.
+    """A recurrent network of one layer (Mikolov et al. 2010): each token updates a state, from which the logits follow.
 
     Parameters
     ----------

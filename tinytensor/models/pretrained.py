@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core import Array
 from ..random import Generator
+from .safetensors_file import load_safetensors
 
 HEAD = 64  # the width of a head, in all four sizes of GPT-2
 T = TypeVar("T")
@@ -40,7 +41,7 @@ def gpt2(path: str | Path, heads: int | None = None) -> tuple[dict[str, Any], di
     ----------
     path : str or Path
         A ``.safetensors`` or ``.npz`` file with GPT-2's names and shapes: see `layout`. Names may begin with
-        "transformer.", and the buffers of causal masks are left out.
+        "transformer.", and the buffers of causal masks are left out. bfloat16 becomes float32.
     heads : int, optional
         The file does not say; width // 64 if left out, as in all of OpenAI's models.
 
@@ -48,8 +49,6 @@ def gpt2(path: str | Path, heads: int | None = None) -> tuple[dict[str, Any], di
     ------
     WeightsError
         If the file can't be read, or has other names or shapes, or the heads do not divide the width.
-    ImportError
-        If the package `safetensors` is needed and not installed.
     """
     path = Path(path)
     arrays = {name.removeprefix("transformer."): a for name, a in read(path).items()}
@@ -120,18 +119,11 @@ def read(path: Path) -> dict[str, Array]:
     if path.suffix not in (".safetensors", ".npz"):
         raise WeightsError(f"{path}: got a {path.suffix or 'name without suffix'}; expected .safetensors or .npz; "
                            f"save the weights as one of them")
-    if path.suffix == ".safetensors":
-        try:
-            from safetensors.numpy import load_file
-        except ImportError as error:
-            raise ImportError(f"{path}: this needs the package safetensors; install it: pip install "
-                              f"'tinytensor[weights]'") from error
     try:
-        with path.open("rb") as opened:
-            if path.suffix == ".safetensors":
-                return dict(load_file(path))
-            with np.load(opened, allow_pickle=False) as file:
-                return dict(file)
+        if path.suffix == ".safetensors":
+            return load_safetensors(path)
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return dict(file)
     except OSError as error:
         raise WeightsError(f"{path}: {error.strerror or error}; expected a file of weights; check the path") from error
     except Exception as error:  # a damaged file can fail in any way

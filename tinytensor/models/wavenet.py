@@ -66,7 +66,7 @@ def initialise(model: Any, rng: Rng = None) -> None:
 
 
 class WaveNet(nn.Sequential):
-    """A window of characters to the logits of the next: each level joins `kernel` neighbours into one.
+    """The logits of the next character after a window: each level joins `kernel` neighbours into one.
 
     Parameters
     ----------
@@ -75,10 +75,10 @@ class WaveNet(nn.Sequential):
     context : int
         How many of them predict the next; a power of `kernel`.
     embedding, hidden : int
-        How many numbers describe a character, and a group of them.
+        Embedding width of a character, and width of each level.
     kernel : int
-        How many neighbours a level joins: 2 in the lecture. With as many as `context`, all are joined at once: the
-        network of the lectures before.
+        How many neighbours a level joins: 2 in the lecture. If it is `context`, all are joined at once, as in the
+        network of the earlier lectures.
     unbiased : bool
         Whether batch norm normalises with the unbiased variance, as in the notebook; see `nn.BatchNorm1d`.
     rng : Generator, int or None
@@ -102,7 +102,7 @@ class WaveNet(nn.Sequential):
         width = embedding
         for _ in range(depth(context, kernel)):
             layers += [nn.FlattenConsecutive(kernel),  # (B, T, C) -> (B, T / 2, 2 C); the last level: (B, 2 C)
-                       nn.Linear(kernel * width, hidden, bias=False, rng=0),  # batch norm has a bias of its own
+                       nn.Linear(kernel * width, hidden, bias=False, rng=0),  # batch norm has its own bias
                        nn.BatchNorm1d(hidden, axis=-1, unbiased=unbiased), nn.Tanh()]
             width = hidden
         super().__init__(*layers, nn.Linear(hidden, vocabulary, rng=0))
@@ -111,7 +111,7 @@ class WaveNet(nn.Sequential):
         initialise(self, rng)
 
     def causal(self) -> CausalWaveNet:
-        """The same network as convolutions: a copy, with weights of its own.
+        """The same network as convolutions: a copy with its own weights.
 
         Examples
         --------
@@ -129,7 +129,7 @@ class WaveNet(nn.Sequential):
 
 
 class CausalWaveNet(nn.Module):
-    """Texts to the logits after each window of `context` characters in them: the tree at all places in one pass.
+    """The logits after each window of `context` characters of a text: the tree at all positions in one pass.
 
     Neighbouring windows share nearly all of their tree, and here every node is computed once: a level is a convolution
     with a kernel of `kernel`, whose dilation is the distance of the nodes that the tree joins, 1, 2, 4. Nothing is
@@ -176,7 +176,7 @@ class CausalWaveNet(nn.Module):
         return self.output(h.swapaxes(1, 2))  # (N, L - context + 1, V)
 
     def tree(self) -> WaveNet:
-        """The same network as a tree over one window: a copy, with weights of its own."""
+        """The same network as a tree over one window: a copy with its own weights."""
         return copied(self, WaveNet(**self.sizes, rng=0))
 
 

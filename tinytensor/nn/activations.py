@@ -1,6 +1,6 @@
 """Activations as functions, with PyTorch's names, parameters and gradients at kinks: each a few ops.
 
-It holds no rule of calculus; the smooth ones stand in `smooth.py`. relu, gelu, silu, sigmoid and tanh are ops
+No derivative is defined here; the smooth ones are in `smooth.py`. relu, gelu, silu, sigmoid and tanh are ops
 themselves, and `nonlinear.py` has the modules.
 """
 
@@ -100,7 +100,7 @@ def relu6(x: Any) -> Tensor:
 
 
 def hardsigmoid(x: Any) -> Tensor:
-    """x / 6 + 1 / 2 clipped to [0, 1], elementwise: three straight lines near `sigmoid`.
+    """x / 6 + 1 / 2 clipped to [0, 1], elementwise: a piecewise linear approximation of `sigmoid`.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def threshold(x: Any, threshold: float, value: float) -> Tensor:
 
 def half_width(name: str, lambd: float) -> float:
     if not lambd >= 0:
-        raise ValueError(f"{name}: got lambd={lambd!r}; expected 0 or more; it is half the width of what becomes 0")
+        raise ValueError(f"{name}: got lambd={lambd!r}; expected 0 or more: elements up to it become 0; use -lambd")
     return lambd
 
 
@@ -164,7 +164,7 @@ def hardshrink(x: Any, lambd: float = 0.5) -> Tensor:
 
 
 def softshrink(x: Any, lambd: float = 0.5) -> Tensor:
-    """x brought nearer to 0 by lambd, and 0 where it is no farther than that, elementwise.
+    """x moved towards 0 by lambd, and 0 where |x| is at most lambd, elementwise.
 
     Examples
     --------
@@ -198,13 +198,13 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     x = numbers("glu", x)
     if not -x.ndim <= axis < x.ndim or x.shape[axis] % 2:
         raise ValueError(f"glu: got x of shape {x.shape} and axis={axis}; expected an axis of it with an even number "
-                         f"of elements, to be halved; give another axis, or pad it")
+                         f"of elements, to be halved; choose another axis, or pad it")
     lead, half = (slice(None),) * (axis % x.ndim), x.shape[axis] // 2
     return x[(*lead, slice(None, half))] * sigmoid(x[(*lead, slice(half, None))])
 
 
 def softmin(x: Any, axis: int = -1) -> Tensor:
-    """The softmax of -x along an axis: the smallest has the most.
+    """The softmax of -x along an axis: the smallest element has the largest probability.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Borders around the last axes, in PyTorch's order of widths; nearest-neighbour resizing; padding modules.
+"""Padding of the last axes, with PyTorch's order of widths, as a function and modules; nearest-neighbour resizing.
 
-What fills a border is NumPy's `pad`; `tinytensor.pad` takes widths in the order of the axes.
+It is NumPy's `pad`; `tinytensor.pad` takes widths in the order of the axes.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # PyTor
 
 
 def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
-    """A border around x: `pad` is (before, after) the last axis, then the last but one, and so on.
+    """Pad x: `pad` is (before, after) for the last axis, then for the one before it, and so on.
 
     Parameters
     ----------
     x : (...)
     pad : sequence of int
-        Two for each axis, the last axis first. Negative ones cut off.
+        Two for each axis, the last axis first. Negative widths cut off.
     mode : {"constant", "reflect", "replicate", "circular"}
-        A number, the input mirrored at its ends, its ends again and again, or the input from its other end on.
+        Pad with a number, with the input mirrored at its ends, with its end elements, or with its opposite end.
     value : float, optional
         The number, for "constant"; 0 if left out.
 
@@ -52,9 +52,9 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
     n = len(widths) // 2
     if len(widths) % 2 or n > x.ndim:
         raise ValueError(f"pad: got {len(widths)} widths for x of shape {x.shape}; expected pairs for {x.ndim} axes at "
-                         f"most; give (before, after) for the last axis, then for the one before it")
+                         f"most; pass (before, after) for the last axis, then for the one before it")
     if mode != "constant" and mode not in MODES:
-        raise ValueError(f"pad: got mode={mode!r}; expected 'constant', {', '.join(map(repr, MODES))}")
+        raise ValueError(f"pad: got mode={mode!r}; expected 'constant', {', '.join(map(repr, MODES))}; choose one")
     if mode != "constant" and value:
         raise ValueError(f"pad: got mode={mode!r} and value={value!r}; expected a value for 'constant' alone; leave it "
                          f"out")
@@ -64,7 +64,7 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
         if max(before, after) > max(most, 0) or before + after + length < 0 or (
                 mode == "replicate" and not length and (before or after)):
             raise ValueError(f"pad: got widths {before} and {after} for an axis of {length}, mode={mode!r}; expected "
-                             f"{max(most, 0)} at most, and no more cut off than there is; give smaller widths")
+                             f"{max(most, 0)} at most, and no more cut off than there is; use smaller widths")
     more = tuple([(max(a, 0), max(b, 0)) for a, b in pairs])
     if mode == "circular":  # what is cut off does not come back at the other end
         x = cut(x, pairs)
@@ -74,22 +74,22 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
 
 
 def cut(x: Any, pairs: Any) -> Any:
-    """x without what negative widths cut off."""
+    """x cut by the negative widths."""
     if all(width >= 0 for pair in pairs for width in pair):
         return x
     return x[tuple([slice(max(0, -a), n + min(0, b)) for (a, b), n in zip(pairs, x.shape, strict=True)])]
 
 
 def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> Tensor:
-    """x (N, C, ...) resized along its last axes, each new element that of the nearest old one before it.
+    """Resize the axes after the first two: each new element is the nearest old one (rounded down).
 
     Parameters
     ----------
     x : (N, C, L), (N, C, H, W) or more axes
     size : int or tuple of int, optional
-        The new sizes; or
+        The new sizes.
     scale_factor : float or tuple of float, optional
-        how many times the old ones they are.
+        Or the factors by which the sizes grow.
     mode : {"nearest"}
 
     Examples
@@ -102,16 +102,16 @@ def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = 
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     n = x.ndim - 2
     if mode != "nearest":
-        raise ValueError(f"interpolate: got mode={mode!r}; expected 'nearest', the only one here; weigh neighbours "
-                         f"with a matrix for others")
+        raise ValueError(f"interpolate: got mode={mode!r}; expected 'nearest', the only one here; multiply by a "
+                         f"matrix of weights for others")
     if n < 1 or (size is None) is (scale_factor is None):
         raise ValueError(f"interpolate: got x of shape {x.shape}, size={size!r} and scale_factor={scale_factor!r}; "
-                         f"expected (N, C, L) or more axes, and one of the two; give size, the new sizes")
+                         f"expected (N, C, L) or more axes, and one of the two; pass size, the new sizes")
     if size is None:
         scales = tuple(scale_factor) if isinstance(scale_factor, tuple | list) else (scale_factor,) * n
         if len(scales) != n:
             raise ValueError(f"interpolate: got scale_factor={scale_factor!r}; expected a number, or one for each of "
-                             f"the last {n} axes")
+                             f"the last {n} axes; pass {n} numbers")
         sizes = per_axis("interpolate", "size", [int(m * s) for m, s in zip(x.shape[2:], scales, strict=True)], n)
     else:
         sizes = per_axis("interpolate", "size", size, n)
@@ -144,7 +144,7 @@ class Padding(Module):
 
 
 class ZeroPad2d(Padding):
-    """Zeros around the last two axes: one width, or (left, right, top, bottom).
+    """Pad the last two axes with zeros: one width, or (left, right, top, bottom).
 
     Examples
     --------
@@ -156,13 +156,13 @@ class ZeroPad2d(Padding):
 
 
 class ZeroPad1d(Padding):
-    """Zeros before and after the last axis: one width, or (before, after)."""
+    """Pad the last axis with zeros: one width, or (before, after)."""
 
     axes = 1
 
 
 class ConstantPad1d(Padding):
-    """A number before and after the last axis: one width, or (before, after)."""
+    """Pad the last axis with a number: one width, or (before, after)."""
 
     axes = 1
 
@@ -175,43 +175,43 @@ class ConstantPad1d(Padding):
 
 
 class ConstantPad2d(ConstantPad1d):
-    """A number around the last two axes: one width, or (left, right, top, bottom)."""
+    """Pad the last two axes with a number: one width, or (left, right, top, bottom)."""
 
     axes = 2
 
 
 class ReflectionPad1d(Padding):
-    """The last axis mirrored at its ends."""
+    """Pad the last axis with its mirror image."""
 
     axes, mode = 1, "reflect"
 
 
 class ReflectionPad2d(Padding):
-    """The last two axes mirrored at their ends."""
+    """Pad the last two axes with their mirror images."""
 
     mode = "reflect"
 
 
 class ReplicationPad1d(Padding):
-    """The ends of the last axis again and again."""
+    """Pad the last axis by repeating its end elements."""
 
     axes, mode = 1, "replicate"
 
 
 class ReplicationPad2d(Padding):
-    """The ends of the last two axes again and again."""
+    """Pad the last two axes by repeating their end elements."""
 
     mode = "replicate"
 
 
 class CircularPad1d(Padding):
-    """The last axis, from its other end on."""
+    """Pad the last axis with its opposite end."""
 
     axes, mode = 1, "circular"
 
 
 class CircularPad2d(Padding):
-    """The last two axes, from their other ends on."""
+    """Pad the last two axes with their opposite ends."""
 
     mode = "circular"
 

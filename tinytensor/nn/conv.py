@@ -76,23 +76,23 @@ class Convolution(Module):
 
 
 class Conv1d(Convolution):
-    """Inner products of windows of the input with learned kernels, and a bias.
+    """Inner products of windows of the input with learned kernels, plus a bias.
 
     Parameters
     ----------
     in_channels, out_channels, kernel_size : int
     stride : int
-        How far apart windows start.
+        Distance between the starts of windows.
     padding : int, "same" or "valid"
-        How many zeros stand before and after the input; "same" keeps its length.
+        Number of zeros before and after the input; "same" keeps its length.
     dilation : int
-        How far apart the elements of a window are.
+        Distance between the elements of a window.
     groups : int
-        Into how many parts the channels are divided; an output sees those of its own part alone.
+        Number of groups of channels; an output depends on the inputs of its own group only.
     bias, dtype, rng
         As in `Linear`; the first weights are those of PyTorch's Conv1d from the same seed.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}
-        What stands before and after the input: zeros, or what `functional.pad` puts there.
+        What to pad with: zeros, or what `functional.pad` does in this mode.
 
     Shapes
     ------
@@ -128,7 +128,7 @@ class Conv1d(Convolution):
 
 
 class Conv2d(Conv1d):
-    """Inner products of windows of images with learned kernels, and a bias.
+    """Inner products of windows of images with learned kernels, plus a bias.
 
     Parameters are those of `Conv1d`; sizes are integers or pairs, of height and width.
 
@@ -155,10 +155,10 @@ class Conv2d(Conv1d):
 
 
 class ConvTranspose1d(Convolution):
-    """Each element times a learned kernel, added up where they overlap: the adjoint of `Conv1d`, and a bias.
+    """Each element times a learned kernel, summed where they overlap (the adjoint of `Conv1d`), plus a bias.
 
-    Parameters are those of `Conv1d`; `padding` is what is cut off at both ends, `output_padding` how much more there is
-    at the end. No padding_mode but zeros.
+    Parameters are those of `Conv1d`; `padding` is cut off at both ends, `output_padding` is added at the end.
+    padding_mode can only be "zeros".
 
     Shapes
     ------
@@ -181,7 +181,7 @@ class ConvTranspose1d(Convolution):
         name = type(self).__name__
         if padding_mode != "zeros" or isinstance(padding, str):
             raise ValueError(f"{name}: got padding={padding!r} and padding_mode={padding_mode!r}; expected integers "
-                             f"and 'zeros', for padding is cut off here; leave padding_mode out")
+                             f"and 'zeros', as padding is cut off here; leave padding_mode out")
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
                          dtype, rng)
         self.output_padding = per_axis(name, "output_padding", output_padding, self.axes, least=0)
@@ -192,7 +192,7 @@ class ConvTranspose1d(Convolution):
 
 
 class ConvTranspose2d(ConvTranspose1d):
-    """Each element times a learned kernel, added up where they overlap: the adjoint of `Conv2d`, and a bias.
+    """Each element times a learned kernel, summed where they overlap (the adjoint of `Conv2d`), plus a bias.
 
     Parameters are those of `ConvTranspose1d`; sizes are integers or pairs, of height and width.
 

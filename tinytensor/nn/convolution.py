@@ -1,6 +1,6 @@
 """Convolutions as functions, with PyTorch's names: windows of the input times kernels, by one matrix product.
 
-It holds no rule of calculus: patches and their sum are ops, what weighs them is `matmul`. `conv.py` has the modules.
+No derivative is defined here: extracting patches and adding them up are ops, as is `matmul`. `conv.py` has the modules.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "fold", "
 
 
 def borders(name: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> list[tuple[int, int]]:
-    """How many zeros stand before and after each of the last axes."""
+    """The number of zeros before and after each of the last axes."""
     if padding == "valid":
         return [(0, 0)] * len(kernel)
     if padding == "same":
         if any(s != 1 for s in stride):
-            raise ValueError(f"{name}: got padding='same' and stride={stride}; expected a stride of 1, for others do "
-                             f"not keep the size; give the padding as a number")
+            raise ValueError(f"{name}: got padding='same' and stride={stride}; expected a stride of 1, as others do "
+                             f"not keep the size; pass the padding as a number")
         spans = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         return [(span // 2, span - span // 2) for span in spans]
     if isinstance(padding, str):
         raise ValueError(f"{name}: got padding={padding!r}; expected 'same', 'valid' or integers; "
-                         f"give how many zeros stand on each side")
+                         f"pass the number of zeros on each side")
     return [(p, p) for p in per_axis(name, "padding", padding, len(kernel), least=0)]
 
 
 def checked(name: str, x: Any, weight: Any, bias: Any, n: int, groups: int, transposed: bool = False) -> Any:
-    """The input, weight and bias as arrays or Tensors, once they have been found to fit; and whether x had no batch."""
+    """Input, weight and bias as arrays or Tensors, and whether x had no batch; an error unless they fit."""
     x, weight = (a if isinstance(a, Tensor | np.ndarray) else as_array(a) for a in (x, weight))
     if x.dtype != weight.dtype or x.dtype.kind != "f":
         raise dtype_error(name, x, weight)
@@ -46,12 +46,13 @@ def checked(name: str, x: Any, weight: Any, bias: Any, n: int, groups: int, tran
                          f"of {n}; reshape it")
     if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1 or weight.shape[0] % groups:
         raise ValueError(f"{name}: got groups={groups!r} for a weight of shape {weight.shape}; expected an integer of "
-                         f"1 or more that divides {weight.shape[0]}")
+                         f"1 or more that divides {weight.shape[0]}; choose another")
     outputs = weight.shape[1] * groups if transposed else weight.shape[0]
     if bias is not None:
         bias = bias if isinstance(bias, Tensor | np.ndarray) else as_array(bias)
         if bias.shape != (outputs,):
-            raise ValueError(f"{name}: got a bias of shape {bias.shape}; expected ({outputs},), one for each output")
+            raise ValueError(f"{name}: got a bias of shape {bias.shape}; expected ({outputs},); pass one for each "
+                             f"output")
     x, single = batched(name, x, n, weight.shape[0] if transposed else weight.shape[1] * groups)
     return x, weight, bias, single
 
@@ -121,7 +122,7 @@ def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
 
 def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Tensor:
-    """Inner products of windows of x with kernels, as PyTorch's: kernels are not turned round.
+    """Cross-correlation of x with kernels, as in PyTorch: inner products of windows with kernels that are not flipped.
 
     Parameters
     ----------
@@ -129,13 +130,13 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     weight : (out, in / groups, kh, kw)
     bias : (out,), optional
     stride : int or (int, int)
-        How far apart windows start.
+        Distance between the starts of windows.
     padding : int, (int, int), "same" or "valid"
-        How many zeros stand around the input. "same": as many as keep its size, the odd one last; "valid": none.
+        Zeros around the input. "same": as many as keep its size, an odd one at the end; "valid": none.
     dilation : int or (int, int)
-        How far apart the elements of a window are.
+        Distance between the elements of a window.
     groups : int
-        Into how many parts channels are divided, each output seeing those of its own part alone.
+        Number of groups of channels; an output depends on the inputs of its own group only.
 
     Raises
     ------
@@ -166,14 +167,14 @@ def transposed(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, p
         name, "dilation", dilation, n)
     if any(extra >= max(s, d) for extra, s, d in zip(more, strides, apart, strict=True)):
         raise ValueError(f"{name}: got output_padding={output_padding!r}; expected less than the stride or the "
-                         f"dilation, {strides} and {apart}; give 0, or a larger stride")
+                         f"dilation, {strides} and {apart}; pass 0, or a larger stride")
     samples, windows, positions = len(x), x.shape[2:], math.prod(x.shape[2:])
     depth, outputs = math.prod(weight.shape[1:]), weight.shape[1] * groups
     size = tuple([(m - 1) * s + d * (k - 1) + 1 + extra
                   for m, s, d, k, extra in zip(windows, strides, apart, kernel, more, strict=True)])
     if any(length <= 2 * p for length, p in zip(size, pads, strict=True)):
         raise ValueError(f"{name}: got padding={padding!r} for x of shape {x.shape}; expected less than half of "
-                         f"{size}, from which it is cut; give less padding, or larger inputs")
+                         f"{size}, from which it is cut; use less padding, or larger inputs")
     x = grouped(x.reshape((samples, -1 if x.size else x.shape[1], positions)), groups)
     weight = weight.reshape((-1, depth) if groups == 1 else (groups, len(weight) // groups, depth)).swapaxes(-1, -2)
     y = (weight @ x).reshape((samples, outputs, *kernel, *windows))
@@ -185,7 +186,7 @@ def transposed(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, p
 
 def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
                      groups: int = 1, dilation: Any = 1) -> Tensor:
-    """Each element of x (N, in, L) times a kernel (in, out / groups, k), added up where they overlap.
+    """Each element of x (N, in, L) times a kernel (in, out / groups, k), summed where they overlap.
 
     Examples
     --------
@@ -199,7 +200,7 @@ def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
 
 def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
                      groups: int = 1, dilation: Any = 1) -> Tensor:
-    """Each element of x times a kernel, added up where they overlap: the adjoint of `conv2d`, whose sizes it undoes.
+    """Each element of x times a kernel, summed where they overlap: the adjoint of `conv2d`, and back to its input size.
 
     Parameters
     ----------
@@ -208,9 +209,9 @@ def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
     bias, stride, dilation, groups
         Those of the `conv2d` whose adjoint this is.
     padding : int or (int, int)
-        How much is cut off all round.
+        How much to cut off on every side.
     output_padding : int or (int, int)
-        How many rows and columns more there are at the end: which of the sizes it is that a stride makes one.
+        Rows and columns to add at the end: a strided conv2d has the same output for several input sizes.
 
     Examples
     --------
@@ -249,7 +250,7 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
 
 
 def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
-    """Columns of windows (N, C * kh * kw, windows) added up where they overlap, (N, C, H, W): the adjoint of `unfold`.
+    """Columns of windows (N, C * kh * kw, windows) summed where they overlap, (N, C, H, W): the adjoint of `unfold`.
 
     Examples
     --------
@@ -269,8 +270,8 @@ def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding:
     windows = tuple([(m - d * (k - 1) - 1) // s + 1 for m, d, k, s in zip(whole, apart, kernel, strides, strict=True)])
     if x.ndim != 3 or x.shape[1] % (kernel[0] * kernel[1]) or x.shape[2] != windows[0] * windows[1] or min(windows) < 1:
         raise ValueError(f"fold: got x of shape {x.shape}; expected (N, a multiple of {kernel[0] * kernel[1]}, "
-                         f"{windows[0]} * {windows[1]}), as unfold gives for output_size={size}; give the sizes that "
-                         f"unfold was given")
+                         f"{windows[0]} * {windows[1]}), as unfold returns for output_size={size}; pass the sizes that "
+                         f"unfold had")
     x = x.reshape((len(x), x.shape[1] // (kernel[0] * kernel[1]), *kernel, *windows))
     y = add_patches(x, size=whole, kernel=kernel, stride=strides, dilation=apart, windows=windows)
     if any(pads):

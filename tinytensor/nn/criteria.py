@@ -24,21 +24,21 @@ class Loss(Module):
 
 
 class MSELoss(Loss):
-    """`functional.mse_loss` as a module."""
+    """The squared difference: see `functional.mse_loss`."""
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return losses.mse_loss(input, target, self.reduction)
 
 
 class L1Loss(Loss):
-    """`functional.l1_loss` as a module."""
+    """The absolute difference: see `functional.l1_loss`."""
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return losses.l1_loss(input, target, self.reduction)
 
 
 class HuberLoss(Loss):
-    """`functional.huber_loss` as a module."""
+    """Squared up to delta, linear beyond: see `functional.huber_loss`."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
@@ -49,7 +49,7 @@ class HuberLoss(Loss):
 
 
 class SmoothL1Loss(Loss):
-    """`functional.smooth_l1_loss` as a module."""
+    """`HuberLoss` divided by its delta, here `beta`: see `functional.smooth_l1_loss`."""
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
@@ -60,7 +60,7 @@ class SmoothL1Loss(Loss):
 
 
 class KLDivLoss(Loss):
-    """`functional.kl_div` as a module."""
+    """The Kullback-Leibler divergence, from log-probabilities: see `functional.kl_div`."""
 
     def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction)
@@ -71,7 +71,7 @@ class KLDivLoss(Loss):
 
 
 class BCEWithLogitsLoss(Loss):
-    """`functional.binary_cross_entropy_with_logits` as a module."""
+    """Binary cross-entropy of logits: see `functional.binary_cross_entropy_with_logits`."""
 
     weight: Any
     pos_weight: Any
@@ -85,7 +85,7 @@ class BCEWithLogitsLoss(Loss):
 
 
 class NLLLoss(Loss):
-    """`functional.nll_loss` as a module."""
+    """Minus the log-probability of the target class: see `functional.nll_loss`."""
 
     weight: Any
 
@@ -98,7 +98,7 @@ class NLLLoss(Loss):
 
 
 class CrossEntropyLoss(Loss):
-    """`functional.cross_entropy` as a module."""
+    """Cross-entropy of logits, with classes along axis 1: see `functional.cross_entropy`."""
 
     weight: Any
 
@@ -116,7 +116,7 @@ class CrossEntropyLoss(Loss):
 
 
 class BCELoss(Loss):
-    """`functional.binary_cross_entropy` as a module."""
+    """Binary cross-entropy of probabilities: see `functional.binary_cross_entropy`."""
 
     weight: Any
 
@@ -128,14 +128,14 @@ class BCELoss(Loss):
 
 
 class SoftMarginLoss(Loss):
-    """`functional.soft_margin_loss` as a module."""
+    """log(1 + exp(-target * input)): see `functional.soft_margin_loss`."""
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return likelihoods.soft_margin_loss(input, target, self.reduction)
 
 
 class MultiLabelSoftMarginLoss(Loss):
-    """`functional.multilabel_soft_margin_loss` as a module."""
+    """Binary cross-entropy of several classes at once: see `functional.multilabel_soft_margin_loss`."""
 
     weight: Any
 
@@ -147,7 +147,7 @@ class MultiLabelSoftMarginLoss(Loss):
 
 
 class PoissonNLLLoss(Loss):
-    """`functional.poisson_nll_loss` as a module."""
+    """The negative log-likelihood of counts: see `functional.poisson_nll_loss`."""
 
     def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -158,7 +158,7 @@ class PoissonNLLLoss(Loss):
 
 
 class GaussianNLLLoss(Loss):
-    """`functional.gaussian_nll_loss` as a module."""
+    """The negative log-likelihood of numbers, with a variance: see `functional.gaussian_nll_loss`."""
 
     def __init__(self, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -169,7 +169,7 @@ class GaussianNLLLoss(Loss):
 
 
 class MarginRankingLoss(Loss):
-    """`functional.margin_ranking_loss` as a module."""
+    """Which of two inputs is to be larger: see `functional.margin_ranking_loss`."""
 
     def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -180,7 +180,7 @@ class MarginRankingLoss(Loss):
 
 
 class HingeEmbeddingLoss(Loss):
-    """`functional.hinge_embedding_loss` as a module."""
+    """Distances of similar (1) and dissimilar (-1) pairs: see `functional.hinge_embedding_loss`."""
 
     def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -191,14 +191,14 @@ class HingeEmbeddingLoss(Loss):
 
 
 class CosineEmbeddingLoss(MarginRankingLoss):
-    """`functional.cosine_embedding_loss` as a module."""
+    """Cosines of similar (1) and dissimilar (-1) pairs: see `functional.cosine_embedding_loss`."""
 
     def forward(self, input1: Any, input2: Any, target: Any) -> Tensor:
         return margins.cosine_embedding_loss(input1, input2, target, self.margin, self.reduction)
 
 
 class TripletMarginLoss(Loss):
-    """`functional.triplet_margin_loss` as a module."""
+    """An anchor nearer to a positive than to a negative: see `functional.triplet_margin_loss`."""
 
     def __init__(self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
                  reduction: str = "mean") -> None:
@@ -211,7 +211,7 @@ class TripletMarginLoss(Loss):
 
 
 class MultiMarginLoss(Loss):
-    """`functional.multi_margin_loss` as a module."""
+    """A hinge loss of classes: see `functional.multi_margin_loss`."""
 
     weight: Any
 
@@ -224,7 +224,7 @@ class MultiMarginLoss(Loss):
 
 
 class MultiLabelMarginLoss(Loss):
-    """`functional.multilabel_margin_loss` as a module."""
+    """A hinge loss of several classes at once: see `functional.multilabel_margin_loss`."""
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return margins.multilabel_margin_loss(input, target, self.reduction)

@@ -1,6 +1,6 @@
 """Lengths, angles and distances of rows, with PyTorch's names: each a few ops.
 
-It holds no rule of calculus. Parameters are NumPy's: ``axis``, not ``dim``.
+No derivative is defined here. Parameters are NumPy's: ``axis``, not ``dim``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Ten
     n = max(a.ndim, b.ndim)
     if not -n <= axis < n:
         raise IndexError(f"cosine_similarity: got axis={axis} for shapes {a.shape} and {b.shape}; expected one of "
-                         f"their {n} axes; give -1 for the last")
+                         f"their {n} axes; use -1 for the last")
     shape = np.broadcast_shapes(a.shape, b.shape)
     a, b = (x if x.shape == shape else np.broadcast_to(x, shape) for x in (a, b))
     c, d = (np.clip(np.linalg.vector_norm(x, axis=axis, keepdims=True), eps, None) for x in (a, b))

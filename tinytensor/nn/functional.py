@@ -1,6 +1,6 @@
 """Layers as functions, with PyTorch's argument order and layouts: each is an op, or a few of them.
 
-It holds no rule of calculus (those stand in `ops/`) and no weights. Parameters are NumPy's: ``axis``, not ``dim``.
+No derivative is defined here, and no weights are held. Parameters are NumPy's: ``axis``, not ``dim``.
 """
 
 from __future__ import annotations

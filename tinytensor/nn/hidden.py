@@ -13,9 +13,9 @@ from typing import Any
 
 from .parameter import Parameter
 
-MOST = 1000  # how many items of an attribute are looked at: a longer list holds data
+MOST = 1000  # the items of an attribute that are checked: a longer list holds data
 OURS = ("_buffers", "_hooks")
-SEEN: set[tuple[int, str]] = set()  # what was warned of: id of a module, and where in it
+SEEN: set[tuple[int, str]] = set()  # containers already warned of: id of the module, and path
 
 
 def plain_items(name: str, value: Any) -> Iterator[tuple[str, Any, Any]]:

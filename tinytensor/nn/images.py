@@ -1,6 +1,6 @@
-"""Norms of images and sequences: BatchNorm2d, GroupNorm, InstanceNorm1d and 2d, and the functions that they are.
+"""Norms of images and sequences: BatchNorm2d, GroupNorm, InstanceNorm1d and 2d, and their functions.
 
-What normalises are ops, in `ops/norm.py`; the other norms stand in `norm.py`.
+The computation is in the ops of `ops/norm.py`; the other norms are in `norm.py`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["batch_norm", "group_norm", "instance_norm"]
 
 
 def per_channel(y: Any, weight: Any, bias: Any) -> Any:
-    """y (N, C, ...) with each channel multiplied by a weight and shifted by a bias, where there are such."""
+    """y (N, C, ...) with each channel multiplied by a weight and shifted by a bias, if there are any."""
     shape = (-1,) + (1,) * (y.ndim - 2)
     y = y if weight is None else y * weight.reshape(shape)
     return y if bias is None else y + bias.reshape(shape)
 
 
 def moved(running: Any, value: Any, momentum: float) -> None:
-    """Move running statistics, an array or a Tensor that needs no gradient, towards new ones, in place."""
+    """Update running statistics in place, by an exponential moving average."""
     array = running.data if isinstance(running, Tensor) else running
     array *= 1 - momentum
     array += value * momentum
@@ -36,13 +36,15 @@ def moved(running: Any, value: Any, momentum: float) -> None:
 
 def batch_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
                training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
-    """Each channel, axis 1, normalised over the batch in training, where running statistics are moved in place.
+    """Normalise each channel, axis 1, over the batch in training, and by running statistics otherwise.
+
+    In training the running statistics are updated in place.
 
     Parameters
     ----------
     x : (N, C, ...), floating
     running_mean, running_var : (C,), optional
-        What normalises outside of training.
+        The statistics to normalise with outside training.
     weight, bias : (C,), optional
     momentum : float
         The weight of the batch's statistics in the running ones.
@@ -59,7 +61,7 @@ def batch_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: got no running statistics outside of training; expected running_mean and "
-                             "running_var; give both, or training=True")
+                             "running_var; pass both, or training=True")
         mean, var = (as_array(a) for a in (running_mean, running_var))
         return normalised(x, weight, bias, mean, var, 1, eps)
 
@@ -98,7 +100,7 @@ class BatchNorm2d(BatchNorm1d):
 
 
 def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
-    """Each sample's channels, axis 1, normalised in groups, over all other axes too (Wu and He 2018).
+    """Normalise groups of channels, axis 1, of each sample, over all other axes too (Wu and He 2018).
 
     Parameters
     ----------
@@ -133,7 +135,7 @@ class GroupNorm(Module):
     eps : float
         Added to the variance, which is the biased one.
     affine, bias : bool
-        Whether there are a `weight`, at first ones, and a `bias`, at first zeros; without the first, there is none.
+        Whether there is a `weight`, initially ones, and a `bias`, initially zeros; without `affine` there is neither.
     dtype : dtype
         float32 or float64.
 
@@ -214,7 +216,7 @@ class InstanceNorm1d(Module):
     momentum : float
         The weight of a batch's statistics in the running ones.
     affine, bias : bool
-        Whether there are a `weight`, at first ones, and a `bias`, at first zeros; without the first, there is none.
+        Whether there is a `weight`, initially ones, and a `bias`, initially zeros; without `affine` there is neither.
     track_running_stats : bool
         Whether running statistics are kept, which normalise in `eval()`.
     dtype : dtype

@@ -21,10 +21,10 @@ __all__ = ["binary_cross_entropy", "gaussian_nll_loss", "multilabel_soft_margin_
 
 
 def answers(name: str, target: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Targets in the dtype of what they judge, once their shape has been found to be the one expected."""
+    """Targets in the dtype of the input; ValueError unless they have this shape."""
     y = target if isinstance(target, Tensor | np.ndarray) else as_array(target)
     if y.shape != shape:
-        raise ValueError(f"{name}: got targets of shape {y.shape}; expected {shape}, one for each; reshape them")
+        raise ValueError(f"{name}: got targets of shape {y.shape}; expected {shape}; reshape them")
     return y if y.dtype == dtype else y.astype(dtype)
 
 
@@ -99,7 +99,7 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool
     input, target : any shape, floating
         The mean of the distribution, and what was counted.
     log_input : bool
-        Whether the logarithm of the mean came.
+        Whether the input is the logarithm of the mean.
     full : bool
         Whether Stirling's approximation of the constant term is added, for counts above 1.
     eps : float
@@ -148,7 +148,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
         raise ValueError(f"{name}: got var of shape {v.shape} for an input of shape {x.shape}; expected what "
                          f"broadcasts to that, or one variance for each row; reshape it")
     if not between(v, 0, math.inf):
-        raise ValueError(f"{name}: got a variance below 0; expected 0 or more; give its square, or exp of it")
+        raise ValueError(f"{name}: got a variance below 0; expected 0 or more; pass its square, or exp of it")
     lift = np.clip(eps - (v.detach() if isinstance(v, Tensor) else v), 0, None)  # takes no gradient, as in PyTorch
     v = v + lift
     losses = (np.log(v) + np.square(x - y) / v) * 0.5
@@ -156,6 +156,6 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
 
 
 def between(x: Any, low: float, high: float) -> bool:
-    """Whether all values are in [low, high]; nan is let through. What is traced is not looked at."""
+    """Whether all values are in [low, high] or nan; True while tracing, where values are unknown."""
     a = x.data if isinstance(x, Tensor) else x
     return type(a) is not np.ndarray or not ((a < low) | (a > high)).any()

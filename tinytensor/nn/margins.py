@@ -31,7 +31,7 @@ def above(z: Any) -> Any:
 
 
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
-    """max(0, margin - target * (input1 - input2)): the first is to be the larger where the target is 1, not -1.
+    """max(0, margin - target * (input1 - input2)): input1 is to be larger for a target of 1, smaller for -1.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
 
 
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
-    """A distance where the target is 1, and where it is -1, by how much the distance lacks the margin.
+    """The input, a distance, where the target is 1; max(0, margin - input) where it is -1.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0,
                           reduction: str = "mean") -> Tensor:
-    """1 - the cosine of two vectors (N, D) or (D,) where the target is 1; where it is -1, the cosine above the margin.
+    """1 - cos of two vectors (N, D) or (D,) where the target is 1; max(0, cos - margin) where it is -1.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
 
 def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2.0,
                         eps: float = 1e-6, swap: bool = False, reduction: str = "mean") -> Tensor:
-    """By how much a negative is not farther from the anchor than a positive, and the margin (Balntas et al. 2016).
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin), of p-norm distances (Balntas et al. 2016).
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
     ----------
     input : (N, C) or (C,), floating
     target : the same shape, integer
-        The classes of each row, ended by -1; what stands after it does not count.
+        The classes of each row, ended by -1; what follows it does not count.
 
     Examples
     --------

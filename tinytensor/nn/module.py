@@ -1,4 +1,4 @@
-"""Module: a part of a network, which knows its parameters, its state and the parts inside of it by their names.
+"""Module: a part of a network, which knows its parameters, its state and the modules inside it by their names.
 
 It computes nothing itself: layers do, in `forward`. No devices, no backward hooks (those are `Tensor.register_hook`).
 """
@@ -238,8 +238,8 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
         """Write the values of a `state_dict`, from here or from PyTorch, into parameters and buffers, in place.
 
-        Returns the names that are missing from it, and those that have no place here; if `strict`, they raise. The
-        ValueError lists everything missing, unexpected and misshapen, and nothing was written.
+        Returns the missing and the unexpected names; if `strict`, they raise. The ValueError lists everything missing,
+        unexpected and misshapen, and nothing is written.
 
         Examples
         --------
@@ -329,7 +329,7 @@ class Module:
         return html_table(self)
 
     def extra_repr(self) -> str:
-        """What stands in the brackets of its repr: a subclass returns its sizes."""
+        """The text in the brackets of the repr: a subclass returns its sizes."""
         return ""
 
     def _lines(self) -> list[str]:

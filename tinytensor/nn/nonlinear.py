@@ -1,6 +1,6 @@
 """Activations as modules, with PyTorch's names and defaults, and PReLU with learned slopes.
 
-They compute nothing themselves: each calls its function, which says what it is. The most used stand in `layers.py`.
+They compute nothing themselves: each calls its function. The most used are in `layers.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Activation(Module):
 
 
 class LeakyReLU(Activation):
-    """`functional.leaky_relu` as a module.
+    """x above 0, elsewhere negative_slope * x: see `functional.leaky_relu`.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class PReLU(Module):
 
 
 class Hardtanh(Activation):
-    """`functional.hardtanh` as a module."""
+    """x clipped to [min_val, max_val]: see `functional.hardtanh`."""
 
     min_val: float
     max_val: float
@@ -93,28 +93,28 @@ class Hardtanh(Activation):
 
 
 class ReLU6(Module):
-    """`functional.relu6` as a module."""
+    """x clipped to [0, 6]: see `functional.relu6`."""
 
     def forward(self, x: Any) -> Tensor:
         return A.relu6(x)
 
 
 class Hardsigmoid(Module):
-    """`functional.hardsigmoid` as a module."""
+    """x / 6 + 1 / 2 clipped to [0, 1]: see `functional.hardsigmoid`."""
 
     def forward(self, x: Any) -> Tensor:
         return A.hardsigmoid(x)
 
 
 class Hardswish(Module):
-    """`functional.hardswish` as a module."""
+    """x * hardsigmoid(x): see `functional.hardswish`."""
 
     def forward(self, x: Any) -> Tensor:
         return A.hardswish(x)
 
 
 class Threshold(Activation):
-    """`functional.threshold` as a module."""
+    """x above the threshold, elsewhere the value: see `functional.threshold`."""
 
     threshold: float
     value: float
@@ -127,7 +127,7 @@ class Threshold(Activation):
 
 
 class Hardshrink(Activation):
-    """`functional.hardshrink` as a module."""
+    """0 from -lambd to lambd, elsewhere x: see `functional.hardshrink`."""
 
     lambd: float
 
@@ -142,7 +142,7 @@ class Hardshrink(Activation):
 
 
 class Softshrink(Activation):
-    """`functional.softshrink` as a module."""
+    """x moved towards 0 by lambd, and 0 up to lambd: see `functional.softshrink`."""
 
     lambd: float
 
@@ -157,7 +157,7 @@ class Softshrink(Activation):
 
 
 class ELU(Activation):
-    """`functional.elu` as a module."""
+    """x above 0, elsewhere alpha * (exp(x) - 1): see `functional.elu`."""
 
     alpha: float
 
@@ -169,21 +169,21 @@ class ELU(Activation):
 
 
 class CELU(ELU):
-    """`functional.celu` as a module."""
+    """x above 0, elsewhere alpha * (exp(x / alpha) - 1): see `functional.celu`."""
 
     def forward(self, x: Any) -> Tensor:
         return S.celu(x, self.alpha)
 
 
 class SELU(Module):
-    """`functional.selu` as a module."""
+    """`ELU`, scaled to keep mean 0 and variance 1: see `functional.selu`."""
 
     def forward(self, x: Any) -> Tensor:
         return S.selu(x)
 
 
 class Softplus(Activation):
-    """`functional.softplus` as a module."""
+    """log(1 + exp(beta * x)) / beta, a smooth ReLU: see `functional.softplus`."""
 
     beta: float
     threshold: float
@@ -196,28 +196,28 @@ class Softplus(Activation):
 
 
 class LogSigmoid(Module):
-    """`functional.logsigmoid` as a module."""
+    """log(sigmoid(x)): see `functional.logsigmoid`."""
 
     def forward(self, x: Any) -> Tensor:
         return S.logsigmoid(x)
 
 
 class Softsign(Module):
-    """`functional.softsign` as a module."""
+    """x / (1 + |x|): see `functional.softsign`."""
 
     def forward(self, x: Any) -> Tensor:
         return S.softsign(x)
 
 
 class Tanhshrink(Module):
-    """`functional.tanhshrink` as a module."""
+    """x - tanh(x): see `functional.tanhshrink`."""
 
     def forward(self, x: Any) -> Tensor:
         return S.tanhshrink(x)
 
 
 class Mish(Module):
-    """`functional.mish` as a module."""
+    """x * tanh(softplus(x)): see `functional.mish`."""
 
     def forward(self, x: Any) -> Tensor:
         return S.mish(x)

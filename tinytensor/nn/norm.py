@@ -1,6 +1,6 @@
-"""LayerNorm, RMSNorm and BatchNorm1d, and how the last is folded into the Linear before it.
+"""LayerNorm, RMSNorm and BatchNorm1d, and folding the last into the Linear before it.
 
-What normalises are ops, in `ops/norm.py`; BatchNorm1d keeps the running statistics and decides which ones are used.
+The computation is in the ops of `ops/norm.py`; BatchNorm1d keeps the running statistics and decides which are used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ M = TypeVar("M", bound=Module)
 
 
 class BatchNorm1d(Module):
-    """Each channel normalised over the batch in training, by running statistics in `eval()`, then scaled and shifted.
+    """Normalise each channel over the batch in training, by running statistics in `eval()`; then scale and shift.
 
     PyTorch's rules (Ioffe and Szegedy 2015): the biased variance normalises, the unbiased one is stored, and a new
     value has the weight `momentum`.
@@ -37,13 +37,13 @@ class BatchNorm1d(Module):
     momentum : float or None
         The weight of a batch's statistics in the running ones; None for the mean over all batches so far.
     affine, bias : bool
-        Whether there are `weight` and `bias`; without the first, there is none of them.
+        Whether there are `weight` and `bias`; without `affine` there is neither.
     track_running_stats : bool
         Whether running statistics are kept; without them, `eval()` normalises over the batch too.
     axis : int
         The channels' axis: 1 for (N, C) and (N, C, L) as in PyTorch, -1 for (B, T, C). All others are averaged over.
     unbiased : bool
-        The lecture's variant: the unbiased variance normalises as well.
+        The lecture's variant: the unbiased variance is used for normalising too.
     dtype : dtype
         float32 or float64.
 
@@ -107,7 +107,7 @@ class BatchNorm1d(Module):
         return batch_norm(x, self.weight, self.bias, mean, var, self.axis, self.eps, int(self.unbiased), observe)
 
     def _observe(self, mean: Any, var: Any, n: int) -> None:
-        """Move the running statistics towards those of a batch of n values for each channel."""
+        """Update the running statistics by those of a batch of n values for each channel."""
         count = self.num_batches_tracked.data
         count += 1
         new = 1 / count if self.momentum is None else self.momentum
@@ -138,22 +138,22 @@ class BatchNorm1d(Module):
 
 
 def shape_of(layer: str, normalized_shape: Any) -> tuple[int, ...]:
-    """The shape that is meant by 5, by (5,) or by (2, 5)."""
+    """The shape, from an integer or a sequence."""
     sizes = (normalized_shape,) if np.ndim(normalized_shape) == 0 else normalized_shape
     return tuple([check_size(layer, "normalized_shape", n) for n in sizes])
 
 
 class RMSNorm(Module):
-    """Each place divided by the root of the mean of squares over its channels, then scaled (Zhang and Sennrich 2019).
+    """Divide each position by its root mean square over the channels, then scale (Zhang and Sennrich 2019).
 
     Parameters
     ----------
     normalized_shape : int or sequence of int
         The last axes of the input: the channels.
     eps : float or None
-        Added to the mean of squares; None for the distance from 1 to the next number of the dtype.
+        Added to the mean square; None for the machine epsilon of the dtype.
     elementwise_affine : bool
-        Whether there is a `weight`, at first ones.
+        Whether there is a `weight`, initially ones.
     dtype : dtype
         float32 or float64.
 
@@ -194,7 +194,7 @@ class RMSNorm(Module):
 
 
 class LayerNorm(Module):
-    """Each place less the mean over its channels, divided by their standard deviation; then scaled and shifted.
+    """Normalise each position over its channels to mean 0 and variance 1, then scale and shift.
 
     The variance is the biased one (Ba et al. 2016).
 
@@ -205,7 +205,7 @@ class LayerNorm(Module):
     eps : float
         Added to the variance.
     bias : bool
-        Whether a `weight` has a `bias` beside it, at first zeros.
+        Whether there is a `bias` beside the `weight`, initially zeros.
 
     Examples
     --------
@@ -240,11 +240,11 @@ class LayerNorm(Module):
 
 
 def fold_batchnorm(model: M) -> M:
-    """A copy of the model for use after training, in which each Linear has taken over the BatchNorm1d right after it.
+    """A copy of the model for inference, with each BatchNorm1d folded into the Linear right before it.
 
-    In `eval()` the copy's outputs are the model's, up to rounding, and it is the norms' time faster. Only neighbours in
-    a Sequential, at any depth, are certain to follow each other: elsewhere norms stay as they are. One with axis=1 is
-    taken to have been used on (N, C). The copied Linear has a bias: weight * (b - mean) / sqrt(var + eps) + bias.
+    In `eval()` its outputs are those of the model, up to rounding, without the time of the norms. Only neighbours in a
+    Sequential, at any depth, are certain to follow each other; other norms stay. A norm with axis=1 is assumed to be
+    used on (N, C). The copied Linear has a bias: weight * (b - mean) / sqrt(var + eps) + bias.
 
     Raises
     ------
@@ -263,14 +263,14 @@ def fold_batchnorm(model: M) -> M:
     model = copy.deepcopy(model)
     rows = [(path, row) for path, row in model.named_modules() if type(row).forward is Sequential.forward]
     if not sum([fold_row(row, path) for path, row in rows]):
-        raise ValueError(f"fold_batchnorm: in this {type(model).__name__} no BatchNorm1d comes right after a Linear of "
-                         f"its size; expected such neighbours in a Sequential; put them side by side in one, or use "
-                         f"the model as it is, in eval()")
+        raise ValueError(f"fold_batchnorm: got a {type(model).__name__} without a BatchNorm1d after a Linear of its "
+                         f"size; expected such neighbours in a Sequential; put them next to each other in one, or use the "
+                         f"model as it is, in eval()")
     return model
 
 
 def fold_row(row: Module, path: str) -> int:
-    """Fold what can be folded in one Sequential, in place; returns how many norms are gone."""
+    """Fold all pairs in one Sequential, in place; returns the number of norms removed."""
     parts, kept = row._own(Module), dict[str, Module]()
     for name, module in parts.items():
         before, linear = next(reversed(kept.items()), ("", None))
@@ -287,10 +287,10 @@ def fold_row(row: Module, path: str) -> int:
 
 
 def folded(linear: Linear, norm: BatchNorm1d, path: str) -> Linear:
-    """A Linear that does what the two did, in eval(); it is a new one, for the given may be used elsewhere too."""
+    """A new Linear that computes what both do in eval(); the old one may be used elsewhere too."""
     if norm.running_mean is None or norm.running_var is None:
-        raise ValueError(f"fold_batchnorm: {path} (BatchNorm1d) has no running statistics; expected those that eval() "
-                         f"normalises with; build it with track_running_stats=True, and train")
+        raise ValueError(f"fold_batchnorm: got {path} (BatchNorm1d) without running statistics; expected those that "
+                         f"eval() normalises with; build it with track_running_stats=True, and train")
     scale = 1 / np.sqrt(norm.running_var.data.astype(np.float64) + norm.eps)
     scale = scale if norm.weight is None else scale * norm.weight.data
     shift = -norm.running_mean.data * scale

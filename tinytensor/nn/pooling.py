@@ -1,4 +1,4 @@
-"""Poolings as functions and modules, with PyTorch's names: the largest or the mean of every window.
+"""Poolings as functions and modules, with PyTorch's names: the maximum or the mean of every window.
 
 Windows slide along the last axis (1d) or the last two (2d); nothing unpools.
 """
@@ -22,7 +22,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
 
 def prepared(name: str, x: Any, n: int, kernel_size: Any, stride: Any,
              padding: Any) -> tuple[Any, Sizes, Sizes, Sizes]:
-    """The input, and the sizes of windows, their distances and the padding, for each axis."""
+    """The input, and for each axis the size of windows, their stride and the padding."""
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.ndim not in (n + 1, n + 2):
         batched(name, x, n)
@@ -31,19 +31,19 @@ def prepared(name: str, x: Any, n: int, kernel_size: Any, stride: Any,
     pads = per_axis(name, "padding", padding, n, least=0)
     if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
         raise ValueError(f"{name}: got padding={padding!r} and kernel_size={kernel_size!r}; expected half the kernel "
-                         f"at most, or windows would hold padding alone; pad first: F.pad(x, ...)")
+                         f"at most, or a window could hold padding only; pad first: F.pad(x, ...)")
     return x, kernel, strides, pads
 
 
 def bordered(x: Any, borders: Any, value: float) -> Any:
-    """x with so many values before and after each of its last axes."""
+    """x with a constant value around each of its last axes."""
     if not any(map(any, borders)):
         return x
     return pad(x, (*((0, 0),) * (x.ndim - len(borders)), *borders), constant_values=value)
 
 
 def fitted(length: int, n: int, k: int, s: int, d: int, p: int) -> tuple[int, int]:
-    """The border of an axis that n windows need: p before it, and after it what the last one lacks."""
+    """The padding of an axis that n windows need: p before it, and after it what the last window lacks."""
     return p, max(0, (n - 1) * s + d * (k - 1) + 1 - length - p)
 
 
@@ -51,12 +51,12 @@ def fitted(length: int, n: int, k: int, s: int, d: int, p: int) -> tuple[int, in
 
 
 def located(which: Any, kernel: Sizes, first: list[Any], apart: Sizes, lengths: Sizes) -> Any:
-    """Where in the flattened last axes, of these lengths, the elements stand whose places in windows are told."""
+    """Indices into the flattened last axes, of these lengths, from indices into windows."""
     n, flat, which = len(kernel), 0, which.astype(np.int64)
-    for i in reversed(range(n)):  # the first elements of windows, and places in them, one axis after the other
-        place, which = which % kernel[i], which // kernel[i]
+    for i in reversed(range(n)):  # one axis after the other
+        position, which = which % kernel[i], which // kernel[i]
         start = np.reshape(first[i], (-1,) + (1,) * (n - 1 - i))
-        flat = flat + (place * apart[i] + start) * math.prod(lengths[i + 1 :])
+        flat = flat + (position * apart[i] + start) * math.prod(lengths[i + 1 :])
     return flat
 
 
@@ -78,7 +78,7 @@ def largest_of(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding
 
 def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
-    """The largest element of every window along the last axis; parameters as in `max_pool2d`.
+    """The maximum of every window along the last axis; parameters as in `max_pool2d`.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
 
 def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
-    """The largest element of every window over the last two axes. The first of equals gets the gradient.
+    """The maximum of every window over the last two axes. The first of equal maxima gets the gradient.
 
     Parameters
     ----------
@@ -100,15 +100,15 @@ def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
     kernel_size : int or (int, int)
         The height and width of a window.
     stride : int or (int, int), optional
-        How far apart windows start; left out, they stand side by side.
+        Distance between the starts of windows; kernel_size if left out.
     padding : int or (int, int)
-        How many elements, smaller than all, stand around the input: half of a window at most.
+        Number of -inf around the input, at most half of a window.
     dilation : int or (int, int)
-        How far apart the elements of a window are.
+        Distance between the elements of a window.
     ceil_mode : bool
-        Whether there is a last window for elements that are too few to fill one.
+        Whether a last window that is not full counts.
     return_indices : bool
-        Whether it is also told where each largest element stands, in the flattened last axes.
+        Whether to return the indices of the maxima too, into the flattened last axes.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def added(x: Any, axis: int, k: int, s: int, n: int) -> Any:
 
 
 def sizes_of_windows(length: int, n: int, k: int, s: int, p: int, count_include_pad: bool) -> Any:
-    """How many elements of an axis each window has; padding counts, but not what ceil_mode adds behind it."""
+    """The number of elements of each window along an axis; padding counts, but not what ceil_mode adds after it."""
     first = np.arange(n) * s - p
     last = np.minimum(first + k, length + p)
     return last - first if count_include_pad else np.minimum(last, length) - np.maximum(first, 0)
@@ -190,11 +190,11 @@ def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, c
     x, kernel_size, stride, ceil_mode
         As in `max_pool2d`.
     padding : int or (int, int)
-        How many zeros stand around the input.
+        Number of zeros around the input.
     count_include_pad : bool
-        Whether the mean is over these zeros too.
+        Whether these zeros count in the mean.
     divisor_override : int, optional
-        What sums are divided by, in the place of how many elements they are of.
+        Divide sums by this number instead of the number of elements.
 
     Examples
     --------
@@ -211,7 +211,7 @@ def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, c
 
 
 def output_sizes(name: str, x: Any, output_size: Any, n: int) -> Sizes:
-    """The sizes that are wanted; None is for that of x."""
+    """The requested sizes; None stands for the size of x."""
     given = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * n
     lengths = x.shape[-n:]
     if x.ndim not in (n + 1, n + 2):
@@ -222,7 +222,7 @@ def output_sizes(name: str, x: Any, output_size: Any, n: int) -> Sizes:
 
 
 def spans(length: int, n: int) -> list[slice]:
-    """n windows that cover an axis, of sizes that differ by 1 at most, if they overlap where they must."""
+    """n windows that cover an axis, in sizes that differ by at most 1; they overlap where n does not divide it."""
     return [slice(i * length // n, -(-(i + 1) * length // n)) for i in range(n)]
 
 
@@ -265,7 +265,7 @@ def largest_to(name: str, x: Any, output_size: Any, n: int, return_indices: bool
 
 
 def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
-    """The means of as many windows as are wanted along the last axis; they cover it.
+    """The means of `output_size` windows that cover the last axis.
 
     Examples
     --------
@@ -278,7 +278,7 @@ def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
 
 
 def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
-    """The means of as many windows as are wanted over the last two axes: an int, a pair, or None for the input's size.
+    """The means of `output_size` windows that cover the last two axes: an int, or a pair, None for the input's size.
 
     Examples
     --------
@@ -291,10 +291,10 @@ def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
 
 
 def adaptive_max_pool1d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest elements of as many windows as are wanted along the last axis; see `adaptive_avg_pool1d`."""
+    """The maxima of `output_size` windows that cover the last axis; see `adaptive_avg_pool1d`."""
     return largest_to("adaptive_max_pool1d", x, output_size, 1, return_indices)
 
 
 def adaptive_max_pool2d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest elements of as many windows as are wanted over the last two axes; see `adaptive_avg_pool2d`."""
+    """The maxima of `output_size` windows that cover the last two axes; see `adaptive_avg_pool2d`."""
     return largest_to("adaptive_max_pool2d", x, output_size, 2, return_indices)

@@ -17,7 +17,7 @@ __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "Adapt
 
 
 class MaxPool1d(Module):
-    """`functional.max_pool1d` as a module.
+    """The maximum of every window along the last axis: see `functional.max_pool1d`.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class MaxPool1d(Module):
 
 
 class MaxPool2d(MaxPool1d):
-    """`functional.max_pool2d` as a module.
+    """The maximum of every window over the last two axes: see `functional.max_pool2d`.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class MaxPool2d(MaxPool1d):
 
 
 class AvgPool1d(Module):
-    """`functional.avg_pool1d` as a module."""
+    """The mean of every window along the last axis: see `functional.avg_pool1d`."""
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                  count_include_pad: bool = True) -> None:
@@ -80,7 +80,7 @@ class AvgPool1d(Module):
 
 
 class AvgPool2d(AvgPool1d):
-    """`functional.avg_pool2d` as a module."""
+    """The mean of every window over the last two axes: see `functional.avg_pool2d`."""
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                  count_include_pad: bool = True, divisor_override: int | None = None) -> None:

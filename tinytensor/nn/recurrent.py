@@ -263,7 +263,7 @@ class Cell(Recurrent):
 
 
 class RNNCell(Cell):
-    """One step of an `RNN`: inputs (B, in) or (in,), and a state (B, H) or (H,), zeros if left out, give the next.
+    """One step of an `RNN`: inputs (B, in) and a state (B, H), zeros if left out, to the next state. B is optional.
 
     Parameters are those of `RNN`; weights have its names without _l0.
 

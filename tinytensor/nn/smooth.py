@@ -1,6 +1,6 @@
 """Smooth activations as functions, with PyTorch's names and parameters: each a few ops.
 
-It holds no rule of calculus; those with kinks stand in `activations.py`.
+No derivative is defined here; those with kinks are in `activations.py`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     tensor([-0.4323,  2.    ])
     """
     if not alpha:
-        raise ValueError("celu: got alpha=0; expected another number, for x is divided by it; use relu")
+        raise ValueError("celu: got alpha=0; expected another number, as x is divided by it; use relu")
     x = numbers("celu", x)
     y: Any = np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x) * (1 / alpha)) * alpha)
     return y

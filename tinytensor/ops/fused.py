@@ -178,8 +178,8 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", ignore_ind
     """
     z, t, counted = check_targets(logits, targets, ignore_index)
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"cross_entropy: got reduction={reduction!r}; expected 'mean', 'sum' or 'none'; give one of "
-                         f"these")
+        raise ValueError(f"cross_entropy: got reduction={reduction!r}; expected 'mean', 'sum' or 'none'; 'mean' is "
+                         f"usual")
     top = row_maxima(z)
     z = z - top.reshape(-1, 1)
     e = np.exp(z)

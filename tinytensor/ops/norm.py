@@ -132,8 +132,9 @@ def batch_norm(x: Any, weight: Any = None, bias: Any = None, mean: Any = None, v
     n = len(rows) * world_size()
     if mean is None:
         if n < 2:
-            raise ValueError(f"batch_norm: got x of shape {x.shape}, {n} values for each channel; expected 2 or more, "
-                             f"for one has no variance; give a larger batch, or use running statistics: model.eval()")
+            raise ValueError(f"batch_norm: got x of shape {x.shape}, with {'one value' if n else 'no values'} for each "
+                             f"channel; expected 2 or more, for one has no variance; give a larger batch, or use "
+                             f"running statistics: model.eval()")
         mean = all_reduce_sum(sum_rows(rows, 1 / n))[0]
         d = rows - mean
         var = all_reduce_sum(sum_rows(d * d, 1 / (n - correction)))[0]

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..dispatch import NEAREST
 
-DATES = "Tensors hold numbers only; give it an array of datetime64"
-TEXT = "Tensors hold numbers only; give it an array of strings"
+DATES = "Tensors hold numbers, not dates; give it an array of datetime64"
+TEXT = "Tensors hold numbers, not text; give it an array of strings"
 
 NEAREST |= {
     np.roots: "refine a root x by Newton's step, x - np.polyval(p, x) / np.polyval(np.polyder(p), x)",

@@ -118,9 +118,8 @@ def real_eig(a: Any) -> Any:
         raise np.linalg.LinAlgError(f"np.linalg.eigvals: got shape {a.shape}: {error}; expected square matrices of "
                                     f"finite numbers; look for nan and inf in them") from None
     if "c" in (values.dtype.kind, others.dtype.kind):
-        raise TypeError("np.linalg.eigvals does not take a Tensor that has complex eigenvalues: a Tensor is real; "
-                        "expected a matrix whose eigenvalues are; np.linalg.svdvals and, for symmetric matrices, "
-                        "np.linalg.eigvalsh come nearest")
+        raise TypeError("np.linalg.eigvals: got a Tensor with complex eigenvalues; expected real ones, for Tensors are "
+                        "real; use np.linalg.svdvals, or np.linalg.eigvalsh for a symmetric matrix")
     order = np.take_along_axis(np.argsort(others, -1), np.argsort(np.argsort(values, -1), -1), -1)
     return pack((values, np.take_along_axis(vectors, order[..., None, :], -1)), a.shape[:-2])
 

@@ -1,6 +1,6 @@
-"""Is it right? Checks for your own layers, ops and gradients; the tests of this package use the same.
+"""Checks for your own layers, ops and gradients; the tests of this package use the same.
 
-`strategies` draws inputs for them and needs Hypothesis; `breaks` has mistakes to be caught. All else needs NumPy only.
+`strategies` draws inputs for them and needs Hypothesis; `breaks` has mistakes for exercises. All else needs NumPy only.
 """
 
 from .compare import Comparison, compare

@@ -59,7 +59,7 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
         return WRONG, f"it is not refused, as it is by NumPy: {expected}"
     mine, other = [p.data for p in flat(y)], [np.asarray(p) for p in flat(expected, np.ndarray | np.generic)]
     if len(mine) != len(other):
-        return WRONG, f"{len(mine)} tensors came; expected {len(other)}"
+        return WRONG, f"got {len(mine)} tensors; expected {len(other)}"
     for a, b in zip(mine, other, strict=True):
         if (a.shape, a.dtype) != (b.shape, b.dtype):
             return WRONG, f"{a.dtype} {a.shape}; expected {b.dtype} {b.shape}"

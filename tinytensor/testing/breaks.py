@@ -1,4 +1,4 @@
-"""Break-it labs: the classic mistakes of an autograd engine, each one flag away, to see which check catches it.
+"""Break-it labs: classic mistakes of an autograd engine, to put in by one flag and see which check catches them.
 
     python -m tinytensor.testing.breaks                  all of them, one after another
     python -m tinytensor.testing.breaks "= for +="       this one
@@ -38,14 +38,14 @@ BATCH = np.random.default_rng(4).normal(size=(4, 3))
 
 
 class Line(NamedTuple):
-    """A function of the package in which a piece of one line stands otherwise."""
+    """A change of one line in a function of the package."""
 
     place: str
     before: str
     after: str
 
     def install(self) -> Undo:
-        """Put it in, wherever the package has the function under a name."""
+        """Put the change in, wherever the package refers to the function."""
         module, _, path = self.place.partition(":")
         owner: Any = import_module(f"tinytensor.{module}")
         for name in path.split(".")[:-1]:
@@ -65,14 +65,14 @@ class Line(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """An op one of whose rules is another."""
+    """A change of one rule of an op."""
 
     op: str
     input: int
     after: Function
 
     def install(self) -> Undo:
-        """Put it in the op's record."""
+        """Put the rule into the op's record."""
         op = REGISTRY[self.op]
         rules = list(op.rules)
         rules[self.input] = here(self.after, rules[self.input])
@@ -86,11 +86,11 @@ class Rule(NamedTuple):
 
 
 def mutated(function: Function, before: str, after: str) -> Function:
-    """The function, compiled from its source with one piece replaced; it must stand there once."""
+    """The function, compiled from its source with one piece replaced; the piece must occur once."""
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(before) != 1:
-        raise ValueError(f"mutated: {before!r} stands {source.count(before)} times in {function.__qualname__}; "
-                         f"expected it once; bring the mistake up to date with the engine")
+        raise ValueError(f"mutated: {before!r} occurs {source.count(before)} times in {function.__qualname__}; "
+                         "expected it once; update the mistake to the engine")
     space: dict[str, Any] = {}
     exec(compile(source.replace(before, after), f"<{function.__qualname__}, broken>", "exec"), function.__globals__,
          space)
@@ -148,22 +148,22 @@ def caught(*names: str) -> frozenset[str]:
 
 BREAKS = {
     "no topological order": Break(
-        "A node passes its gradient on before all that use it have given theirs: the rest is lost.",
+        "A node passes its gradient on before all of its consumers have added theirs: the rest is lost.",
         Line("autograd:count_consumers", "times[x] += 1", "pass"),
         lambda np, x: (lambda y: np.exp(y) * y)(np.sin(x)),
         caught("gradcheck", "against")),
     "= for +=": Break(
-        "What is used twice keeps the gradient of one use alone.",
+        "A tensor that is used twice keeps the gradient of one use only.",
         Line("autograd:backward_pass", "coming[x] + gx", "gx"),
         lambda np, x: x * np.exp(x),
         caught("gradcheck", "against")),
     "no un-broadcasting": Break(
-        "The gradient of what was stretched is not summed back to its shape. The engine's own check sees it.",
+        "The gradient of a broadcast input is not summed back to its shape. The engine's own check sees it.",
         Line("autograd:unbroadcast_and_cast", "g = unbroadcast(g, shape)", "pass"),
         lambda np, x: np.ones((5, 3, 3), np.float32) * x,
         caught("gradcheck", "against", "assert_float32_kept")),
     "a wrong factor": Break(
-        "The 2 of x squared is forgotten: the direction is right, and training works, only slower.",
+        "The factor 2 of x squared is missing: the direction is right, and training works, only slower.",
         Rule("square", 0, lambda g, y, x: g * x),
         lambda np, x: np.square(x),
         caught("gradcheck", "against")),
@@ -207,7 +207,7 @@ def breaking(name: str) -> Iterator[Break]:
     True
     """
     if name not in BREAKS:
-        raise ValueError(f"breaking: {name!r} is not known; expected one of {', '.join(map(repr, BREAKS))}")
+        raise ValueError(f"breaking: got {name!r}; expected one of {', '.join(map(repr, BREAKS))}")
     with installed(BREAKS[name].change):
         yield BREAKS[name]
 
@@ -216,7 +216,7 @@ def breaking(name: str) -> Iterator[Break]:
 
 
 def examined(f: Function | tuple[Function, Function]) -> dict[str, str]:
-    """What each check says of a function of the labs; nothing where it passes."""
+    """The error of each check of a function of the labs; empty where it passes."""
     ours = f[0] if isinstance(f, tuple) else named(f, np)
     checks: dict[str, Callable[[], Any]] = {
         "gradcheck": lambda: gradcheck(ours, X),
@@ -235,10 +235,10 @@ def examined(f: Function | tuple[Function, Function]) -> dict[str, str]:
 
 
 def main(names: list[str]) -> int:
-    """Put in each mistake, and print which checks catch it and what they say."""
+    """Put in each mistake, and print which checks catch it and their errors."""
     for name in names:
         if name not in BREAKS:
-            print(f"breaks: {name!r} is not known; expected any of {', '.join(map(repr, BREAKS))}", file=sys.stderr)
+            print(f"breaks: got {name!r}; expected any of {', '.join(map(repr, BREAKS))}", file=sys.stderr)
             return 2
     for name in names or BREAKS:
         with breaking(name) as mistake:

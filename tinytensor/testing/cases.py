@@ -91,11 +91,11 @@ def case_of(op: Function | Op | str, references: Sequence[Function] = ()) -> Cas
         if made.function is function:
             record = Op(made.name, made.numpy, wanted(made), samples=made.samples, domain=made.domain)
     if not isinstance(record, Op) or function is None:
-        raise TypeError(f"check_op: {name} is no op; expected what define.op or define.ufunc_op gave, or the name of "
-                        f"one; check a function that is made of ops with gradcheck")
+        raise TypeError(f"check_op: got {name}, which is no op; expected the result of define.op or define.ufunc_op, "
+                        "or an op's name; check a function composed of ops with gradcheck")
     if not record.samples:
-        raise ValueError(f"check_op: {name} has no samples; expected one call or more to test; define it with "
-                         f"samples=(S((2, 3)),), where a shape stands for random values")
+        raise ValueError(f"check_op: got {name}, which has no samples; expected one call or more to test; define it "
+                         "with samples=(S((2, 3)),), where a shape stands for random values")
     return Case(record, function, references or [partial(by_numpy, f, record) for f in answers(function)])
 
 

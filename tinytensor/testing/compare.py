@@ -1,6 +1,6 @@
-"""How near a gradient derived by hand comes to the engine's.
+"""Compare a gradient derived by hand with the engine's.
 
-It derives nothing itself: differences are in `gradcheck`, other frameworks in `oracles`.
+Finite differences are in `gradcheck`, other frameworks in `oracles`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..core import Tensor
 
 
 class Comparison(NamedTuple):
-    """How near a gradient derived by hand comes; `str()` is one line."""
+    """How close a gradient derived by hand is to the engine's; `str()` is one line."""
 
     name: str
     exact: bool
@@ -26,12 +26,12 @@ class Comparison(NamedTuple):
 
 
 def compare(name: str, mine: Any, tensor: Any) -> Comparison:
-    """Print how near a gradient derived by hand comes to the engine's, and return it.
+    """Compare a gradient derived by hand with the engine's: print one line, and return the comparison.
 
     Parameters
     ----------
     name : str
-        What it is the gradient of, for the printed line.
+        The name of the tensor, for the printed line.
     mine : array_like
         The gradient derived by hand.
     tensor : Tensor or array_like
@@ -58,11 +58,11 @@ def compare(name: str, mine: Any, tensor: Any) -> Comparison:
     mine = np.asarray(mine.data if isinstance(mine, Tensor) else mine)
     engine = np.asarray(tensor._grad if isinstance(tensor, Tensor) else tensor)
     if engine.dtype == object:
-        raise ValueError(f"compare: {name} has no gradient yet; call .backward() on the loss first, and before it "
-                         f".retain_grad() on a tensor that is not a leaf")
+        raise ValueError(f"compare: got no gradient of {name}; expected one; call .backward() on the loss first, and "
+                         "before it .retain_grad() on a tensor that is not a leaf")
     if mine.shape != engine.shape:
-        raise ValueError(f"compare: the gradient of {name} by hand has shape {mine.shape}; expected {engine.shape}, "
-                         f"that of the tensor; sum over the axes that were broadcast")
+        raise ValueError(f"compare: got a gradient of {name} of shape {mine.shape}; expected {engine.shape}, that of "
+                         "the tensor; sum over the axes that were broadcast")
     largest = float(np.max(np.abs(mine - engine), initial=0))
     line = Comparison(name, bool(np.array_equal(mine, engine)), bool(np.allclose(mine, engine)), largest)
     print(line)

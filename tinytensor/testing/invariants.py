@@ -1,6 +1,6 @@
-"""What must hold of any function of Tensors: float32 stays float32, and no graph outlives its use.
+"""Invariants of any function of Tensors: float32 stays float32, and no graph outlives its use.
 
-Whether its values and gradients are right is for `gradcheck` and `oracles`.
+Values and gradients are checked by `gradcheck` and `oracles`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAMED = ("the global", "the variable", "the attribute", "the class")
 
 @from_outside
 def assert_float32_kept(f: Callable[..., Any], *inputs: Any) -> bool:
-    """Raise unless every value and every gradient of `f`, given float32, is float32: at first and second order.
+    """Raise unless every value and gradient of `f` is float32 when its inputs are, at first and second order.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def assert_float32_kept(f: Callable[..., Any], *inputs: Any) -> bool:
         Takes the inputs as Tensors and returns one, or several. Of a module a float32 copy is checked, with its
         parameters.
     *inputs : array or Tensor
-        Floating ones are cast to float32 leaves; all else is passed on as it is.
+        Floating ones are cast to float32 leaves; everything else is passed on as it is.
 
     Raises
     ------
     AssertionError
-        An op, or the rule of one, gave another floating dtype: which, what it was given, and the line that applied it.
+        An op, or the rule of one, returned another floating dtype. It is named, with its inputs and line.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def assert_float32_kept(f: Callable[..., Any], *inputs: Any) -> bool:
     True
     >>> assert_float32_kept(lambda x: x * np.array([0.5]), np.ones(3))
     Traceback (most recent call last):
-    AssertionError: assert_float32_kept: multiply gave float64 of shape (3,), from float32 (3,) and float64 (1,), ...
+    AssertionError: assert_float32_kept: multiply returned float64 of shape (3,), from float32 (3,) and float64 ...
     """
     if hasattr(f, "named_parameters"):
         f = copy.deepcopy(f).astype(np.float32)  # type: ignore[attr-defined]
@@ -62,7 +62,7 @@ def assert_float32_kept(f: Callable[..., Any], *inputs: Any) -> bool:
         if not isinstance(y, Tensor):
             raise TypeError(f"assert_float32_kept: f returned {type(y).__name__}; expected a Tensor, or several; "
                             f"compute with ops on its arguments")
-        keeps(y, lines, "")
+        check_node_dtypes(y, lines, "")
     leaves = [x for x in args if isinstance(x, Tensor) and x.requires_grad]
     if hasattr(f, "parameters"):
         leaves += list(f.parameters())
@@ -74,23 +74,23 @@ def assert_float32_kept(f: Callable[..., Any], *inputs: Any) -> bool:
             grad(y, leaves, g, retain_graph=True, allow_unused=True)
             found, lines = lines_of(lambda y=y, g=g: grad(  # type: ignore[misc]
                 y, leaves, g, create_graph=True, allow_unused=True))
-        except RuntimeError as error:  # the engine has seen it
+        except RuntimeError as error:  # the engine's own check
             raise AssertionError(f"assert_float32_kept: {error}") from None
         for slope in found:
-            keeps(slope, lines, " in a rule")
+            check_node_dtypes(slope, lines, " in a rule")
     return True
 
 
-def keeps(y: Tensor, lines: dict[Tensor, Line | None], where: str) -> None:
-    """Raise at the first node behind y, or at y, that holds another floating dtype."""
+def check_node_dtypes(y: Tensor, lines: dict[Tensor, Line | None], where: str) -> None:
+    """Raise at the first node behind y, or at y, that has another floating dtype."""
     for node in [*in_order(y), y]:
         if node.dtype.kind == "f" and node.dtype != FLOAT32:
             made = node.op.name if node.op else "a constant"
             given = " and ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") else repr(a) for a in node.saved)
             raise AssertionError(
-                f"assert_float32_kept: {made} gave {node.dtype} of shape {node.shape}{where}"
-                f"{', from ' + given if given else ''}{at(lines.get(node))}; expected float32; make constant arrays "
-                f"float32 (np.float32(...), .astype), or plain Python numbers")
+                f"assert_float32_kept: {made} returned {node.dtype} of shape "
+                f"{node.shape}{where}{', from ' + given if given else ''}{at(lines.get(node))}; expected float32; make "
+                "constant arrays float32 (np.float32(...), .astype), or plain Python numbers")
 
 
 def at(line: Line | None) -> str:
@@ -109,15 +109,15 @@ def assert_no_leak(f: Callable[..., Any], *inputs: Any, steps: int = 3) -> bool:
     f : callable
         One step of a training loop, a model, or any function of the inputs; what it returns is dropped.
     *inputs : array or Tensor
-        Floating arrays become leaves that require grad; all else is passed on as it is.
+        Floating arrays become leaves that require grad; everything else is passed on as it is.
     steps : int
-        How often it is called.
+        The number of calls.
 
     Raises
     ------
     AssertionError
-        Nodes are alive: the newest, the line that made it, and what holds it: a container, a variable, or a reference
-        cycle. A released graph holds nothing, so a list of losses is a leak only where `backward()` is not called.
+        Nodes are alive. It names the newest, the line that made it, and what holds it: a container, a variable, or a
+        reference cycle. A released graph holds nothing, so a list of losses leaks only if `backward()` is not called.
 
     Examples
     --------
@@ -148,14 +148,14 @@ def assert_no_leak(f: Callable[..., Any], *inputs: Any, steps: int = 3) -> bool:
         if was_on:
             gc.enable()
     how = ("a reference cycle, until the garbage collector runs: " if cycle else "") + held
-    cure = ("let a hook or closure not name the tensor that it is kept by" if cycle else
-            "keep loss.item() or y.detach() there in the place of the tensor, or record nothing (tt.no_grad())")
+    cure = ("don't let a hook or closure refer to the tensor that keeps it" if cycle else
+            "keep loss.item() or y.detach() there instead of the tensor, or record nothing (tt.no_grad())")
     raise AssertionError(f"assert_no_leak: after {steps} steps {count} nodes are alive; the newest was made by {made}"
                          f"{at(line)}, and is held by {how}; expected none; {cure}")
 
 
 def alive(born: list[tuple[weakref.ref[Tensor], Line | None]]) -> list[tuple[Tensor, Line | None]]:
-    """Those that keep a graph: a released node does not."""
+    """The nodes that are alive and keep a graph; a released node keeps none."""
     found = [(ref(), line) for ref, line in born]
     return [(node, line) for node, line in found if node is not None and node.op not in (None, RELEASED)]
 

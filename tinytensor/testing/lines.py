@@ -1,6 +1,6 @@
-"""Which line of the user's made a tensor: a profiler's hook that sees every op return.
+"""Find the user's line that made a tensor, by a profiler's hook that sees every op return.
 
-Only a check that has failed, or one that counts nodes, uses it: it slows every call inside its block.
+It slows every call inside its block, so only checks that have failed, or that count nodes, use it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Watch:
 
 
 def lines_of(f: Callable[[], Any]) -> tuple[Any, dict[Tensor, Line | None]]:
-    """What f gives, and the line of each tensor that was made on the way, where it is known."""
+    """The result of f, and the line of each tensor that was made on the way, where it is known."""
     lines: dict[Tensor, Line | None] = {}
     with Watch(lines.__setitem__):
         y = f()

@@ -217,7 +217,7 @@ def has_differences(case: Case, sample: Sample) -> bool:
 def check_fixed_gradient(case: Case, sample: Sample) -> None:
     """The gradient at points in general position."""
     if has_differences(case, sample):
-        assert check_gradient(case, sample, fixed_inputs(case.op, sample)), "the sample stands at kinks; give another"
+        assert check_gradient(case, sample, fixed_inputs(case.op, sample)), "the sample is at a kink; give another"
 
 
 def check_complex_step(case: Case, sample: Sample) -> None:

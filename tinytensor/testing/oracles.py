@@ -1,6 +1,6 @@
-"""What a function is held against: another framework's values and gradients, NumPy's, or the complex step.
+"""Compare a function with another framework's values and gradients, with NumPy's, or with the complex step.
 
-The frameworks are optional; each is imported when it is asked for.
+The frameworks are optional; each is imported when it is used.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ ROUNDING = {16: 1e-9, 8: 1e-9, 4: 1e-4, 2: 1e-2}  # the relative difference allo
 @from_outside
 def against(f: Function | tuple[Function, Function], oracle: str, *inputs: Any, rtol: float | None = None,
             atol: float | None = None, seed: int = 0) -> bool:
-    """Hold the values and gradients of `f` against those of another framework.
+    """Compare the values and gradients of `f` with those of another framework.
 
-    The gradients are those of one random projection of all outputs. Against "numpy" they are held against central
-    differences instead (`gradcheck`).
+    The gradients are those of one random projection of all outputs. With "numpy" they are compared with central
+    differences (`gradcheck`).
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ def against(f: Function | tuple[Function, Function], oracle: str, *inputs: Any, 
     *inputs : array or any
         Floating arrays have gradients; other arrays and values are constants.
     rtol, atol : float, optional
-        The difference allowed: by default 1e-9 for float64 inputs, 1e-4 if one is float32.
+        Tolerances: by default 1e-9 for float64 inputs, 1e-4 if one is float32.
     seed : int
         Of the random projection.
 
     Returns
     -------
     bool
-        True; what differs is raised.
+        Always True: a difference raises.
 
     Raises
     ------
@@ -64,13 +64,13 @@ def against(f: Function | tuple[Function, Function], oracle: str, *inputs: Any, 
     True
     """
     if oracle not in ORACLES:
-        raise ValueError(f"against: oracle {oracle!r} is not known; expected {', '.join(map(repr, ORACLES))}")
+        raise ValueError(f"against: got oracle {oracle!r}; expected one of {', '.join(map(repr, ORACLES))}")
     given = [x.data if isinstance(x, Tensor) else x for x in inputs]
     floats = [i for i, x in enumerate(given) if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f"]
     given = [np.asarray(x) if isinstance(x, np.ndarray | np.generic) else x for x in given]
     if not floats:
-        raise ValueError("against: no input is a floating array, so there is no gradient to hold against another; give "
-                         "arrays, not Python numbers")
+        raise ValueError("against: got no floating array among the inputs; expected one or more, to compare gradients; "
+                         "pass arrays, not Python numbers")
     space = ORACLES[oracle].load(oracle)
     mine, theirs = f if isinstance(f, tuple) else (named(f, np), named(f, space))
     values, pull = by_us(mine, given, floats)
@@ -78,7 +78,7 @@ def against(f: Function | tuple[Function, Function], oracle: str, *inputs: Any, 
     loss = max(ROUNDING[given[i].dtype.itemsize] for i in floats)
     allowed = (loss if rtol is None else rtol, loss if atol is None else atol)
     if len(values) != len(expected):
-        raise AssertionError(f"against: f gave {len(values)} outputs; expected {len(expected)}, as {oracle}")
+        raise AssertionError(f"against: f returned {len(values)} outputs; expected {len(expected)}, as {oracle}")
     for k, (y, z) in enumerate(zip(values, expected, strict=True)):
         same("the value" if len(values) == 1 else f"output {k}", y, z, oracle, allowed)
     if oracle == "numpy":
@@ -93,22 +93,22 @@ def against(f: Function | tuple[Function, Function], oracle: str, *inputs: Any, 
 
 
 def named(f: Function, space: Any) -> Function:
-    """A function of a namespace and inputs, with the namespace given."""
+    """Bind the first argument of f, the namespace."""
     return lambda *xs: f(space, *xs)
 
 
 def same(what: str, mine: Array, theirs: Array, oracle: str, allowed: tuple[float, float]) -> None:
-    """Raise unless two arrays agree: in shape, in kind, and to the differences allowed, which counts nan as equal."""
+    """Raise unless two arrays agree in shape, in kind, and within the tolerances; a nan equals a nan."""
     if mine.shape != theirs.shape or (mine.dtype.kind == "f") != (theirs.dtype.kind == "f"):
         raise AssertionError(f"against: {what} has shape {mine.shape} and dtype {mine.dtype}; expected {theirs.shape} "
-                             f"and {theirs.dtype}, as {oracle} gives; look at the axes and the dtypes")
+                             f"and {theirs.dtype}, as {oracle} returns; check the axes and the dtypes")
     wrong = ~np.isclose(mine, theirs, *allowed, equal_nan=True)
     if wrong.any():
         with np.errstate(all="ignore"):
             far = np.where(wrong, np.nan_to_num(np.abs(np.subtract(mine, theirs, dtype=float)), nan=np.inf), -1)
         at = tuple(int(k) for k in np.unravel_index(np.argmax(far), far.shape))
-        cure = "mend the forward pass" if "gradient" not in what else (
-            "the values agree, so mend a rule: gradcheck names it; at a kink it may be another convention")
+        cure = "fix the forward pass" if "gradient" not in what else (
+            "the values agree, so fix a rule: gradcheck names it; at a kink it may be another convention")
         raise AssertionError(f"against: {what} is {mine[at]:.8g} at element {at}; expected {theirs[at]:.8g}, that of "
                              f"{oracle} ({int(wrong.sum())} of {wrong.size} elements differ); {cure}")
 
@@ -118,11 +118,11 @@ def outputs(y: Any) -> list[Any]:
     return list(y) if isinstance(y, tuple | list) else [y]
 
 
-# --- those who compute ---
+# --- the implementations ---
 
 
 def by_us(f: Function, inputs: Sequence[Any], floats: list[int]) -> tuple[list[Array], Pull]:
-    """The outputs of f on Tensors, and how gradients go back."""
+    """The outputs of f on Tensors, and a function for the gradients."""
     leaves = [Tensor(x, requires_grad=i in floats) if isinstance(x, np.ndarray) else x for i, x in enumerate(inputs)]
     ys = outputs(f(*leaves))
 
@@ -139,12 +139,12 @@ def by_us(f: Function, inputs: Sequence[Any], floats: list[int]) -> tuple[list[A
 
 
 def by_numpy(f: Function, inputs: Sequence[Any], floats: list[int], named: bool) -> tuple[list[Array], Pull]:
-    """The outputs of f on plain arrays; NumPy takes no gradients back."""
+    """The outputs of f on plain arrays, without gradients."""
     return [np.asarray(y) for y in outputs(f(*inputs))], lambda ws: []
 
 
 def by_torch(f: Function, inputs: Sequence[Any], floats: list[int], named: bool) -> tuple[list[Array], Pull]:
-    """The same by torch; a function of NumPy's names takes the arrays of `torch._numpy`, which hold torch's tensors."""
+    """The same by torch; a function of a namespace gets arrays of `torch._numpy`, which wrap torch's tensors."""
     torch, tnp = import_module("torch"), import_module("torch._numpy")
     leaves = [torch.tensor(x, requires_grad=i in floats) if isinstance(x, np.ndarray) else x
               for i, x in enumerate(inputs)]
@@ -187,7 +187,7 @@ def by_jax(f: Function, inputs: Sequence[Any], floats: list[int], named: bool) -
 
 
 class Oracle(NamedTuple):
-    """Where NumPy's names are in a framework, and how it computes."""
+    """A framework: the module with NumPy's names, and the function that computes with it."""
 
     space: str
     run: Callable[[Function, Sequence[Any], list[int], bool], tuple[list[Array], Pull]]
@@ -198,7 +198,7 @@ class Oracle(NamedTuple):
             return import_module(self.space)
         except ImportError as error:
             raise ImportError(f"against: {name} can not be imported ({error}); expected it as the oracle; pip install "
-                              f"{name}, or hold f against \"numpy\", which is always there") from None
+                              f"{name}, or compare f with \"numpy\", which is always there") from None
 
 
 ORACLES = {"torch": Oracle("torch._numpy", by_torch), "jax": Oracle("jax.numpy", by_jax),
@@ -232,6 +232,6 @@ def complex_step(f: Callable[..., Any], inputs: Sequence[Any], directions: Seque
     h = 1e-30
     y = f(*(x if d is None else x + 1j * h * d for x, d in zip(inputs, directions, strict=True)))
     if not np.iscomplexobj(y):
-        raise TypeError(f"complex_step: f gave dtype {np.asarray(y).dtype} for complex inputs; expected complex "
-                        f"numbers; check a function that is not analytic with gradcheck")
+        raise TypeError(f"complex_step: f returned dtype {np.asarray(y).dtype} for complex inputs; expected complex "
+                        "numbers; check a function that is not analytic with gradcheck")
     return np.asarray(np.imag(y) / h)

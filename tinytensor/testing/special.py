@@ -71,4 +71,4 @@ def one_side(slope: Callable[[float], float], h: float) -> float:
 
 def report(case: Case, i: int, x: Tensor, at: tuple[int, ...], g: Tensor, expected: str) -> str:
     return (f"{case.op.name}: the gradient of array {i} is {g.data[at]} at element {at}, where its values are "
-            f"{x.data.tolist()}; expected {expected}; choose what holds at this point")
+            f"{x.data.tolist()}; expected {expected}; decide on the gradient at this point")

@@ -37,7 +37,8 @@ CALLS: dict[str, tuple[Sample, ...]] = {  # of functions that have no samples of
 }
 UNCALLED = ("np.save", "np.savetxt", "np.savez", "np.savez_compressed")  # they write files
 MADE = frozenset(("tensor", "zeros", "ones", "full", "eye", "arange", "rand", "randn", "randint", "randperm",
-                  "multinomial", "empty", "identity", "tri"))  # nothing of a Tensor's goes on in them
+                  "multinomial", "bernoulli", "rand_like", "randn_like", "randint_like", "empty", "identity",
+                  "tri"))  # they make new values: no gradient, and no value of NumPy's to compare with
 
 
 # --- what is checked ---

@@ -27,7 +27,7 @@ def attention_maps(maps: Any, tokens: Sequence[str], *, path: str | Path | None 
     fig, axes = panels("Attention weights: each row is a query, darker where it attends more", layers, heads,
                        height=1.1 + (side + 28) * layers / 100, sharex=True, sharey=True)
     names = [visible(token) for token in tokens]
-    size = min(11.0, 0.72 * 0.9 * side / count)  # points: a label is a little lower than its row
+    size = min(11.0, 0.72 * 0.98 * side / count)  # points: a line of text is as high as a row of the square
     for i, row in enumerate(axes):
         for j, ax in enumerate(row):
             ax.imshow(maps[i][j], cmap="Blues", vmin=0, interpolation="nearest", aspect="auto")

@@ -126,7 +126,7 @@ def sweep_curve(sweeps: Mapping[str, Mapping[str, Sequence[Sequence[Any]]]], *, 
     path : str or Path
         Where to write the figure; left out, it is only returned.
     """
-    fig, axes = panels("Too weak it learns the training set by heart, too strong it learns nothing", 1, len(sweeps))
+    fig, axes = panels("Too weak: it memorises the training set; too strong: it learns nothing", 1, len(sweeps))
     names = dict.fromkeys(name for models in sweeps.values() for name in models)
     colors = dict(zip(names, cycle((GREY, BLUE, ORANGE, RED, *LAYERS[4:])), strict=False))
     for ax, (what, models) in zip(axes[0], sweeps.items(), strict=True):

@@ -1,4 +1,4 @@
-"""The figure of a compiled step: where its time goes, and how near each line comes to what the machine can do."""
+"""The figure of a compiled step: where its time goes, and how close each line is to the limits of the machine."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .style import BLUE, GREY, ORANGE, RED, Figure, finish, panels, styled
 SECTIONS = {"forward": BLUE, "backward": ORANGE, "update": RED}
 
 
-def kind(line: str) -> str:
-    """What sort of call a line is: the function that it names."""
+def call_name(line: str) -> str:
+    """The function that a line calls: matmul, x.take."""
     name = line.partition("(")[0].rpartition("=")[2].strip()
     if name.startswith("np."):
         return name.removeprefix("np.")
@@ -22,7 +22,7 @@ def kind(line: str) -> str:
 
 
 def roofline(rows: Any, roof: Roofline, *, path: str | Path | None = None) -> Figure:
-    """Left the microseconds of each kind of call, by section; right every line under the roofs of the machine.
+    """Left: the microseconds of each kind of call, by section. Right: each line under the roofline of the machine.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def roofline(rows: Any, roof: Roofline, *, path: str | Path | None = None) -> Fi
     fig, axes = panels(f"Where a step of {1e6 * total:,.0f} us goes", 1, 2, 5.5)
     spent: dict[str, dict[str, float]] = {}
     for row in rows:
-        of = spent.setdefault(kind(row.line), dict.fromkeys(SECTIONS, 0.0))
+        of = spent.setdefault(call_name(row.line), dict.fromkeys(SECTIONS, 0.0))
         of[row.section] += 1e6 * row.seconds
     most = sorted(spent, key=lambda name: -sum(spent[name].values()))
     shown = most[:9]
@@ -56,13 +56,13 @@ def roofline(rows: Any, roof: Roofline, *, path: str | Path | None = None) -> Fi
     ax.set_xlim(0, left.max() * 1.15)
     ax.invert_yaxis()
     ax.legend(loc="lower right", frameon=False)
-    under(styled(axes[0, 1], "each line, and what the machine can do", "operations for each byte read or written",
-                  "billion operations a second"), rows, roof)
+    scatter_lines(styled(axes[0, 1], "each line, and the limits of the machine", "operations per byte read or written",
+                  "billion operations per second"), rows, roof)
     return finish(fig, path)
 
 
-def under(ax: Any, rows: Any, roof: Roofline) -> None:
-    """The lines as points, as large as their share of the time, under the two roofs."""
+def scatter_lines(ax: Any, rows: Any, roof: Roofline) -> None:
+    """The lines as points, sized by their fraction of the time, under the roofline."""
     total = sum(row.seconds for row in rows) or 1.0
     rows = [row for row in rows if row.flops and row.bytes and row.seconds > total / 5000]
     for section, colour in SECTIONS.items():

@@ -92,7 +92,7 @@ def fit_curve(losses: Any, notebook: Mapping[int, float] | None = None, *,
     path : str or Path
         Where to write the figure; left out, it is only returned.
     """
-    fig, ax = figure("Four points, learnt by heart", "step (counted from 1)", "sum of the four squared errors")
+    fig, ax = figure("Four points, memorised", "step (counted from 1)", "sum of the four squared errors")
     ax.plot(np.arange(1, len(losses) + 1), losses, color=BLUE, lw=2, label="ours")
     if notebook:
         ax.plot([step + 1 for step in notebook], list(notebook.values()), "D", color=ORANGE, ms=7,

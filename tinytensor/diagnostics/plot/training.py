@@ -17,7 +17,7 @@ def loss_curve(losses: Any, levels: Mapping[str, float] | None = None, dev: Mapp
                start: int = 0, ylabel: str = "loss of a batch", path: str | Path | None = None) -> Figure:
     """The loss over the steps: batches as dots, their moving average, and levels to compare.
 
-    The average at a step is over as many steps before as after it: it lags behind nothing, and ends half a window early.
+    Each average covers as many steps before its step as after it, so it does not lag; it ends half a window early.
 
     Parameters
     ----------

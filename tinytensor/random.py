@@ -368,7 +368,8 @@ def as_generator(rng: Generator | int | None = None) -> Generator:
 
 def seeded(rng: Any) -> Any:
     """An integer seed as a new generator, and anything else as it is: for what keeps its `rng` and draws later."""
-    return Generator(rng) if hasattr(rng, "__index__") and not isinstance(rng, bool) else rng
+    # subtle: asked of the type: what stands for a generator while a step is traced refuses attributes that it has not
+    return Generator(rng) if hasattr(type(rng), "__index__") and not isinstance(rng, bool) else rng
 
 
 def __dir__() -> list[str]:

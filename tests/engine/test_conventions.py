@@ -228,7 +228,8 @@ def test_variances_divide_by_n_as_numpy_does() -> None:
 
 @pytest.mark.parametrize("name", ["max", "min"])
 def test_the_largest_of_nothing_is_numpys_error(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name}: got .*; zero-size array to reduction operation {name}imum which has no id"):
+    text = f"^{name}: got .*; zero-size array to reduction operation {name}imum which has no id"
+    with pytest.raises(ValueError, match=text):
         getattr(tt, name)(tt.ones((0, 3)))
     assert getattr(tt, name)(tt.ones((0, 3)), axis=1).shape == (0,)
 

@@ -264,8 +264,8 @@ def fold_batchnorm(model: M) -> M:
     rows = [(path, row) for path, row in model.named_modules() if type(row).forward is Sequential.forward]
     if not sum([fold_row(row, path) for path, row in rows]):
         raise ValueError(f"fold_batchnorm: got a {type(model).__name__} without a BatchNorm1d after a Linear of its "
-                         f"size; expected such neighbours in a Sequential; put them next to each other in one, or use the "
-                         f"model as it is, in eval()")
+                         f"size; expected such neighbours in a Sequential; put them next to each other in one, or use "
+                         f"the model as it is, in eval()")
     return model
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor, ndarray
+from ...nn import Module
 from ..ir import Call, CompileError, Program, Value, mapped
 
 
@@ -33,12 +34,17 @@ class ById:
         return id(self.x)
 
 
+def called_like(step: Any) -> Any:
+    """What has the signature of a step: a Module is called like its `forward`."""
+    return step.forward if isinstance(step, Module) and type(step).__call__ is Module.__call__ else step
+
+
 def inspect_step(step: Callable[..., Any]) -> tuple[inspect.Signature | None, list[str], list[str]]:
     """The signature of a step, the names of all arguments, and of those that come by keyword only."""
     if isinstance(step, np.ufunc):  # its options can't be distinguished from required arguments
         return None, [], []
     try:
-        signature = inspect.signature(step)
+        signature = inspect.signature(called_like(step))
     except (TypeError, ValueError):
         return None, [], []
     kinds = {name: p.kind for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD}
@@ -47,8 +53,9 @@ def inspect_step(step: Callable[..., Any]) -> tuple[inspect.Signature | None, li
 
 def defaults(step: Any) -> list[Any]:
     """What a step's signature says of arguments that are left out."""
-    named = getattr(step, "__kwdefaults__", None) or {}
-    return [getattr(step, "__defaults__", None), *named, *named.values()]
+    function = called_like(step)
+    named = getattr(function, "__kwdefaults__", None) or {}
+    return [getattr(function, "__defaults__", None), *named, *named.values()]
 
 
 def abstractify(x: Any) -> Any:

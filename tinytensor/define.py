@@ -226,13 +226,16 @@ def ufunc_docstring(op: Op, ufunc: np.ufunc, note: str = "") -> str:
     """A docstring: NumPy's first sentence, the rules, the domain, and an example that runs."""
     names, spelled = "x" if ufunc.nin == 1 else "ab", f"np.{ufunc.__name__}" * hasattr(np, ufunc.__name__)
     sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
+    sentence = sentence.replace("x1", "a").replace("x2", "b") if ufunc.nin == 2 else sentence
     whose = "NumPy's" if spelled else "The ufunc"
-    lines = [sentence, "", f"{whose} `{ufunc.__name__}`" + "; its inputs broadcast." * (ufunc.nin == 2)]
+    lines = [sentence, "", f"{whose} `{ufunc.__name__}`, elementwise{'; inputs broadcast' * (ufunc.nin == 2)}."]
     if not any(op.rules):
         whole = [3, 6][: ufunc.nin]
         call = f">>> np.{ufunc.__name__}({', '.join(f'tt.tensor({v})' for v in whole)}).item()"
-        lines += ["It has no derivative: the output never requires grad."]
-        return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*whole).item())])
+        lines += ["It has no derivative: the output never requires grad.", "", "Examples", "--------",
+                  ">>> import tinytensor as tt", call, repr(ufunc(*whole).item())]
+        return "\n".join(lines)
+    lines[-1] += " With y the output and g its gradient:"
     for name, rule, i in zip(names, op.rules, count()):
         lines += [f"Gradient of {name}: ``{rule_source(rule)}``, for {name} in {op.domain_of(i)}."]
     lines += [note] if note else []
@@ -241,7 +244,7 @@ def ufunc_docstring(op: Op, ufunc: np.ufunc, note: str = "") -> str:
     with np.errstate(all="ignore"):
         y = ufunc(*point)
         values = [y, *(rule(1.0, y, *point) for rule in op.rules if rule)]
-    lines += ["", "Examples", "--------"]
+    lines += ["", "Examples", "--------", ">>> import tinytensor as tt"]
     lines += [f">>> {name} = tt.tensor({v}, requires_grad=True)" for name, v in zip(names, point, strict=False)]
     lines += [f">>> y = {spelled or ufunc.__name__}({', '.join(names)})", ">>> y.backward()",
               f">>> print(f\"{{y:.3f}} {' '.join(f'{{{n}.grad:.3f}}' for n in names)}\")",

@@ -1,4 +1,4 @@
-"""The functions of linear algebra under NumPy's names: ``tt.linalg.det(x)`` is ``np.linalg.det(x)``."""
+"""Linear algebra under NumPy's names: ``tt.linalg.det(x)`` is ``np.linalg.det(x)``."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -147,7 +147,7 @@ class Softshrink(Activation):
     lambd: float
 
     def __init__(self, lambd: float = 0.5) -> None:
-        super().__init__(lambd=A.half_width("Softshrink", lambd))
+        super().__init__(lambd=A.check_lambd("Softshrink", lambd))
 
     def forward(self, x: Any) -> Tensor:
         return A.softshrink(x, self.lambd)

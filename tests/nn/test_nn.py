@@ -388,7 +388,7 @@ def test_the_error_of_a_wrong_axis_is_located_too():
             return x.sum(axis=5)
 
     text = message(np.exceptions.AxisError, nn.Sequential(Wrong()), tt.ones(2))
-    assert text.startswith("Sequential.0 (Wrong): sum: axis 5 is out of bounds")
+    assert text.startswith("Sequential.0 (Wrong): sum: got float32 (2,); axis 5 is out of bounds")
 
 
 def test_an_error_from_a_layer_that_is_no_part():
@@ -557,7 +557,7 @@ def test_linear_refuses_another_dtype_than_its_weights():
     (lambda: nn.Embedding(0, 2), ValueError, "Embedding: got num_embeddings=0; expected 1 or more"),
     (lambda: nn.Embedding(3, "2"), TypeError, "Embedding: got embedding_dim='2'; expected an integer"),
     (lambda: nn.Linear(3, 2, dtype=int), TypeError, "requires_grad: dtype int64 has no gradients"),
-    (lambda: nn.Linear(3, 2, rng="x"), TypeError, "as_generator: rng 'x': expected Generator, int or None"),
+    (lambda: nn.Linear(3, 2, rng="x"), TypeError, "rng: got str; expected a Generator, an integer seed or None"),
 ])
 def test_bad_sizes(build, kind, text):
     assert message(kind, build).startswith(text)

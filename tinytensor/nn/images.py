@@ -127,7 +127,7 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
 
 
 class GroupNorm(Module):
-    """`functional.group_norm` as a module.
+    """Normalise groups of channels of each sample, then scale and shift: see `functional.group_norm`.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def instance_norm(x: Any, running_mean: Any = None, running_var: Any = None, wei
 
 
 class InstanceNorm1d(Module):
-    """`functional.instance_norm` as a module, for (N, C, L) or (C, L).
+    """Normalise each channel of each sample, of (N, C, L) or (C, L): see `functional.instance_norm`.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ class InstanceNorm1d(Module):
 
 
 class InstanceNorm2d(InstanceNorm1d):
-    """`functional.instance_norm` as a module, for (N, C, H, W) or (C, H, W); parameters as in `InstanceNorm1d`.
+    """Normalise each channel of each image, of (N, C, H, W) or (C, H, W); parameters as in `InstanceNorm1d`.
 
     Examples
     --------

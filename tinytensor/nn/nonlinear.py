@@ -224,7 +224,7 @@ class Mish(Module):
 
 
 class GLU(Activation):
-    """`functional.glu` as a module, along the axis `dim`."""
+    """The first half along the axis `dim` times the sigmoid of the second: see `functional.glu`."""
 
     dim: int
 

@@ -195,7 +195,7 @@ class Tokenizer:
 
     @classmethod
     def from_gpt2(cls, vocab_bpe: str | Path, encoder_json: str | Path) -> "Tokenizer":
-        """Read GPT-2's two files, whose ids of single bytes are in an order of their own, and take its pattern."""
+        """Read GPT-2's two files, which order the ids of single bytes in their own way, and use its pattern."""
         return cls(*files.read_gpt2(vocab_bpe, encoder_json), "gpt2")
 
     @classmethod

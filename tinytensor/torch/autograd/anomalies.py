@@ -56,7 +56,7 @@ class detect_anomaly:
         self.anomaly: Nans | None = None
 
     def __enter__(self) -> None:
-        refuse_traced("detect_anomaly", "looks at values, and a program is the same for all")
+        refuse_traced("detect_anomaly", "checks values, which a compiled step does not")
         self.before = state.anomaly, state.watchers
         state.anomaly, others = None, tuple(w for w in state.watchers if not of_anomaly(w))
         state.watchers = others

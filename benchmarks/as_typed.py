@@ -1,8 +1,8 @@
-"""The lectures' loops as they are typed: a step on `tinytensor.torch` beside one on PyTorch, in turns, in one run.
+"""Measures the lectures' loops as you type them: a step on `tinytensor.torch` and one on PyTorch, in turns.
 
     python -m benchmarks.as_typed [--rounds 7] [--seconds 0.5] [LOOP ...]
 
-Each contender is a process of its own. First losses are compared: both draw the same numbers.
+Each contender runs in its own process. First losses are compared, because both draw the same random numbers.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .typed_loops import LOOPS
 OURS, COMPILED = "tinytensor.torch", "tinytensor.torch compiled"
 CONTENDERS = {OURS: ("tinytensor.torch", 1), COMPILED: ("tinytensor.torch", 1), "PyTorch, 1 thread": ("torch", 1),
               "PyTorch, its own threads": ("torch", 0)}
-FIRST = 8  # steps: by then whatever compiles has compiled
+FIRST = 8  # steps, after which everything is compiled
 
 
 def work(loop: str, module: str, compiled: bool) -> None:
-    """Make the step, tell the first losses, then the times of a step for each line with seconds."""
+    """Make the step, print the first losses, then for each line with seconds the times of a step."""
     step = LOOPS[loop](importlib.import_module(module), compiled)
     print(json.dumps([step() for _ in range(FIRST)]), flush=True)
     for line in sys.stdin:
@@ -48,7 +48,7 @@ def start(loop: str, contender: str) -> subprocess.Popen[str]:
 
 
 def ask(process: subprocess.Popen[str], seconds: float) -> Any:
-    """The least and the median time of a step in so many seconds."""
+    """The minimum and the median time of a step, measured for so many seconds."""
     assert process.stdin is not None and process.stdout is not None
     process.stdin.write(f"{seconds}\n")
     process.stdin.flush()

@@ -1,4 +1,4 @@
-"""What is measured, by HIPS autograd."""
+"""The tasks in HIPS autograd."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def gelu(x: Any) -> Any:
 
 
 def attention(q: Any, k: Any, v: Any) -> Any:
-    """(B, T, H, D), causal."""
+    """Causal attention of (B, T, H, D)."""
     t, d = q.shape[1], q.shape[3]
     q, k, v = (anp.transpose(a, (0, 2, 1, 3)) for a in (q, k, v))
     later = np.triu(np.full((t, t), -np.inf, np.float32), 1)
@@ -71,5 +71,5 @@ def tiny(task: Task) -> Step:
 
     arrays, ones = chain(), np.ones(8, np.float32)
     if task.kind == "forward":
-        return lambda _: autograd.make_vjp(links)(arrays)  # it records, as the others do
+        return lambda _: autograd.make_vjp(links)(arrays)  # which records, as the others do
     return lambda _: autograd.make_vjp(links)(arrays)[0](ones)

@@ -1,6 +1,6 @@
-"""The yardstick: one training step of the lecture's MLP in plain NumPy, by hand, as fast as hand can make it.
+"""The reference for speed: a training step of the lecture's MLP in plain NumPy, as fast as it can be made by hand.
 
-It has no engine and no checks. Every array is made once; each line writes into one of them. Slowing it is a fault.
+It has no engine and no checks. All arrays are allocated once, and each line writes into one of them. Keep it fast.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ PARAMETERS = {"C": (CLASSES, EMBEDDING), "W1": (HIDDEN, WIDTH), "b1": (HIDDEN,),
 
 
 def pieces(shapes: dict[str, tuple[int, ...]], pad: int = 1) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """One float32 vector, and arrays that lie in it one after the other, each from a multiple of `pad` numbers on."""
+    """A float32 vector, and views of it as arrays, in sequence, each starting at a multiple of `pad` numbers."""
     ends = list(accumulate(-(-prod(shape) // pad) * pad for shape in shapes.values()))
     raw = np.zeros(ends[-1] + 16, np.float32)
-    flat = raw[-raw.ctypes.data % 64 // 4:][:ends[-1]]  # it begins with a line of the cache
+    flat = raw[-raw.ctypes.data % 64 // 4:][:ends[-1]]  # aligned to a cache line
     return flat, {name: flat[start:start + prod(shape)].reshape(shape)
                   for (name, shape), start in zip(shapes.items(), [0, *ends], strict=False)}
 
 
 class LectureMLP:
-    """Embedding, tanh layer, linear skip, cross-entropy and SGD for batches of 64 names' windows.
+    """Embedding, tanh layer, linear skip connection, cross-entropy and SGD for batches of 64 windows of names.
 
-    Functions have names of their own and outputs their places, products are methods: so NumPy is called soonest.
-    Matrices stand turned round, as PyTorch has them: so each of their three products is fast with the fewest copies.
+    Functions are local names, outputs are positional and products are methods, because that calls NumPy fastest.
+    Matrices are (out, in), as in PyTorch, so that their three products need the fewest copies.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -46,12 +46,12 @@ class LectureMLP:
                   "d_skip": (BATCH, WIDTH), "one_hot": (BATCH * CONTEXT, CLASSES)}
         vars(self).update(pieces(arrays, 16)[1])
         self.eye, self.ones, self.shares = np.eye(CLASSES, dtype=f), np.ones(BATCH, f), np.full(BATCH, 1 / BATCH, f)
-        self.one, self.share = np.array(1, f), np.array(1 / BATCH, f)  # arrays cost less than numbers
+        self.one, self.share = np.array(1, f), np.array(1 / BATCH, f)  # arrays are faster operands than numbers
         self.offsets, self.place = np.arange(0, BATCH * CLASSES, CLASSES), np.empty(BATCH, np.int64)
         self.step = with_fast_numpy(self._step)
 
     def _step(self, x: np.ndarray, y: np.ndarray, lr: float) -> float:
-        """Loss of the batch, and one step down its gradient; x (64, 3), y (64,)."""
+        """The loss of the batch, and one step of gradient descent; x (64, 3), y (64,)."""
         C, W1, b1, S, W2, b2 = self.p.values()
         d_C, d_W1, d_b1, d_S, d_W2, d_b2 = self.g.values()
         x = x.reshape(-1)
@@ -60,11 +60,11 @@ class LectureMLP:
         d_h, d_emb, d_skip = self.d_h, self.d_emb, self.d_skip
         # forward
         C.take(x, 0, self.emb, "clip")  # (B * T, D)
-        self.emb_turned[...] = emb.T  # OpenBLAS is faster with a left side turned round
+        self.emb_turned[...] = emb.T  # OpenBLAS is faster with a transposed left operand
         self.emb_turned.T.dot(W1.T, h)
         add(h, b1, h)
         tanh(h, h)  # (B, H)
-        matmul(h.reshape(2, -1, HIDDEN), W2.T, logits.reshape(2, -1, CLASSES))  # so small that none is copied
+        matmul(h.reshape(2, -1, HIDDEN), W2.T, logits.reshape(2, -1, CLASSES))  # small enough that BLAS copies nothing
         self.emb_turned.T.dot(S.T, skip)
         add(logits, b2, logits)
         add(logits, skip, logits)  # (B, V)

@@ -1,7 +1,7 @@
 """The lectures' networks as functions of arrays, for frameworks that differentiate those: JAX, HIPS autograd, MyGrad.
 
-`F` is what a framework calls tanh, gelu, cross_entropy and so on; the rest is what they share with NumPy. Weights are
-those of tinytensor's state_dict, by name, with a Linear's matrix as (in, out). `seen` collects what batch norm saw.
+`F` has a framework's tanh, gelu, cross_entropy and so on; everything else is NumPy's interface. Weights are those of
+tinytensor's state_dict, by name, with a Linear's matrix as (in, out). `seen` collects batch norm's statistics.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 from .ours import state
 from .tasks import EPS, Task
 
-KEEP = 0.9  # of batch norm's running statistics
+KEEP = 0.9  # decay of batch norm's running statistics
 
 
 def weights(task: Task) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The weights that are trained, and the running statistics."""
+    """The trainable weights, and the running statistics."""
     trained, running = {}, {}
     for name, a in state(task).items():
         if "running" in name:
             running[name] = a
-        elif not name.endswith(("num_batches_tracked", "lm_head.weight")):  # the head is the tokens' table
+        elif not name.endswith(("num_batches_tracked", "lm_head.weight")):  # the head shares the embedding's weights
             table = "embed" in name or "wte" in name or "wpe" in name or (task.kind == "wavenet" and name == "0.weight")
             trained[name] = np.ascontiguousarray(a.T) if a.ndim == 2 and not table else a
     return trained, running
@@ -41,7 +41,7 @@ def linear(p: Any, name: str, x: Any) -> Any:
 
 
 def normal(F: Any, x: Any, axis: Any) -> tuple[Any, Any, Any]:
-    """x without its mean and with a variance of 1, and these two."""
+    """x with mean 0 and variance 1, and its own mean and variance."""
     mean = F.mean(x, axis=axis, keepdims=True)
     d = x - mean
     var = F.mean(d * d, axis=axis, keepdims=True)

@@ -1,4 +1,4 @@
-"""The GPT in PyTorch, as its users write it: fused attention and layer norm. Its training stands in torch_.py."""
+"""The GPT in PyTorch, as its users write it: fused attention and layer norm. Its training is in torch_.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def torch_gpt(vocabulary: int, context: int, width: int, layers: int, heads: int) -> Any:
-    """The network of `tinytensor.models.GPT`, with the same names and first weights' distribution.
+    """The network of `tinytensor.models.GPT`, with the same names and the same distribution of initial weights.
 
     `model(tokens, caches)`, with an empty list for each block, keeps keys and values for the next token.
     """

@@ -1,4 +1,4 @@
-"""What is measured, by hand in plain NumPy: the lecture's MLP of by_hand.py, the tiny chain, and optimisers.
+"""The tasks by hand in plain NumPy: the lecture's MLP of by_hand.py, the tiny chain, and optimisers.
 
 The optimisers are those of the frameworks that have none: written as their users would, on a dict of arrays.
 """

@@ -1,4 +1,4 @@
-"""What is measured, by JAX: the whole step jitted, update and sampling in it, its state donated."""
+"""The tasks in JAX: the whole step is jitted, with update and sampling, and its state donated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cross_entropy(logits: Any, y: Any) -> Any:
 
 
 def attention(q: Any, k: Any, v: Any) -> Any:
-    """(B, T, H, D), causal: measured, it is a little faster than jax.nn.dot_product_attention on a CPU."""
+    """Causal attention of (B, T, H, D); on a CPU a little faster than jax.nn.dot_product_attention."""
     t, d = q.shape[1], q.shape[3]
     scores = jnp.einsum("bthd,bshd->bhts", q, k) / d**0.5
     scores = jnp.where(jnp.tril(jnp.ones((t, t), bool)), scores, -jnp.inf)
@@ -84,7 +84,7 @@ def training(task: Task, sampled: bool) -> Step:
     box = [(trained, running, moments, jax.random.key(0))]
     if not sampled:
         given, (X, Y) = jax.jit(step, donate_argnums=0), batches(task)
-        X, Y = X.astype("int32"), Y.astype("int32")  # JAX's own integers: it would convert them at each step
+        X, Y = X.astype("int32"), Y.astype("int32")  # JAX's default integers; it would convert others at each step
 
         def run(i: int) -> float:
             value, box[0] = given(box[0], X[i % BATCHES], Y[i % BATCHES])

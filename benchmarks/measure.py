@@ -1,6 +1,6 @@
-"""Runs the contenders of a task in processes of their own, round by round in turn, and keeps what they tell.
+"""Runs each contender of a task in its own process, round by round in turn, and collects the results.
 
-While one is measured all others are stopped, with their threads and workers: nothing of theirs spins or polls.
+While one is measured all others are stopped, with their threads and workers, so that none of them spins or polls.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from typing import Any
 from .report import ROOT
 from .tasks import CONTENDERS, TASKS
 
-PATIENCE = 300.0  # seconds for a process to get ready; torch.compile takes its time
+PATIENCE = 300.0  # seconds until a process is ready; torch.compile is slow
 VARIANTS = ("given", "sampled")
 
 
 def progress(message: str) -> None:
-    """One line on stderr, which the next one overwrites."""
+    """Print a line on stderr, which the next one overwrites."""
     print(f"\r\033[K{message}" if sys.stderr.isatty() else f"{message}\n" * bool(message), end="", file=sys.stderr,
           flush=True)
 
 
 class Process:
-    """A contender's process. What goes wrong in it is told by `missing`."""
+    """A contender's process. If it fails, `missing` in its results says why."""
 
     def __init__(self, module: str, contender: str, *arguments: str, cache: str = "") -> None:
         threads = str(CONTENDERS[contender].cores)
         env = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-        if cache:  # torch.compile's: empty at first, so that its compile time is one
+        if cache:  # torch.compile's: empty at first, so that it really compiles
             env["TORCHINDUCTOR_CACHE_DIR"] = cache
         self.alone = " ".join(["python", "-m", f"benchmarks.{module}", *(json.dumps(a) for a in arguments)])
         self.process = subprocess.Popen(
@@ -45,12 +45,12 @@ class Process:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def signal(self, number: int) -> None:
-        """To the process and its workers, which are one group."""
+        """Send a signal to the process and its workers, which are one group."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
     def answer(self, patience: float) -> dict[str, Any]:
-        """The next line that it tells; `missing` with the reason if there is none."""
+        """The next line that it prints; `missing` with the reason if there is none."""
         assert self.process.stdout is not None
         if not select.select([self.process.stdout], [], [], patience)[0]:
             return {"missing": f"no answer within {patience:.0f} s"}
@@ -60,7 +60,7 @@ class Process:
         return result
 
     def round(self, seconds: float) -> dict[str, Any]:
-        """A round, after which it stands still."""
+        """The results of a round, after which the process is stopped."""
         assert self.process.stdin is not None
         self.signal(signal.SIGCONT)
         try:
@@ -79,9 +79,10 @@ class Process:
 
 def measure(name: str, variant: str, contenders: Iterable[str], rounds: int, seconds: float, caches: str,
             sizes: dict[str, int] | None = None) -> dict[str, Any]:
-    """What each contender told when it was ready; the minimum over all steps, and the median of the rounds' medians.
+    """For each contender its first results, the minimum over all steps, and the median of the rounds' medians.
 
-    Times are seconds. `compile` is how much longer the first steps took than others. With no rounds nothing is timed.
+    Times are seconds. `compile` is how much longer the first steps took than later ones. Without rounds nothing is
+    timed.
     """
     title = TASKS[name].title + (", batch drawn in the step" if variant == "sampled" else "")
     title += "".join(f", {key} {value}" for key, value in (sizes or {}).items())
@@ -120,7 +121,7 @@ def measure(name: str, variant: str, contenders: Iterable[str], rounds: int, sec
 
 
 def imports(repeats: int = 15) -> dict[str, Any]:
-    """Seconds that each import takes on top of `import numpy`: in a new process each, files cached, in turn."""
+    """Seconds that each import takes on top of `import numpy`: each in a new process, with cached files, in turn."""
     modules = {"tinytensor": repeats, "torch": max(1, repeats // 5), "jax": max(1, repeats // 5)}
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     times: dict[str, list[float]] = {module: [] for module in modules}
@@ -138,7 +139,7 @@ def imports(repeats: int = 15) -> dict[str, Any]:
 
 
 def once(module: str, contender: str, *arguments: str, patience: float) -> dict[str, Any]:
-    """What a process that does one thing tells."""
+    """The result of a process that does one thing."""
     process = Process(module, contender, *arguments)
     try:
         return process.answer(patience)
@@ -147,7 +148,7 @@ def once(module: str, contender: str, *arguments: str, patience: float) -> dict[
 
 
 def caches() -> tempfile.TemporaryDirectory[str]:
-    """A folder for what compilers keep, that goes with the run."""
+    """A folder for the compilers' caches, removed after the run."""
     return tempfile.TemporaryDirectory(prefix="benchmarks-")
 
 

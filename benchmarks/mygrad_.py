@@ -1,4 +1,4 @@
-"""What is measured, by MyGrad."""
+"""The tasks in MyGrad."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def gelu(x: Any) -> Any:
 
 
 def attention(q: Any, k: Any, v: Any) -> Any:
-    """(B, T, H, D), causal."""
+    """Causal attention of (B, T, H, D)."""
     t, d = q.shape[1], q.shape[3]
     q, k, v = (mg.transpose(a, (0, 2, 1, 3)) for a in (q, k, v))
     later = np.triu(np.full((t, t), -np.inf, np.float32), 1)

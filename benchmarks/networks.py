@@ -1,4 +1,4 @@
-"""The lectures' networks in the words that `tinytensor.nn` and `torch.nn` share, with the same names of weights.
+"""The lectures' networks in the names that `tinytensor.nn` and `torch.nn` share, with the same names of weights.
 
 The WaveNet and the GPT are `tinytensor.models`'; what PyTorch has in their place stands in torch_.py and gpt.py.
 """
@@ -12,7 +12,7 @@ from .tasks import Task
 
 
 def mlp(nn: Any, tanh: Any, task: Task) -> Any:
-    """Lecture 2: embeddings, one hidden layer of tanh, and a linear skip."""
+    """Lecture 2: embeddings, one hidden layer with tanh, and a linear skip connection."""
     width = task.context * task.embedding
 
     class MLP(nn.Module):  # type: ignore[misc]
@@ -30,7 +30,7 @@ def mlp(nn: Any, tanh: Any, task: Task) -> Any:
 
 
 def batchnorm(nn: Any, task: Task) -> dict[str, Any]:
-    """Lecture 3: Linear, BatchNorm1d and Tanh again and again, as parts of a Sequential; no Tanh at the end."""
+    """Lecture 3: Linear, BatchNorm1d and Tanh repeated, as the modules of a Sequential, without the last Tanh."""
     widths = [task.context * task.embedding, *[task.width] * task.depth, task.vocabulary]
     parts = {"embed": nn.Embedding(task.vocabulary, task.embedding), "flatten": nn.Flatten()}
     for i, (fan_in, fan_out) in enumerate(pairwise(widths), 1):

@@ -1,4 +1,4 @@
-"""What is measured, by tinytensor: eager, compiled, and compiled with more than one worker."""
+"""The tasks in tinytensor: eager, compiled, and compiled with several workers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def compiled(function: Any, *state: Any, workers: int, fast: bool = False) -> An
 
 
 def network(task: Task) -> Any:
-    """The network, with the first weights that all contenders start from."""
+    """The network, with the initial weights of all contenders."""
     tt.manual_seed(0)
     if task.kind == "mlp":
         return networks.mlp(nn, tt.tanh, task)
@@ -105,7 +105,7 @@ def forward(task: Task, workers: int) -> Step:
     if workers:
         arrays, run = chain(), compiled(links, workers=workers)
         return lambda _: run(*arrays)
-    tensors = [tt.tensor(a, requires_grad=True) for a in chain()]  # eager is measured while it records
+    tensors = [tt.tensor(a, requires_grad=True) for a in chain()]  # the eager chain records
     return lambda _: links(*tensors)
 
 

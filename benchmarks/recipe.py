@@ -1,6 +1,6 @@
-"""The Shakespeare recipe of examples/gpt.py run by PyTorch: the same file, split, first weights and batches.
+"""The Shakespeare recipe of examples/gpt.py run by PyTorch: the same file, split, initial weights and batches.
 
-    python -m benchmarks.recipe    a minute or two; prints the losses to hold `gpt.py --recipe shakespeare` to
+    python -m benchmarks.recipe    a minute or two; prints the losses to compare with `gpt.py --recipe shakespeare`
 
 It measures no time; `python -m benchmarks` does.
 """
@@ -24,7 +24,7 @@ import tinytensor as tt
 
 
 class AsOurs:
-    """A PyTorch model with what `common.evaluate` asks of one of ours."""
+    """A PyTorch model with the interface that `common.evaluate` needs."""
 
     def __init__(self, model: Any) -> None:
         self.model, self.training = model, True

@@ -1,4 +1,4 @@
-"""What is measured, by scalar engines: micrograd, and `tinytensor.value`, on micrograd's own demo.
+"""The tasks in scalar engines: micrograd, and `tinytensor.value`, on micrograd's own demo.
 
 A network 2-16-16-1 of relu tells two moons apart; the loss is a hinge, with the weights' squares added.
 """
@@ -44,7 +44,7 @@ def network(package: str) -> Any:
 
 
 def make(task: Task, sampled: bool = False, package: str = "micrograd") -> Step:
-    """The step of a task: the whole of the data, and gradient descent."""
+    """The step of a task: gradient descent on all of the data."""
     if task.kind != "micrograd":
         raise Missing("written for micrograd's network only")
     model = network(package)

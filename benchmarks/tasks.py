@@ -1,8 +1,9 @@
 """What is measured, on which data, and who takes part. It knows no framework, and times nothing.
 
-A framework's file has `make(task, sampled, **options)`: a function of a number that does one step of the task and
-returns its loss. Every contender does the same arithmetic on the same shapes, from the same first weights, written as
-its users write it. `sampled` is the variant that draws its batch inside of the step, from all of the data.
+A framework's file has `make(task, sampled, **options)`, which returns a function of a batch number that does one step
+of the task and returns its loss. Every contender does the same arithmetic on the same shapes, from the same initial
+weights, written as its users would write it. `sampled` is the variant that draws its batch within the step, from all
+of the data.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import Any
 import numpy as np
 
 Step = Callable[[int], Any]
-BATCHES = 100  # they take turns where the batch is given
+BATCHES = 100  # used in turn where the batch is given
 LR = 0.1  # of gradient descent
 ADAMW = {"lr": 1e-3, "betas": (0.9, 0.99), "weight_decay": 0.1}
 EPS = 1e-5  # of batch norm and layer norm
 
 
 class Missing(Exception):
-    """A contender that can't take part, with the reason in a line."""
+    """A contender that can't take part, with the reason in one line."""
 
 
 # --- who takes part ---
@@ -32,7 +33,7 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Contender:
-    """A framework in one of its forms: a file here, what it is told, and how many threads it gets; 0 is all."""
+    """A framework in one of its forms: its file here, its number of threads (0: all), and its options."""
 
     file: str
     threads: int = 1
@@ -73,8 +74,8 @@ PACKAGES = ("numpy", "torch", "jax", "mygrad", "autograd", "micrograd")
 TINY = (BY_HAND, EAGER, COMPILED, TORCH[0], JAX, MYGRAD, AUTOGRAD)
 TRAINING = (EAGER, COMPILED, TWO, *TORCH, *TORCH_COMPILE, JAX, MYGRAD, AUTOGRAD)
 LARGE = (COMPILED_ALL, *TRAINING)  # where products are large enough for threads
-DESCENT = (FAST, TWO_FAST, *TRAINING)  # where a learning rate multiplies gradients, and AdamW's does not
-UNSAMPLED = (MYGRAD, AUTOGRAD)  # who takes no part in the second variant
+DESCENT = (FAST, TWO_FAST, *TRAINING)  # for gradient descent; `fast` changes nothing for AdamW
+UNSAMPLED = (MYGRAD, AUTOGRAD)  # which do not take part in the second variant
 
 # --- what they do ---
 
@@ -96,13 +97,13 @@ class Task:
 
     @property
     def variants(self) -> dict[str, tuple[str, ...]]:
-        """Who takes part, where the batch is given, and where it is drawn in the step."""
+        """The contenders where the batch is given, and where it is drawn within the step."""
         drawing = {"sampled": tuple(c for c in self.contenders if c not in UNSAMPLED)}
         return {"given": self.contenders} | (drawing if self.trains else {})
 
     @property
     def trains(self) -> bool:
-        """Whether it is a network of the lectures: from given weights, with a second variant that samples."""
+        """Whether it trains a network of the lectures, from given weights, with a second variant that samples."""
         return self.kind in ("mlp", "batchnorm", "wavenet", "gpt")
 
 
@@ -123,10 +124,10 @@ TASKS = {
 
 GROWTH = (("names", "batch", (8, 32, 128)), ("names", "width", (32, 64, 128)), ("names", "depth", (2, 4, 8)),
           ("names", "context", (8, 16, 64)), ("mlp", "batch", (16, 64, 256)), ("mlp", "width", (50, 200, 800)))
-OURS = (COMPILED, COMPILED_ALL)  # by one worker, exact: the best of them counts, as of the peers
+OURS = (COMPILED, COMPILED_ALL)  # without workers, exact: the fastest counts, as for the peers
 FORMS = {"1": (COMPILED,), "1, best of threads": OURS, "1, fast=True": (FAST,), "2": (TWO,),
-         "2, fast=True": (TWO_FAST,)}  # rows of ratios: the workers that ours has, and who that is
-PEERS = {"torch": TORCH, "compile": TORCH_COMPILE, "jax": (JAX,), "hand": (BY_HAND,)}  # the best of them counts
+         "2, fast=True": (TWO_FAST,)}  # rows of the ratios: the form, and its contenders
+PEERS = {"torch": TORCH, "compile": TORCH_COMPILE, "jax": (JAX,), "hand": (BY_HAND,)}  # the fastest counts
 
 
 def make(task: Task, contender: str, sampled: bool = False) -> Step:
@@ -165,7 +166,7 @@ def batches(task: Task) -> tuple[np.ndarray, np.ndarray]:
 
 
 def corpus(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """All that a step draws its batch from: about as many windows as the names have, fewer where they are long."""
+    """The data that a step draws its batch from: about as many windows as the names have, fewer if they are long."""
     return windows(task, min(180_000, 3_000_000 // task.context))
 
 
@@ -178,7 +179,7 @@ LINKS = 200  # of the tiny chain: h = tanh(h * w + b), three ops each
 
 
 def moons(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two half circles that reach into each other, (count, 2), and their labels 1 and -1: what micrograd's demo has."""
+    """Two interleaved half circles, (count, 2), and their labels 1 and -1, as in micrograd's demo."""
     rng, t = np.random.default_rng(1), np.linspace(0, np.pi, count // 2)
     upper, lower = np.stack([np.cos(t), np.sin(t)], 1), np.stack([1 - np.cos(t), 0.5 - np.sin(t)], 1)
     X = np.concatenate([upper, lower]) + 0.1 * rng.standard_normal((count, 2))
@@ -186,11 +187,11 @@ def moons(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 MICROGRAD_SIZES = (2, 16, 16, 1)
-MICROGRAD_LR, MICROGRAD_DECAY = 0.05, 1e-4  # the decay is the demo's: of all weights' squares, in the loss
+MICROGRAD_LR, MICROGRAD_DECAY = 0.05, 1e-4  # the demo's decay is a penalty in the loss
 
 
 def micrograd_weights() -> list[tuple[np.ndarray, np.ndarray]]:
-    """(out, in) and (out,) for each layer, uniform from -1 to 1, with offsets of 0: as micrograd draws them."""
+    """(out, in) and (out,) for each layer, uniform from -1 to 1, with biases of 0, as micrograd draws them."""
     rng = np.random.default_rng(0)
     return [(rng.uniform(-1, 1, (b, a)).astype(np.float32), np.zeros(b, np.float32))
             for a, b in pairwise(MICROGRAD_SIZES)]

@@ -1,9 +1,9 @@
-"""How long it takes until lecture 2's MLP is as good as the notebook's, by one contender in a process of its own.
+"""Measures how long lecture 2's MLP takes to reach the notebook's loss, for one contender in its own process.
 
     python -m benchmarks.to_loss CONTENDER [TARGET] [MOST STEPS]
 
-Data, network, first weights, batches and schedule are those of examples/mlp_ngram.py, its own recipe; the clock stands
-still while the loss on dev is measured, every thousand steps. One line of JSON comes out.
+Data, network, initial weights, batches and schedule are those of examples/mlp_ngram.py. The loss on dev is measured
+every thousand steps, and that time is not counted. The result is one line of JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "examples"))
 import mlp_ngram as example
 from shared import common
 
-EVERY = 1000  # steps between two looks at dev
+EVERY = 1000  # steps between two evaluations of dev
 NOTEBOOK: float = example.NOTEBOOK_SPLITS["dev"]
 
 Train = Callable[[Any, Any, float], Any]
@@ -36,7 +36,7 @@ Evaluate = Callable[[Any, Any], float]
 
 
 def ours(s: Any, vocabulary: int, chosen: Contender) -> tuple[Train, Evaluate, Any]:
-    """A step at a learning rate, the loss on a split, and the stream that draws the batches."""
+    """Functions for a step at a learning rate and for the loss on a split, and the generator of the batches."""
     model, opt, rng = example.build(s, vocabulary)
 
     def step(x: Any, y: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What is measured, by PyTorch: eager with its fused layers and optimisers, and with `torch.compile`."""
+"""The tasks in PyTorch: eager with its fused layers and optimisers, and with `torch.compile`."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class FlattenConsecutive(nn.Module):
 
 
 class ChannelsLast(nn.BatchNorm1d):
-    """BatchNorm1d over all but the last axis: flattened, so that PyTorch's fused batch norm does it."""
+    """BatchNorm1d over all but the last axis, flattened for PyTorch's fused batch norm."""
 
     def forward(self, x: Any) -> Any:
         return super().forward(x.flatten(0, -2)).view(x.shape)
 
 
 def network(task: Task) -> Any:
-    """The network, with the first weights that all contenders start from."""
+    """The network, with the initial weights of all contenders."""
     if task.kind == "mlp":
         model: Any = networks.mlp(nn, torch.tanh, task)
     elif task.kind == "batchnorm":
@@ -152,7 +152,7 @@ def micrograd(task: Task) -> Step:
 
 
 def writing(task: Task) -> Step:
-    """Texts go on token by token, with a cache of keys and values."""
+    """Generate text token by token, with a key/value cache."""
     model = network(task).eval()
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""The lectures' training loops as they are typed, given PyTorch or `tinytensor.torch` as `torch`; one step a call.
+"""The lectures' training loops as you type them, for PyTorch or `tinytensor.torch` as `torch`; one step per call.
 
 Batches are drawn in the loop, parameters updated by hand, as in the videos; the GPT uses AdamW.
 """
@@ -115,7 +115,7 @@ def layers(torch: Any) -> tuple[Any, Any, Any]:
 
 
 def batchnorm(torch: Any, compiled: bool = False) -> Step:
-    """Lecture 4: six layers with BatchNorm, of classes that the lecture writes."""
+    """Lecture 4: six layers with BatchNorm, made of the lecture's own classes."""
     torch.manual_seed(2147483647)
     Linear, BatchNorm1d, Tanh = layers(torch)
     Xtr, Ytr = names(torch, 3)

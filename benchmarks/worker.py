@@ -1,10 +1,10 @@
-"""One contender in a process of its own: makes the step, then does rounds of it as its parent asks.
+"""Runs one contender in its own process: it makes the step, then runs rounds of it on request.
 
     python -m benchmarks.worker TASK CONTENDER given|sampled|long [SIZES AS JSON]
 
-A line with seconds comes in; a line with the steps' minimum and median, in seconds, goes out. The first line that goes
-out tells the first losses, how long the first steps took, and how much memory was needed. `long` only tells how large
-the process is after 100 and after 10,000 steps, with the garbage collector off.
+For each line with seconds on stdin it prints the minimum and the median of the steps, in seconds. Its first line has
+the first losses, how long the first steps took, and how much memory they needed. `long` only prints how large the
+process is after 100 and after 10,000 steps, with the garbage collector off.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from typing import Any
 
 from .tasks import CONTENDERS, TASKS, Missing, Step, make
 
-FIRST = 6  # steps, all on the first batch: by then whatever compiles has compiled, and a wrong gradient shows
+FIRST = 6  # steps, all on the first batch: then everything is compiled, and a wrong gradient shows
 
 
 # --- memory ---
 
 
 def peak() -> float:
-    """The most memory that this process has had since `reset_peak`, in MiB."""
+    """The peak memory of this process since `reset_peak`, in MiB."""
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def reset_peak() -> float:
-    """What it has now, in MiB, once all that is free has gone back to the system."""
+    """The current memory in MiB, after free memory has been returned to the system."""
     gc.collect()
     if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
@@ -46,7 +46,7 @@ def reset_peak() -> float:
 
 
 def children() -> float:
-    """What the processes that this one has forked have to themselves, in MiB."""
+    """The private memory of the processes forked by this one, in MiB."""
     total = 0
     for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
         with contextlib.suppress(OSError):  # it has ended
@@ -59,10 +59,10 @@ def children() -> float:
 
 
 def first_steps(step: Step, workers: bool) -> dict[str, Any]:
-    """The first losses, their steps' seconds, and the memory that they took on top of what there was before.
+    """The first losses, the seconds of their steps, and the memory in addition to what the process had before.
 
-    `memory` is that of later steps, `memory_first` that of the first ones, in which a compiler does its work. That of
-    `workers` is added; processes that a compiler started are no part of a step.
+    `memory` is that of later steps, `memory_first` that of the first ones, which compile. The memory of `workers` is
+    added; processes that a compiler started do not count.
     """
     before, losses, seconds = reset_peak(), [], []
     for _ in range(FIRST):
@@ -73,14 +73,14 @@ def first_steps(step: Step, workers: bool) -> dict[str, Any]:
     reset_peak()
     for i in range(20):
         step(i)
-        if sum(seconds) > 2 and i == 2:  # a slow one
+        if sum(seconds) > 2 and i == 2:  # slow steps: three are enough
             break
     return {"losses": losses if all(isinstance(x, float) for x in losses) else None, "first": seconds,
             "memory_first": first, "memory": peak() - before + (children() if workers else 0)}
 
 
 def run(step: Step, seconds: float) -> list[float]:
-    """Steps for so long, and the seconds of each."""
+    """Run steps for so many seconds: the seconds of each."""
     end, times, i = time.perf_counter() + seconds, [], 0
     while (start := time.perf_counter()) < end or not times:
         step(i)
@@ -104,7 +104,7 @@ def long(step: Step, most: int = 10_000) -> dict[str, float]:
 
 def main(name: str, contender: str, variant: str, sizes: str = "{}") -> None:
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a framework prints does not reach the parent
+    os.dup2(2, 1)  # what a framework prints goes to stderr
 
     def tell(**what: Any) -> None:
         print(json.dumps(what), file=out, flush=True)
@@ -116,7 +116,7 @@ def main(name: str, contender: str, variant: str, sizes: str = "{}") -> None:
     except Missing as error:
         tell(missing=str(error))
         return
-    except Exception as error:  # one contender that fails does not end a run of all
+    except Exception as error:  # one failing contender does not end the whole run
         traceback.print_exc()
         tell(missing=f"{type(error).__name__}: {error}".splitlines()[0])
         return
@@ -124,7 +124,7 @@ def main(name: str, contender: str, variant: str, sizes: str = "{}") -> None:
         run(step, 0.05 * float(line))  # the first steps after a pause are slow
         times = run(step, float(line))
         tell(minimum=min(times), median=statistics.median(times))
-    os._exit(0)  # at once: some frameworks' threads take a second to end
+    os._exit(0)  # at once, because some frameworks' threads take a second to end
 
 
 if __name__ == "__main__":

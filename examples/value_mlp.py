@@ -98,7 +98,7 @@ def moons(n: int, rng: Random, noise: float = 0.1) -> tuple[list[list[float]], l
 def read_points(path: str) -> tuple[list[list[float]], list[float]]:
     """The points of a file, scaled to mean 0 and standard deviation 1, and their labels, 1 or -1."""
     rows = []
-    for n, line in enumerate(texts.read_text(path).splitlines(), 1):
+    for n, line in enumerate(texts.read_text(path, 0).splitlines(), 1):
         try:
             rows += [[float(cell) for cell in line.replace(",", " ").replace(";", " ").split()]] if line.strip() else []
         except ValueError:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import ops  # noqa: F401 (registers the functions)
+from . import ops  # noqa: F401 (importing them registers these functions)
 from .define import NAMESPACES
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ steps = int(sys.argv[sys.argv.index("--steps") + 1]) if "--steps" in sys.argv el
 
 
 class Value:
-    """One number that remembers how it was made."""
+    """A number that remembers how it was computed."""
 
     def __init__(self, data, children=()):
         self.data = data

@@ -1,4 +1,4 @@
-"""Lecture 2: bigrams of names, by counting and by one layer that is trained."""
+"""Lecture 2: bigrams of names, by counting, and by training one layer."""
 
 import sys
 from pathlib import Path
@@ -39,7 +39,7 @@ if "--plots" in sys.argv:
     plt.axis("off")
     plt.savefig("bigrams.png")
 
-# chances, and how one draws from them
+# probabilities, and how to draw from them
 g = torch.Generator().manual_seed(2147483647)
 p = torch.rand(3, generator=g)
 p = p / p.sum()
@@ -101,7 +101,7 @@ print(probs.shape, probs[0])
 loss = -probs[torch.arange(5), ys[:5]].log().mean()
 print(loss.item())
 
-# a row of W is what one-hot times W picks, and all pairs at once are the gradient of a full batch
+# one-hot times W selects a row of W; all pairs at once give the gradient of the full batch
 for k in range(steps):
     xenc = F.one_hot(xs, num_classes=27).float()
     logits = xenc @ W

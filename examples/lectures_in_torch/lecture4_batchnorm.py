@@ -1,4 +1,4 @@
-"""Lecture 4: a confident start, saturation, BatchNorm; then six layers of one's own, and what flows in them."""
+"""Lecture 4: a confident start, saturation, BatchNorm; then six layers of our own, their activations and gradients."""
 
 import random
 import sys
@@ -43,13 +43,13 @@ Xtr, Ytr = build_dataset(words[:n1])
 Xdev, Ydev = build_dataset(words[n1:n2])
 Xte, Yte = build_dataset(words[n2:])
 
-# what the first loss should be, and what confident logits do to it
+# the initial loss to expect, and how confident logits raise it
 print(-torch.tensor(1 / 27.0).log())
 logits = torch.tensor([-3.0, 5.0, 0.0, 2.0]) * 2
 probs = torch.softmax(logits, dim=0)
 print(probs, -probs[2].log())
 
-# the scale of weights: a sum of ten numbers has a spread of sqrt(10)
+# the scale of weights: a sum of ten normal numbers has a standard deviation of sqrt(10)
 g = torch.Generator().manual_seed(2147483647)
 x = torch.randn(1000, 10, generator=g)
 w = torch.randn(10, 200, generator=g) / 10**0.5
@@ -216,7 +216,7 @@ for i in range(steps):
         x = layer(x)
     loss = F.cross_entropy(x, Yb)
     for layer in layers:
-        layer.out.retain_grad()  # for what is shown below
+        layer.out.retain_grad()  # for the statistics below
     for p in parameters:
         p.grad = None
     loss.backward()
@@ -230,7 +230,7 @@ for i in range(steps):
         with torch.no_grad():
             ud.append([((lr * p.grad).std() / p.data.std()).log10().item() for p in parameters])
 
-# what flows forward, what flows back, what is learnt
+# activations, gradients, and the updates of the weights
 for i, layer in enumerate(layers[:-1]):
     if isinstance(layer, Tanh):
         t = layer.out

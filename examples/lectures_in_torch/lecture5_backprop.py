@@ -71,7 +71,7 @@ n = batch_size
 ix = torch.randint(0, Xtr.shape[0], (batch_size,), generator=g)
 Xb, Yb = Xtr[ix], Ytr[ix]
 
-# forward, in steps that are small enough to go back one by one
+# forward, in steps small enough to differentiate one by one
 emb = C[Xb]
 embcat = emb.view(emb.shape[0], -1)
 hprebn = embcat @ W1 + b1
@@ -152,7 +152,7 @@ compared = [
 compared = all(app for _, app, _ in compared)
 print("all of them:", compared)
 
-# exercise 2: cross-entropy at once
+# exercise 2: cross-entropy in one formula
 loss_fast = F.cross_entropy(logits, Yb)
 print(f"{loss_fast.item():.4f}", f"{(loss_fast - loss).item():.1f}")
 dlogits = F.softmax(logits, 1)
@@ -161,7 +161,7 @@ dlogits /= n
 cmp("logits", dlogits, logits)
 print((dlogits[0] * n).sum().abs() < 1e-6, F.softmax(logits, 1)[0].shape)
 
-# exercise 3: batch norm at once
+# exercise 3: batch norm in one formula
 hpreact_fast = bngain * (hprebn - hprebn.mean(0, keepdim=True)) / torch.sqrt(
     hprebn.var(0, keepdim=True, unbiased=True) + 1e-5) + bnbias
 print("max diff below 1e-5:", (hpreact_fast - hpreact).abs().max() < 1e-5)
@@ -169,7 +169,7 @@ dhprebn = bngain * bnvar_inv / n * (
     n * dhpreact - dhpreact.sum(0) - n / (n - 1) * bnraw * (dhpreact * bnraw).sum(0))
 cmp("hprebn", dhprebn, hprebn)
 
-# exercise 4: all of it, and no autograd
+# exercise 4: training without autograd
 n_hidden = 200
 g = torch.Generator().manual_seed(2147483647)
 C = torch.randn((vocab_size, n_embd), generator=g)

@@ -1,4 +1,4 @@
-"""Lecture 6: the layers become modules of one's own, and characters are joined two by two, as in a WaveNet."""
+"""Lecture 6: the layers become our own modules, and characters are joined two by two, as in a WaveNet."""
 
 import random
 import sys
@@ -215,7 +215,7 @@ for _ in range(20):
             break
     print("".join(itos[i] for i in out))
 
-# what convolutions do at once: eight windows of one name
+# what a convolution computes at once: eight windows of one name
 logits = model(Xtr[[7]])
 print(logits.shape)
 logits = torch.zeros(8, 27)

@@ -1,4 +1,4 @@
-"""Lecture 7: the mean over what came before, three ways; then self-attention and a small GPT on Shakespeare."""
+"""Lecture 7: the mean over all positions so far, in three ways; then self-attention and a small GPT on Shakespeare."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ n_head = 4
 n_layer = 4
 dropout = 0.1
 
-# the mathematical trick: a mean over the past is a product with a triangle
+# the mathematical trick: a mean over the past is a product with a triangular matrix
 torch.manual_seed(42)
 a = torch.tril(torch.ones(3, 3))
 a = a / torch.sum(a, 1, keepdim=True)
@@ -142,7 +142,7 @@ class MultiHeadAttention(nn.Module):
 
 
 class FeedFoward(nn.Module):
-    """What each token computes for itself."""
+    """An MLP that each token computes for itself."""
 
     def __init__(self, n_embd):
         super().__init__()

@@ -75,7 +75,7 @@ def encode(text):
 print(decode([128]), encode("hello world"), decode(encode("hello world")) == "hello world")
 print(decode(encode(text[1000:2000])) == text[1000:2000])
 
-# what a network gets of it: ids as a tensor, and a row of a table for each
+# the input of a network: ids as a tensor, and for each a row of the embedding
 idx = torch.tensor(encode("the king and the queen"), dtype=torch.long)
 print(idx, idx.shape, decode(idx))
 torch.manual_seed(1337)

@@ -263,7 +263,7 @@ def test_gradients_by_the_compiler(columns, names):
     (("--schedule", "wavy"), "got 'wavy'; expected linear"),
     (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text with one item a line"),
     (("--data", "{tmp}"), "Is a directory"),
-    (("--data", "{tmp}/empty.txt"), "the file is empty; expected 3 items or more"),
+    (("--data", "{tmp}/empty.txt"), "got an empty file; expected 3 or more"),
     (("--data", "{tmp}/latin.txt"), "line 2 has the byte 0xe9 at offset 6 of the file; expected UTF-8"),
     (("--sample-from", "{tmp}/none.npz"), "none.npz: No such file or directory; expected a checkpoint"),
     (("--sample-from", "{tmp}/empty.txt"), "got no checkpoint, or a damaged one"),

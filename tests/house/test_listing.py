@@ -44,4 +44,5 @@ def test_signatures():
 
 
 def test_a_module_says_what_its_function_does():
-    assert listing.summary(nn.ELU) == "`functional.elu` as a module. " + listing.summary(nn.functional.elu)
+    text = listing.summary(nn.GLU)
+    assert text == "`functional.glu` as a module, along the axis `dim`. " + listing.summary(nn.functional.glu)

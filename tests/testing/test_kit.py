@@ -196,7 +196,7 @@ def test_what_keeps_float32(f: Any) -> None:
 
 @pytest.mark.parametrize("f, text", [
     (lambda x: np.exp(x * np.array([2.0])).sum(), r"multiply returned float64 of shape \(2, 3\), from float32 \(2, 3\) "
-     r"float64 \(1,\), at test_kit\.py:\d+: .*; expected float32; make constant arrays float32"),
+     r"and float64 \(1,\), at test_kit\.py:\d+: .*; expected float32; make constant arrays float32"),
     (lambda x: x.astype(np.float64).sum(), "astype returned float64"),
     (lambda x: np.float64(0.5) * x.detach(), r"a constant returned float64 of shape \(2, 3\), at"),
     (lambda x: [x, x + np.eye(3)[:2]], "add returned float64"),

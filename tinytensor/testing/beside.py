@@ -75,7 +75,7 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
 def spoken(error: Exception) -> bool:
     """Whether an error message starts with the name of a public function."""
     name = str(error).partition(":")[0].removeprefix("np.").rpartition(".")[2]
-    return any(name in functions for functions in NAMESPACES.values()) or name.startswith("iteration over a 0-d tensor")
+    return any(name in functions for functions in NAMESPACES.values()) or name == "iteration"
 
 
 def together(results: list[tuple[str, str]], complaints: list[str], of: str) -> str:

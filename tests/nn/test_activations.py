@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from messages import message
 
 import tinytensor as tt
 from tinytensor import nn
@@ -12,12 +13,6 @@ from tinytensor.nn import functional as F
 from tinytensor.nn.dropout import dropout_mask
 
 RNG = np.random.default_rng(0)
-
-
-def message(kind, function, *args, **kwargs):
-    with pytest.raises(kind) as caught:
-        function(*args, **kwargs)
-    return str(caught.value)
 
 
 def in_ulps(y, exact):

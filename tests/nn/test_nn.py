@@ -8,6 +8,7 @@ import weakref
 
 import numpy as np
 import pytest
+from messages import message
 
 import tinytensor as tt
 from tinytensor import nn
@@ -55,13 +56,6 @@ def mlp(rng=0):
 
 def names(pairs):
     return [name for name, _ in pairs]
-
-
-def message(kind, function, *args, **kwargs):
-    with pytest.raises(kind) as caught:
-        function(*args, **kwargs)
-    assert caught.type is kind
-    return str(caught.value)
 
 
 # --- Parameter ---
@@ -683,11 +677,6 @@ def test_init_errors(call, text):
 
 
 # --- PyTorch as the oracle ---
-
-
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch")
 
 
 def torch_block(torch):

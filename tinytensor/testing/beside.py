@@ -73,7 +73,7 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
 
 
 def spoken(error: Exception) -> bool:
-    """Whether an error message starts with the name of a public function."""
+    """Whether an error message starts with the name of a public function, or of iteration over a Tensor."""
     name = str(error).partition(":")[0].removeprefix("np.").rpartition(".")[2]
     return any(name in functions for functions in NAMESPACES.values()) or name == "iteration"
 

@@ -380,7 +380,7 @@ COMPOSED = {  # functions without a rule of their own: a call, and NumPy's
     "einsum": [(lambda a, b: tt.einsum("ij,jk", a, b), np.matmul, X, M)],
 }
 MADE = {"tensor", "zeros", "ones", "empty", "full", "eye", "identity", "tri", "arange", "linspace", "rand", "randn",
-        "randint", "randperm", "multinomial"}
+        "randint", "randperm", "multinomial", "rand_like", "randn_like", "randint_like", "bernoulli"}
 ARRANGED = {"array_split", "hsplit", "vsplit", "dsplit", "compress", "extract", "piecewise", "apply_along_axis",
             "apply_over_axes", "pad", "sliding_window_view", "where"}  # in tests/ops/test_arrange.py
 

@@ -215,7 +215,7 @@ def empty_floats(name: str, x: Any, dtype: Any) -> Any:
 @composite()
 @also_generator
 def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uniform in [0, 1), with the shape of x, and its dtype if none is given; `rng` as in `rand`.
+    """Random numbers like `rand`, with the shape of x, and its dtype unless one is given.
 
     Examples
     --------
@@ -229,7 +229,7 @@ def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = 
 @composite()
 @also_generator
 def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
-    """Normal with mean 0 and variance 1, with the shape of x, and its dtype if none is given; `rng` as in `rand`.
+    """Random numbers like `randn`, with the shape of x, and its dtype unless one is given.
 
     Examples
     --------
@@ -259,7 +259,7 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
 @composite()
 @also_generator
 def randint_like(x: Any, low: int, high: int | None = None, dtype: Any = None, rng: Any = None) -> Tensor:
-    """Integers as from `randint`, with the shape of x, and its dtype if none is given; `rng` as in `rand`.
+    """Random integers like `randint`, with the shape of x, and its dtype unless one is given.
 
     Examples
     --------
@@ -289,7 +289,7 @@ def randperm(n: int, rng: Any = None) -> Tensor:
 @composite()
 @also_generator
 def bernoulli(p: Any, rng: Any = None) -> Tensor:
-    """1 with probability p, else 0: one draw for each probability, in their dtype; `rng` as in `rand`.
+    """1 with probability p, else 0, elementwise, in the dtype of p. `rng` is as in `rand`.
 
     The draws have no gradient.
 

@@ -35,7 +35,7 @@ from benchmarks.tasks import (
 from benchmarks.typed_loops import LOOPS
 from tinytensor import torch as ours
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"mlp": {}, "batchnorm": {"batch": 16, "width": 20, "depth": 2}, "wavenet": {"batch": 8, "width": 16},
          "names": {"batch": 4, "context": 8, "width": 16, "depth": 2}, "micrograd": {"batch": 10}}
 SLOW = (TWO, *TORCH_COMPILE)  # processes, and a C++ compiler: `python -m benchmarks --verify` has them

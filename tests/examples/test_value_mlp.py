@@ -43,7 +43,7 @@ def test_the_lecture_s_figures():
     assert len(re.findall(r" = -?\d[\d.e-]*\n", out)) == EXACT and "≈" not in out and "differs" not in out
     for figure in ("6.336362190988558", "0.7071067811865476", "-12.353554623700802", "2.1755153626167147", "-7.286496"):
         assert f"{figure} = {figure}\n" in out
-    assert "without a seed: its losses can't be had again" in out and "the notebook's 4.25e-05" in out
+    assert "without a seed, so its losses can't be reproduced" in out and "the notebook's 4.25e-05" in out
     assert "101 steps in" in out and "two moons" not in out
     assert out.splitlines()[-1] == "loss: four points 4.5e-05"
 

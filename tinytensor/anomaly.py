@@ -1,4 +1,4 @@
-"""detect_anomaly: stop at the first nan or infinity, forward or backward, and say where it was made and from what."""
+"""detect_anomaly: stop at the first nan or infinity, forward or backward, and say which line and op computed it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .core import Op, Tensor, refuse_traced
 from .modes import active_watchers, state
 
 OURS = (str(Path(__file__).parent), str(Path(np.__file__).parent), contextlib.__file__, "<frozen")
-BEHIND_WHERE = ("choose its input before the op, as in np.log(np.where(x > 0, x, 1)): a branch of `where` that is not "
-                "taken has the gradient 0, and 0 times an infinite slope is nan")
+BEHIND_WHERE = ("mask the input before the op, as in np.log(np.where(x > 0, x, 1)): a branch of `where` that is not "
+                "taken has gradient 0, and 0 times an infinite derivative is nan")
 
 
 def users_line() -> tuple[str, int]:
-    """The file and line of the innermost frame that is the user's own."""
+    """The file and line of the innermost frame outside of tinytensor and NumPy."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(OURS):
         frame = frame.f_back
@@ -38,7 +38,7 @@ def at_line(line: tuple[str, int]) -> str:
 
 
 def summary(x: Any) -> str:
-    """An array in a few words: dtype, shape, the range of what is finite, how much is not."""
+    """An array in short: dtype, shape, the range of its finite elements, the number of others."""
     if not isinstance(x, np.ndarray):
         return repr(x)
     text = f"{x.dtype} {x.shape}"
@@ -60,15 +60,15 @@ def has(test: Any, x: Any) -> bool:
 
 
 class Anomaly:
-    """What is looked at inside of one `detect_anomaly()`."""
+    """The checks inside of one `detect_anomaly()`."""
 
     def __init__(self) -> None:
-        self.lines: dict[int, tuple[Any, tuple[str, int]]] = {}  # by the id of a node: the user's line that made it
-        self.quiet = 0  # rules and compositions that run just now: not their ops are looked at, but what they give
+        self.lines: dict[int, tuple[Any, tuple[str, int]]] = {}  # id of a node -> the user's line that computed it
+        self.quiet = 0  # nesting of rules and compositions: only their results are checked
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Inside of a rule, or of a composition: what its ops give on the way may be left out in the end."""
+        """Inside of a rule or a composition, whose intermediate values may drop out in the end."""
         self.quiet += 1
         try:
             yield
@@ -76,7 +76,7 @@ class Anomaly:
             self.quiet -= 1
 
     def forward(self, node: Tensor, op: Op, arrays: Any) -> None:
-        """Raise if a nan was made or came, or, where gradients flow, an infinity was made."""
+        """Raise if the output has a nan, or, where gradients flow, a new infinity."""
         if self.quiet or not arrays:
             return
         line = users_line()
@@ -89,15 +89,15 @@ class Anomaly:
         nan, source = np.isnan(y), next((i for i, x in enumerate(arrays) if has(np.isnan, x)), None)
         inputs = "; ".join(f"input {i} is {summary(x)}" for i, x in enumerate(arrays))
         if nan.any() and source is not None:
-            raise FloatingPointError(f"anomaly: {at_line(line)}{op.name} was given nan in input {source}: {inputs}; "
-                                     f"expected numbers; look at what this input comes from: data, weights after a "
-                                     f"step that was too large, or plain NumPy")
+            raise FloatingPointError(f"anomaly: {at_line(line)}{op.name} got nan in input {source}: {inputs}; "
+                                     f"expected numbers; check where this input comes from: data, weights after too "
+                                     f"large a step, or plain NumPy")
         if nan.any() or (node._requires_grad and not any(has(np.isinf, x) for x in arrays)):
             wrong = nan if nan.any() else np.isinf(y)
             at = first_at(wrong)
-            raise FloatingPointError(f"anomaly: {at_line(line)}{op.name} gave {y[at]} at index {at}, {wrong.sum()} of "
-                                     f"{y.size} elements are so; {inputs}; keep the inputs inside of the domain with "
-                                     f"tt.clip, or {BEHIND_WHERE}")
+            raise FloatingPointError(f"anomaly: {at_line(line)}{op.name} returned {y[at]} at index {at}, in "
+                                     f"{wrong.sum()} of {y.size} elements; {inputs}; keep the inputs inside of the "
+                                     f"domain with tt.clip, or {BEHIND_WHERE}")
 
     def examine(self, gx: Any, g: Any, x: Tensor, node: Tensor, rule: str) -> None:
         """Raise if the gradient `gx` of `x`, an input of `node` whose gradient is `g`, is not finite."""
@@ -107,24 +107,24 @@ class Anomaly:
             return
         at = first_at(wrong)
         _, line = self.lines.get(id(node), (None, ("", 0)))
-        came = g[at] if g.shape == gx.shape else None
-        if came is not None and came == 0:
-            advice = f"the gradient that came there is 0: {BEHIND_WHERE}"
+        incoming = g[at] if g.shape == gx.shape else None
+        if incoming is not None and incoming == 0:
+            advice = f"the incoming gradient there is 0: {BEHIND_WHERE}"
         elif has(np.isnan, g) or has(np.isinf, g):
-            advice = f"the gradient that came is {summary(g)}: look at the hooks, and at gradient= of backward()"
+            advice = f"the incoming gradient is {summary(g)}: check the hooks, and gradient= of backward()"
         else:
             advice = "keep the input inside of the domain, with tt.clip or tt.where before the op"
-        raise FloatingPointError(f"anomaly: {at_line(line)}{rule} gave {gx[at]} at index {at}, where the input is "
-                                 f"{x.data[at]}; {wrong.sum()} of {gx.size} elements are so; the input is "
+        raise FloatingPointError(f"anomaly: {at_line(line)}{rule} returned {gx[at]} at index {at}, where the input is "
+                                 f"{x.data[at]}, and so for {wrong.sum()} of {gx.size} elements; the input is "
                                  f"{summary(x.data)}; {advice}")
 
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Stop at the first nan or infinity, and say which op made it, from what, and in which line.
+    """Stop at the first nan or infinity, and say which op computed it, from what, and in which line.
 
-    Forward: every op that gives a nan, and every recorded op that makes an infinity. Backward: every rule that gives
-    either. Steps that are compiled run uncompiled inside. It costs some 20 us an op; outside of the block, nothing.
+    Forward: every op that returns a nan, and every recorded op that makes an infinity. Backward: every rule that
+    returns either. Compiled steps run uncompiled inside. It costs some 20 us an op; outside of the block, nothing.
 
     Examples
     --------
@@ -133,9 +133,9 @@ def detect_anomaly() -> Iterator[None]:
     >>> with tt.detect_anomaly():
     ...     np.sqrt(x).sum().backward()
     Traceback (most recent call last):
-    FloatingPointError: anomaly: at ..., the rule of sqrt for input 0 gave inf at index (0,), where the input is 0...
+    FloatingPointError: anomaly: at ..., the rule of sqrt for input 0 returned inf at index (0,), where the inp...
     """
-    refuse_traced("detect_anomaly", "looks at values, and a program is the same for all")
+    refuse_traced("detect_anomaly", "checks values, which a compiled step does not")
     anomaly, before = Anomaly(), state.anomaly
     state.anomaly = anomaly
     state.watchers = (*state.watchers, anomaly.forward)

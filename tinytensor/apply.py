@@ -1,6 +1,6 @@
-"""How an op is applied: unwrap the inputs, tell parameters apart, compute, record; and what its errors say.
+"""How an op is applied: unwrap the inputs, bind the parameters, compute, record; and how its errors are worded.
 
-It defines no op (that is `define.py`) and holds no rule of calculus (those stand in `ops/`).
+It defines no op (`define.py` does) and holds no derivatives (they are in `ops/`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .dispatch import SEQUENCE, SIMPLE, Function, as_python, numpy_input_names
 from .modes import active_watchers, no_grad_blocks, notify_watchers, state
 
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
-PUBLIC: dict[str, Function] = {}  # every name that `tinytensor` offers, as it is called
+PUBLIC: dict[str, Function] = {}  # the functions of `tinytensor`, by name
 
 FAULTS = (ValueError, TypeError, IndexError, AttributeError, KeyError, ZeroDivisionError, OverflowError,
           RecursionError)
@@ -26,10 +26,10 @@ PLAIN = NUMBERS | {ndarray, complex}
 
 
 def operand(x: Any, beside: Sequence[Any] = (), whole: bool = False) -> Any:
-    """What an op computes with when it is given `x`, and `beside` it other inputs.
+    """The array or number that an op computes with for an input `x`; `beside` are the other inputs.
 
-    Lists of Python floats take the floating dtype beside them; those of integers too, unless they stay `whole`.
-    Subtle: a Python number stays one, or it would promote float32.
+    Lists of Python floats take the floating dtype of the other inputs, and so do lists of integers unless `whole`.
+    Subtle: a Python number is not converted, for as an array it would promote float32.
     """
     if isinstance(x, Tensor):
         return x.data
@@ -42,32 +42,32 @@ def operand(x: Any, beside: Sequence[Any] = (), whole: bool = False) -> Any:
 
 
 def floating_dtype(xs: Sequence[Any]) -> Any:
-    """The floating dtype of the arrays among the inputs; None where there is none."""
+    """The common floating dtype of the arrays among the inputs; None if there is none."""
     dtypes = [x.dtype for x in xs if isinstance(x, Tensor | ndarray | np.generic) and x.dtype.kind == "f"]
     return np.result_type(*dtypes) if dtypes else None
 
 
 def coerce_operand(x: Any, tensor: Tensor) -> Any:
-    """The operand beside a Tensor: as `operand`, and real."""
+    """Like `operand`, beside a Tensor: rejects complex values, which have no gradient here."""
     if type(x) is float or type(x) is int or (type(x) is ndarray and x.dtype.kind in REAL_KINDS):
         return x
     x = operand(x, (tensor,))
-    if x is None:  # subtle: an array without elements would take it, and be one of objects
-        raise TypeError("None met a Tensor; expected a number or an array; leave it out, or give its value")
+    if x is None:  # subtle: NumPy would compute with it for arrays without elements
+        raise TypeError("got None beside a Tensor; expected a number or an array; leave it out, or pass a value")
     check_real(x)
     return x
 
 
 def check_real(x: Any) -> None:
-    """Refuse what has no gradient here, and would take that of the Tensor beside it away."""
+    """Reject values that have no gradient here and would drop that of the Tensor beside them."""
     if isinstance(x, complex) or (isinstance(x, ndarray | np.generic) and x.dtype.kind not in REAL_KINDS):
         if isinstance(x, complex) or x.dtype.kind == "c":
-            raise TypeError("a complex number met a Tensor; expected a real one; compute with .real and .imag apart")
-        raise TypeError(f"values of dtype {x.dtype} met a Tensor; expected real numbers; convert them: a.astype(float)")
+            raise TypeError("got a complex number beside a Tensor; expected a real one; use its .real and .imag")
+        raise TypeError(f"got dtype {x.dtype} beside a Tensor; expected real numbers; convert it: a.astype(float)")
 
 
 # --- the three appliers ---
-# Unary and binary ops make their node on the spot: a call of `record` would cost a tenth of a small op.
+# Unary and binary ops build their node inline: calling `record` would cost a tenth of a small op.
 
 
 def unary(op: Op) -> Function:
@@ -147,13 +147,14 @@ def binary(op: Op) -> Function:
 
 
 class NeedsWider(TypeError):
-    """A parameter came that only the wider function of an op takes."""
+    """A call has a parameter that only the wider function of an op takes."""
 
 
 def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None = None) -> Function:
-    """The function of any other op; `bind` tells inputs from parameters, `defaults` are those of a call without any.
+    """The function of an op with parameters.
 
-    `wider`: what is called in its place where other parameters came.
+    `bind` splits the arguments of a call into inputs and parameters; `defaults` is used when no parameter is passed.
+    `wider` is called instead if there are parameters that this op does not have.
     """
     rules, forward = op.rules, op.forward
     arity = len(rules) if defaults is not None else -1
@@ -199,7 +200,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
 
 
 def retry_with_arrays(op: Op, error: Exception, arrays: list[Any], params: Params) -> Any:
-    """The inputs and the output where Python's numbers had to be arrays: most ops take them as they are."""
+    """Call forward again with Python numbers as arrays, where it needs them so; the inputs and the output."""
     if not isinstance(error, AttributeError) or not any(isinstance(x, int | float) for x in arrays):
         raise op_error(op, error, arrays) from None
     dtype = floating_dtype(arrays)
@@ -210,7 +211,7 @@ def retry_with_arrays(op: Op, error: Exception, arrays: list[Any], params: Param
         raise op_error(op, second, arrays) from None
 
 
-# --- which argument is what, and what was wrong with it ---
+# --- binding arguments ---
 
 TORCH_KEYWORDS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "unbiased": "correction", "p": "ord",
                   "steps": "num", "diagonal": "k", "shifts": "shift"}  # PyTorch's names for NumPy's parameters
@@ -223,11 +224,11 @@ def torch_hint(key: str, known: Collection[str]) -> str:
 
 def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
            numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
-    """A function from what was passed to (array inputs, parameters), by the signature of `forward`; and its defaults.
+    """A function from the arguments of a call to (array inputs, parameters), by the signature of `forward`; defaults.
 
-    `variadic`: the inputs come as one sequence.  `spread`: they, or the first parameter's integers, come one by one.
-    `numpy`: the inputs may also come under that function's names for them.  `wider`: parameters that only this function
-    knows raise `NeedsWider`. The defaults are None where a call without parameters still has to be looked at.
+    `variadic`: the inputs are passed as one sequence.  `spread`: they, or the integers of the first parameter, are
+    passed one by one.  `numpy`: inputs may also be passed under that function's names.  `wider`: parameters that only
+    this function has raise `NeedsWider`. The defaults are None if a call without parameters must be bound, too.
     """
     arguments = [p.replace(annotation=p.empty) for p in inspect.signature(forward).parameters.values()]
     inputs, parameters = arguments[:arity], arguments[arity:]
@@ -235,7 +236,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
     more = inspect.signature(wider).parameters.keys() - names if wider is not None else set[str]()
     by_position = [p.name for p in parameters if variadic or p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-    alone = bool(by_position) and names - defaults.keys() <= {by_position[0]}  # whether one parameter is enough
+    alone = bool(by_position) and names - defaults.keys() <= {by_position[0]}  # whether one parameter suffices
 
     def bind(args: tuple[Any, ...], kwargs: Params) -> tuple[Any, Params]:
         if kwargs and len(args) < arity:
@@ -254,7 +255,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
             if spread and rest and (type(rest[0]) is int or (
                     rest[0] is not None and not isinstance(rest[0], SEQUENCE) and not np.ndim(rest[0]))):
                 rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
-        if alone and len(rest) == 1 and not kwargs:  # the usual call, a third of a microsecond sooner
+        if alone and len(rest) == 1 and not kwargs:  # the usual call: saves a third of a microsecond
             return given, {**defaults, by_position[0]: checked(by_position[0], rest[0])}
         params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
         if kwargs or len(rest) > len(params):
@@ -268,7 +269,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
         return given, params
 
     def checked(key: str, x: Any) -> Any:
-        """A parameter as Python writes it."""
+        """A parameter as plain Python values."""
         if type(x) in SIMPLE:
             return x
         try:
@@ -280,13 +281,13 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
         return numpy_input_names(numpy, forward, arity)
 
     def missing(argument: inspect.Parameter, kwargs: Params) -> Any:
-        """An input that did not come by position."""
+        """An input that was not passed by position."""
         if argument.name not in kwargs and argument.default is argument.empty:
             raise usage(f"got no {argument.name}")
         return kwargs.pop(argument.name, argument.default)
 
     def complete(params: Params, rest: Sequence[Any], kwargs: Params) -> Params:
-        """All parameters, given those that came by position."""
+        """All parameters, from those passed by position and the others."""
         whole = {**defaults, **params, **kwargs}
         if whole.keys() == names and len(rest) <= len(by_position) and params.keys().isdisjoint(kwargs):
             return whole
@@ -301,7 +302,8 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
         raise usage(f"got no parameter {next(iter(names - whole.keys()))!r}")
 
     def usage(problem: str, advice: str = "") -> TypeError:
-        return TypeError(f"{name}: {problem}; expected {name}{inspect.Signature(arguments)}{advice}")
+        call = "" if "; expected" in problem else f"; expected {name}{inspect.Signature(arguments)}"
+        return TypeError(f"{name}: {problem}{call}{advice}")
 
     return bind, None if variadic or len(defaults) < len(names) else defaults
 

@@ -1,6 +1,6 @@
-"""What happens backwards: the pass over the nodes, `backward()` and `grad()`.
+"""The backward pass over the nodes of a graph, `backward()` and `grad()`.
 
-It knows no op: every rule is called in the same way, whatever it is the rule of. The order is `order.py`'s.
+It knows no op: all rules are called alike. The order of the nodes is found in `order.py`.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ from .hooks import run_hooks
 from .modes import recording, state
 from .order import count_consumers, expand_definitions, nodes_between, operands
 
-accumulating = RLock()  # held while gradients are added to leaves, if there are other threads: it takes 0.4 us
+accumulating = RLock()  # held while gradients are added to leaves if other threads run; costs 0.4 us
 
-# --- a gradient fits its tensor ---
+# --- shape and dtype of a gradient ---
 
 
 def unbroadcast_and_cast(g: Any, x: Tensor, node: Tensor) -> Any:
-    """The gradient `g` of `x`, an input of `node`, un-broadcast and un-promoted; anything else is the rule's fault."""
+    """The gradient `g` of `x`, an input of `node`, summed to its shape, cast to its dtype, and checked."""
     shape, dtype = x.data.shape, x.data.dtype
     if g.shape != shape and node.op is not None and node.op.broadcasts:
         g = unbroadcast(g, shape)
     if g.dtype != dtype and (node.data.dtype != dtype or g.dtype == dtype.newbyteorder("=")):
         g = cast_like(g, x)
     if g.shape != shape or g.dtype != dtype:
-        raise RuntimeError(f"{rule_of(x, node)} gave a gradient of shape {g.shape} and dtype {g.dtype}; "
-                           f"expected {shape} and {dtype}, those of the input; mend the rule")
+        raise RuntimeError(f"{rule_of(x, node)}: got a gradient of shape {g.shape} and dtype {g.dtype}; "
+                           f"expected {shape} and {dtype}, those of the input; correct the rule")
     return g
 
 
 def cast_like(g: Any, x: Tensor) -> Any:
-    """The gradient of `x` in its dtype and byte order; subtle: what NumPy computes has the machine's byte order."""
+    """The gradient of `x` in its dtype and byte order; subtle: NumPy computes in the machine's byte order."""
     dtype = x.data.dtype
     if g.dtype == dtype:
         return g
-    scalar = isinstance(g, np.generic) and not isinstance(g, TracerBase)  # which has no other byte order
+    scalar = isinstance(g, np.generic) and not isinstance(g, TracerBase)  # it has no byte order
     return np.array(g, dtype) if scalar else g.astype(dtype)
 
 
 def rule_of(x: Tensor, node: Tensor) -> str:
-    """The name, for error messages, of the rule that makes the gradient of `x`, an input of `node`."""
+    """For error messages: the rule that computes the gradient of `x`, an input of `node`."""
     i = next(i for i, input in enumerate(node.inputs) if input is x)
     return f"the rule of {node.op.name if node.op else 'a leaf'} for input {i}"
 
 
-# --- the pass ---
+# --- the backward pass ---
 
 
 @np.errstate(all="ignore")
@@ -61,7 +61,7 @@ def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_
               release: bool = True, hooks: bool = True) -> dict[Tensor, Any]:
     """The gradients of every leaf and of the `wanted`, or of the `wanted` alone, given the gradients of the roots.
 
-    Without `hooks`, those of leaves are left to the caller.
+    With `hooks=False` the hooks of leaves are not run: the caller does that.
     """
     if create_graph:
         with recording(True), state.anomaly.inside() if state.anomaly else nullcontext():
@@ -72,7 +72,7 @@ def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_
 
 def backward_pass(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool, release: bool,
          hooks: bool) -> dict[Tensor, Any]:
-    """The pass. A node's turn comes when all that use it have had theirs: then its gradient is complete."""
+    """The backward pass: a node is visited once all its consumers have been, when its gradient is complete."""
     needed, watch = nodes_between(roots, wanted) if wanted else None, state.anomaly
     waiting = count_consumers(roots, needed)
     if state.visit is not None:
@@ -120,17 +120,17 @@ def backward_pass(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_g
 
 
 def initial_gradients(ys: Any, gradient: Any, caller: str) -> dict[Tensor, Any]:
-    """The outputs, and the gradient of each by itself: 1 for a scalar, else what the user gives."""
+    """The outputs, each with the gradient that the pass starts from: 1 for a scalar, else the one that was passed."""
     if isinstance(ys, Tensor):
         return {ys: initial_gradient(ys, gradient, caller)}
     if not isinstance(ys, list | tuple):
-        raise TypeError(f"{caller}: the output is a {type(ys).__name__}; expected a Tensor, or a list of Tensors; only "
-                        f"what Tensors were computed to has gradients")
+        raise TypeError(f"{caller}: got an output of type {type(ys).__name__}; expected a Tensor, or a list of "
+                        f"Tensors; compute it from Tensors")
     given = [None] * len(ys) if gradient is None else gradient
     if not isinstance(given, list | tuple) or len(given) != len(ys):
         count = len(given) if isinstance(given, list | tuple) else f"a {type(given).__name__}"
-        raise ValueError(f"{caller}: {len(ys)} outputs, but gradient= has {count}; expected a list with one for each "
-                         f"output; None stands for the 1 of a scalar")
+        raise ValueError(f"{caller}: got {len(ys)} outputs and gradient= of {count}; expected a list with one for each "
+                         f"output; None means the 1 of a scalar")
     roots: dict[Tensor, Any] = {}
     for y, g in zip(ys, given, strict=True):
         own = initial_gradient(y, g, caller)
@@ -139,40 +139,43 @@ def initial_gradients(ys: Any, gradient: Any, caller: str) -> dict[Tensor, Any]:
 
 
 def initial_gradient(y: Any, gradient: Any, caller: str) -> Any:
-    """The gradient of `y` by itself."""
+    """The gradient of one output that the pass starts from."""
     if not isinstance(y, Tensor) or not y._requires_grad:
-        raise ValueError(f"{caller}: the output does not require grad, so nothing was recorded; create an input with "
-                         f"requires_grad=True, and compute the output outside of tt.no_grad()")
+        raise ValueError(f"{caller}: got an output that does not require grad, of which nothing was recorded; expected "
+                         f"one that does; create an input with requires_grad=True, and compute the output outside of "
+                         f"tt.no_grad()")
     if gradient is None:
         if y.data.size != 1:
-            raise ValueError(f"{caller}: the output has shape {y.shape}, and only a scalar has one gradient; reduce it "
-                             f"(.sum(), .mean()), or pass gradient= of the same shape")
+            raise ValueError(f"{caller}: got an output of shape {y.shape}; expected a scalar; reduce it (.sum(), "
+                             f".mean()), or pass gradient= of the same shape")
         return unit_gradient(y.shape, y.dtype)
     g: Any = gradient if isinstance(gradient, Tensor) else as_array(gradient)
     if g.shape != y.shape:
-        raise ValueError(f"{caller}: gradient= has shape {g.shape}, but the output has {y.shape}; they must be equal")
+        raise ValueError(f"{caller}: got gradient= of shape {g.shape}; expected {y.shape}, that of the output; pass "
+                         f"one of that shape")
     return g.astype(y.dtype)
 
 
 def differentiated_tensors(xs: Any, caller: str, name: str) -> list[Tensor]:
-    """The tensors whose gradients a user asks for."""
+    """The tensors to differentiate with respect to, as a list."""
     targets = [xs] if isinstance(xs, Tensor) else list(xs)
     for i, x in enumerate(targets):
         if not isinstance(x, Tensor) or not x._requires_grad:
-            raise ValueError(f"{caller}: number {i} of {name} does not require grad; create it with requires_grad=True")
+            raise ValueError(f"{caller}: got element {i} of {name} that does not require grad; expected only "
+                             f"Tensors that do; create it with requires_grad=True")
     return targets
 
 
 def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs: Any = None) -> None:
-    """Add the gradient of this tensor to `grad` of every leaf that it depends on.
+    """Add the gradient of this tensor to the `grad` of every leaf that it depends on.
 
     Parameters
     ----------
     gradient : array_like, optional
-        The gradient of this tensor, of its shape; may be left out for a scalar.
+        The gradient to start from, of this tensor's shape; 1 if left out, for a scalar.
     retain_graph : bool
         Keep the graph for another pass. Otherwise it is released, and a second pass is an error. Subtle: a second pass
-        after parameters were changed in place (by an optimiser's step) reads the changed values.
+        after an optimiser's step reads the parameters as that step has changed them.
     inputs : Tensor or sequence of Tensor, optional
         Only these get a gradient, and only what leads to them is computed; they may be intermediate tensors.
 
@@ -188,8 +191,8 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs
     start = start.data if isinstance(start, Tensor) else start
     wanted: Collection[Tensor] = ()
     if inputs is not None and not (wanted := frozenset(differentiated_tensors(inputs, "backward", "inputs"))):
-        raise ValueError("backward: inputs= is empty, so nothing would get a gradient; expected tensors; leave it out "
-                         "for all leaves")
+        raise ValueError("backward: got an empty inputs=; expected tensors, for else nothing gets a gradient; leave it "
+                         "out for all leaves")
     found = gradients({y: start}, wanted, release=not retain_graph)
     means, taken = all_reduce_mean(*found.values(), leaves=found, loss=(y.data, start)), {id(start)}
     lock = accumulating if other_threads() else None
@@ -198,11 +201,11 @@ def backward(y: Tensor, gradient: Any = None, retain_graph: bool = False, inputs
     try:
         for leaf, g in zip(found, means, strict=True):
             if (old := leaf._grad) is None:
-                # a leaf owns its gradient: one that is a view, a NumPy scalar, or known to others is copied
+                # a leaf owns its gradient: a view, a NumPy scalar, or an array that is used elsewhere is copied
                 leaf._grad = g if type(g) is ndarray and g.base is None and id(g) not in taken else np.copy(g)
-            elif isinstance(g, TracerBase) and type(old) is ndarray:  # while a step is traced: a constant, until now
+            elif isinstance(g, TracerBase) and type(old) is ndarray:  # while a step is traced
                 leaf._grad = old + g
-            elif leaf.op is None or keep_grad not in (leaf.hooks or ()):  # that one is in place already
+            elif leaf.op is None or keep_grad not in (leaf.hooks or ()):  # else it is in place already
                 np.add(old, g, out=old)
             taken.add(id(g))
     finally:
@@ -219,22 +222,22 @@ def grad(y: Tensor | Sequence[Tensor], xs: Iterable[Tensor], gradient: Any = Non
          retain_graph: bool | None = None, allow_unused: bool = False) -> tuple[Tensor, ...]: ...
 def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool | None = None,
          allow_unused: bool = False) -> Any:
-    """The gradient of `y` with respect to `xs`, as a value; no leaf's `grad` changes.
+    """Return the gradient of `y` with respect to `xs`; no leaf's `grad` changes.
 
     Parameters
     ----------
     y : Tensor or sequence of Tensor
-        A scalar, or any shape with `gradient`. Of several outputs the gradients add up.
+        A scalar, or of any shape if `gradient` is passed. The gradients of several outputs are added.
     xs : Tensor or sequence of Tensor
         Leaves or intermediate tensors.
     gradient : array_like, or sequence of array_like or None, optional
-        The gradient of `y`, of its shape; one for each of several outputs, where None stands for a scalar's 1.
+        The gradient to start from, of the shape of `y`; one for each of several outputs, where None means a scalar's 1.
     create_graph : bool
-        Record the gradient's own computation, so that it can be differentiated again.
+        Record the computation of the gradient, so that it can be differentiated again.
     retain_graph : bool, optional
         Keep the graph of `y` for another pass; as `create_graph` if left out.
     allow_unused : bool
-        Give zeros for a tensor that `y` does not depend on, in the place of an error.
+        Return zeros, not an error, for a tensor that `y` does not depend on.
 
     Returns
     -------
@@ -268,15 +271,15 @@ def grad(y: Any, xs: Any, gradient: Any = None, *, create_graph: bool = False, r
     results = []
     for i, x in enumerate(targets):
         if x not in found and not allow_unused:
-            raise ValueError(f"grad: the output does not depend on number {i} of xs, of shape {x.shape}; "
-                             f"pass allow_unused=True if its gradient is to be zeros")
+            raise ValueError(f"grad: got element {i} of xs, of shape {x.shape}, that the output does not depend on; "
+                             f"expected only what it depends on; pass allow_unused=True for a gradient of zeros")
         own = found[x] if x in found else np.zeros(x.shape, x.dtype)
         results.append(own if isinstance(own, Tensor) else Tensor(np.copy(own)))
     return results[0] if isinstance(xs, Tensor) else tuple(results)
 
 
 def only_recorded(y: Any, gradient: Any) -> tuple[Any, Any]:
-    """Of the outputs those that were recorded, and their gradients."""
+    """Only the outputs that were recorded, with their gradients."""
     ys: Sequence[Any] = [y] if isinstance(y, Tensor) else y
     given = [gradient] if isinstance(y, Tensor) else gradient if isinstance(gradient, list | tuple) else [None] * len(y)
     if len(given) != len(ys):

@@ -1,6 +1,6 @@
-"""Sums over the axes that broadcasting added or stretched, and the constants that gradients begin with.
+"""Sums over broadcast axes, and the constants that a backward pass starts from.
 
-No op and no tensor is known here; rules use it too.
+It knows no op and no tensor; rules use it too.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 from .core import Array
 from .modes import state
 
-MANY = 8192  # rows of ones that are longer are made anew, not kept
-BLOCK = 256  # rows that are summed by one product
+MANY = 8192  # longer rows of ones are not cached
+BLOCK = 256  # rows that one product sums
 
 
 @lru_cache(maxsize=64)
 def ones_row(n: int, dtype: Any, each: float = 1) -> Array:
-    """A constant row of ones, or of `each`; cached, so that a compiled step sees one constant."""
+    """A row of ones, or of `each`; cached, so that a compiled step has one constant for it."""
     a = np.full(n, each, dtype)
     a.flags.writeable = False
     return a
@@ -28,7 +28,7 @@ def ones_row(n: int, dtype: Any, each: float = 1) -> Array:
 
 @lru_cache(maxsize=64)
 def unit_gradient(shape: tuple[int, ...], dtype: Any) -> Array:
-    """The gradient of a loss by itself; cached, as `ones_row`."""
+    """The gradient of a loss with respect to itself: ones; cached, like `ones_row`."""
     a = np.ones(shape, dtype)
     a.flags.writeable = False
     return a
@@ -37,11 +37,11 @@ def unit_gradient(shape: tuple[int, ...], dtype: Any) -> Array:
 def sum_rows(g: Any, each: float = 1) -> Any:
     """The sum over the first of two axes, times `each`, as a product with ones: twice as fast as NumPy's sum.
 
-    Many rows are summed block by block, then the blocks' sums in the same way: a float32 loses no more by that than in
-    NumPy's pairwise sum, where one product over a million rows would lose a hundred times as much.
+    Many rows are summed in blocks, and the sums of the blocks in the same way. In float32 that is as accurate as
+    NumPy's pairwise sum; one product over a million rows would have an error a hundred times as large.
     """
     n = g.shape[0]
-    if n <= 2 * BLOCK or state.workers > 1:  # workers add up what each has of one product
+    if n <= 2 * BLOCK or state.workers > 1:  # workers add up their parts of one product
         return (ones_row(n, g.dtype, each) if n <= MANY else np.full(n, each, g.dtype)) @ g
     blocks, rest = divmod(n, BLOCK)
     whole = n - rest
@@ -50,7 +50,7 @@ def sum_rows(g: Any, each: float = 1) -> Any:
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
-    """Sum `g` over the axes that broadcasting added to, or stretched in, an array of `shape`."""
+    """Sum `g` over the axes that broadcasting added to, or stretched in, an array of this shape."""
     lead = g.ndim - len(shape)
     if lead and shape and shape == g.shape[lead:] and g.size:
         return sum_rows(g.reshape(-1, math.prod(shape))).reshape(shape)

@@ -1,7 +1,7 @@
-"""What the processes that share a compiled step do together: sums and means over all of them, and how many they are.
+"""Collective operations of the processes that share a compiled step: sums and means over all of them.
 
-Where one process makes the step, a sum over all is what it is given. Nothing is sent here: a trace records these calls,
-and the compiler gives them processes.
+In a single process they return their arguments. Nothing is communicated here: a trace records these calls, and the
+compiler runs them in several processes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .modes import state
 
 
 def world_size() -> int:
-    """How many processes share the step being traced; 1 outside of `tt.compile(..., workers=)`."""
+    """The number of processes that share the step being traced; 1 outside of `tt.compile(..., workers=)`."""
     return state.workers
 
 
@@ -30,9 +30,9 @@ def all_reduce_mean(*xs: Any, leaves: Any = (), loss: Any = None) -> Any:
     Parameters
     ----------
     leaves : iterable of Tensor
-        Whose gradients the xs are, if they are such.
+        The leaves whose gradients the xs are, if they are gradients.
     loss : tuple of arrays
-        What they are the gradients of, and the gradient that the pass began with.
+        The loss that they are the gradients of, and the gradient that the pass started from.
     """
     if state.gradients is not None and leaves:
         state.gradients(dict(zip(leaves, xs, strict=True)))

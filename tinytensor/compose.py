@@ -20,12 +20,12 @@ from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, as_python, full_name
 from .modes import active_watchers, no_grad_blocks, notify_watchers, state
 
-ARRAYS = frozenset(("a", "x", "y", "m", "v", "p", "f", "ary", "arr", "xp", "fp", "weights"))  # each is one array
-WEAK = frozenset(("q",))  # where NumPy itself lets a Python number take the dtype of the arrays beside it
+ARRAYS = frozenset(("a", "x", "y", "m", "v", "p", "f", "ary", "arr", "xp", "fp", "weights"))  # each means one array
+WEAK = frozenset(("q",))  # for which NumPy gives a Python number the dtype of the other arrays
 
 
 class Composed(NamedTuple):
-    """What is known of a function that is composed of ops; the generic tests read it."""
+    """The record of a composed function, which the generic tests read."""
 
     name: str
     function: Function
@@ -42,19 +42,19 @@ NONDIFFERENTIABLE: dict[str, Function] = {}  # NumPy's functions without a deriv
 def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases: Sequence[str] = (),
              namespace: str = "", samples: Sequence[Sample] = (), domain: Domain | tuple[Domain, ...] = REAL,
              ) -> Callable[[Function], Function]:
-    """Answer for a function of NumPy's, whose gradient is that of the decorated composition of ops.
+    """Implement a NumPy function for Tensors: its gradient is that of the decorated composition of ops.
 
-    The composition has NumPy's parameters: their names, order and defaults. It is called only where a gradient is
-    wanted, with Tensors in the place of the inputs that need one and arrays in the place of the others. If it has one
-    parameter more, `value`, that is what NumPy has computed.
+    The composition has NumPy's parameters, with their names, order and defaults. It is called only if a gradient is
+    needed, with Tensors for the inputs that require grad and arrays for the others. If it has one more parameter,
+    `value`, it gets the value that NumPy has computed.
 
     Parameters
     ----------
     numpy : callable
-        The function of NumPy's that computes the value: an array, or a tuple, list or named tuple of arrays.
+        The NumPy function that computes the value: an array, or a tuple, list or named tuple of arrays.
     inputs : str
         The parameters that gradients flow to, separated by blanks; the first one if left out. Each may be an array or
-        nested sequences of arrays. A Tensor that requires grad is refused in any other.
+        nested sequences of arrays. A Tensor that requires grad is an error in any other.
     method, aliases, namespace
         As for `tinytensor.define.op`.
     samples, domain
@@ -72,7 +72,7 @@ def composed(numpy: Function, inputs: str = "", *, method: bool = False, aliases
 
 
 def differentiated(full: str, numpy: Function, composition: Function, inputs: str = "") -> Function:
-    """The function that `composed` offers: NumPy's values, and the composition's gradient."""
+    """The function that `composed` returns: NumPy's values, and the composition's gradient."""
     parameters = inspect.signature(composition).parameters
     values = "value" in parameters
     signature = inspect.Signature([p.replace(annotation=p.empty) for p in parameters.values() if p.name != "value"])
@@ -103,7 +103,7 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         except RuntimeError as error:
             if type(error) is not RuntimeError:  # the compiler's refusal of a step
                 raise
-            raise RuntimeError(f"{full}: {error}; expected inputs that fit; see help({full})") from None
+            raise RuntimeError(f"{full}: {error}; see help({full})") from None
         if not tensors:
             return y
         arrays = [x for x in given.values() if isinstance(x, ndarray)] if active_watchers else []
@@ -112,7 +112,7 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         given.update(whole)
         if "axis" in given:
             given["axis"] = axis_of(given["axis"])
-        # what there is to say NumPy has said
+        # NumPy has already warned of what there is to warn of
         with np.errstate(all="ignore"), state.anomaly.inside() if state.anomaly else nullcontext():
             if any(x._requires_grad and x.data.size for x in tensors) and (isinstance(y, SEQUENCE) or y.size):
                 z = composition(*bound.args, **bound.kwargs, **({"value": y} if values else NO_PARAMS))
@@ -128,22 +128,22 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
 
 
 def axis_of(axis: Any) -> Any:
-    """An axis that NumPy has taken as compositions read it: an integer, None, or a tuple of more or fewer than one."""
+    """An axis that NumPy has accepted, as compositions read it: an integer, None, or a tuple of not exactly one."""
     if isinstance(axis, SEQUENCE):
         return axis_of(axis[0]) if len(axis) == 1 else tuple(axis)
     return int(axis) if isinstance(axis, bool) else axis
 
 
 def protect(name: str, given: dict[str, Any]) -> None:
-    """Keep NumPy from writing: an `out` is refused, and no tensor's data is overwritten."""
+    """Let NumPy write nowhere: an `out` is an error, and `overwrite_input` is turned off."""
     if given.get("out") is not None:
-        raise TypeError(f"{name}: out= would lose the gradient; write y = {name}(...) without out")
+        raise TypeError(f"{name}: got out=; expected none, for the gradient would be lost; write y = {name}(...)")
     if "overwrite_input" in given:
         given["overwrite_input"] = False
 
 
 def nondifferentiable(*functions: Function, method: bool = False, namespace: str = "") -> None:
-    """Answer for functions of NumPy's that have no derivative: NumPy computes, and arrays are given as Tensors."""
+    """Implement NumPy functions that have no derivative for Tensors: NumPy computes, and arrays become Tensors."""
     for function in functions:
         publish(make_nondifferentiable(function), function.__name__, method, (function,), (), namespace)
 
@@ -175,7 +175,7 @@ def make_nondifferentiable(function: Function) -> Function:
 
 
 def unwrap(name: str, signature: inspect.Signature, given: dict[str, Any], wanted: frozenset[str]) -> list[Tensor]:
-    """The Tensors that were given; meanwhile Python's numbers and lists take the dtype of the arrays beside them."""
+    """The Tensors among the arguments; Python numbers and lists take the dtype of the other arrays, in place."""
     tensors: list[Tensor] = []
     dtypes: list[np.dtype[Any]] = []
     for key, x in given.items():
@@ -186,7 +186,7 @@ def unwrap(name: str, signature: inspect.Signature, given: dict[str, Any], wante
             try:
                 given[key] = as_python(key, x)
             except TypeError as error:
-                raise TypeError(f"{name}: {error}; expected {name}{signature}") from None
+                raise TypeError(f"{name}: {error}") from None
     floating = [d for d in dtypes if d.kind == "f"]
     dtype = np.result_type(*floating) if floating else None
     for key in wanted & given.keys():
@@ -196,7 +196,7 @@ def unwrap(name: str, signature: inspect.Signature, given: dict[str, Any], wante
 
 
 def collect(x: Any, tensors: list[Tensor], dtypes: list[np.dtype[Any]] | None = None) -> None:
-    """The Tensors in nested sequences, and the dtypes of all arrays there."""
+    """Collect the Tensors in nested sequences, and the dtypes of all their arrays."""
     if isinstance(x, Tensor):
         tensors.append(x)
     if isinstance(x, SEQUENCE):
@@ -207,7 +207,7 @@ def collect(x: Any, tensors: list[Tensor], dtypes: list[np.dtype[Any]] | None = 
 
 
 def cast_numbers(x: Any, dtype: Any) -> Any:
-    """Numbers, and lists of them, as arrays of the floating dtype beside them, if there is one."""
+    """Numbers, and lists of them, as arrays of the floating dtype of the other inputs, if there is one."""
     if type(x) in (int, float):
         return x if dtype is None else np.array(x, dtype)
     if isinstance(x, SEQUENCE):
@@ -218,17 +218,17 @@ def cast_numbers(x: Any, dtype: Any) -> Any:
 
 
 def holds_arrays(x: Any) -> bool:
-    """Whether an array stands somewhere in nested sequences."""
+    """Whether nested sequences contain an array."""
     return any(map(holds_arrays, x)) if isinstance(x, SEQUENCE) else hasattr(x, "dtype")
 
 
 def stack_nested(x: Any) -> Any:
-    """Nested sequences of arrays as the array that NumPy makes of them."""
+    """Nested sequences of arrays as one array, as NumPy would read them."""
     return PUBLIC["stack"]([stack_nested(part) for part in x]) if isinstance(x, SEQUENCE) and holds_arrays(x) else x
 
 
 def arrays_of(x: Any) -> Any:
-    """The same, with arrays in the place of Tensors."""
+    """The same, with every Tensor replaced by its array."""
     if isinstance(x, Tensor):
         return x.data
     if isinstance(x, SEQUENCE):
@@ -240,7 +240,7 @@ def arrays_of(x: Any) -> Any:
 
 
 def attach(y: Any, tensors: Sequence[Tensor]) -> Any:
-    """NumPy's results as outputs of Tensors without elements, so that a backward pass gets there."""
+    """NumPy's results as outputs of Tensors without elements, so that a backward pass reaches these."""
     if isinstance(y, SEQUENCE):
         return like_sequence(y, [attach(part, tensors) for part in y])
     for x in tensors if has_floating(y) else ():
@@ -257,12 +257,12 @@ def has_floating(y: Any) -> bool:
 
 
 def like_sequence(like: Any, parts: Sequence[Any]) -> Any:
-    """Several results as NumPy gives them: in a list, a tuple or a named tuple."""
+    """Several results in the type of NumPy's: a list, a tuple or a named tuple."""
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
 
 
 def as_constants(y: Any) -> Any:
-    """Arrays as Tensors that need no gradient; all else as it is."""
+    """Arrays as Tensors that do not require grad; anything else as it is."""
     if isinstance(y, SEQUENCE):
         return like_sequence(y, [as_constants(part) for part in y])
     if not isinstance(y, ndarray | np.generic):
@@ -272,7 +272,7 @@ def as_constants(y: Any) -> Any:
 
 
 def report(y: Any, op: Op, arrays: list[Any]) -> Any:
-    """The results, once those who look on (`modes.active_watchers`) know which function gave them."""
+    """The results, after the watchers (`modes.active_watchers`) were called with the function that computed them."""
     for x in (y if isinstance(y, SEQUENCE) else (y,)) if active_watchers else ():
         if isinstance(x, Tensor):
             notify_watchers(x, op, arrays)
@@ -283,14 +283,14 @@ SHELL = Op("constant", lambda: None, ())
 
 
 def with_numpy_values(name: str, y: Any, z: Any, tensors: Sequence[Tensor]) -> Any:
-    """What the composition gave, with NumPy's values in it."""
+    """The output of the composition, with NumPy's values as its data."""
     if isinstance(y, SEQUENCE):
         return like_sequence(y, [with_numpy_values(name, a, b, tensors) for a, b in zip(y, z, strict=True)])
     if not isinstance(z, Tensor) or not z._requires_grad or y.dtype.kind != "f":
         return as_constants(y)
     if z.shape != y.shape:
-        raise RuntimeError(f"{name}: its composition gave shape {z.shape}; expected {y.shape}, that of NumPy's value; "
-                           f"mend the composition")
+        raise RuntimeError(f"{name}: got shape {z.shape} from its composition; expected {y.shape}, that of NumPy's "
+                           f"value; correct the composition")
     if any(z is x for x in tensors):
         return z
     if z.dtype != y.dtype:

@@ -1,6 +1,6 @@
-"""Tensor and Op: an array that remembers how it was made, and one record for every way of making one.
+"""Tensor and Op: an array that records how it was computed, and the record of an operation.
 
-It does not know calculus (that is `ops/`) nor what happens backwards (that is `autograd.py`).
+It knows no derivative (those are in `ops/`) and no backward pass (`autograd.py`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ndarray, new = np.ndarray, object.__new__
 NO_PARAMS: Params = {}
 
 
-# --- Op: what is known of an operation, once ---
+# --- Op: the record of an operation ---
 
 
 class Domain(NamedTuple):
@@ -44,14 +44,14 @@ POSITIVE = Domain(((0, np.inf),))
 
 
 class Sample(NamedTuple):
-    """One call that the generic tests make: array inputs (a shape stands for random values in it) and parameters."""
+    """A call for the generic tests: array inputs, where a shape stands for random values of it, and parameters."""
 
     inputs: tuple[Any, ...]
     params: Params
 
 
 def S(*inputs: Any, **params: Any) -> Sample:
-    """A `Sample`, spelled like the call."""
+    """A `Sample`, written like the call."""
     return Sample(inputs, params)
 
 
@@ -62,21 +62,21 @@ class Op:
     ----------
     name : str
     forward : callable
-        ``forward(*arrays, **params)`` gives the output, or ``(output, extras)`` where a fused op has values to
-        keep: the rules see those as one more parameter, ``extras``.
+        ``forward(*arrays, **params)`` returns the output, or ``(output, extras)`` where a fused op keeps values for
+        its rules, which get them as one more parameter, ``extras``.
     rules : sequence of callable or None
         One for each array input: ``rule(g, y, *inputs, **params)`` is the gradient of that input, given the gradient
         `g` of the output `y`. None for an input with no derivative.
     broadcasts : bool
-        Whether inputs broadcast against each other; their gradients are then summed back by the engine.
+        Whether inputs broadcast against each other; the engine then sums their gradients over the broadcast axes.
     domain : tuple of Domain
-        Where the derivative exists, for each input; the last one stands for those that follow.
+        Where the derivative exists, for each input; the last one also holds for all further inputs.
     samples : sequence of Sample
         Calls that the tests make.
     definition : callable or None
-        The same function in terms of other ops: what is differentiated at higher orders in the place of `rules`.
+        The same function in terms of other ops, which is differentiated at higher orders instead of using `rules`.
     analytic : bool
-        Whether `forward` takes complex numbers and is analytic there, so that the complex step may check it.
+        Whether `forward` takes complex numbers and is analytic, so that the complex step can check its derivative.
     """
 
     __slots__ = ("analytic", "broadcasts", "definition", "domain", "forward", "name", "released", "rules", "samples")
@@ -86,7 +86,7 @@ class Op:
                  definition: Callable[..., Any] | None = None, analytic: bool = False) -> None:
         self.name, self.forward, self.rules, self.definition = name, forward, rules, definition
         self.broadcasts, self.domain, self.samples, self.analytic = broadcasts, domain, samples, analytic
-        self.released: Params = {"op": self}  # the params of a released node: all that is still known of it
+        self.released: Params = {"op": self}  # the params of a released node, which keep its name
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -98,17 +98,17 @@ class Op:
 
 RELEASED = Op("released", lambda: None, ())
 REGISTRY: dict[str, Op] = {}
-NUMPY: dict[Any, Callable[..., Any]] = {}  # NumPy's function, or (ufunc, method) -> what answers when it meets a Tensor
+NUMPY: dict[Any, Callable[..., Any]] = {}  # a NumPy function, or (ufunc, method) -> its implementation for Tensors
 
 
-# --- Tensor: a value that is its own node ---
+# --- Tensor: a value and its node in the graph ---
 
-NO_GRADIENT = ("grad: this tensor is the output of {}, and backward() leaves no gradient there; expected a leaf; call "
-               ".retain_grad() on it before backward(), or read the grad of the leaf that is meant")
+NO_GRADIENT = ("grad: got the output of {}, where backward() stores no gradient; expected a leaf; call "
+               ".retain_grad() on it before backward(), or read the grad of a leaf")
 
 
 def op_name(node: Tensor) -> str:
-    """The name of the op that a tensor is the output of; a backward pass that released the tensor has kept it."""
+    """The name of the op that computed a tensor, also after a backward pass has released the graph."""
     op: Any = node.params.get("op", node.op) if node.op is RELEASED else node.op
     return str(op.name)
 
@@ -118,7 +118,7 @@ def keep_grad(g: Any) -> None:
 
 
 class Tensor(Methods):
-    """A NumPy array that remembers how it was made, so that gradients can flow back through it.
+    """A NumPy array that records how it was computed, so that gradients can flow back through it.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class Tensor(Methods):
         Shared, not copied, where it is an array already (`tinytensor.tensor` copies). Python floats become float32,
         integers int64.
     requires_grad : bool
-        Whether `backward()` leaves a gradient in `grad`. Floating point only.
+        Whether `backward()` adds to `grad`. Floating point only.
 
     Examples
     --------
@@ -171,16 +171,16 @@ class Tensor(Methods):
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
         if self.op is not None:
-            raise ValueError(f"requires_grad: this tensor is the output of {op_name(self)}, and only a leaf can be "
-                             f"switched; use .detach() for a leaf with the same values")
+            raise ValueError(f"requires_grad: got the output of {op_name(self)}; expected a leaf; use .detach() for a "
+                             f"leaf with the same values")
         if on and self.data.dtype.kind != "f":
-            raise TypeError(f"requires_grad: dtype {self.data.dtype} has no gradients, only floating dtypes have; "
-                            f"convert first: x.astype(np.float32)")
+            raise TypeError(f"requires_grad: got dtype {self.data.dtype}; expected a floating one, for others have no "
+                            f"gradients; convert first: x.astype(np.float32)")
         self._requires_grad = bool(on)
 
     @property
     def grad(self) -> Array | None:
-        """What `backward()` has left here: an array for a leaf, or after `retain_grad()`; else None, with a warning."""
+        """The gradient that `backward()` stored, of a leaf or after `retain_grad()`; elsewhere None, with a warning."""
         if self._grad is None and self.op is not None and keep_grad not in (self.hooks or ()):
             warnings.warn(NO_GRADIENT.format(op_name(self)), stacklevel=2)
         return self._grad  # type: ignore[no-any-return]
@@ -189,7 +189,7 @@ class Tensor(Methods):
     def grad(self, value: Any) -> None:
         self._grad = value
 
-    # --- what an array says of itself ---
+    # --- attributes of an array ---
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -209,27 +209,27 @@ class Tensor(Methods):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether this tensor was made by the user, not by a recorded op."""
+        """Whether this tensor was created by the user, not computed by a recorded op."""
         return self.op is None
 
-    # --- out of the graph ---
+    # --- leaving the graph ---
 
     def numpy(self) -> Array:
-        """The values as an array that shares memory; refused on a tensor that requires grad."""
+        """The values as an array that shares memory; an error if the tensor requires grad."""
         return self.__array__()
 
     def detach(self) -> Tensor:
-        """A leaf that shares this tensor's memory and takes no gradient."""
+        """A leaf that shares this tensor's memory and does not require grad."""
         return Tensor(self.data)
 
     def item(self, *index: Any) -> Any:
-        """The one element, or that at an index (of the flattened array, if it is one integer), as a Python number."""
+        """The only element, or the one at an index, as a Python number; one integer indexes the flattened array."""
         return self.data.item(*index) if index else self._single_element("item")
 
     def _single_element(self, caller: str) -> Any:
-        """The one element, or an error in the name of the caller."""
+        """The only element, or an error in the caller's name."""
         if self.data.size != 1:
-            raise ValueError(f"{caller}: a tensor of shape {self.shape} has {self.data.size} elements; expected one; "
+            raise ValueError(f"{caller}: got shape {self.shape}, of {self.data.size} elements; expected one element; "
                              f"reduce it first (.sum(), .any(), .all()), or use .tolist()")
         return self.data.item()
 
@@ -239,8 +239,8 @@ class Tensor(Methods):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self._requires_grad:
-            raise TypeError("a tensor that requires grad met a function that takes plain arrays only, and the gradient "
-                            "would be lost; write x.detach().numpy() if that is meant")
+            raise TypeError("got a tensor that requires grad, in a function that takes plain arrays only; expected one "
+                            "without gradient, which would be lost; write x.detach().numpy()")
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
@@ -254,7 +254,7 @@ class Tensor(Methods):
 
     def __index__(self) -> int:
         if self.data.dtype.kind not in "iub" or self.data.ndim:  # subtle: array[t] asks, and t's axis must not be lost
-            raise TypeError(f"index: a tensor of dtype {self.dtype} and shape {self.shape} came; expected one integer "
+            raise TypeError(f"index: got a tensor of dtype {self.dtype} and shape {self.shape}; expected an integer "
                             f"without axes; convert first: x.astype(np.int64), x.reshape(())")
         return int(self.item())
 
@@ -265,13 +265,13 @@ class Tensor(Methods):
 
     def __iter__(self) -> Iterator[Tensor]:
         if self.data.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor: expected one axis or more; use .item() for the number")
+            raise TypeError("iteration: got a 0-d tensor; expected one axis or more; use .item() for the number")
         return (self[i] for i in range(len(self.data)))
 
     def __repr__(self) -> str:
         values = np.array2string(self.data, precision=4, separator=", ", prefix="tensor(")
         dtype = "" if self.data.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.data.dtype}"
-        made = f", op={self.op.name}" if self.op else ", requires_grad=True" if self._requires_grad else ""
+        made = f", op={op_name(self)}" if self.op else ", requires_grad=True" if self._requires_grad else ""
         return f"tensor({values}{dtype}{made})"
 
     def __format__(self, spec: str) -> str:
@@ -280,16 +280,16 @@ class Tensor(Methods):
     def __reduce__(self) -> Any:  # copy.deepcopy and pickle give a detached leaf: a graph is not copied
         return type(self), (self.data.copy(), self._requires_grad and self.op is None)
 
-    if not TYPE_CHECKING:  # a checker is to find what is not there
+    if not TYPE_CHECKING:  # so that type checkers report missing attributes
 
-        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+        def __getattr__(self, name: str) -> Any:  # called only for names that are not found
             if name == "stamp":  # a slot that is not set: asked for often, in the layer that uses it
                 raise AttributeError(name)
             raise Missing(elsewhere, "Tensor", name, lambda: dir(Tensor))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError("x[i] = v would overwrite values that gradients may need; write tt.where(mask, v, x), or "
-                        "x.data[i] = v on a leaf, outside of any graph")
+        raise TypeError("x[i] = v: got a Tensor on the left, whose values gradients may need; expected an array; "
+                        "write tt.where(mask, v, x), or x.data[i] = v on a leaf that is not in a graph")
 
 
 def needs_grad(x: Any) -> bool:
@@ -301,21 +301,21 @@ tracing: list[Any] = []  # active traces; while it is empty, primitives skip the
 
 
 class TracerBase:
-    """What stands for an array or a number while a step is traced (`tt.compile`)."""
+    """The base class of what represents an array or a number while a step is traced (`tt.compile`)."""
 
     __slots__ = ()
 
     def record_call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Record the call of a `primitive`, and give what stands for its result."""
+        """Record the call of a `primitive`, and return a tracer for its result."""
         raise NotImplementedError
 
     def record_stack(self, x: Any) -> Any:
-        """Record that an array is made of nested lists in which this tracer is."""
+        """Record that an array is built from nested lists that contain this tracer."""
         raise NotImplementedError
 
 
 def refuse_traced(name: str, why: str) -> None:
-    """Raise where this thread traces a step."""
+    """Raise if this thread is tracing a step."""
     for trace in tracing:
         if trace.thread == get_ident():
             raise trace.refusal(f"{name} {why}", "steps that compute", f"open `with tt.{name}():` around the call of "
@@ -349,9 +349,9 @@ def first_tracer(x: Any) -> TracerBase | None:
 
 
 def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = None) -> Array:
-    """Any array_like as an array: whatever has a dtype keeps it, Python floats (and lists of them) become float32.
+    """Any array_like as an array: what has a dtype keeps it; Python floats, and lists of them, become float32.
 
-    With a dtype `beside`, lists of Python numbers take that one, as Python's numbers do by themselves.
+    With a dtype `beside`, lists of Python numbers take that one, as single Python numbers do in NumPy.
     """
     if type(x) is ndarray and dtype is None and not copy and x.dtype.kind in REAL_KINDS:
         return x
@@ -362,7 +362,7 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = 
         return x if dtype is None and not copy else x.astype(dtype or x.dtype)  # type: ignore[no-any-return]
     if dtype is not None and np.dtype(dtype).kind not in REAL_KINDS:
         raise TypeError(f"tensor: got dtype {np.dtype(dtype)}; expected one of real numbers, such as np.float32; "
-                        f"compute with real and imaginary parts apart")
+                        f"keep real and imaginary parts in two tensors")
     x = unwrap_foreign(x)
     y = read_array(x)
     if y.dtype.kind not in REAL_KINDS:
@@ -380,7 +380,7 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = 
 
 
 def read_array(x: Any, dtype: Any = None) -> Array:
-    """What NumPy makes of an array_like; with a dtype, Python's integers that do not fit it are an error."""
+    """An array_like as NumPy reads it; with a dtype, Python integers that do not fit are an error."""
     try:
         return np.asarray(x) if dtype is None else np.array(x, dtype)
     except ValueError as error:
@@ -389,7 +389,7 @@ def read_array(x: Any, dtype: Any = None) -> Array:
                          f"ones") from None
     except OverflowError as error:
         raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; pass a larger one") from None
-    except (TypeError, RuntimeError, BufferError) as error:  # what makes the array says why it cannot
+    except (TypeError, RuntimeError, BufferError) as error:  # the object itself says why it cannot be read
         raise TypeError(f"tensor: got a {type(x).__name__}: {error}; expected what NumPy can read; convert it"
                         ) from None
 
@@ -398,7 +398,7 @@ REAL_KINDS, PYTHONS = frozenset("biuf"), frozenset((int, float, bool))
 
 
 def unwrap_foreign(x: Any) -> Any:
-    """What NumPy can read, of other libraries' arrays and of subclasses of NumPy's."""
+    """Arrays of other libraries, and of subclasses of ndarray, as NumPy can read them."""
     if isinstance(x, ndarray) and type(x) is not ndarray:
         if isinstance(x, np.ma.MaskedArray):
             raise TypeError("tensor: got a masked array, whose mask would be lost; expected an array; write "
@@ -407,14 +407,14 @@ def unwrap_foreign(x: Any) -> Any:
     if isinstance(x, list | tuple) and not PYTHONS.issuperset(map(type, x)):
         for part in x:
             if isinstance(part, list | tuple | np.ma.MaskedArray):
-                unwrap_foreign(part)  # refuses a mask that stands inside
+                unwrap_foreign(part)  # a masked array inside is refused too
     if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
         return np.from_dlpack(x)
     return x
 
 
 def dtypes_in(x: Any) -> set[Any]:
-    """The dtypes that x, or what stands in its nested lists, brings; Python's numbers bring none."""
+    """The dtypes of x, or of the elements of its nested lists; Python numbers have none."""
     if isinstance(x, list | tuple):
         return set() if PYTHONS.issuperset(map(type, x)) else set().union(*map(dtypes_in, x))
     if isinstance(x, int | float | range) and not isinstance(x, np.generic):
@@ -426,7 +426,7 @@ def dtypes_in(x: Any) -> set[Any]:
 
 
 def record(op: Op, y: Any, inputs: list[Tensor | None], arrays: list[Any], params: Params, needs: bool) -> Tensor:
-    """The tensor that holds `y`; where an input needs a gradient and this thread records, it knows how it was made."""
+    """A tensor that holds `y`, with its history if an input requires grad and this thread records."""
     if type(y) is not ndarray:
         if type(y) is tuple:
             y, extras = y
@@ -447,7 +447,7 @@ def record(op: Op, y: Any, inputs: list[Tensor | None], arrays: list[Any], param
 
 
 def as_ndarray(y: Any) -> Any:
-    """What an op's forward gave, as the data of a tensor: NumPy's scalars become arrays with no axes."""
+    """The output of an op's forward as an ndarray: NumPy scalars become 0-d arrays."""
     if isinstance(y, np.generic):
         return np.copy(y) if isinstance(y, TracerBase) else np.array(y)
     return y

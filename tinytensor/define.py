@@ -25,7 +25,7 @@ __all__ = ["NONZERO", "POSITIVE", "REAL", "Domain", "S", "composite", "op", "ufu
 
 
 def as_ufunc_reduce(function: Function) -> Function:
-    """What answers for a ufunc's `reduce`, which goes along the first axis where `np.sum` takes all."""
+    """A function such as `sum` as a ufunc's `reduce`, whose default is axis=0 where that of np.sum is axis=None."""
 
     def reduce(x: Any, axis: Any = 0, **params: Any) -> Any:
         return function(x, axis, **{key: value for key, value in params.items() if value is not None})
@@ -33,25 +33,25 @@ def as_ufunc_reduce(function: Function) -> Function:
     return update_wrapper(reduce, function)
 
 
-NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> what `tt.linalg` offers, by name
+NAMESPACES: dict[str, dict[str, Function]] = {"": PUBLIC}  # "linalg" -> the functions of `tt.linalg`, by name
 
 
 def is_ours(function: Function) -> bool:
-    """Whether a function is one of this package, not a user's."""
+    """Whether a function belongs to this package, not to a user."""
     return function.__module__.partition(".")[0] == __package__
 
 
 def public(name: str) -> Function:
-    """The function of a full name: "exp", "linalg.det"."""
+    """The function with a full name, such as "exp" or "linalg.det"."""
     namespace, _, last = name.rpartition(".")
     return NAMESPACES[namespace][last]
 
 
 def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str],
             namespace: str = "") -> Function:
-    """Offer a function as `tt.name`, as NumPy's functions `numpy`, and as a method, also under its `aliases`.
+    """Make a function available as `tt.name`, for NumPy's functions `numpy`, and as a method; also by its `aliases`.
 
-    What users define gets no name in `tt`, and takes the place of nothing that is there.
+    A user's function gets no name in `tt`, and replaces nothing.
     """
     mine = is_ours(function)
     if not mine:
@@ -70,7 +70,7 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
 
 
 def as_method(function: Function, name: str, numpy: Sequence[Any]) -> Function:
-    """The function as a method: where ndarray's takes more by position, such as ``out=None``, it is called as that."""
+    """The function as a method; where ndarray's method has more positions, such as ``out=None``, with its signature."""
     theirs = getattr(np.ndarray, name, None)
     if theirs is None or not any(getattr(key, "__name__", "") == name for key in numpy):
         return function
@@ -84,17 +84,18 @@ def as_method(function: Function, name: str, numpy: Sequence[Any]) -> Function:
 
 
 def refuse_taken(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str]) -> None:
-    """Raise if a user's function would replace one that is there; its own older version, in a notebook, it may."""
+    """Raise if a user's function would replace one of another module; its own older version, in a notebook, it may."""
     for key in (name, *aliases):
         attribute = getattr(Tensor, key, function) if method else function
         if key in PUBLIC or getattr(attribute, "__module__", "") != function.__module__:
-            raise ValueError(f"define: the name {key} is taken by a function of tinytensor; expected a new one; call "
-                             f"yours my_{key}")
+            raise ValueError(f"define: got the name {key}, which a function of tinytensor has; expected a new one; "
+                             f"call yours my_{key}")
     for key in numpy:
         answer = NUMPY.get(key, function)
         if getattr(answer, "__wrapped__", answer).__module__ != function.__module__:
-            raise ValueError(f"define: {getattr(key, '__name__', key)} of NumPy has an answer, {answer.__name__}; "
-                             f"expected a function without one; leave numpy= away, or compose yours of that op")
+            raise ValueError(f"define: got numpy={getattr(key, '__name__', key)}, which has an op already, "
+                             f"{answer.__name__}; expected a function without one; leave out numpy=, or compose yours "
+                             f"of that op")
 
 
 def composite(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
@@ -109,7 +110,7 @@ def composite(*numpy: Any, method: bool = False, aliases: Sequence[str] = (),
 
 
 class VariadicRules(Sequence[Rule]):
-    """The rules of a variadic op: its one rule, given the index of the input."""
+    """The rules of a variadic op: for each input its one rule, which gets the index of the input."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -128,7 +129,7 @@ class VariadicRules(Sequence[Rule]):
 
 
 def user_signature(forward: Function, spread: bool) -> inspect.Signature:
-    """The signature that users see: ``reshape(x, *shape)`` where it spreads, ``concatenate(arrays, axis=0)``."""
+    """The signature for users: ``concatenate(arrays, axis=0)``, or with `spread` ``reshape(x, *shape)``."""
     first, *rest = inspect.signature(forward).parameters.values()
     if spread:
         return inspect.Signature([first, rest[0].replace(kind=first.VAR_POSITIONAL, default=first.empty),
@@ -144,11 +145,11 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
        broadcasts: bool = False, domain: Domain | tuple[Domain, ...] = REAL, samples: Sequence[Sample] = (),
        definition: Function | None = None, analytic: bool = False, spread: bool = False, variadic: bool = False,
        namespace: str = "", wider: Function | None = None) -> Callable[[Function], Callable[..., Tensor]]:
-    """Define an op from its forward function: inputs, one for each rule, come first, then parameters.
+    """Define an op by decorating its forward function: first the inputs, one for each rule, then the parameters.
 
-    The decorated function computes on arrays; what takes its place is the op, which takes Tensors too. See `Op` for
-    the options; `numpy` names the NumPy functions it answers for, `method` makes it a method of Tensor. `wider` is the
-    same function with more parameters, called where one of these came: so the op itself stays fast.
+    The decorated function computes on arrays; the op that replaces it takes Tensors too. See `Op` for the options;
+    `numpy` lists the NumPy functions that it implements, `method` makes it a method of Tensor. `wider` is the same
+    function with more parameters, called only if one of these is passed, so that the op itself stays fast.
     """
 
     def define(forward: Function) -> Function:
@@ -166,7 +167,7 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
         if wider is not None:
             setattr(function, "__signature__", inspect.signature(wider))
         publish(function, name, method, numpy, aliases, namespace)
-        if wider is not None:  # it has NumPy's parameters, all of them, so no one need translate
+        if wider is not None:  # it has all of NumPy's parameters: nothing to translate
             NUMPY.update(dict.fromkeys((key for key in numpy if not isinstance(key, tuple)), function))
         return register(function, record)
 
@@ -174,7 +175,7 @@ def op(*rules: Rule | None, numpy: Sequence[Any] = (), method: bool = False, ali
 
 
 def register(function: Function, record: Op) -> Function:
-    """The function, which knows its record; those of this package are in the registry, which is tested and shown."""
+    """The function with its record as `op`; those of this package enter the registry, for tests and reference pages."""
     setattr(function, "op", record)
     if is_ours(function):
         REGISTRY[record.name] = record
@@ -212,7 +213,7 @@ row, expose = ufunc_op, composite  # their former names
 
 
 def rule_source(rule: Rule) -> str:
-    """The expression of a lambda, as it stands in its file."""
+    """The expression of a lambda, as it is written in its file."""
     spans = [((a, c), (b, d)) for a, b, c, d in rule.__code__.co_positions() if a and b and c is not None and d]
     (first, start), (last, end) = min(s for s, _ in spans), max(e for _, e in spans)
     lines = [linecache.getline(rule.__code__.co_filename, n).encode() for n in range(first, last + 1)]
@@ -222,16 +223,19 @@ def rule_source(rule: Rule) -> str:
 
 
 def ufunc_docstring(op: Op, ufunc: np.ufunc, note: str = "") -> str:
-    """NumPy's first sentence, the rules, the domain, and an example that runs."""
+    """A docstring: NumPy's first sentence, the rules, the domain, and an example that runs."""
     names, spelled = "x" if ufunc.nin == 1 else "ab", f"np.{ufunc.__name__}" * hasattr(np, ufunc.__name__)
     sentence = (ufunc.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].replace("\n", " ")
+    sentence = sentence.replace("x1", "a").replace("x2", "b") if ufunc.nin == 2 else sentence
     whose = "NumPy's" if spelled else "The ufunc"
-    lines = [sentence, "", f"{whose} `{ufunc.__name__}`" + "; its inputs broadcast." * (ufunc.nin == 2)]
+    lines = [sentence, "", f"{whose} `{ufunc.__name__}`, elementwise{'; inputs broadcast' * (ufunc.nin == 2)}."]
     if not any(op.rules):
         whole = [3, 6][: ufunc.nin]
         call = f">>> np.{ufunc.__name__}({', '.join(f'tt.tensor({v})' for v in whole)}).item()"
-        lines += ["It has no derivative: the output never requires grad."]
-        return "\n".join([*lines, "", "Examples", "--------", call, repr(ufunc(*whole).item())])
+        lines += ["It has no derivative: the output never requires grad.", "", "Examples", "--------",
+                  ">>> import tinytensor as tt", call, repr(ufunc(*whole).item())]
+        return "\n".join(lines)
+    lines[-1] += " With y the output and g its gradient:"
     for name, rule, i in zip(names, op.rules, count()):
         lines += [f"Gradient of {name}: ``{rule_source(rule)}``, for {name} in {op.domain_of(i)}."]
     lines += [note] if note else []
@@ -240,7 +244,7 @@ def ufunc_docstring(op: Op, ufunc: np.ufunc, note: str = "") -> str:
     with np.errstate(all="ignore"):
         y = ufunc(*point)
         values = [y, *(rule(1.0, y, *point) for rule in op.rules if rule)]
-    lines += ["", "Examples", "--------"]
+    lines += ["", "Examples", "--------", ">>> import tinytensor as tt"]
     lines += [f">>> {name} = tt.tensor({v}, requires_grad=True)" for name, v in zip(names, point, strict=False)]
     lines += [f">>> y = {spelled or ufunc.__name__}({', '.join(names)})", ">>> y.backward()",
               f">>> print(f\"{{y:.3f}} {' '.join(f'{{{n}.grad:.3f}}' for n in names)}\")",

@@ -1,4 +1,4 @@
-"""How NumPy's calls reach the ops: its two protocols, its parameter names, its scalars and arrays as parameters.
+"""How NumPy's calls reach the ops: its two protocols, its parameter names, and scalars and arrays as parameters.
 
 It computes nothing, and knows no op.
 """
@@ -17,18 +17,18 @@ import numpy as np
 from .core import NUMPY, Tensor, ndarray
 
 Function = Callable[..., Any]
-NEAREST: dict[Any, str] = {}  # NumPy's functions that take no Tensor, or modules of such -> what comes nearest
+NEAREST: dict[Any, str] = {}  # NumPy functions that take no Tensor, or their modules -> what to use instead
 SEQUENCE = (list, tuple)
 SIMPLE = frozenset((int, float, bool, str, NoneType, EllipsisType, slice, type))
 SHAPES = frozenset(("shape", "newshape", "new_shape", "axes", "axis", "reps", "shift", "source", "destination", "dims",
-                    "ord", "window_shape"))  # parameters in which an array stands for a sequence of numbers
+                    "ord", "window_shape"))  # parameters for which an array means a sequence of numbers
 
 
 # --- parameters ---
 
 
 def as_python(key: str, value: Any) -> Any:
-    """A parameter as Python writes it: NumPy's scalars are numbers, arrays of sizes tuples, Tensors arrays."""
+    """A parameter as plain Python values: NumPy scalars become numbers, arrays of sizes tuples, Tensors arrays."""
     kind = type(value)
     if kind in SIMPLE:
         return value
@@ -41,8 +41,9 @@ def as_python(key: str, value: Any) -> Any:
         return kind([v if type(v) is ndarray else as_python(key, v) for v in value])
     if isinstance(value, Tensor):
         if value._requires_grad:
-            raise TypeError(f"parameter {key!r} is a tensor that requires grad, and no gradient flows to it; expected "
-                            f"a constant; give {key}.detach(), or compose the function of ops that take it as an input")
+            raise TypeError(f"got a tensor that requires grad as parameter {key!r}, to which no gradient flows; "
+                            f"expected a constant; pass {key}.detach(), or write the function with ops that take it "
+                            f"as an input")
         value, kind = value.data, type(value.data)
     if isinstance(value, np.generic):
         return value.item() if kind in NUMBERS else value
@@ -53,7 +54,7 @@ def as_python(key: str, value: Any) -> Any:
     return value
 
 
-NUMBERS = frozenset(np.dtype(c).type for c in "?bBhHiIlLqQefd")  # a tracer that stands for a scalar has another type
+NUMBERS = frozenset(np.dtype(c).type for c in "?bBhHiIlLqQefd")  # a tracer of a scalar has another type
 
 
 # --- names ---
@@ -61,7 +62,7 @@ NUMBERS = frozenset(np.dtype(c).type for c in "?bBhHiIlLqQefd")  # a tracer that
 
 @cache
 def parameters_of(function: Function) -> dict[str, inspect.Parameter]:
-    """The parameters of a function, by name; none where it does not say."""
+    """The parameters of a function, by name; empty if it has no signature."""
     try:
         return dict(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -69,18 +70,18 @@ def parameters_of(function: Function) -> dict[str, inspect.Parameter]:
 
 
 def numpy_input_names(numpy: Function | None, ours: Function, inputs: int) -> dict[str, str]:
-    """What NumPy calls the first inputs of a function, where we call them something else."""
+    """NumPy's names of a function's first inputs -> ours, where they differ."""
     theirs = parameters_of(numpy) if callable(numpy) else {}
     names = [p.name for p in parameters_of(ours).values()][:inputs]
     return {a: b for a, b in zip(theirs, names) if a not in names}  # noqa: B905 (ours alone are counted)
 
 
 def with_numpy_signature(ours: Function, numpy: Function) -> Function:
-    """`ours`, called as NumPy's function is: by its positions and names, and with its defaults written out.
+    """Our function, to be called as NumPy's is: with its positions and names, also with its defaults spelled out.
 
-    Calls that do not fit NumPy's signature do not get here: NumPy refuses them before it asks a Tensor.
+    Calls that do not fit NumPy's signature do not arrive here: NumPy raises before it dispatches to a Tensor.
     """
-    known: list[tuple[int, frozenset[str]]] = []  # how many positions agree, and our names; found at the first call
+    known: list[tuple[int, frozenset[str]]] = []  # (how many positions agree, our names), found at the first call
 
     def look() -> tuple[int, frozenset[str]]:
         theirs, mine = list(parameters_of(numpy).values()), list(parameters_of(ours).values())
@@ -107,12 +108,12 @@ def with_numpy_signature(ours: Function, numpy: Function) -> Function:
         return ours(*args[:agree], **given)
 
     answer.__name__ = ours.__name__
-    setattr(answer, "__wrapped__", ours)  # subtle: not by update_wrapper, whose copy of __dict__ takes the arity along
+    setattr(answer, "__wrapped__", ours)  # subtle: update_wrapper would copy `arity` too
     return answer
 
 
 def full_name(function: Function) -> str:
-    """The name of a function as a user writes it: np.linalg.eig."""
+    """The name of a function as users write it: np.linalg.eig."""
     module = getattr(function, "__module__", None) or ""
     short = "np" + module.removeprefix("numpy") if module.split(".")[0] == "numpy" else module
     return f"{short}.{function.__name__}" if short else str(getattr(function, "__name__", function))
@@ -126,8 +127,8 @@ def __array_ufunc__(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **
     if kwargs or answer is None:
         if any(out is not None for out in kwargs.pop("out", ())):
             name = ufunc.__name__
-            raise TypeError(f"np.{name}: out= (or `array {name}= tensor`, in-place) would lose the gradient; write "
-                            f"y = np.{name}(...) without out")
+            raise TypeError(f"np.{name}: got out=, perhaps by `array op= tensor`; expected none, for the gradient "
+                            f"would be lost; write y = np.{name}(...)")
         if answer is None or method == "__call__":
             return NUMPY[method](ufunc, answer, *inputs, **kwargs)
     return answer(*inputs, **kwargs)
@@ -141,11 +142,11 @@ def __array_function__(self: Tensor, func: Any, types: Any, args: Any, kwargs: A
 
 
 def unsupported(function: Function, method: str = "__call__") -> TypeError:
-    """The refusal of a function that has no answer, by its full name."""
+    """The error for a NumPy function that takes no Tensor."""
     name = full_name(function) + ("" if method == "__call__" else f".{method}")
     advice = NEAREST.get(function) or NEAREST.get(getattr(function, "__module__", None)) or (
-        "compose it of functions that have one, or give it x.detach().numpy() where no gradient is wanted")
-    return TypeError(f"{name} does not take a Tensor: it has no rule; {advice}")
+        "use functions that have one, or pass x.detach().numpy() where no gradient is wanted")
+    return TypeError(f"{name} does not take a Tensor: it has no derivative here; {advice}")
 
 
 for protocol in (__array_ufunc__, __array_function__):

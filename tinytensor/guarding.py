@@ -1,4 +1,4 @@
-"""guard: arrays that a graph still needs are read-only, so that to overwrite one is an error and no wrong gradient."""
+"""guard: arrays that a graph still needs are read-only, so that overwriting one is an error, not a wrong gradient."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import numpy as np
 from .core import Op, Tensor, refuse_traced
 from .modes import active_watchers, state
 
-locking = RLock()  # held while flags are changed; subtle: a graph may die, and unlock, at any allocation
+locking = RLock()  # held while flags change; subtle: a graph may be freed, and so unlock, at any allocation
 
 
 class Lock:
-    """An array that is read-only for now: how many nodes need it, and views of it that are to be freed with it."""
+    """An array that is read-only for now, the number of nodes that need it, and views to be unlocked with it."""
 
     def __init__(self, array: Any) -> None:
         self.array, self.count, self.views = array, 0, list[Any]()
 
 
-locks: dict[int, Lock] = {}  # by the array's id
+locks: dict[int, Lock] = {}  # id of an array -> its lock
 
 
 def can_be_freed(base: Any) -> bool:
-    """Whether NumPy would let an array of this memory be written again, once it was read-only."""
+    """Whether NumPy lets an array of this memory become writeable again."""
     try:
         return base is None or not memoryview(base).readonly
     except TypeError:
-        return False  # memory of another library's
+        return False  # memory of another library
 
 
 def lock(array: Any) -> list[Lock]:
-    """Make an array read-only, and the arrays that it is a view of; what is so already by others' will stays so."""
+    """Make an array and its bases read-only; arrays that others have made read-only are left alone."""
     chain = [array]
     while isinstance(chain[-1].base, np.ndarray):
         chain.append(chain[-1].base)
@@ -52,7 +52,7 @@ def lock(array: Any) -> list[Lock]:
 
 
 def unlock(held: Lock) -> None:
-    """One node less needs it; the last one frees it, or leaves that to the array that it is a view of."""
+    """Release it for one node. After the last, make it writeable, or leave that to its base if that is locked."""
     held.count -= 1
     if held.count:
         return
@@ -65,13 +65,13 @@ def unlock(held: Lock) -> None:
 
 
 class Keeper:
-    """The nodes of one `guard()`, and what is locked for each."""
+    """The nodes of one `guard()`, and the locks of each."""
 
     def __init__(self) -> None:
         self.held: dict[int, list[Lock]] = {}
 
     def __call__(self, node: Tensor, op: Op, arrays: Any) -> None:
-        """Lock what the rules of a new node may read: inputs, output, and what the op has kept besides."""
+        """Lock what the rules of a new node may read: its inputs, output and extras."""
         if node.op is None:
             return
         extras = node.params.get("extras", ())
@@ -87,14 +87,14 @@ class Keeper:
                 unlock(held)
 
     def end(self) -> None:
-        """Free all that is still locked."""
+        """Unlock everything that is still locked."""
         with locking:
             for key in list(self.held):
                 self.free(key)
 
 
 class Saved(tuple[Any, ...]):
-    """The arrays that a node has saved: when the node is released, or dies, this dies, and frees them."""
+    """A node's saved arrays: freed with the node, or when it is released, and then unlocks them."""
 
     keeper: Keeper
 
@@ -107,10 +107,10 @@ class Saved(tuple[Any, ...]):
 def guard() -> Iterator[None]:
     """Make the arrays of every op that is recorded inside read-only until its node is released by a backward pass.
 
-    A write between forward and backward, through `p.data`, an optimiser's step, or an array that a Tensor shares, is
-    then NumPy's error, where the gradient would have been wrong. Arrays can be written again after the pass, when the
-    graph dies, or at the end of the block. Subtle: a view that was made of an array before it was locked has a flag of
-    its own. Steps that are compiled run uncompiled inside.
+    A write between forward and backward, through `p.data`, an optimiser's step, or an array that a Tensor shares, then
+    raises NumPy's error instead of making the gradient wrong. Arrays become writeable again after the pass, when the
+    graph is freed, or at the end of the block. Subtle: a view that was taken before its array was locked stays
+    writeable. Compiled steps run uncompiled inside.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def guard() -> Iterator[None]:
     Traceback (most recent call last):
     ValueError: assignment destination is read-only
     """
-    refuse_traced("guard", "makes arrays read-only, and a program has none of the step's own")
+    refuse_traced("guard", "makes arrays read-only, and a compiled step has its own")
     if any(isinstance(w, Keeper) for w in state.watchers):
         yield
         return

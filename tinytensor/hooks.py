@@ -1,4 +1,4 @@
-"""Hooks: functions that see a tensor's gradient in every pass and may replace it; and `retain_grad`."""
+"""Hooks: functions that get a tensor's gradient in every backward pass and may replace it; and `retain_grad`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .core import Tensor, keep_grad
 
 
 class Handle:
-    """What `register_hook` gives back; `remove()` takes the hook away."""
+    """Returned by `register_hook`; `remove()` removes the hook."""
 
     def __init__(self, hooks: list[Callable[..., Any]], hook: Callable[..., Any]) -> None:
         self.hooks, self.hook = hooks, hook
 
     def remove(self) -> None:
-        """Take the hook away; a second call does nothing."""
+        """Remove the hook; a second call does nothing."""
         if self.hook in self.hooks:
             self.hooks.remove(self.hook)
 
 
 def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
-    """Call ``hook(g)`` with this tensor's complete gradient in every pass; what it returns, if not None, replaces it.
+    """Call ``hook(g)`` with this tensor's complete gradient in every pass; a result other than None replaces it.
 
     Hooks run in the order in which they were registered.
 
@@ -38,7 +38,7 @@ def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
     array(60., dtype=float32)
     """
     if not x._requires_grad:
-        raise ValueError("register_hook: this tensor does not require grad, so no gradient will come; "
+        raise ValueError("register_hook: got a tensor that does not require grad; expected one that gets a gradient; "
                          "create it, or an input of it, with requires_grad=True")
     x.hooks = x.hooks or []
     x.hooks.append(hook)
@@ -46,7 +46,7 @@ def register_hook(x: Tensor, hook: Callable[[Any], Any]) -> Handle:
 
 
 def retain_grad(x: Tensor) -> None:
-    """Let every pass leave this intermediate tensor's gradient in `grad` too, fresh each time, after all of its hooks.
+    """Let every pass store this intermediate tensor's gradient in `grad`, anew each time, after all of its hooks.
 
     Examples
     --------
@@ -63,17 +63,17 @@ def retain_grad(x: Tensor) -> None:
 
 
 def run_hooks(node: Tensor, g: Any) -> Any:
-    """The gradient after the node's hooks."""
+    """The gradient after the node's hooks have run."""
     hooks = tuple(node.hooks or ())
     for hook in hooks:
         if hook is keep_grad:
             continue
-        replaced = hook(g if isinstance(g, Tensor) else g.copy())  # a hook may keep its gradient, or write into it
+        replaced = hook(g if isinstance(g, Tensor) else g.copy())  # a copy, for a hook may keep it or write into it
         if replaced is not None:
             if getattr(replaced, "shape", None) != node.shape:
-                raise ValueError(f"hook: it returned {type(replaced).__name__} of shape "
-                                 f"{getattr(replaced, 'shape', None)}; expected a gradient of shape {node.shape}, "
-                                 f"or None to leave it as it is")
+                raise ValueError(f"hook: got a result of type {type(replaced).__name__} and shape "
+                                 f"{getattr(replaced, 'shape', None)}; expected a gradient of shape {node.shape}; "
+                                 f"return such a one, or None to keep it as it is")
             g = replaced.astype(node.dtype)
     if keep_grad in hooks:
         node.grad = np.array(g.data if isinstance(g, Tensor) else g)

@@ -1,6 +1,6 @@
-"""`p -= lr * p.grad` and its kin: in place on a parameter where nothing is recorded, refused where it is.
+"""`p -= lr * p.grad` and the like: in place on a parameter inside of no_grad, an error elsewhere.
 
-On all other tensors `x += y` is `x = x + y`: nothing in a graph is ever written into.
+On all other tensors `x += y` is `x = x + y`: nothing in a graph is ever overwritten.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def in_place(name: str, symbol: str) -> Callable[[Tensor, Any], Any]:
 
     def assign(p: Tensor, value: Any) -> Any:
         if p.op is not None or not p._requires_grad:
-            return NotImplemented  # so that Python takes p + value, and gives that the name
+            return NotImplemented  # so that Python assigns p + value to the name
         if not no_grad_blocks or state.recording:
-            raise TypeError(f"{symbol}=: the tensor on the left is a leaf that requires grad, and ops are recorded; "
-                            f"expected an update inside of tt.no_grad(); write `with tt.no_grad(): p {symbol}= ...`, "
-                            f"or p = p {symbol} ... for a new tensor, through which gradients flow to the old one")
+            raise TypeError(f"{symbol}=: got a leaf that requires grad on the left, while ops are recorded; expected "
+                            f"an update inside of tt.no_grad(); write `with tt.no_grad(): p {symbol}= ...`, "
+                            f"or p = p {symbol} ... for a new tensor")
         value = coerce_operand(value, p)
         try:
             p.data = operate(p.data, value)
@@ -36,8 +36,8 @@ def in_place(name: str, symbol: str) -> Callable[[Tensor, Any], Any]:
                 raise
             kind = ValueError if isinstance(error, ValueError) else TypeError
             given = f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else repr(value)
-            raise kind(f"{symbol}=: a leaf of {p.dtype} {p.shape} and {given} do not fit: {error}; expected a value "
-                       f"that broadcasts to the leaf's shape and dtype, which stay; reduce or convert it first"
+            raise kind(f"{symbol}=: got a leaf of {p.dtype} {p.shape} and {given}: {error}; expected a value "
+                       f"that broadcasts to the leaf's shape and casts to its dtype; reduce or convert it first"
                        ) from None
         return p
 

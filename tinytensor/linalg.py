@@ -1,10 +1,10 @@
-"""The functions of linear algebra under NumPy's names: ``tt.linalg.det(x)`` is ``np.linalg.det(x)``."""
+"""Linear algebra under NumPy's names: ``tt.linalg.det(x)`` is ``np.linalg.det(x)``."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import ops  # noqa: F401 (they offer what stands here)
+from . import ops  # noqa: F401 (importing them registers these functions)
 from .define import NAMESPACES
 
 if TYPE_CHECKING:

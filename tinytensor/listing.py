@@ -53,7 +53,6 @@ HEADINGS = {  # the headings of files, in the order in which they stand; others 
     "diagnostics/health": "diagnostics.health", "diagnostics/graph": "diagnostics.graph",
     "diagnostics/plot": "diagnostics.plot",
 }
-AS_A_MODULE = re.compile(r"^`functional\.(\w+)` as a module")
 SHOWN = {  # of a class whose other methods are the package's own affair
     "CompiledStep": ("explain", "source", "program"),
     "Optimizer": ("step", "zero_grad", "lr", "add_param_group", "state_dict", "load_state_dict"),
@@ -131,12 +130,9 @@ def default(value: Any) -> str:
 
 
 def summary(x: Any) -> str:
-    """The first paragraph of the docstring; a module that is a function of `nn.functional` has that one's, too."""
+    """The first paragraph of the docstring; a class that inherits its docstring has none."""
     own = vars(x).get("__doc__") if isinstance(x, type) else x.__doc__
-    text = " ".join((own or "").partition("\n\n")[0].split())
-    if (function := AS_A_MODULE.match(text)) is not None:
-        text += f" {summary(getattr(import_module('tinytensor.nn.functional'), function[1]))}"
-    return text.replace("|", "\\|")
+    return " ".join((own or "").partition("\n\n")[0].split()).replace("|", "\\|")
 
 
 def entries(package: str) -> Iterator[Entry]:

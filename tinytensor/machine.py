@@ -1,6 +1,6 @@
-"""What the process owes the machine: threads and kernels of BLAS, NumPy's buffers, memory that a step will want again.
+"""Settings of the process: threads and kernels of BLAS, NumPy's buffers, freed memory that malloc keeps.
 
-It changes nothing by itself: a library that is imported leaves the process as it was.
+Importing it changes nothing: only calls do.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 __all__ = ["Roofline", "get_num_threads", "keep_freed_memory", "one_thread", "roofline", "set_num_threads",
            "small_kernels", "with_fast_numpy"]
 
-# How many threads OpenBLAS was told to use before NumPy was loaded, or later; "" for not known.
-_told = map(os.environ.get, ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"))
-_threads = [next(filter(None, _told), "")]
+# How many threads OpenBLAS uses, as set before NumPy was loaded or since then; "" if unknown.
+_settings = map(os.environ.get, ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"))
+_threads = [next(filter(None, _settings), "")]
 
 
 def one_thread() -> bool:
-    """Whether it is known that matrix products use one thread: by the environment, or by `set_num_threads`."""
+    """Whether matrix products are known to use one thread: from the environment, or from `set_num_threads`."""
     return _threads[0] == "1"
 
 
@@ -33,9 +33,9 @@ def _threadpoolctl() -> Any:
     try:
         import threadpoolctl
     except ImportError:
-        raise ImportError("set_num_threads: threadpoolctl is not installed; expected it to reach the threads of BLAS; "
-                          "install the extra, pip install 'tinytensor[examples]', or set OPENBLAS_NUM_THREADS before "
-                          "NumPy is imported") from None
+        raise ImportError("set_num_threads: got no threadpoolctl; expected it, to reach the threads of BLAS; install "
+                          "it with pip install threadpoolctl, or set OPENBLAS_NUM_THREADS before NumPy is imported"
+                          ) from None
     return threadpoolctl
 
 
@@ -43,7 +43,7 @@ def set_num_threads(n: int) -> None:
     """Let matrix products use `n` threads, in the whole process, from now on.
 
     Steps of small networks are 5 to 8 times slower with two threads than with one; products of matrices with
-    thousands of rows gain.
+    thousands of rows are faster.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def set_num_threads(n: int) -> None:
     1
     """
     if not isinstance(n, int) or n < 1:
-        raise ValueError(f"set_num_threads: {n!r} came; expected a whole number, 1 or more; 1 suits small networks")
+        raise ValueError(f"set_num_threads: got {n!r}; expected an int, 1 or more; pass 1 for small networks")
     _threadpoolctl().threadpool_limits(limits=n, user_api="blas")
     _threads[0] = str(n)
 
@@ -70,14 +70,14 @@ def get_num_threads() -> int:
 
 
 def keep_freed_memory(mebibytes: int = 256) -> bool:
-    """Tell the C library to keep up to so much freed memory for the next step, in the place of giving it back.
+    """Let the C library keep up to this much freed memory for the next step, instead of returning it to the system.
 
-    Steps with large temporaries spend up to a quarter of their time on memory that comes back as fresh pages.
+    Steps with large temporaries spend up to a quarter of their time on fresh pages for the same memory.
 
     Returns
     -------
     bool
-        Whether it could be done: with glibc, the C library of most Linux systems.
+        Whether it worked: it does with glibc, the C library of most Linux systems.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -89,15 +89,15 @@ def keep_freed_memory(mebibytes: int = 256) -> bool:
     return bool(mallopt(trim_threshold, size)) and bool(mallopt(mmap_threshold, min(size, 32 << 20)))
 
 
-BUFFER = 2560  # numbers; of 512 to 8,192, NumPy's own, what is fastest for rows of 64 to 512 on most shapes
+BUFFER = 2560  # elements; of 512 to 8,192 (NumPy's default) the fastest for rows of 64 to 512 on most shapes
 
 
 def with_fast_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function for whose calls NumPy is set to be fast; it takes them one at a time.
+    """The function, called with NumPy's warnings off and small buffers; calls must not overlap.
 
-    NumPy doesn't warn there, and has small buffers: it broadcasts a row by copying it into a buffer as often as that
-    holds it, and one that stays in the fastest cache makes `x + row` a quarter to two fifths faster. A sum over several
-    axes that don't lie in one piece may add in another order.
+    NumPy broadcasts a row by copying it into a buffer as often as that holds it; a buffer that fits into the fastest
+    cache makes `x + row` a quarter to two fifths faster. A sum over several axes that are not contiguous may add in
+    another order.
 
     Examples
     --------
@@ -119,7 +119,7 @@ swift = with_fast_numpy  # its former name, as steps that were written out have 
 
 @cache
 def small_kernels() -> bool:
-    """Whether NumPy's BLAS is OpenBLAS on a processor with AVX-512: it multiplies small matrices without copying them.
+    """Whether NumPy's BLAS is OpenBLAS on a processor with AVX-512, which multiplies small matrices without copies.
 
     Examples
     --------
@@ -134,14 +134,14 @@ def small_kernels() -> bool:
 
 
 class Roofline(NamedTuple):
-    """What no call of NumPy can exceed on this machine."""
+    """The limits of this machine, which no call of NumPy can exceed (Williams et al. 2009)."""
 
-    flops: float  # of float32 a second, in matrix products
-    bandwidth: float  # bytes a second, to and from memory that no cache holds
+    flops: float  # float32 operations per second, in matrix products
+    bandwidth: float  # bytes per second, to and from memory outside of all caches
 
 
 def roofline(seconds: float = 0.2) -> Roofline:
-    """Measure the roofs of this machine, with as many threads as BLAS has now (Williams et al. 2009, roofline).
+    """Measure the limits of this machine, with the present number of BLAS threads.
 
     Examples
     --------
@@ -160,7 +160,7 @@ roof = roofline  # its former name
 
 
 def min_time(call: Any, seconds: float) -> float:
-    """The shortest time of a call, in so many seconds of calls."""
+    """The shortest time of a call, which is repeated for this many seconds."""
     end, shortest = time.perf_counter() + seconds, float("inf")
     while time.perf_counter() < end or shortest == float("inf"):
         began = time.perf_counter()

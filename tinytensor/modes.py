@@ -1,6 +1,6 @@
-"""What each thread decides for itself: whether ops are recorded, and who looks on while they are.
+"""The state of each thread: whether ops are recorded, and what watches them.
 
-No op and no tensor is known here.
+It knows no op and no tensor.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class State(threading.local):
-    """What each thread decides for itself."""
+    """The state of one thread."""
 
     recording = True
-    anomaly: Any = None  # looks at what rules give, inside of detect_anomaly
-    watchers: tuple[Callable[..., None], ...] = ()  # are told of every op (`notify_watchers`)
-    depth = 0  # functions of functions (value_and_grad, jacobian, ...) that are at work around this call
+    anomaly: Any = None  # inspects gradients, inside of detect_anomaly
+    watchers: tuple[Callable[..., None], ...] = ()  # called for every op (`notify_watchers`)
+    depth = 0  # nesting of value_and_grad, jacobian, ... around this call
     workers = 1  # processes that share the step being traced; 1 outside of tt.compile
-    visit: Callable[[Any], None] | None = None  # is told of all nodes of a pass, before any rule runs
-    gradients: Callable[[Any], None] | None = None  # is told of every pass: a leaf's gradient, by the leaf
+    visit: Callable[[Any], None] | None = None  # called with all nodes of a backward pass, before it
+    gradients: Callable[[Any], None] | None = None  # called after a backward pass with leaf -> gradient
 
 
 state = State()
@@ -33,13 +33,13 @@ active_watchers: list[Any] = []  # watchers of any thread; while it is empty, op
 
 
 def notify_watchers(node: Any, op: Any, arrays: Any) -> None:
-    """Tell this thread's watchers of a new node, of the op that made it and of the arrays that it was made from."""
+    """Call this thread's watchers with a new node, its op and the arrays that it was computed from."""
     for watcher in state.watchers:
         watcher(node, op, arrays)
 
 
 def remove_last(things: list[Any], x: Any) -> bool:
-    """Take the last x out of a list, if it is there."""
+    """Remove the last x from a list; whether it was there."""
     for i in reversed(range(len(things))):
         if things[i] is x:
             del things[i]
@@ -48,14 +48,17 @@ def remove_last(things: list[Any], x: Any) -> bool:
 
 
 class recording:
-    """Record ops, or do not, in this thread: inside of a block, or of the function that it decorates.
+    """A context manager and decorator inside of which this thread records ops, or does not.
 
-    Blocks may end in any order, as those of two generators do: the innermost that is still open counts.
+    Blocks may end in any order, as those of two generators do: the innermost open block counts.
     """
 
     def __init__(self, on: bool) -> None:
         self.on = on
-        self.entered: list[dict[str, Any]] = []  # the state of the thread in which each use of this block began
+        self.entered: list[dict[str, Any]] = []  # for each use of this block, the state of its thread
+
+    def __repr__(self) -> str:
+        return "enable_grad()" if self.on else "no_grad()"
 
     def __enter__(self) -> None:
         here = vars(state)
@@ -67,7 +70,7 @@ class recording:
 
     def __exit__(self, *_: object) -> None:
         here = vars(state)
-        if not remove_last(self.entered, here):  # a generator that another thread ends
+        if not remove_last(self.entered, here):  # a generator closed by another thread
             here = self.entered.pop()
         blocks = here["blocks"]
         remove_last(blocks, self)
@@ -76,20 +79,20 @@ class recording:
             no_grad_blocks.remove(self)
 
     def __call__(self, function: F) -> F:
-        """The function, inside of such a block; generators and coroutines are so whenever they go on."""
+        """The function, run inside of such a block; of a generator or coroutine, each of its steps."""
         name = "enable_grad" if self.on else "no_grad"
         if isinstance(function, staticmethod | classmethod):
             return type(function)(self(function.__func__))
         if isinstance(function, type) or not callable(function):
-            raise TypeError(f"{name}: it decorates {function!r}; expected a function or a method; decorate each method "
-                            f"that is meant, or write `with tt.{name}():` inside of them")
+            raise TypeError(f"{name}: got {function!r}; expected a function or a method; decorate single methods, "
+                            f"or write `with tt.{name}():` inside of them")
         return decorated(function, self.on)  # type: ignore[return-value]
 
 
 def decorated(function: Callable[..., Any], on: bool) -> Callable[..., Any]:
     """A function of the same kind that runs inside of a block."""
     def resumed(inner: Any) -> Iterator[Any]:
-        """A generator or coroutine, each of whose steps is inside of a block, and not what happens between them."""
+        """A generator or coroutine whose steps run inside of a block; what runs between them does not."""
         step, value = inner.send, None
         while True:
             try:
@@ -99,7 +102,7 @@ def decorated(function: Callable[..., Any], on: bool) -> Callable[..., Any]:
                 return end.value  # type: ignore[no-any-return]
             try:
                 step, value = inner.send, (yield result)
-            except BaseException as error:  # what is thrown in goes to it, and so does the end: GeneratorExit
+            except BaseException as error:  # pass on what is thrown in, GeneratorExit too
                 step, value = inner.throw, error
 
     if isgeneratorfunction(function):
@@ -143,11 +146,11 @@ def no_grad() -> recording: ...
 @overload
 def no_grad(function: F) -> F: ...
 def no_grad(function: Any = None) -> Any:
-    """Record nothing inside the block: for evaluation, sampling and updates. As a decorator, with brackets or without.
+    """Record nothing inside the block: for evaluation, sampling and updates. Also a decorator, with or without ().
 
-    A generator or an async function that it decorates records nothing whenever it goes on; between its steps the
-    caller's own setting holds. Subtle: a block inside of one is the whole thread's from its beginning to its end, so
-    prefer the decorator where there is a `yield` or `await` in between.
+    In a decorated generator or async function nothing is recorded while it runs; between its steps the caller's
+    setting holds. Subtle: a `with` block inside of one holds for the whole thread until the block ends, so prefer the
+    decorator where the block would contain a `yield` or `await`.
 
     Examples
     --------
@@ -171,7 +174,7 @@ def enable_grad() -> recording: ...
 @overload
 def enable_grad(function: F) -> F: ...
 def enable_grad(function: Any = None) -> Any:
-    """Record inside the block, though it stands in one of `no_grad`. As a decorator, with brackets or without.
+    """Record inside the block, even within one of `no_grad`. Also a decorator, with or without ().
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Which nodes lie behind an output, how often each is used, and which of them lead to the tensors that are asked for.
+"""The graph behind an output: its nodes, how many nodes consume each, and which lead to given tensors.
 
-No gradient is computed here: `autograd.py` does that, in this order.
+It computes no gradient: `autograd.py` does, in the order that is found here.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from .core import RELEASED, Tensor
+from .core import RELEASED, Tensor, op_name
 
 
 def count_consumers(roots: Iterable[Tensor], needed: Collection[Tensor] | None) -> dict[Tensor, int]:
-    """How often each output of an op behind the roots is used there; with `needed`, by these and of these alone."""
+    """How many nodes consume each node that is reachable from the roots, restricted to `needed` if given."""
     times = dict.fromkeys(roots, 0)
     for node in (reached := list(times)):
         if node.op is RELEASED:
@@ -28,7 +28,7 @@ def count_consumers(roots: Iterable[Tensor], needed: Collection[Tensor] | None) 
 
 
 def nodes_between(roots: Iterable[Tensor], wanted: Collection[Tensor]) -> set[Tensor]:
-    """All that lies on a way from a root to one of the `wanted`, both ends included."""
+    """All nodes on a path from a root to one of the `wanted`, both ends included."""
     users: dict[Tensor, list[Tensor]] = {y: [] for y in roots}
     for node in (reached := list(users)):
         for x in differentiable_inputs(node):
@@ -36,17 +36,17 @@ def nodes_between(roots: Iterable[Tensor], wanted: Collection[Tensor]) -> set[Te
                 users[x] = []
                 reached.append(x)
             users[x].append(node)
-    on_the_way = [x for x in wanted if x in users]
-    found = set(on_the_way)
-    for x in on_the_way:
+    on_path = [x for x in wanted if x in users]
+    found = set(on_path)
+    for x in on_path:
         fresh = [user for user in users[x] if user not in found]
         found.update(fresh)
-        on_the_way += fresh
+        on_path += fresh
     return found
 
 
 def leaves_of(y: Tensor) -> list[Tensor] | None:
-    """The leaves that gradients of y flow to, each once; None if a part of the graph was released."""
+    """The leaves that gradients of y flow to, each once; None if part of the graph was released."""
     seen, found = {id(y)}, list[Tensor]()
     for node in (reached := [y]):
         if node.op is RELEASED:
@@ -61,7 +61,7 @@ def leaves_of(y: Tensor) -> list[Tensor] | None:
 
 
 def expand_definitions(roots: Iterable[Tensor]) -> None:
-    """Let every fused node behind the roots become the graph of its definition, which has derivatives of any order."""
+    """Replace every fused node behind the roots by the graph of its definition, which has derivatives of any order."""
     seen = dict.fromkeys(roots)
     for node in (reached := list(seen)):
         while node.op is not None and node.op.definition is not None:
@@ -80,15 +80,15 @@ def differentiable_inputs(node: Tensor) -> list[Tensor]:
 
 
 def released_error(node: Tensor) -> RuntimeError:
-    return RuntimeError(f"backward: this graph was released by an earlier pass (a tensor of shape {node.shape} in it "
-                        f"no longer knows its inputs); compute the loss again, or pass retain_graph=True to the "
-                        f"earlier pass")
+    return RuntimeError(f"backward: got a graph that an earlier pass has released, at the output of {op_name(node)}, "
+                        f"of shape {node.shape}; expected a graph for each pass; compute the loss again, or pass "
+                        f"retain_graph=True to the earlier pass")
 
 
 def become_definition(node: Tensor, definition: Callable[..., Any]) -> None:
     """Replace a fused node by the graph of its definition, recorded on the node's own inputs.
 
-    Its value stays, which is the definition's too; only the recorded history differs.
+    Its value stays the same; only the recorded history differs.
     """
     params = {key: value for key, value in node.params.items() if key != "extras"}
     y = definition(*operands(node), **params)
@@ -96,5 +96,5 @@ def become_definition(node: Tensor, definition: Callable[..., Any]) -> None:
 
 
 def operands(node: Tensor) -> list[Any]:
-    """What the op was given: the tensors that need a gradient, and the arrays of the other inputs."""
+    """The op's inputs: the tensors that require grad, and the arrays of the others."""
     return [a if x is None else x for x, a in zip(node.inputs, node.saved, strict=True)]

@@ -1,9 +1,9 @@
-"""`Generator` is PyTorch's random stream on the CPU, in NumPy: from the same seed come the same numbers.
+"""`Generator` is PyTorch's random stream on the CPU, in NumPy: the same seed gives the same numbers.
 
-It makes no Tensors, initialises no layers, knows no devices and is no source of secrets. Integers, bools and float32s
-are those of torch 2 on x86-64 with AVX2 bit for bit (elsewhere torch itself strays by 2e-6), float64s to rounding. The
-float32 logarithm, sine and cosine use the polynomials of Cephes (Stephen L. Moshier) as arranged in avx_mathfun
-(Julien Pommier, Giovanni Garberoglio; zlib licence), written anew for NumPy.
+It makes no Tensors, initialises no layers, knows no devices and is not for cryptography. Integers, bools and float32s
+equal those of torch 2 on x86-64 with AVX2 bit for bit (elsewhere torch itself differs by 2e-6), float64s to
+rounding. The float32 logarithm, sine and cosine use the polynomials of Cephes (Stephen L. Moshier) as arranged in
+avx_mathfun (Julien Pommier, Giovanni Garberoglio; zlib licence), written anew for NumPy.
 """
 import functools
 import itertools
@@ -23,8 +23,8 @@ DIALECTS = ("exponential", "cumulative", "mkl")
 
 # --- float32 functions ---
 def _fma(a: Array, b: Any, c: Any) -> Array:
-    """a * b + c of float32s, fused as by the processor."""
-    # subtle: the product is exact in float64; the sum is rounded there and again here, which shows once in 2**29
+    """a * b + c of float32s, rounded once, like the processor's fused instruction."""
+    # subtle: the product is exact in float64; rounding the sum there and here again shows once in 2**29
     return np.asarray(np.multiply(a, b, dtype=F64) + c, dtype=F32)
 
 
@@ -74,7 +74,7 @@ def _int(method: str, name: str, value: Any) -> int:
 
 
 def _shape(method: str, *sizes: Any) -> tuple[int, ...]:
-    """The shape meant by 5, by 2, 3 or by (2, 3)."""
+    """The shape that is written as 5, as 2, 3 or as (2, 3)."""
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
     shape = tuple([_int(method, "size", size) for size in sizes])
@@ -84,7 +84,7 @@ def _shape(method: str, *sizes: Any) -> tuple[int, ...]:
 
 
 def _floats(method: str, x: Any, write: bool = False) -> Array:
-    """x itself or, of a Tensor, its data; a list becomes a float32 array, unless it is to be written to."""
+    """An array x, or the data of a Tensor; a list becomes a float32 array, unless x is to be written."""
     a = x if isinstance(x, np.ndarray) else getattr(x, "data", None)  # subtle: an ndarray's own .data is a memoryview
     if write and not (isinstance(a, np.ndarray) and a.flags.writeable):
         raise TypeError(f"{method}: got {type(x).__name__}; expected an array or Tensor that can be written to; pass "
@@ -97,7 +97,7 @@ def _floats(method: str, x: Any, write: bool = False) -> Array:
 
 
 def _store(a: Array, values: Array) -> None:
-    """Write values (n,) into a in the order of its memory, whatever the order of its axes."""
+    """Write values (n,) into a in memory order, whatever the order of its axes."""
     if not a.flags.c_contiguous:
         a = a.transpose(sorted(range(a.ndim), key=lambda axis: -abs(a.strides[axis])))
     a[...] = values.reshape(a.shape)
@@ -148,7 +148,7 @@ class Generator:
 
     def _unit(self, n: int, dtype: np.dtype[Any] = F64) -> Array:
         """Uniform in [0, 1): the low 24 bits of a word as float32, the low 53 of a wide one as float64."""
-        if dtype != F64:  # float16s are drawn as float32s, and rounded when they are stored
+        if dtype != F64:  # float16s are drawn as float32s and rounded when stored
             return (self._bits.random_raw(n) & np.uint64(2**24 - 1)).astype(F32) * np.float32(2**-24)
         return (self._wide(n) & np.uint64(2**53 - 1)) * 2.0**-53
 
@@ -171,7 +171,7 @@ class Generator:
 
     # --- normals and exponentials ---
     def _pairs(self, n: int) -> Array:
-        """Standard normals one by one in float64: the spare one first, then new pairs."""
+        """Standard normals in float64, in pairs: first the spare one of the last pair."""
         spare = [] if math.isnan(self._spare) else [self._spare]
         u = self._unit((n - len(spare) + 1) // 2 * 2)
         r, t = np.sqrt(-2 * np.log1p(-u[1::2])), 2 * math.pi * u[0::2]
@@ -193,7 +193,7 @@ class Generator:
             z = self._pairs(n) * std + mean
         else:
             z = _box_muller(self._unit(n - n % 16 if dtype == F16 else n, dtype)[: n - n % 16])
-            if n % 16:  # the last 16 are drawn anew, over some that were there
+            if n % 16:  # the last 16 are drawn again, as in torch
                 z = np.concatenate([z[: n - 16], _box_muller(self._unit(16, dtype))])
             z = _fma(z, np.float32(std), np.float32(mean)) if dtype != F64 else z * std + mean
         _store(array, z)
@@ -227,16 +227,16 @@ class Generator:
 
     # --- integers and choices ---
     def geometric_(self, x: Array, p: float) -> Array:
-        """Fill an array of numbers with how many trials of the probability p it takes to the first success."""
+        """Fill an array with the number of trials with probability p up to the first success."""
         if not 0 < p < 1:
             raise ValueError(f"geometric_: got p {p}; expected 0 < p < 1; pass a probability")
         _store(x, np.ceil(np.log(self._unit(x.size)) / math.log1p(-p)))
         return x
 
     def random_(self, x: Array, low: int = 0, high: int | None = None) -> Array:
-        """Fill an array of any dtype with integers from low to high - 1, or with all that it holds exactly.
+        """Fill an array of any dtype with integers from low to high - 1, by default with all that it holds exactly.
 
-        With neither bound integers are drawn from 0 on.
+        With neither bound integers start at 0.
         """
         kind = x.dtype.kind
         most = 2 ** (np.finfo(x.dtype).nmant + 1) if kind == "f" else 1 if kind == "b" else int(np.iinfo(x.dtype).max)
@@ -265,7 +265,7 @@ class Generator:
         return (words.view(np.int64) + low).reshape(shape)
 
     def random63(self) -> int:
-        """One integer in [0, 2**63), as from torch's `random_()` on int64: a DataLoader takes its seeds so."""
+        """One integer in [0, 2**63), as from torch's `random_()` on int64: how a DataLoader draws its seeds."""
         return int(self._wide(1)[0]) % 2**63
 
     def randperm(self, n: int) -> Array:
@@ -278,7 +278,7 @@ class Generator:
         return np.array(p, dtype=np.int64)
 
     def bernoulli(self, p: Any, shape: Any = None) -> Array:
-        """True with probability p: of a number p as many as the shape says, of an array p one for each element."""
+        """True with probability p: for a number p an array of the shape, for an array p one draw for each element."""
         single = isinstance(p, (int, float, np.number))
         p = p if single else _floats("bernoulli", p)
         if not np.all((p >= 0) & (p <= 1)):
@@ -292,8 +292,9 @@ class Generator:
     def multinomial(self, p: Any, num_samples: int = 1, replacement: bool = False, dialect: str = DIALECTS[0]) -> Array:
         """Indices (int64) drawn in proportion to the weights p, (C,) -> (num_samples,) or (B, C) -> (B, num_samples).
 
-        torch has spoken three dialects: 'exponential' (today's: the largest p / q, q exponential), 'cumulative' (in the
-        first lectures, and for several with replacement: the inverse running sum) and 'mkl' (some torch 2: another q).
+        torch has had three algorithms, the dialects: 'exponential' (today's: the largest p / q, q exponential),
+        'cumulative' (in the first lectures, and for several with replacement: the inverse of the running sum) and 'mkl'
+        (in some torch 2: another q).
         """
         p, n = _floats("multinomial", p), _int("multinomial", "num_samples", num_samples)
         if dialect not in DIALECTS:
@@ -330,12 +331,12 @@ class Generator:
 
     # --- state ---
     def get_state(self) -> dict[str, Array]:
-        """The place in the stream as plain arrays, fit for `np.savez`."""
+        """The position in the stream as plain arrays, for `np.savez`."""
         state: Any = {**self._bits.state["state"], "seed": np.uint64(self._seed), "spare": self._spare}
         return {name: np.array(value) for name, value in state.items()}
 
     def set_state(self, state: Mapping[str, Array]) -> "Generator":
-        """Go to the place that get_state gave and return the generator itself."""
+        """Go to a position that get_state returned, and return the generator itself."""
         arrays: Any = {name: np.asarray(a) for name, a in dict(state).items()} if isinstance(state, Mapping) else {}
         got, wanted = ({k: f"{a.dtype}{list(a.shape)}" for k, a in s.items()} for s in (arrays, self.get_state()))
         if got != wanted or not 0 <= arrays["pos"] <= 624:
@@ -348,7 +349,7 @@ class Generator:
 # --- the default generator ---
 @functools.cache
 def default_generator() -> Generator:
-    """The generator that serves whatever is given no other; made on first use, for `numpy.random` loads slowly."""
+    """The generator that is used where none is passed; created on first use, for `numpy.random` loads slowly."""
     return Generator()
 
 
@@ -368,8 +369,8 @@ def as_generator(rng: Generator | int | None = None) -> Generator:
 
 def seeded(rng: Any) -> Any:
     """An integer seed as a new generator, and anything else as it is: for what keeps its `rng` and draws later."""
-    # subtle: ask the type, because a generator that is being traced refuses attributes that it does not know
-    return Generator(rng) if hasattr(type(rng), "__index__") and not isinstance(rng, bool) else rng
+    # subtle: not by hasattr, which a generator that a compiler records would take for a draw
+    return Generator(int(rng)) if isinstance(rng, int | np.integer) and not isinstance(rng, bool) else rng
 
 
 def __dir__() -> list[str]:

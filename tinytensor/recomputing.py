@@ -1,4 +1,4 @@
-"""recompute: keep a function's inputs only, and compute the rest again when the backward pass asks for it."""
+"""recompute: keep only the inputs of a function, and compute the rest again in the backward pass."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-# --- what a function may draw from and change ---
+# --- random streams and buffers that a function uses ---
 
 
 def reached(*things: Any) -> Iterator[Any]:
-    """The Modules and random generators that a function can reach: by closure, by name, bound, or in containers."""
+    """The Modules and random generators that a function can reach: in closures, globals, bound objects, containers."""
     seen: dict[int, Any] = {}
     waiting = list(things)
     while waiting:
@@ -66,7 +66,7 @@ def holds(cell: Any) -> bool:
 
 
 class Surroundings:
-    """The random streams and the buffers that a function can reach, and what they were when this was made."""
+    """The random streams and buffers that a function can reach, with their states when this was created."""
 
     def __init__(self, *things: Any) -> None:
         found = [default_generator(), *reached(*things)]
@@ -75,7 +75,7 @@ class Surroundings:
         self.before = self.now()
 
     def now(self) -> list[Any]:
-        """What they are now."""
+        """Their present states."""
         streams = [rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state()
                    for rng in self.streams]
         return [np.random.get_state(), *streams, *[b.data.copy() for b in self.buffers]]
@@ -93,7 +93,7 @@ class Surroundings:
 
     @contextmanager
     def again(self) -> Iterator[None]:
-        """Inside they are as they were at first; afterwards as if nothing had happened."""
+        """Inside, their first states; afterwards the present ones again."""
         now = self.now()
         self.put(self.before)
         try:
@@ -102,7 +102,7 @@ class Surroundings:
             self.put(now)
 
 
-# --- a call that can be made again ---
+# --- a call that can be repeated ---
 
 
 class Call:
@@ -111,21 +111,21 @@ class Call:
     def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.f, self.given = f, (args, kwargs)
         self.inputs = [x for x in tree_leaves(self.given, keep_module) if needs_grad(x)]
-        self.captured: list[Tensor] = []  # leaves that the function reaches otherwise: parameters of a Module
+        self.captured: list[Tensor] = []  # leaves that it uses otherwise, such as a Module's parameters
         self.value: Any = None  # of the first run
-        self.alias = False  # whether the function gives one of its inputs back
+        self.alias = False  # whether the function returns one of its inputs
         self.surroundings = Surroundings(f, args, kwargs)
         self.found: tuple[Any, dict[int, Any]] = (None, {})  # a gradient of the output, and those of the inputs for it
 
     def run(self, inputs: Sequence[Tensor]) -> Any:
-        """What the function gives for these inputs; all is recorded."""
+        """Call the function with these inputs, and record everything."""
         rest = iter(inputs)
         args, kwargs = tree_map(lambda x, _: next(rest) if needs_grad(x) else x, self.given, keep_module)
         with recording(True):
             return self.f(*args, **kwargs)
 
     def first(self) -> Any:
-        """The output of the first run, as tensors that know how to compute themselves again."""
+        """The output of the first run, as outputs of one node whose rule runs the function again."""
         made: set[int] = set()
 
         def watcher(node: Tensor, *_: Any) -> None:
@@ -156,12 +156,12 @@ class Call:
         if len(ys) == 1:
             return np.positive(ys[0]) if self.alias else ys[0]
         if len({y.dtype for y in ys}) > 1:
-            raise TypeError(f"recompute: the function gave outputs of dtypes {', '.join(str(y.dtype) for y in ys)}; "
-                            f"expected one dtype for all; convert them with .astype, or give them one by one")
+            raise TypeError(f"recompute: got outputs of dtypes {', '.join(str(y.dtype) for y in ys)} from the "
+                            f"function; expected one dtype for all; convert them with .astype")
         return np.concatenate([y.reshape(-1) for y in ys])
 
     def boundary(self, y: Tensor, zs: list[Tensor], made: set[int]) -> list[Tensor]:
-        """The leaves behind y that are no inputs; other tensors that were made before are refused."""
+        """The leaves behind y that are not inputs; other tensors that were computed before are an error."""
         own, seen, found = set(map(id, zs)), {id(y)}, list[Tensor]()
         for node in (nodes := [y]):
             for x in node.inputs:
@@ -173,26 +173,26 @@ class Call:
                 elif id(x) in made:
                     nodes.append(x)
                 else:
-                    raise ValueError(f"recompute: the function uses a tensor of shape {x.shape} that was computed "
-                                     f"outside of it, the output of {x.op.name}; expected all such among its "
+                    raise ValueError(f"recompute: got a function that uses a tensor of shape {x.shape}, the output "
+                                     f"of {x.op.name}, which was computed outside of it; expected such tensors as "
                                      f"arguments; write tt.recompute(f, x, ...)")
         return found
 
     def again(self, inputs: Sequence[Tensor]) -> Any:
-        """The output computed once more, with the same random draws, and held against the first one."""
+        """The output computed once more, with the same random draws, and compared with the first."""
         y = self.value
         with self.surroundings.again():
             z = self.joined(self.run(inputs[: len(self.inputs)]))
         slack = 16 * float(np.finfo(y.dtype).eps)
         if z.shape != y.shape or not np.allclose(z.data, y, rtol=slack, equal_nan=True, atol=slack * float(
                 np.max(np.abs(y), initial=0, where=np.isfinite(y)))):
-            raise RuntimeError("recompute: the function gave other values when it was computed again; expected the "
-                               "same; step the optimiser after the backward pass, let the function change nothing, "
-                               "and let it draw from generators that are its own by name, or from the default one")
+            raise RuntimeError("recompute: got other values when the function was computed again; expected the same; "
+                               "step the optimiser after the backward pass, let the function change nothing, and let "
+                               "it draw from the default generator or from one that it refers to by name")
         return z
 
     def gradient(self, g: Any, i: int) -> Any:
-        """The gradient of input i: all are computed at once, for the first rule that asks."""
+        """The gradient of input i; the first rule that asks computes those of all inputs."""
         if self.found[0] is not g or i not in self.found[1]:
             zs = [Tensor(x.data, requires_grad=True) for x in self.inputs]
             wanted = [*zs, *self.captured]
@@ -202,7 +202,7 @@ class Call:
 
 
 def apart(y: Any, shapes: list[tuple[int, ...]]) -> Iterator[Any]:
-    """One tensor as several, one behind the other, of these shapes."""
+    """Split a flat tensor into tensors of these shapes."""
     start = 0
     for shape in shapes:
         size = int(np.prod(shape))
@@ -215,20 +215,20 @@ RECOMPUTE = Op("recompute", lambda *_: None, VariadicRules(lambda g, y, i, *inpu
 
 
 def recompute(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """``f(*args, **kwargs)``, of which only the inputs are kept: what lies between is computed again for the gradients.
+    """Call ``f(*args, **kwargs)`` and keep only its inputs: the backward pass computes the rest again.
 
-    Also known as gradient checkpointing (Chen et al. 2016). It takes the time of one more forward pass, and the memory
-    of a deep network falls from all layers to the inputs of each and all of one. Random draws are the same at the
-    second time, from the default generator and those that `f` reaches by name; buffers, such as running statistics,
-    are updated once. The values are compared with the first ones, and are an error if they differ.
+    Also known as gradient checkpointing (Chen et al. 2016). It costs one more forward pass; of a deep network, memory
+    then holds only the inputs of the layers and all values of one layer. The second run repeats the random draws from
+    the default generator and from those that `f` refers to by name; buffers, such as running statistics, are updated
+    once. It is an error if the values of the second run differ.
 
     Parameters
     ----------
     f : callable
-        A function or a Module; parameters that it reaches get their gradients.
+        A function or a Module; parameters that it uses get their gradients.
     *args, **kwargs
-        Anything; tensors may stand in nested lists, tuples and dicts. Tensors that were computed outside of `f` must
-        come here, and not by closure.
+        Anything; tensors may be in nested lists, tuples and dicts. Tensors that were computed outside of `f` must be
+        passed here, not by closure.
 
     Examples
     --------
@@ -242,7 +242,7 @@ def recompute(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     if not callable(f):
         raise TypeError(f"recompute: got {type(f).__name__}; expected a function or a Module; pass it uncalled, and "
                         f"its arguments after it: tt.recompute(f, x)")
-    if not state.recording or any(trace.thread == get_ident() for trace in tracing):  # a program keeps what it likes
+    if not state.recording or any(trace.thread == get_ident() for trace in tracing):  # compiled: kept as needed
         return f(*args, **kwargs)
     y: R = Call(f, args, kwargs).first()
     return y

@@ -1,7 +1,7 @@
-"""Functions of functions: value_and_grad, vjp, jvp, jacobian, hessian and hvp, as in JAX.
+"""Transformations of functions: value_and_grad, vjp, jvp, jacobian, hessian and hvp, as in JAX.
 
 They take functions of any number of arguments, each an array, a Tensor, a Module, or nested lists, tuples and dicts of
-these, and give derivatives in the same structure. They compose, and are recorded like any op.
+these, and return derivatives in the same structure. They compose, and are recorded like any op.
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ from .trees import describe, tree_map, tree_unflatten, tree_zip
 
 def arguments(name: str, primals: Any, tangents: Any) -> None:
     if not isinstance(primals, list | tuple) or not isinstance(tangents, list | tuple):
-        raise TypeError(f"{name}: primals is {describe(primals)} and tangents {describe(tangents)}; expected a tuple "
-                        f"of arguments and one of their directions; write (x,) and (v,) for one")
+        raise TypeError(f"{name}: got {describe(primals)} as primals and {describe(tangents)} as tangents; expected "
+                        f"a tuple of arguments and one of directions; write (x,) and (v,) for a single argument")
+
+
+def named(function: Function, name: str, f: Function) -> Function:
+    """The function that a transformation returns, whose repr says which one, and of what."""
+    function.__qualname__ = f"{name}({getattr(f, '__qualname__', type(f).__name__)})"
+    return function
 
 
 @overload
@@ -36,20 +42,20 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
                    create_graph: bool | None = None) -> Callable[..., tuple[Any, Any]]: ...
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
                    create_graph: bool | None = None) -> Function:
-    """A function that gives what `f` gives, a scalar, and its gradient with respect to some arguments.
+    """A function that returns the scalar that `f` returns, and its gradient with respect to some arguments.
 
     Parameters
     ----------
     f : callable
         Its arguments may be arrays, Tensors, Modules (for their parameters), or nested lists, tuples and dicts.
     argnums : int or sequence of int
-        Which positional arguments; for a sequence the gradients are a tuple.
+        The positional arguments to differentiate; for a sequence the gradients are a tuple.
     has_aux : bool
-        Whether `f` gives a pair: the scalar, and something else that comes out too.
+        Whether `f` returns a pair: the scalar, and something else that is passed through.
     create_graph : bool, optional
-        Record the gradient's own computation. If left out, that is so where an argument is a Tensor that requires grad,
-        as for any op, and inside of another of these functions. Subtle: a Module's parameters, and what `f` closes
-        over, do not count, so that a training step records nothing in vain; pass True to train by a gradient's size.
+        Record the computation of the gradient. By default only if an argument is a Tensor that requires grad, as for
+        any op, or inside of another of these transformations. Subtle: a Module's parameters, and what `f` closes over,
+        do not count, so that a training step records nothing in vain; pass True for a loss that contains a gradient.
 
     Returns
     -------
@@ -73,16 +79,17 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
         value = at.result(at.y)
         return ((value, at.result(at.aux)), slopes) if has_aux else (value, slopes)
 
-    return both
+    return named(both, "value_and_grad", f)
 
 
 def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
-    """The output of `f`, and a function from a gradient of that to the gradients of the arguments, called often or not.
+    """The output of `f`, and a function from a gradient of the output to the gradients of the arguments.
 
     Returns
     -------
     (output, pull) or (output, pull, aux)
-        ``pull(g)``, for a g of the output's structure, gives a tuple with a gradient for each argument.
+        ``pull(g)``, for a g of the output's structure, returns a tuple with a gradient for each argument. It may be
+        called any number of times.
 
     Examples
     --------
@@ -98,15 +105,15 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
         gs = [as_like(y, v, where) for y, v, where in tree_zip(at.y, g, "vjp: the gradient of the output")]
         return at.structure(at.gradients(ys, gs, retain_graph=True))
 
-    y = at.result(at.y)
+    y, pull = at.result(at.y), named(pull, "vjp", f)
     return (y, pull, at.result(at.aux)) if has_aux else (y, pull)
 
 
 def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
-    """The output of `f`, and its derivative in one direction: how it moves when the arguments move along `tangents`.
+    """The output of `f`, and its directional derivative: how it changes when the arguments move along `tangents`.
 
-    A pass backwards, and one through that: a gradient is linear in the gradient that it begins with, and the
-    derivative of the one by the other is the product with the Jacobian (Townsend 2017, "A new trick for calculating
+    Computed by two backward passes: the result of the first is linear in the gradient that it starts from, and its
+    derivative with respect to that is the product with the Jacobian (Townsend 2017, "A new trick for calculating
     Jacobian vector products").
 
     Parameters
@@ -114,7 +121,7 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     primals : tuple
         The arguments.
     tangents : tuple
-        Of the same structure, a dict by names for a Module.
+        Of the same structure; for a Module a dict by the parameters' names.
 
     Returns
     -------
@@ -139,15 +146,15 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
              create_graph: bool | None = None) -> Function:
-    """A function that gives the derivative of every element of the output of `f` by every element of some arguments.
+    """A function that returns the derivative of each element of the output of `f` by each element of some arguments.
 
-    It takes one pass backwards for each element of the output. Parameters are those of `value_and_grad`.
+    It takes one backward pass for each element of the output. Parameters are those of `value_and_grad`.
 
     Returns
     -------
     callable
-        The Jacobian has the structure of the output, and in each place of it that of the arguments, with arrays of
-        ``output.shape + argument.shape``; with `has_aux` it comes as ``(jacobian, aux)``.
+        The Jacobian has the structure of the output, with that of the arguments in place of each leaf, and Tensors of
+        shape ``output.shape + argument.shape``; with `has_aux` the result is ``(jacobian, aux)``.
 
     Examples
     --------
@@ -170,11 +177,11 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         found = tree_map(of_output, at.y)
         return (found, at.result(at.aux)) if has_aux else found
 
-    return all_slopes
+    return named(all_slopes, "jacobian", f)
 
 
 def one_hot(y: Tensor) -> Iterator[Any]:
-    """For each element, in order, an array of the shape of y that is 1 there and else 0."""
+    """For each element of y, in order, an array of its shape that is 1 there and 0 elsewhere."""
     for k in range(math.prod(y.shape)):
         g = np.zeros(y.size, y.dtype)
         g[k] = 1
@@ -183,16 +190,16 @@ def one_hot(y: Tensor) -> Iterator[Any]:
 
 def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
             create_graph: bool | None = None) -> Function:
-    """A function that gives all second derivatives of `f`, a scalar, by some arguments.
+    """A function that returns all second derivatives of `f`, which returns a scalar, by some arguments.
 
-    It is the Jacobian of the gradient, one pass backwards for each of its elements: for products with a vector `hvp`
-    is much cheaper. Parameters are those of `value_and_grad`.
+    It is the Jacobian of the gradient, with one backward pass for each of its elements: for products with a vector
+    `hvp` is much cheaper. Parameters are those of `value_and_grad`.
 
     Returns
     -------
     callable
-        The Hessian has the structure of the arguments, and in each place of it that structure again, with arrays of
-        ``argument.shape + argument.shape``; with `has_aux` it comes as ``(hessian, aux)``.
+        The Hessian has the structure of the arguments, with that structure again in place of each leaf, and Tensors of
+        shape ``argument.shape + argument.shape``; with `has_aux` the result is ``(hessian, aux)``.
 
     Examples
     --------
@@ -207,20 +214,20 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
         slopes = at.structure(at.gradients(at.scalar()))
         return (slopes, at.aux) if has_aux else slopes
 
-    return jacobian(slope, argnums, has_aux, create_graph=create_graph)
+    return named(jacobian(slope, argnums, has_aux, create_graph=create_graph), "hessian", f)
 
 
 def hvp(f: Function, primals: Any, tangents: Any) -> Any:
-    """The Hessian of `f`, a scalar, times a vector: how the gradient moves when the arguments move along `tangents`.
+    """The Hessian of `f` times a vector: how the gradient changes when the arguments move along `tangents`.
 
-    Two passes backwards, as long as two or three gradients, and the Hessian is never made (Pearlmutter 1994).
+    It takes two backward passes, the time of two or three gradients, and never builds the Hessian (Pearlmutter 1994).
 
     Parameters
     ----------
     primals : tuple
         The arguments, all of which are differentiated.
     tangents : tuple
-        Of the same structure, a dict by names for a Module.
+        Of the same structure; for a Module a dict by the parameters' names.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Nested lists, tuples and dicts of arrays, and Modules, as one list of leaves; and a structure put together again.
+"""Nested lists, tuples and dicts of arrays, and Modules, as a list of leaves, and back.
 
-None is an empty structure, as in JAX. A Module stands for the dict of its parameters that require grad, by name.
+None is an empty structure, as in JAX. A Module means the dict of its parameters that require grad, by name.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ def children(tree: Any) -> list[tuple[Any, Any]] | None:
 
 
 def tree_leaves(tree: Any, of_module: Callable[[Any], Any] | None = None) -> list[Any]:
-    """Every leaf, in order; with `of_module`, what is in a Module is left out."""
+    """Every leaf, in order; with `of_module` without those inside of Modules."""
     found: list[Any] = []
     tree_map(lambda leaf, _: found.append(leaf), tree, of_module)
     return found
 
 
 def keep_module(module: Any) -> Any:
-    """As `of_module`: leave a Module as it is."""
+    """An `of_module` that leaves a Module as it is."""
     return module
 
 
 def tree_map(function: Callable[[Any, str], Any], tree: Any, of_module: Callable[[Any], Any] | None = None,
            path: str = "") -> Any:
-    """The same structure with ``function(leaf, path)`` in the place of every leaf; a path is as ``['layers'][0]``.
+    """The same structure with ``function(leaf, path)`` for every leaf; a path looks like ``['layers'][0]``.
 
-    A Module becomes a dict, or what `of_module` makes of it.
+    A Module becomes a dict, or what `of_module` returns for it.
     """
     if of_module is not None and is_module(tree):
         return of_module(tree)
@@ -58,25 +58,25 @@ def tree_map(function: Callable[[Any, str], Any], tree: Any, of_module: Callable
 
 
 def tree_unflatten(tree: Any, values: Iterator[Any]) -> Any:
-    """The same structure with other leaves, in order."""
+    """The same structure with other leaves, taken in order."""
     return tree_map(lambda *_: next(values), tree)
 
 
 def tree_zip(tree: Any, other: Any, what: str) -> list[tuple[Any, Any, str]]:
-    """Each leaf of `tree` with that of `other`, which must have the same structure, and the name of the latter."""
+    """Each leaf of `tree` with that of `other`, which must have the same structure, and the path of the latter."""
     parts, own = children(tree), children(other)
     if parts is None:
         return [(tree, other, what)]
     keys: Iterable[Any] = [key for key, _ in parts]
     if own is None or {*keys} != {key for key, _ in own}:
-        raise ValueError(f"{what} is {describe(other)}; expected the structure of {describe(tree)}; give one value "
+        raise ValueError(f"{what}: got {describe(other)}; expected the structure of {describe(tree)}; pass one value "
                          f"for each part")
     found = dict(own)
     return [pair for key, part in parts for pair in tree_zip(part, found[key], f"{what}[{key!r}]")]
 
 
 def describe(tree: Any) -> str:
-    """What kind of structure it is, and of what parts."""
+    """A structure in words: its type and its parts."""
     if tree is None:
         return "None"
     parts, kind = children(tree), f"a {type(tree).__name__}"

@@ -1,9 +1,9 @@
-"""A number that remembers how it was made: the scalar engine of the first lecture, in plain Python.
+"""A number that records how it was computed: the scalar engine of the first lecture, in plain Python.
 
 Every operation makes a new `Value` that keeps its inputs and, for each of them, the slope: how fast the result changes
-as that input does, itself a number. Going backwards, the slopes along a way are multiplied, and the ways add up. That
-is the chain rule, and all that an engine does: `Tensor` is the same idea with arrays for numbers. What is left out:
-arrays, speed, and gradients of gradients.
+with that input. The backward pass multiplies the slopes along each path, and adds up the paths. That is the chain
+rule, and all that an engine does: `Tensor` is the same idea with arrays instead of numbers. Not here: arrays, speed,
+and gradients of gradients.
 
 Examples
 --------
@@ -26,21 +26,21 @@ __all__ = ["MLP", "Layer", "Module", "Neuron", "Value"]
 
 
 class Value:
-    """A number, how it was made, and the gradient of a later result with respect to it.
+    """A number, how it was computed, and the gradient of a later result with respect to it.
 
     Parameters
     ----------
     data : number
     inputs : tuple of Value
-        What it was computed from; nothing stands behind a leaf.
+        What it was computed from; a leaf has none.
     slopes : tuple of float
         The derivative with respect to each input, at the inputs' values.
     op, label : str
-        What made it, and what it is called: for pictures.
+        The operation, and a name: for drawings.
 
     Examples
     --------
-    Any function with a known derivative is an operation:
+    Any function with a known derivative can be an operation:
 
     >>> def sin(x):
     ...     return Value(math.sin(x.data), (x,), (math.cos(x.data),), "sin")
@@ -51,7 +51,7 @@ class Value:
     """
 
     __slots__ = ("__weakref__", "data", "grad", "inputs", "label", "op", "slopes")
-    __array_ufunc__ = None  # NumPy's numbers on the left leave the operation to us
+    __array_ufunc__ = None  # so that NumPy's numbers on the left defer to Value
 
     def __init__(self, data: float, inputs: tuple[Value, ...] = (), slopes: tuple[float, ...] = (), op: str = "",
                  label: str = "") -> None:
@@ -78,7 +78,7 @@ class Value:
     def __truediv__(self, other: Value | float) -> Value:
         other = value(other)
         if other.data == 0:
-            raise ZeroDivisionError(f"/: {self.data} / 0 came; expected a divisor other than 0; add a small number")
+            raise ZeroDivisionError(f"/: got {self.data} / 0; expected a divisor other than 0; add a small number")
         y = self.data / other.data
         return Value(y, (self, other), (1 / other.data, -y / other.data), "/")
 
@@ -86,20 +86,21 @@ class Value:
         """x ** n; a number as exponent takes any x for which the power is real, a Value only an x above 0."""
         x, n = self.data, other.data if isinstance(other, Value) else number(other)
         if x < 0 and not n.is_integer():
-            raise ValueError(f"**: {x} ** {n} came, which is no real number; expected a base of 0 or more, or a whole "
-                             f"number as exponent; see where the base comes from")
+            raise ValueError(f"**: got {x} ** {n}, which is not a real number; expected a base of 0 or more, or an "
+                             f"integer exponent; check where the base comes from")
         if x == 0 and n < 0:
-            raise ZeroDivisionError(f"**: 0 ** {n} came; expected a base other than 0; add a small number")
+            raise ZeroDivisionError(f"**: got 0 ** {n}; expected a base other than 0; add a small number")
         try:
             y = x**n
             slope = n * x ** (n - 1) if x or n >= 1 else math.inf if n else 0.0
         except OverflowError:
-            raise OverflowError(f"**: {x} ** {n} came, too large for a float; make the base smaller") from None
+            raise OverflowError(f"**: got {x} ** {n}; expected a result that a float can hold; make the base "
+                                f"smaller") from None
         if not isinstance(other, Value):
             return Value(y, (self,), (slope,), f"** {n:g}")
         if x <= 0:
-            raise ValueError(f"**: base {x} with a Value as exponent came; expected a base above 0, for the slope is "
-                             f"y log(x); give the exponent as a number: x ** {n:g}")
+            raise ValueError(f"**: got base {x} with a Value as exponent; expected a base above 0, for the slope is "
+                             f"y log(x); pass the exponent as a number: x ** {n:g}")
         return Value(y, (self, other), (slope, y * math.log(x)), "**")
 
     def __neg__(self) -> Value:
@@ -121,15 +122,14 @@ class Value:
         try:
             y = math.exp(self.data)
         except OverflowError:
-            raise OverflowError(f"exp: {self.data} came; expected 709 or less, or the result is too large for a float; "
-                                f"in a softmax, subtract the largest logit first") from None
+            raise OverflowError(f"exp: got {self.data}; expected 709 or less, for a float holds no more; in a softmax, "
+                                f"subtract the largest logit first") from None
         return Value(y, (self,), (y,), "exp")
 
     def log(self) -> Value:
         """The natural logarithm."""
         if self.data <= 0:
-            raise ValueError(f"log: {self.data} came; expected a number above 0; give it a probability or a count, and "
-                             f"add a small number where that can be 0")
+            raise ValueError(f"log: got {self.data}; expected a number above 0; add a small number to what can be 0")
         return Value(math.log(self.data), (self,), (1 / self.data,), "log")
 
     def tanh(self) -> Value:
@@ -144,9 +144,9 @@ class Value:
     # --- backwards ---
 
     def order(self) -> list[Value]:
-        """This Value and all behind it; each comes after everything that was computed from it.
+        """This Value and all that it was computed from, each after everything that was computed from it.
 
-        A loop, not a recursion: a chain of 100,000 operations would be too deep for Python's stack.
+        A loop, not a recursion, which a chain of 100,000 operations would make too deep for Python.
         """
         uses = {self: 0}
         for node in (reached := [self]):  # the list grows while the loop runs
@@ -158,19 +158,19 @@ class Value:
         for node in (ready := [self]):
             for x in node.inputs:
                 uses[x] -= 1
-                if not uses[x]:  # all that use x have had their turn
+                if not uses[x]:  # all that were computed from x are in the list
                     ready.append(x)
         return ready
 
     def backward(self) -> None:
-        """Give everything behind this Value its gradient: how fast this Value changes as that one does.
+        """Compute the gradient of all that this Value was computed from: how fast this Value changes with each.
 
-        The gradients of leaves add up over passes until they are set to 0; those in between start afresh.
+        The gradients of leaves add up over passes until they are set to 0; all others start at 0 in each pass.
 
         Examples
         --------
         >>> a = Value(3.0)
-        >>> (a + a).backward()  # two ways lead back to a: += and not =
+        >>> (a + a).backward()  # two paths lead back to a: += and not =
         >>> a.grad
         2.0
         """
@@ -185,15 +185,15 @@ class Value:
 
 
 def value(x: Value | float) -> Value:
-    """x itself, or the number x as a leaf."""
+    """x itself, or a number x as a leaf."""
     return x if isinstance(x, Value) else Value(x)
 
 
 def number(x: Any) -> float:
-    """Any real number as a float, NumPy's among them; what is none is refused."""
+    """A real number, also one of NumPy's, as a float; anything else is an error."""
     if not isinstance(x, Real):
-        raise TypeError(f"Value: {type(x).__name__} came; expected a real number or a Value; take the number out of "
-                        f"an array or a Tensor with .item(), out of a text with float()")
+        raise TypeError(f"Value: got {type(x).__name__}; expected a real number or a Value; convert an array or a "
+                        f"Tensor with .item(), a string with float()")
     return float(x)
 
 
@@ -213,17 +213,17 @@ class Module:
     """Something with parameters."""
 
     def parameters(self) -> list[Value]:
-        """The Values to be trained."""
+        """The Values to train."""
         return []
 
     def zero_grad(self) -> None:
-        """Set every parameter's gradient to 0, for the next pass adds to it."""
+        """Set every parameter's gradient to 0, since the next pass adds to it."""
         for p in self.parameters():
             p.grad = 0.0
 
 
 class Neuron(Module):
-    """The activation of w . x + b; with None in its place the sum itself.
+    """The activation of w . x + b; with None the sum itself.
 
     Parameters
     ----------
@@ -241,8 +241,8 @@ class Neuron(Module):
 
     def __call__(self, x: Sequence[Value | float]) -> Value:
         if len(x) != len(self.weights):
-            raise ValueError(f"Neuron: {len(x)} inputs came; expected {len(self.weights)}, one for each weight; see "
-                             f"the first size that the network was given")
+            raise ValueError(f"Neuron: got {len(x)} inputs; expected {len(self.weights)}, one for each weight; check "
+                             f"the number of inputs that the network was built with")
         y = sum((w * xi for w, xi in zip(self.weights, x, strict=True)), self.bias)
         return y if self.activation is None else self.activation(y)
 
@@ -251,7 +251,7 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """Neurons that see the same inputs: a list of their outputs, or the output of the only one."""
+    """Neurons with the same inputs: a list of their outputs, or the output if there is only one."""
 
     def __init__(self, inputs: int, outputs: int, rng: Any, activation: Activation | None = Value.tanh) -> None:
         rng = source(rng)

@@ -163,3 +163,15 @@ def test_a_compiled_step_prints_its_name_programs_and_options():
     for n in (2, 2, 3, 3):
         compiled(np.ones(n))
     assert repr(compiled) == text.format(2)
+
+
+def test_a_stream_of_numpy_s_has_the_attributes_of_a_generator_in_a_trace():
+    rng = np.random.default_rng(0)
+
+    def step(x):
+        return x * rng.random(3) if hasattr(rng, "integers") and not hasattr(rng, "__index__") else x
+
+    compiled = tt.compile(step, rng)
+    got = [compiled(np.ones(3)) for _ in range(3)]
+    again = np.random.default_rng(0)
+    np.testing.assert_array_equal(got, [again.random(3) for _ in range(3)])

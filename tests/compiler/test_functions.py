@@ -30,6 +30,23 @@ def test_evaluation_and_modes() -> None:
     follow(make, between=between)
 
 
+class ScaledLinear(nn.Linear):
+    def forward(self, x: Any, scale: float = 1.0, *, shift: Any = None) -> Any:
+        return super().forward(x) * scale + (0 if shift is None else shift)
+
+
+def test_a_module_takes_the_arguments_of_its_forward() -> None:
+    layer, x = ScaledLinear(3, 2, rng=1), np.ones((4, 3), np.float32)
+    fast = tt.compile(layer, layer)
+    for _ in range(3):
+        assert equal(layer(x), fast(x)) and equal(layer(x, scale=0.5), fast(x, scale=0.5))
+        assert equal(layer(x, 0.5, shift=x[:, :2]), fast(x, 0.5, shift=x[:, :2]))
+    assert fast.programs
+    fixed = tt.compile(layer, layer, static_argnames="scale")
+    for scale in (0.5, 0.5, 0.25):
+        assert equal(layer(x, scale), fixed(x, scale))
+
+
 def test_gradients_alone() -> None:
     model, clone = small(), small()
 

@@ -196,7 +196,7 @@ def test_a_worker_that_fails_ends_all_with_its_error_and_the_next_call_starts_an
     assert not any(map(eliminate_dead_code, pids))
     assert np.isfinite(step(*data[4]).item())
     bad[0, 0] = 99  # in the first one's
-    with pytest.raises(IndexError, match="index 99 came"):
+    with pytest.raises(IndexError, match="got index 99 for"):
         step(bad, data[3][1])
     assert np.isfinite(step(*data[4]).item())
 

@@ -66,7 +66,7 @@ def test_parameters_that_are_plain_stay_the_same_object(key: str, value: Any) ->
 def test_parameters_of_a_mixed_sequence_keep_arrays() -> None:
     a = np.array(3)
     assert as_python("axis", [np.int8(1), a])[1] is a and as_python("x", tt.tensor([1, 2])).dtype == np.int64
-    with pytest.raises(TypeError, match=r"^parameter 'q' is a tensor that requires grad.*give q.detach\(\)"):
+    with pytest.raises(TypeError, match=r"^got a tensor that requires grad as parameter 'q'.*pass q.detach\(\)"):
         as_python("q", leaf(2))
 
 
@@ -178,23 +178,23 @@ def test_full_names() -> None:
 
 
 def test_what_has_no_answer_is_refused_by_its_full_name() -> None:
-    with pytest.raises(TypeError, match=r"^np.linalg.eig does not take a Tensor: it has no rule; "):
+    with pytest.raises(TypeError, match=r"^np.linalg.eig does not take a Tensor: it has no derivative here; "):
         np.linalg.eig(leaf(2, 2))
     assert str(unsupported(inspect.signature, "at")).startswith(
-        "inspect.signature.at does not take a Tensor: it has no r")
-    assert str(unsupported(inspect.signature)).endswith("; compose it of functions that have one, or give it "
-                                                    "x.detach().numpy() where no gradient is wanted")
+        "inspect.signature.at does not take a Tensor: it has no d")
+    assert str(unsupported(inspect.signature)).endswith(
+        "; use functions that have one, or pass x.detach().numpy() where no gradient is wanted")
     for key, advice in NEAREST.items():
         if callable(key) and key not in NUMPY:
-            assert str(unsupported(key)).endswith(f"it has no rule; {advice}")
+            assert str(unsupported(key)).endswith(f"it has no derivative here; {advice}")
     assert NEAREST.get("numpy.fft", "") in str(unsupported(np.fft.fft))
 
 
 def test_out_is_refused() -> None:
     x, out = leaf(2), np.ones(2)
-    with pytest.raises(TypeError, match=r"^np.add: out= \(or `array add= tensor`.* write y = np.add\(...\) without"):
+    with pytest.raises(TypeError, match=r"^np.add: got out=, perhaps by `array op= tensor`.* write y = np.add\(...\)$"):
         np.add(x, 1.0, out=out)
-    with pytest.raises(TypeError, match="^np.add: out="):
+    with pytest.raises(TypeError, match="^np.add: got out="):
         out += x
     assert np.add(x, 1.0, out=None).tolist() == (x.data + 1).tolist()
     assert np.add.reduce(x, out=None).tolist() == x.data.sum()
@@ -303,7 +303,7 @@ def test_values_are_numpys_to_the_bit() -> None:
     assert not made(lambda a: a > 0, lambda a: a)(x).requires_grad
     first, second = made(lambda a: (a, a > 0), lambda a: (a * 1.0, a > 0))(x)
     assert first.requires_grad and not second.requires_grad
-    with pytest.raises(RuntimeError, match=r"^made: its composition gave shape \(3, 1\); expected \(3,\)"):
+    with pytest.raises(RuntimeError, match=r"^made: got shape \(3, 1\) from its composition; expected \(3,\)"):
         made(lambda a: a, lambda a: a[:, None])(x)
     assert with_numpy_values("made", x.data, x.data, [x]).requires_grad is False
 
@@ -314,7 +314,7 @@ def test_inputs_of_a_composition() -> None:
     assert [g.tolist() for g in tt.grad(f(x, x).sum(), [x])] == [(2 * x.data).tolist()]
     assert f(narrow, 2.5).dtype == np.float32 and f(narrow, [1.5, 2.5]).dtype == np.float32
     assert f(x, [1.1, 2.0]).tolist() == (x.data * [1.1, 2.0]).tolist(), "lists beside float64 are float64"
-    with pytest.raises(TypeError, match=r"^made: parameter 'q' is a tensor that requires grad.*; expected made\(a, b"):
+    with pytest.raises(TypeError, match=r"^made: got a tensor that requires grad as parameter 'q'.*pass q.detach\(\)"):
         f(x, 1.0, leaf())
     assert f(x, q=tt.tensor(1.0)).tolist() == (x.data + 1).tolist()
     with pytest.raises(TypeError, match=r"^made: got an.* 'dim'; expected made\(a, b=1.0, q=0.0\)"):
@@ -394,9 +394,9 @@ def test_anomaly_mode_looks_at_compositions() -> None:
     broken = made(lambda a: (a * 1.0, a * np.nan), lambda a: (a * 1.0, a * 2.0))
     with tt.detect_anomaly():
         for x in leaf(2), leaf(2).detach():
-            with pytest.raises(FloatingPointError, match=r"anomaly: at .*, made gave nan.*; input 0 is float64 \(2,\)"):
+            with pytest.raises(FloatingPointError, match=r"anomaly: at .*, made returned nan.*; input 0 is float64"):
                 broken(x)
-        with pytest.raises(FloatingPointError, match=r"made gave nan"):
+        with pytest.raises(FloatingPointError, match=r"made returned nan"):
             made(lambda a: a * np.nan, twice)(leaf(2))
         assert made(lambda a: a * 1.0, lambda a: (a * np.nan) * 0.0 + a)(leaf(2)).requires_grad, "the result counts"
         assert made(lambda a: ("text", a), lambda a: ("", a))(leaf(2))[0] == "text"
@@ -405,7 +405,7 @@ def test_anomaly_mode_looks_at_compositions() -> None:
 def test_what_would_write_is_refused_or_kept_from_it() -> None:
     x = leaf(4)
     before = x.data.copy()
-    with pytest.raises(TypeError, match=r"^median: out= would lose the gradient; write y = median\(...\) without out"):
+    with pytest.raises(TypeError, match=r"^median: got out=; .*; write y = median\(...\)$"):
         np.median(x, out=np.ones(()))
     np.median(x, overwrite_input=True)
     assert x.data.tolist() == before.tolist()
@@ -419,7 +419,7 @@ def test_numpys_errors_are_in_the_functions_name() -> None:
 
         return made(numpy, lambda a: a)
 
-    with pytest.raises(RuntimeError, match=r"^made: odd; expected inputs that fit; see help\(made\)"):
+    with pytest.raises(RuntimeError, match=r"^made: odd; see help\(made\)$"):
         failing(RuntimeError("odd"))(leaf(2))
     with pytest.raises(tt.CompileError, match="^its own words"):
         failing(tt.CompileError("its own words"))(leaf(2))

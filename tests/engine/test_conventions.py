@@ -81,9 +81,9 @@ def test_a_nan_behind_where_is_explained_by_anomaly_mode() -> None:
 
     assert np.isnan(grads(unsafe, [0.0, 4.0])[0])  # 0 times the infinite slope of the root
     told = anomaly(unsafe, [0.0, 4.0])
-    assert ("the rule of sqrt for input 0 gave nan at index (0,), where the input is 0.0; 1 of 2 elements are so; the "
-            "input is float64 (2,) from 0 to 4; the gradient that came there is 0: choose its input before the op, as "
-            "in np.log(np.where(x > 0, x, 1)): a branch of `where` that is not taken has the gradient 0") in told
+    assert ("the rule of sqrt for input 0 returned nan at index (0,), where the input is 0.0, and so for 1 of 2 "
+            "elements; the input is float64 (2,) from 0 to 4; the incoming gradient there is 0: mask the input before "
+            "the op, as in np.log(np.where(x > 0, x, 1)): a branch of `where` that is not taken has gradient 0") in told
 
 
 # --- ends of domains ---
@@ -100,8 +100,9 @@ def test_roots_logarithms_and_reciprocals_at_0() -> None:
                                      (lambda x: x**-2.5, "power")])
 def test_anomaly_mode_names_the_op(f: Callable[..., Any], name: str) -> None:
     told = anomaly(f, [1.0, 0.0])
-    made = {"sqrt": "the rule of sqrt for input 0 gave inf", "log": "log gave -inf"}.get(name, f"{name} gave inf")
-    assert f"{made} at index (1,), " in told and "1 of 2 elements are so" in told and "from 0 to 1" in told
+    made = {"sqrt": "the rule of sqrt for input 0 returned inf", "log": "log returned -inf"}.get(
+        name, f"{name} returned inf")
+    assert f"{made} at index (1,), " in told and "1 of 2 elements" in told and "from 0 to 1" in told
 
 
 def test_norms_of_nothing() -> None:

@@ -144,7 +144,7 @@ def test_steps_leave_no_objects_behind():
 def test_a_second_pass_is_an_error_that_names_the_way_out():
     y = (leaf(1.0) * 2).sum()
     y.backward()
-    with pytest.raises(RuntimeError, match=r"released by an earlier pass .* the loss again, or pass retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"an earlier pass has released.* the loss again, or pass retain_graph=True"):
         y.backward()
     x = leaf(1.0)
     shared = x * 2
@@ -155,11 +155,11 @@ def test_a_second_pass_is_an_error_that_names_the_way_out():
 
 def test_a_scalar_or_a_gradient_is_needed():
     x = leaf(1.0, 2.0)
-    with pytest.raises(ValueError, match=r"output has shape \(2,\), and only a scalar has one gradient; reduce it"):
+    with pytest.raises(ValueError, match=r"output of shape \(2,\); expected a scalar; reduce it"):
         (x * 2).backward()
-    with pytest.raises(ValueError, match=r"gradient= has shape \(3,\), but the output has \(2,\)"):
+    with pytest.raises(ValueError, match=r"got gradient= of shape \(3,\); expected \(2,\)"):
         (x * 2).backward(np.ones(3))
-    with pytest.raises(ValueError, match=r"does not require grad, so nothing was recorded"):
+    with pytest.raises(ValueError, match=r"does not require grad, of which nothing was recorded"):
         tt.ones(1).backward()
     (x * 2).backward([1.0, 10.0])
     assert x.grad.tolist() == [2, 20] and x.grad.dtype == np.float32
@@ -175,7 +175,7 @@ def test_a_wrong_rule_is_named():
     rules = op.rules
     try:
         op.rules = (lambda g, y, x: np.zeros(3, np.float32),)
-        with pytest.raises(RuntimeError, match=r"rule of exp for input 0 gave .* shape \(3,\) .* expected \(2,\)"):
+        with pytest.raises(RuntimeError, match=r"rule of exp for input 0: got .* shape \(3,\) .* expected \(2,\)"):
             leaf(1.0, 2.0).exp().sum().backward()
         op.rules = (lambda g, y, x: np.zeros(2, np.float64),)
         with pytest.raises(RuntimeError, match=r"dtype float64; expected .* float32"):
@@ -215,10 +215,10 @@ def test_grad_of_grad_inside_no_grad():
 
 def test_grad_unused_is_an_error_unless_allowed():
     a, b = leaf(1.0), leaf(1.0, 2.0)
-    with pytest.raises(ValueError, match=r"does not depend on number 1 of xs, of shape \(2,\); pass allow_unused=True"):
+    with pytest.raises(ValueError, match=r"got element 1 of xs, of shape \(2,\), that .*; pass allow_unused=True"):
         tt.grad(a.sum() * 2, [a, b])
     assert tt.grad(a.sum() * 2, [a, b], allow_unused=True)[1].tolist() == [0, 0]
-    with pytest.raises(ValueError, match="number 0 of xs does not require grad"):
+    with pytest.raises(ValueError, match="got element 0 of xs that does not require grad"):
         tt.grad(a.sum() * 2, tt.ones(1))
 
 
@@ -320,9 +320,9 @@ def test_a_promoted_gradient_comes_back_in_its_own_dtype():
 
 
 def test_integers_are_refused_with_the_fix():
-    with pytest.raises(TypeError, match=r"dtype int64 has no gradients, .*: x.astype\(np.float32\)"):
+    with pytest.raises(TypeError, match=r"got dtype int64; .*: x.astype\(np.float32\)"):
         tt.tensor([1, 2], requires_grad=True)
-    with pytest.raises(ValueError, match=r"output of multiply, and only a leaf can be switched; use .detach\(\)"):
+    with pytest.raises(ValueError, match=r"got the output of multiply; expected a leaf; use .detach\(\)"):
         (leaf(1.0) * 2).requires_grad = False
 
 
@@ -334,7 +334,7 @@ def test_never_an_object_array():
     for attempt in (lambda: np.asarray(x), lambda: np.full(2, x), lambda: a.dot(x), lambda: a[x],
                     lambda: np.array([x, x]), lambda: np.testing.assert_allclose(a, x),
                     lambda: a.__setitem__(slice(None), x)):
-        with pytest.raises(TypeError, match=r"the gradient would be lost; write x.detach\(\).numpy\(\)"):
+        with pytest.raises(TypeError, match=r"takes plain arrays only; .* would be lost; write x.detach\(\).numpy\(\)"):
             attempt()
     assert np.asarray(x.detach()).dtype == np.float32
     assert a[tt.tensor([0, 1])].tolist() == [1, 1]
@@ -343,16 +343,16 @@ def test_never_an_object_array():
 
 def test_what_numpy_may_not_do():
     x = leaf(1.0, 2.0)
-    with pytest.raises(TypeError, match=r"np.add: out= .* would lose the gradient; write y = np.add"):
+    with pytest.raises(TypeError, match=r"np.add: got out=.*gradient would be lost; write y = np.add"):
         np.add(x, 1, out=np.ones(2, np.float32))
     array = np.ones(2, np.float32)
-    with pytest.raises(TypeError, match="in-place"):
+    with pytest.raises(TypeError, match="perhaps by `array op= tensor`"):
         array *= x
     with pytest.raises(TypeError, match=r"^np\.linalg\.eig does not take a Tensor: "):
         np.linalg.eig(x)
     with pytest.raises(TypeError, match=r"^np\.fft\.fft does not take a Tensor: "):
         np.fft.fft(x)
-    with pytest.raises(TypeError, match=r"x\[i\] = v would overwrite .* tt.where"):
+    with pytest.raises(TypeError, match=r"x\[i\] = v: got a Tensor on the left.* tt.where"):
         x[0] = 1.0
     assert array.tolist() == [1, 1]
 
@@ -362,11 +362,11 @@ def test_protocols_of_python():
     assert len(x) == 2 and [v.item() for v in x] == [1, 2] and float(x[1]) == 2 and int(x[0]) == 1
     assert f"{x[1]:.4f}" == "2.0000" and bool(x[0] > 0) and [10, 20, 30][tt.tensor(1)] == 20
     assert hash(x) == hash(x) and x in {x: 1}
-    with pytest.raises(ValueError, match=r"bool: a tensor of shape \(2,\) has 2 elements; expected one; reduce it"):
+    with pytest.raises(ValueError, match=r"bool: got shape \(2,\), of 2 elements; expected one element; reduce it"):
         bool(x > 0)
-    with pytest.raises(TypeError, match="iteration over a 0-d tensor"):
+    with pytest.raises(TypeError, match="iteration: got a 0-d tensor"):
         iter(x[0])
-    with pytest.raises(TypeError, match="index: a tensor of dtype float32 and shape .* expected one integer"):
+    with pytest.raises(TypeError, match="index: got a tensor of dtype float32 and shape .* expected an integer"):
         [1, 2][x[0]]
 
 
@@ -420,17 +420,17 @@ def test_a_hook_on_a_leaf_may_keep_its_gradient():
 
 
 def test_hooks_are_refused_where_nothing_comes_and_when_they_return_nonsense():
-    with pytest.raises(ValueError, match="no gradient will come"):
+    with pytest.raises(ValueError, match="expected one that gets a gradient"):
         tt.ones(1).register_hook(print)
     y = leaf(1.0, 2.0) * 2
     y.register_hook(lambda g: g.sum())
-    with pytest.raises(ValueError, match=r"expected a gradient of shape \(2,\), or None"):
+    with pytest.raises(ValueError, match=r"expected a gradient of shape \(2,\); return such a one, or None"):
         y.sum().backward()
 
 
 def test_anomaly_names_op_and_element():
     y = np.sqrt(leaf(1.0, 0.0)).sum()
-    text = r"rule of sqrt for input 0 gave inf at index \(1,\)"
+    text = r"rule of sqrt for input 0 returned inf at index \(1,\)"
     with tt.detect_anomaly(), pytest.raises(FloatingPointError, match=text):
         y.backward()
     with np.errstate(divide="ignore"):
@@ -567,7 +567,7 @@ def test_unused_also_where_nothing_was_recorded():
     (lambda x: tt.tensor([[1, 2], [3]]), ValueError, "expected numbers in an array, or in lists of equal lengths"),
     (lambda x: tt.einsum("ij,jk", x), ValueError, "got 2 terms in .* for 1 operands"),
     (lambda x: tt.split(x, 3), ValueError, "got 3 parts for 2 elements along axis 0"),
-    (lambda x: x.item(), ValueError, "item: a tensor of shape .* expected one"),
+    (lambda x: x.item(), ValueError, "item: got shape .* expected one"),
 ])
 def test_errors_say_what_came_what_was_expected_and_what_to_do(call, kind, text):
     with pytest.raises(kind, match=text):

@@ -31,16 +31,16 @@ def log(x):
 
 @pytest.mark.parametrize("f, text", [
     (lambda: log(leaf(1.0, 0.0)), r"anomaly: at test_faults.py:\d+ `return np.log\(x\)  # named by messages`, "
-     r"log gave -inf at index \(1,\), 1 of 2 elements are so; input 0 is float32 \(2,\) from 0 to 1; keep the inputs .*"
+     r"log returned -inf at index \(1,\), in 1 of 2 elements; input 0 is float32 \(2,\) from 0 to 1; keep the inputs .*"
      r"where\(x > 0, x, 1\)\)"),
-    (lambda: log(leaf(-1.0)), r"log gave nan at index \(0,\)"),
-    (lambda: log(tt.tensor([-1.0])), r"log gave nan"),  # where nothing is recorded too
-    (lambda: leaf(1.0) / np.zeros(1, np.float32), r"divide gave inf .*; input 1 is float32 \(1,\) from 0"),
-    (lambda: np.exp(leaf(500.0)), "exp gave inf"),
-    (lambda: leaf(1.0, 2.0) * tt.tensor([np.nan, 1.0]), r"multiply was given nan in input 1: input 0 .* 1 to 2; "
-     r"input 1 is float32 \(2,\) from 1 to 1, 1 nan; expected numbers; look at what this input comes from"),
-    (lambda: leaf(1.0) * np.float32(np.inf) - leaf(1.0) * np.float32(np.inf), "subtract gave nan"),
-    (lambda: tt.linear(leaf(1.0), tt.full((2, 1), 3e38)) * 9, "multiply gave inf"),
+    (lambda: log(leaf(-1.0)), r"log returned nan at index \(0,\)"),
+    (lambda: log(tt.tensor([-1.0])), r"log returned nan"),  # where nothing is recorded too
+    (lambda: leaf(1.0) / np.zeros(1, np.float32), r"divide returned inf .*; input 1 is float32 \(1,\) from 0"),
+    (lambda: np.exp(leaf(500.0)), "exp returned inf"),
+    (lambda: leaf(1.0, 2.0) * tt.tensor([np.nan, 1.0]), r"multiply got nan in input 1: input 0 .* 1 to 2; "
+     r"input 1 is float32 \(2,\) from 1 to 1, 1 nan; expected numbers; check where this input comes from"),
+    (lambda: leaf(1.0) * np.float32(np.inf) - leaf(1.0) * np.float32(np.inf), "subtract returned nan"),
+    (lambda: tt.linear(leaf(1.0), tt.full((2, 1), 3e38)) * 9, "multiply returned inf"),
 ])
 def test_the_forward_pass_is_looked_at(f, text):
     with warnings.catch_warnings(), pytest.raises(FloatingPointError, match=text):
@@ -64,11 +64,11 @@ def test_what_is_no_anomaly():
 def test_a_nan_behind_a_branch_that_is_not_taken_is_explained():
     x = leaf(0.0, 4.0)
     y = tt.where(x > 0, np.sqrt(x) * 2, 0.0).sum()
-    text = (r"the rule of sqrt for input 0 gave nan at index \(0,\), where the input is 0.0; 1 of 2 .*; the gradient "
-            r"that came there is 0: choose its input before the op, .*: a branch of `where` that is not taken")
+    text = (r"the rule of sqrt for input 0 returned nan at index \(0,\), where the input is 0.0, and so for 1 of 2 .*; "
+            r"the incoming gradient there is 0: mask the input before the op, .*: a branch of `where` that is not")
     with tt.detect_anomaly(), pytest.raises(FloatingPointError, match=text):
         y.backward(retain_graph=True)
-    with tt.detect_anomaly(), pytest.raises(FloatingPointError, match="look at the hooks, and at gradient="):
+    with tt.detect_anomaly(), pytest.raises(FloatingPointError, match="check the hooks, and gradient="):
         y.backward(np.float32(np.nan))
 
 
@@ -110,7 +110,7 @@ def test_compositions_are_looked_at_as_a_whole():
         with tt.detect_anomaly(), np.errstate(all="ignore"):
             assert halved(leaf(1.0, 0.0)).item() == 0.5
             for x in (leaf(np.nan), tt.tensor([np.nan])):
-                with pytest.raises(FloatingPointError, match="halved was given nan in input 0: input 0 is float32"):
+                with pytest.raises(FloatingPointError, match="halved got nan in input 0: input 0 is float32"):
                     halved(x)
     finally:
         for table in (compose.COMPOSED, PUBLIC):
@@ -143,7 +143,7 @@ def test_compiled_steps_run_uncompiled_and_blocks_inside_are_refused():
     with np.errstate(all="ignore"):
         for _ in range(3):
             compiled(x)
-        with tt.detect_anomaly(), pytest.raises(FloatingPointError, match="log gave -inf"):
+        with tt.detect_anomaly(), pytest.raises(FloatingPointError, match="log returned -inf"):
             compiled(x)
         for block in (tt.detect_anomaly, tt.guard):
             def inside(x, block=block):

@@ -10,6 +10,7 @@ import io
 import linecache
 import re
 import sys
+import textwrap
 import types
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def run(code, space, name, line):
     return out.getvalue()
 
 
+def as_shown(printed, name):
+    """What is printed as a page shows it: lines of 120 columns, and no line numbers of the page."""
+    lines = re.sub(rf"{re.escape(name)}:\d+", f"{name}:...", printed).splitlines()
+    wrapped = [textwrap.wrap(line, 120, break_long_words=False, break_on_hyphens=False) if len(line) > 120 else [line]
+               for line in lines]
+    return "".join(f"{line}\n" for part in wrapped for line in part)
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if p.stem not in WITHOUT_CODE], ids=lambda p: p.stem)
 def test_blocks_run_and_print_what_the_page_says(page, request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a block may write files
@@ -56,7 +65,7 @@ def test_blocks_run_and_print_what_the_page_says(page, request, tmp_path, monkey
             if not doctest.OutputChecker().check_output(expected, printed, SHOWN):
                 assert request.config.getoption("--golden") and shown, (
                     f"{page.name}:{line} printed\n{printed}\nexpected\n{expected or 'nothing'}")
-                stale.append((shown.span(3), printed))
+                stale.append((shown.span(3), as_shown(printed, page.name)))
     assert ran
     for (start, end), printed in reversed(stale):
         text = text[:start] + printed + text[end:]

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-PAGES = sorted([README, *(page for folder in ("examples", "tinytensor", "data", "benchmarks")
+PAGES = sorted([README, *(page for folder in ("examples", "tinytensor", "data", "benchmarks", "tests")
                           for page in (ROOT / folder).rglob("*.md"))])
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")

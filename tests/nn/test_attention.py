@@ -5,6 +5,7 @@ import importlib
 
 import numpy as np
 import pytest
+from messages import message
 
 import tinytensor as tt
 from tinytensor import nn
@@ -18,12 +19,6 @@ C, H = 12, 3
 
 def values(*shape, dtype=np.float64):
     return RNG.normal(size=shape).astype(dtype)
-
-
-def message(kind, function, *args, **kwargs):
-    with pytest.raises(kind) as caught:
-        function(*args, **kwargs)
-    return str(caught.value)
 
 
 def close(a, b, tolerance=1e-10):

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from messages import message
 
 import tinytensor as tt
 from tinytensor import nn
@@ -18,12 +19,6 @@ CLASSES = [F.nll_loss, F.cross_entropy]
 
 def values(*shape, dtype=np.float64):
     return RNG.uniform(0.1, 0.9, shape).astype(dtype)
-
-
-def message(kind, function, *args, **kwargs):
-    with pytest.raises(kind) as caught:
-        function(*args, **kwargs)
-    return str(caught.value)
 
 
 def softly(z, q, w=1.0):

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from messages import message
 
 import tinytensor as tt
 from tinytensor import nn
@@ -15,12 +16,6 @@ E, H, L, S, N = 12, 3, 4, 5, 2
 
 def values(*shape, dtype=np.float64):
     return RNG.normal(size=shape).astype(dtype)
-
-
-def message(kind, function, *args, **kwargs):
-    with pytest.raises(kind) as caught:
-        function(*args, **kwargs)
-    return str(caught.value)
 
 
 def same(a, b, tolerance=1e-10):

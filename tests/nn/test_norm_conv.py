@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from messages import message
 
 import tinytensor as tt
 from tinytensor import nn
@@ -26,12 +27,6 @@ def shaken(model):
         if x.dtype.kind == "f":
             x.data[...] = rng.uniform(0.5, 1.5, x.shape) if "var" in name else x.data + 0.3 * rng.normal(size=x.shape)
     return model
-
-
-def message(kind, function, *args, **kwargs):
-    with pytest.raises(kind) as caught:
-        function(*args, **kwargs)
-    return str(caught.value)
 
 
 def close(a, b, tolerance=2e-6):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from messages import message
 
 import tinytensor as tt
 from tinytensor import nn
@@ -39,12 +40,6 @@ def close(a, b, tolerance=2e-6):
     a, b = (x.detach().numpy() if hasattr(x, "detach") else x for x in (a, b))
     assert a.shape == b.shape and a.dtype == b.dtype
     np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1, np.abs(b).max(initial=0)))
-
-
-def message(kind, function, *args, **kwargs):
-    with pytest.raises(kind) as caught:
-        function(*args, **kwargs)
-    return str(caught.value)
 
 
 def moved(layer, cell, suffix):
@@ -325,11 +320,6 @@ def test_ops_refuse_what_does_not_fit():
 
 
 # --- PyTorch ---
-
-
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch")
 
 
 def same_as_torch(torch, ours, theirs, x, hx, tolerance):

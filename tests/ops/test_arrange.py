@@ -256,7 +256,7 @@ def test_gradients(c: Call) -> None:
     gradcheck(lambda *xs: squares(c, xs), *arrays, order=2)
 
 
-ROOMS = ("arrange", "choice", "create", "join", "order", "padding", "query", "shape")
+ROOMS = ("arrange", "choice", "create", "join", "padding", "query", "shape", "sorting")
 OURS = [f"tinytensor.ops.{room}" for room in ROOMS]
 
 

@@ -158,7 +158,7 @@ MUTANTS = {  # which file and function, what stands there, what is put in its pl
         autograd, "unbroadcast_and_cast", "(node.data.dtype != dtype or g.dtype == dtype.newbyteorder(\"=\"))", "False",
         {"another dtype"}),
     "wait for one use of two": (order, "count_consumers", "times[x] += 1", "pass", {"used at two depths"}),
-    "forget the middle of the way": (order, "nodes_between", "on_the_way += fresh", "pass", set(USES)),
+    "forget the middle of the way": (order, "nodes_between", "on_path += fresh", "pass", set(USES)),
 }
 
 

@@ -29,9 +29,9 @@ def explain_skips(reasons: Iterable[str]) -> str:
             others[reason.removeprefix("Skipped: ")] += 1
     by_extra: dict[str, list[str]] = {}
     for package, count in needed.most_common():
-        by_extra.setdefault(extra_of(package), []).append(f"{count} need {package}")
+        by_extra.setdefault(extra_of(package), []).append(f"{count} need{'s' * (count == 1)} {package}")
     parts = [f"{', '.join(needs)} (pip install {extra})" for extra, needs in by_extra.items()]
-    parts += [f"{count} {reason}" for reason, count in others.most_common(3)]
-    if rest := sum(count for _, count in others.most_common()[3:]):
+    parts += [f"{count} {reason}" for reason, count in others.most_common(2)]
+    if rest := sum(count for _, count in others.most_common()[2:]):
         parts.append(f"{rest} for other reasons (pytest -rs lists them)")
     return f"{needed.total() + others.total()} skipped: {'; '.join(parts)}"

@@ -117,33 +117,33 @@ def test_a_file_that_cannot_be_opened_is_one_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "data, came",
+    "data, got",
     [
-        (b"emma\nzo\xeb\nava", "line 2 has the byte 0xeb at offset 7 of the file"),
-        (b"\xef\xbb\xbfemma\r\n\r\n\xff", "line 3 has the byte 0xff at offset 11 of the file"),
-        (b"\xff\xfee\x00m\x00", "line 1 has the byte 0xff at offset 0 of the file"),
-        (b"emma\nava\nzo\xc3", "line 3 has the byte 0xc3 at offset 11 of the file"),
+        (b"emma\nzo\xeb\nava", "got the byte 0xeb in line 2, at offset 7"),
+        (b"\xef\xbb\xbfemma\r\n\r\n\xff", "got the byte 0xff in line 3, at offset 11"),
+        (b"\xff\xfee\x00m\x00", "got the byte 0xff in line 1, at offset 0"),
+        (b"emma\nava\nzo\xc3", "got the byte 0xc3 in line 3, at offset 11"),
     ],
 )
-def test_a_byte_that_is_not_utf8_is_named(tmp_path, data, came):
+def test_a_byte_that_is_not_utf8_is_named(tmp_path, data, got):
     path = tmp_path / "items.txt"
     path.write_bytes(data)
-    assert says(read_items, path) == f"{path}: {came}; expected UTF-8 throughout; save the file as UTF-8"
+    assert says(read_items, path) == f"{path}: {got}; expected UTF-8 throughout; save the file as UTF-8"
 
 
 @pytest.mark.parametrize(
-    "data, came",
+    "data, got",
     [
-        (b"", "the file is empty"),
-        (b"\n \n", "the number of items is 0"),
-        (b"emma\nava", "the number of items is 2"),
+        (b"", "got an empty file"),
+        (b"\n \n", "got 0 items"),
+        (b"emma\nava", "got 2 items"),
     ],
 )
-def test_fewer_than_three_items_are_refused(tmp_path, data, came):
+def test_fewer_than_three_items_are_refused(tmp_path, data, got):
     path = tmp_path / "items.txt"
     path.write_bytes(data)
-    rest = "expected 3 items or more, so that they can be split in 3; put one on each line"
-    assert says(read_items, path) == f"{path}: {came}; {rest}"
+    rest = "expected 3 or more, to be split in three; put one on each line"
+    assert says(read_items, path) == f"{path}: {got}; {rest}"
 
 
 # --- vocabulary ---
@@ -195,21 +195,21 @@ def test_nul_and_half_a_surrogate_pair_are_characters_too():
 
 
 @pytest.mark.parametrize(
-    "text, came",
+    "text, got",
     [
-        ("josé", "encode: 'é' (U+00E9) at position 3 of 'josé'"),
-        ("jose.zoe.jos", "encode: 'z' (U+007A) at position 0 of 'zoe'"),
-        (".soe\n", "encode: '\\n' (U+000A) at position 3 of 'soe\\n'"),
-        ("s\U0001f600.", "encode: '\U0001f600' (U+1F600) at position 1 of 's\U0001f600'"),
-        ("e" * 90 + "!", "encode: '!' (U+0021) at position 90 of 'eeeeeeeeeeee...eeeeeeeeeeee!'"),
+        ("josé", "encode: got 'é' (U+00E9) at position 3 of 'josé'"),
+        ("jose.zoe.jos", "encode: got 'z' (U+007A) at position 0 of 'zoe'"),
+        (".soe\n", "encode: got '\\n' (U+000A) at position 3 of 'soe\\n'"),
+        ("s\U0001f600.", "encode: got '\U0001f600' (U+1F600) at position 1 of 's\U0001f600'"),
+        ("e" * 90 + "!", "encode: got '!' (U+0021) at position 90 of 'eeeeeeeeeeee...eeeeeeeeeeee!'"),
     ],
 )
-def test_a_character_from_outside_is_named_with_its_place(text, came):
+def test_a_character_from_outside_is_named_with_its_place(text, got):
     rest = "take it out, or make the vocabulary from all items, before the split"
-    assert says(Vocabulary(".ejos").encode, text) == f"{came}; expected one of the 5 characters '.ejos'; {rest}"
+    assert says(Vocabulary(".ejos").encode, text) == f"{got}; expected one of the 5 characters '.ejos'; {rest}"
     if not text.startswith("e"):
         items = [item for item in text.split(".") if item]
-        assert says(windows, items, Vocabulary(".ejos"), 3).startswith(came)
+        assert says(windows, items, Vocabulary(".ejos"), 3).startswith(got)
 
 
 @given(st.text(CHARACTERS, min_size=1, max_size=9), st.data())
@@ -224,34 +224,34 @@ def test_no_character_from_outside_is_taken_for_one_inside(text, data):
 
 
 def test_a_boundary_inside_an_item_is_refused():
-    rest = "expected it only between items; take it out, or choose another: Vocabulary.of(items, boundary)"
-    text = f"item 1, 'j.r.', contains the boundary '.'; {rest}"
+    rest = "expected it between items only; take it out, or choose another: Vocabulary.of(items, boundary)"
+    text = f"items: got the boundary '.' in item 1, 'j.r.'; {rest}"
     assert says(Vocabulary.of, ["emma", "j.r.", "a.b"]) == text
     assert says(windows, ["emma", "j.r."], Vocabulary(".aemjr"), 3) == text
 
 
 def test_one_text_in_the_place_of_a_list_is_refused():
-    text = "items: one text, 'emma'; expected a list of texts; write [text]"
+    text = "items: got one text, 'emma'; expected a list of texts; write [text]"
     assert says(Vocabulary.of, "emma") == says(windows, "emma", Vocabulary(".aem"), 3) == text
 
 
 @pytest.mark.parametrize("characters", ["", ".", ".aba", ".ab."])
 def test_a_vocabulary_has_a_boundary_and_others_each_once(characters):
     rest = "expected the boundary, then one or more others, each once; use Vocabulary.of(items)"
-    assert says(Vocabulary, characters) == f"Vocabulary: characters {characters!r}; {rest}"
+    assert says(Vocabulary, characters) == f"Vocabulary: got characters {characters!r}; {rest}"
 
 
 def test_a_vocabulary_of_nothing_or_with_a_longer_boundary_is_refused():
-    assert says(Vocabulary.of, []).startswith("Vocabulary: characters '.'; expected the boundary, then one or more")
+    assert says(Vocabulary.of, []).startswith("Vocabulary: got characters '.'; expected the boundary, then one or more")
     for boundary in ("", "<>"):
         rest = "expected one character; choose one that no item contains"
-        assert says(Vocabulary.of, ["a"], boundary) == f"Vocabulary: boundary {boundary!r}; {rest}"
+        assert says(Vocabulary.of, ["a"], boundary) == f"Vocabulary: got boundary {boundary!r}; {rest}"
 
 
 @pytest.mark.parametrize("ids, wrong", [([1, 3, -1], "3"), ([-1], "-1"), (np.array([0, 255], np.uint8), "255")])
 def test_an_id_from_outside_is_named(ids, wrong):
     rest = "expected 0 to 2; check that the model and the vocabulary belong together"
-    assert says(Vocabulary(".ab").decode, ids) == f"decode: id {wrong}; {rest}"
+    assert says(Vocabulary(".ab").decode, ids) == f"decode: got id {wrong}; {rest}"
 
 
 def test_ids_that_are_no_integers_are_refused():
@@ -298,13 +298,13 @@ def test_fractions_cut_where_they_say(fractions, sizes):
 @pytest.mark.parametrize("fractions", [(0.8, 0.1, 0.2), (1.2, -0.1, -0.1), (0.8, 0.2), (float("nan"), 0.5, 0.5)])
 def test_fractions_that_are_none_are_refused(fractions):
     rest = "expected three that add up to 1; try (0.8, 0.1, 0.1)"
-    assert says(split, ["a"] * 10, fractions=fractions) == f"split: fractions {fractions}; {rest}"
+    assert says(split, ["a"] * 10, fractions=fractions) == f"split: got fractions {fractions}; {rest}"
 
 
 def test_too_few_items_for_a_split_are_refused():
-    came = "split: 3 items in fractions (0.8, 0.1, 0.1) give parts of 2, 0, 1"
-    rest = "expected one item or more in each; give more items, or 0 for a part that you do without"
-    assert says(split, ["a", "b", "c"]) == f"{came}; {rest}"
+    got = "split: got 3 items and fractions (0.8, 0.1, 0.1), for parts of 2, 0, 1"
+    rest = "expected one item or more in each; use more items, or 0 for a part that is not needed"
+    assert says(split, ["a", "b", "c"]) == f"{got}; {rest}"
     assert "parts of 0, 0, 0" in says(split, [])
 
 
@@ -351,7 +351,7 @@ def test_no_items_and_empty_items_have_windows_too():
 def test_a_context_below_1_is_refused():
     rest = "expected 1 or more; a bigram has 1, the lectures' networks have 3 and 8"
     for context in (0, -3):
-        assert says(windows, ["ava"], Vocabulary(".av"), context) == f"windows: context {context}; {rest}"
+        assert says(windows, ["ava"], Vocabulary(".av"), context) == f"windows: got context={context}; {rest}"
 
 
 # --- batches ---
@@ -376,10 +376,10 @@ def test_batches_draw_only_when_asked_and_last():
 
 def test_batches_of_nothing_are_refused_at_the_call():
     X, Y, rng = np.zeros((10, 3), np.int64), np.zeros(10, np.int64), Generator(SEED)
-    assert says(batches, X, Y, 0, rng) == "batches: size 0; expected 1 or more; the lectures take 32 or 64"
-    rest = "expected as many, and not 0; take both from windows"
-    assert says(batches, X, Y[:9], 4, rng) == f"batches: 10 rows of X, 9 of Y; {rest}"
-    assert says(batches, X[:0], Y[:0], 4, rng) == f"batches: 0 rows of X, 0 of Y; {rest}"
+    assert says(batches, X, Y, 0, rng) == "batches: got size=0; expected 1 or more; the lectures take 32 or 64"
+    rest = "expected as many of each, and not 0; take both from windows"
+    assert says(batches, X, Y[:9], 4, rng) == f"batches: got 10 rows of X and 9 of Y; {rest}"
+    assert says(batches, X[:0], Y[:0], 4, rng) == f"batches: got 0 rows of X and 0 of Y; {rest}"
 
 
 # --- sampling ---
@@ -463,27 +463,27 @@ def test_the_limit_ends_an_item_and_the_model_may_keep_its_input():
 def test_a_temperature_that_is_none_is_refused(temperature):
     expected = "expected a finite number, 0 or more; 1 draws from the model's own probabilities, 0 takes the "
     text = says(sample, lambda ids: [[0.0, 1.0]], Vocabulary(".a"), 3, Likeliest(), temperature)
-    assert text == f"sample: got temperature {temperature}; {expected}likeliest character"
+    assert text == f"sample: got temperature={temperature}; {expected}likeliest character"
 
 
 @pytest.mark.parametrize("context, limit", [(0, 10), (3, 0)])
 def test_a_context_or_limit_below_1_is_refused_in_sampling(context, limit):
-    advice = "give the context that the model was trained with, and leave out the limit"
+    advice = "pass the context that the model was trained with, and leave out the limit"
     text = says(sample, lambda ids: [[0.0, 1.0]], Vocabulary(".a"), context, Likeliest(), limit=limit)
-    assert text == f"sample: context {context}, limit {limit}; expected 1 or more; {advice}"
+    assert text == f"sample: got context={context} and limit={limit}; expected 1 or more; {advice}"
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 3), (3, 2), (1, 3, 2)])
 def test_logits_of_another_shape_are_refused(shape):
     text = says(sample, lambda ids: np.zeros(shape), Vocabulary(".a"), 3, Likeliest())
-    assert text == f"sample: logits of shape {shape}; expected (1, 2); return those of the last position"
+    assert text == f"sample: got logits of shape {shape}; expected (1, 2); return those of the last position"
 
 
 @pytest.mark.parametrize("logits, top", [([0, np.nan], "nan"), ([0, np.inf], "inf"), ([-np.inf, -np.inf], "-inf")])
 def test_logits_that_are_not_finite_are_refused(logits, top):
     text = says(sample, lambda ids: np.array([logits]), Vocabulary(".a"), 3, Likeliest())
     advice = "train at a smaller rate, or sample at a temperature nearer to 1"
-    assert text == f"sample: the largest logit is {top}; expected a finite one; {advice}"
+    assert text == f"sample: got {top} as the largest logit; expected a finite one; {advice}"
 
 
 def test_temperature_0_takes_the_likeliest_character_and_draws_nothing():

@@ -178,12 +178,12 @@ def test_special_tokens_are_refused_unless_the_caller_says_what_they_are():
     assert max(made.encode(text, special="text")) < 260 and made.decode(ids) == text
     assert made.encode(END, special={END}).tolist() == made.encode(END, special=[END]).tolist() == [260]
     assert says(made.encode, text) == (
-        f"encode: the special token '{END}' stands at position 5 of the text; expected none; give special='text' to "
+        f"encode: got the special token '{END}' at position 5 of the text; expected none; pass special='text' to "
         f"take it as text, 'allow' to take it as the token")
-    assert "'<|end|>x' stands at position 19" in says(made.encode, text, special={END})
+    assert "'<|end|>x' at position 19" in says(made.encode, text, special={END})
     assert says(made.encode, "a", special={"<|pad|>"}) == (
-        f"encode: the special token '<|pad|>' is unknown; expected of ['{END}', '<|end|>', '<|end|>x']; name it when "
-        f"the tokenizer is made")
+        f"encode: got the unknown special token '<|pad|>'; expected of ['{END}', '<|end|>', '<|end|>x']; name it when "
+        f"making the tokenizer")
     assert "expected 'refuse', 'text', 'allow' or a set of them" in says(made.encode, "a", special=END)
     assert Tokenizer.train("", 0, special=["a", "b", "a"]).special == {"a": 256, "b": 257}
     assert Tokenizer.train(END, 0).encode(END).tolist() == list(END.encode()), "one without any has text only"
@@ -193,28 +193,28 @@ def test_special_tokens_are_refused_unless_the_caller_says_what_they_are():
 
 
 @pytest.mark.parametrize(("call", "text"), [
-    (lambda t: t.encode(b"abc"), "encode: text of type bytes; expected a str; decode bytes by .decode()"),
-    (lambda t: t.encode(["a"]), "encode: text of type list; expected a str"),
-    (lambda t: Tokenizer.train(None, 3), "train: text of type NoneType; expected a str"),
-    (lambda t: t.encode("ab\ud800c"), "encode: half of a surrogate pair, U+D800, at position 2; expected text that"),
-    (lambda t: Tokenizer.train("\udfff", 3), "train: half of a surrogate pair, U+DFFF, at position 0"),
-    (lambda t: Tokenizer.train("a", -1), "train: -1 merges; expected 0 or more"),
-    (lambda t: Tokenizer.train("a", 0, special=END), f"special: one text, '{END}'; expected a list"),
-    (lambda t: t.decode([97, 300]), "decode: id 300; expected one of the 258 in 0 to 257; take the tokenizer that"),
-    (lambda t: t.decode([-1]), "decode: id -1; expected one of"),
-    (lambda t: t.decode(np.array([1.0])), "decode: ids of dtype float64; expected integers"),
+    (lambda t: t.encode(b"abc"), "encode: got a text of type bytes; expected a str; decode bytes by .decode()"),
+    (lambda t: t.encode(["a"]), "encode: got a text of type list; expected a str"),
+    (lambda t: Tokenizer.train(None, 3), "train: got a text of type NoneType; expected a str"),
+    (lambda t: t.encode("ab\ud800c"), "encode: got half of a surrogate pair, U+D800, at position 2; expected text"),
+    (lambda t: Tokenizer.train("\udfff", 3), "train: got half of a surrogate pair, U+DFFF, at position 0"),
+    (lambda t: Tokenizer.train("a", -1), "train: got merges=-1; expected 0 or more"),
+    (lambda t: Tokenizer.train("a", 0, special=END), f"special: got one text, '{END}'; expected a list"),
+    (lambda t: t.decode([97, 300]), "decode: got id 300; expected one of the 258 in 0 to 257; take the tokenizer that"),
+    (lambda t: t.decode([-1]), "decode: got id -1; expected one of"),
+    (lambda t: t.decode(np.array([1.0])), "decode: got ids of dtype float64; expected integers"),
     (lambda t: t.decode("abc"), "; expected integers"),
-    (lambda t: Tokenizer({b"a": 0}), "Tokenizer: 255 bytes have no id, the first is 0x00; expected all 256"),
-    (lambda t: Tokenizer(t.tokens | {b"xy": 5}), "Tokenizer: id 5 for 2 tokens; expected ids from 0, each once"),
-    (lambda t: Tokenizer(t.tokens, {"<a>": 97}), "Tokenizer: id 97 for 2 tokens"),
-    (lambda t: Tokenizer(t.tokens, {"<a>": -4}), "Tokenizer: id -4 for 1 tokens; expected ids from 0"),
-    (lambda t: Tokenizer(t.tokens, {"": 999}), "Tokenizer: a special token of no characters"),
-    (lambda t: Tokenizer(t.tokens, {"\ud800": 999}), "Tokenizer: half of a surrogate pair, U+D800, at position 0"),
-    (lambda t: Tokenizer.train("a", 0, "(a"), "pattern '(a': missing ), unterminated subpattern at position 0; "
-                                              "expected simple, gpt2, gpt4, whole or a regular expression; mend it"),
+    (lambda t: Tokenizer({b"a": 0}), "Tokenizer: got 255 bytes without an id, the first 0x00; expected all 256"),
+    (lambda t: Tokenizer(t.tokens | {b"xy": 5}), "Tokenizer: got id 5 for 2 tokens; expected ids from 0 on, each once"),
+    (lambda t: Tokenizer(t.tokens, {"<a>": 97}), "Tokenizer: got id 97 for 2 tokens"),
+    (lambda t: Tokenizer(t.tokens, {"<a>": -4}), "Tokenizer: got id -4 for 1 tokens; expected ids from 0"),
+    (lambda t: Tokenizer(t.tokens, {"": 999}), "Tokenizer: got an empty special token"),
+    (lambda t: Tokenizer(t.tokens, {"\ud800": 999}), "Tokenizer: got half of a surrogate pair, U+D800, at position 0"),
+    (lambda t: Tokenizer.train("a", 0, "(a"), "pattern: got '(a', missing ), unterminated subpattern at position 0; "
+                                              "expected simple, gpt2, gpt4, whole or a regular expression; correct it"),
     (lambda t: Tokenizer.train("a", 0, r"\p{No}\p{Such}"), "; expected simple, gpt2"),
-    (lambda t: Tokenizer.train("a", 0, "(a)|."), "pattern '(a)|.': 1 capturing groups; expected none; write (?:...)"),
-    (lambda t: Tokenizer.train("a\nb", 0, ".+"), "its chunks have 2 of the text's 3 characters; expected all; end"),
+    (lambda t: Tokenizer.train("a", 0, "(a)|."), "pattern: got '(a)|.', with 1 capturing groups; expected none; "),
+    (lambda t: Tokenizer.train("a\nb", 0, ".+"), "whose chunks have 2 of the text's 3 characters; expected all; end"),
 ])
 def test_each_mistake_is_told_in_one_line(call, text):
     assert text in says(call, Tokenizer.train("abab", 1, special=[END]))
@@ -224,7 +224,7 @@ def test_without_the_package_regex(monkeypatch):
     monkeypatch.setitem(sys.modules, "regex", None)
     assert Tokenizer.train("abab abab", 3).encode("abab").tolist() == [257]
     assert says(splitter, "gpt4") == (
-        r"pattern 'gpt4': it needs the package regex; expected that it is installed; pip install "
+        r"pattern: got 'gpt4', which needs the package regex; expected it to be installed; pip install "
         r"'tinytensor[tokenizer]' adds it, or take the pattern 'simple'")
 
 
@@ -322,17 +322,17 @@ def test_our_file_cut_off_anywhere_is_refused(small, tmp_path, cut):
     small.save(tmp_path / "t.json")
     path = written(tmp_path / "cut.json", (tmp_path / "t.json").read_bytes()[:cut])
     text = says(Tokenizer.load, path)
-    assert text.startswith(f"{path}: n") and "expected a file that Tokenizer.save made; name another" in text
+    assert text.startswith(f"{path}: got no JSON") and "expected a file that Tokenizer.save made; name another" in text
 
 
 @pytest.mark.parametrize(("data", "text"), [
-    (b"\x89PNG", "not UTF-8 at offset 0"), ("[" * 100_000, "no JSON"), ("[1]", "JSON with a list outside"),
+    (b"\x89PNG", "that are not UTF-8 at offset 0"), ("[" * 100_000, "got no JSON"), ("[1]", "got JSON of a list"),
     ("{}", "no 'tinytensor tokenizer 1' inside"),
-    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": {"a": "b"}}', "else than an id for each token"),
-    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": [1]}', "else than an id for each token"),
-    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": {"\\n": 3}}', r"'\n' stands for no byte"),
-    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": {}, "special": 3}', "else than an id for each"),
-    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": {}, "special": {}}', "256 bytes have no id"),
+    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": {"a": "b"}}', "got no id for each token"),
+    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": [1]}', "got no id for each token"),
+    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": {"\\n": 3}}', r"'\n', which stands for no byte"),
+    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": {}, "special": 3}', "got no id for each"),
+    ('{"format": "tinytensor tokenizer 1", "pattern": ".", "tokens": {}, "special": {}}', "got 256 bytes without"),
 ])
 def test_a_foreign_file_is_no_tokenizer(tmp_path, data, text):
     assert text in says(Tokenizer.load, written(tmp_path / "x", data))
@@ -352,14 +352,14 @@ def test_files_that_cannot_be_read_or_written(small, tmp_path):
 
 
 @pytest.mark.parametrize(("change", "text"), [
-    (lambda lines: lines[:200], "have no id"),
-    (lambda lines: [*lines[:-1], lines[-1][:-4]], "line 264 is "),
-    (lambda lines: [*lines[:-1], lines[-1][:3]], "line 264 is "),
-    (lambda lines: [*lines[:-1], lines[-1][:-1]], "line 264 is "),
-    (lambda lines: [*lines, lines[0]], "line 265 is 'AA== 0'; expected lines of base64, a space and a rank, each once"),
-    (lambda lines: [*lines, "YWI= -3"], "line 265 is 'YWI= -3'"),
-    (lambda lines: [*lines, "YW!I= 900"], "line 265 is "),
-    (lambda lines: ["<html>", *lines], "line 1 is '<html>'"),
+    (lambda lines: lines[:200], "bytes without an id"),
+    (lambda lines: [*lines[:-1], lines[-1][:-4]], " in line 264; "),
+    (lambda lines: [*lines[:-1], lines[-1][:3]], " in line 264; "),
+    (lambda lines: [*lines[:-1], lines[-1][:-1]], " in line 264; "),
+    (lambda lines: [*lines, lines[0]], "got 'AA== 0' in line 265; expected lines of base64, a space and a rank, each"),
+    (lambda lines: [*lines, "YWI= -3"], "got 'YWI= -3' in line 265"),
+    (lambda lines: [*lines, "YW!I= 900"], " in line 265; "),
+    (lambda lines: ["<html>", *lines], "got '<html>' in line 1"),
 ])
 def test_a_damaged_tiktoken_file_is_refused(small, tmp_path, change, text):
     lines = tiktoken_file(tmp_path / "whole", small.tokens).read_text().splitlines()
@@ -367,16 +367,16 @@ def test_a_damaged_tiktoken_file_is_refused(small, tmp_path, change, text):
 
 
 @pytest.mark.parametrize(("bpe_change", "json_change", "text"), [
-    (lambda s: "\n".join(s.split("\n")[:6]), lambda j: j, "encoder.json: no line of "),
-    (lambda s: s.rstrip()[:-2], lambda j: j, "vocab.bpe: line 9 is "),
-    (lambda s: s + "t q\n", lambda j: j, "line 10 is 't q'; expected the vocab.bpe that belongs to encoder.json; name"),
-    (lambda s: s + "zz y\n", lambda j: j, "line 10 is 'zz y'"),
-    (lambda s: "<html>\n" + s, lambda j: j, "line 1 is '<html>'"),
-    (lambda s: s, lambda j: j[:-5], "encoder.json: no JSON"),
-    (lambda s: s, lambda j: json.dumps({k: v for k, v in json.loads(j).items() if k != "a"}), "'a' has no id"),
-    (lambda s: s, lambda j: json.dumps({k: -v for k, v in json.loads(j).items()}), "vocab.bpe: line 2 is "),
-    (lambda s: s, lambda j: json.dumps(json.loads(j) | {"€": 999}), "encoder.json: no line of"),
-    (lambda s: s, lambda j: '{"a": 1.5}', "something else than an id for each token"),
+    (lambda s: "\n".join(s.split("\n")[:6]), lambda j: j, ", which no line of "),
+    (lambda s: s.rstrip()[:-2], lambda j: j, " in line 9; "),
+    (lambda s: s + "t q\n", lambda j: j, "got 't q' in line 10; expected the vocab.bpe that belongs to encoder.json; "),
+    (lambda s: s + "zz y\n", lambda j: j, "got 'zz y' in line 10"),
+    (lambda s: "<html>\n" + s, lambda j: j, "got '<html>' in line 1"),
+    (lambda s: s, lambda j: j[:-5], "encoder.json: got no JSON"),
+    (lambda s: s, lambda j: json.dumps({k: v for k, v in json.loads(j).items() if k != "a"}), "got no id for 'a'"),
+    (lambda s: s, lambda j: json.dumps({k: -v for k, v in json.loads(j).items()}), " in line 2; "),
+    (lambda s: s, lambda j: json.dumps(json.loads(j) | {"€": 999}), ", which no line of"),
+    (lambda s: s, lambda j: '{"a": 1.5}', "got no id for each token"),
 ])
 def test_damaged_gpt2_files_are_refused(small, tmp_path, bpe_change, json_change, text):
     merges = [(*m, 0) for m in small.merges.values()]

@@ -10,11 +10,6 @@ import tinytensor.torch as ours
 CHECKS = {}  # by name, a program of torch whose result is compared, or whose kind of error
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch")
-
-
 def case(f):
     CHECKS[f.__name__] = f
     return f

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+from messages import message
 
 import tinytensor as tt
 from tinytensor import nn
@@ -129,12 +130,6 @@ def test_dropout_of_channels():
     assert set(np.unique(y)) == {0, np.float32(1 / 0.75)} and (y == y[:, :, :1, :1]).all()
     assert nn.Dropout1d(0.25, rng=1)(x[..., 0]).tolist() == y[..., 0].tolist()
     assert nn.Dropout2d(0.25).eval()(x) is x
-
-
-def message(kind, function, *args, **kwargs):
-    with pytest.raises(kind) as caught:
-        function(*args, **kwargs)
-    return str(caught.value)
 
 
 def test_errors_say_what_to_do():

@@ -12,11 +12,6 @@ CASES = ["D.Normal(0.0, 2.0)", "D.Normal(t.tensor([0.0, 1.0, 3.0]), t.tensor([1.
          "D.Independent(D.Normal(t.zeros(2, 3), t.ones(2, 3) * 2), 1)"]
 
 
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch")
-
-
 def both(torch, code):
     """What an expression gives here and in PyTorch."""
     return [eval(code, {"t": t, "D": t.distributions}) for t in (ours, torch)]

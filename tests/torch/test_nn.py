@@ -505,7 +505,7 @@ def test_first_weights_are_pytorch_s(name, args, shape):
 
 def test_an_error_says_which_layer_it_comes_from():
     net = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(5, 2)))
-    with pytest.raises(RuntimeError, match=r"Sequential.1.1 \(Linear\): linear: x of shape \(2, 4\)"):
+    with pytest.raises(RuntimeError, match=r"Sequential.1.1 \(Linear\): linear: got x of shape \(2, 4\)"):
         net(ours.ones(2, 3))
 
 

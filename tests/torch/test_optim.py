@@ -13,11 +13,6 @@ OFFERED = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "
 REFUSED_SWITCHES = ("capturable", "differentiable")
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch")
-
-
 def plain(x):
     """What a value holds, with tensors as lists."""
     if hasattr(x, "tolist"):

@@ -15,11 +15,6 @@ import tinytensor.torch as ours
 peer = pytest.mark.peer
 
 
-@pytest.fixture(scope="module")
-def torch() -> Any:
-    return pytest.importorskip("torch")
-
-
 def outcome(torch: Any, expression: str, **names: Any) -> Any:
     """What an expression comes to, for comparison: dtype, shape and values; or the kind of error."""
     try:

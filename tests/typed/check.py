@@ -17,10 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__)
 PROGRAMS = sorted(path for path in HERE.parent.glob("*.py") if path != HERE and not path.stem.startswith("test_"))
-# What a loop leaves is used after it, as everywhere in Python.
-HEAD = '"""README, as a file."""\n# pyright: reportPossiblyUnboundVariable=false\n'
+# README has no annotations, and uses what a loop leaves after it, as everywhere in Python.
+HEAD = '"""README, as a file."""\n# pyright: standard, reportPossiblyUnboundVariable=false\n'
 # A comment that suppresses nothing is an error, as in strict mypy: tests/typed/mistakes.py.
-CONFIG = {"typeCheckingMode": "standard", "reportUnnecessaryTypeIgnoreComment": "error"}
+CONFIG = {"typeCheckingMode": "strict", "reportUnnecessaryTypeIgnoreComment": "error"}
 DEFINED = {*dir(builtins), "__name__"}
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -26,12 +26,22 @@ assert_type(value, Tensor)
 print(gradients["w"])
 
 A = np.array([[2.0, 1.0], [1.0, 3.0]])
-print(tt.hessian(lambda x: 0.5 * x @ A @ x)(np.ones(2)))
+
+
+def quadratic(x: Tensor) -> Tensor:
+    return 0.5 * x @ A @ x
+
+
+def squares(x: Tensor) -> Tensor:
+    return x * x
+
+
+print(tt.hessian(quadratic)(np.ones(2)))
 print(np.linalg.norm(tt.jacobian(np.linalg.inv)(A)))
-output, pull = tt.vjp(lambda x: x * x, np.ones(3))
+output, pull = tt.vjp(squares, np.ones(3))
 (back,) = pull(np.ones(3))
-output, tangent = tt.jvp(lambda x: x * x, (np.ones(3),), (np.ones(3),))
-print(tt.hvp(lambda x: (x**3).sum(), (np.ones(3),), (np.ones(3),)))
+output, tangent = tt.jvp(squares, (np.ones(3),), (np.ones(3),))
+print(tt.hvp(quadratic, (np.ones(2),), (np.ones(2),)))
 
 model = nn.Linear(3, 1)
 
@@ -56,6 +66,6 @@ def evaluate(x: Tensor, times: int = 2) -> Tensor:
 assert_type(evaluate(x, times=3), Tensor)
 assert_type(tt.recompute(evaluate, x), Tensor)
 
-assert_type(testing.gradcheck(lambda x: (x * x).sum(), np.ones(3)), bool)
+assert_type(testing.gradcheck(quadratic, np.ones(2)), bool)
 x.sum().backward()
 assert_type(testing.compare("x", np.ones(3), x), testing.Comparison)

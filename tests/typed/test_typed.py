@@ -33,7 +33,8 @@ def test_readme_s_tour_runs(tmp_path, monkeypatch):
 def test_mypy_agrees(tmp_path, pytestconfig):
     pytest.importorskip("mypy", reason="needs mypy (pip install -e '.[dev]')")
     check.write_programs(tmp_path)
-    kept = pytestconfig.cache.mkdir("mypy")  # the first run takes ten seconds, most of them for NumPy
+    cache = getattr(pytestconfig, "cache", None)  # the first run takes ten seconds, most of them for NumPy
+    kept = cache.mkdir("mypy") if cache is not None else None
     command = [*check.mypy(tmp_path, sys.executable, kept), "--follow-imports=silent"]  # the package has its own check
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True,
                           env={**os.environ, "MYPYPATH": str(check.ROOT)})

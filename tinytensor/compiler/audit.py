@@ -1,7 +1,7 @@
-"""Audits: now and then a step is made both ways, by its program and by the function itself, and compared.
+"""Audits: at some calls a step is run both ways, by its program and by the function itself, and compared.
 
-They find what two traces can't: a program that is wrong, Python code that a program leaves out, and, where several
-workers share the step, what is not the whole batch's. The state is copied for that, and put back.
+They find what two traces can't: a wrong program, Python code that a program leaves out, and, where several workers
+share the step, results that differ from the whole batch's. The state is copied for that, and restored.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from .tracing.gradients import USED
 from .tracing.state import DeclaredState
 
 TRACED, STEPS = 2, 3  # calls that make a program; with check=True, calls after these that are audited
-TOLERANCE = 1e-5  # of the size of a value, where numbers are rounded at other places
-UNDECIDED = 100  # so many calls are audited at most, if sums and means can't be told apart
+TOLERANCE = 1e-5  # relative to the size of a value, where rounding differs
+UNDECIDED = 100  # at most this many calls are audited while sums and means can't be distinguished
 RUNNING = ("compile: got a call of a step that is running; expected one call at a time, since its buffers are "
            "allocated once; compile a step for each thread")
-LARGE = 2**20  # bytes: an array from which on nobody looks at whether the step has written into it, undeclared
+LARGE = 2**20  # bytes: larger undeclared arrays are not checked for writes
 
 
 def next_audit(calls: int, check: bool | None, shared: bool) -> float:
-    """The number of the next call to be audited after so many: 3, 10, 30, 100, 300, ...; each third of all at most.
+    """The number of the next call to audit after `calls` calls: 3, 10, 30, 100, 300, ...; at most each third.
 
     With check=True 3, 4 and 5 too; with check=False none, but the first one that several workers share.
     """
@@ -48,9 +48,9 @@ def next_audit(calls: int, check: bool | None, shared: bool) -> float:
 
 
 class Difference(NamedTuple):
-    """One value that is not the same both ways."""
+    """One value that differs between the two ways."""
 
-    order: float  # the earlier in the step, the less
+    order: float  # lower is earlier in the step
     name: str
     a: Any
     b: Any
@@ -72,7 +72,7 @@ class Copy:
                         if s.kind == "stream" and (alone or s.number in drawn)]
 
     def restore(self) -> None:
-        """Let all be as it was."""
+        """Restore everything."""
         for _, array, before in self.arrays:
             np.copyto(array, before)
         for slot, value in self.numbers:
@@ -81,7 +81,7 @@ class Copy:
             put(rng, where)
 
     def differences(self, other: Copy, same: Callable[[Any, Any], bool]) -> Iterator[Difference]:
-        """What is not the same in another copy."""
+        """The differences from another copy."""
         for (name, array, a), (_, _, b) in zip(self.arrays, other.arrays, strict=True):
             if not same(a, b):
                 final = self.finals[id(array)][1]
@@ -108,12 +108,12 @@ class Surroundings:
                        and id(a) not in state.declared and not any(np.may_share_memory(a, b) for b in changed)}
 
     def effects(self) -> list[tuple[str, Any, Any]]:
-        """What the step itself has changed, and its program would not."""
+        """What the step itself has changed and its program would not."""
         return [*self.around.differences(), *[(name, was, a.copy()) for name, (a, was) in self.arrays.items()
                                               if not equal(a, was)]]
 
     def move_back(self) -> None:
-        """Write what came in the place of a declared array into it, as a program does."""
+        """Copy an array that replaced a declared one into it, as a program does."""
         now = [(name, was, t.data) for name, (t, was) in zip(self.tensors, self.data, strict=True)]
         for block, theta, _, vectors in self.blocks:
             now += [("theta", theta, block.theta), *[(k, v, block.state.get(k, v)) for k, v in vectors.items()]]
@@ -146,7 +146,7 @@ class Surroundings:
 
 
 def stands(rng: Any) -> Any:
-    """Where a random stream stands."""
+    """The position of a random stream."""
     return rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state()
 
 
@@ -162,7 +162,7 @@ def put(rng: Any, where: Any) -> None:
 
 def audited(title: str, step: Callable[[], Any], run: Callable[[], Any], executable: Any, state: DeclaredState,
             around: ClosureScan) -> Any:
-    """What the program gives, once the step itself gave the same from the same state.
+    """The program's result, after the step itself returned the same from the same state.
 
     After a difference all is as before the call, and every later call of the program is refused in the same words.
     """
@@ -184,21 +184,21 @@ def audited(title: str, step: Callable[[], Any], run: Callable[[], Any], executa
 
 
 class Disagreement(Exception):
-    """A step and its program do not do the same."""
+    """A step and its program differ."""
 
 
 class Effect(NamedTuple):
-    """All that the step itself does, from one state."""
+    """Everything that the step itself does, from one state."""
 
     result: Any
     after: Copy
     means: dict[Any, Any]  # gradients by parameter, as its backward pass made them
     left: list[tuple[str, Any]]  # gradients that it leaves, by name
-    others: list[tuple[str, Any, Any]]  # what it changes besides: a name, and the values
+    others: list[tuple[str, Any, Any]]  # other changes: a name, and the values
 
 
 def effect(step: Callable[[], Any], before: Copy, surroundings: Surroundings, executable: Any) -> Effect:
-    """Make the step itself, and put everything back."""
+    """Run the step itself, and restore everything."""
     means: dict[Any, Any] = {}
     try:
         engine.gradients = lambda found: means.update({leaf: np.copy(g) for leaf, g in found.items()})
@@ -222,7 +222,7 @@ def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], execut
         raise
     except Exception:
         pass
-    if expected is None:  # all is put back; now what the step does until its error stays, as without a program
+    if expected is None:  # everything is restored; now the step's effects until its error stay, as without a program
         return step()
     for name, was, now in expected.others:
         raise Disagreement(f"compile: {title}: the step itself changes {name}, from {short(was)} to {short(now)}, and "
@@ -239,7 +239,7 @@ def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], execut
     if found:
         before.restore()
         surroundings.restore()
-        if tolerance:  # how much of it may rounding be? it is made once more, from a state that is rounded otherwise
+        if tolerance:  # how much of it is rounding? run once more from a state with other rounding
             for _, array, _ in before.arrays:
                 shake(array)
             noise = {d.name: apart(d.a, d.b) for d in gaps(executable, expected, effect(
@@ -253,7 +253,7 @@ def compared(title: str, step: Callable[[], Any], run: Callable[[], Any], execut
 
 def shared_gaps(runner: ShardedRunner, run: Callable[[], Any], before: Copy, surroundings: Surroundings,
                 expected: Effect, executable: Any, state: DeclaredState) -> tuple[Any, list[Difference]]:
-    """What workers give, and what of it is not the whole batch's, once sums were told from means."""
+    """The workers' results, and where they differ from the whole batch's, once sums are distinguished from means."""
     size, wanted = runner.size, expected.means
     runner.expected = executable.by_number(expected.result)
     try:
@@ -266,7 +266,7 @@ def shared_gaps(runner: ShardedRunner, run: Callable[[], Any], before: Copy, sur
             if executable.folded:  # they were multiplied by the learning rate
                 rates = [float(group["lr"]) for opt in state.optimizers for group in opt.param_groups]
                 rate = min(rates, key=lambda r: min(abs(share - r * f) for f in (1, size, 1 / size))) or 1.0
-            other = 1 / size if runner.group.total else size  # of what it should be, if sums and means are mixed up
+            other = 1 / size if runner.group.total else size  # of the right value, if sums and means are mixed up
             if not runner.guess or runner.streams or not square or abs(share / rate * other - 1) > 1e-2:
                 break
             runner.group.total = not runner.group.total
@@ -283,7 +283,7 @@ def shared_gaps(runner: ShardedRunner, run: Callable[[], Any], before: Copy, sur
                            "out")
     got = Effect(kept(result), Copy(executable), {p: g / rate for p, g in means.items()}, surroundings.gradients(), [])
     found = [*gaps(executable, expected, got, TOLERANCE)]
-    if runner.streams:  # what comes of each worker's own draws is not the same
+    if runner.streams:  # results of each worker's own draws differ
         drawn = {f"the random stream {s.name}" for s in executable.program.sources if s.kind == "stream"}
         found = [d for d in found if d.name not in drawn and d.order >= 0 and not (
             d.value is not None and d.value.number in runner.random)]
@@ -291,13 +291,13 @@ def shared_gaps(runner: ShardedRunner, run: Callable[[], Any], before: Copy, sur
 
 
 def shake(a: Any) -> None:
-    """Change numbers by some roundings."""
+    """Change numbers by a few rounding errors."""
     if a.dtype.kind == "f":
         a *= 1 + 4 * np.finfo(a.dtype).eps * np.random.default_rng(0).choice([-1, 1], a.shape).astype(a.dtype)
 
 
 def gaps(executable: Any, expected: Effect, got: Effect, tolerance: float) -> Iterator[Difference]:
-    """All that is not the same, to the last bit or within a share of its size."""
+    """All differences, exact or beyond a tolerance relative to the size."""
     a, b, values = (*[executable.by_number(e.result) for e in (expected, got)], executable.program.result)
     for i, v in enumerate(values if len(a) == len(b) == len(values) + 1 else ()):
         if not equal(a[i], b[i], tolerance):

@@ -13,7 +13,7 @@ from .ir import Call, Program, Value, values
 from .layout import same_layout, span_bytes
 from .primitives import ALL_REDUCE_SUM
 
-FOREVER = 1 << 60  # the last use of what the next step reads
+FOREVER = 1 << 60  # the last use of values that the next step reads
 
 
 class TiledLoop(NamedTuple):
@@ -31,7 +31,7 @@ class TiledLoop(NamedTuple):
 
 
 class LiveRange(NamedTuple):
-    """From which call to which a value has to be kept."""
+    """The calls between which a value must be kept."""
 
     start: int
     end: int
@@ -57,7 +57,7 @@ class Buffer:
     shared_name : str
         How the source writes a shared buffer.
     loop : TiledLoop or None
-        The loop whose tiles are all that is ever stored here.
+        The loop whose tiles are the only values stored here.
     """
 
     def __init__(self, kind: str, value: Value, parent: Buffer | None = None, offset: int = 0) -> None:
@@ -147,7 +147,7 @@ class BufferPlan:
         return {i for i in self.uses.get(v.number, ()) if i >= len(self.calls)
                 or not any(w.is_array and w.base is v for w in self.calls[i].outputs())}
 
-    # --- what may be stored where ---
+    # --- where values may be stored ---
 
     def place(self, v: Value) -> str:
         """Where a value is stored, for a printed program; "" where that is not decided, or not by the plan."""

@@ -1,4 +1,4 @@
-"""Copies of compiled steps: a deep copy of what holds one has a step that works on the copy."""
+"""Deep copies of compiled steps: the step of a copied object works on the copy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .tracing.scopes import filled
 
 
 def copied_step(step: Any, declared: tuple[Any, ...], title: str, memo: dict[int, Any]) -> tuple[Any, tuple[Any, ...]]:
-    """A step that works on copies of what was declared, and these.
+    """A step that works on copies of the declared objects, and these copies.
 
     Raises
     ------
     CompileError
-        If it reaches what was declared by variables of its module, which a copy shares.
+        If it uses declared objects by global names, which a copy would share.
     """
     own = {id(x): x for x in declared}
     other, things = copied(step, own, memo), tuple([copy.deepcopy(x, memo) for x in declared])
@@ -42,7 +42,7 @@ def copied(x: Any, own: dict[int, Any], memo: dict[int, Any]) -> Any:
         return memo[id(x)]
     other = FunctionType(x.__code__, x.__globals__, x.__name__, None, tuple([CellType() for _ in x.__closure__ or ()]))
     memo[id(x)] = other
-    memo.setdefault(id(memo), []).append(x)  # subtle: as deepcopy itself does, so that no other gets its id
+    memo.setdefault(id(memo), []).append(x)  # subtle: as in deepcopy itself, so that no other object gets its id
     other.__kwdefaults__ = part(x.__kwdefaults__, own, memo)
     other.__defaults__ = part(x.__defaults__, own, memo)
     other.__dict__.update(x.__dict__)
@@ -54,7 +54,7 @@ def copied(x: Any, own: dict[int, Any], memo: dict[int, Any]) -> Any:
 
 
 def part(x: Any, own: dict[int, Any], memo: dict[int, Any]) -> Any:
-    """A copy of what leads to something that is the step's own, else the thing itself."""
+    """A copy of an object that leads to something the step owns, else the object itself."""
     if id(x) not in own and not ClosureScan([x]).seen.keys() & own.keys():
         return x
     return copied(x, own, memo) if isinstance(x, FunctionType | MethodType | partial) else copy.deepcopy(x, memo)

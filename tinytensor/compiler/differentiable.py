@@ -18,11 +18,11 @@ Invoke = Callable[[tuple[Any, ...]], Any]
 
 
 class Saved:
-    """What one call of a compiled function has kept for its backward pass."""
+    """The values that one call of a compiled function saved for its backward pass."""
 
     def __init__(self, arrays: list[Any], args: tuple[Any, ...]) -> None:
         self.arrays, self.args = arrays, args
-        self.g: Any = None  # the gradient that the pass was last run for, and what it gave
+        self.g: Any = None  # the gradient that the pass last ran for, and its result
         self.found: list[Any] = []
 
 
@@ -36,7 +36,7 @@ class CompiledOp:
     positions : list of (Tensor or int)
         Of each leaf: the tensor that the function knows, or the position of an argument.
     again : callable or None
-        Gives this output of the function itself for its arguments, where that can be called once more: what higher
+        Returns this output of the function itself for its arguments, where that can be called again: what higher
         orders differentiate.
     """
 
@@ -51,7 +51,7 @@ class CompiledOp:
                            "instead")
 
     def node(self, y: Any, outputs: Sequence[Any], args: tuple[Any, ...]) -> Tensor:
-        """The output as a tensor of the graph, given what the program gave, and the arguments."""
+        """The output as a tensor of the graph, given the program's results and the arguments."""
         tensors = [x for x in flat(args) if isinstance(x, Tensor)] if args else []
         inputs = [tensors[p] if isinstance(p, int) else p for p in self.positions]
         given = [outputs[i].copy("K") if hasattr(outputs[i], "copy") else outputs[i] for i in self.backward.saved]
@@ -75,7 +75,7 @@ class CompiledOp:
         return [x.copy("K") for x in self.run(g, *saved.arrays)]
 
     def definition(self, *inputs: Any, saved: Saved) -> Any:
-        """The function itself, on the same tensors: for gradients of gradients."""
+        """The function itself, on the same tensors: for second derivatives."""
         if self.again is None:
             raise CompileError(f"compile: {self.title} changes its state or draws random numbers, so it can't be "
                                "called again for a second derivative; expected a function that can; call tt.grad in "
@@ -84,7 +84,7 @@ class CompiledOp:
 
 
 class Shared:
-    """The op of what several workers give, whose backward pass is refused."""
+    """The op of a result of several workers; its backward pass raises."""
 
     def __init__(self, title: str) -> None:
         def refuse(*_: Any, **__: Any) -> Any:
@@ -94,12 +94,12 @@ class Shared:
         self.op, self.leaf = Op(f"{title}, compiled", refuse, [refuse], definition=refuse), Tensor(0.0, True)
 
     def node(self, y: Any, outputs: Sequence[Any], args: tuple[Any, ...]) -> Tensor:
-        """The output as a tensor whose backward pass says that there is none."""
+        """The output as a tensor whose backward pass raises."""
         return record(self.op, y, [self.leaf], [self.leaf.data], {}, True)
 
 
 def alone(title: str, x: Any) -> Any:
-    """One of the things that a shared step gave: no gradients flow out of it, as at its later calls."""
+    """A result of a shared step: no gradients flow out of it, as at its later calls."""
     if not isinstance(x, Tensor):
         return x
     return Shared(title).node(x.data, (), ()) if is_live(x) else x.detach()

@@ -1,4 +1,4 @@
-"""Whether values are the same: to the last bit, or but for rounding; and where they differ."""
+"""Compare values, exactly or up to rounding; and find where they differ."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .tracing.aliasing import short
 
 
 def equal(a: Any, b: Any, tolerance: float = 0.0) -> bool:
-    """Whether results are the same, to the last bit or within a share of their size; a nan equals a nan."""
+    """Whether results are equal, exactly or within a relative tolerance; a nan equals a nan."""
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         return equal(getattr(a, "data", a), getattr(b, "data", b), tolerance)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
@@ -23,7 +23,7 @@ def equal(a: Any, b: Any, tolerance: float = 0.0) -> bool:
         a, b = np.asarray(a), np.asarray(b)
         if a.dtype != b.dtype or a.shape != b.shape:
             return False
-        if a.dtype.char in "gG":  # there are bytes between their numbers that mean nothing
+        if a.dtype.char in "gG":  # there are padding bytes between their numbers
             return np.array_equal(a, b, equal_nan=True)
         return bool(bits(a) == bits(b) or (tolerance and near(a, b, tolerance)))
     if tolerance and type(a) is float and type(b) is float:
@@ -32,13 +32,13 @@ def equal(a: Any, b: Any, tolerance: float = 0.0) -> bool:
 
 
 def bits(a: Any) -> bytes:
-    """All of an array, but which nan it is that stands in it."""
-    told: bytes = a.tobytes()
-    return told if a.dtype.kind not in "fc" or not np.isnan(a).any() else np.where(np.isnan(a), np.nan, a).tobytes()
+    """The bits of an array, with all nans made equal."""
+    found: bytes = a.tobytes()
+    return found if a.dtype.kind not in "fc" or not np.isnan(a).any() else np.where(np.isnan(a), np.nan, a).tobytes()
 
 
 def near(a: Any, b: Any, tolerance: float) -> bool:
-    """Whether arrays are the same but for rounding: of integers a thousandth may be others, such as an argmax."""
+    """Whether arrays are equal up to rounding; of integers, such as an argmax, a thousandth may differ."""
     if a.dtype.kind not in "fc":
         if not a.ndim and a.dtype.kind in "iu":
             return abs(int(a) - int(b)) <= 1e-3 * abs(int(a))
@@ -67,7 +67,7 @@ def first_gap(a: Any, b: Any, tolerance: float) -> tuple[str, Any, Any]:
 
 
 def kept(x: Any) -> Any:
-    """Copies of results, for their memory may be written again."""
+    """Copies of results, since their memory will be overwritten."""
     if isinstance(x, Tensor):
         return x.data.copy()
     if isinstance(x, list | tuple):

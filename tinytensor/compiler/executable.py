@@ -1,4 +1,4 @@
-"""A program that is ready to run, and whether it is the one for a call."""
+"""A program that is ready to run, and the checks whether it fits a call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .tracing.state import DeclaredState
 
 
 class Lines(Sequence[str]):
-    """A program's lines, for errors, as long as it lives: made when they are told."""
+    """A program's lines for tracebacks, as long as it lives; the text is made when it is read."""
 
     def __init__(self, program: Executable) -> None:
         self.program = weakref.ref(program)
@@ -42,7 +42,7 @@ class Lines(Sequence[str]):
 
 
 def store(puts: list[Callable[[Any], None]], outputs: Any) -> None:
-    """Put declared numbers, which stand last among what a program gives, where they belong."""
+    """Store the declared numbers, the last of a program's results, in their cells."""
     for put, value in zip(reversed(puts), reversed(outputs), strict=False):
         put(value)
 
@@ -70,17 +70,17 @@ class Executable:
         self.changed = [s.array for s, final in self.program.state if s.is_array and s is not final]
         self.roots = {id(a if a.base is None else a.base) for a in self.changed}
         self.takes = argument_guard(args, state.declared | self.roots)
-        self.plain = all(type(a) is ndarray or type(a) is float for a in args)  # so that these are what `run` is given
+        self.plain = all(type(a) is ndarray or type(a) is float for a in args)  # so that `run` gets these
         if shares.size > 1:
             runner = ShardedRunner(program, self.source, numbers, arrays(args), shares, partial(store, self.put))
             self.run: Callable[..., Any] = runner
             unchanged, self.unchanged = self.unchanged, lambda: runner.well and unchanged()
         else:
             exec(builtins.compile(text, name, "exec"), namespace)
-            self.run = namespace.pop("step")  # subtle: else they would know each other, and not be freed
+            self.run = namespace.pop("step")  # subtle: else they would refer to each other, and not be freed
 
     def fits(self, given: Sequence[Any]) -> bool:
-        """Whether it does what the step would do, for arguments of its kinds."""
+        """Whether it does what the step would do, given arguments of its kinds."""
         if not self.unchanged() or not (self.choose is None or self.choose(given)):
             return False
         self.settled = self.steady()
@@ -115,15 +115,15 @@ class Executable:
         return mapped(lambda x: x.materialise(outputs, args) if isinstance(x, OutLeaf) else x, self.out_tree)
 
     def store(self, outputs: Any) -> None:
-        """Put the declared numbers, which stand last, where they belong."""
+        """Store the declared numbers, the last results, in their cells."""
         store(self.put, outputs)
 
     def by_number(self, result: Any) -> list[Any]:
-        """What stands in a result, or a copy of it, in the order of the program's."""
+        """The values of a result, or copies of them, in the order of the program's."""
         return by_number(self.out_tree, result)
 
     def profile(self, given: list[Any], steps: int) -> Any:
-        """The seconds of each line, the least of so many steps."""
+        """The seconds of each line: the least of several steps."""
         def arguments(outputs: Any) -> list[Any]:
             self.store(outputs or ())
             return [*given, *self.gradients.given(), *[get() for get in self.get]]

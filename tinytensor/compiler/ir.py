@@ -63,9 +63,9 @@ class Value:
     mutable : bool
         Of a constant: whether the user knows it too, and may write into it between steps.
     has_user_name : bool
-        Whether the name is the user's, a layer's, or a gradient's of such; others give way to it.
+        Whether the name is the user's, a layer's, or a gradient's of such; it takes precedence over others.
     is_scalar : bool
-        Whether NumPy gives a scalar here, which can't be written into, not an array without axes.
+        Whether NumPy returns a scalar here, which can't be written into, not a 0-d array.
     """
 
     __slots__ = ("array", "array_ref", "base", "byte_offset", "call", "has_user_name", "is_scalar", "kind", "mutable",
@@ -98,12 +98,12 @@ class Call:
     Attributes
     ----------
     primitive : Primitive
-        The row of the table: what is called, and all that is known of it.
+        The row of the table: the function, and all facts about it.
     args, kwargs
         What it was given: values, constants, and lists, tuples and slices of them.
     result : Value, or a list or tuple of them, or None
     effect : bool
-        Whether it is made even if nobody wants its result, and never joined with its like: a draw, a check.
+        Whether it is made even if its result is not read, and never merged with an equal call: a draw, a check.
     out : bool
         Whether the step itself named an array for the result (`out=`), so that NumPy is given one.
     region : Value or None
@@ -138,12 +138,12 @@ class Call:
 
     @property
     def elementwise(self) -> bool:
-        """Whether each element of the result is made of the elements at its place in the inputs, by a ufunc."""
+        """Whether each element of the result depends on the inputs' elements at its position only, by a ufunc."""
         return self.primitive.kind == "elementwise"
 
     @property
     def makes_view(self) -> bool:
-        """Whether it only gives another view of an array."""
+        """Whether it only makes another view of an array."""
         return isinstance(self.result, Value) and self.result.base is not self.result
 
     def reads_by_rows(self, w: Value) -> bool:
@@ -208,11 +208,11 @@ class Program(NamedTuple):
                 yield call.region
 
     def fresh_numbers(self) -> Iterator[int]:
-        """Numbers that no value of the program has."""
+        """Numbers that no value of the program has yet."""
         return count(1 + max([v.number for v in self.all_values()], default=-1))
 
     def end(self) -> None:
-        """Break the cycles between calls and values, which would keep memory until the collector comes."""
+        """Break the reference cycles between calls and values, which would keep memory until the collector runs."""
         for call in self.calls:
             for v in call.outputs():
                 del v.call, v.base
@@ -258,7 +258,7 @@ NESTED = (tuple, list, dict, slice)
 
 
 def mapped(f: Callable[[Any], Any], x: Any) -> Any:
-    """Nested arguments with `f` of everything that is no list, tuple, dict or slice."""
+    """Nested arguments, with `f` applied to everything that is no list, tuple, dict or slice."""
     if not issubclass(type(x), NESTED):  # subtle: isinstance asks a tracer for its class, which takes time
         return f(x)
     if isinstance(x, tuple):
@@ -276,7 +276,7 @@ def mapped(f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def concrete(x: Any) -> Any:
-    """The array or number itself; None if nobody has it any more."""
+    """The array or number itself; None if it was freed."""
     if not isinstance(x, Value):
         return x
     return x.array if x.array_ref is None else x.array_ref()

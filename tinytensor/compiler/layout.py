@@ -60,5 +60,5 @@ def span_bytes(a: Any) -> int:
 
 
 def distance(view: Any, whole: Any) -> int:
-    """How many bytes after the start of its base a view begins."""
+    """The bytes between the start of a view's base and the view."""
     return getattr(view, "byte_offset", 0) - getattr(whole, "byte_offset", 0)

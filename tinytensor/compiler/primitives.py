@@ -4,7 +4,7 @@ What is not in the table is refused by name; so is a parameter that a row does n
 
 A row reads ``row(np.cumsum, ".cumsum", "a | axis dtype", out=plain_floats)``: the function that a step calls, how it is
 spelled in a source, its operands (which may be arrays or numbers of the step), after the bar its parameters (which may
-not), and facts. What a fact says is told by `Primitive`.
+not), and facts. `Primitive` explains the facts.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class Primitive:
         "gather", "update" (writes into a copy of its first operand), "scalar" (Python's arithmetic), "draw" (of a
         random stream), "check", "collective" (of workers), or "call" for all else.
     view : bool
-        Whether it may give a view of an operand.
+        Whether it may return a view of an operand.
     out : callable
         Whether a call may write its result into an array that it is given, with the same bits.
     strided_out : bool
         Whether that array's elements may lie far apart.
     rows : callable
-        Whether each row of the result is made of the same rows of what is read, by the same arithmetic.
+        Whether each row of the result depends on the same rows of the operands only, by the same arithmetic.
     unbuffered : callable
         Whether the result is the same to the last bit whatever the size of NumPy's buffers.
     linear : str
@@ -86,7 +86,7 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
-    # --- what a call was given ---
+    # --- arguments of a call ---
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
         """Arguments in one form, whatever the spelling: required ones by position, others by keyword, and `out`.
@@ -133,7 +133,7 @@ class Primitive:
 
 
 class Unknown(TypeError):
-    """What the table does not know: what it is, what was expected, what to write."""
+    """Something that the table does not have: what it is, what was expected, what to write."""
 
 
 UNKNOWN = {"where": "write np.where(condition, result, other)", "subok": "leave it out", "device": "leave it out",
@@ -144,7 +144,7 @@ UNKNOWN = {"where": "write np.where(condition, result, other)", "subok": "leave 
 
 
 def not_complex(call: Call) -> bool:
-    """NumPy 2.4.6 squares complex numbers in two ways, that differ by their rounding, depending on the output."""
+    """NumPy 2.4.6 squares complex numbers in two ways with different rounding, depending on the output."""
     return bool(call.result.array.dtype.kind != "c")
 
 
@@ -429,7 +429,7 @@ GETITEM = Primitive(operator.getitem, "[]", "a key |", "layout", view=True, unbu
 
 
 def dynamic_slice(x: Any, key: Any) -> Any:
-    """The part of an array at an index that varies: a copy, for a view would be of another place at each step."""
+    """The part of an array at an index that varies: a copy, since a view would be elsewhere at each step."""
     return x[key].copy()
 
 

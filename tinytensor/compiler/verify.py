@@ -1,8 +1,8 @@
 """Verification: whether a program is well formed, and whether its buffers hold what is read from them.
 
-The second is decided without the planner's rules. The program is run on labels in the place of numbers: each element of
-each value has a label of its own, which a view or a copy keeps. Calls write the labels of their results to the bytes
-where the plan stores them, and what is read must be there still.
+The second is decided without the planner's rules. The program is run on labels instead of numbers: each element of
+each value has its own label, which a view or a copy keeps. Calls write the labels of their results to the bytes
+where the plan stores them, and labels that are read must still be there.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def verify_view(v: Value) -> None:
 
 
 def reach(v: Value) -> tuple[int, int]:
-    """From where to where in bytes an array lies, seen from its base's first element."""
+    """The range of bytes of an array, relative to its base's first element."""
     ends = [(n - 1) * s for n, s in zip(v.array.shape, v.array.strides, strict=True)]
     offset = v.byte_offset if v.base is not v else 0
     low = offset + sum(min(0, e) for e in ends)
@@ -69,7 +69,7 @@ def offsets(shape: Any, strides: Any) -> Ints:
 
 
 class Memory:
-    """Labels in the place of numbers, for each byte of each buffer.
+    """Labels instead of numbers, for each byte of each buffer.
 
     Attributes
     ----------
@@ -98,14 +98,14 @@ class Memory:
         return self.count + offsets(v.array.shape, v.array.strides)
 
     def external(self, v: Value) -> bool:
-        """Whether a value is in memory that is not the plan's: nothing else is ever written there."""
+        """Whether a value is outside of the plan's memory: nothing else is ever written there."""
         buffer = self.plan.buffers.get(v.base.number)
         return buffer is None or buffer.kind == "external"
 
     # --- where ---
 
     def place(self, v: Value) -> tuple[int, Ints]:
-        """In which memory a value is stored, and at which byte each element."""
+        """The memory that stores a value, and the byte of each element."""
         if v.number not in self.addresses:
             self.addresses[v.number] = self.place_of_view(v) if v.base is not v else self.place_of_base(v)
         return self.addresses[v.number]
@@ -115,7 +115,7 @@ class Memory:
         return space, self.through_base(v, at)
 
     def through_base(self, v: Value, of_base: Ints) -> Ints:
-        """What the elements of a view have, given what those of its base have."""
+        """The labels or addresses of a view, given those of its base."""
         first, last = reach(v.base)
         by_offset = np.zeros(max(1, last - first), np.int64)
         by_offset[offsets(v.base.array.shape, v.base.array.strides) - first] = of_base

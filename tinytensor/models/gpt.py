@@ -177,7 +177,7 @@ class GPT(nn.Module):
                  top_p: float | None, cached: bool) -> Iterator[Array]:
         cache, start = KVCache(self), 0
         for _ in range(count):
-            begin = window(text.shape[1], self.context)
+            begin = window_start(text.shape[1], self.context)
             if begin != start or not cached:
                 cache, start = KVCache(self), begin
             logits = cache(text[:, start + cache.length :])[:, -1]  # (B, V)
@@ -188,7 +188,7 @@ class GPT(nn.Module):
     def attention(self, tokens: Any) -> Array:
         """The attention weights of every Block and head, (layers, B, heads, T, T), for pictures; rows sum to 1."""
         maps = []
-        with evaluating(self.modules()), no_grad():
+        with eval_mode(self.modules()), no_grad():
             x = self._embed(tokens)
             for block in self.h:
                 maps.append(block.attn.weights(block.ln_1(x)))  # type: ignore[attr-defined]
@@ -197,7 +197,7 @@ class GPT(nn.Module):
 
 
 @contextmanager
-def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
+def eval_mode(modules: Iterable[nn.Module]) -> Iterator[None]:
     """`eval()` inside the block; afterwards the modules that were in training mode are again."""
     training = [module for module in modules if module.training]
     for module in training:
@@ -209,12 +209,12 @@ def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
             module.training = True
 
 
-def window(length: int, context: int) -> int:
+def window_start(length: int, context: int) -> int:
     """Where the window of a text that the model sees begins: 0, then as many half contexts as must be dropped.
 
     Examples
     --------
-    >>> [window(length, 8) for length in (1, 8, 9, 12, 13)]
+    >>> [window_start(length, 8) for length in (1, 8, 9, 12, 13)]
     [0, 0, 4, 4, 8]
     """
     half = max(1, context // 2)

@@ -60,7 +60,7 @@ def gpt2(path: str | Path, heads: int | None = None) -> tuple[dict[str, Any], di
                                f"weights, with its names")
     (vocabulary, width), context = arrays["wte.weight"].shape, len(arrays["wpe.weight"])
     layers = max(1, len({name.split(".")[1] for name in arrays if re.match(r"h\.\d+\.", name)}))
-    fit(path, arrays, layout(vocabulary, context, width, layers))
+    check_layout(path, arrays, layout(vocabulary, context, width, layers))
     if heads is None and width % HEAD:
         raise WeightsError(f"{path}: got a width of {width}; expected a multiple of {HEAD}, the width of GPT-2's "
                            f"heads; pass the number of heads: heads=")
@@ -94,13 +94,13 @@ def layout(vocabulary: int, context: int, width: int, layers: int) -> dict[str, 
     return shapes
 
 
-def fit(path: Path, arrays: dict[str, Array], shapes: dict[str, tuple[int, ...]]) -> None:
+def check_layout(path: Path, arrays: dict[str, Array], shapes: dict[str, tuple[int, ...]]) -> None:
     """Raise WeightsError if arrays do not have these names and shapes; a separate lm_head is optional."""
     advice = "use a file of GPT-2's weights, whose matrices in h are (in, out)"
     missing, shapes = shapes.keys() - arrays.keys(), shapes | {"lm_head.weight": shapes["wte.weight"]}
     for no, names in (("no ", missing), ("", arrays.keys() - shapes.keys())):
         if names:
-            raise WeightsError(f"{path}: got {no}{some(names)}; expected the names of a GPT-2, and no others; "
+            raise WeightsError(f"{path}: got {no}{first_names(names)}; expected the names of a GPT-2, and no others; "
                                f"{advice}")
     for name, a in arrays.items():
         if a.shape != shapes[name] or a.dtype.kind != "f":
@@ -108,7 +108,7 @@ def fit(path: Path, arrays: dict[str, Array], shapes: dict[str, tuple[int, ...]]
                                f"floating; {advice}")
 
 
-def some(names: Iterable[str]) -> str:
+def first_names(names: Iterable[str]) -> str:
     """The first three names, and how many more there are."""
     first, *more = sorted(names)
     return ", ".join([first, *more[:2]]) + (f" (and {len(more) - 2} more)" if len(more) > 2 else "")

@@ -21,7 +21,7 @@ from ..random import as_generator
 Form = TypeVar("Form", "WaveNet", "CausalWaveNet")
 
 
-def depth(context: int, kernel: int) -> int:
+def level_count(context: int, kernel: int) -> int:
     """How many levels of joining `kernel` neighbours make one of `context` characters.
 
     Raises
@@ -31,7 +31,7 @@ def depth(context: int, kernel: int) -> int:
 
     Examples
     --------
-    >>> depth(8, 2)
+    >>> level_count(8, 2)
     3
     """
     levels, width = 0, 1
@@ -100,7 +100,7 @@ class WaveNet(nn.Sequential):
                  unbiased: bool = False, rng: Rng = None) -> None:
         layers: list[nn.Module] = [nn.Embedding(vocabulary, embedding, rng=0)]  # (B, T, D)
         width = embedding
-        for _ in range(depth(context, kernel)):
+        for _ in range(level_count(context, kernel)):
             layers += [nn.FlattenConsecutive(kernel),  # (B, T, C) -> (B, T / 2, 2 C); the last level: (B, 2 C)
                        nn.Linear(kernel * width, hidden, bias=False, rng=0),  # batch norm has its own bias
                        nn.BatchNorm1d(hidden, axis=-1, unbiased=unbiased), nn.Tanh()]
@@ -122,7 +122,7 @@ class WaveNet(nn.Sequential):
         >>> bool(np.allclose(tree.causal()(text).data[0], tree(windows).data, rtol=1e-5, atol=1e-6))
         True
         """
-        return copied(self, CausalWaveNet(**self.sizes, rng=0))
+        return copy_weights(self, CausalWaveNet(**self.sizes, rng=0))
 
 
 # --- the same as convolutions ---
@@ -161,12 +161,12 @@ class CausalWaveNet(nn.Module):
         self.sizes, self.context = tree.sizes, context
         self.embed = nn.Embedding(vocabulary, embedding, rng=0)
         self.levels = nn.Sequential()
-        for level in range(depth(context, kernel)):
+        for level in range(level_count(context, kernel)):
             width = hidden if level else embedding
             self.levels.extend([nn.Conv1d(width, hidden, kernel, dilation=kernel**level, bias=False, rng=0),
                                 nn.BatchNorm1d(hidden, unbiased=unbiased), nn.Tanh()])
         self.output = nn.Linear(hidden, vocabulary, rng=0)
-        copied(tree, self)
+        copy_weights(tree, self)
 
     def forward(self, x: Any) -> Tensor:  # (N, L)
         if np.ndim(x) != 2 or np.shape(x)[1] < self.context:
@@ -177,10 +177,10 @@ class CausalWaveNet(nn.Module):
 
     def tree(self) -> WaveNet:
         """The same network as a tree over one window: a copy with its own weights."""
-        return copied(self, WaveNet(**self.sizes, rng=0))
+        return copy_weights(self, WaveNet(**self.sizes, rng=0))
 
 
-def copied(source: WaveNet | CausalWaveNet, target: Form) -> Form:
+def copy_weights(source: WaveNet | CausalWaveNet, target: Form) -> Form:
     """The target, with the values of the source: both have them in the same order.
 
     A matrix (out, kernel * in) of the tree, which multiplies neighbours side by side, is the convolution's

@@ -14,7 +14,7 @@ from ..core import Tensor, as_array
 from ..ops.activation import leaky_relu as leaky
 from ..ops.elementwise import sigmoid
 from ..ops.fused import softmax
-from .arguments import numbers
+from .arguments import as_floating
 
 __all__ = ["glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu6", "softmin",
            "softshrink", "threshold"]
@@ -33,7 +33,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     >>> F.leaky_relu(tt.tensor([-1.0, 0.0, 2.0]), 0.1)
     tensor([-0.1,  0. ,  2. ])
     """
-    return leaky(numbers("leaky_relu", x), negative_slope)
+    return leaky(as_floating("leaky_relu", x), negative_slope)
 
 
 def prelu(x: Any, weight: Any) -> Tensor:
@@ -52,7 +52,7 @@ def prelu(x: Any, weight: Any) -> Tensor:
     >>> F.prelu(tt.tensor([[-1.0, -1.0]]), tt.tensor([0.1, 0.5]))
     tensor([[-0.1, -0.5]])
     """
-    x, weight = numbers("prelu", x), numbers("prelu", weight)
+    x, weight = as_floating("prelu", x), as_floating("prelu", weight)
     channels = x.shape[1] if x.ndim > 1 else 1
     if weight.ndim > 1 or weight.size not in (1, channels):
         raise ValueError(f"prelu: got a weight of shape {weight.shape} for x of shape {x.shape}; expected (1,) or "
@@ -64,7 +64,7 @@ def prelu(x: Any, weight: Any) -> Tensor:
     return np.where(x > 0, x, x * weight)
 
 
-def between(x: Any, low: float, high: float) -> Any:
+def clip_flat(x: Any, low: float, high: float) -> Any:
     """x clipped, with a gradient of 0 at the bounds themselves."""
     return np.where(x <= low, low, np.where(x >= high, high, x))
 
@@ -83,7 +83,7 @@ def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
         raise ValueError(f"hardtanh: got min_val={min_val!r} and max_val={max_val!r}; expected the first not above the "
                          f"second; exchange them")
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
-    return between(x, *((min_val, max_val) if x.dtype.kind == "f" else (int(min_val), int(max_val))))
+    return clip_flat(x, *((min_val, max_val) if x.dtype.kind == "f" else (int(min_val), int(max_val))))
 
 
 def relu6(x: Any) -> Tensor:
@@ -109,7 +109,7 @@ def hardsigmoid(x: Any) -> Tensor:
     >>> F.hardsigmoid(tt.tensor([-3.0, 0.0, 1.5]))
     tensor([0.  , 0.5 , 0.75])
     """
-    return between(numbers("hardsigmoid", x), -3.0, 3.0) * (1 / 6) + 0.5
+    return clip_flat(as_floating("hardsigmoid", x), -3.0, 3.0) * (1 / 6) + 0.5
 
 
 def hardswish(x: Any) -> Tensor:
@@ -122,7 +122,7 @@ def hardswish(x: Any) -> Tensor:
     >>> F.hardswish(tt.tensor([-4.0, 1.5, 4.0]))
     tensor([0.   , 1.125, 4.   ])
     """
-    x = numbers("hardswish", x)
+    x = as_floating("hardswish", x)
     y: Any = np.where(x <= -3, 0.0, np.where(x >= 3, x, x * (x + 3) * (1 / 6)))
     return y
 
@@ -142,7 +142,7 @@ def threshold(x: Any, threshold: float, value: float) -> Tensor:
     return y
 
 
-def half_width(name: str, lambd: float) -> float:
+def check_lambd(name: str, lambd: float) -> float:
     if not lambd >= 0:
         raise ValueError(f"{name}: got lambd={lambd!r}; expected 0 or more: elements up to it become 0; use -lambd")
     return lambd
@@ -158,7 +158,7 @@ def hardshrink(x: Any, lambd: float = 0.5) -> Tensor:
     >>> F.hardshrink(tt.tensor([-2.0, 0.25, 2.0]))
     tensor([-2.,  0.,  2.])
     """
-    x = numbers("hardshrink", x)
+    x = as_floating("hardshrink", x)
     y: Any = np.where((x >= -lambd) & (x <= lambd), 0.0, x)
     return y
 
@@ -173,7 +173,7 @@ def softshrink(x: Any, lambd: float = 0.5) -> Tensor:
     >>> F.softshrink(tt.tensor([-2.0, 0.25, 2.0]))
     tensor([-1.5,  0. ,  1.5])
     """
-    x, lambd = numbers("softshrink", x), half_width("softshrink", lambd)
+    x, lambd = as_floating("softshrink", x), check_lambd("softshrink", lambd)
     return np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0))
 
 
@@ -195,7 +195,7 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     >>> F.glu(tt.tensor([[1.0, 2.0, 0.0, 100.0]]))
     tensor([[0.5, 2. ]])
     """
-    x = numbers("glu", x)
+    x = as_floating("glu", x)
     if not -x.ndim <= axis < x.ndim or x.shape[axis] % 2:
         raise ValueError(f"glu: got x of shape {x.shape} and axis={axis}; expected an axis of it with an even number "
                          f"of elements, to be halved; choose another axis, or pad it")
@@ -213,4 +213,4 @@ def softmin(x: Any, axis: int = -1) -> Tensor:
     >>> F.softmin(tt.tensor([0.0, 100.0]))
     tensor([1.0e+00, 3.8e-44])
     """
-    return softmax(-numbers("softmin", x), axis)
+    return softmax(-as_floating("softmin", x), axis)

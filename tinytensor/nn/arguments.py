@@ -40,7 +40,7 @@ def dtype_error(layer: str, x: Any, weight: Tensor) -> TypeError:
     return TypeError(f"{layer}: got {got} as input; expected {weight.dtype}, as the weights have; {advice}{also}")
 
 
-def numbers(name: str, x: Any) -> Any:
+def as_floating(name: str, x: Any) -> Any:
     """x as an array or Tensor; TypeError unless its dtype is floating."""
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.dtype.kind != "f":
@@ -60,7 +60,7 @@ def per_axis(layer: str, name: str, value: Any, n: int, least: int = 1) -> Sizes
     return tuple(check_size(layer, name, v, least) for v in given)
 
 
-def batched(name: str, x: Any, n: int, channels: int | None = None) -> tuple[Any, bool]:
+def add_batch_axis(name: str, x: Any, n: int, channels: int | None = None) -> tuple[Any, bool]:
     """x as (N, C, ...) with n last axes, and whether a batch axis was added."""
     letters = ("L", "H, W")[n - 1]
     wanted = "C" if channels is None else str(channels)
@@ -70,7 +70,7 @@ def batched(name: str, x: Any, n: int, channels: int | None = None) -> tuple[Any
     return (x[None], True) if x.ndim == n + 1 else (x, False)
 
 
-def counted(name: str, x: Any, kernel: Sizes, stride: Sizes, padding: Any, dilation: Sizes,
+def count_windows(name: str, x: Any, kernel: Sizes, stride: Sizes, padding: Any, dilation: Sizes,
             ceil_mode: bool = False) -> Sizes:
     """The number of windows along each of the last axes of x, after padding."""
     windows = []

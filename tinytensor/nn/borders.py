@@ -217,7 +217,7 @@ class CircularPad2d(Padding):
 
 
 class Upsample(Module):
-    """`functional.interpolate` as a module; nearest-neighbour only.
+    """Resize the axes after the first two, by the nearest neighbour only: see `functional.interpolate`.
 
     Examples
     --------

@@ -131,9 +131,9 @@ class ParameterList(Module):
     (Parameter([1., 1., 1.]), ['0', '1'])
     """
 
-    def __init__(self, parameters: Iterable[Any] = ()) -> None:
+    def __init__(self, values: Iterable[Any] = ()) -> None:
         super().__init__()
-        self.extend(parameters)
+        self.extend(values)
 
     def append(self, parameter: Any) -> Self:
         """Add a parameter at the end."""

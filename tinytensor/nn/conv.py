@@ -45,7 +45,7 @@ class Convolution(Module):
         if padding_mode not in ("zeros", *MODES):
             raise ValueError(f"{name}: got padding_mode={padding_mode!r}; expected 'zeros', "
                              f"{', '.join(map(repr, MODES))}; 'zeros' is usual")
-        self.borders = C.borders(name, self.padding, self.kernel_size, self.stride, self.dilation)
+        self.pairs = C.padding_pairs(name, self.padding, self.kernel_size, self.stride, self.dilation)
         rng = as_generator(rng)
         first, second = self.out_channels, self.in_channels // self.groups
         if self.transposed:
@@ -57,13 +57,13 @@ class Convolution(Module):
             bound = 1 / math.sqrt(second * math.prod(self.kernel_size))
             self.bias = init.uniform_(Parameter(np.empty(self.out_channels, dtype)), -bound, bound, rng)
 
-    def bordered(self, x: Any) -> tuple[Any, Any]:
+    def pad_input(self, x: Any) -> tuple[Any, Any]:
         """The input with its border, where that is not of zeros, and the padding that is left to do."""
         if getattr(x, "dtype", None) != self.weight.data.dtype:
             raise dtype_error(f"conv{self.axes}d", x, self.weight)
         if self.padding_mode == "zeros":
             return x, self.padding
-        return pad(x, [width for pair in reversed(self.borders) for width in pair], self.padding_mode), 0
+        return pad(x, [width for pair in reversed(self.pairs) for width in pair], self.padding_mode), 0
 
     def extra_repr(self) -> str:
         none: Sizes = (0,) * self.axes
@@ -123,7 +123,7 @@ class Conv1d(Convolution):
                          dtype, rng)
 
     def forward(self, x: Any) -> Tensor:
-        x, padding = self.bordered(x)
+        x, padding = self.pad_input(x)
         return C.conv1d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
@@ -150,7 +150,7 @@ class Conv2d(Conv1d):
     axes = 2
 
     def forward(self, x: Any) -> Tensor:
-        x, padding = self.bordered(x)
+        x, padding = self.pad_input(x)
         return C.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
@@ -187,7 +187,7 @@ class ConvTranspose1d(Convolution):
         self.output_padding = per_axis(name, "output_padding", output_padding, self.axes, least=0)
 
     def forward(self, x: Any) -> Tensor:
-        return C.conv_transpose1d(self.bordered(x)[0], self.weight, self.bias, self.stride, self.padding,
+        return C.conv_transpose1d(self.pad_input(x)[0], self.weight, self.bias, self.stride, self.padding,
                                   self.output_padding, self.groups, self.dilation)
 
 
@@ -207,5 +207,5 @@ class ConvTranspose2d(ConvTranspose1d):
     axes = 2
 
     def forward(self, x: Any) -> Tensor:
-        return C.conv_transpose2d(self.bordered(x)[0], self.weight, self.bias, self.stride, self.padding,
+        return C.conv_transpose2d(self.pad_input(x)[0], self.weight, self.bias, self.stride, self.padding,
                                   self.output_padding, self.groups, self.dilation)

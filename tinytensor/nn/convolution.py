@@ -15,12 +15,12 @@ from ..ops.fused import linear
 from ..ops.padding import pad as pad_all
 from ..ops.patches import add_patches, extract_patches
 from ..ops.windows import sliding_window_view
-from .arguments import Sizes, batched, counted, dtype_error, per_axis
+from .arguments import Sizes, add_batch_axis, count_windows, dtype_error, per_axis
 
 __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "fold", "unfold"]
 
 
-def borders(name: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> list[tuple[int, int]]:
+def padding_pairs(name: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> list[tuple[int, int]]:
     """The number of zeros before and after each of the last axes."""
     if padding == "valid":
         return [(0, 0)] * len(kernel)
@@ -36,7 +36,7 @@ def borders(name: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: Siz
     return [(p, p) for p in per_axis(name, "padding", padding, len(kernel), least=0)]
 
 
-def checked(name: str, x: Any, weight: Any, bias: Any, n: int, groups: int, transposed: bool = False) -> Any:
+def check_operands(name: str, x: Any, weight: Any, bias: Any, n: int, groups: int, transposed: bool = False) -> Any:
     """Input, weight and bias as arrays or Tensors, and whether x had no batch; an error unless they fit."""
     x, weight = (a if isinstance(a, Tensor | np.ndarray) else as_array(a) for a in (x, weight))
     if x.dtype != weight.dtype or x.dtype.kind != "f":
@@ -53,22 +53,22 @@ def checked(name: str, x: Any, weight: Any, bias: Any, n: int, groups: int, tran
         if bias.shape != (outputs,):
             raise ValueError(f"{name}: got a bias of shape {bias.shape}; expected ({outputs},); pass one for each "
                              f"output")
-    x, single = batched(name, x, n, weight.shape[0] if transposed else weight.shape[1] * groups)
+    x, single = add_batch_axis(name, x, n, weight.shape[0] if transposed else weight.shape[1] * groups)
     return x, weight, bias, single
 
 
-def bordered(x: Any, pairs: Any) -> Any:
+def pad_edges(x: Any, pairs: Any) -> Any:
     return pad_all(x, ((0, 0), (0, 0), *pairs)) if any(map(any, pairs)) else x
 
 
-def finished(y: Any, bias: Any, single: bool) -> Any:
+def finish(y: Any, bias: Any, single: bool) -> Any:
     """The bias added to each channel, and the batch axis taken away if it was not there."""
     if bias is not None:
         y = y + bias.reshape((-1,) + (1,) * (y.ndim - 2))
     return y[0] if single else y
 
 
-def grouped(x: Any, groups: int) -> Any:
+def split_groups(x: Any, groups: int) -> Any:
     """(N, K, P) with the channels of each group apart: (N, G, K / G, P)."""
     return x if groups == 1 else x.reshape((x.shape[0], groups, x.shape[1] // groups, x.shape[2]))
 
@@ -76,27 +76,27 @@ def grouped(x: Any, groups: int) -> Any:
 # --- windows times kernels ---
 
 
-def convolved(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, dilation: Any,
+def convolve(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, dilation: Any,
               groups: int) -> Any:
-    x, weight, bias, single = checked(name, x, weight, bias, n, groups)
+    x, weight, bias, single = check_operands(name, x, weight, bias, n, groups)
     kernel, strides, apart = weight.shape[2:], per_axis(name, "stride", stride, n), per_axis(
         name, "dilation", dilation, n)
-    pairs = borders(name, padding, kernel, strides, apart)
-    windows = counted(name, x, kernel, strides, pairs, apart)
-    x = bordered(x, pairs)
+    pairs = padding_pairs(name, padding, kernel, strides, apart)
+    windows = count_windows(name, x, kernel, strides, pairs, apart)
+    x = pad_edges(x, pairs)
     if n == 1 and groups == 1:
-        y = in_rows(x, weight, bias, strides[0], apart[0])
+        y = convolve_rows(x, weight, bias, strides[0], apart[0])
         return y[0] if single else y
     samples, outputs, positions = len(x), len(weight), math.prod(windows)
     if (*kernel, *strides) != (1,) * (2 * n):
         x = extract_patches(x, kernel=kernel, stride=strides, dilation=apart, windows=windows)
     depth = math.prod(weight.shape[1:])
-    x = grouped(x.reshape((samples, groups * depth, positions)), groups)  # (N, C * k, P), or of each group
+    x = split_groups(x.reshape((samples, groups * depth, positions)), groups)  # (N, C * k, P), or of each group
     weight = weight.reshape((outputs, depth) if groups == 1 else (groups, outputs // groups, depth))
-    return finished((weight @ x).reshape((samples, outputs, *windows)), bias, single)
+    return finish((weight @ x).reshape((samples, outputs, *windows)), bias, single)
 
 
-def in_rows(x: Any, weight: Any, bias: Any, stride: int, dilation: int) -> Any:
+def convolve_rows(x: Any, weight: Any, bias: Any, stride: int, dilation: int) -> Any:
     """The convolution along one axis as one Linear for every window: of few positions much faster."""
     outputs, channels, k = weight.shape
     x = x.swapaxes(1, 2)  # (N, L, in)
@@ -117,7 +117,7 @@ def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     >>> F.conv1d(tt.arange(5.0)[None, None], tt.ones(1, 1, 3))
     tensor([[[3., 6., 9.]]])
     """
-    return convolved("conv1d", x, weight, bias, 1, stride, padding, dilation, groups)
+    return convolve("conv1d", x, weight, bias, 1, stride, padding, dilation, groups)
 
 
 def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
@@ -153,15 +153,15 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     tensor([[[[ 8., 12.],
               [20., 24.]]]])
     """
-    return convolved("conv2d", x, weight, bias, 2, stride, padding, dilation, groups)
+    return convolve("conv2d", x, weight, bias, 2, stride, padding, dilation, groups)
 
 
 # --- the adjoint ---
 
 
-def transposed(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, output_padding: Any,
+def conv_transpose(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, output_padding: Any,
                groups: int, dilation: Any) -> Any:
-    x, weight, bias, single = checked(name, x, weight, bias, n, groups, transposed=True)
+    x, weight, bias, single = check_operands(name, x, weight, bias, n, groups, transposed=True)
     kernel, strides, pads, more, apart = weight.shape[2:], per_axis(name, "stride", stride, n), per_axis(
         name, "padding", padding, n, 0), per_axis(name, "output_padding", output_padding, n, 0), per_axis(
         name, "dilation", dilation, n)
@@ -175,13 +175,13 @@ def transposed(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, p
     if any(length <= 2 * p for length, p in zip(size, pads, strict=True)):
         raise ValueError(f"{name}: got padding={padding!r} for x of shape {x.shape}; expected less than half of "
                          f"{size}, from which it is cut; use less padding, or larger inputs")
-    x = grouped(x.reshape((samples, -1 if x.size else x.shape[1], positions)), groups)
+    x = split_groups(x.reshape((samples, -1 if x.size else x.shape[1], positions)), groups)
     weight = weight.reshape((-1, depth) if groups == 1 else (groups, len(weight) // groups, depth)).swapaxes(-1, -2)
     y = (weight @ x).reshape((samples, outputs, *kernel, *windows))
     y = add_patches(y, size=size, kernel=kernel, stride=strides, dilation=apart, windows=windows)
     if any(pads):
         y = y[(..., *[slice(p, length - p) for p, length in zip(pads, size, strict=True)])]
-    return finished(y, bias, single)
+    return finish(y, bias, single)
 
 
 def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
@@ -195,7 +195,7 @@ def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
     >>> F.conv_transpose1d(tt.tensor([[[1.0, 2.0]]]), tt.ones(1, 1, 3))
     tensor([[[1., 3., 3., 2.]]])
     """
-    return transposed("conv_transpose1d", x, weight, bias, 1, stride, padding, output_padding, groups, dilation)
+    return conv_transpose("conv_transpose1d", x, weight, bias, 1, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
@@ -222,7 +222,7 @@ def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
               [2., 4., 2.],
               [1., 2., 1.]]]])
     """
-    return transposed("conv_transpose2d", x, weight, bias, 2, stride, padding, output_padding, groups, dilation)
+    return conv_transpose("conv_transpose2d", x, weight, bias, 2, stride, padding, output_padding, groups, dilation)
 
 
 # --- the patches themselves ---
@@ -241,10 +241,10 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     kernel, apart, pads, strides = (per_axis("unfold", key, value, 2, key != "padding") for key, value in {
         "kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}.items())
-    x, single = batched("unfold", x, 2)
+    x, single = add_batch_axis("unfold", x, 2)
     pairs = [(p, p) for p in pads]
-    windows = counted("unfold", x, kernel, strides, pairs, apart)
-    y = extract_patches(bordered(x, pairs), kernel=kernel, stride=strides, dilation=apart, windows=windows)
+    windows = count_windows("unfold", x, kernel, strides, pairs, apart)
+    y = extract_patches(pad_edges(x, pairs), kernel=kernel, stride=strides, dilation=apart, windows=windows)
     y = y.reshape((x.shape[0], x.shape[1] * kernel[0] * kernel[1], windows[0] * windows[1]))
     return y[0] if single else y
 

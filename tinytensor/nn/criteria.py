@@ -6,7 +6,7 @@ what it is.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..core import Tensor, as_array
 from . import likelihoods, losses, margins
@@ -16,9 +16,14 @@ from .module import Module
 class Loss(Module):
     """What the modules share: the function's parameters are attributes, its arrays buffers."""
 
-    def __init__(self, reduction: str = "mean", **buffers: Any) -> None:
+    reductions: ClassVar[tuple[str, ...]] = losses.REDUCTIONS
+
+    def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
+        losses.check_reduction(type(self).__name__, reduction, self.reductions)
         self.reduction = reduction
+
+    def _keep(self, **buffers: Any) -> None:
         for name, array in buffers.items():
             self.register_buffer(name, None if array is None else as_array(array))
 
@@ -62,6 +67,8 @@ class SmoothL1Loss(Loss):
 class KLDivLoss(Loss):
     """The Kullback-Leibler divergence, from log-probabilities: see `functional.kl_div`."""
 
+    reductions = (*losses.REDUCTIONS, "batchmean")
+
     def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction)
         self.log_target = log_target
@@ -77,7 +84,8 @@ class BCEWithLogitsLoss(Loss):
     pos_weight: Any
 
     def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None) -> None:
-        super().__init__(reduction, weight=weight, pos_weight=pos_weight)
+        super().__init__(reduction)
+        self._keep(weight=weight, pos_weight=pos_weight)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return losses.binary_cross_entropy_with_logits(input, target, self.reduction, weight=self.weight,
@@ -90,7 +98,8 @@ class NLLLoss(Loss):
     weight: Any
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
         self.ignore_index = ignore_index
 
     def forward(self, input: Any, targets: Any) -> Tensor:
@@ -104,7 +113,8 @@ class CrossEntropyLoss(Loss):
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean",
                  label_smoothing: float = 0.0) -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, logits: Any, targets: Any) -> Tensor:
@@ -121,7 +131,8 @@ class BCELoss(Loss):
     weight: Any
 
     def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return likelihoods.binary_cross_entropy(input, target, self.reduction, weight=self.weight)
@@ -140,7 +151,8 @@ class MultiLabelSoftMarginLoss(Loss):
     weight: Any
 
     def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return likelihoods.multilabel_soft_margin_loss(input, target, self.reduction, weight=self.weight)
@@ -216,7 +228,8 @@ class MultiMarginLoss(Loss):
     weight: Any
 
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean") -> None:
-        super().__init__(reduction, weight=weight)
+        super().__init__(reduction)
+        self._keep(weight=weight)
         self.p, self.margin = p, margin
 
     def forward(self, input: Any, target: Any) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
-from .arguments import numbers
+from .arguments import as_floating
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
 
@@ -26,7 +26,7 @@ def normalize(x: Any, p: float = 2.0, axis: Any = 1, eps: float = 1e-12) -> Tens
     tensor([[0.6, 0.8],
             [0. , 0. ]])
     """
-    x = numbers("normalize", x)
+    x = as_floating("normalize", x)
     return x / np.clip(np.linalg.vector_norm(x, axis=axis, keepdims=True, ord=p), eps, None)
 
 
@@ -40,7 +40,7 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Ten
     >>> F.cosine_similarity(tt.tensor([[1.0, 0.0]]), tt.tensor([[3.0, 4.0]]))
     tensor([0.6])
     """
-    a, b = numbers("cosine_similarity", x1), numbers("cosine_similarity", x2)
+    a, b = as_floating("cosine_similarity", x1), as_floating("cosine_similarity", x2)
     n = max(a.ndim, b.ndim)
     if not -n <= axis < n:
         raise IndexError(f"cosine_similarity: got axis={axis} for shapes {a.shape} and {b.shape}; expected one of "
@@ -61,5 +61,5 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     >>> F.pairwise_distance(tt.tensor([[3.0, 0.0]]), tt.tensor([[0.0, 4.0]]))
     tensor([5.])
     """
-    a, b = numbers("pairwise_distance", x1), numbers("pairwise_distance", x2)
+    a, b = as_floating("pairwise_distance", x1), as_floating("pairwise_distance", x2)
     return np.linalg.vector_norm(a - b + eps, axis=-1, keepdims=keepdims, ord=p)

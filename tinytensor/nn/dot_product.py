@@ -62,7 +62,7 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
     """
     name = "scaled_dot_product_attention"
     query, key, value = (x if isinstance(x, Tensor | np.ndarray) else as_array(x) for x in (query, key, value))
-    same_dtype(name, query, key, value)
+    check_dtypes(name, query, key, value)
     shapes = f"query {query.shape}, key {key.shape} and value {value.shape}"
     if (min(query.ndim, key.ndim, value.ndim) < 2 or query.shape[-1] != key.shape[-1]
             or key.shape[-2] != value.shape[-2]):
@@ -72,7 +72,7 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
         raise ValueError(f"{name}: got is_causal and attn_mask; expected one of the two; leave is_causal out, and "
                          f"combine it with the mask")
     mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool) if is_causal else attn_mask
-    bias = None if mask is None else additive(name, mask, query.dtype, blocked=False)
+    bias = None if mask is None else as_bias(name, mask, query.dtype, blocked=False)
     return attend(query, key, value, bias, dropout_p, scale, rng)[0]
 
 
@@ -90,7 +90,7 @@ def attend(query: Any, key: Any, value: Any, bias: Any = None, drop: float = 0.0
     return p @ value, p
 
 
-def additive(name: str, mask: Any, dtype: Any, blocked: bool) -> Any:
+def as_bias(name: str, mask: Any, dtype: Any, blocked: bool) -> Any:
     """What is added to scores for a mask: -inf where a boolean one is `blocked`, else 0; a floating one as it is."""
     mask = mask if isinstance(mask, Tensor) else as_array(mask)
     if mask.dtype.kind not in "bf":
@@ -102,7 +102,7 @@ def additive(name: str, mask: Any, dtype: Any, blocked: bool) -> Any:
     return table.take(as_array(mask).view(np.uint8))
 
 
-def same_dtype(name: str, query: Any, key: Any, value: Any) -> None:
+def check_dtypes(name: str, query: Any, key: Any, value: Any) -> None:
     if not query.dtype == key.dtype == value.dtype or query.dtype.kind != "f":
         raise TypeError(f"{name}: got query, key and value of dtypes {query.dtype}, {key.dtype} and {value.dtype}; "
                         f"expected one floating dtype for all; convert them with x.astype")

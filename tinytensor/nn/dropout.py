@@ -15,7 +15,7 @@ from ..random import Generator, as_generator, seeded
 from .module import Module
 
 
-def probability(name: str, p: float) -> float:
+def check_probability(name: str, p: float) -> float:
     if not 0 <= p <= 1:
         raise ValueError(f"{name}: got p={p!r}; expected 0 to 1, the probability of dropping; 0.1 is usual")
     return p
@@ -44,7 +44,7 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
     array([[2., 2., 2., 2., 0.],
            [2., 0., 0., 2., 2.]], dtype=float32)
     """
-    stays = 1 - probability("dropout_mask", p)
+    stays = 1 - check_probability("dropout_mask", p)
     if stays in (0, 1):  # nothing is drawn, as in PyTorch
         return np.full(shape, stays, dtype)
     rng = seeded(rng)
@@ -73,7 +73,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> T
     >>> F.dropout(tt.ones(5), rng=42)
     tensor([2., 2., 2., 2., 0.])
     """
-    if not probability("dropout", p) or not training:
+    if not check_probability("dropout", p) or not training:
         return x
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     return np.multiply(x, dropout_mask(x.shape, p, x.dtype, rng))
@@ -100,7 +100,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, rng: Any = None) -> None:
         super().__init__()
-        self.p, self.rng = probability("Dropout", p), seeded(rng)
+        self.p, self.rng = check_probability(type(self).__name__, p), seeded(rng)
 
     def forward(self, x: Any) -> Tensor:
         return dropout(x, self.p, self.training, self.rng)
@@ -112,9 +112,9 @@ class Dropout(Module):
 # --- of whole channels ---
 
 
-def by_channel(name: str, x: Any, p: float, training: bool, rng: Any, axes: int) -> Any:
+def drop_channels(name: str, x: Any, p: float, training: bool, rng: Any, axes: int) -> Any:
     """x with whole channels set to 0; the one before the last `axes` axes are the channels."""
-    if not probability(name, p) or not training:
+    if not check_probability(name, p) or not training:
         return x
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.ndim not in (axes + 1, axes + 2):
@@ -133,7 +133,7 @@ def dropout1d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) ->
     >>> F.dropout1d(tt.ones(1, 5, 1), rng=42).reshape(5)
     tensor([2., 2., 2., 2., 0.])
     """
-    return by_channel("dropout1d", x, p, training, rng, 1)
+    return drop_channels("dropout1d", x, p, training, rng, 1)
 
 
 def dropout2d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
@@ -146,7 +146,7 @@ def dropout2d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) ->
     >>> F.dropout2d(tt.ones(1, 5, 1, 1), rng=42).reshape(5)
     tensor([2., 2., 2., 2., 0.])
     """
-    return by_channel("dropout2d", x, p, training, rng, 1 if np.ndim(x) == 3 else 2)  # as in PyTorch
+    return drop_channels("dropout2d", x, p, training, rng, 1 if np.ndim(x) == 3 else 2)  # as in PyTorch
 
 
 class Dropout1d(Dropout):

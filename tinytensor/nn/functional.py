@@ -17,7 +17,7 @@ from ..names import elsewhere as _elsewhere
 from ..ops.activation import gelu, relu, silu
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.fused import check_range, linear, log_softmax, softmax
-from ..ops.fused import embedding as rows_of
+from ..ops.fused import embedding as gather_rows
 from .activations import (
     glu,
     hardshrink,
@@ -106,7 +106,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
     """
-    y = rows_of(weight, indices)
+    y = gather_rows(weight, indices)
     if padding_idx is None:
         return y
     return without_gradient(y, indices, row_number(padding_idx, len(weight), "embedding"))
@@ -141,7 +141,7 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
     tensor([[-1.,  1.],
             [-1.,  1.]])
     """
-    return ops.layer_norm(x, weight, bias, ends_with("layer_norm", x, normalized_shape), eps)
+    return ops.layer_norm(x, weight, bias, check_normalized_shape("layer_norm", x, normalized_shape), eps)
 
 
 def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
@@ -156,10 +156,10 @@ def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | Non
     >>> F.rms_norm(tt.tensor([[30.0, 40.0]]), (2,))
     tensor([[0.8485, 1.1314]])
     """
-    return ops.rms_norm(x, weight, ends_with("rms_norm", x, normalized_shape), eps)
+    return ops.rms_norm(x, weight, check_normalized_shape("rms_norm", x, normalized_shape), eps)
 
 
-def ends_with(name: str, x: Any, normalized_shape: Any) -> int:
+def check_normalized_shape(name: str, x: Any, normalized_shape: Any) -> int:
     """The number of axes of `normalized_shape`; ValueError if the shape of x does not end with it."""
     given = normalized_shape
     shape = given if type(given) is tuple else (given,) if hasattr(given, "__index__") else tuple(given)

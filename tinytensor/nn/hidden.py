@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from .parameter import Parameter
 
 MOST = 1000  # the items of an attribute that are checked: a longer list holds data
+PLAIN = (list, tuple, dict)
 OURS = ("_buffers", "_hooks")
 SEEN: set[tuple[int, str]] = set()  # containers already warned of: id of the module, and path
 
@@ -26,17 +27,16 @@ def plain_items(name: str, value: Any) -> Iterator[tuple[str, Any, Any]]:
         for key, item in container.items() if isinstance(container, dict) else enumerate(container):
             if not (left := left - 1):
                 return
-            if isinstance(item, list | tuple | dict):
+            if isinstance(item, PLAIN):
                 waiting.append((f"{path}[{key!r}]", item))
             else:
                 yield path, container, item
 
 
-def warn_of_hidden(modules: Iterable[Any], kind: type[Any]) -> None:
+def warn_of_hidden(modules: list[Any], kind: type[Any]) -> None:
     """Warn, once for each container, of modules (of this kind) and parameters that only a plain container holds."""
-    modules = list(modules)
     suspects = [(m, name, value) for m in modules for name, value in vars(m).items()
-                if isinstance(value, list | tuple | dict) and value and name not in OURS]
+                if isinstance(value, PLAIN) and value and name not in OURS]
     if not suspects:
         return
     known = {id(m) for m in modules} | {id(x) for m in modules for x in vars(m).values() if isinstance(x, Parameter)}

@@ -20,14 +20,14 @@ from .parameter import Parameter
 __all__ = ["batch_norm", "group_norm", "instance_norm"]
 
 
-def per_channel(y: Any, weight: Any, bias: Any) -> Any:
+def scale_channels(y: Any, weight: Any, bias: Any) -> Any:
     """y (N, C, ...) with each channel multiplied by a weight and shifted by a bias, if there are any."""
     shape = (-1,) + (1,) * (y.ndim - 2)
     y = y if weight is None else y * weight.reshape(shape)
     return y if bias is None else y + bias.reshape(shape)
 
 
-def moved(running: Any, value: Any, momentum: float) -> None:
+def update_running(running: Any, value: Any, momentum: float) -> None:
     """Update running statistics in place, by an exponential moving average."""
     array = running.data if isinstance(running, Tensor) else running
     array *= 1 - momentum
@@ -68,7 +68,7 @@ def batch_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight
     def observe(mean: Any, var: Any, n: int) -> None:
         for running, value in ((running_mean, mean), (running_var, var * (n / (n - 1)))):
             if running is not None:
-                moved(running, value, momentum)
+                update_running(running, value, momentum)
 
     return normalised(x, weight, bias, None, None, 1, eps, 0, observe)
 
@@ -123,11 +123,11 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     shape = x.shape
     depth = x.size // max(1, shape[0] * num_groups)
     y = layer_norm(x.reshape((shape[0], num_groups, depth)), None, None, 1, eps).reshape(shape)
-    return per_channel(y, weight, bias)
+    return scale_channels(y, weight, bias)
 
 
 class GroupNorm(Module):
-    """`functional.group_norm` as a module.
+    """Normalise groups of channels of each sample, then scale and shift: see `functional.group_norm`.
 
     Parameters
     ----------
@@ -197,15 +197,15 @@ def instance_norm(x: Any, running_mean: Any = None, running_var: Any = None, wei
     def observe(mean: Any, var: Any, n: int) -> None:
         for running, value in ((running_mean, mean), (running_var, var * (n / (n - 1)))):
             if running is not None:
-                moved(running, value.reshape((samples, channels)).mean(0), momentum)
+                update_running(running, value.reshape((samples, channels)).mean(0), momentum)
 
     joined = x.reshape((1, samples * channels, *x.shape[2:]))
     y = normalised(joined, None, None, None, None, 1, eps, 0, observe)
-    return per_channel(y.reshape(x.shape), weight, bias)
+    return scale_channels(y.reshape(x.shape), weight, bias)
 
 
 class InstanceNorm1d(Module):
-    """`functional.instance_norm` as a module, for (N, C, L) or (C, L).
+    """Normalise each channel of each sample, of (N, C, L) or (C, L): see `functional.instance_norm`.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ class InstanceNorm1d(Module):
 
 
 class InstanceNorm2d(InstanceNorm1d):
-    """`functional.instance_norm` as a module, for (N, C, H, W) or (C, H, W); parameters as in `InstanceNorm1d`.
+    """Normalise each channel of each image, of (N, C, H, W) or (C, H, W); parameters as in `InstanceNorm1d`.
 
     Examples
     --------

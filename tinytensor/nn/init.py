@@ -30,7 +30,7 @@ FANS = ("fan_in", "fan_out")
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor on the weights that makes up for what a nonlinearity after them takes from the variance.
+    """The factor by which weights must grow to keep the variance through a nonlinearity after them.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return GAINS[nonlinearity]
 
 
-def fans(p: Tensor | Array, caller: str) -> dict[str, int]:
+def fan_in_and_out(p: Tensor | Array, caller: str) -> dict[str, int]:
     """How many inputs each output has (fan_in), and how many outputs each input, of a weight (out, in, ...)."""
     if p.ndim < 2 or not p.size:
         raise ValueError(f"{caller}: got a tensor of shape {p.shape}; expected (out, in) or more axes, none of them "
@@ -227,7 +227,7 @@ def kaiming_std(p: Tensor | Array, a: float, mode: str, nonlinearity: str, calle
     if mode not in FANS:
         raise ValueError(f"{caller}: got mode={mode!r}; expected 'fan_in', which keeps the variance in the forward "
                          f"pass, or 'fan_out', which keeps it in the backward pass; 'fan_in' is usual")
-    return calculate_gain(nonlinearity, a) / math.sqrt(fans(p, caller)[mode])
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan_in_and_out(p, caller)[mode])
 
 
 @also_generator
@@ -284,7 +284,7 @@ def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     tensor([[1.0812],
             [1.1738]])
     """
-    std = gain * math.sqrt(2.0 / float(sum(fans(p, "xavier_uniform_").values())))
+    std = gain * math.sqrt(2.0 / float(sum(fan_in_and_out(p, "xavier_uniform_").values())))
     bound = math.sqrt(3.0) * std
     return uniform_(p, -bound, bound, rng)
 
@@ -301,7 +301,7 @@ def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     tensor([[0.2749],
             [0.1052]])
     """
-    return normal_(p, 0.0, gain * math.sqrt(2.0 / float(sum(fans(p, "xavier_normal_").values()))), rng)
+    return normal_(p, 0.0, gain * math.sqrt(2.0 / float(sum(fan_in_and_out(p, "xavier_normal_").values()))), rng)
 
 if not TYPE_CHECKING:  # a checker is to find what is not there
 

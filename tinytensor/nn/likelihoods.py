@@ -12,15 +12,15 @@ import numpy as np
 
 from ..core import Tensor, as_array
 from ..ops.bernoulli import bernoulli_cross_entropy
-from .arguments import numbers
-from .losses import paired, reduced
+from .arguments import as_floating
+from .losses import check_pair, reduce_losses
 from .smooth import logsigmoid
 
 __all__ = ["binary_cross_entropy", "gaussian_nll_loss", "multilabel_soft_margin_loss", "poisson_nll_loss",
            "soft_margin_loss"]
 
 
-def answers(name: str, target: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+def check_targets(name: str, target: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """Targets in the dtype of the input; ValueError unless they have this shape."""
     y = target if isinstance(target, Tensor | np.ndarray) else as_array(target)
     if y.shape != shape:
@@ -47,14 +47,14 @@ def binary_cross_entropy(input: Any, target: Any, reduction: str = "mean", *, we
     tensor([  0.6931, 100.    ])
     """
     name = "binary_cross_entropy"
-    x, y = paired(name, input, target)
-    if not between(x, 0, 1):
+    x, y = check_pair(name, input, target)
+    if not all_between(x, 0, 1):
         raise ValueError(f"{name}: got an input outside of 0 to 1; expected probabilities; put a sigmoid before, or "
                          f"use binary_cross_entropy_with_logits")
     losses = bernoulli_cross_entropy(x, y)
     if weight is not None:
         losses = losses * as_array(weight).astype(x.dtype)
-    return reduced(name, losses, reduction)
+    return reduce_losses(name, losses, reduction)
 
 
 def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -67,9 +67,9 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor
     >>> F.soft_margin_loss(tt.tensor([0.0, 100.0]), tt.tensor([1.0, -1.0]), "none")
     tensor([  0.6931, 100.    ])
     """
-    x = numbers("soft_margin_loss", input)
-    y = answers("soft_margin_loss", target, x.shape, x.dtype)
-    return reduced("soft_margin_loss", np.logaddexp(-y * x, 0), reduction)
+    x = as_floating("soft_margin_loss", input)
+    y = check_targets("soft_margin_loss", target, x.shape, x.dtype)
+    return reduce_losses("soft_margin_loss", np.logaddexp(-y * x, 0), reduction)
 
 
 def multilabel_soft_margin_loss(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None) -> Tensor:
@@ -82,12 +82,12 @@ def multilabel_soft_margin_loss(input: Any, target: Any, reduction: str = "mean"
     >>> F.multilabel_soft_margin_loss(tt.zeros(2, 3), tt.ones(2, 3))
     tensor(0.6931)
     """
-    name, x = "multilabel_soft_margin_loss", numbers("multilabel_soft_margin_loss", input)
-    y = answers(name, target, x.shape, x.dtype)
+    name, x = "multilabel_soft_margin_loss", as_floating("multilabel_soft_margin_loss", input)
+    y = check_targets(name, target, x.shape, x.dtype)
     losses = -(y * logsigmoid(x) + (1 - y) * logsigmoid(-x))
     if weight is not None:
         losses = losses * as_array(weight).astype(x.dtype)
-    return reduced(name, losses.mean(-1), reduction)
+    return reduce_losses(name, losses.mean(-1), reduction)
 
 
 def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool = False, eps: float = 1e-8,
@@ -112,12 +112,12 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool
     >>> F.poisson_nll_loss(tt.tensor([0.0]), tt.tensor([3.0]))
     tensor(1.)
     """
-    x, y = paired("poisson_nll_loss", input, target)
+    x, y = check_pair("poisson_nll_loss", input, target)
     losses = np.exp(x) - y * x if log_input else x - y * np.log(x + eps)
     if full:
         safe = np.where(y > 1, y, 1)
         losses = losses + np.where(y > 1, safe * np.log(safe) - safe + np.log(safe * (2 * math.pi)) * 0.5, 0)
-    return reduced("poisson_nll_loss", losses, reduction)
+    return reduce_losses("poisson_nll_loss", losses, reduction)
 
 
 def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6,
@@ -140,22 +140,22 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
     tensor(2.)
     """
     name = "gaussian_nll_loss"
-    x, y = paired(name, input, target)
-    v = as_array(np.full(x.shape, var, x.dtype)) if isinstance(var, int | float) else numbers(name, var)
+    x, y = check_pair(name, input, target)
+    v = as_array(np.full(x.shape, var, x.dtype)) if isinstance(var, int | float) else as_floating(name, var)
     if v.shape == x.shape[:-1] and v.shape != x.shape:
         v = v[..., None]
     if v.ndim > x.ndim or any(a not in (1, b) for a, b in zip(v.shape[::-1], x.shape[::-1], strict=False)):
         raise ValueError(f"{name}: got var of shape {v.shape} for an input of shape {x.shape}; expected what "
                          f"broadcasts to that, or one variance for each row; reshape it")
-    if not between(v, 0, math.inf):
+    if not all_between(v, 0, math.inf):
         raise ValueError(f"{name}: got a variance below 0; expected 0 or more; pass its square, or exp of it")
     lift = np.clip(eps - (v.detach() if isinstance(v, Tensor) else v), 0, None)  # takes no gradient, as in PyTorch
     v = v + lift
     losses = (np.log(v) + np.square(x - y) / v) * 0.5
-    return reduced(name, losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+    return reduce_losses(name, losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
 
-def between(x: Any, low: float, high: float) -> bool:
+def all_between(x: Any, low: float, high: float) -> bool:
     """Whether all values are in [low, high] or nan; True while tracing, where values are unknown."""
     a = x.data if isinstance(x, Tensor) else x
     return type(a) is not np.ndarray or not ((a < low) | (a > high)).any()

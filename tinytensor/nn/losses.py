@@ -25,13 +25,21 @@ __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "k
 # --- what all share ---
 
 
-def reduced(name: str, losses: Any, reduction: str) -> Any:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{name}: got reduction={reduction!r}; expected 'mean', 'sum' or 'none'; 'mean' is usual")
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def check_reduction(name: str, reduction: str, known: tuple[str, ...] = REDUCTIONS) -> None:
+    if reduction not in known:
+        *most, last = map(repr, known)
+        raise ValueError(f"{name}: got reduction={reduction!r}; expected {', '.join(most)} or {last}; 'mean' is usual")
+
+
+def reduce_losses(name: str, losses: Any, reduction: str) -> Any:
+    check_reduction(name, reduction)
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 
-def paired(name: str, x: Any, target: Any) -> tuple[Any, Any]:
+def check_pair(name: str, x: Any, target: Any) -> tuple[Any, Any]:
     """Input and target as arrays or Tensors; an error unless they have one shape and dtype."""
     x, y = (a if isinstance(a, Tensor | np.ndarray) else as_array(a) for a in (x, target))
     if x.shape != y.shape:
@@ -64,8 +72,8 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     >>> F.mse_loss(tt.tensor([1.0, 5.0]), tt.tensor([1.0, 2.0]))
     tensor(4.5)
     """
-    x, y = paired("mse_loss", input, target)
-    return reduced("mse_loss", np.square(x - y), reduction)
+    x, y = check_pair("mse_loss", input, target)
+    return reduce_losses("mse_loss", np.square(x - y), reduction)
 
 
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -78,8 +86,8 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     >>> F.l1_loss(tt.tensor([1.0, 5.0]), tt.tensor([1.0, 2.0]))
     tensor(1.5)
     """
-    x, y = paired("l1_loss", input, target)
-    return reduced("l1_loss", np.absolute(x - y), reduction)
+    x, y = check_pair("l1_loss", input, target)
+    return reduce_losses("l1_loss", np.absolute(x - y), reduction)
 
 
 def huber(a: Any, delta: float) -> Any:
@@ -100,8 +108,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """
     if not delta > 0:
         raise ValueError(f"huber_loss: got delta={delta!r}; expected a number above 0; use l1_loss for |d|")
-    x, y = paired("huber_loss", input, target)
-    return reduced("huber_loss", huber(np.absolute(x - y), delta), reduction)
+    x, y = check_pair("huber_loss", input, target)
+    return reduce_losses("huber_loss", huber(np.absolute(x - y), delta), reduction)
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
@@ -116,9 +124,9 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     """
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: got beta={beta!r}; expected 0 or more; 0 is l1_loss")
-    x, y = paired("smooth_l1_loss", input, target)
+    x, y = check_pair("smooth_l1_loss", input, target)
     losses = np.absolute(x - y)
-    return reduced("smooth_l1_loss", huber(losses, beta) / beta if beta else losses, reduction)
+    return reduce_losses("smooth_l1_loss", huber(losses, beta) / beta if beta else losses, reduction)
 
 
 # --- of probabilities ---
@@ -143,14 +151,14 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, reduction: str = "
     >>> F.binary_cross_entropy_with_logits(tt.tensor([0.0, 200.0]), tt.tensor([1.0, 0.0]), reduction="none")
     tensor([  0.6931, 200.    ])
     """
-    x, y = paired("binary_cross_entropy_with_logits", input, target)
+    x, y = check_pair("binary_cross_entropy_with_logits", input, target)
     missed = np.logaddexp(-x, 0)  # -log(sigmoid(x)), without overflow
     if pos_weight is not None:
         missed = missed * ((as_array(pos_weight).astype(x.dtype) - 1) * y + 1)
     losses = (1 - y) * x + missed
     if weight is not None:
         losses = losses * as_array(weight).astype(x.dtype)
-    return reduced("binary_cross_entropy_with_logits", losses, reduction)
+    return reduce_losses("binary_cross_entropy_with_logits", losses, reduction)
 
 
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
@@ -171,12 +179,12 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     >>> F.kl_div(tt.tensor([[0.25, 0.75]]).log(), tt.tensor([[0.0, 1.0]]), "batchmean")  # log(4 / 3)
     tensor(0.2877)
     """
-    x, y = paired("kl_div", input, target)
+    x, y = check_pair("kl_div", input, target)
     logs = y if log_target else np.log(safe_denominator(y))  # 0 log(0) is 0
     losses = (np.exp(y) if log_target else y) * (logs - x)
     if reduction == "batchmean":
         return losses.sum() / (len(x) if x.ndim else 1)
-    return reduced("kl_div", losses, reduction)
+    return reduce_losses("kl_div", losses, reduction)
 
 
 # --- of classes ---
@@ -191,7 +199,7 @@ def classes_last(name: str, x: Any, targets: Any) -> Any:
     return moveaxis(x, 1, -1) if len(shape) > 2 else x
 
 
-def likelihood(name: str, logp: Any, targets: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
+def nll_terms(name: str, logp: Any, targets: Any, weight: Any, ignore_index: int) -> tuple[Any, Any, Any]:
     """The losses -weight[target] * logp[target], with classes last; whether each counts; and the weight of each."""
     t = as_array(targets)
     if t.dtype.kind not in "iu":
@@ -236,8 +244,8 @@ def nll_loss(input: Any, targets: Any, reduction: str = "mean", *, weight: Any =
     tensor(0.4904)
     """
     x = classes_last("nll_loss", input if hasattr(input, "shape") else as_array(input), targets)
-    losses, _, own = likelihood("nll_loss", x, targets, class_weights("nll_loss", weight, x), ignore_index)
-    return weighted_mean(losses, own) if reduction == "mean" else reduced("nll_loss", losses, reduction)
+    losses, _, own = nll_terms("nll_loss", x, targets, class_weights("nll_loss", weight, x), ignore_index)
+    return weighted_mean(losses, own) if reduction == "mean" else reduce_losses("nll_loss", losses, reduction)
 
 
 def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight: Any = None,
@@ -284,12 +292,12 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight:
         if weight is None and not label_smoothing:
             return ops.fused.cross_entropy(x, targets, reduction, ignore_index)
     else:
-        x, targets = (moveaxis(a, 1, -1) if a.ndim > 2 else a for a in paired(name, x, targets))
+        x, targets = (moveaxis(a, 1, -1) if a.ndim > 2 else a for a in check_pair(name, x, targets))
     w, logp, even = class_weights(name, weight, x), log_softmax(x), label_smoothing / x.shape[-1]
     weighted = logp if w is None else logp * w
     if probable:
-        return reduced(name, -(weighted * (targets * (1 - label_smoothing) + even)).sum(-1), reduction)
-    losses, keep, own = likelihood(name, logp, targets, w, ignore_index)
+        return reduce_losses(name, -(weighted * (targets * (1 - label_smoothing) + even)).sum(-1), reduction)
+    losses, keep, own = nll_terms(name, logp, targets, w, ignore_index)
     if label_smoothing:
         losses = losses * (1 - label_smoothing) - np.where(keep, weighted.sum(-1), 0) * even
-    return weighted_mean(losses, own) if reduction == "mean" else reduced(name, losses, reduction)
+    return weighted_mean(losses, own) if reduction == "mean" else reduce_losses(name, losses, reduction)

@@ -13,16 +13,16 @@ import numpy as np
 from ..core import Tensor, as_array
 from ..ops.fused import check_range
 from ..ops.index import gathered, take_along_axis
-from .arguments import numbers
+from .arguments import as_floating
 from .distances import pairwise_distance
-from .likelihoods import answers
-from .losses import class_weights, paired, reduced
+from .likelihoods import check_targets
+from .losses import check_pair, class_weights, reduce_losses
 
 __all__ = ["cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
            "multilabel_margin_loss", "triplet_margin_loss"]
 
 
-def above(z: Any) -> Any:
+def hinge(z: Any) -> Any:
     """max(z, 0), with a gradient of 1 at 0."""
     return np.clip(z, 0, None)
 
@@ -40,9 +40,9 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     >>> F.margin_ranking_loss(tt.tensor([3.0, 3.0]), tt.tensor([1.0, 1.0]), tt.tensor([1, -1]), reduction="none")
     tensor([0., 2.])
     """
-    a, b = paired("margin_ranking_loss", input1, input2)
-    y = answers("margin_ranking_loss", target, a.shape, a.dtype)
-    return reduced("margin_ranking_loss", above(margin - y * (a - b)), reduction)
+    a, b = check_pair("margin_ranking_loss", input1, input2)
+    y = check_targets("margin_ranking_loss", target, a.shape, a.dtype)
+    return reduce_losses("margin_ranking_loss", hinge(margin - y * (a - b)), reduction)
 
 
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
@@ -55,10 +55,10 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     >>> F.hinge_embedding_loss(tt.tensor([0.25, 0.25]), tt.tensor([1, -1]), reduction="none")
     tensor([0.25, 0.75])
     """
-    x = numbers("hinge_embedding_loss", input)
-    y = answers("hinge_embedding_loss", target, x.shape, x.dtype)
-    losses = np.where(y != 1, above(margin - x), 0) + np.where(y != -1, x, 0)
-    return reduced("hinge_embedding_loss", losses, reduction)
+    x = as_floating("hinge_embedding_loss", input)
+    y = check_targets("hinge_embedding_loss", target, x.shape, x.dtype)
+    losses = np.where(y != 1, hinge(margin - x), 0) + np.where(y != -1, x, 0)
+    return reduce_losses("hinge_embedding_loss", losses, reduction)
 
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0,
@@ -74,13 +74,13 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     tensor([0.4, 0.6])
     """
     name, eps = "cosine_embedding_loss", 1e-12
-    a, b = paired(name, input1, input2)
+    a, b = check_pair(name, input1, input2)
     if a.ndim not in (1, 2):
         raise ValueError(f"{name}: got inputs of shape {a.shape}; expected (N, D) or (D,); join the other axes")
-    y = answers(name, target, a.shape[:-1], a.dtype)
+    y = check_targets(name, target, a.shape[:-1], a.dtype)
     cosine = (a * b).sum(-1) / np.sqrt(((a * a).sum(-1) + eps) * ((b * b).sum(-1) + eps))
-    losses = np.where(y == 1, 1 - cosine, 0) + np.where(y == -1, above(cosine - margin), 0)
-    return reduced(name, losses, reduction)
+    losses = np.where(y == 1, 1 - cosine, 0) + np.where(y == -1, hinge(cosine - margin), 0)
+    return reduce_losses(name, losses, reduction)
 
 
 def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2.0,
@@ -105,12 +105,12 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     name = "triplet_margin_loss"
     if not margin > 0:
         raise ValueError(f"{name}: got margin={margin!r}; expected a number above 0; 1 is usual")
-    (a, b), (_, c) = paired(name, anchor, positive), paired(name, anchor, negative)
+    (a, b), (_, c) = check_pair(name, anchor, positive), check_pair(name, anchor, negative)
     far: Any = pairwise_distance(a, c, p, eps)
     near = pairwise_distance(a, b, p, eps)
     if swap:
         far = np.minimum(far, pairwise_distance(b, c, p, eps))
-    return reduced(name, above(margin + near - far), reduction)
+    return reduce_losses(name, hinge(margin + near - far), reduction)
 
 
 # --- of classes ---
@@ -136,7 +136,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     tensor(1.)
     """
     name = "multi_margin_loss"
-    x, t = numbers(name, input), as_array(target)
+    x, t = as_floating(name, input), as_array(target)
     if p not in (1, 2):
         raise ValueError(f"{name}: got p={p!r}; expected 1 or 2; 1 is usual")
     if x.ndim not in (1, 2) or t.size != (x.shape[0] if x.ndim == 2 else 1) or t.ndim > 1 or t.dtype.kind not in "iu":
@@ -148,7 +148,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     z = x - take_along_axis(x, t[..., None], -1) + margin
     z = np.where((np.arange(classes) != t[..., None]) & (z > 0), z, 0)
     losses = (z * z if p == 2 else z).sum(-1) * (1 / classes)
-    return reduced(name, losses if w is None else losses * gathered(w, t, 0), reduction)
+    return reduce_losses(name, losses if w is None else losses * gathered(w, t, 0), reduction)
 
 
 def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
@@ -168,7 +168,7 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
     tensor(1.)
     """
     name = "multilabel_margin_loss"
-    x, t = numbers(name, input), as_array(target)
+    x, t = as_floating(name, input), as_array(target)
     if x.ndim not in (1, 2) or t.shape != x.shape or t.dtype.kind not in "iu":
         raise ValueError(f"{name}: got an input of shape {x.shape} and targets of shape {t.shape} and dtype {t.dtype}; "
                          f"expected (N, C) or (C,), and as many integers, -1 after the last class; pad them")
@@ -179,4 +179,4 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
     wanted = ((t[..., None] == np.arange(classes)) & counts[..., None]).any(-2)  # (N, C)
     z = 1 - take_along_axis(x, t, -1)[..., None] + x[..., None, :]  # (N, targets, C)
     z = np.where(counts[..., None] & ~wanted[..., None, :] & (z > 0), z, 0)
-    return reduced(name, z.sum((-2, -1)) * (1 / classes), reduction)
+    return reduce_losses(name, z.sum((-2, -1)) * (1 / classes), reduction)

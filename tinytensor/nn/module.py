@@ -154,12 +154,12 @@ class Module:
         self._buffers.pop(name, None)
 
     def register_buffer(self, name: str, array: Any, persistent: bool = True) -> None:
-        """Set an attribute that is state but not trained, as a Tensor; `state_dict` has it if it is persistent."""
+        """Add state that is not trained: a Tensor as attribute, which `state_dict` has if it is persistent."""
         self._add(name, None if array is None else Tensor(array))
         self._buffers[name] = persistent
 
     def add_module(self, name: str, module: Module) -> None:
-        """Set an attribute that is a module; its name may be no identifier, as "0"."""
+        """Add a module as attribute; its name need not be an identifier, as "0"."""
         if not isinstance(module, Module):
             raise TypeError(f"{type(self).__name__}: got a {type(module).__name__} as {name!r}; expected a Module; use "
                             f"the module of a function, as nn.Tanh()")
@@ -189,11 +189,11 @@ class Module:
             yield from child._tree(f"{path}{name}.")
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """This module, under the name "", and all inside, each with its path; shared ones once."""
+        """This module, under the name "", and all modules inside it, with their paths; shared ones once."""
         return unique((path[:-1], module) for path, module in self._tree())
 
     def modules(self) -> Iterator[Module]:
-        """This module and all inside; shared ones once."""
+        """This module and all modules inside it; shared ones once."""
         return (module for _, module in self.named_modules())
 
     def children(self) -> Iterator[Module]:
@@ -201,12 +201,13 @@ class Module:
         return (module for _, module in unique(self._own(Module).items()))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Parameters with their paths, shared ones once: own ones first, each in the order of definition.
+        """All parameters with their paths, shared ones once: a module's own first, in the order of definition.
 
         Warns, once, of modules and parameters in plain lists, tuples and dicts, where they are not found.
         """
-        warn_of_hidden(self.modules(), Module)
-        return unique((f"{path}{name}", p) for path, m in self._tree() for name, p in m._own(Parameter).items())
+        tree = list(self._tree())
+        warn_of_hidden([m for _, m in tree], Module)
+        return unique((f"{path}{name}", p) for path, m in tree for name, p in m._own(Parameter).items())
 
     def parameters(self) -> Iterator[Parameter]:
         """The parameters in the order of `named_parameters`."""
@@ -217,7 +218,7 @@ class Module:
         return unique((f"{path}{name}", b) for path, m in self._tree() for name, b in m._own_buffers().items())
 
     def num_parameters(self) -> int:
-        """How many numbers its parameters hold, shared ones counted once."""
+        """The number of elements in all parameters; shared ones count once."""
         return sum(p.size for p in self.parameters())
 
     # --- its state ---
@@ -232,11 +233,11 @@ class Module:
 
         Warns, once, of modules and parameters in plain lists, tuples and dicts, where they are not found.
         """
-        warn_of_hidden(self.modules(), Module)
+        warn_of_hidden(list(self.modules()), Module)
         return {name: x.data.copy() for name, x in self._state().items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
-        """Write the values of a `state_dict`, from here or from PyTorch, into parameters and buffers, in place.
+        """Copy the values of a `state_dict`, from here or from PyTorch, into parameters and buffers.
 
         Returns the missing and the unexpected names; if `strict`, they raise. The ValueError lists everything missing,
         unexpected and misshapen, and nothing is written.
@@ -279,13 +280,13 @@ class Module:
             p.grad = None
 
     def requires_grad_(self, on: bool = True) -> Self:
-        """Let gradients flow to all parameters, or freeze them."""
+        """Let all parameters require gradients, or freeze them."""
         for p in self.parameters():
             p.requires_grad = on
         return self
 
     def astype(self, dtype: Any) -> Self:
-        """Convert all floating parameters, with their gradients, and floating buffers of this very module."""
+        """Convert all floating parameters, their gradients, and floating buffers, in place."""
         if np.dtype(dtype).kind != "f":
             raise TypeError(f"astype: got dtype {np.dtype(dtype)}; expected a floating one; use np.float32 or "
                             f"np.float64")
@@ -304,7 +305,7 @@ class Module:
     # --- what it looks like ---
 
     def summary(self, *args: Any, **kwargs: Any) -> Summary:
-        """A table of all layers: the shapes of their outputs for these inputs, and the sizes of their parameters.
+        """A table of all layers: output shapes for these inputs, and numbers of parameters.
 
         The forward pass runs once, in `eval()` and under `no_grad`, on a copy that shares the parameters: running
         statistics, generators, modes and hooks stay as they are. A shared parameter is counted where it is first found.

@@ -13,8 +13,8 @@ from ..random import as_generator, seeded
 from . import functional as F
 from . import init
 from .arguments import check_heads, check_size, dtype_error
-from .dot_product import additive, attend
-from .dropout import probability
+from .dot_product import as_bias, attend
+from .dropout import check_probability
 from .layers import Linear
 from .module import Module
 from .parameter import Parameter
@@ -76,7 +76,7 @@ class MultiheadAttention(Module):
         self.kdim = self.embed_dim if kdim is None else check_size(name, "kdim", kdim)
         self.vdim = self.embed_dim if vdim is None else check_size(name, "vdim", vdim)
         check_heads(name, embed_dim, num_heads)
-        self.dropout, self.batch_first = probability(name, dropout), batch_first
+        self.dropout, self.batch_first = check_probability(name, dropout), batch_first
         self.dropout_rng = seeded(dropout_rng)
         e, rng = self.embed_dim, as_generator(rng)
         out = Linear(e, e, bias, dtype, rng)  # drawn first, and last among the parameters, as in PyTorch
@@ -150,7 +150,7 @@ class MultiheadAttention(Module):
             if np.shape(given) not in fits:
                 raise ValueError(f"got {name} of shape {np.shape(given)}; expected {' or '.join(map(str, fits))}; pass "
                                  f"it with the keys as its last axis")
-            added = additive(name, given, dtype, blocked=True).reshape(fits[np.shape(given)])
+            added = as_bias(name, given, dtype, blocked=True).reshape(fits[np.shape(given)])
             bias = added if bias is None else bias + added
         return bias
 

@@ -147,7 +147,7 @@ class Softshrink(Activation):
     lambd: float
 
     def __init__(self, lambd: float = 0.5) -> None:
-        super().__init__(lambd=A.half_width("Softshrink", lambd))
+        super().__init__(lambd=A.check_lambd("Softshrink", lambd))
 
     def forward(self, x: Any) -> Tensor:
         return A.softshrink(x, self.lambd)
@@ -224,7 +224,7 @@ class Mish(Module):
 
 
 class GLU(Activation):
-    """`functional.glu` as a module, along the axis `dim`."""
+    """The first half along the axis `dim` times the sigmoid of the second: see `functional.glu`."""
 
     dim: int
 

@@ -137,7 +137,7 @@ class BatchNorm1d(Module):
 # --- over the last axes ---
 
 
-def shape_of(layer: str, normalized_shape: Any) -> tuple[int, ...]:
+def as_shape(layer: str, normalized_shape: Any) -> tuple[int, ...]:
     """The shape, from an integer or a sequence."""
     sizes = (normalized_shape,) if np.ndim(normalized_shape) == 0 else normalized_shape
     return tuple([check_size(layer, "normalized_shape", n) for n in sizes])
@@ -181,7 +181,7 @@ class RMSNorm(Module):
     def __init__(self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True, *,
                  dtype: Any = np.float32) -> None:
         super().__init__()
-        self.normalized_shape, self.eps = shape_of("RMSNorm", normalized_shape), eps
+        self.normalized_shape, self.eps = as_shape("RMSNorm", normalized_shape), eps
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def forward(self, x: Any) -> Tensor:
@@ -222,7 +222,7 @@ class LayerNorm(Module):
     def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, *,
                  dtype: Any = np.float32) -> None:
         super().__init__()
-        self.normalized_shape, self.eps = shape_of("LayerNorm", normalized_shape), eps
+        self.normalized_shape, self.eps = as_shape("LayerNorm", normalized_shape), eps
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
@@ -262,20 +262,20 @@ def fold_batchnorm(model: M) -> M:
     """
     model = copy.deepcopy(model)
     rows = [(path, row) for path, row in model.named_modules() if type(row).forward is Sequential.forward]
-    if not sum([fold_row(row, path) for path, row in rows]):
-        raise ValueError(f"fold_batchnorm: got a {type(model).__name__} without a BatchNorm1d after a Linear of its "
-                         f"size; expected such neighbours in a Sequential; put them next to each other in one, or use "
-                         f"the model as it is, in eval()")
+    if not sum([fold_sequential(row, path) for path, row in rows]):
+        raise ValueError(f"fold_batchnorm: got a {type(model).__name__} without a BatchNorm1d after a Linear of "
+                         f"its size; expected such neighbours in a Sequential; put them next to each other in one, or "
+                         f"use the model as it is, in eval()")
     return model
 
 
-def fold_row(row: Module, path: str) -> int:
+def fold_sequential(row: Module, path: str) -> int:
     """Fold all pairs in one Sequential, in place; returns the number of norms removed."""
     parts, kept = row._own(Module), dict[str, Module]()
     for name, module in parts.items():
         before, linear = next(reversed(kept.items()), ("", None))
         if type(linear) is Linear and type(module) is BatchNorm1d and module.num_features == linear.out_features:
-            kept[before] = folded(linear, module, f"{path}.{name}".lstrip("."))
+            kept[before] = fold_pair(linear, module, f"{path}.{name}".lstrip("."))
         else:
             kept[name] = module
     for name in parts:
@@ -286,7 +286,7 @@ def fold_row(row: Module, path: str) -> int:
     return len(parts) - len(kept)
 
 
-def folded(linear: Linear, norm: BatchNorm1d, path: str) -> Linear:
+def fold_pair(linear: Linear, norm: BatchNorm1d, path: str) -> Linear:
     """A new Linear that computes what both do in eval(); the old one may be used elsewhere too."""
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError(f"fold_batchnorm: got {path} (BatchNorm1d) without running statistics; expected those that "

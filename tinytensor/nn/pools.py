@@ -5,7 +5,7 @@ They compute nothing themselves and have no weights.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..core import Tensor
 from . import pooling as P
@@ -27,9 +27,13 @@ class MaxPool1d(Module):
     (1, 3, 4)
     """
 
+    axes: ClassVar[int] = 1
+
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                  return_indices: bool = False, ceil_mode: bool = False) -> None:
         super().__init__()
+        P.window_sizes(type(self).__name__, self.axes, kernel_size, stride, padding)
+        per_axis(type(self).__name__, "dilation", dilation, self.axes)
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding, self.dilation = padding, dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
@@ -54,6 +58,8 @@ class MaxPool2d(MaxPool1d):
     (1, 3, 4, 3)
     """
 
+    axes = 2
+
     def forward(self, x: Any) -> Tensor:
         return P.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
                             self.return_indices)
@@ -62,15 +68,16 @@ class MaxPool2d(MaxPool1d):
 class AvgPool1d(Module):
     """The mean of every window along the last axis: see `functional.avg_pool1d`."""
 
+    axes: ClassVar[int] = 1
+
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                  count_include_pad: bool = True) -> None:
         super().__init__()
+        sizes = P.window_sizes(type(self).__name__, self.axes, kernel_size, stride, padding)
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
         if type(self) is AvgPool1d:  # which alone shows tuples, as in PyTorch
-            self.kernel_size, self.stride, self.padding = (
-                per_axis("AvgPool1d", name, value, 1, name != "padding") for name, value in (
-                    ("kernel_size", self.kernel_size), ("stride", self.stride), ("padding", padding)))
+            self.kernel_size, self.stride, self.padding = sizes
 
     def forward(self, x: Any) -> Tensor:
         return P.avg_pool1d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
@@ -81,6 +88,8 @@ class AvgPool1d(Module):
 
 class AvgPool2d(AvgPool1d):
     """The mean of every window over the last two axes: see `functional.avg_pool2d`."""
+
+    axes = 2
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                  count_include_pad: bool = True, divisor_override: int | None = None) -> None:
@@ -93,7 +102,7 @@ class AvgPool2d(AvgPool1d):
 
 
 class AdaptivePool(Module):
-    """What the modules share that give outputs of a certain size."""
+    """What the modules share whose outputs have a given size."""
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()
@@ -104,14 +113,14 @@ class AdaptivePool(Module):
 
 
 class AdaptiveAvgPool1d(AdaptivePool):
-    """`functional.adaptive_avg_pool1d` as a module."""
+    """The means of windows that cover the last axis: see `functional.adaptive_avg_pool1d`."""
 
     def forward(self, x: Any) -> Tensor:
         return P.adaptive_avg_pool1d(x, self.output_size)
 
 
 class AdaptiveAvgPool2d(AdaptivePool):
-    """`functional.adaptive_avg_pool2d` as a module.
+    """The means of windows that cover the last two axes: see `functional.adaptive_avg_pool2d`.
 
     Examples
     --------
@@ -126,14 +135,18 @@ class AdaptiveAvgPool2d(AdaptivePool):
 
 
 class AdaptiveMaxPool1d(AdaptivePool):
-    """`functional.adaptive_max_pool1d` as a module."""
+    """The maxima of windows that cover the last axis: see `functional.adaptive_max_pool1d`."""
+
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
 
     def forward(self, x: Any) -> Tensor:
-        return P.adaptive_max_pool1d(x, self.output_size)
+        return P.adaptive_max_pool1d(x, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool2d(AdaptivePool):
-    """`functional.adaptive_max_pool2d` as a module."""
+class AdaptiveMaxPool2d(AdaptiveMaxPool1d):
+    """The maxima of windows that cover the last two axes: see `functional.adaptive_max_pool2d`."""
 
     def forward(self, x: Any) -> Tensor:
-        return P.adaptive_max_pool2d(x, self.output_size)
+        return P.adaptive_max_pool2d(x, self.output_size, self.return_indices)

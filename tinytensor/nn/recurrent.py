@@ -18,8 +18,8 @@ from ..random import as_generator, seeded
 from . import functional as F
 from . import init
 from .arguments import check_size, dtype_error
+from .dropout import check_probability
 from .dropout import dropout as dropped
-from .dropout import probability
 from .module import Module
 from .parameter import Parameter
 
@@ -117,7 +117,7 @@ class StackedRecurrent(Recurrent):
         if dropout and num_layers == 1:
             warnings.warn(f"{name}: dropout={dropout} has no effect in one layer, as it acts between layers; use "
                           f"num_layers=2 or more, or an nn.Dropout after this layer", stacklevel=3)
-        self.dropout, self.dropout_rng = probability(name, dropout), seeded(dropout_rng)
+        self.dropout, self.dropout_rng = check_probability(name, dropout), seeded(dropout_rng)
         self._suffixes = [[f"_l{k}", f"_l{k}_reverse"][: 1 + bidirectional] for k in range(num_layers)]
         rng, inputs = as_generator(rng), input_size
         for row in self._suffixes:

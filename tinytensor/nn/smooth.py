@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
-from .arguments import numbers
+from .arguments import as_floating
 
 __all__ = ["celu", "elu", "logsigmoid", "mish", "selu", "softplus", "softsign", "tanhshrink"]
 
@@ -27,7 +27,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     >>> F.elu(tt.tensor([-1.0, 0.0, 2.0]))
     tensor([-0.6321,  0.    ,  2.    ])
     """
-    x = numbers("elu", x)
+    x = as_floating("elu", x)
     y: Any = np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x)) * alpha)
     return y
 
@@ -42,7 +42,7 @@ def selu(x: Any) -> Tensor:
     >>> F.selu(tt.tensor([-1.0, 0.0, 2.0]))
     tensor([-1.1113,  0.    ,  2.1014])
     """
-    return elu(numbers("selu", x), ALPHA) * SCALE
+    return elu(as_floating("selu", x), ALPHA) * SCALE
 
 
 def celu(x: Any, alpha: float = 1.0) -> Tensor:
@@ -57,7 +57,7 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     """
     if not alpha:
         raise ValueError("celu: got alpha=0; expected another number, as x is divided by it; use relu")
-    x = numbers("celu", x)
+    x = as_floating("celu", x)
     y: Any = np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x) * (1 / alpha)) * alpha)
     return y
 
@@ -72,7 +72,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> F.softplus(tt.tensor([-100.0, 0.0, 100.0]))
     tensor([3.7835e-44, 6.9315e-01, 1.0000e+02])
     """
-    x = numbers("softplus", x)
+    x = as_floating("softplus", x)
     z = x if beta == 1 else x * beta
     far, y = z > threshold, np.logaddexp(z, 0)
     return np.where(far, x, y if beta == 1 else y * (1 / beta))
@@ -88,7 +88,7 @@ def logsigmoid(x: Any) -> Tensor:
     >>> F.logsigmoid(tt.tensor([-100.0, 0.0]))
     tensor([-100.    ,   -0.6931])
     """
-    return -np.logaddexp(-numbers("logsigmoid", x), 0)
+    return -np.logaddexp(-as_floating("logsigmoid", x), 0)
 
 
 def softsign(x: Any) -> Tensor:
@@ -101,7 +101,7 @@ def softsign(x: Any) -> Tensor:
     >>> F.softsign(tt.tensor([-1.0, 3.0]))
     tensor([-0.5 ,  0.75])
     """
-    x = numbers("softsign", x)
+    x = as_floating("softsign", x)
     return x / (np.absolute(x) + 1)
 
 
@@ -115,7 +115,7 @@ def tanhshrink(x: Any) -> Tensor:
     >>> F.tanhshrink(tt.tensor([0.0, 2.0]))
     tensor([0.   , 1.036])
     """
-    x = numbers("tanhshrink", x)
+    x = as_floating("tanhshrink", x)
     return x - np.tanh(x)
 
 
@@ -129,5 +129,5 @@ def mish(x: Any) -> Tensor:
     >>> F.mish(tt.tensor([-1.0, 0.0, 2.0]))
     tensor([-0.3034,  0.    ,  1.944 ])
     """
-    x = numbers("mish", x)
+    x = as_floating("mish", x)
     return x * np.tanh(np.logaddexp(x, 0))

@@ -21,9 +21,9 @@ SLIDING: dict[str, Any] = {"kernel": (2, 2), "stride": (2, 1), "dilation": (1, 2
 
 def window_slices(kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Iterator[tuple[Sizes, Any]]:
     """For each element of a window, row by row: its index, and the slices that select this element of every window."""
-    for place in product(*map(range, kernel)):
-        yield place, (..., *[slice(k * d, k * d + (n - 1) * s + 1, s)
-                             for k, s, d, n in zip(place, stride, dilation, windows, strict=True)])
+    for index in product(*map(range, kernel)):
+        yield index, (..., *[slice(k * d, k * d + (n - 1) * s + 1, s)
+                             for k, s, d, n in zip(index, stride, dilation, windows, strict=True)])
 
 
 def check_windows(name: str, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from ..compose import composed
 from ..core import S
 from ..define import op
+from .flips import flip
 from .masked import cast, wide_cumsum
-from .turn import flip
 
 SCAN_SAMPLES = (S((2, 3)), S((2, 3), axis=0), S((3,), axis=-1))
 

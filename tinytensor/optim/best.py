@@ -48,7 +48,7 @@ class KeepBest:
     >>> model = tt.nn.Linear(2, 1)
     >>> best = tt.optim.KeepBest(model)
     >>> for loss in (0.5, 0.25, 0.75):
-    ...     model.bias.data[...] = loss  # in the place of an epoch of training
+    ...     model.bias.data[...] = loss  # instead of an epoch of training
     ...     improved = best.update(loss)
     >>> best
     KeepBest(Linear, mode='min', value=0.25, since_best=1)

@@ -1,6 +1,6 @@
 """The base of all optimisers: parameter groups, the checks that make flat storage safe, and state_dict.
 
-It has no update of its own. The layout of a state_dict is PyTorch's; closures, hooks and PyTorch's switches `foreach`
+It computes no update itself. The layout of a state_dict is PyTorch's; closures, hooks and PyTorch's switches `foreach`
 and `fused` are left out.
 """
 

@@ -1,6 +1,6 @@
-"""Does a public function do what NumPy's does: without axes, without elements, in other dtypes, broadcast, compiled.
+"""Compare a public function with NumPy's: 0-d, empty, in other dtypes, broadcast, compiled.
 
-Each check gives a cell of the reference page, and adds to a list what is wrong.
+Each check returns a cell of the reference page, and appends faults to a list.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "f2", ">f4", ">f8")
 
 
 def theirs(subject: Subject, sample: Sample) -> Function:
-    """NumPy's function, if it takes this call; else ours on arrays, which computes the same without a graph."""
+    """NumPy's function, if it accepts this call; else ours on arrays, which computes the same without a graph."""
     for key in subject.numpy:
         if not isinstance(key, tuple) and takes(subject, key, sample):
             return key  # type: ignore[no-any-return]
@@ -29,7 +29,7 @@ def theirs(subject: Subject, sample: Sample) -> Function:
 
 
 def takes(subject: Subject, numpy: Function, sample: Sample) -> bool:
-    """Whether NumPy's function takes a sample as it is."""
+    """Whether NumPy's function accepts a sample as it is."""
     try:
         with np.errstate(all="ignore"):
             subject.call(numpy, filled(sample, subject.domain), sample.params)
@@ -39,7 +39,7 @@ def takes(subject: Subject, numpy: Function, sample: Sample) -> bool:
 
 
 def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]:
-    """Whether a call equals NumPy's, with a gradient that fits: yes; refused by both: no; or what is wrong."""
+    """A cell and a fault: yes if a call and its gradient are right beside NumPy's; no if both raise; else wrong."""
     numpy = theirs(subject, sample)
     try:
         expected = subject.call(numpy, args, sample.params)
@@ -73,13 +73,13 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
 
 
 def spoken(error: Exception) -> bool:
-    """Whether an error opens with the name of a public function."""
+    """Whether an error message starts with the name of a public function, or of iteration over a Tensor."""
     name = str(error).partition(":")[0].removeprefix("np.").rpartition(".")[2]
-    return any(name in functions for functions in NAMESPACES.values()) or name.startswith("iteration over a 0-d tensor")
+    return any(name in functions for functions in NAMESPACES.values()) or name == "iteration"
 
 
 def together(results: list[tuple[str, str]], complaints: list[str], of: str) -> str:
-    """One cell of several results: what is wrong counts most, what works more than what is refused."""
+    """One cell for several results: a fault counts most, success more than a refusal."""
     complaints += dict.fromkeys(f"{of}: {why}" for cell, why in results if cell == WRONG)
     cells = {cell for cell, _ in results}
     return WRONG if WRONG in cells else YES if YES in cells else NO
@@ -113,7 +113,7 @@ def other_dtypes(subject: Subject, complaints: list[str]) -> str:
 
 
 def broadcasting(subject: Subject, complaints: list[str]) -> str:
-    """Whether two inputs broadcast, and their gradients are those of inputs that were broadcast before."""
+    """Whether two inputs broadcast, with the gradients of inputs that were broadcast before."""
     for sample in subject.samples:
         if sum(isinstance(x, tuple) for x in sample.inputs) != 2 or sample.params:
             continue
@@ -144,7 +144,7 @@ def broadcasting(subject: Subject, complaints: list[str]) -> str:
 
 
 def compiled(subject: Subject, compiler: Function, complaints: list[str]) -> str:
-    """Whether value and gradient come out the same, to the last bit, from a program."""
+    """Whether a compiled program returns the same value and gradient, to the last bit."""
     results = []
     for sample in list(subject.samples)[:3]:
         points = [filled(sample, subject.domain, seed=seed) for seed in (1, 2, 3)]
@@ -165,7 +165,7 @@ def compiled(subject: Subject, compiler: Function, complaints: list[str]) -> str
 
 
 def stepped(subject: Subject, sample: Sample, point: list[Any]) -> tuple[Function, Function]:
-    """A step of the arrays of one call alone, that gives its value and gradient; and what picks them."""
+    """A step that returns the value and gradient of one call, given its arrays; and a function that selects these."""
     where = [i for i, x in enumerate(point) if next(flat(x, np.ndarray), None) is not None]
 
     def nested(x: Any) -> Any:

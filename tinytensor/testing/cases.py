@@ -1,6 +1,6 @@
-"""What is tested: an op or a composed function, how it is called, and what it is held to.
+"""A test case: an op or a composed function, how it is called, and the references for its results.
 
-The checks themselves stand in `ops.py`.
+The checks themselves are in `ops.py`.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ MANY = 16  # inputs of what takes any number of them
 
 
 class Case(NamedTuple):
-    """An op, the function that users call, and what that must compute."""
+    """An op, the function that users call, and its references."""
 
     op: Op
     function: Function
     references: Sequence[Function]
 
     def call(self, sample: Sample, *args: Any) -> Any:
-        """What the function gives, with the parameters of a sample: an array, a Tensor, or several."""
+        """The function's result, with the parameters of a sample: an array, a Tensor, or several."""
         return self.function(*args, **sample.params)
 
     def flat(self, sample: Sample, *args: Any) -> Any:
-        """The same as one: where there are several, the floating ones, end to end."""
+        """The same as one: several floating results are joined end to end."""
         y = self.call(sample, *args)
         if not isinstance(y, tuple | list):
             return y
@@ -106,7 +106,7 @@ def function_of(name: str) -> Function | None:
 
 
 def wanted(made: Composed) -> list[bool]:
-    """For each position, whether gradients flow to what comes there: only there a shape stands for an array."""
+    """For each position, whether gradients flow to that argument: only there a shape means an array."""
     parameters, found = inspect.signature(made.function).parameters, list[bool]()
     names = made.inputs.split() or list(parameters)[:1]
     for p in parameters.values():
@@ -138,7 +138,7 @@ def flattened(args: Sequence[Any]) -> list[Any]:
 
 
 def refilled(args: Sequence[Any], flat: Sequence[Any]) -> list[Any]:
-    """Lists as in `args`, filled with what stands in `flat`."""
+    """Lists as in `args`, filled with the values in `flat`."""
     rest = iter(flat)
 
     def fill(x: Any) -> Any:

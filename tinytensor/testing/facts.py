@@ -1,6 +1,6 @@
-"""What is true of a public function, found by calling it: the cells of the reference page.
+"""Facts about a public function, found by calling it: the cells of the reference page.
 
-It needs NumPy only; what is compared with NumPy's own function is so in `beside.py`.
+It needs NumPy only; comparisons with NumPy's own functions are in `beside.py`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def order_of(subject: Subject, sample: Sample) -> int:
 
 
 def orders(subject: Subject) -> str:
-    """At which orders the gradient is that of differences."""
+    """The orders at which the gradient agrees with differences."""
     found = [n for sample in subject.samples if (n := order_of(subject, sample)) >= 0]
     return NO if not found else "1 2 3"[: 2 * min(found) - 1] if min(found) else WRONG
 
@@ -115,7 +115,7 @@ def gradient_at(subject: Subject, sample: Sample, point: list[Any], weigh: bool 
 
 
 def ties(subject: Subject) -> str:
-    """Who gets the gradient where all elements are equal: nothing to say where the function is smooth there."""
+    """How the gradient is shared where all elements are equal; nothing to say where the function is smooth there."""
     for sample in subject.samples:
         point = filled(sample, subject.domain)
         first = next(flat(point, np.ndarray), None)
@@ -157,7 +157,7 @@ def shifted(x: Any, moves: Iterator[Array], h: float) -> Any:
 
 
 def nan(subject: Subject) -> str:
-    """What becomes of a nan: its value and gradient show it, it is skipped, or it gets a gradient of 0."""
+    """What happens to a nan: value and gradient show it, it is skipped, or it gets a gradient of 0."""
     cells = set()
     for sample in subject.samples:
         for i, x in enumerate(sample.inputs):
@@ -210,7 +210,7 @@ def special(subject: Subject) -> str:
 
 
 def shown(x: float) -> str:
-    """A number of few digits; what is as good as infinite is."""
+    """A number in few digits; very large ones as infinite."""
     return f"{'-' if x < 0 else ''}inf" if abs(x) > 1e6 else f"{x + 0:.3g}"
 
 
@@ -218,7 +218,7 @@ def shown(x: float) -> str:
 
 
 def differentiable(name: str) -> bool:
-    """Whether a function has a rule, or is composed of what has."""
+    """Whether a function has a rule, or is composed of functions that have."""
     op = REGISTRY.get(name)
     if name in NONDIFFERENTIABLE or name in MADE:
         return False
@@ -226,7 +226,7 @@ def differentiable(name: str) -> bool:
 
 
 def facts(name: str, compiler: Function | None = None) -> dict[str, Any]:
-    """What is true of a function, by the headings of the reference page; and under ``wrong`` what should not be.
+    """The facts about a function, by the headings of the reference page; and its faults, under ``wrong``.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def facts(name: str, compiler: Function | None = None) -> dict[str, Any]:
 
 
 def attempted(check: Callable[[], str], wrong: list[str], of: str) -> str:
-    """The cell, unless the check itself fails: that is wrong too."""
+    """The cell; an error of the check itself is a fault too."""
     try:
         return check()
     except Exception as error:

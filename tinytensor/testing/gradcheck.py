@@ -266,7 +266,7 @@ def rule_at_fault(node: Tensor, text: str) -> str:
     """Which rule of a node an error is about, and where it is defined."""
     op, live = node.op, [i for i, x in enumerate(node.inputs) if x is not None]
     assert op is not None
-    named = [i for k, i in enumerate(live) if f"of input {k} is" in text or f"for input {i} gave" in text]
+    named = [i for k, i in enumerate(live) if f"of input {k} is" in text or f"for input {i}: got" in text]
     if not named:
         return f"the rules of {op.name}"
     code = getattr(inspect.unwrap(op.rules[named[0]]), "__code__", None)

@@ -183,7 +183,7 @@ def holder(x: Any, seen: set[int], depth: int = 6) -> str:
 
 
 def link(by: Any, x: Any) -> tuple[str, bool]:
-    """How `by` holds `x`, and whether that is a name which a reader finds in the code."""
+    """How `by` holds `x`, and whether that is a name in the code."""
     if isinstance(by, dict):
         key = next((k for k, v in by.items() if v is x), None)
         if isinstance(by.get("__name__"), str):

@@ -1,6 +1,6 @@
-"""The tests that an op gets by being defined: against NumPy, differences and itself, at fixed points.
+"""The tests of a defined op: against NumPy, differences and itself, at fixed points.
 
-The package's own ops are tested by the same checks. What is drawn at random is drawn by the tests that call them.
+The package's own ops are tested by the same checks. Random inputs are drawn by the tests that call them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Check(NamedTuple):
         return self.name
 
     def __call__(self) -> None:
-        """Run it; what NumPy warns of at odd points is no fault."""
+        """Run it; NumPy's warnings at odd points are ignored."""
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             self.run()
@@ -75,18 +75,18 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
     """The tests of an op, for `pytest.mark.parametrize`; they need its samples, and its domain.
 
     Every sample: the values are those of `references` in float64 and float32, and NumPy's in all dtypes, at nan and
-    infinities; inputs in any memory layout are read
-    and never written; float32 stays; the gradient is right at order 1 and 2, and by the complex step where the op is
-    analytic; the fast rule agrees with the definition; and at 0, 1, -1 and the ends of the domain the gradient is the
-    derivative, or between those from both sides. Then shapes: no axes, one element, none, and pairs that broadcast.
+    infinities; inputs in any memory layout are read and never written; float32 stays; the gradient is right at order 1
+    and 2, and by the complex step where the op is analytic; the fast rule agrees with the definition; and at 0, 1, -1
+    and the ends of the domain the gradient is the derivative, or between those from both sides. Then shapes: no axes,
+    one element, none, and pairs that broadcast.
 
     Parameters
     ----------
     op : callable, Op or str
-        What `define.op` or `define.ufunc_op` gave, or the name of an op of the package.
+        The result of `define.op` or `define.ufunc_op`, or the name of an op of the package.
     *references : callable
-        Functions of the same arguments, on plain arrays, that give the same values: one that is a `functools.partial`
-        is taken to be NumPy's, and called with Tensors too. By default the NumPy functions that the op answers for.
+        Functions of the same arguments, on plain arrays, that return the same values. A `functools.partial` is taken to
+        be NumPy's, and is called with Tensors too. By default the NumPy functions that the op answers for.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def check_complex_step(case: Case, sample: Sample) -> None:
 
 
 def check_definition(case: Case, sample: Sample, args: Sequence[Any] | None = None, g: Array | None = None) -> None:
-    """The fast rule, the graph that the definition puts in its place, and the definition itself agree."""
+    """The fast rule, the graph that the definition replaces it by, and the definition itself agree."""
     args = fixed_inputs(case.op, sample) if args is None else args
     fast, slow = case.leaves(args), case.leaves(args)
     assert case.op.definition is not None

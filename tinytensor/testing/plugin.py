@@ -1,6 +1,6 @@
 """A pytest plugin that runs tests with a mistake in the engine: ``-p tinytensor.testing.plugin --break "= for +="``.
 
-What the mistakes are stands in `breaks.py`.
+The mistakes are in `breaks.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Arrays that ops are tested with, the same at every run: values of a domain, special points, memory layouts.
 
-What is drawn at random stands in `strategies`.
+Random draws are in `strategies`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def explicit(x: Any, dtype: Any) -> Any:
 
 
 def special_inputs(op: Op, sample: Sample) -> Iterator[tuple[Any, ...]]:
-    """The inputs of a sample at special points: all elements the same, then all of the points side by side.
+    """The inputs of a sample at special points: all elements equal, then all of the points in one array.
 
     An elementwise op with several inputs is given every combination.
     """
@@ -144,7 +144,7 @@ def backwards(x: Array) -> Array:
 
 
 def transposed(x: Array) -> Array:
-    """A view whose axes stand in another order in memory."""
+    """A view whose axes have another order in memory."""
     return np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0)
 
 
@@ -154,7 +154,7 @@ def contiguous(x: Array) -> Array:
 
 
 def read_only(layout: Layout) -> Layout:
-    """The layout, in an array that can't be written: what a rule writes into, it must have made itself."""
+    """The layout, in a read-only array: a rule may only write into arrays that it has made itself."""
 
     def frozen(x: Array) -> Array:
         view = (layout(x) if x.ndim else x.copy()).view()  # subtle: without axes, layouts give scalars or gain an axis

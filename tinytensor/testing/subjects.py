@@ -1,4 +1,4 @@
-"""What the checks of `facts.py` are given: a public function, what it answers for, its samples, and arrays for them.
+"""The inputs of the checks in `facts.py`: a public function, its NumPy functions, its samples, and arrays for them.
 
 It checks nothing, and needs NumPy only.
 """
@@ -20,7 +20,7 @@ REFUSALS = (ValueError, TypeError, IndexError, OverflowError)  # AxisError and L
 
 M, V = (2, 3), (3,)
 YES_NO, WHOLE = np.array([True, False]), np.array([2, 0, 1])
-CALLS: dict[str, tuple[Sample, ...]] = {  # of functions that have no samples of their own
+CALLS: dict[str, tuple[Sample, ...]] = {  # for functions that have no samples themselves
     "ravel": (S(M),), "sort": (S(M), S(M, 0)), "cumprod": (S(M, 1), S(V)), "split": (S(M, 3, 1), S(V, [1])),
     "dot": (S(V, V), S(M, V)), "outer": (S(V, V),), "vecdot": (S(M, V),), "matvec": (S(M, V),),
     "vecmat": (S(V, (3, 2)),), "einsum": (S("ij,jk", M, (3, 2)), S("ij->j", M)),
@@ -45,7 +45,7 @@ MADE = frozenset(("tensor", "zeros", "ones", "full", "eye", "arange", "rand", "r
 
 
 class Subject(NamedTuple):
-    """A function, what it answers for, and the calls that it is checked by."""
+    """A function, the NumPy functions that it answers for, and the calls to check it by."""
 
     name: str
     function: Function
@@ -60,7 +60,7 @@ class Subject(NamedTuple):
 
 
 def subject(name: str) -> Subject:
-    """What is known of a function: ``"exp"``, ``"linalg.det"``, or ``"np.searchsorted"`` for what is observed."""
+    """The subject of a name: ``"exp"``, ``"linalg.det"``, or ``"np.searchsorted"`` for one that is only observed."""
     if name in NONDIFFERENTIABLE:
         function = NONDIFFERENTIABLE[name]
         numpy = tuple(key for key, answer in NUMPY.items() if stands_for(answer, function))
@@ -80,7 +80,7 @@ def subject(name: str) -> Subject:
 
 
 def stands_for(answer: Any, function: Function) -> bool:
-    """Whether what NumPy's protocols call is this function, or was made of it."""
+    """Whether NumPy's protocols call this function, or a wrapper of it."""
     while answer is not None and answer is not function:
         answer = getattr(answer, "__wrapped__", None)
     return answer is not None
@@ -104,7 +104,7 @@ def observable(numpy: Function) -> Sequence[Sample]:
 
 def filled(sample: Sample, domain: tuple[Domain, ...], dtype: Any = np.float64, seed: int = 5,
            shape: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda shape: shape) -> list[Any]:
-    """The inputs of a sample: arrays in general position in the place of shapes, whose shape may be changed."""
+    """The inputs of a sample: arrays in general position instead of shapes; `shape` may change the shapes."""
     rng = np.random.default_rng(seed)
 
     def fill(x: Any, here: Domain) -> Any:
@@ -156,13 +156,13 @@ def flat(x: Any, kind: Any = Tensor) -> Iterator[Any]:
 
 
 def weights(parts: Sequence[Any]) -> list[Array]:
-    """What each part of a result is weighed by where one number is to be made of all."""
+    """The weights of the parts of a result in the sum over all of them."""
     rng = np.random.default_rng(3)
     return [np.asarray(rng.uniform(0.5, 1.5, p.shape)) for p in parts]
 
 
 def total(y: Any) -> Any:
-    """One number of all that a gradient flows from; None if there is nothing."""
+    """One number from all parts that require grad; None if there are none."""
     parts = [p for p in flat(y) if p.requires_grad]
     terms = [(p * w.astype(p.dtype)).sum() for p, w in zip(parts, weights(parts), strict=True)]
     return sum(terms[1:], terms[0]) if terms else None

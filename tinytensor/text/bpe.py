@@ -25,7 +25,7 @@ def learn(chunks: Mapping[bytes, int]) -> Iterator[Merge]:
     Each time it is the most frequent pair of neighbours; **of equally frequent pairs the one with the smallest ids**,
     the left one first. The k-th merge makes the id 256 + k, from left to right in each chunk, never across two. It
     ends when no pair occurs twice. All merges together take time in proportion to the pairs they touch, for a pair's
-    places are kept in a list and the pairs in a heap.
+    positions are kept in a list and the pairs in a heap.
 
     Source: Sennrich et al. (2016), 'Neural Machine Translation of Rare Words with Subword Units'.
 
@@ -39,11 +39,11 @@ def learn(chunks: Mapping[bytes, int]) -> Iterator[Merge]:
         ids += [*chunk, -1]
         weights += repeat(n, len(chunk) + 1)
     before, after = list(range(-1, len(ids) - 1)), list(range(1, len(ids) + 1))  # the neighbours that are left
-    counts, places = defaultdict[tuple[int, int], int](int), defaultdict[tuple[int, int], list[int]](list)
+    counts, positions = defaultdict[tuple[int, int], int](int), defaultdict[tuple[int, int], list[int]](list)
     for i, pair in enumerate(pairwise(ids)):
         if -1 not in pair:
             counts[pair] += weights[i]
-            places[pair].append(i)
+            positions[pair].append(i)
     heap = [(-n, pair) for pair, n in counts.items()]
     heapify(heap)
     new = 256
@@ -57,16 +57,16 @@ def learn(chunks: Mapping[bytes, int]) -> Iterator[Merge]:
         yield Merge(*pair, -n)
         left, right = pair
         made = set()
-        for i in places.pop(pair):  # subtle: in the order of the text, which matters where a pair overlaps itself
+        for i in positions.pop(pair):  # subtle: in the order of the text, which matters where a pair overlaps itself
             j = after[i]
             if ids[i] != left or ids[j] != right:  # merged with another since
                 continue
             h, k, w = before[i], after[j], weights[i]
-            for old, fresh, place in (((ids[h], left), (ids[h], new), h), ((right, ids[k]), (new, ids[k]), i)):
+            for old, fresh, position in (((ids[h], left), (ids[h], new), h), ((right, ids[k]), (new, ids[k]), i)):
                 if -1 not in fresh:
                     counts[old] -= w
                     counts[fresh] += w
-                    places[fresh].append(place)
+                    positions[fresh].append(position)
                     made.add(fresh)
             ids[i], ids[j], after[i], before[k] = new, -1, k, i
         del counts[pair]
@@ -76,7 +76,7 @@ def learn(chunks: Mapping[bytes, int]) -> Iterator[Merge]:
 
 
 def apply(chunk: bytes, ranks: Mapping[bytes, int], below: float = math.inf) -> list[bytes]:
-    """Cut a chunk in tokens: of all neighbours that make a token, those of the lowest rank merge first, from the left.
+    """Split a chunk into tokens: of neighbours that make a token, those of the lowest rank merge first, from the left.
 
     A chunk of n bytes takes n log n steps, so that one of a million bytes is no trap.
 

@@ -1,4 +1,4 @@
-"""A file of items, such as names, becomes training examples, and a model's predictions become new items.
+"""From a file of items, such as names, to training examples, and from a model's predictions to new items.
 
 It downloads nothing, reads only the path it is given, and knows no tensors: arrays come out, and the model is any
 function from ids to logits. Tokens of more than one character are the tokenizer's business.
@@ -23,11 +23,11 @@ IntArray = npt.NDArray[np.int64]
 
 
 class CorpusError(ValueError):
-    """All that can be wrong with a corpus or its use, in one line that a script can print."""
+    """A mistake in a corpus or its use, in one line that a script can print."""
 
 
-def _error(came: str, expected: str, advice: str) -> CorpusError:
-    return CorpusError(f"{came}; expected {expected}; {advice}")
+def _error(got: str, expected: str, advice: str) -> CorpusError:
+    return CorpusError(f"{got}; expected {expected}; {advice}")
 
 
 class Random(Protocol):
@@ -59,32 +59,32 @@ def read_items(path: str | Path) -> list[str]:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        came = f"{path}: {error.strerror}"
-        raise _error(came, "a text with one item a line", "name a file that is there and that you may read") from error
+        got = f"{path}: {error.strerror}"
+        raise _error(got, "a text with one item a line", "name a file that is there and that you may read") from error
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = len((data[: error.start] + b"?").splitlines())
-        came = f"{path}: line {line} has the byte 0x{data[error.start]:02x} at offset {error.start} of the file"
-        raise _error(came, "UTF-8 throughout", "save the file as UTF-8") from error
+        got = f"{path}: got the byte 0x{data[error.start]:02x} in line {line}, at offset {error.start}"
+        raise _error(got, "UTF-8 throughout", "save the file as UTF-8") from error
     # subtle: str.splitlines would also cut at U+2028, form feeds and others that may well be part of an item.
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     items = [line for line in lines if line.strip()]
     if len(items) < 3:
-        came = f"{path}: the number of items is {len(items)}" if data else f"{path}: the file is empty"
-        raise _error(came, "3 items or more, so that they can be split in 3", "put one on each line")
+        got = f"{path}: got {len(items)} items" if data else f"{path}: got an empty file"
+        raise _error(got, "3 or more, to be split in three", "put one on each line")
     return items
 
 
 def _stream(items: Sequence[str], boundary: str) -> str:
     """All items as one text, with the boundary after each of them and nowhere else."""
     if isinstance(items, str):
-        raise _error(f"items: one text, {reprlib.repr(items)}", "a list of texts", "write [text]")
+        raise _error(f"items: got one text, {reprlib.repr(items)}", "a list of texts", "write [text]")
     text = boundary.join([*items, ""])
     if text.count(boundary) != len(items):
         i, item = next((i, item) for i, item in enumerate(items) if boundary in item)
-        came = f"item {i}, {reprlib.repr(item)}, contains the boundary {boundary!r}"
-        raise _error(came, "it only between items", "take it out, or choose another: Vocabulary.of(items, boundary)")
+        got = f"items: got the boundary {boundary!r} in item {i}, {reprlib.repr(item)}"
+        raise _error(got, "it between items only", "take it out, or choose another: Vocabulary.of(items, boundary)")
     return text
 
 
@@ -118,14 +118,14 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if len(self.characters) < 2 or len(set(self.characters)) < len(self.characters):
-            came = f"Vocabulary: characters {reprlib.repr(self.characters)}"
-            raise _error(came, "the boundary, then one or more others, each once", "use Vocabulary.of(items)")
+            got = f"Vocabulary: got characters {reprlib.repr(self.characters)}"
+            raise _error(got, "the boundary, then one or more others, each once", "use Vocabulary.of(items)")
 
     @classmethod
     def of(cls, items: Sequence[str], boundary: str = ".") -> "Vocabulary":
         """The boundary, then the sorted characters of the items; CorpusError if an item contains the boundary."""
         if len(boundary) != 1:
-            raise _error(f"Vocabulary: boundary {boundary!r}", "one character", "choose one that no item contains")
+            raise _error(f"Vocabulary: got boundary {boundary!r}", "one character", "choose one that no item contains")
         return cls(boundary + "".join(sorted({*_stream(items, boundary)} - {boundary})))
 
     @property
@@ -137,7 +137,7 @@ class Vocabulary:
         return len(self.characters)
 
     def encode(self, text: str) -> IntArray:
-        """The ids of a text, (len(text),); CorpusError names a character from outside, its place and its item."""
+        """The ids of a text, (len(text),); CorpusError names an unknown character, its position and its item."""
         codes = _codes(self.characters)
         table = np.full(int(codes.max()) + 2, -1, np.int64)  # its last entry, -1, is for all code points above
         table[codes] = np.arange(len(codes))
@@ -146,9 +146,9 @@ class Vocabulary:
             i = int(ids.argmin())
             start = text.rfind(self.boundary, 0, i) + 1
             item = text[start:].partition(self.boundary)[0]
-            came = f"encode: {text[i]!r} (U+{ord(text[i]):04X}) at position {i - start} of {reprlib.repr(item)}"
+            got = f"encode: got {text[i]!r} (U+{ord(text[i]):04X}) at position {i - start} of {reprlib.repr(item)}"
             expected = f"one of the {len(self)} characters {reprlib.repr(self.characters)}"
-            raise _error(came, expected, "take it out, or make the vocabulary from all items, before the split")
+            raise _error(got, expected, "take it out, or make the vocabulary from all items, before the split")
         return ids
 
     def decode(self, ids: npt.ArrayLike) -> str:
@@ -159,7 +159,7 @@ class Vocabulary:
         wrong = array[(array < 0) | (array >= len(self))]
         if wrong.size:
             advice = "check that the model and the vocabulary belong together"
-            raise _error(f"decode: id {wrong[0]}", f"0 to {len(self) - 1}", advice)
+            raise _error(f"decode: got id {wrong[0]}", f"0 to {len(self) - 1}", advice)
         return _codes(self.characters).take(array).tobytes().decode("utf-32-le", "surrogatepass")
 
 
@@ -169,7 +169,7 @@ class Vocabulary:
 def split(
     items: Sequence[str], seed: int = 42, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
 ) -> tuple[list[str], list[str], list[str]]:
-    """Shuffle a copy of the items and cut it in training, dev and test, exactly as the lectures do with ``random``.
+    """Shuffle a copy of the items and split it into training, dev and test, exactly as the lectures do with ``random``.
 
     Raises `CorpusError` if the fractions are not three that add up to 1, or a part that has one would be empty.
 
@@ -179,15 +179,15 @@ def split(
     [40, 5, 5]
     """
     if len(fractions) != 3 or not all(f >= 0 for f in fractions) or not math.isclose(sum(fractions), 1):
-        raise _error(f"split: fractions {fractions}", "three that add up to 1", "try (0.8, 0.1, 0.1)")
+        raise _error(f"split: got fractions {fractions}", "three that add up to 1", "try (0.8, 0.1, 0.1)")
     shuffled, n = list(items), len(items)
     random.Random(seed).shuffle(shuffled)
-    # subtle: 1 - 0.1 is 0.9, but 0.7 + 0.2 is a little less and would cut 30 items at 26.
+    # subtle: 1 - 0.1 is 0.9, but 0.7 + 0.2 is slightly smaller and would cut 30 items at 26.
     first, second = int(fractions[0] * n), int((1 - fractions[2]) * n)
     parts = shuffled[:first], shuffled[first:second], shuffled[second:]
     if any(f > 0 and not part for f, part in zip(fractions, parts, strict=True)):
-        came = f"split: {n} items in fractions {fractions} give parts of {', '.join(str(len(p)) for p in parts)}"
-        raise _error(came, "one item or more in each", "give more items, or 0 for a part that you do without")
+        got = f"split: got {n} items and fractions {fractions}, for parts of {', '.join(str(len(p)) for p in parts)}"
+        raise _error(got, "one item or more in each", "use more items, or 0 for a part that is not needed")
     return parts
 
 
@@ -211,7 +211,8 @@ def windows(items: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple
     ([[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 1]], [1, 2, 1, 0])
     """
     if context < 1:
-        raise _error(f"windows: context {context}", "1 or more", "a bigram has 1, the lectures' networks have 3 and 8")
+        advice = "a bigram has 1, the lectures' networks have 3 and 8"
+        raise _error(f"windows: got context={context}", "1 or more", advice)
     Y = vocabulary.encode(_stream(items, vocabulary.boundary))
     padded = np.concatenate([np.zeros(context, np.int64), Y])
     before = np.lib.stride_tricks.sliding_window_view(padded, context)[:-1]
@@ -224,7 +225,7 @@ def windows(items: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple
 
 @also_generator
 def batches(X: IntArray, Y: IntArray, size: int, rng: Random | int) -> Iterator[tuple[IntArray, IntArray]]:
-    """Minibatches without end: `size` rows drawn with replacement, one ``rng.randint(0, N, (size,))`` for each batch.
+    """An endless iterator of minibatches: `size` rows drawn with replacement, one ``rng.randint(0, N, (size,))`` each.
 
     `rng` is a generator or a seed.
 
@@ -238,9 +239,10 @@ def batches(X: IntArray, Y: IntArray, size: int, rng: Random | int) -> Iterator[
     ((32, 3), (32,))
     """
     if size < 1:
-        raise _error(f"batches: size {size}", "1 or more", "the lectures take 32 or 64")
+        raise _error(f"batches: got size={size}", "1 or more", "the lectures take 32 or 64")
     if not len(X) or len(X) != len(Y):
-        raise _error(f"batches: {len(X)} rows of X, {len(Y)} of Y", "as many, and not 0", "take both from windows")
+        got = f"batches: got {len(X)} rows of X and {len(Y)} of Y"
+        raise _error(got, "as many of each, and not 0", "take both from windows")
     generator: Random = seeded(rng)
     rows = (generator.randint(0, len(X), (size,)) for _ in repeat(None))
     return ((X.take(ix, 0), Y.take(ix, 0)) for ix in rows)
@@ -274,24 +276,24 @@ def sample(
     'ab'
     """
     if context < 1 or limit < 1:
-        advice = "give the context that the model was trained with, and leave out the limit"
-        raise _error(f"sample: context {context}, limit {limit}", "1 or more", advice)
+        advice = "pass the context that the model was trained with, and leave out the limit"
+        raise _error(f"sample: got context={context} and limit={limit}", "1 or more", advice)
     if not 0 <= temperature < math.inf:
         advice = "1 draws from the model's own probabilities, 0 takes the likeliest character"
-        raise _error(f"sample: got temperature {temperature}", "a finite number, 0 or more", advice)
+        raise _error(f"sample: got temperature={temperature}", "a finite number, 0 or more", advice)
     generator: Random = seeded(rng)
     ids = [0] * context
     while len(ids) < context + limit:
         logits = np.asarray(predict(np.array([ids[-context:]], np.int64)))
         if logits.shape != (1, len(vocabulary)):
             advice = "return those of the last position"
-            raise _error(f"sample: logits of shape {logits.shape}", f"(1, {len(vocabulary)})", advice)
+            raise _error(f"sample: got logits of shape {logits.shape}", f"(1, {len(vocabulary)})", advice)
         if temperature not in (0, 1):
             logits = logits / float(temperature)  # subtle: a NumPy float64 would make float64 of float32
         top = logits.max()
         if not np.isfinite(top):
             advice = "train at a smaller rate, or sample at a temperature nearer to 1"
-            raise _error(f"sample: the largest logit is {top}", "a finite one", advice)
+            raise _error(f"sample: got {top} as the largest logit", "a finite one", advice)
         e = np.exp(logits - top)
         p = e / e.sum(axis=1, keepdims=True)
         drawn = int(generator.multinomial(p, 1)[0, 0] if temperature else logits.argmax())

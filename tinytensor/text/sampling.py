@@ -18,7 +18,7 @@ __all__ = ["draw"]
 @also_generator
 def draw(logits: npt.ArrayLike, rng: Random | int, temperature: float = 1.0, top_k: int | None = None,
          top_p: float | None = None) -> npt.NDArray[np.int64]:
-    """One token for each row of logits: (B, V) give (B,).
+    """Draw one token for each row of logits: (B, V) to (B,).
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Text becomes ids of byte chunks, and ids become text again: byte-level BPE as GPT-2 and GPT-4 have it.
+"""From text to token ids and back: byte-level BPE as in GPT-2 and GPT-4.
 
-The text is split in chunks by a pattern, each chunk's UTF-8 bytes are merged by rank, and special tokens stand apart.
+The text is split into chunks by a pattern, each chunk's UTF-8 bytes are merged by rank; special tokens are kept apart.
 How merges are learnt is in bpe.py, the files are in vocabulary_files.py. It knows no tensors, and trains no model.
 """
 
@@ -41,19 +41,19 @@ def _checked(text: str, where: str) -> str:
     """The text, if it is one that UTF-8 can hold."""
     if not isinstance(text, str):
         advice = "decode bytes by .decode(), join a list by ''.join"
-        raise _error(f"{where}: text of type {type(text).__name__}", "a str", advice)
+        raise _error(f"{where}: got a text of type {type(text).__name__}", "a str", advice)
     try:
         text.encode()
     except UnicodeEncodeError as error:
         i = error.start
-        came = f"{where}: half of a surrogate pair, U+{ord(text[i]):04X}, at position {i}"
+        got = f"{where}: got half of a surrogate pair, U+{ord(text[i]):04X}, at position {i}"
         advice = "read the text with errors='replace', or take it out"
-        raise _error(came, "text that UTF-8 can hold", advice) from None
+        raise _error(got, "text that UTF-8 can hold", advice) from None
     return text
 
 
 def splitter(pattern: str) -> Callable[[str], list[str]]:
-    r"""The function that cuts a text in chunks: `pattern` is one of `PATTERNS` by name, or a regular expression.
+    r"""The function that splits a text into chunks: `pattern` is one of `PATTERNS` by name, or a regular expression.
 
     One with ``\p`` is read by the package `regex`, any other by Python's `re`. CorpusError if that is missing, or the
     pattern is none, has a capturing group, or leaves out a part of a text (which is found when it happens).
@@ -68,15 +68,16 @@ def splitter(pattern: str) -> Callable[[str], list[str]]:
         compiled = engine.compile(expression)
     except engine.error as error:
         expected = f"{', '.join(PATTERNS)} or a regular expression"
-        raise _error(f"pattern {pattern!r}: {error}", expected, "mend it") from None
+        raise _error(f"pattern: got {pattern!r}, {error}", expected, "correct it") from None
     if compiled.groups:
-        raise _error(f"pattern {pattern!r}: {compiled.groups} capturing groups", "none", "write (?:...) for (...)")
+        got = f"pattern: got {pattern!r}, with {compiled.groups} capturing groups"
+        raise _error(got, "none", "write (?:...) for (...)")
 
     def split(text: str) -> list[str]:
         chunks: list[str] = compiled.findall(text)
         if (n := sum(map(len, chunks))) != len(text):
-            came = f"pattern {pattern!r}: its chunks have {n:,} of the text's {len(text):,} characters"
-            raise _error(came, "all", r"end it with |[\s\S]")
+            got = f"pattern: got {pattern!r}, whose chunks have {n:,} of the text's {len(text):,} characters"
+            raise _error(got, "all", r"end it with |[\s\S]")
         return chunks
 
     return split
@@ -89,12 +90,12 @@ def _engine(pattern: str) -> Any:
         import regex
     except ImportError:
         advice = "pip install 'tinytensor[tokenizer]' adds it, or take the pattern 'simple'"
-        raise _error(f"pattern {pattern!r}: it needs the package regex", "that it is installed", advice) from None
+        raise _error(f"pattern: got {pattern!r}, which needs the package regex", "it to be installed", advice) from None
     return regex
 
 
 def learn_merges(text: str, pattern: str = "simple") -> Iterator[Merge]:
-    """The merges that training finds in a text, one by one, so that a caller can show how far it is; see `bpe.learn`.
+    """An iterator of the merges that training finds in a text, so that a caller can show progress; see `bpe.learn`.
 
     Example
     -------
@@ -144,11 +145,11 @@ class Tokenizer:
     def __post_init__(self) -> None:
         missing = [b for b in range(256) if bytes([b]) not in self.tokens]
         if missing:
-            came = f"Tokenizer: {len(missing)} bytes have no id, the first is 0x{missing[0]:02x}"
-            raise _error(came, "all 256", "give each an id, or any text could not be encoded")
+            got = f"Tokenizer: got {len(missing)} bytes without an id, the first 0x{missing[0]:02x}"
+            raise _error(got, "all 256", "give each an id, or any text could not be encoded")
         for token in self.special:
             if not _checked(token, "Tokenizer"):
-                raise _error("Tokenizer: a special token of no characters", "one or more", "take it out")
+                raise _error("Tokenizer: got an empty special token", "one or more", "take it out")
         self.pattern = PATTERNS.get(self.pattern, self.pattern)
         self._split = splitter(self.pattern)
         self._bytes = {i: token for token, i in self.tokens.items()}
@@ -156,7 +157,8 @@ class Tokenizer:
         if len(self._bytes) < len(self.tokens) + len(self.special) or min(self._bytes) < 0:
             ids = Counter([*self.tokens.values(), *self.special.values()])
             wrong = next(i for i, n in ids.items() if n > 1 or i < 0)
-            raise _error(f"Tokenizer: id {wrong} for {ids[wrong]} tokens", "ids from 0, each once", "number them anew")
+            got = f"Tokenizer: got id {wrong} for {ids[wrong]} tokens"
+            raise _error(got, "ids from 0 on, each once", "renumber them")
         self._cache: dict[str, list[int]] = {}
         self._held = 0
 
@@ -170,14 +172,14 @@ class Tokenizer:
         twice. Special tokens in the text are text. Raises `CorpusError` if it is no str, or `merges` is negative.
         """
         if merges < 0:
-            raise _error(f"train: {merges} merges", "0 or more", "GPT-2 has 50,000; 0 leaves the bytes")
+            raise _error(f"train: got merges={merges}", "0 or more", "GPT-2 has 50,000; 0 leaves the bytes")
         return cls.of(islice(learn_merges(text, pattern), merges), pattern, special)
 
     @classmethod
     def of(cls, merges: Iterable[Merge], pattern: str = "simple", special: Sequence[str] = ()) -> "Tokenizer":
         """The tokenizer that these merges make, the first of them with id 256."""
         if isinstance(special, str):
-            raise _error(f"special: one text, {special!r}", "a list of texts", "write [text]")
+            raise _error(f"special: got one text, {special!r}", "a list of texts", "write [text]")
         tokens = [bytes([b]) for b in range(256)]
         for left, right, _ in merges:
             tokens.append(tokens[left] + tokens[right])
@@ -193,7 +195,7 @@ class Tokenizer:
 
     @classmethod
     def from_gpt2(cls, vocab_bpe: str | Path, encoder_json: str | Path) -> "Tokenizer":
-        """Read GPT-2's two files, whose ids of single bytes are in an order of their own, and take its pattern."""
+        """Read GPT-2's two files, which order the ids of single bytes in their own way, and use its pattern."""
         return cls(*files.read_gpt2(vocab_bpe, encoder_json), "gpt2")
 
     @classmethod
@@ -222,15 +224,15 @@ class Tokenizer:
         """
         _checked(text, "encode")
         if isinstance(special, str) and special not in ("refuse", "text", "allow"):
-            raise _error(f"encode: special={special!r}", "'refuse', 'text', 'allow' or a set of them", "choose one")
+            raise _error(f"encode: got special={special!r}", "'refuse', 'text', 'allow' or a set of them", "choose one")
         allowed = set[str]() if special in ("refuse", "text") else {*self.special} if special == "allow" else {*special}
         if unknown := allowed - self.special.keys():
-            came = f"encode: the special token {min(unknown)!r} is unknown"
-            raise _error(came, f"of {[*self.special]}", "name it when the tokenizer is made")
+            got = f"encode: got the unknown special token {min(unknown)!r}"
+            raise _error(got, f"of {[*self.special]}", "name it when making the tokenizer")
         refused = {*self.special} - allowed if special != "text" else set[str]()
         if refused and (found := re.search(_either(refused), text)):
-            came = f"encode: the special token {found[0]!r} stands at position {found.start()} of the text"
-            raise _error(came, "none", "give special='text' to take it as text, 'allow' to take it as the token")
+            got = f"encode: got the special token {found[0]!r} at position {found.start()} of the text"
+            raise _error(got, "none", "pass special='text' to take it as text, 'allow' to take it as the token")
         if self._held > HELD:
             self._cache, self._held = {}, 0
         pieces = re.split(f"({_either(allowed)})", text) if allowed else [text]
@@ -255,16 +257,17 @@ class Tokenizer:
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
     def decode_bytes(self, ids: npt.ArrayLike) -> bytes:
-        """The bytes of integer ids, for a text that comes piece by piece; CorpusError names an id that is none."""
+        """The bytes of integer ids, for a text in pieces; CorpusError names an id that is none."""
         array = np.asarray(ids).ravel()
         if array.size and array.dtype.kind not in "iu":
-            raise _error(f"decode: ids of dtype {array.dtype}", "integers", "take argmax, or draw from the chances")
+            advice = "take argmax, or draw from the probabilities"
+            raise _error(f"decode: got ids of dtype {array.dtype}", "integers", advice)
         try:
             return b"".join(map(self._bytes.__getitem__, array.tolist()))
         except KeyError as error:
             expected = f"one of the {len(self._bytes)} in 0 to {len(self) - 1}"
             advice = "take the tokenizer that the model was trained with"
-            raise _error(f"decode: id {error.args[0]}", expected, advice) from None
+            raise _error(f"decode: got id {error.args[0]}", expected, advice) from None
 
     # --- what is inside ---
 

@@ -39,7 +39,7 @@ def to_signs(token: bytes) -> str:
 
 
 def from_signs(signs: str) -> bytes:
-    """The token that is written so; KeyError holds the number of a character that stands for no byte."""
+    """The token written so; KeyError holds the code of a character that stands for no byte."""
     return bytes(map(_BYTES.__getitem__, map(ord, signs)))
 
 
@@ -53,22 +53,22 @@ def _read(path: str | Path, expected: str) -> str:
         advice = "name a file that is there and that you may read"
         raise _error(f"{path}: {error.strerror}", expected, advice) from error
     except UnicodeDecodeError as error:
-        raise _error(f"{path}: not UTF-8 at offset {error.start}", expected, DAMAGED) from error
+        raise _error(f"{path}: got bytes that are not UTF-8 at offset {error.start}", expected, DAMAGED) from error
 
 
 def _read_json(path: str | Path, expected: str) -> dict[str, Any]:
     try:
         tree = json.loads(_read(path, expected))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise _error(f"{path}: no JSON ({error})", expected, DAMAGED) from error
+        raise _error(f"{path}: got no JSON ({error})", expected, DAMAGED) from error
     if not isinstance(tree, dict):
-        raise _error(f"{path}: JSON with a {type(tree).__name__} outside", expected, "name another")
+        raise _error(f"{path}: got JSON of a {type(tree).__name__}", expected, "name another")
     return tree
 
 
 def _ids(tree: Any, path: str | Path, expected: str) -> dict[str, int]:
     if not isinstance(tree, dict) or not all(type(i) is int for i in tree.values()):
-        raise _error(f"{path}: something else than an id for each token", expected, "name another")
+        raise _error(f"{path}: got no id for each token", expected, "name another")
     return tree
 
 
@@ -90,8 +90,8 @@ def write(path: str | Path, tokens: Mapping[bytes, int], special: Mapping[str, i
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        came = f"{path}: {error.strerror}"
-        raise _error(came, "a file in a folder that can be written", "make it, or name another file") from error
+        got = f"{path}: {error.strerror}"
+        raise _error(got, "a file in a folder that can be written", "make it, or name another file") from error
 
 
 def read(path: str | Path) -> tuple[dict[bytes, int], dict[str, int], str]:
@@ -99,7 +99,7 @@ def read(path: str | Path) -> tuple[dict[bytes, int], dict[str, int], str]:
     expected = "a file that Tokenizer.save made"
     tree = _read_json(path, expected)
     if tree.get("format") != FORMAT or not isinstance(tree.get("pattern"), str):
-        raise _error(f"{path}: no {FORMAT!r} inside", expected, "name another; Tokenizer.from_* read those of others")
+        raise _error(f"{path}: got no {FORMAT!r} inside", expected, "name another, or use Tokenizer.from_...")
     tokens = _ids(tree.get("tokens"), path, expected)
     return _decoded(tokens, path, expected), _ids(tree.get("special"), path, expected), tree["pattern"]
 
@@ -108,7 +108,8 @@ def _decoded(tokens: Mapping[str, int], path: str | Path, expected: str) -> dict
     try:
         return {from_signs(signs): i for signs, i in tokens.items()}
     except KeyError as error:
-        raise _error(f"{path}: the character {chr(error.args[0])!r} stands for no byte", expected, DAMAGED) from None
+        got = f"{path}: got the character {chr(error.args[0])!r}, which stands for no byte"
+        raise _error(got, expected, DAMAGED) from None
 
 
 # --- those of others ---
@@ -117,8 +118,8 @@ def _decoded(tokens: Mapping[str, int], path: str | Path, expected: str) -> dict
 def read_tiktoken(path: str | Path) -> dict[bytes, int]:
     """The tokens of a ``.tiktoken`` file: on each line one in base64, a space, and its rank.
 
-    CorpusError names the first line that is something else. A file cut off between two lines can't be told from a
-    whole one, unless a single byte is missing.
+    CorpusError names the first line that is something else. A file cut off between two lines looks like a whole one,
+    unless a single byte is missing.
     """
     expected = "lines of base64, a space and a rank, each once"
     tokens, ranks = dict[bytes, int](), set[int]()
@@ -131,7 +132,7 @@ def read_tiktoken(path: str | Path) -> dict[bytes, int]:
             if not (token and rank.isascii() and rank.isdigit()) or token in tokens or int(rank) in ranks:
                 raise ValueError
         except (ValueError, binascii.Error):
-            raise _error(f"{path}: line {number} is {line[:40]!r}", expected, DAMAGED) from None
+            raise _error(f"{path}: got {line[:40]!r} in line {number}", expected, DAMAGED) from None
         tokens[token] = int(rank)
         ranks.add(int(rank))
     return tokens
@@ -153,14 +154,14 @@ def read_gpt2(vocab_bpe: str | Path, encoder_json: str | Path) -> tuple[dict[byt
             continue
         left, _, right = line.rstrip("\r").partition(" ")
         if left not in made or right not in made or signs.get(left + right, -1) <= last:
-            raise _error(f"{vocab_bpe}: line {number} is {line[:40]!r}", expected, DAMAGED)
+            raise _error(f"{vocab_bpe}: got {line[:40]!r} in line {number}", expected, DAMAGED)
         last = signs[left + right]
         made[left + right] = None
     rest = {token: i for token, i in signs.items() if token not in made}
     for token in rest:
         if not (token.startswith("<") and token.endswith(">")):
-            raise _error(f"{encoder_json}: no line of {vocab_bpe} makes {token!r}", expected, DAMAGED)
+            raise _error(f"{encoder_json}: got {token!r}, which no line of {vocab_bpe} makes", expected, DAMAGED)
     missing = next((token for token in made if token not in signs), None)
     if missing:
-        raise _error(f"{encoder_json}: {missing!r} has no id", "GPT-2's encoder.json", DAMAGED)
+        raise _error(f"{encoder_json}: got no id for {missing!r}", "GPT-2's encoder.json", DAMAGED)
     return _decoded({token: signs[token] for token in made}, encoder_json, expected), rest

@@ -131,10 +131,11 @@ def getitem(self: Tensor, index: Any) -> Tensor:
 
 def out_of_place(error: IndexError, shape: tuple[int, ...]) -> IndexError:
     """NumPy's error of an index in PyTorch's words."""
-    text = str(error).partition(" (given ")[0].removeprefix("getitem: ").removeprefix("take: ")
+    text = re.sub(r"^(getitem|take): (got .*?; )?", "", str(error))
     text = re.sub(r"for array: array is (\d+)-dimensional, but (\d+) were indexed",
                   r"for tensor of dimension \1; got \2 of them", text)
-    size = re.search(r"is out of bounds for axis \d+ with size (\d+)$", text)
+    text = text.replace("; pass an index from", "; expected one from")
+    size = re.search(r"is out of bounds for axis \d+ with size (\d+)$", text)  # an error of NumPy itself
     if size and int(size[1]):
         text += f"; expected one from {-int(size[1])} to {int(size[1]) - 1}"
     for ours, theirs in (("boolean index did not match indexed array", "the mask does not match the tensor"),

@@ -1,4 +1,4 @@
-"""Lines of a source: how each kind of call writes its result where the plan stores it."""
+"""The lines of a source: how each kind of call writes its result where the plan stores it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Calls(Expressions):
             self.add(self.into(call, self.ref(v)), call)
 
     def add_named(self, call: Call, outputs: list[Value]) -> None:
-        """A call whose results, several, one or none, get names."""
+        """A call whose results (several, one or none) get names."""
         expression = self.expression(call)
         self.defined.update(v.number for v in outputs if v.is_array)
         names = ", ".join(map(self.names.of, outputs)) + "," * (len(outputs) == 1 and call.result is not outputs[0])
@@ -57,7 +57,7 @@ class Calls(Expressions):
             self.add(f"{names} = {expression}", call)
 
     def made_in_place(self, call: Call) -> bool:
-        """Whether what a call would copy was made in its result."""
+        """Whether the operand that a call would copy was already made in its result."""
         source = call.args[0] if call.args else None
         buffer = self.plan.buffers.get(source.base.number) if isinstance(source, Value) and source.is_array else None
         return buffer is not None and buffer.permuted and buffer.parent is self.plan.buffers[call.result.number]
@@ -101,13 +101,13 @@ class Calls(Expressions):
             self.add(copied(self.text(part), self.ref(region)), call)
 
     def join(self, call: Call) -> None:
-        """Arrays side by side: copied only where they are not made there."""
+        """Joined arrays: copied only where they were not made in place."""
         whole, out = call.result, self.ref(call.result)
         buffer, row = self.plan.buffers[whole.number], 0
         if buffer.permuted:
             for i, v in enumerate(call.args[0]):
                 own = self.plan.buffers.get(v.number)
-                if own is None or own.parent is not buffer or own.view != i:  # it may stand there more than once
+                if own is None or own.parent is not buffer or own.view != i:  # it may occur more than once
                     self.add(copied(self.ref(v), f"{out}[{i}]", casts(v, whole)), call)
             return
         made = [self.made_at(v, buffer, offset) for v, offset in joined_at(call)] if compact(whole.array) else []
@@ -129,10 +129,10 @@ class Calls(Expressions):
 
 
 def copied(source: str, out: str, safe: bool = True) -> CallText:
-    """A copy; `safe`: NumPy allows it without being told."""
+    """A copy; `safe`: NumPy allows it without `casting`."""
     return CallText("np.copyto", [out, source], {} if safe else {"casting": "'unsafe'"})
 
 
 def casts(v: Value, out: Value) -> bool:
-    """Whether NumPy converts one dtype to another without being told."""
+    """Whether NumPy converts one dtype to another without `casting`."""
     return bool(np.can_cast(v.array.dtype, out.array.dtype, "same_kind"))

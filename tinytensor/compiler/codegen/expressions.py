@@ -1,4 +1,4 @@
-"""Expressions of a source: what values and arguments are written as, and what has to stand before the step for them."""
+"""The expressions of a source: how values and arguments are written, and the lines before the step that they need."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PRECEDENCE = {"**": 4, "neg": 3, "*": 2, "/": 2, "//": 2, "%": 2, "+": 1, "-": 1
 
 
 class Expressions:
-    """Writes values and arguments; names are given as they are needed.
+    """Writes values and arguments; names are assigned when they are needed.
 
     Attributes
     ----------
     preamble : list of str
-        Lines that stand before the step: arrays in the arena, views, constants.
+        Lines before the step: arrays in the arena, views, constants.
     defined : set of int
         Numbers of the values whose names are known at this point.
     inputs : dict
@@ -59,7 +59,7 @@ class Expressions:
     # --- values ---
 
     def ref(self, v: Value) -> str:
-        """What a value is written as, once all that it needs stands before it."""
+        """The text of a value, after the lines that it needs."""
         if not v.is_array:
             return self.number(v) if v.kind != "stream" else self.source_name(v)
         if self.loop is not None and self.call is not None and self.call.reads_by_rows(v):
@@ -166,7 +166,7 @@ class Expressions:
     # --- Python's numbers ---
 
     def number(self, v: Value) -> str:
-        """A number: its name, or its arithmetic if it is used only once."""
+        """A number: its name, or its arithmetic if it is used once."""
         if v.call is None or v.call.primitive.kind != "scalar" or self.use_counts.get(v.number, 0) > 1:
             return self.names.of(v)
         return self.arithmetic(v.call)
@@ -181,7 +181,7 @@ class Expressions:
                 f"{self.bracketed(right, level + (symbol != '**'))}")
 
     def bracketed(self, x: Any, level: int) -> str:
-        """An operand, in brackets if what it is made by binds less than `level`."""
+        """An operand, in brackets if its operator binds less than `level`."""
         text = self.text(x)
         if not isinstance(x, Value):
             return f"({text})" if text.startswith("-") else text
@@ -206,7 +206,7 @@ class Expressions:
         return literal(x) or self.object(x)
 
     def object(self, x: Any) -> str:
-        """The name of an object that can't be written: it comes with the inputs."""
+        """The name of an object that can't be written out: it is one of the inputs."""
         name = next((n for n, y in self.inputs.items() if y is x), "")
         if not name:
             name = self.names.unique(getattr(x, "__name__", type(x).__name__))
@@ -214,7 +214,7 @@ class Expressions:
         return name
 
     def index(self, key: Any) -> str:
-        """What stands in square brackets."""
+        """The text in square brackets."""
         if isinstance(key, tuple) and key:
             items = [self.index(k) if not isinstance(k, tuple) else self.text(k) for k in key]
             return f"{', '.join(items)}{',' * (len(key) == 1 and isinstance(key[0], tuple))}"
@@ -226,7 +226,7 @@ class Expressions:
     # --- calls ---
 
     def expression(self, call: Call) -> CallText | str:
-        """A call, without where its result goes."""
+        """A call without its result."""
         if call.primitive.kind == "scalar":
             return self.arithmetic(call)
         if call.name in ("[]", "dynamic_slice"):
@@ -237,7 +237,7 @@ class Expressions:
         if call.name in (".T", ".mT"):
             return f"{args[0]}{call.name}"
         keywords = {k: self.text(x) for k, x in call.kwargs.items()
-                    if k == "axis" or call.primitive.kind != "join" or x == "unsafe"}  # out= has a dtype of its own
+                    if k == "axis" or call.primitive.kind != "join" or x == "unsafe"}  # out= has its own dtype
         if call.name == "gathered":
             return CallText(f"{args[0]}.take", args[1:], keywords)
         if call.name.startswith("."):

@@ -120,7 +120,7 @@ def constant_literal(a: Any) -> str:
 
 
 def simple_constant(a: Any, dtype: str) -> str:
-    """What a constant is but for the signs of zeros."""
+    """The kind of a constant, up to the signs of zeros."""
     shape, flat = a.shape[0] if a.ndim == 1 else a.shape, a.reshape(-1)
     if (flat == 1).all():
         return f"np.ones({shape}, {dtype})"
@@ -137,7 +137,7 @@ def simple_constant(a: Any, dtype: str) -> str:
 
 
 def constant_name(a: Any) -> str:
-    """What a constant may be called."""
+    """A name for a constant."""
     text = constant_literal(a)
     maker = text.partition("(")[0].removeprefix("np.")
     shape = "x".join(map(str, np.shape(a)))

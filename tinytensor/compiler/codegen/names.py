@@ -20,7 +20,7 @@ RESERVED = {"np", "step", "arena", "with_fast_numpy", "BUFFER", "buffer_size", "
 
 
 class Names:
-    """Gives names as they are needed.
+    """Assigns names when they are needed.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Names:
         return self.of_values[v.number]
 
     def unique(self, name: str) -> str:
-        """A name that nothing has yet."""
+        """A name that is not taken yet."""
         name = re.sub(r"\W", "_", name) or "a"
         name = f"_{name}" if name[0].isdigit() else name
         full, n = name, 1

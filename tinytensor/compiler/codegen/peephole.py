@@ -1,6 +1,6 @@
 """A call of a source as a structure, with two printers: as it is read, and as it costs Python and NumPy the least.
 
-What people read is `np.add(a, b, out=c)`. What runs is the same call with a name of its own for the function, the
+What people read is `np.add(a, b, out=c)`. What runs is the same call with a short name for the function, the
 output by its place, or a method where NumPy's function would be dispatched first: each saves a twelfth to a fifth of a
 microsecond, as long as it takes to add a thousand numbers.
 """
@@ -15,7 +15,7 @@ from ..ir import Call, Value
 from ..layout import compact, contiguous
 from .names import Names
 
-BY_KEYWORD = {np.maximum, np.minimum}  # NumPy warns of their output by its place
+BY_KEYWORD = {np.maximum, np.minimum}  # NumPy warns if their output is positional
 ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.power, np.less, np.greater,
               np.less_equal, np.greater_equal}
 
@@ -32,7 +32,7 @@ class CallText(NamedTuple):
     Attributes
     ----------
     function : str
-        As it is read: ``np.add``, or with what it is a method of, ``table.take``.
+        As it is read: ``np.add``, or a method with its object, ``table.take``.
     args : list of str
     keywords : dict
         With the array that the result is written into, `out`, in the order in which they are read.
@@ -90,7 +90,7 @@ def quick(line: CallText, names: Names) -> str:
 
 
 def unbuffered(call: Call) -> bool:
-    """Whether it is certain that a call gives the same to the last bit, whatever the size of NumPy's buffers.
+    """Whether a call certainly returns the same bits with any size of NumPy's buffers.
 
     Sums are in another order where the numbers pass through buffers: those over several axes that are not in one
     piece, and those of another dtype.
@@ -99,7 +99,7 @@ def unbuffered(call: Call) -> bool:
 
 
 def dotted(call: Call) -> bool:
-    """Whether np.dot gives what np.matmul does, to the last bit: it is called a third of a microsecond sooner.
+    """Whether np.dot returns the same bits as np.matmul: it starts a third of a microsecond sooner.
 
     With an array of one element it scales the other, which may give -0 where a sum gives 0.
     """

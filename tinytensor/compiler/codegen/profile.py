@@ -1,6 +1,6 @@
-"""What a compiled step consists of: for each line its shape, its arithmetic, its traffic and, once profiled, its time.
+"""The lines of a compiled step: the shape, the arithmetic, the traffic and, once profiled, the time of each.
 
-It measures the lines one by one, in the step as it stands; a figure is `diagnostics.plot.roofline`.
+It times the lines one by one, in the step as it is; a figure is `diagnostics.plot.roofline`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def traffic(call: Call) -> int:
 
 
 def instrumented(source: Source) -> Any:
-    """The step with a clock around each line: it takes a list of seconds, one for each line, as its last argument."""
+    """The step with a clock around each line; its last argument is a list of seconds, one for each line."""
     name, rest = source.head.rpartition("def step(")[::2]
     head = f"{name}def step({rest.removesuffix('):')}{', ' if not rest.startswith(')') else ''}took, clock):"
     body = []
@@ -70,7 +70,7 @@ def instrumented(source: Source) -> Any:
 
 
 def explained(source: Source, seconds: Any) -> Explanation:
-    """The rows of a source, given what each line takes."""
+    """The rows of a source, given the seconds of each line."""
     rows = Explanation()
     for line, took in zip(source.lines, seconds, strict=True):
         if line.call is None:
@@ -82,7 +82,7 @@ def explained(source: Source, seconds: Any) -> Explanation:
 
 
 def profiled(source: Source, steps: int, arguments: Any) -> Any:
-    """The least seconds of each line over so many steps; the steps are made, as any other; and what the last gave."""
+    """The least seconds of each line over some steps, which have their usual effects; and the last result."""
     step, least, last = instrumented(source), np.full(len(source.lines), np.inf), None
     for _ in range(steps):
         took = [0.0] * len(source.lines)

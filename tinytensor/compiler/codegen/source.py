@@ -1,4 +1,4 @@
-"""A program as text: what a person reads, what runs, and what both need. It is written by `writer.py`."""
+"""A program as text: the version to read, the version that runs, and what both need. `writer.py` writes it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Source(NamedTuple):
     Attributes
     ----------
     head, tail : str
-        What stands before the lines of the step, and its return.
+        The text before the lines of the step, and its return.
     lines : list of Line
         The calls of the step.
     inputs : dict
@@ -43,7 +43,7 @@ class Source(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All of it, with comments for phases, layers and the user's own lines."""
+        """The whole text, with comments for phases, layers and the user's lines."""
         return self.joined([line.text for line in self.lines])
 
     @property

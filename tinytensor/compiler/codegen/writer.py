@@ -1,4 +1,4 @@
-"""Writes a program as source: one call a line, as a person would have written it, that runs by itself.
+"""Writes a program as source that runs on its own: one call per line, as a person would have written it.
 
 What is made once (the arena, views, constants) stands before the step, the step in the phases forward, backward,
 update.
@@ -23,7 +23,7 @@ HELPERS = {
     "reused": ["def reused(a, total, rows):  # the same memory for every tile of rows",
                "    return [a[: min(rows, total - i)] for i in range(0, total, rows)]"],
 }
-SWITCHES = 4  # so often at most NumPy's buffers are set to another size and back: each time takes as long as two calls
+SWITCHES = 4  # at most this many changes of the size of NumPy's buffers: each takes as long as two calls
 
 
 class Writer(Calls):
@@ -40,7 +40,7 @@ class Writer(Calls):
         self.results = [*values(program.result), *[final[source.number] for source in self.number_outputs]]
 
     def source(self) -> Source:
-        """The text, and what it needs."""
+        """The text, and the variables that it needs."""
         arguments = [self.names.of(v, "x") for v in self.program.inputs]
         for v in (*self.program.sources, *[v for call in self.plan.calls for v in call.outputs()]):
             if v.name and (v.has_user_name or v.kind == "state"):
@@ -74,11 +74,11 @@ class Writer(Calls):
             self.add(line, None, info)
 
     def open_loop(self, loop: TiledLoop) -> None:
-        """From here on, lines are those of a loop over tiles."""
+        """Start a loop over tiles: the lines that follow belong to it."""
         self.loop, self.start, self.tile_names, self.tile_lists = loop, len(self.body), {}, []
 
     def close_loop(self, loop: TiledLoop) -> None:
-        """The loop is complete: its head is known now."""
+        """End the loop: its head is known now."""
         self.loop, lines = None, self.body[self.start :]
         tiles = self.names.unique("all_tiles")
         self.preamble.append(f"{tiles} = list(zip({', '.join(self.tile_lists)}))")
@@ -107,7 +107,7 @@ class Writer(Calls):
         return "@with_fast_numpy"
 
     def head(self, arguments: list[str]) -> str:
-        """All that stands before the calls."""
+        """The text before the calls."""
         nbytes, decorator = self.plan.arena_bytes, self.small_buffers()
         lines = [f'"""{self.title}"""', "", "import numpy as np", *sorted(self.imports.values()), ""]
         if self.inputs:

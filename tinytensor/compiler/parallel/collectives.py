@@ -1,4 +1,4 @@
-"""What the calls of a step become when several workers share it: sums over all, averages, each one's own part.
+"""The collectives of a step that several workers share: sums and means over all workers, and each worker's part.
 
 The step is traced on the first worker's part of the batch. Parameters and the optimisers' vectors move into shared
 memory, padded so that every worker has an equal part to update. How workers wait for each other is
@@ -33,15 +33,15 @@ class Sharding(NamedTuple):
     Attributes
     ----------
     outputs : list
-        How each result comes from the workers' parts.
+        How each result is made from the workers' parts.
     shapes : list
         Of the results of the whole batch.
     gradient : tuple
-        The number of the collective that averages gradients, or -1; and where each parameter's stands in it.
+        The number of the collective that averages gradients, or -1; and the position of each parameter's in it.
     loss : str
         What a worker's loss is of the whole batch's.
     random : set
-        The numbers of values that come of each worker's own draws.
+        The numbers of values that depend on each worker's own draws.
     """
 
     outputs: list[Placement]
@@ -74,7 +74,7 @@ class ShardedState:
         self.whole: dict[int, Any] = {}
 
     def move(self, state: Any) -> None:
-        """Move the optimisers' vectors, as far as they are not shared yet."""
+        """Move the optimisers' vectors that are not shared yet."""
         self.check_process()
         blocks = [block for opt in state.optimizers for block in opt.blocks]
         for gone in self.padded.keys() - {id(block) for block in blocks}:
@@ -89,12 +89,12 @@ class ShardedState:
         self.sharding = self.sharding._replace(shapes=list(map(np.shape, results)))
 
     def check_process(self) -> None:
-        """Refuse to go on in a process that was forked by the user: workers belong to its parent."""
+        """Raise in a process that was forked by the user: the workers belong to its parent."""
         if os.getpid() != self.pid:
             raise CompileError(FORKED)
 
     def unshare(self) -> None:
-        """In a process that was forked: parameters and vectors become its own, so that it can't write to others'."""
+        """In a forked process: copy parameters and vectors, so that it can't write to those of others."""
         for known in self.padded.values():
             block = known["block"]
             if np.shares_memory(known["theta"], block.theta):
@@ -127,7 +127,7 @@ class ShardedState:
 
 
 class Collectives:
-    """Notes the calls of workers in a trace."""
+    """Records collectives in a trace."""
 
     def __init__(self, trace: Trace, shares: ShardedState) -> None:
         self.trace, self.size, self.shares, self.count = trace, shares.size, shares, 0
@@ -136,7 +136,7 @@ class Collectives:
         self.mean: ArrayTracer | None = None
         self.starts: dict[int, int] = {}  # id of a block -> where it begins in the mean gradient
         self.views: dict[int, Value] = {}  # id of a parameter -> its part of the mean gradient
-        self.loss: tuple[Any, ...] = ()  # what gradients are of, and what the pass began with
+        self.loss: tuple[Any, ...] = ()  # the tensors that gradients belong to, and the first gradient
         self.order: list[tuple[Any, int, int]] = []  # each parameter, and where its gradient begins and ends
 
     def collective_id(self) -> int:
@@ -149,7 +149,7 @@ class Collectives:
         return self.trace.lifted(result, (args, kwargs))
 
     def all_reduce_sum(self, *xs: Any) -> Any:
-        """Sums over all workers: of several at once, side by side."""
+        """Sums over all workers, of several arrays at once."""
         if len(xs) == 1:
             return (self.note(copied, "group.all_reduce_sum", (xs[0], self.collective_id())),)
         joined, found, at = np.concatenate([x.reshape(-1) for x in xs]), [], 0
@@ -167,7 +167,7 @@ class Collectives:
         return self.trace.apply(shard, (a,))
 
     def all_reduce_mean(self, gs: tuple[Any, ...], leaves: Any = (), loss: Any = None) -> Any:
-        """Gradients, or numbers, averaged: those of parameters side by side, in the order of the optimisers."""
+        """Means of gradients or numbers; gradients of parameters are joined in the order of the optimisers."""
         if not leaves:
             return tuple([self.note(copied, "group.all_reduce_mean", (g, self.collective_id())) for g in gs])
         if self.mean is not None:
@@ -227,12 +227,12 @@ class Collectives:
             g = np.concatenate([*pieces, np.zeros(size - n, block.theta.dtype)])
         part = self.local_shard(g)
         own = ArrayTracer(self.trace, part.current())
-        theta = self.thetas[id(block)]  # from here on it stands for what only all workers together know
+        theta = self.thetas[id(block)]  # from here on it is a value that only all workers together have
         theta._value = self.trace.source(theta.current().array, "updated", "theta")
         return own
 
     def scatter(self, rng: Value, drawn: Any, name: str, args: Any, kwargs: Any) -> Any:
-        """A draw of integers, such as which examples make a batch: the first worker's, and each takes its part."""
+        """A draw of integers, such as the rows of a batch: the first worker draws, and each takes its part."""
         size = self.size
 
         def part(number: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -253,12 +253,12 @@ class Collectives:
 
 
 def copied(x: Any, *_: Any) -> Any:
-    """What stands for a sum or mean over workers while one traces."""
+    """The result of a sum or mean over workers while a step is traced."""
     return np.array(x)
 
 
 class ShardedBlock(FlatBlock):
-    """A FlatBlock, while it is traced for workers: an update sees a worker's own part."""
+    """A FlatBlock that is traced for workers: an update sees one worker's part."""
 
     collectives: Collectives
 
@@ -267,7 +267,7 @@ class ShardedBlock(FlatBlock):
 
 
 def finish(program: Program, collectives: Collectives) -> None:
-    """Refuse what is not the same shared; wait for others' parts of the mean gradient where one is read."""
+    """Refuse results that sharing would change; wait for other workers' parts of a mean gradient where one is read."""
     calls, result, shares = program.calls, program.result, collectives.shares
     readers = [f"{c.info.where}: {c.info.line!r}: " for c in calls if not c.makes_view
                and any(v.base.kind == "updated" for v in c.inputs())]

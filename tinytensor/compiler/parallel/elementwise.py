@@ -1,4 +1,4 @@
-"""What becomes of rows, and of parts of sums and maxima, where a call goes element by element."""
+"""Placement rules of elementwise calls: rows, and parts of sums and maxima."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ def aligned(p: Placements, operands: list[Value], shape: tuple[int, ...], skip: 
 
 
 def even(v: Value, rows: Shard, shape: tuple[int, ...]) -> bool:
-    """Whether an operand that all workers have gives every row the same: it has no such axis, or is constant along."""
+    """Whether an operand that all workers have is the same for every row: without that axis, or constant along it."""
     lead = len(shape) - v.array.ndim
     return uniform(v, [k - lead for k in rows.touched(shape) if k >= lead])
 
 
 def uniform(v: Value, axes: list[int]) -> bool:
-    """Whether a value is the same all along some axes, whatever comes: a constant, or made of such."""
+    """Whether a value is always constant along some axes: a constant, or computed from such."""
     axes = [k for k in axes if v.array.shape[k] > 1]
     if not axes or (v.kind == "constant" and not v.mutable):
         return not axes or constant_along(v.array, axes)
@@ -109,7 +109,7 @@ def fixed(x: Any) -> bool:
 
 
 def partial(p: Placements, call: Call) -> Placement:
-    """Of parts of sums, and of maxima: what is linear, and what keeps their order."""
+    """The rule of parts: linear functions of sums, monotonic ones of maxima."""
     if not isinstance(call.result, Value) or not call.result.is_array:
         return MIXED
     kinds, dtype = [p.of(x) for x in call.args], call.result.array.dtype
@@ -154,7 +154,7 @@ def sums(target: Any, kinds: list[Placement], kind: Any, dtype: Any) -> Placemen
 
 
 def products(p: Placements, call: Call, kinds: list[Placement], kind: Placement) -> Placement:
-    """A part times, or divided by, what all workers have."""
+    """A part multiplied or divided by a value that all workers have."""
     i = 0 if kinds[1] in WHOLE else 1
     other = call.args[1 - i]
     if call.target is np.divide and i == 1:

@@ -1,4 +1,4 @@
-"""What becomes of rows, and of parts of sums, where a call goes along axes, changes their order, or takes by index."""
+"""Placement rules of calls that reduce, move or index axes: rows, and parts of sums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REDUCE = {"sum": SUM, "count_nonzero": SUM, "mean": MEAN, "max": MAX, "amax": MA
 
 
 def axes_of(call: Call, default: Any) -> tuple[int, ...] | None:
-    """The axes that a function goes along; None if it has parameters that are not known here."""
+    """The axes that a function reduces; None if it has parameters that are not known here."""
     known = {"axis", "keepdims", "dtype", "ddof", "correction", "kind", "stable", "out"}
     axis = call.kwargs.get("axis", call.args[1] if len(call.args) > 1 else default)
     ndim = call.args[0].array.ndim
@@ -51,7 +51,7 @@ def reduced_rows(p: Placements, call: Call) -> Placement:
 
 @rule("cumsum", "cumprod", "sort", "argsort", "flip", "roll", "repeat", "diff", "pad")
 def along(p: Placements, call: Call) -> Placement:
-    """What goes along one axis, and leaves the rows as they are if they are along another."""
+    """Calls along one axis, which keep the rows if these are along another."""
     own, x = p.of(call.args[0]), call.args[0]
     name = call.name.rpartition(".")[2]
     if name in ("roll", "repeat", "pad"):
@@ -70,7 +70,7 @@ def along(p: Placements, call: Call) -> Placement:
 
 @rule("tril", "triu", "inv", "det", "slogdet", "cholesky", "eigh", "eigvalsh", "svd", "qr", "solve", "matrix_power")
 def matrices(p: Placements, call: Call) -> Any:
-    """What is made of each matrix by itself."""
+    """Calls that treat each matrix separately."""
     operands = [v for v in call.inputs() if v.is_array]
     if any(p.of(v) not in WHOLE and not isinstance(p.of(v), Shard) for v in operands):
         return MIXED
@@ -99,7 +99,7 @@ def transposed(p: Placements, call: Call) -> Placement:
     own, x = p.of(call.args[0]), call.args[0]
     if not isinstance(own, Shard):
         return own
-    small = np.empty(tuple(range(2, 2 + x.array.ndim)), np.bool_)  # every axis of a length of its own
+    small = np.empty(tuple(range(2, 2 + x.array.ndim)), np.bool_)  # every axis with another length
     flipped = small.T if call.name == "transposed_by_blocks" else call.target(small, *call.args[1:], **call.kwargs)
     order = [n - 2 for n in flipped.shape]
     axes = own.touched(x.array.shape)
@@ -110,7 +110,7 @@ def transposed(p: Placements, call: Call) -> Placement:
 
 @rule("concatenate", "stack")
 def joined(p: Placements, call: Call) -> Placement:
-    """Arrays behind or above each other, not along the rows."""
+    """Joins along another axis than the rows."""
     shape = call.result.array.shape
     arrays, stacked = list(call.args[0]), call.name == "np.stack"
     kinds = [p.of(v) for v in arrays]
@@ -193,7 +193,7 @@ def indexed(p: Placements, call: Call) -> Placement:
 
 
 def by_arrays(p: Placements, call: Call, x: Value, keys: list[Any]) -> Placement:
-    """x[i] of a table by rows of indices; x[range(n), i] of rows by their own."""
+    """x[i] of a table by rows of indices; x[range(n), i] of rows by their own indices."""
     shape = call.result.array.shape
     if p.of(x) in WHOLE and len(keys) == 1 and isinstance(keys[0], Value) and isinstance(p.of(keys[0]), Shard):
         own: Any = p.of(keys[0])
@@ -228,7 +228,7 @@ def gathered(p: Placements, call: Call) -> Placement:
 
 
 def own_element(p: Placements, x: Value, index: Value) -> Placement:
-    """Of rows in one piece, each row's element at an index of its own: where the row begins, plus that."""
+    """Contiguous rows, of each the element at its own index: the start of the row plus that index."""
     call, n = index.call, index.array.size if isinstance(index, Value) else 0
     if call is not None and call.target is np.add and n and x.array.ndim == 1 and x.array.size % n == 0:
         for a, b in (call.args, call.args[::-1]):

@@ -1,7 +1,7 @@
 """Which part of each value of a step a worker has: rows of it, a part of a sum, or all of it.
 
 In DTensor's words: sharded, partial, replicated. It is found by going through the calls. A call has a rule in
-`rules.py`, or what it gives of rows is "mixed": nobody knows how to put such parts together, and what is needed as a
+`rules.py`, or its result of rows is "mixed": such parts can't be put together, and what is needed as a
 whole is refused.
 """
 
@@ -26,7 +26,7 @@ class Shard(NamedTuple):
     n: int
 
     def after(self, shape: tuple[int, ...]) -> int:
-        """How many elements, in order, belong to one row."""
+        """The number of consecutive elements of one row."""
         return math.prod(shape) // (self.before * self.n)
 
     def touched(self, shape: tuple[int, ...]) -> range:
@@ -41,7 +41,7 @@ class Shard(NamedTuple):
         return range(found[0], found[-1] + 1) if found else range(0)
 
     def moved(self, shape: tuple[int, ...], to: tuple[int, ...], place: int) -> Placement:
-        """The rows of another value, whose axes from `place` on are those that the rows are along."""
+        """The rows of another value, whose axes from `place` on are the rows' axes."""
         axes = self.touched(shape)
         if not axes or place < 0 or to[place : place + len(axes)] != tuple(shape[k] for k in axes):
             return MIXED
@@ -52,14 +52,14 @@ class Shard(NamedTuple):
 SAME, MEAN, SUM, MAX, MIN, MIXED = "same", "mean", "sum", "max", "min", "mixed"
 SCALED, LIKELY = "scaled", "scaled by 1 / n"  # a sum or a mean: multiplied by a number that may be, or is, 1 / n
 COUNT = "mean count"  # the same on all workers, and divided by how many they are
-NOISE = "noise"  # drawn by each worker for itself: rows, along whichever axis they are
+NOISE = "noise"  # drawn by each worker separately: rows, along any axis
 LINEAR, EXTREMES, WHOLE = {SUM, MEAN, SCALED, LIKELY}, {MAX, MIN}, {SAME, COUNT}
 Placement = Shard | str
 RULES: dict[str, Callable[[Placements, Call], Any]] = {}
 
 
 def rule(*names: str) -> Callable[[Callable[[Placements, Call], Any]], Callable[[Placements, Call], Any]]:
-    """Let a function be the rule of calls of these names."""
+    """Register a function as the rule of calls of these names."""
     def register(function: Callable[[Placements, Call], Any]) -> Callable[[Placements, Call], Any]:
         RULES.update(dict.fromkeys(names, function))
         return function
@@ -75,7 +75,7 @@ class Placements:
     blame : dict
         For what is mixed, by number: the first call that made it so.
     random, sized : set
-        What comes of each worker's own draws, and of a number that is the batch's size, or its inverse, by number.
+        Values that depend on each worker's own draws, or on the batch's size or its inverse, by number.
     """
 
     def __init__(self, program: Program, private: Iterable[int]) -> None:
@@ -99,7 +99,7 @@ class Placements:
         return self.found.get(x.number, SAME) if isinstance(x, Value) else SAME
 
     def note(self, call: Call, result: Any) -> None:
-        """What a rule found of a call's results."""
+        """Record what a rule found for a call's results."""
         draws, sized = call.primitive.kind == "draw", self.has_size(call)
         for v in call.outputs():
             self.found[v.number] = found = result.get(v.number, MIXED) if isinstance(result, dict) else result
@@ -119,20 +119,20 @@ class Placements:
             for n in [float(x) for x in call.args if type(x) in (int, float) or isinstance(x, np.generic)])
 
     def whose(self, v: Value) -> str:
-        """The line that made a value what can't be put together, for an error."""
+        """The line after which a value can't be put together, for an error."""
         call = self.blame.get(v.number) or v.call
         return f"{call.info.where}: {call.info.line!r}: " if call is not None and call.info.line else ""
 
 
-# --- what comes back of parts ---
+# --- results from parts ---
 
 
 def whole(parts: Any, how: Placement, shape: tuple[int, ...]) -> Any:
-    """A value of a `shape`, from the parts of all workers, which stand behind each other along a first axis."""
+    """A value of a `shape`, from the parts of all workers, joined along the first axis."""
     size = len(parts)
     if isinstance(how, Shard):
         if math.prod(shape) != parts.size:
-            return parts[0]  # what does not fit is found by an audit
+            return parts[0]  # a misfit is found by an audit
         return np.moveaxis(parts.reshape(size, how.before, -1), 0, 1).reshape(shape)
     if how == SUM:
         return np.array(np.add.reduce(parts, axis=0, dtype=parts.dtype))
@@ -159,7 +159,7 @@ STATE = ("values that all workers have to become declared state",
 
 
 def check_outputs(placements: Placements, program: Program, names: list[str]) -> list[Placement]:
-    """How each result comes from the workers' parts; those that can't be put together are refused."""
+    """How each result is made from the workers' parts; raises for those that can't be."""
     found = [placements.of(v) for v in program.result]
     for i, (v, name) in enumerate(zip(program.result, names, strict=True)):
         if found[i] == NOISE and v.array.ndim and v.array.shape[0] in placements.n:
@@ -170,14 +170,14 @@ def check_outputs(placements: Placements, program: Program, names: list[str]) ->
 
 
 def check_state(placements: Placements, program: Program, private: set[int]) -> None:
-    """Refuse state that would not become the same on all workers."""
+    """Raise for state that would differ between workers."""
     for source, final in program.state:
         if final is not source and id(source.array) not in private and placements.of(final) not in WHOLE:
             raise refused(placements, final, f"the declared {source.name}", *STATE)
 
 
 def check_loss(placements: Placements, loss: Any) -> Placement:
-    """What a worker's loss, and so its gradient, is of the whole batch's; refused if it is neither a sum nor a mean."""
+    """Whether a worker's loss, and so its gradient, is a sum or a mean over the batch; raises if it is neither."""
     kinds = [placements.of(x) for x in loss]
     for x, found in zip(loss, kinds, strict=True):
         if found in (MIXED, NOISE, *EXTREMES):

@@ -1,7 +1,7 @@
 """Processes that share a step: each computes a part of the batch, and updates a part of the parameters.
 
-They are forked, share memory, and wait for each other by counting there: no data is sent, no lock is taken. Linux on
-x86-64 only, whose processors keep the order of writes. Which calls they make is the trace's (`collectives.py`).
+They are forked, and synchronise on counters in shared memory (a barrier): no data is sent, no lock is taken. Linux on
+x86-64 only, whose processors keep the order of writes. Collectives in a trace are recorded by `collectives.py`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ import numpy as np
 
 from ..ir import CompileError
 
-LINE = 64  # bytes: what two processes write stands on lines of the cache of their own
-STEP = LINE // 8  # so many counters fit into one
-BUSY = 300  # looks at a counter before a worker lets others have its core between looks
-SPINS = 10_000  # and before it begins to sleep between looks: some milliseconds
+LINE = 64  # bytes: each process writes to its own cache lines
+STEP = LINE // 8  # counters per cache line
+BUSY = 300  # reads of a counter before a worker yields its core between reads
+SPINS = 10_000  # and before it starts to sleep between looks: some milliseconds
 POLL_INTERVAL = 2e-4  # seconds
 PATIENCE = 60.0  # seconds that a worker may be behind the others in a step
 MESSAGE = 4096  # bytes for the text of an error
@@ -53,12 +53,12 @@ def shared(shape: Any, dtype: Any) -> Any:
 
 # --- what the process does to us ---
 
-ours = threading.local()  # `forking`: whether this thread makes a worker just now
-FORKED: list[weakref.WeakMethod[Any]] = []  # what is to be done in a process that the user forks
+ours = threading.local()  # `forking`: whether this thread is making a worker
+FORKED: list[weakref.WeakMethod[Any]] = []  # functions to call in a process that the user forks
 
 
 def after_fork(method: weakref.WeakMethod[Any]) -> None:
-    """Call a method in every process that is forked from now on, but for workers, as long as its object lives."""
+    """Call a method in every process that is forked later, except workers, as long as its object lives."""
     FORKED[:] = [known for known in FORKED if known() is not None]
     FORKED.append(method)
 
@@ -73,11 +73,11 @@ def in_child() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=in_child)
 
-set_handler, get_handler = _signal.signal, _signal.getsignal  # without the time that making an enum takes
+set_handler, get_handler = _signal.signal, _signal.getsignal  # an enum takes longer to make
 
 
 def fork() -> int:
-    """Fork a worker, which keeps the memory that is shared."""
+    """Fork a worker, which keeps the shared memory."""
     ours.forking = True
     try:
         with warnings.catch_warnings():
@@ -97,7 +97,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.depth, self.waiting, self.groups = 0, False, 0  # groups: of workers that live
         self.before: Any = None
-        self.handler = self.handle  # one object, by which it knows itself
+        self.handler = self.handle  # one object that identifies it
 
     def handle(self, *args: Any) -> None:
         if self.depth:
@@ -122,7 +122,7 @@ class Interrupts:
                     signal.raise_signal(signal.SIGINT)
 
     def leave(self) -> None:
-        """Let the handler be what it was, if no workers are left."""
+        """Restore the handler if no workers are left."""
         if self.groups or self.depth or threading.get_ident() != MAIN:
             return
         if get_handler(signal.SIGINT) is self.handler:
@@ -134,16 +134,16 @@ INTERRUPTS = Interrupts()
 
 
 def uninterrupted() -> Interrupts:
-    """Let Ctrl-C wait until the block ends."""
+    """Delay Ctrl-C until the block ends."""
     return INTERRUPTS
 
 
 class Stopped(RuntimeError):
-    """Another worker has failed, or is gone."""
+    """Another worker has failed or died."""
 
 
 class ProcessGroup:
-    """What one worker knows of all: its rank, and the memory that they share.
+    """The group as one worker sees it: its rank, and the memory that all share.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class ProcessGroup:
         self.counters = memoryview(self.control).cast("q")  # one on each line; the last says: 1 an error, 2 the end
         self.text = mmap.mmap(-1, MESSAGE)
         self.buffers: dict[int, Any] = {}  # memory of each call of a program that goes to and fro
-        self.parts: dict[int, list[Any]] = {}  # the same, cut: each worker's part
+        self.parts: dict[int, list[Any]] = {}  # the same for each worker's part
         self.factors: dict[int, list[Any]] = {}  # by what parts are multiplied: where they are means, and where sums
         self.round = 0
 
@@ -178,7 +178,7 @@ class ProcessGroup:
         return self.counters[self.size * STEP]
 
     def barrier(self, patience: float = PATIENCE) -> None:
-        """Wait until all have come here."""
+        """Wait until all workers have reached this call."""
         self.round = mine = self.round + 1
         counters = self.counters
         counters[self.rank * STEP] = mine
@@ -187,7 +187,7 @@ class ProcessGroup:
                 self.wait(other, mine, patience)
 
     def wait(self, other: int, mine: int, patience: float) -> None:
-        """Look at another's counter until it has come as far."""
+        """Wait until another worker's counter has reached this one's."""
         counters, place, spins = self.counters, other * STEP, 0
         while counters[place] < mine:
             spins += 1
@@ -197,7 +197,7 @@ class ProcessGroup:
                 os.sched_yield()
 
     def check_alive(self, other: int, spins: int, patience: float) -> None:
-        """Sleep a little, and find out whether there is still somebody to wait for."""
+        """Sleep briefly, and raise if the other worker has died."""
         if self.status:
             raise Stopped
         if self.rank and os.getppid() != self.parent:
@@ -212,10 +212,10 @@ class ProcessGroup:
                                "be about equally fast; leave a core for each, or use fewer workers")
         time.sleep(POLL_INTERVAL)
 
-    # --- what a program calls ---
+    # --- helpers that a program calls ---
 
     def register_buffer(self, collective_id: int, memory: Any) -> None:
-        """Memory for a call, whose first axis goes through the workers."""
+        """Shared memory for a call; its first axis is the worker's rank."""
         self.buffers[collective_id] = memory
         self.parts[collective_id] = [memory[rank, ...] for rank in range(self.size)]
         self.factors[collective_id] = [np.full(self.size, share, memory.dtype) for share in (1 / self.size, 1)]
@@ -260,7 +260,7 @@ class ProcessGroup:
         return mean
 
     def scatter(self, collective_id: int, rng: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        """This worker's part of what the first one draws."""
+        """This worker's part of a draw of the first one."""
         there = self.buffers[collective_id]
         if self.rank == 0:
             there[...] = getattr(rng, name)(*args, **kwargs)
@@ -270,7 +270,7 @@ class ProcessGroup:
     # --- start and end ---
 
     def start(self, work: Callable[[], None]) -> None:
-        """Fork the others: each does the work again and again, until the end."""
+        """Fork the other workers; each repeats the work until it is told to end."""
         self.parent = os.getpid()
         self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, self.parent)
         sys.stdout.flush()
@@ -284,7 +284,7 @@ class ProcessGroup:
                 self.pids.append(pid)
 
     def worker_main(self, work: Callable[[], None]) -> None:
-        """The life of a worker; it never returns."""
+        """The main function of a worker; it never returns."""
         status = 1
         with contextlib.suppress(BaseException):
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first one's, who stops the others
@@ -300,25 +300,25 @@ class ProcessGroup:
         os._exit(status)
 
     def fail(self, error: BaseException) -> None:
-        """Tell all that this worker has failed, and why."""
+        """Report to all that this worker has failed, and why."""
         text = "".join(traceback.format_exception_only(error)).strip().encode()[: MESSAGE - 1]
         self.text[: len(text) + 1] = text + b"\0"
         self.counters[self.size * STEP] = 1
 
     def failure(self) -> CompileError:
-        """What another worker has failed of."""
+        """The error of another worker."""
         text = self.text[:].partition(b"\0")[0].decode("utf-8", "replace")
         return CompileError(f"compile: a worker failed: {text or 'it said nothing'}; expected a step that runs alone "
                             "to run in workers too; run the step with workers=1 to see where")
 
     def close(self) -> None:
-        """End all workers; nothing happens if they have ended."""
+        """End all workers, if they have not ended yet."""
         if hasattr(self, "finalizer"):
             self.finalizer()
 
 
 def stop(counters: Any, size: int, pids: list[int], parent: int) -> None:
-    """Ask all workers to end, and wait for them; those that do not are killed."""
+    """Ask all workers to end, wait for them, and kill those that don't."""
     if os.getpid() != parent:
         return
     counters[size * STEP] = 2

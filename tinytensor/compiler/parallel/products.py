@@ -1,4 +1,4 @@
-"""What becomes of rows, and of parts of sums, in products of matrices: kept along one axis, or added up over it."""
+"""Placement rules of matrix products: rows and parts of sums are kept along one axis, or added up over it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The rules by which the placements of a step's values are found, call by call.
 
-A rule gets the placements and the call, and gives the placement of its result. What has none is mixed.
+A rule gets the placements and the call, and returns the placement of its result. Calls without a rule are mixed.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def placed(p: Placements, call: Call) -> Any:
 
 
 def collective(p: Placements, call: Call) -> Placement:
-    """What workers do together; of parts that nobody knows how to put together they know no sum either."""
+    """Collectives; of parts that can't be put together there is no sum either."""
     if call.name == "group.scatter":
         return Shard(1, call.result.array.shape[0])
     if call.name == "group.local_shard":
         return MIXED
     if call.name == "group.all_reduce_mean" and len(call.args) > 2:
-        return SAME  # gradients: what they are of is looked at
+        return SAME  # gradients: the values that they belong to are checked
     if p.of(call.args[0]) not in LINEAR | WHOLE:
         return MIXED
     return COUNT if call.name == "group.all_reduce_mean" else SAME

@@ -1,4 +1,4 @@
-"""A program that several workers run: arguments are dealt out, each runs its own, what they give is put together."""
+"""A program that several workers run: arguments are split, each runs its part, and the results are joined."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .collectives import ShardedState, collective_id, comm_buffer
 from .placement import LIKELY, MAX, MEAN, MIN, SCALED, SUM, Placement, whole
 from .process_group import ProcessGroup, Stopped, shared, uninterrupted
 
-GUESSES = (SUM, SCALED, LIKELY)  # sums or means: numbers tell, for a factor may be 1 / n
+GUESSES = (SUM, SCALED, LIKELY)  # sums or means: only numbers decide, since a factor may be 1 / n
 
 
 class ShardedRunner:
@@ -29,14 +29,14 @@ class ShardedRunner:
     program : Program
         As it was traced, on the first worker's part of the arguments.
     given : list
-        Whole arguments, arrays and numbers, of the kinds that will come.
+        Whole arguments, arrays and numbers, of the kinds of later calls.
     store : callable
-        Puts declared numbers, which stand last among what the step gives, where they belong.
+        Stores the declared numbers, the last of the step's results, in their cells.
 
     Attributes
     ----------
     outputs : list
-        How each result comes from the workers' parts.
+        How each result is made from the workers' parts.
     """
 
     def __init__(self, program: Program, source: Source, numbers: list[Value], given: list[Any],
@@ -53,7 +53,7 @@ class ShardedRunner:
             if call.name.startswith("group.") and call.name != "group.local_shard":
                 self.group.register_buffer(collective_id(call), comm_buffer(call, size))
         self.arrays = [(i, shared(a.shape, a.dtype)) for i, a in enumerate(given) if isinstance(a, np.ndarray)]
-        self.arguments = [v.array for v in (*program.inputs, *numbers)]  # what this worker's step is given
+        self.arguments = [v.array for v in (*program.inputs, *numbers)]  # the inputs of this worker's step
         self.numbers = [(i, type(x)) for i, x in enumerate(self.arguments)
                         if not isinstance(x, np.ndarray | ArrayLayout)]
         self.scalars = memoryview(mmap.mmap(-1, 8 * max(1, len(self.numbers)))).cast("d")
@@ -64,24 +64,24 @@ class ShardedRunner:
         self.types = [v.array.dtype if v.is_array else np.float64 for v in program.result]
         self.streams = per_rank_streams(program)
         self.mirrored = [(a, shared(a.shape, a.dtype)) for a in broadcast_arrays(program, shares)]
-        self.expected: list[Any] | None = None  # results of the whole batch, by which sums are told from means
+        self.expected: list[Any] | None = None  # results of the whole batch, to distinguish sums from means
         self.group.total = self.loss == SUM
         self.group.start(self.work)
         self.run = self.build(source.inputs)
 
     def build(self, inputs: dict[str, Any]) -> Callable[..., Any]:
-        """The step, made in this process, and its own parts of what comes and goes."""
+        """Build the step in this process, with its parts of the inputs and results."""
         for i, a in self.arrays:
             self.arguments[i] = self.group.local_shard(a)
         self.given: list[Any] = [(self.scalar_results, i * self.size + self.group.rank) if there is None else
                                  (there[self.group.rank, ...], ...) for i, there in enumerate(self.results)]
         namespace = {**inputs, **self.source.named, "group": self.group}
         exec(self.source.code, namespace)
-        step: Callable[..., Any] = namespace.pop("step")  # subtle: else they would know each other, and not be freed
+        step: Callable[..., Any] = namespace.pop("step")  # subtle: else they would keep each other alive
         return step
 
     def work(self) -> None:
-        """What a worker does until it is told to end."""
+        """The work of a worker until it is told to end."""
         private, group = {id(a): there.copy() for a, there in self.mirrored}, self.group  # the step may write into some
         inputs = {name: private.get(id(a), a) for name, a in self.source.inputs.items()}
         inputs |= {name: group.local_shard(self.whole[id(a)]) for name, a in inputs.items() if id(a) in self.whole}
@@ -96,7 +96,7 @@ class ShardedRunner:
             self.step(run)
 
     def step(self, run: Callable[..., Any]) -> Any:
-        """Make this worker's part of the step, and put down what it gave."""
+        """Run this worker's part of the step, and write its results to shared memory."""
         outputs = run(*self.arguments)
         for (there, place), x in zip(self.given, outputs, strict=False):
             there[place] = x
@@ -109,7 +109,7 @@ class ShardedRunner:
             return self.all_together(given)
 
     def all_together(self, given: tuple[Any, ...]) -> Any:
-        """A step by all workers, from arguments to results."""
+        """Run a step by all workers, from arguments to results."""
         for i, there in self.arrays:
             there[...] = given[i]
         for a, there in self.mirrored:
@@ -149,7 +149,7 @@ class ShardedRunner:
         return bool(self.guesses or self.guess)
 
     def decide(self, expected: list[Any]) -> None:
-        """Tell sums from means, of results that were multiplied by a number that may be 1 / n, by the whole batch's."""
+        """Distinguish sums from means, by the whole batch's results, where a factor may be 1 / n."""
         for i in [*self.guesses] if len(expected) == self.count + 1 else ():
             how, errors = self.outputs[i], []
             for self.outputs[i] in (SUM, MEAN):
@@ -170,7 +170,7 @@ class ShardedRunner:
 
 
 def together(parts: Any, how: Placement) -> float:
-    """A number of the whole batch, from those of all workers."""
+    """A number for the whole batch, from those of all workers."""
     if how in (MEAN, SCALED, LIKELY):
         return float(sum(parts) / len(parts))
     if how in (MAX, MIN):
@@ -183,11 +183,11 @@ def is_number(v: Value) -> bool:
     return not v.is_array or (v.array.ndim == 0 and v.array.dtype.char in "fd")
 
 
-LARGE = 2**20  # bytes: an undeclared array from which on has to stay as it is while workers share a step
+LARGE = 2**20  # bytes: undeclared arrays from this size must not change while workers share a step
 
 
 def broadcast_arrays(program: Program, shares: ShardedState) -> list[Any]:
-    """The arrays that may be others at each step, and are in no shared memory: the workers get copies every time."""
+    """Arrays that may change between steps and are in no shared memory: they are copied to the workers at each step."""
     vectors = set(map(id, shares.vectors()))
     declared = [source.array for source, final in program.state if source.is_array
                 and id(source.array) not in vectors and not never_read_elsewhere(program, source, final)]
@@ -198,7 +198,7 @@ def broadcast_arrays(program: Program, shares: ShardedState) -> list[Any]:
 def never_read_elsewhere(program: Program, source: Value, final: Value) -> bool:
     """Whether nothing comes of a declared array but what it is after the step, such as running statistics.
 
-    Then another worker may have older numbers, if it can't fail of them: only arithmetic is made of such an array.
+    Then another worker may have older numbers, if these can't make it fail: only arithmetic uses such an array.
     """
     touched = {source.number}
     for call in program.calls:
@@ -212,7 +212,7 @@ def never_read_elsewhere(program: Program, source: Value, final: Value) -> bool:
 
 
 def per_rank_streams(program: Program) -> list[Any]:
-    """The random streams that each worker has of its own: those of masks, not those that examples are drawn from."""
+    """The random streams that each worker has separately: those of masks, not those that draw examples."""
     own = {v.number: v for call in program.calls if call.primitive.kind == "draw" for v in call.inputs()
            if v.kind == "stream"}
     dealt = {v.number for call in program.calls if call.name == "group.scatter" for v in call.inputs()}
@@ -223,7 +223,7 @@ def per_rank_streams(program: Program) -> list[Any]:
 
 
 def fork_stream(rng: Any, rank: int) -> Any:
-    """A stream of a worker's own, after the one that it has a copy of."""
+    """A separate stream for a worker, derived from its copy."""
     if isinstance(rng, Generator):
         return Generator((rng.random63() + rank) % 2**63)
     return np.random.default_rng([int(rng.integers(2**62)), rank])

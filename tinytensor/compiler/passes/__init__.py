@@ -1,6 +1,6 @@
 """The passes that a traced program goes through before it is written as source, in order.
 
-A pass is a function of a program that gives a program. Those after `eliminate_dead_code` leave the calls alone: they
+A pass is a function from program to program. Those after `eliminate_dead_code` leave the calls alone: they
 decide where values are stored, and note it in the program's `plan`.
 """
 
@@ -20,7 +20,7 @@ PASSES: tuple[Callable[[Program], Program], ...] = (
 
 
 def optimized(program: Program, verify: bool = False) -> Program:
-    """The program after all passes; `verify`: each pass is checked, as tests do."""
+    """The program after all passes; `verify` checks it after each pass, as the tests do."""
     for run in PASSES:
         program = run(program)
         if verify:

@@ -22,7 +22,7 @@ ALIGN = 64  # bytes: a cache line
 
 
 def assign_sources(plan: BufferPlan, program: Program) -> None:
-    """Declared arrays are buffers of their own; arguments, constants and what a call allocates itself are external."""
+    """Declared arrays are their own buffers; arguments, constants and what a call allocates itself are external."""
     for v in program.sources:
         if v.is_array:
             plan.assign(v, Buffer("state" if v.kind == "state" else "external", v))
@@ -33,7 +33,7 @@ def assign_sources(plan: BufferPlan, program: Program) -> None:
 
 
 def assign_shared(plan: BufferPlan, program: Program) -> None:
-    """What workers reduce is made where the others can read it."""
+    """Values that workers reduce are made where the others can read them."""
     for call in plan.calls:
         if call.name in (ALL_REDUCE_SUM, ALL_REDUCE_MEAN):
             v = call.args[0]
@@ -130,7 +130,7 @@ def is_join(call: Call) -> bool:
 
 
 def assign_copy(plan: BufferPlan, call: Call) -> None:
-    """What is copied in another order of axes is made in that order."""
+    """A value that is copied in another order of axes is made in that order."""
     if not isinstance(call.result, Value):
         return
     copy, view = call.result, call.args[0]
@@ -192,7 +192,7 @@ def is_stack(call: Call | None) -> bool:
 
 
 def assign_concatenation(plan: BufferPlan, call: Call) -> None:
-    """The arrays of a concatenation are made side by side, where it will stand."""
+    """The arrays of a concatenation are made next to each other, in its memory."""
     whole = call.result
     if not compact(whole.array) or (whole.number in plan.buffers and plan.buffers[whole.number].permuted):
         return
@@ -226,7 +226,7 @@ def multiplied(plan: BufferPlan, v: Value, buffer: Buffer) -> bool:
 def overlaps(plan: BufferPlan, other: Value, buffer: Buffer, offset: int, nbytes: int) -> bool:
     """Whether another value in the same memory touches these bytes of a buffer."""
     place = plan.buffers[other.number]
-    while place.permuted and place.parent is not None:  # its elements are anywhere in the whole
+    while place.permuted and place.parent is not None:  # its elements may be anywhere in the whole
         place = place.parent
     begin = place.root_offset - buffer.root_offset
     return begin < offset + nbytes and offset < begin + max(span_bytes(other.array), span_bytes(place.value.array))
@@ -247,7 +247,7 @@ def joined_at(call: Call) -> Iterator[tuple[Value, int]]:
 
 def assign_elementwise(plan: BufferPlan, program: Program) -> None:
     """Elementwise calls write over an operand that they read for the last time: backwards into buffers that are
-    assigned already, then forwards. What is left gets a buffer of its own."""
+    assigned already, then forwards. Each of the rest gets a new buffer."""
     for call in reversed(plan.calls):
         v = call.result
         buffer = plan.buffers.get(v.number) if call.elementwise and isinstance(v, Value) else None

@@ -1,4 +1,4 @@
-"""Dead code elimination: calls whose results nobody reads are left out."""
+"""Dead code elimination: calls whose results are not read are left out."""
 
 from __future__ import annotations
 

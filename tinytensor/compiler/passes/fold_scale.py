@@ -1,8 +1,8 @@
-"""Scale folding, under `fast=True`: a factor that multiplies whole gradients at the end multiplies where they begin.
+"""Scale folding, under `fast=True`: fold the learning rate into the loss's 1 / n factor.
 
-Of `theta -= lr * g` the pass over all gradients goes, for the loss's own factor, 1 / n, becomes lr / n. Products are
-rounded in another order then: a step differs by about 1e-7 of its size. Nothing else is done here, and nothing where a
-gradient is used for more than that: for weight decay, momentum, clipping, or by the user.
+`theta -= lr * g` then needs no pass over the gradients. Products are rounded in another order: a step differs by about
+1e-7 of its size. It does nothing else, and nothing at all where a gradient has another use: weight decay, momentum,
+clipping, or the user's.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def is_factor(call: Call) -> bool:
 
 def scaled_from(calls: list[Call]) -> tuple[set[int], list[Call]] | None:
     """What is proportional to the first call's result, by number, and the calls that apply a rate to it; None if
-    anything else is made of it."""
+    it has any other use."""
     scaled, rated = {v.number for v in calls[0].outputs()}, list[Call]()
     for call in calls[1:]:
         if not any(v.number in scaled for v in call.inputs()):
@@ -90,7 +90,7 @@ def scaled_from(calls: list[Call]) -> tuple[set[int], list[Call]] | None:
 
 
 def fold_scale(program: Program) -> Program:
-    """Under `fast`, the program with a learning rate folded into the loss's factor, if that is the same but for
+    """Under `fast`, the program with a learning rate folded into the loss's factor, if that is equal up to
     rounding."""
     if not program.fast:
         return program

@@ -1,4 +1,4 @@
-"""Horizontal fusion: small declared arrays that stand side by side and are updated alike get one update for all.
+"""Horizontal fusion: small declared arrays that are adjacent in memory and updated alike get one update for all.
 
 A call on a hundred elements takes as long as one on a thousand. Updates of running statistics are such calls, three
 for each array; fused they are three for all (superword level parallelism, Larsen and Amarasinghe 2000).
@@ -55,7 +55,7 @@ class StateUpdate:
 
 
 class FusedUpdate:
-    """One update in the place of several.
+    """One update that replaces several.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ def common_words(names: list[str]) -> str:
 
 
 def fusible_groups(program: Program) -> list[list[StateUpdate]]:
-    """Updates of one signature, of arrays that stand side by side."""
+    """Updates of one signature, of arrays that are adjacent in memory."""
     read = [*values(program.result), *[final for _, final in program.state]]
     uses = Counter(v.number for v in (*read, *[w for call in program.calls for w in call.inputs()]))
     updates = [StateUpdate(source, final, uses) for source, final in program.state
@@ -132,14 +132,14 @@ def within_larger(a: Any) -> bool:
 
 
 def follows(a: StateUpdate, b: StateUpdate) -> bool:
-    """Whether an update is of the array that stands behind another's, and of the same signature."""
+    """Whether an update is of the array that follows another's in memory, and has the same signature."""
     x, y = a.source.array, b.source.array
     return (a.signature == b.signature and x.dtype == y.dtype and x.base is y.base
             and address(x) + x.nbytes == address(y))
 
 
 def fuse_updates(program: Program) -> Program:
-    """The program with one update, at its end, for small arrays that stand side by side and are updated alike."""
+    """The program with one update, at its end, for small arrays that are adjacent in memory and updated alike."""
     program = eliminate_dead_code(program)  # dead calls would count as uses
     numbers = program.fresh_numbers()
     for group in fusible_groups(program):

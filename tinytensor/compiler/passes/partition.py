@@ -1,4 +1,4 @@
-"""One trace as two programs: the forward pass, and the backward pass of what it gives.
+"""One trace as two programs: the forward pass, and the backward pass of its results.
 
 What the second needs of the first is handed over: what a call has made is saved, views are made again.
 """
@@ -21,7 +21,7 @@ class Recorded(NamedTuple):
     output : int
         Which of the step's results it is of.
     leaves : list
-        The tensors that its gradients belong to; of an argument it is what stood for it.
+        The tensors that its gradients belong to; for an argument, its stand-in.
     cotangent : Value
         The gradient of the output.
     gradients : list of Value
@@ -78,7 +78,7 @@ class Forward:
         return v.call is None and (v.kind == "constant" or (v.kind == "state" and v.number not in self.changed))
 
     def save(self, v: Value) -> int:
-        """Give a value back too: where among the results."""
+        """Return a value too; its position among the results."""
         if v.kind == "state":  # it is another one after the step
             call = Call(COPY, (v,), {"order": "K"}, False, self.calls[0].info)
             call.result = v = Value(v.array, call, None, "", "", next(self.numbers))
@@ -112,7 +112,7 @@ class BackwardBuilder:
         return Backward(self.recorded.output, program, self.recorded.leaves, self.saved)
 
     def need(self, v: Value) -> None:
-        """Let a value be there before the backward pass."""
+        """Make a value available before the backward pass."""
         if v.number in self.made or id(v) in self.clones or self.forward.stays(v):
             return
         if v.call is not None and v.call.makes_view:

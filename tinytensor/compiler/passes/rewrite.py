@@ -9,7 +9,7 @@ from ..ir import Call, Program, Value, mapped, values
 
 
 def rebuilt(program: Program, calls: list[Call], clones: dict[int, Any]) -> Program:
-    """A program of cloned calls, with the clones of all else; see `clone`."""
+    """A program of cloned calls, with clones of everything else; see `clone`."""
     inputs, result, sources = (list(clone(tuple(x), clones)) for x in (program.inputs, program.result, program.sources))
     state = [clone(pair, clones) for pair in program.state]
     return program._replace(calls=calls, inputs=inputs, result=result, state=state, sources=sources)

@@ -1,6 +1,6 @@
 """Loop tiling: consecutive calls on large arrays are made on one tile of rows after the other, for the cache's sake.
 
-Each row of a result must come of the same rows of what is read, by the same arithmetic.
+Each row of a result must depend on the same rows of the inputs only, by the same arithmetic.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ..buffers import BufferPlan, TiledLoop
 from ..ir import Call, Program, Value
 from ..layout import compact, distance, span_bytes
 
-LARGE, TILE = 3 * 2**18, 2**18  # bytes: an array from which on a loop is tiled, and a tile
+LARGE, TILE = 3 * 2**18, 2**18  # bytes: the smallest array that is tiled, and a tile
 
 
 def is_row_parallel(call: Call, n: int) -> bool:
@@ -53,7 +53,7 @@ class LoopBuilder:
         self.written, self.untileable, self.roots = set[int](), set[int](), dict[int, int]()
 
     def append(self, i: int) -> bool:
-        """Take one more call into the loop, if it can be."""
+        """Add a call to the loop, if possible."""
         plan, call = self.plan, self.plan.calls[i]
         v = call.result
         if not isinstance(v, Value) or not v.is_array or not v.array.ndim or v.array.shape[0] < 2:
@@ -81,7 +81,7 @@ class LoopBuilder:
         return True
 
     def finish(self) -> TiledLoop | None:
-        """The loop, if it has two calls or more, on arrays that together are too large for the cache."""
+        """The loop, if it has two calls or more on arrays that are together too large for the cache."""
         if len(self.calls) < 2:
             return None
         calls = [self.plan.calls[i] for i in self.calls]
@@ -91,7 +91,7 @@ class LoopBuilder:
         if largest < LARGE:
             return None
         tile = max(1, length * TILE // largest)
-        if len(self.lengths) > 1:  # subtle: every array must fall into tiles at the same places
+        if len(self.lengths) > 1:  # subtle: every array must be split into tiles at the same rows
             common = math.gcd(*self.lengths)
             counts = [d for d in range(1, common + 1) if common % d == 0]
             tile = length // min(counts, key=lambda d: abs(d * tile - length))
@@ -99,7 +99,7 @@ class LoopBuilder:
 
 
 def form_tiled_loops(program: Program) -> Program:
-    """The program with the loops that are worth it in its plan, and smaller buffers for what lives inside of one."""
+    """The program with the loops that pay off in its plan, and smaller buffers for values that live inside of one."""
     plan = program.plan
     assert plan is not None
     builder = LoopBuilder(plan)

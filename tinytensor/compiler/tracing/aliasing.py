@@ -1,4 +1,4 @@
-"""Arrays that share memory: those that must not, those that had better; and values in few words, for errors."""
+"""Arrays that share memory: refuse those that must not, and move small ones together; and short texts of values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..layout import SMALL
 from .scopes import Nothing
 from .tracer import ArrayTracer, ScalarTracer
 
-ALONE = 2  # references to an array that nobody has but a tensor, and who counts them
+ALONE = 2  # references to an array that only a tensor has: the tensor's and the count's own
 
 
 def bounds(a: Any) -> tuple[int, int]:
@@ -21,14 +21,14 @@ def bounds(a: Any) -> tuple[int, int]:
 
 
 def reject_alias(x: Any, name: str, arrays: Iterable[Any]) -> None:
-    """Refuse an array that is part of a declared one, and known by another name."""
+    """Raise for an array that is part of a declared one, under another name."""
     if any(np.may_share_memory(x, a) for a in arrays):
         raise CompileError(f"compile: {name} shares memory with what the step may change; expected one name for it; "
                            "pass a copy, or use the declared array itself and take views of it in the step")
 
 
 def reject_overlaps(arrays: list[tuple[Value, Callable[[], Any]]]) -> None:
-    """Refuse declared arrays that share memory."""
+    """Raise for declared arrays that share memory."""
     end, before = 0, None
     for low, high, _, source in sorted((*bounds(s.array), s.number, s) for s, _ in arrays if s.array.size):
         if before is not None and low < end and np.may_share_memory(before.array, source.array):
@@ -50,7 +50,7 @@ def short(x: Any) -> str:
 
 
 def coalesce_buffers(tensors: Iterable[Any]) -> None:
-    """Let small arrays of tensors stand side by side, by dtype; those that others hold, or are parts, stay."""
+    """Move small arrays of tensors next to each other, by dtype; those that others hold, or that are views, stay."""
     found: dict[Any, list[Any]] = {}
     for t in tensors:
         held = sys.getrefcount(t.data) > ALONE  # subtle: before it has a name here, which some Pythons count

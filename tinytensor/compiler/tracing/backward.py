@@ -1,6 +1,6 @@
-"""The backward pass of what a step gives back, where its graph is still there: recorded after the step itself.
+"""The backward pass of a step's results, if their graph is still there: recorded after the step itself.
 
-`fast = tt.compile(model, model)` under an eager loss: what becomes of the two passes is told by `passes/partition.py`.
+`fast = tt.compile(model, model)` under an eager loss: `passes/partition.py` separates the two passes.
 """
 
 from __future__ import annotations

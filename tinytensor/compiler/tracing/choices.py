@@ -1,4 +1,4 @@
-"""Choices by numbers that vary: a program holds for those numbers only that choose as those of its trace did."""
+"""Control flow on numbers that vary: a program fits only numbers that take the same branches as in its trace."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def choices(found: dict[int, tuple[Value, bool]], inputs: Sequence[Value], gette
     done: set[int] = set()
     at = {v.number: i for i, v in enumerate(inputs)}
 
-    def told(x: Any) -> str:
+    def text_of(x: Any) -> str:
         if not isinstance(x, Value):
             known[f"c{len(known)}"] = x
             return f"c{len(known) - 1}"
@@ -42,11 +42,11 @@ def choices(found: dict[int, tuple[Value, bool]], inputs: Sequence[Value], gette
             else:
                 assert x.call is not None
                 known[f"f{x.number}"] = x.call.target
-                given = ", ".join(map(told, x.call.args))
+                given = ", ".join(map(text_of, x.call.args))
                 lines.append(f"v{x.number} = f{x.number}({given})")
         return f"v{x.number}"
 
-    tests = [f"bool({told(v)}) is {truth}" for v, truth in found.values()]
+    tests = [f"bool({text_of(v)}) is {truth}" for v, truth in found.values()]
     body = "\n        ".join([*lines, f"return {' and '.join(tests)}"])
     exec(f"def choose(given):\n    try:\n        {body}\n    except ArithmeticError:\n        return False\n", known)
     chosen: Callable[[Sequence[Any]], bool] = known["choose"]
@@ -54,7 +54,7 @@ def choices(found: dict[int, tuple[Value, bool]], inputs: Sequence[Value], gette
 
 
 def is_number(value: Value) -> bool:
-    """Whether a value is a number made of numbers: what it is can be told before a step runs."""
+    """Whether a value is a number made of numbers: it can be computed before a step runs."""
     if value.is_array:
         return False
     if value.call is None:

@@ -43,18 +43,18 @@ from .opaque import CACHES, CONSTANT, IMMUTABLE, VIEWS, is_bound_builtin, is_hid
 from .scopes import ATOMS, Cells, Class, Members, Nothing, Partial, Scope, Settings, Variables, same
 from .source_info import NUMPY, PACKAGE
 
-Roots = dict[CodeType, tuple[dict[str, Any], list[Any]]]  # code that ran: its variables, and the functions of it
+Roots = dict[CodeType, tuple[dict[str, Any], list[Any]]]  # code that ran: its variables and functions
 STREAMS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator)
-REPLACED = ("forward", "__call__", "step", "update")  # methods of the library's classes that somebody may replace
+REPLACED = ("forward", "__call__", "step", "update")  # methods of the library's classes that may be replaced
 WRAPPERS = (staticmethod, classmethod, property, cached_property, partialmethod)
 FIXED = (*ATOMS, *CONSTANT, *STREAMS, CodeType, types.BuiltinFunctionType, types.WrapperDescriptorType,
          types.MethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodWrapperType,
          types.ClassMethodDescriptorType, type(SourceInfo.line), types.GenericAlias, types.UnionType, np.ufunc,
-         type(np.sum), type(np.random.default_rng))  # functions of NumPy in C, as those of Python itself
-READERS = {"getenv": os.environ, "getenvb": os.environ}  # functions of os, and what they read
+         type(np.sum), type(np.random.default_rng))  # NumPy's functions in C, like Python's own
+READERS = {"getenv": os.environ, "getenvb": os.environ}  # functions of os, and the values they read
 LEFT_ALONE = (NUMPY, PACKAGE)  # modules that hold nothing which the user sets
 COMPILER = __name__.rpartition(".tracing")[0]
-OURS = f"{COMPILER.rpartition('.')[0]}."  # the names of this package's modules begin so
+OURS = f"{COMPILER.rpartition('.')[0]}."  # how the names of this package's modules begin
 
 
 class ClosureScan:
@@ -78,11 +78,11 @@ class ClosureScan:
         self.generators: list[Generator] = []  # of this package
         self.averages: list[EMA] = []
         self.ran, self.more, self.reached = ran, more or {}, set[CodeType]()
-        self.lacking: set[str] = set()  # modules that the code imports, and that nobody has imported yet
+        self.lacking: set[str] = set()  # modules in the code's imports that are not imported yet
         self.seen: dict[int, Any] = {id(x): x for x in known}
         self.tables: dict[int, Variables] = {}
         self.modules: dict[int, ModuleType] = {}
-        self.names: set[str] = set()  # of attributes that the code knows
+        self.names: set[str] = set()  # of attributes that are in the code
         self.cells: set[int] = set()
         self.found: list[tuple[Any, str]] = []
         self.waiting: deque[tuple[Any, str]] = deque((root, "") for root in roots)
@@ -96,7 +96,7 @@ class ClosureScan:
     # --- what there is ---
 
     def walk(self) -> None:
-        """Look at all that waits, and at what the modules met hold under the names that the code knows."""
+        """Visit everything in the queue, and what the modules found hold under the names in the code."""
         while True:
             while self.waiting:
                 self.seek(*self.waiting.popleft())
@@ -116,15 +116,15 @@ class ClosureScan:
     def seek(self, x: Any, name: str) -> None:
         try:
             self.look(x, name)
-        except Exception as error:  # of attributes that the user's code gives
+        except Exception as error:  # of attributes that the user's code returns
             raise CompileError(f"compile: {name or 'an object'}, a {type(x).__name__}, raised {error!r} when its "
                                "attributes were read; expected objects that allow it; use it outside of the step, and "
                                "pass the result as an argument") from error
 
     def look(self, x: Any, name: str) -> None:
-        """Note what holds values, and let these wait."""
+        """Record holders of values, and queue their values."""
         if id(x) in self.seen or (isinstance(x, FIXED) and not is_bound_builtin(x) and (
-                type(x) in FIXED or not made_in_python(type(x)))):  # a class of the user's may add attributes
+                type(x) in FIXED or not made_in_python(type(x)))):  # a user's class may add attributes
             return
         self.seen[id(x)] = x
         if isinstance(x, Tensor):
@@ -161,7 +161,7 @@ class ClosureScan:
             self.object(x, name)
 
     def object(self, x: Any, name: str) -> None:
-        """What an object of any class holds."""
+        """The values of an object of any class."""
         cls = type(x)
         if isinstance(x, dict):
             self.add(Mapping(x, name))
@@ -191,14 +191,14 @@ class ClosureScan:
             return
         if isinstance(x, EMA):
             self.averages.append(x)
-        if not cls.__flags__ & IMMUTABLE:  # of a class in C, which nobody can change
-            # a class may name, as `_compared`, what of it a program depends on
+        if not cls.__flags__ & IMMUTABLE:  # a class in C can't be changed
+            # a class may list, as `_compared`, the attributes that a program depends on
             self.add(Members(x, name, getattr(cls, "_compared", None) or [*slot_names(x), "__class__"]))
         own = getattr(x, "__dict__", None)
         if type(own) is dict:
             self.seen[id(own)] = own
             if isinstance(x, Module):
-                self.seen[id(own.get("_buffers"))] = own.get("_buffers")  # what it names are attributes too
+                self.seen[id(own.get("_buffers"))] = own.get("_buffers")  # names in it may be attributes too
             self.add(Attributes(own, name, cls.__module__.startswith(OURS)))
 
     def add(self, scope: Scope) -> None:
@@ -209,7 +209,7 @@ class ClosureScan:
                 self.visit(key, f"a key of {scope.name}")
 
     def type(self, cls: type) -> None:
-        """What the user's classes hold, methods too, and methods of the library's that somebody may have replaced."""
+        """The values of the user's classes, methods too, and methods of the library that may have been replaced."""
         kept = [n for n in REPLACED if any(n in vars(c) for c in cls.__mro__)]
         if kept and issubclass(cls, Module | Optimizer | EMA):
             self.add(Members(cls, cls.__name__, kept))
@@ -224,9 +224,9 @@ class ClosureScan:
             self.visit(type(cls), "")
 
     def function(self, f: FunctionType) -> None:
-        """The variables of a function of the user's: those around it, those of its module, its defaults."""
+        """The variables of a user's function: enclosing ones, globals, defaults."""
         code, cells = f.__code__, dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
-        if is_library_file(code.co_filename):  # a decorator, perhaps, around a function of the user's
+        if is_library_file(code.co_filename):  # it may be a decorator around a user's function
             for cell in cells.values():
                 x = Cells({"": cell}).get("")
                 if isinstance(x, FunctionType | MethodType | partial):
@@ -237,7 +237,7 @@ class ClosureScan:
         self.seen[id(f.__dict__)] = f.__dict__
         self.add(Attributes(f.__dict__, f.__name__))
         if code not in self.ran if self.ran is not None else is_installed(code.co_filename) and code not in self.more:
-            return  # what others wrote is looked at once it ran: it is much
+            return  # other code is scanned once it has run: there is much of it
         cells = {n: c for n, c in cells.items() if id(c) not in self.cells}
         self.cells.update(map(id, cells.values()))
         if cells:
@@ -294,7 +294,7 @@ class ClosureScan:
                 self.visit(READERS[n], READERS[n].__class__.__name__)
 
     def declared_optimizer(self, opt: Optimizer) -> None:
-        """Settings, and what a class of the user's adds; all else of it changes in ways that are known."""
+        """Settings, and what a user's class adds; everything else of it changes in known ways."""
         self.visit(type(opt), "")
         self.add(Settings(vars(opt), "the optimiser", ("blocks", "param_groups", "defaults"), False))
         for i, group in enumerate(opt.param_groups):
@@ -304,14 +304,14 @@ class ClosureScan:
     # --- whether it changed ---
 
     def arrays(self) -> list[tuple[Any, str]]:
-        """Every array that is known, and its name."""
+        """All known arrays, with their names."""
         return [(x, h.called(k)) for h in self.scopes for k, x in h.now().items() if isinstance(x, np.ndarray)]
 
     def now(self) -> list[dict[Any, Any]]:
         return [scope.now() for scope in self.scopes]
 
     def replace(self, stand_in: Callable[[Any, str, Scope, Any], Any], functions: Collection[Any] = ()) -> None:
-        """Let `stand_in(value, its name, scope, key)` stand in the place of every value, `functions` too."""
+        """Replace every value by `stand_in(value, its name, scope, key)`, `functions` too."""
         for scope in self.scopes:
             for key, x in scope.now().items():
                 touched = type(x) not in UNTOUCHED or (functions and callable(x) and x in functions)
@@ -320,18 +320,18 @@ class ClosureScan:
         self.expected = self.now()
 
     def restore(self) -> None:
-        """Let everything be as it was when it was found."""
+        """Restore everything as it was when it was found."""
         for scope, old in zip(self.scopes, self.before, strict=True):
             scope.restore(old)
 
     def differences(self) -> Iterator[tuple[str, Any, Any]]:
-        """What is not as it was after `replace`: its name, and the values."""
+        """What has changed since `replace`: its name, and the values."""
         for scope, old in zip(self.scopes, self.expected, strict=True):
             for key, a, b in changes(scope, old):
                 yield scope.called(key), a, b
 
     def changes(self) -> Iterator[tuple[str, Any, Any]]:
-        """What is not as it was when it was found."""
+        """What has changed since it was found."""
         self.expected = self.before
         return self.differences()
 
@@ -340,7 +340,7 @@ UNTOUCHED = (*(t for t in ATOMS if t is not float), CodeType, FunctionType, Modu
 
 
 def changes(scope: Scope, old: dict[Any, Any]) -> Iterator[tuple[Any, Any, Any]]:
-    """What is not as it was in a scope: the key, and the values."""
+    """What has changed in a scope: the key, and the values."""
     new = scope.now()
     for key in dict.fromkeys([*old, *new]):
         a, b = old.get(key, Nothing), new.get(key, Nothing)

@@ -14,7 +14,7 @@ from typing import Any
 from .source_info import NUMPY, PACKAGE
 
 STANDARD = tuple({sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib")})
-INSTALLED = ("site-packages", "dist-packages")  # what stands there is as much the user's as his own files
+INSTALLED = ("site-packages", "dist-packages")  # code there is the user's, as in files
 WHOLE = {"globals", "eval", "exec", "__globals__"}  # reach all variables of a function's own module
 DYNAMIC = WHOLE | {"vars", "__dict__", "getattr", "attrgetter", "import_module", "__import__", "modules"}  # of others
 

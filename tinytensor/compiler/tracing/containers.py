@@ -1,4 +1,4 @@
-"""Places in dicts, lists, sets and buffers, and facts that are told of an object; see `scopes.py`."""
+"""Scopes of dicts, lists, sets and buffers, and facts about an object; see `scopes.py`."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ PLAIN = (list, deque, set)
 
 
 class Items(Scope):
-    """A container whose items stand in an order."""
+    """A container whose items have an order."""
 
     def __init__(self, owner: Any, name: str) -> None:
         super().__init__(owner, name)
@@ -141,7 +141,7 @@ class Sequence(Items):
 
 
 class Elements(Items):
-    """A set: its elements are known by their order."""
+    """A set: its elements are identified by their order."""
 
     def called(self, key: Any) -> str:
         return f"an element of {self.name}"
@@ -151,7 +151,7 @@ class Elements(Items):
             self.own.clear()
             self.own.update(before.values())
 
-    def put(self, key: Any, x: Any) -> None:  # what stands for an element would have another hash
+    def put(self, key: Any, x: Any) -> None:  # the stand-in of an element would have another hash
         pass
 
 
@@ -203,7 +203,7 @@ class Reference(Scope):
 
 
 class Fact(Scope):
-    """One thing that is told of an object, and that is not for a step to change."""
+    """A fact about an object that a step may not change."""
 
     def keys(self) -> list[Any]:
         return [0]

@@ -1,4 +1,4 @@
-"""NumPy's functions on tracers: each is recorded as its row in the table of primitives says, or refused by name.
+"""NumPy's functions on tracers: each is recorded by its row in the table of primitives, or refused by name.
 
 Here too are the few that are recorded as something else: `np.sum` as a ufunc's reduce, `np.split` as slices.
 """
@@ -25,7 +25,7 @@ def dispatch(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, A
     if func in QUERIES:
         return func(*mapped(concrete, mapped(trace.value, args)), **kwargs)
     if func in PRINTS:
-        trace.check_told()
+        trace.refuse_text()
         return repr(args[0])
     if func in REFUSED:
         raise refused(trace, func)
@@ -47,7 +47,7 @@ def dispatch(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, A
 
 
 def bind(trace: Trace, primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What a call was given, in one form; what the row does not know is refused."""
+    """The arguments of a call in one form; raises for those that the row does not have."""
     try:
         return primitive.bind(args, kwargs)
     except Unknown as unknown:
@@ -55,7 +55,7 @@ def bind(trace: Trace, primitive: Primitive, args: tuple[Any, ...], kwargs: dict
 
 
 def refused(trace: Trace, func: Any) -> Any:
-    """The refusal of what is in the table of what no program can hold."""
+    """The error for a function that no program can hold."""
     if REFUSED[func] == DEPENDS:
         return depends_on_values(trace, func)
     return trace.refusal(f"{full_name(func)}, which no program can hold", "functions of arrays that return arrays of "
@@ -87,7 +87,7 @@ def copyto(trace: Trace, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     out, x, casting, where = bound(func, args, kwargs, "dst", "src", "casting", "where")
     known = isinstance(x, ArrayTracer | np.ndarray | np.generic) or (
         isinstance(x, int | float) and isinstance(out, ArrayTracer) and out.dtype.kind in "fc")
-    if where is True and known and isinstance(out, ArrayTracer):  # others are converted in ways of their own
+    if where is True and known and isinstance(out, ArrayTracer):  # others are converted in other ways
         dtype = getattr(x, "dtype", None)
         if dtype is not None and not np.can_cast(dtype, out.dtype, casting):
             raise TypeError(f"Cannot cast array data from {dtype!r} to {out.dtype!r} according to the rule "
@@ -180,7 +180,7 @@ def bound_names(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dic
 
 
 def bound(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *names: str) -> list[Any]:
-    """What some parameters of a call are, defaults too."""
+    """The values of some parameters of a call, with defaults."""
     found = inspect.signature(func).bind(*args, **kwargs)
     found.apply_defaults()
     return [found.arguments[name] for name in names]

@@ -1,7 +1,7 @@
-"""Gradients in `p.grad`: what a step finds there, what it leaves there, and what its optimiser has used up.
+"""Gradients in `p.grad`: those that a step finds, those that it leaves, and those that its optimiser consumed.
 
 As in an eager step, gradients that are left are in `p.grad` afterwards, and are added to those that were there. Only
-what an optimiser of the step itself has used is not kept: `USED` stands there, and says so when it is looked at.
+gradients that an optimiser in the step has consumed are not kept: `USED` is there, and says so when it is used.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ class Gradients:
         self.cleared: list[Any] = []
         self.others: list[Any] = []
         self.ignores: dict[int, bool] = {}
-        self.left: list[tuple[Any, Any, bool]] = []  # in the traced step: a tensor, its gradient, whether it is added
+        self.left: list[tuple[Any, Any, bool]] = []  # of the traced step: a tensor, its gradient, whether it is added
 
     def find(self, trace: Trace, old: dict[int, Any], blocks: list[Any], found: list[Value]) -> None:
-        """Look at what stands in every `grad` at the end of a step; `found` are its results, to which those join."""
+        """Read every `grad` at the end of a step, and append the gradients to `found`, its results."""
         read = {v.base.number for call in trace.calls for v in call.inputs()} | {v.base.number for v in found}
         spent = {id(p) for block in blocks if moved(block) for p in block.params}
         update = [call for call in trace.calls if call.info.phase == "update" and call.primitive.kind == "join"]
@@ -99,7 +99,7 @@ class Gradients:
             elif id(t) in spent and id(t) not in added_to and (
                     trace.collectives is not None or used_by(update, value)):
                 self.used.append(t)
-                clears = before is not None  # else nobody knows that yet, and it is kept
+                clears = before is not None  # else that is not known yet, and it is kept
                 self.left.append((t, USED if clears else value, False))
             elif trace.collectives is not None:
                 raise CompileError("compile: a gradient is left in p.grad by a step that several workers share; "
@@ -111,11 +111,11 @@ class Gradients:
                 self.left.append((t, value, added))
 
     def agree(self, other: Gradients) -> bool:
-        """Whether two traces, that may have begun with other gradients, are of the same kind."""
+        """Whether two traces, which may have started with other gradients, treat gradients alike."""
         return not (self.reads or other.reads) or self.pattern == other.pattern
 
     def fit(self, known: dict[int, bool]) -> bool:
-        """Whether what stands in every `grad` now is what the step was traced with, or is cleared unseen."""
+        """Whether every `grad` now is as it was in the trace, or is cleared without being read."""
         layouts, self.others = {id(t): v.array for t, v in self.reads}, []
         for t, had in zip(self.tensors, self.pattern, strict=True):
             g = t.grad
@@ -134,7 +134,7 @@ class Gradients:
         return [t.grad for t, _ in self.reads]
 
     def steady(self) -> Callable[[], bool]:
-        """A quick look at whether every `grad` is what the step left there: used up, or None."""
+        """A quick check whether every `grad` is as the step left it: consumed, or None."""
         if self.writes or self.reads:
             return lambda: False
         spent = set(map(id, self.used))
@@ -146,7 +146,7 @@ class Gradients:
         return look
 
     def store(self, outputs: Any) -> None:
-        """Leave in every `grad` what the step itself would leave."""
+        """Set every `grad` as the step itself would."""
         for t in (*self.cleared, *self.others):
             t.grad = None
         for t in self.used:

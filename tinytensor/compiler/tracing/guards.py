@@ -1,4 +1,4 @@
-"""Whether a program still fits: all that the step can reach is as it was when the program was made.
+"""Guards: whether everything that the step can reach is as it was when the program was made.
 
 Guards look at each call, in a microsecond or two: they load all values by one expression, and compare by identity. What
 is within numeric arrays is not compared, for programs read these at each call.
@@ -16,11 +16,11 @@ from .scopes import Scope, Term
 
 Check = Callable[[], bool]
 MANY = 64  # what holds more is compared by a loop
-ERRORS = (KeyError, IndexError, AttributeError, ValueError, TypeError, RuntimeError)  # of what is not there any more
+ERRORS = (KeyError, IndexError, AttributeError, ValueError, TypeError, RuntimeError)  # of values that are gone
 
 
 class Place(NamedTuple):
-    """Where a number stands that varies, and is read at each call: what a scope has at a key."""
+    """The place of a number that varies and is read at each call: a scope and a key."""
 
     owner: int  # its id; `scope` keeps it alive
     key: Any
@@ -40,13 +40,13 @@ def place(scope: Scope, key: Any) -> Place:
 
 
 class Guards:
-    """Compares what scopes hold with what they held.
+    """Compares the values of scopes with those at the trace.
 
     Parameters
     ----------
     scopes : iterable of Scope
     varying : collection of Place
-        Floats that the program reads at each call: that they are floats is all that is asked of them.
+        Floats that the program reads at each call: only their type is checked.
     """
 
     def __init__(self, scopes: Iterable[Scope], varying: Iterable[Place] = ()) -> None:
@@ -54,7 +54,7 @@ class Guards:
         self.varying = set(varying)
 
     def quick(self) -> Check:
-        """A function that looks at all places: it is written as one expression, which takes a quarter of a loop's time.
+        """A function that checks all places in one expression, which takes a quarter of the time of a loop.
 
         Where it says no, a longer look tells whether numbers are equal, and others in name only.
         """
@@ -68,7 +68,7 @@ class Guards:
             known[f"{kind}{len(known)}"] = x
             return f"{kind}{len(known) - 1}"
 
-        def told(term: Term) -> str:
+        def text_of(term: Term) -> str:
             return f"{name('x', term[1])}{term[2]}"
 
         def same(text: str, load: str, value: Any) -> str:
@@ -79,22 +79,22 @@ class Guards:
 
         for scope, before in self.scopes:
             free = [k for k in before if type(before[k]) is float and place(scope, k) in self.varying]
-            parts += [f"type({told(scope.terms(k))}) is float" for k in free]
+            parts += [f"type({text_of(scope.terms(k))}) is float" for k in free]
             whole, every = scope.whole(), scope.names()
             if every is not None and before:
                 where = name("x", every)
                 if all(type(key) is str for key in every):
-                    keys += [f"*{where}", "0"]  # subtle: the 0 ends each, for an item may go from one to the next
+                    keys += [f"*{where}", "0"]  # subtle: the 0 ends each, since an item may move from one to the next
                 else:
                     whole = [*whole, ("*", every, "")]
             if free or (whole and not whole[0][0]):
                 for k in [k for k in before if k not in free]:
-                    text = told(scope.terms(k))
+                    text = text_of(scope.terms(k))
                     parts.append(same(text, text, before[k]))
-                parts += [f"len({told(term)}) == {len(before)}" for term in whole[:1] if free and term[0]]
+                parts += [f"len({text_of(term)}) == {len(before)}" for term in whole[:1] if free and term[0]]
                 whole = [term for term in whole if term[0]][1:] if free else []
             for term in whole:
-                text = told(term)
+                text = text_of(term)
                 many = eval(f"[*{text}]", known)
                 if len(many) > MANY:
                     loads.append(f"{name('v', many)} = [*{text}]")
@@ -120,14 +120,14 @@ class Guards:
         return hold
 
     def changed(self, known: dict[str, Any]) -> bool:
-        """Whether all is equal, though not the same; then the quick look knows it from now on."""
+        """Whether everything is equal, though not identical; if so, the quick check accepts it from then on."""
         if not self.hold():
             return False
         exec("\n".join(known["loads"]), known)
         return True
 
     def hold(self) -> bool:
-        """Whether all is as it was; what was another at the last time is looked at first."""
+        """Whether nothing has changed; what changed last time is checked first."""
         for i, (scope, before) in enumerate(self.scopes):
             if next(self.changed_in(scope, before), None) is not None:
                 self.scopes.insert(0, self.scopes.pop(i))
@@ -135,18 +135,18 @@ class Guards:
         return True
 
     def changed_in(self, scope: Scope, before: dict[Any, Any]) -> Iterator[tuple[Scope, Any, Any, Any]]:
-        """What is not as it was in one scope."""
+        """What has changed in one scope."""
         for key, a, b in changes(scope, before):
             if not (type(a) is type(b) is float and place(scope, key) in self.varying):
                 yield scope, key, a, b
 
     def changes(self) -> Iterator[tuple[Scope, Any, Any, Any]]:
-        """What is not as it was: the scope, the key, and the values."""
+        """What has changed: the scope, the key, and the values."""
         for scope, before in self.scopes:
             yield from self.changed_in(scope, before)
 
     def is_stale(self) -> bool:
-        """Whether declared arrays were replaced: what holds on to the old ones is of no use any more."""
+        """Whether declared arrays were replaced, so that a program with the old ones is useless."""
         return any(next(changes(scope, before), None) is not None for scope, before in self.scopes if scope.declared)
 
     def floats(self) -> list[Place]:

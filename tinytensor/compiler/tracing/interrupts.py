@@ -1,4 +1,4 @@
-"""Ctrl-C waits while something is half done."""
+"""Ctrl-C is delayed while something is half done."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A KeyboardInterrupt that comes inside of the block is raised after it."""
+    """A KeyboardInterrupt inside of the block is raised after it."""
     if threading.current_thread() is not threading.main_thread():  # which is the only one that signals interrupt
         yield
         return
-    before, came = signal.getsignal(signal.SIGINT), list[Any]()
+    before, pending = signal.getsignal(signal.SIGINT), list[Any]()
     if not callable(before):
         yield
         return
-    signal.signal(signal.SIGINT, lambda *args: came.append(args))
+    signal.signal(signal.SIGINT, lambda *args: pending.append(args))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if came:
-            before(*came[0])
+        if pending:
+            before(*pending[0])

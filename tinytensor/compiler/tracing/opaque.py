@@ -1,6 +1,6 @@
-"""What has a state that can't be compared: iterators, streams, files, locks. It may be reached by a step, not used.
+"""Objects whose state can't be compared: iterators, files, locks. A step may reach them, but not use them.
 
-While a step is traced a stand-in stands in its place, and refuses by name what would be done with it.
+While a step is traced, a stand-in replaces it and raises an error that names the use.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 HEAP, IMMUTABLE = 1 << 9, 1 << 8  # flags of types: made while Python runs; of code in C
 CACHES = functools._lru_cache_wrapper
-# Nobody can change these, or nobody asks what they hold
+# These can't be changed, or their contents don't matter
 CONSTANT = (re.Pattern, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal,
             fractions.Fraction, pathlib.PurePath, uuid.UUID, type(NotImplemented), logging.Logger, operator.itemgetter,
             operator.attrgetter, operator.methodcaller, struct.Struct)
@@ -41,7 +41,7 @@ VIEWS = (MappingProxyType, type(EMPTY.keys()), type(EMPTY.values()), type(EMPTY.
 CONTAINERS = (*VIEWS, list, dict, tuple, set, frozenset, deque, OrderedDict, defaultdict, array.array, bytearray,
               memoryview, SimpleNamespace, BaseException, weakref.ref, ModuleType, functools.partial)
 
-HIDDEN: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()  # of each class that was met
+HIDDEN: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()  # of each class that was found
 
 
 def made_in_python(cls: type) -> bool:
@@ -91,7 +91,7 @@ def refusal(trace: Trace, x: Any, place: str) -> Exception:
 
 
 class Hidden:
-    """Stands for an object with a hidden state: who traces may not use it, other threads may."""
+    """A stand-in for an object with hidden state: the tracing thread may not use it, others may."""
 
     __slots__ = ("_hidden",)
 
@@ -108,7 +108,7 @@ class Hidden:
 
 
 def used(name: str) -> Callable[..., Any]:
-    """What is refused, as a method."""
+    """A method that raises."""
     def refused(self: Hidden, *args: Any, **kwargs: Any) -> Any:
         return Hidden.__getattribute__(self, name)(*args, **kwargs)
 

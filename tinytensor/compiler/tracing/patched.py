@@ -1,6 +1,6 @@
-"""Stand-ins in the place of all that a step may change or reach, while it is traced.
+"""Replaces everything that a step may change or reach by stand-ins while it is traced.
 
-Afterwards all is as before, and what they came to stand for is written into the real arrays at once.
+Afterwards everything is restored, and the final values are written into the real arrays at once.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ FUNCTIONS = (FunctionType, BuiltinFunctionType, type(np.sum))
 
 
 class Patched:
-    """Stand-ins, while they stand."""
+    """The replacements of one trace."""
 
     def __init__(self, state: DeclaredState, trace: Trace, scan: ClosureScan, varying: Collection[Place]) -> None:
         self.state, self.trace, self.closure, self.varying = state, trace, scan, varying
         self.undo: list[Callable[[], None]] = [scan.restore]
-        self.arrays: list[tuple[Value, Callable[[], Any]]] = []  # a source, and what stands there in the end
+        self.arrays: list[tuple[Value, Callable[[], Any]]] = []  # a source, and its final value
         self.numbers: list[tuple[Value, Callable[[], Any], Cell]] = []
         self.streams: list[Value] = []
-        self.bound: list[tuple[Any, Any]] = []  # parameters, and their stand-ins as views of flat vectors
+        self.bound: list[tuple[Any, Any]] = []  # parameters, and their tracers as views of flat vectors
         self.blocks: list[tuple[Optimizer, list[FlatBlock]]] = []
         self.saved: list[Callable[[], Any]] = []  # puts random streams back
         self.gradients = Gradients([*state.tensors.values(), *state.plain.values()])
         self.tracers: dict[int, ArrayTracer] = {}  # id(array) -> its tracer: of those declared or known by name
         self.old: dict[int, Any] = {}  # gradients of earlier steps, by the tensor's id
-        self.hidden: list[tuple[str, Callable[[], Any], Any]] = []  # streams of whole modules, and where they stood
-        self.committed = False  # whether what became of everything is written
-        self.alone = threading.active_count() == 1  # so that nobody else draws from these
+        self.hidden: list[tuple[str, Callable[[], Any], Any]] = []  # streams of whole modules, and their positions
+        self.committed = False  # whether the final values are written
+        self.alone = threading.active_count() == 1  # no other thread draws from these
 
     def swap(self, owner: Any, name: str, new: Any) -> None:
         old = getattr(owner, name)
@@ -77,7 +77,7 @@ class Patched:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Inside, stand-ins stand in the place of everything; what fails there leaves nothing changed."""
+        """Inside, everything is replaced by stand-ins; an error there leaves nothing changed."""
         try:
             with undisturbed():
                 self.enter()
@@ -129,7 +129,7 @@ class Patched:
         tracing.append(self.trace)
 
     def print(self, *args: Any, real: Any = print, **kwargs: Any) -> None:
-        """What stands for print: other threads may print."""
+        """A stand-in for print: other threads may print."""
         if threading.get_ident() != self.trace.thread:
             real(*args, **kwargs)
             return
@@ -137,7 +137,7 @@ class Patched:
                                        "to be printed, and print it outside of the step")
 
     def file(self, *args: Any, real: Any = open, **kwargs: Any) -> Any:
-        """What stands for open: other threads may open files."""
+        """A stand-in for open: other threads may open files."""
         if threading.get_ident() != self.trace.thread:
             return real(*args, **kwargs)
         raise self.trace.refusal("open would be called at the first steps only", "no side effects", "use it outside of "
@@ -148,7 +148,7 @@ class Patched:
         return (self.alone and threading.active_count() == 1) or name in self.trace.source_info.drew
 
     def argument(self, x: Tensor, data: Any, name: str) -> Tensor:
-        """A stand-in for a Tensor that came as an argument."""
+        """A stand-in for a Tensor that is an argument."""
         if x.requires_grad and x.op is not None and self.trace.collectives is not None:
             raise CompileError(f"compile: {name} is the output of {x.op.name}, and gradients would flow out of the "
                                f"step; expected leaves as arguments; compute it in the step, or pass {name}.detach()")
@@ -168,7 +168,7 @@ class Patched:
         self.swap(t, "grad", self.old.get(id(t)))
 
     def known(self, x: Any, name: str, scope: Scope | None = None, key: Any = None) -> Any:
-        """What stands for a thing that the step can reach."""
+        """The stand-in of an object that the step can reach."""
         if type(x) is float:
             if scope is None or place(scope, key) not in self.varying:
                 return x
@@ -179,7 +179,7 @@ class Patched:
         return stand_in(self, x, name)
 
     def undeclared(self, x: Any, name: str) -> Any:
-        """What stands for an array that the step can reach, or that was declared."""
+        """The stand-in of an array that the step can reach, or that was declared."""
         if id(x) not in self.tracers:
             value = self.trace.constant(x)
             value.name, value.mutable = value.name or name, True
@@ -242,7 +242,7 @@ class Patched:
         self.undo.append(lambda: TRACED.pop(id(rng), None) and None)
 
     def stream(self, rng: np.random.Generator) -> TracedStream:
-        """What stands for one of NumPy's generators."""
+        """The stand-in of one of NumPy's generators."""
         value = next((v for v in self.streams if v.array is rng), None)
         if value is None:
             kept = rng.bit_generator.state
@@ -257,10 +257,10 @@ class Patched:
         return TracedStream(self.trace, value)
 
     def finals(self) -> list[tuple[Value, Value]]:
-        """Each declared array and number, and what it has become; read while the stand-ins stand."""
+        """Each declared array and number with its final value; read before the stand-ins are removed."""
         found = []
         for p, view in self.bound:
-            if p.data is not view:  # a parameter that was given another array: the next step would copy it back in
+            if p.data is not view:  # a parameter whose data was replaced: the next step would copy it back
                 view[...] = p.data
         for source, now in self.arrays:
             x = now()
@@ -272,13 +272,13 @@ class Patched:
         return found
 
     def name_gradients(self) -> None:
-        """Call what stands in every `grad` after its tensor."""
+        """Name the gradient in every `grad` after its tensor."""
         for name, t in {**self.state.tensors, **self.state.plain}.items():
             if type(t.grad) is ArrayTracer and (v := t.grad.current()).kind == "":
                 v.name = v.name or f"d_{name}"
 
     def verify(self, finals: list[tuple[Value, Value]], given_back: list[Value]) -> None:
-        """Refuse what the step did to Python's objects, and to streams that nobody declared, for it happened once."""
+        """Raise for effects on Python objects and undeclared streams: a program would not repeat them."""
         where = f"{self.state.where}: " if self.state.where else ""
         for opt, blocks in self.blocks:
             if list(map(id, opt.blocks)) != list(map(id, blocks)):
@@ -308,11 +308,11 @@ class Patched:
                                "the value, count outside of the step, or make it a declared array")
 
     def plain(self, source: Value, x: Any) -> Value:
-        """The value of a number that the step set to one of its own."""
+        """The value of a number that the step has set."""
         return source if x is source.array else Value(x, None, None, "plain", "", -1)
 
     def commit(self, state: list[tuple[Value, Value]]) -> None:
-        """Write what everything has become; all is copied first, for one may have become another."""
+        """Write all final values; they are copied first, since one may be another's array."""
         where = f"{self.state.where}: " if self.state.where else ""
         for source, final in state:
             if source.is_array and (a := source.array) is not final.array and (
@@ -335,7 +335,7 @@ class Patched:
             self.committed = True
 
     def leave(self) -> None:
-        """Let everything be as it was; what fails does not keep the rest from it."""
+        """Restore everything, even if some of it fails."""
         self.trace.open = False
         if self.trace in tracing:
             tracing.remove(self.trace)
@@ -350,7 +350,7 @@ class Patched:
             raise errors[0]
 
     def rewind(self) -> None:
-        """Put the random streams back to where they were; those that only others drew from stay."""
+        """Rewind the random streams, except those that only other threads drew from."""
         with undisturbed():
             for restore in self.saved:
                 restore()
@@ -360,7 +360,7 @@ class Patched:
 
 
 class StaleGradient:
-    """Stands for a gradient of an earlier step: it may be set to None, and not be looked at."""
+    """A stand-in for a gradient of an earlier step: it may be set to None, but not read."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace

@@ -1,4 +1,4 @@
-"""A step is run once, on stand-ins for all that it is given or may change, and what came of that is written down."""
+"""Runs a step once, on stand-ins for everything that it gets or may change, and records the result."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class OutLeaf:
 
     def __init__(self, number: int, tensor: bool, is_scalar: bool) -> None:
         self.number, self.tensor, self.is_scalar = number, tensor, is_scalar
-        self.op: Any = None  # of a Tensor that gradients can flow through: the op that it is the output of
+        self.op: Any = None  # of a Tensor that gradients can flow through: the op that made it
 
     def materialise(self, outputs: Any, args: tuple[Any, ...] = ()) -> Any:
-        """What stands there now: a copy, for the step's own memory is written again."""
+        """The value there now: a copy, since the step's memory will be overwritten."""
         x = outputs[self.number]
         x = x[()] if self.is_scalar else x.copy("K") if isinstance(x, ndarray) else x
         if self.op is not None:
@@ -55,17 +55,17 @@ class OutLeaf:
 
 
 class TraceResult:
-    """A step that was run once and written down.
+    """The record of a step that was run once.
 
     Attributes
     ----------
     program : Program
     out_tree : object
-        What it gave, with OutLeafs in the place of arrays and numbers.
+        Its result, with OutLeafs instead of arrays and numbers.
     cells : dict
         Of the numbers that are read, and may be written, at each call; by the number of the source.
     guards : Guards
-        Whether all that the step can reach is as it was.
+        Whether everything that the step can reach is as it was.
     choose : callable or None
         Whether the numbers by which the step chose choose the same for these arguments.
     scan : ClosureScan
@@ -73,7 +73,7 @@ class TraceResult:
     ran : dict
         The code that ran, by its id, and the variables of its module.
     gradients : Gradients
-        What the step reads in every `grad`, and what it leaves there.
+        The gradients that the step reads from every `grad`, and those that it leaves there.
     """
 
     key: Any = None
@@ -85,16 +85,16 @@ class TraceResult:
         self.ran, self.gradients, self.choose = source_info.ran, gradients, choose
 
     def looks_at_types(self) -> bool:
-        """Whether the user's code asks what is of which type: then no stand-in may stand for a float."""
+        """Whether the user's code checks types: then no float may be replaced by a stand-in."""
         return self.ran is None or any("type" in global_names(c) for c, _ in self.ran.values() if is_user_code(c))
 
     def fits(self, key: Any, given: Any) -> bool:
-        """Whether it is what the step would do with these arguments."""
+        """Whether the step would do the same with these arguments."""
         return bool(self.key == key and self.guards.hold() and (self.choose is None or self.choose(given)))
 
 
 class Recorder:
-    """What is known before a step runs on stand-ins.
+    """Everything that is known before a step is traced.
 
     Parameters
     ----------
@@ -124,11 +124,11 @@ class Recorder:
         self.node, self.invoke, self.names, self.state, self.shares = node, invoke, names, state, shares
         self.objects, self.more, self.varying = objects, more, varying
         self.creates, self.fast = creates, fast
-        self.undone = False  # whether a trace failed, and all is as before it
-        self.needed: set[Any] = set()  # the places of numbers that a trace which failed needed as they are
+        self.undone = False  # whether a trace failed and was undone
+        self.needed: set[Any] = set()  # the places of numbers whose values a failed trace needed
 
     def run(self, args: tuple[Any, ...], named: bool) -> tuple[TraceResult, Any]:
-        """The step, written down, and what it gives; where traced values met arrays that the step makes itself, it is
+        """The record of the step, and its result; where traced values met arrays that the step makes itself, it is
         run once more with these traced too."""
         try:
             return self.record(args, named)
@@ -158,7 +158,7 @@ class Recorder:
                 self.undone = True
             self.needed = {cell.place for source, _, cell in standing.numbers if source.number in trace.needed}
             raise
-        finally:  # subtle: what puts things back knows it, and would keep it alive
+        finally:  # subtle: the functions that restore refer to it, and would keep it alive
             standing.undo.clear()
             standing.saved.clear()
 
@@ -174,7 +174,7 @@ class Recorder:
             given = [mapped(partial(self.stand_in, trace, standing, inputs, tensors, name), a)
                      for a, name in zip(args, [*self.names, *["x"] * len(args)], strict=False)]
             with source_info.watching(named):
-                result = self.unrefused(tuple(given), source_info)
+                result = self.invoke_or_raise(tuple(given), source_info)
             out_tree = mapped(partial(self.leaf, trace, found, live), result)
             for (name, x), own in zip(tensors, arguments, strict=True):
                 if isinstance(x._grad, ArrayTracer) and (own.op is not None or x._grad.current() not in found):
@@ -215,12 +215,12 @@ class Recorder:
             standing.rewind()
             finish(program, trace.collectives)
         trace.forget()
-        scan.expected = scan.before  # subtle: it knows stand-ins, which would keep all that was made
+        scan.expected = scan.before  # subtle: it refers to stand-ins, which would keep everything that was made
         traced.guards = self.guards(traced)
         return traced, result
 
     def guards(self, traced: TraceResult) -> Guards:
-        """What is compared at each call: what code that ran can reach."""
+        """The guards of everything that the code that ran can reach."""
         if traced.ran is None:
             return self.state.guards(traced.scan, self.varying)
         ran: set[CodeType] = {code for code, _ in traced.ran.values()}
@@ -228,9 +228,9 @@ class Recorder:
 
     def stand_in(self, trace: Trace, standing: Patched, inputs: list[Value], tensors: list[tuple[str, Tensor]],
                  name: str, x: Any) -> Any:
-        """What stands for one thing among the arguments."""
+        """The stand-in of one argument."""
         again = partial(self.stand_in, trace, standing, inputs, tensors, name)
-        if id(x) in self.state.declared:  # subtle: its place among the arguments is kept, and not used
+        if id(x) in self.state.declared:  # subtle: its position among the arguments is kept, and not used
             array = x if isinstance(x, np.ndarray) else x.data.now()
             inputs.append(trace.source(array, "input", name))
             return standing.tracers.get(id(x), x)
@@ -252,7 +252,7 @@ class Recorder:
         return standing.stream(x) if isinstance(x, np.random.Generator) else standing.known(x, name)
 
     def leaf(self, trace: Trace, found: list[Value], live: list[tuple[OutLeaf, Tensor]], x: Any) -> Any:
-        """What stands in the tree of results for one thing that the step gave."""
+        """The leaf in the tree of results for one result of the step."""
         if type(x) is Hidden:
             raise CompileError(f"compile: {self.state.where}: the step returned an object whose state can't be "
                                "compared from call to call; expected arrays, numbers, and tuples, lists and dicts of "
@@ -273,14 +273,14 @@ class Recorder:
         """One of the results of the step itself."""
         return at(out_tree, self.invoke(args), number)
 
-    def unrefused(self, given: tuple[Any, ...], source_info: SourceTracker) -> Any:
-        """Call the step itself; what was refused is raised, even if NumPy or the step took no notice of it."""
+    def invoke_or_raise(self, given: tuple[Any, ...], source_info: SourceTracker) -> Any:
+        """Call the step itself; raise an error even if NumPy or the step has caught it."""
         try:
             result = self.invoke(given)
         except Exception as error:
             if source_info.refused is None and (isinstance(error, TypeError | AttributeError | ValueError)
                                                 and any(name in str(error) for name in STANDING)):
-                raise self.met(error) from error
+                raise self.wrapped(error) from error
             if source_info.refused is None or error is source_info.refused:
                 raise
             raise source_info.refused from error
@@ -288,8 +288,8 @@ class Recorder:
             raise source_info.refused
         return result
 
-    def met(self, error: Exception) -> CompileError:
-        """The refusal of what does not know what to do with a stand-in."""
+    def wrapped(self, error: Exception) -> CompileError:
+        """The error for code that can't use a stand-in."""
         place, what = f"{self.state.where}: ", str(error)
         for frame, number in traceback.walk_tb(error.__traceback__):
             file = frame.f_code.co_filename
@@ -323,7 +323,7 @@ def impure(program: Program) -> bool:
 
 
 def at(tree: Any, result: Any, number: int) -> Any:
-    """What stands in a result where its tree has the leaf of a number."""
+    """The value in a result at the leaf of a number in its tree."""
     if isinstance(tree, OutLeaf):
         return result if tree.number == number else None
     if not isinstance(tree, tuple | list | dict):

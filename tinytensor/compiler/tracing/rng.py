@@ -15,7 +15,7 @@ from .source_info import LEGACY
 from .trace import Trace
 
 DRAWS = ("rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "random63")
-INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws of examples, which workers share
+INTEGERS = ("randint", "randperm", "integers", "permutation", "choice")  # draws of a batch, which workers share
 FILLS = ("uniform_", "normal_", "exponential_", "log_normal_", "cauchy_",
          "geometric_", "random_")
 NUMPY_DRAWS = ("random", "standard_normal", "normal", "uniform", "integers", "permutation", "choice", "binomial",
@@ -51,7 +51,7 @@ def noted_draw(name: str) -> Callable[..., Any]:
 
 
 def note(trace: Trace, rng: Value, drawn: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
-    """A draw, as a call of the step: in its place, and never left out."""
+    """Record a draw as a call of the step, in its order and never left out."""
     trace.drawn.add(rng.number)
     if trace.collectives is not None and name in INTEGERS:
         return trace.collectives.scatter(rng, drawn, name, args, kwargs)
@@ -108,9 +108,11 @@ class TracedStream:
     def __getattr__(self, name: str) -> Any:
         if self._trace.thread != get_ident():
             return getattr(self._value.array, name)
+        if not hasattr(np.random.Generator, name):  # as of a Generator: hasattr may ask
+            raise AttributeError(f"'numpy.random._generator.Generator' object has no attribute {name!r}")
         if name not in NUMPY_DRAWS:
             raise self._trace.refusal(f"rng.{name} of a Generator", "one of " + ", ".join(NUMPY_DRAWS),
-                                            "draw with one of those")
+                                      "draw with one of those")
         drawn = getattr(np.random.Generator, name)
         return lambda *args, **kwargs: note(self._trace, self._value, drawn, name, args, kwargs)
 
@@ -132,6 +134,6 @@ def noted_draw_of_numpy(trace: Trace, f: Callable[..., Any]) -> Callable[..., An
 
 
 def position() -> Any:
-    """Where NumPy's own stream stands."""
+    """The position of NumPy's own stream."""
     _, key, *rest = np.random.get_state()
     return np.asarray(key).tobytes(), *rest

@@ -1,4 +1,4 @@
-"""Places that values stand in: the variables of a function, a list, a dict, an object; read, compared and written.
+"""Scopes: the holders of values (variables of a function, lists, dicts, objects), read, compared and written.
 
 What can be reached from a step is found by `closure.py`; how places are compared at each call is `guards.py`'s.
 """
@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 ATOMS = (int, float, complex, bool, str, bytes, type(None), np.generic, range, slice, np.dtype, type(Ellipsis))
-Term = tuple[str, Any, str]  # what a guard loads of an object: ("", x, ".y") is x.y, ("*", x, "") all that is in x
+Term = tuple[str, Any, str]  # an expression over an object: ("", x, ".y") is x.y, ("*", x, "") is everything in x
 
 
 class Nothing:
-    """Stands where no value is."""
+    """Marks an empty place."""
 
 
 class Scope:
-    """Something with places that values stand in.
+    """A holder of values, by key.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Scope:
     watched : bool
         Whether guards look at it at each call.
     declared : bool
-        Whether it holds declared arrays: a program whose arrays were replaced is of no use any more.
+        Whether it holds declared arrays: a program whose arrays were replaced is useless.
     """
 
     def __init__(self, owner: Any, name: str) -> None:
@@ -50,18 +50,18 @@ class Scope:
         """Empty a place."""
 
     def called(self, key: Any) -> str:
-        """What the code calls the value at a key."""
+        """The name of the value at a key in the code."""
         return f"{self.name}.{key}" if self.name else str(key)
 
     def get(self, key: Any) -> Any:
-        """What stands at a key."""
+        """The value at a key."""
         return self.now().get(key, Nothing)
 
     def now(self) -> dict[Any, Any]:
         return dict(zip(self.keys(), self.values(), strict=True))
 
     def restore(self, before: dict[Any, Any]) -> None:
-        """Let everything be as it was."""
+        """Restore everything."""
         now = self.now()
         for key in reversed([k for k in now if k not in before]):
             self.drop(key)
@@ -70,11 +70,11 @@ class Scope:
                 self.put(key, x)
 
     def terms(self, key: Any) -> Term:
-        """What a guard loads of one place."""
+        """The expression that a guard loads for one place."""
         raise NotImplementedError
 
     def whole(self) -> list[Term]:
-        """What a guard loads of all places, the shortest way."""
+        """The shortest expression that a guard loads for all places."""
         return [self.terms(key) for key in self.keys()]
 
     def names(self) -> Any:
@@ -87,7 +87,7 @@ class Scope:
 
 
 class Variables(Scope):
-    """Some variables of a module: others are nobody's business, unless `every` one is."""
+    """Some variables of a module: the others are ignored, unless `every` one counts."""
 
     every = False
 
@@ -128,7 +128,7 @@ class Variables(Scope):
 
 
 class Settings(Variables):
-    """A dict some of whose items are looked after elsewhere."""
+    """A dict some of whose items are handled elsewhere."""
 
     def __init__(self, owner: dict[str, Any], name: str, without: Iterable[str], item: bool = True) -> None:
         super().__init__(owner, name)
@@ -188,7 +188,7 @@ class Partial(Members):
 
 
 class Class(Members):
-    """What a class of the user's holds: values and methods."""
+    """The values and methods of a user's class."""
 
     OMITTED = ("__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "__slotnames__",
                "__slots__", "__match_args__", "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl",
@@ -262,5 +262,5 @@ def filled(cell: CellType) -> bool:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two values are one, or plain ones that are equal."""
+    """Whether two values are identical, or equal and plain."""
     return a is b or (type(a) is type(b) and isinstance(a, ATOMS) and repr(a) == repr(b))

@@ -1,4 +1,4 @@
-"""What a step is given: of which kinds its arguments are, by which a program is known, and what of them varies.
+"""The signature of a call: the kinds of its arguments, which are a program's key, and what of them varies.
 
 And what two traces of a step have in common. No step is run here.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor, ndarray
+from ...nn import Module
 from ..ir import Call, CompileError, Program, Value, mapped
 
 
@@ -21,7 +22,7 @@ class Fixed(float):
 
 
 class ById:
-    """An object as part of a key: it is equal to itself only, and lives as long as the key."""
+    """An object as part of a key: equal only to itself, and alive as long as the key."""
 
     def __init__(self, x: Any) -> None:
         self.x = x
@@ -33,12 +34,17 @@ class ById:
         return id(self.x)
 
 
+def called_like(step: Any) -> Any:
+    """What has the signature of a step: a Module is called like its `forward`."""
+    return step.forward if isinstance(step, Module) and type(step).__call__ is Module.__call__ else step
+
+
 def inspect_step(step: Callable[..., Any]) -> tuple[inspect.Signature | None, list[str], list[str]]:
     """The signature of a step, the names of all arguments, and of those that come by keyword only."""
-    if isinstance(step, np.ufunc):  # whose options are not told apart from what is always given
+    if isinstance(step, np.ufunc):  # its options can't be distinguished from required arguments
         return None, [], []
     try:
-        signature = inspect.signature(step)
+        signature = inspect.signature(called_like(step))
     except (TypeError, ValueError):
         return None, [], []
     kinds = {name: p.kind for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD}
@@ -47,12 +53,13 @@ def inspect_step(step: Callable[..., Any]) -> tuple[inspect.Signature | None, li
 
 def defaults(step: Any) -> list[Any]:
     """What a step's signature says of arguments that are left out."""
-    named = getattr(step, "__kwdefaults__", None) or {}
-    return [getattr(step, "__defaults__", None), *named, *named.values()]
+    function = called_like(step)
+    named = getattr(function, "__kwdefaults__", None) or {}
+    return [getattr(function, "__defaults__", None), *named, *named.values()]
 
 
 def abstractify(x: Any) -> Any:
-    """What of an argument is part of the program: shape, dtype and order of an array, else all but a float's value."""
+    """The part of an argument that is baked in: shape, dtype and order of an array, else all but a float's value."""
     if type(x) is np.ndarray:
         return (x.shape, x.dtype, x.strides)
     if isinstance(x, Tensor):
@@ -137,18 +144,18 @@ def flat(x: Any) -> list[Any]:
 
 
 def arrays(args: tuple[Any, ...]) -> list[Any]:
-    """What a program is given of its arguments: arrays, those of Tensors too, and floats."""
+    """The inputs of a program among the arguments: arrays, those of Tensors too, and floats."""
     return [a.data if isinstance(a, Tensor) else a for a in flat(args)]
 
 
 def describe_changes(keys: list[Any], names: list[str]) -> str:
-    """Which argument was of which kinds."""
+    """Which argument had which kinds."""
     for i, several in enumerate(zip_longest(*keys)):
         if len(set(several)) > 1:
             name = names[i] if i < len(names) else f"argument {i}"
-            told = [str(k[0]) if isinstance(k, tuple) and len(k) == 3 else str(k[-1] if isinstance(k, tuple) else k)
+            texts = [str(k[0]) if isinstance(k, tuple) and len(k) == 3 else str(k[-1] if isinstance(k, tuple) else k)
                     for k in several]
-            kinds = [*dict.fromkeys(told)]
+            kinds = [*dict.fromkeys(texts)]
             return f"{name} of {', '.join(kinds if len(kinds) < 7 else [*kinds[:3], '...', *kinds[-2:]])}"
     return "other numbers of arguments"
 
@@ -157,7 +164,7 @@ def describe_changes(keys: list[Any], names: list[str]) -> str:
 
 
 def assert_same_trace(first: Program, second: Program) -> None:
-    """Refuse a step that did not do the same twice; arrays that both met, undeclared, are read at each call."""
+    """Raise for a step that did not do the same twice; undeclared arrays that both traces met are read at each call."""
     for a, b in zip_longest(first.calls, second.calls):
         if a is None or b is None:
             raise differing(b or a, "the step made more calls in one trace than in the other position")
@@ -174,28 +181,28 @@ def difference(a: Any, b: Any) -> tuple[str, str] | None:
             b.mutable = b.mutable or (a.array is b.array and may_change(b.array))
             same = a.array is b.array or (a.array.dtype == b.array.dtype and a.array.shape == b.array.shape
                                           and a.array.tobytes() == b.array.tobytes())
-            return None if same else (told(a.array), told(b.array))
-        return None if a.number == b.number else (told(a), told(b))
+            return None if same else (shown(a.array), shown(b.array))
+        return None if a.number == b.number else (shown(a), shown(b))
     if isinstance(a, list | tuple) and type(a) is type(b):
         pairs = ((None, None),) if len(a) != len(b) else ()
         found = [difference(x, y) for x, y in zip(a, b, strict=False)]
-        return next((f for f in found if f), (told(a), told(b)) if pairs else None)
+        return next((f for f in found if f), (shown(a), shown(b)) if pairs else None)
     if isinstance(a, dict) and isinstance(b, dict):
         return difference(sorted(a.items()), sorted(b.items()))
     if isinstance(a, slice) and isinstance(b, slice):
         return difference((a.start, a.stop, a.step), (b.start, b.stop, b.step))
     if isinstance(a, type(b)) and (a is b or repr(a) == repr(b)):
         return None
-    return told(a), told(b)
+    return shown(a), shown(b)
 
 
 def may_change(x: Any) -> bool:
-    """Whether somebody may write into an array."""
+    """Whether an array may be written into."""
     return isinstance(x, np.ndarray) and (x.flags.writeable or (x.base is not None and (
         not isinstance(x.base, np.ndarray) or may_change(x.base))))
 
 
-def told(x: Any) -> str:
+def shown(x: Any) -> str:
     if isinstance(x, Value):
         return x.name or f"another {'array' if x.is_array else 'number'}"
     return np.array2string(x, threshold=5, edgeitems=2).replace("\n", "") if isinstance(x, np.ndarray) else repr(x)

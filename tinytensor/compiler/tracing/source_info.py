@@ -1,6 +1,6 @@
 """Where a call was made and what its values are called: the user's line, the layer, the names of variables.
 
-It looks at frames only while a step is traced, and changes nothing there.
+It reads frames only while a step is traced, and changes nothing there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def ours(file: str) -> bool:
 
 
 def role_of(code: CodeType) -> str:
-    """What a frame tells of the calls inside of it."""
+    """What a frame says about the calls inside of it."""
     if not ours(code.co_filename):
         return "user"
     if code.co_name == "backward_pass":
@@ -58,13 +58,13 @@ class SourceTracker:
     def __init__(self, paths: dict[int, str]) -> None:
         self.paths = paths
         self.names: dict[int, tuple[int, str, Value]] = {}  # number of a value -> how good a name, the name
-        self.refused: CompileError | None = None  # the last; subtle: NumPy and the step itself may hide what is raised
-        self.gradients: list[tuple[Value, Value]] = []  # a gradient, and what it is the gradient of
+        self.refused: CompileError | None = None  # the last error; subtle: NumPy and the step itself may hide it
+        self.gradients: list[tuple[Value, Value]] = []  # a gradient, and the value that it belongs to
         self.roles: dict[CodeType, str] = {}
         self.ran: dict[int, tuple[CodeType, dict[str, Any]]] | None = None  # code that ran, and its variables
         self.drew: set[str] = set()  # "np.random" or "random", if this thread drew from them
         self.watcher: Any = None  # the profile function of now
-        self.infos: dict[Any, SourceInfo] = {}  # many calls are made at one place
+        self.infos: dict[Any, SourceInfo] = {}  # many calls are made in one line
 
     # --- lines ---
 
@@ -115,13 +115,13 @@ class SourceTracker:
         return self.refused
 
     def number(self, what: str) -> CompileError:
-        """The refusal of what would take a value out of the step."""
+        """The error for code that would take a value out of the step."""
         return self.refusal(f"{what} would freeze the value seen while tracing",
                             "arrays throughout the "
                             "step", "return the array or Tensor, and convert it outside of the step")
 
     def check_index(self, key: Any) -> None:
-        """Refuse masks: how many elements they pick depends on values."""
+        """Raise for masks: how many elements they select depends on values."""
         for k in key if isinstance(key, tuple) else (key,):
             if getattr(k, "dtype", None) == np.bool_ or isinstance(k, bool):
                 raise self.refusal("a boolean mask selects a number of elements that depends on "
@@ -131,7 +131,7 @@ class SourceTracker:
     # --- names ---
 
     def name(self, x: Any, name: str, rank: int) -> None:
-        """Call what a variable stands for by its name, unless it has a better one."""
+        """Name a variable's value after it, unless it has a better name."""
         if isinstance(x, Tensor):
             x = x.data
         if is_tracer(x):
@@ -179,7 +179,7 @@ class SourceTracker:
     @contextlib.contextmanager
     def watching(self, named: bool) -> Iterator[None]:
         """Note inside the block which code runs; collect names, too, which takes as long as all else."""
-        if sys.getprofile() is not None:  # a profiler is at work: its results are worth more
+        if sys.getprofile() is not None:  # a profiler is running, and is not disturbed
             yield
             return
         self.ran, self.watcher = {}, self.profile if named else self.collect

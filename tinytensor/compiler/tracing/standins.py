@@ -1,4 +1,4 @@
-"""What stands, while a step is traced, for a thing that it can reach: a tracer, a refusal, or the thing itself."""
+"""Chooses the stand-in of an object that a traced step can reach: a tracer, a Hidden, or the object itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stand_in(standing: Patched, x: Any, name: str) -> Any:
     if isinstance(x, ArrayTracer | ScalarTracer):
         return x
     if isinstance(x, np.ndarray):
-        if isinstance(x, np.matrix | np.ma.MaskedArray):  # with an arithmetic of its own
+        if isinstance(x, np.matrix | np.ma.MaskedArray):  # with its own arithmetic
             return Hidden(standing.trace, x, name)
         return standing.undeclared(x, name) if x.dtype.kind in "biufc" else x
     if isinstance(x, np.random.Generator) and any(x is rng for rng in standing.state.streams):

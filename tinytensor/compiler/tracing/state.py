@@ -1,6 +1,6 @@
 """What a step may change: the arrays, numbers and random streams of what was declared.
 
-What stands in their place while a step is traced is `patched.py`'s.
+Their stand-ins while a step is traced are made by `patched.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .scopes import Members, Scope, Settings, Term
 
 
 class Cell:
-    """A declared number: where it stands, and how it is read and written."""
+    """A declared number: its name, and how it is read and written."""
 
     def __init__(self, name: str, get: Callable[[], Any], put: Callable[[Any], None],
                  where: Place | None = None) -> None:
@@ -40,7 +40,7 @@ def spoken(model: Module, path: str) -> str:
 
 
 class DeclaredState:
-    """All that was declared: Modules, Optimizers, Generators, Tensors and arrays.
+    """Everything that was declared: Modules, Optimizers, Generators, Tensors and arrays.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class DeclaredState:
                 self.adopt(x)
 
     def adopt(self, ema: EMA) -> None:
-        """Let averages of weights be declared: their arrays, and how many steps they are of."""
+        """Declare the averages of an EMA: their arrays, and the number of steps."""
         if not any(ema is x for x in self.averages):
             self.averages.append(ema)
             self.arrays += ema.average
@@ -95,7 +95,7 @@ class DeclaredState:
 
     def scan(self, objects: Iterable[Any] = (), more: Roots | None = None, ran: set[CodeType] | None = None
              ) -> ClosureScan:
-        """What the step, and arguments that are objects, can reach; declared Tensors are looked after here."""
+        """What the step, and arguments that are objects, can reach; declared Tensors are handled here."""
         params = [p for opt in self.optimizers for block in opt.blocks for p in block.params]
         hooks = [hook for t in self.tensors.values() for hook in t.hooks or ()]
         known = [*self.optimizers, *self.tensors.values(), *params]
@@ -128,12 +128,12 @@ class DeclaredState:
         return Guards([*fixed, Members(recording, "tt", ("recording",)), *scan.scopes], varying)
 
     def prepare_optimizers(self) -> None:
-        """Let optimisers make their state now, and bind parameters that were given other arrays; small buffers come to
-        stand side by side."""
+        """Let optimisers allocate their state and bind parameters whose data was replaced; move small buffers next to
+        each other."""
         for opt in self.optimizers:
             opt.rebind_and_allocate()
             needs = [[getattr(p, "requires_grad", True) for p in block.params] for block in opt.blocks]
-            if any(len(set(keys)) > 1 for keys in needs):  # what is frozen has a block of its own, as after its step
+            if any(len(set(keys)) > 1 for keys in needs):  # frozen parameters have a separate block, as after a step
                 opt.blocks = [b for block, keys in zip(opt.blocks, needs, strict=True) for b in block.split(keys)]
         coalesce_buffers(t for model in self.modules for _, t in model.named_buffers())
 

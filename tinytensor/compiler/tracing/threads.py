@@ -1,4 +1,4 @@
-"""While one thread traces, others may meet its stand-ins in what they share: for them these are plain values."""
+"""While one thread traces, other threads may meet its stand-ins in shared objects: they see plain values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["ArrayTracer", "ScalarTracer"]
 
 
 def plain(x: Any) -> Any:
-    """What a stand-in stands for just now."""
+    """The current value of a stand-in."""
     if isinstance(x, ArrayTracer):
         return x.held[()] if x.is_scalar else x.held
     return x.value.array if isinstance(x, ScalarTracer) else x
 
 
 def elsewhere(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of stand-ins that other threads than the tracing one call on what they stand for."""
+    """A method of stand-ins that other threads call on the plain value."""
     @wraps(method)
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
         if self.tape.thread == get_ident():

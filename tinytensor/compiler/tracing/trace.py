@@ -1,7 +1,7 @@
-"""A trace: the calls that the tracers of a step have met, and the values that they gave.
+"""A trace: the calls that the tracers of a step have recorded, and their results.
 
 The step runs on real values, so shapes, strides and whether a reshape copies are what they are; nothing that the step
-was given is changed. What becomes of the calls is told by `passes/`.
+was given is changed. The passes in `passes/` transform the calls.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .tracer import ArrayTracer, ScalarTracer, tracers
 
 Target = Callable[..., Any]
 NONE: dict[str, Any] = {}  # no keywords; one for all calls
-REMATERIALISE = 2**18  # bytes: from here on, what goes element by element is not kept from one section to the next
+REMATERIALISE = 2**18  # bytes: larger elementwise results are computed again in the backward pass, not kept
 TOGETHER = {all_reduce_sum.__wrapped__, all_reduce_mean.__wrapped__}  # type: ignore[attr-defined]
 CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
 
@@ -64,21 +64,21 @@ class Trace:
         self.cse: dict[Any, Call] = {}
         self.layouts: dict[Any, ArrayLayout] = {}
         self.constants: dict[int, Value] = {}
-        self.open = False  # whether the step runs just now
-        self.creation: dict[Target, Target] = {}  # what stands for functions that make arrays (`creation.py`)
-        self.thread = get_ident()  # which traces; others are not concerned
+        self.open = False  # whether the step is running
+        self.creation: dict[Target, Target] = {}  # stand-ins for functions that make arrays (`creation.py`)
+        self.thread = get_ident()  # the tracing thread; others are not affected
         self.drawn: set[int] = set()  # random streams that the step drew from
-        self.needed: set[int] = set()  # sources of numbers that were needed as they are
-        self.choices: dict[int, tuple[Value, bool]] = {}  # numbers that were asked for their truth, and the answers
-        self.prints: dict[int, int] = {}  # number of a constant -> what is in it
+        self.needed: set[int] = set()  # sources of numbers whose values were needed
+        self.choices: dict[int, tuple[Value, bool]] = {}  # numbers whose truth was used, and the answers
+        self.prints: dict[int, int] = {}  # number of a constant -> its content
         self.count = 0
-        self.collectives: Any = None  # notes what workers do together, where several share the step
+        self.collectives: Any = None  # records collectives, where several workers share the step
 
     def refusal(self, what: str, expected: str, advice: str) -> CompileError:
         """The error that names the user's line, what it does, and what to write instead."""
         return self.source_info.refusal(what, expected, advice)
 
-    def met_plain(self, what: str, refusal: CompileError | None = None) -> CompileError:
+    def needs_plain_array(self, what: str, refusal: CompileError | None = None) -> CompileError:
         """The refusal of a tracer where a plain array is needed; traced once more, NumPy may make a tracer there."""
         if refusal is None:
             refusal = self.refusal(what, "NumPy's functions of whole arrays", "write x.data for np.asarray(x), or "
@@ -96,7 +96,7 @@ class Trace:
         return value
 
     def constant(self, array: Any) -> Value:
-        """The value of an array that nobody declared: it is what it is at each step."""
+        """The value of an undeclared array: the same at each step."""
         value = self.constants.get(id(array))
         if array.dtype.hasobject:
             raise self.refusal("an array of Python objects", "arrays of numbers", "stack arrays with np.stack")
@@ -108,13 +108,13 @@ class Trace:
         return value
 
     def check_constant(self, value: Value) -> None:
-        """Refuse an array that was written into, as a plain one, after the step had used it."""
+        """Raise for a plain array that was written into after the step had used it."""
         if value.number in self.prints and self.prints[value.number] != hash(value.array.tobytes()):
             raise self.refusal("a plain array was written into after the step had used it", "constants that stay "
                                      "as they are", "make another array for other values, or declare this one")
 
     def need(self, value: Value) -> None:
-        """Note what a number is made of, for it is needed as it is."""
+        """Record the numbers that a number depends on, since its value is needed."""
         for v in (value,) if value.call is None else value.call.read:
             if v.call is None:
                 self.needed.add(v.number)
@@ -122,7 +122,7 @@ class Trace:
                 self.need(v)
 
     def choose(self, value: Value) -> bool:
-        """The truth of a number that varies: where it is another, this program is not the one to run."""
+        """The truth of a number that varies: the program fits only calls where it is the same."""
         if not is_number(value):
             raise self.refusal("control flow (if, min, max, assert) that depends on a number that "
                                "varies", "the same calls at each step",
@@ -131,8 +131,8 @@ class Trace:
         self.choices[value.number] = value, truth
         return truth
 
-    def check_told(self) -> None:
-        """Refuse to be told in words while the step runs: that would be done at the first steps only."""
+    def refuse_text(self) -> None:
+        """Raise for conversions to text while the step runs: a program would not repeat them."""
         if self.open:
             raise self.source_info.number("a conversion to a string (print, str, an f-string)")
 
@@ -151,7 +151,7 @@ class Trace:
             self.check_constant(value)
 
     def value(self, x: Any) -> Any:
-        """What stands for one argument of a call."""
+        """The value of one argument of a call."""
         if isinstance(x, ArrayTracer):
             return x.current()
         if isinstance(x, ScalarTracer):
@@ -159,7 +159,7 @@ class Trace:
         return self.constant(x) if isinstance(x, np.ndarray) else x
 
     def key(self, x: Any) -> Any:
-        """By what an argument is known: 1, 1.0 and True are three."""
+        """The key of an argument: 1, 1.0 and True are different."""
         if isinstance(x, Value):
             return x.number
         if isinstance(x, list | tuple):
@@ -210,7 +210,7 @@ class Trace:
     @unwatched
     def call(self, primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any] = NONE, effect: bool = False,
              like: Any = None, out: bool = False) -> Any:
-        """Make a call, record it, and give what it gives, as values.
+        """Make a call, record it, and return its results as values.
 
         `like`: in an array of this one's layout; `out`: because the step named that array.
         """
@@ -229,7 +229,7 @@ class Trace:
             result = updated(primitive, *mapped(concrete, given), **options)
         else:
             result = primitive.function(*mapped(concrete, given), **options)
-        if call is not None:  # nobody has what it gave then, or not all of it
+        if call is not None:  # its results were freed, or some of them
             for v, x in zip(call.outputs(), leaves(result), strict=True):
                 if concrete(v) is None:
                     v.array, v.array_ref = np.asarray(x), None
@@ -241,7 +241,7 @@ class Trace:
         return call.result
 
     def result(self, x: Any, call: Call) -> Any:
-        """What a call gave, as values."""
+        """The results of a call, as values."""
         if isinstance(x, list | tuple):
             parts = [self.result(y, call) for y in x]
             return type(x)(*parts) if hasattr(x, "_fields") else parts if isinstance(x, list) else tuple(parts)
@@ -268,7 +268,7 @@ class Trace:
         return value
 
     def lifted(self, result: Any, given: Any) -> Any:
-        """Values as tracers; a view belongs to the tracer among the given that it is a view of."""
+        """Values as tracers; a view belongs to the tracer that it is a view of."""
         if isinstance(result, list | tuple):
             parts = [self.lifted(r, given) for r in result]
             return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
@@ -296,7 +296,7 @@ class Trace:
         return dispatch(self, function, args, kwargs)
 
     def record_engine(self, function: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The call of a primitive of the engine; those that only workers need are nothing where one does it alone."""
+        """Record a primitive of the engine; collectives do nothing without workers."""
         if function in TOGETHER:
             if self.collectives is None:
                 return function(*args)
@@ -318,7 +318,7 @@ class Trace:
         if isinstance(out, tuple):
             out = out[0] if len(out) == 1 else None
         if type(out) is not ArrayTracer:
-            raise self.met_plain("", self.refusal(
+            raise self.needs_plain_array("", self.refusal(
                 f"{primitive.name} writes into an array that was not declared", "arrays of the step itself",
                 "pass the array to tt.compile, or write a = a + b"))
         if out.is_scalar:
@@ -327,10 +327,10 @@ class Trace:
         return out
 
     def update(self, primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """A call that writes into its first operand: that stands for another value from now on."""
+        """A call that writes into its first operand, which is another value from then on."""
         target = args[0]
         if type(target) is not ArrayTracer:
-            raise self.met_plain("", self.refusal(
+            raise self.needs_plain_array("", self.refusal(
                 f"{primitive.name} writes into an array that was not declared", "arrays of the step itself",
                 "pass the array to tt.compile, or copy it in the step"))
         target.write(self.call(primitive, args, kwargs))

@@ -1,7 +1,7 @@
-"""Tracers: what stands for an array or a number while a step is traced. Each records every call that it meets.
+"""Tracers: stand-ins for arrays and numbers while a step is traced. Each records every call on it.
 
-A tracer looks like what it stands for. What is not the same at each step, such as control flow on values, it refuses.
-What becomes of NumPy's functions is told by `dispatch.py`; calls are kept by `trace.py`.
+A tracer behaves like the array or number, but raises for what would differ between steps, such as control flow on
+values. NumPy's functions are recorded by `dispatch.py`; calls are kept by `trace.py`.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ PLACES = (int, slice, type(None), type(Ellipsis), np.integer)  # of an index tha
 
 
 class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
-    """Stands for an array; what it stands for is a value, another one after each write.
+    """A stand-in for an array. It has a current value, another one after each write.
 
     Attributes
     ----------
     held : ndarray
         The array that its value is now: others need it only as long as a tracer has it.
     owner : ArrayTracer or None
-        Whose memory it is a view of: written through, and looked at again when that was written.
+        The tracer whose memory it views: writes go through to it, and it is read again after a write.
     way : (Primitive, args, kwargs) or None
         The call that makes it of its owner.
     is_scalar : bool
-        Whether NumPy would give a scalar here, not an array.
+        Whether NumPy would return a scalar here, not an array.
     """
 
     __slots__ = ("_value", "fresh", "held", "is_scalar", "owner", "seen", "tape", "way")
@@ -67,11 +67,11 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         self.fresh = False  # whether it is a copy, which may be written into whatever its value comes from
 
     def stand_for(self, value: Value) -> None:
-        """Be this value, and keep its array."""
+        """Take this value, and keep its array."""
         self._value, self.held = value, self.tape.materialise(value)
 
     def current(self) -> Value:
-        """The value that it stands for now."""
+        """The current value."""
         if self.owner is not None and (value := self.owner.current()) is not self.seen:
             primitive, args, kwargs = self.way
             self.stand_for(self.tape.call(primitive, args, kwargs))
@@ -79,16 +79,16 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         return self._value
 
     def now(self) -> Any:
-        """The array that it stands for now."""
+        """The array of the current value."""
         self.current()
         return self.held
 
     def current_or_none(self) -> Value | None:
-        """As `current`, but None where a view has to be looked at again."""
+        """As `current`, but None where a view must be refreshed."""
         return self._value if self.owner is None or self.owner.current_or_none() is self.seen else None
 
     def write(self, value: Value) -> None:
-        """Stand for another value from now on, and so let all that shares this memory."""
+        """Take another value, and update all tracers that share this memory."""
         if self.owner is None:
             kind = "" if self.fresh else self._value.base.kind
             if kind in ("input", "constant"):
@@ -184,7 +184,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        self.tape.check_told()
+        self.tape.refuse_text()
         return f"<traced {self.dtype} {self.shape}>"
 
     def __format__(self, _: str) -> str:
@@ -242,7 +242,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         if checked or not all(isinstance(k, PLACES) and not isinstance(k, TracerBase | bool) for k in keys):
             self.tape.update(SETITEM, (self, key, value), {})
             return
-        # subtle: without the dots x[0] is a scalar of its own, and no view
+        # subtle: without the dots x[0] is a new scalar, and no view
         region = self if key is Ellipsis else self[keys if any(k is Ellipsis for k in keys) else (*keys, Ellipsis)]
         region.write(self.tape.call(FILL, (value,), like=region.now()))
 
@@ -252,7 +252,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
             return self
         value, array = self.current(), self.held
         if np.empty_like(array, order=order).strides == array.strides and value.kind in ("", "input") and (
-                value.base.kind != "state"):  # which is written over at the end
+                value.base.kind != "state"):  # which is overwritten at the end
             return self.copied()
         return self.tape.apply(COPY, (self,), {"order": order})
 
@@ -270,7 +270,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
 
     def astype(self, dtype: Any, order: str = "K", **options: Any) -> Any:
         """As an array's."""
-        if self.is_scalar:  # subtle: of a scalar of NumPy's the same is made, not an array without axes
+        if self.is_scalar:  # subtle: from a NumPy scalar the same is made, not a 0-d array
             y = self.copied().astype(dtype, order, **options)
             return ArrayTracer(self.tape, y.current(), None, is_scalar=True)
         now = self.current()
@@ -403,8 +403,8 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if (constant := self.constant()) is not None:
             return np.array(constant, dtype)
-        raise self.tape.met_plain("an array of the step was passed to something that takes plain arrays only (X[ix], "
-                                  "np.asarray, a write into a plain array, printing)")
+        raise self.tape.needs_plain_array("an array of the step was passed to something that takes plain arrays only "
+                                          "(X[ix], np.asarray, a write into a plain array, printing)")
 
     def __bool__(self) -> bool:
         if (constant := self.constant()) is not None:
@@ -415,19 +415,19 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     def __float__(self) -> float:
         if (constant := self.constant()) is not None:
             return float(constant)
-        raise self.tape.met_plain("", self.tape.source_info.number("float(), or a write into a plain array,"))
+        raise self.tape.needs_plain_array("", self.tape.source_info.number("float(), or a write into a plain array,"))
 
     def __int__(self) -> int:
         if (constant := self.constant()) is not None:
             return int(constant)
-        raise self.tape.met_plain("", self.tape.source_info.number("int()"))
+        raise self.tape.needs_plain_array("", self.tape.source_info.number("int()"))
 
     def __index__(self) -> int:
         if self.size != 1 or self.dtype.kind not in "iu":
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
         if (constant := self.constant()) is not None:
             return operator.index(constant)
-        raise self.tape.met_plain("", self.tape.source_info.number("an index or a count (range)"))
+        raise self.tape.needs_plain_array("", self.tape.source_info.number("an index or a count (range)"))
 
     def __round__(self, digits: Any = None) -> Any:
         if not self.is_scalar:
@@ -521,7 +521,7 @@ def tracers(x: Any) -> Iterator[ArrayTracer]:
 
 
 class ScalarTracer(TracerBase):
-    """Stands for a Python number that may be another one at each step: a learning rate, a count of steps."""
+    """A stand-in for a Python number that may differ at each step: a learning rate, a count of steps."""
 
     __slots__ = ("tape", "value")
     __hash__ = object.__hash__
@@ -534,7 +534,7 @@ class ScalarTracer(TracerBase):
         return type(self.value.array)
 
     def __repr__(self) -> str:
-        self.tape.check_told()
+        self.tape.refuse_text()
         return f"<traced {type(self.value.array).__name__}>"
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -559,8 +559,8 @@ class ScalarTracer(TracerBase):
         return self.tape.choose(self.value)
 
     def as_array(self, *_: Any, **__: Any) -> Any:
-        """Refuse to be made an array, whose dtype NumPy and the engine choose in two ways."""
-        raise self.tape.met_plain("", self.tape.refusal(
+        """Raise on a conversion to an array, whose dtype NumPy and the engine would choose differently."""
+        raise self.tape.needs_plain_array("", self.tape.refusal(
             "an array is made from a number that varies (np.full, tt.tensor)", "numbers that multiply arrays "
             "or are added to them", "write np.ones(shape) * x"))
 
@@ -594,7 +594,7 @@ class ScalarTracer(TracerBase):
 
     def _plain(self, *_: Any) -> Any:
         self.tape.need(self.value)
-        raise self.tape.met_plain("", self.tape.refusal(
+        raise self.tape.needs_plain_array("", self.tape.refusal(
             "a conversion of a number that varies (float(), int(), an index, a format)", "Python's own arithmetic "
             "with it", NUMBER))
 
@@ -614,4 +614,4 @@ for name, primitive in SCALAR.items():
     setattr(ScalarTracer, f"__{name}__", arithmetic(primitive, False))
     if name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
         setattr(ScalarTracer, f"__r{name}__", arithmetic(primitive, True))
-setattr(ScalarTracer, "__hash__", ScalarTracer._plain)  # as a key it would be found nowhere
+setattr(ScalarTracer, "__hash__", ScalarTracer._plain)  # as a key it would never be found

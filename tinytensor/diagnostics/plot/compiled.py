@@ -72,9 +72,7 @@ def scatter_lines(ax: Any, rows: Any, roof: Roofline) -> None:
     work = [row.flops / row.bytes for row in rows] or [1.0]
     x = np.geomspace(min(0.03, *work, 1.0), max(100.0, *work), 50)
     ax.plot(x, np.minimum(x * roof.bandwidth, roof.flops) / 1e9, color=GREY, lw=1.8)
-    ax.text(x[-1], roof.flops / 1e9 * 1.12, f"matrix products: {roof.flops / 1e9:.0f} billion a second", ha="right",
-            fontsize=9, color=GREY)
-    ax.text(0.97, 0.03, f"the slope: memory, {roof.bandwidth / 1e9:.0f} GB a second;\nabove it is what the cache holds",
-            transform=ax.transAxes, fontsize=9, color=GREY, ha="right", va="bottom")
+    ax.set_xlabel(f"{ax.get_xlabel()}\nlevel: matrix products, {roof.flops / 1e9:.0f} billion operations per second\n"
+                  f"slope: memory, {roof.bandwidth / 1e9:.0f} GB per second", fontsize=10)
     ax.set_xscale("log")
     ax.set_yscale("log")

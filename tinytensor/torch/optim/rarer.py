@@ -110,10 +110,10 @@ class RpropEngine(Engine):
         less, more = group["etas"]
         block.t += 1
         apply_decay(g, block.theta, group["maximize"], 0)
-        way = g * before
-        size *= np.where(way > 0, more, np.where(way < 0, less, 1)).astype(size.dtype)
+        agreement = g * before
+        size *= np.where(agreement > 0, more, np.where(agreement < 0, less, 1)).astype(size.dtype)
         np.clip(size, *group["step_sizes"], out=size)
-        g[...] = np.where(way < 0, 0, g)  # it went too far: no step, and no turn remembered
+        g[...] = np.where(agreement < 0, 0, g)  # the sign has changed: no step, and it is forgotten
         block.theta -= np.sign(g) * size
         before[...] = g
 

@@ -72,7 +72,7 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, er
     found = gradients(parameters)
     compiling = getattr(found[0], "record_call", None) if found else None  # then it is one call, whose results vary
     if compiling:
-        norm, factor = compiling(measured, (found, float(max_norm), norm_type, error_if_nonfinite), {})
+        norm, factor = compiling(norm_and_scale, (found, float(max_norm), norm_type, error_if_nonfinite), {})
         for a in found:
             a *= factor
         return of_array(norm)
@@ -81,7 +81,7 @@ def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, er
     return of_array(norm)
 
 
-def measured(arrays: list[Any], max_norm: float, norm_type: float, error_if_nonfinite: bool) -> tuple[Any, Any]:
+def norm_and_scale(arrays: list[Any], max_norm: float, norm_type: float, error_if_nonfinite: bool) -> tuple[Any, Any]:
     """The norm, and the factor that makes it `max_norm` at most."""
     norm = total(arrays, norm_type, error_if_nonfinite)
     return norm, factor_of(max_norm, norm)

@@ -47,8 +47,8 @@ def test_the_main_job_small(story, tmp_path):
     assert re.search(r"^  simple: +0 of ", done.stdout, re.M), "no token of several kinds"
     assert re.search(r"exercise 3: .*: True; .* the tokens stay$", done.stdout, re.M)
     assert "else refused: encode: got the special token '<|endoftext|>' at position 3" in done.stdout
-    assert "2,000 of 2,000 random texts come back as they were" in done.stdout and "it is equal" in done.stdout
-    assert "ANOTHER" not in done.stdout and "\033" not in done.stdout
+    assert "2,000 of 2,000 random texts are unchanged by" in done.stdout and "it is equal" in done.stdout
+    assert "NOT EQUAL" not in done.stdout and "\033" not in done.stdout
     assert re.fullmatch(r"reached: \d+ merges, pattern gpt4, \d\.\d\d bytes a token on held-out text, [\d.]+ MB/s",
                         lines[-1])
     figures = sorted((tmp_path / "new").iterdir())
@@ -139,7 +139,7 @@ def test_ctrl_c_ends_with_the_figures_so_far(tmp_path):
     (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text file; name another"),
     (("--data", "{tmp}/latin.txt"), "latin.txt: got the byte 0xe9 at offset 1; expected UTF-8"),
     (("--data", "{tmp}/short.txt"), "short.txt: got 3 characters; expected 1,000 or more"),
-    (("--vocabulary", "{tmp}/short.txt"), "short.txt: no JSON"),
+    (("--vocabulary", "{tmp}/short.txt"), "short.txt: got no JSON"),
     (("--vocabulary", "{tmp}/none.tiktoken"), "none.tiktoken: No such file or directory"),
     (("--vocabulary", "{tmp}"), "encoder.json: No such file or directory; expected GPT-2's encoder.json"),
     (("--save", "{tmp}"), "got a folder; expected a file, new or to be replaced"),

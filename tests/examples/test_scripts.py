@@ -152,10 +152,10 @@ def test_own_lines_for_a_gpt(run, tmp_path, monkeypatch):
 
 
 BAD = {  # the file, and what each kind of script says; None: it works
-    "empty.txt": (b"", "the file is empty", "got 0 characters", "got 0 points"),
-    "binary.txt": (bytes(range(256)) * 8, "has the byte 0x80", "got the byte 0x80 at offset 128", "got the byte 0x80"),
-    "line.txt": (b"one line", "the number of items is 1", "got 8 characters", "got 'one line' in line 1"),
-    "letter.txt": (b"a", "the number of items is 1", "got 1 characters", "got 'a' in line 1"),
+    "empty.txt": (b"", "got an empty file", "got 0 characters", "got 0 points"),
+    "binary.txt": (bytes(range(256)) * 8, "got the byte 0x80", "got the byte 0x80 at offset 128", "got the byte 0x80"),
+    "line.txt": (b"one line", "got 1 items; expected 3 or more", "got 8 characters", "got 'one line' in line 1"),
+    "letter.txt": (b"a", "got 1 items; expected 3 or more", "got 1 characters", "got 'a' in line 1"),
     "same.txt": (b"a\na\na\na\n" * 400, None, None, "got 'a' in line 1"),
 }
 

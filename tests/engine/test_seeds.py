@@ -130,3 +130,32 @@ def test_a_generator_says_its_seed_and_whether_it_has_drawn():
     assert repr(rng.manual_seed(3)) == "Generator(seed=3)"
     rng.randn(1)  # keeps half of a pair
     assert repr(rng) == "Generator(seed=3, after draws)"
+
+
+@pytest.mark.parametrize("name", ["rand_like", "randn_like"])
+def test_likes_follow_their_argument(name):
+    f = getattr(tt, name)
+    assert f(np.zeros((2, 3))).dtype == np.float64 and f(tt.zeros(2, 3)).shape == (2, 3)
+    assert f([0.0, 1.0], dtype=np.float64, requires_grad=True).requires_grad and f(tt.tensor(1.0)).shape == ()
+    with pytest.raises(TypeError, match=f"^{name}: got dtype int64; expected a floating one; pass dtype=np.float32$"):
+        f([1, 2])
+    assert f([1, 2], np.float32).dtype == np.float32
+    assert tt.randint_like(tt.zeros(2, 3), 5, 9).dtype == np.float32 and tt.randint_like([1, 2], 9).dtype == np.int64
+
+
+@pytest.mark.peer
+def test_the_draws_are_torch_s():
+    torch = pytest.importorskip("torch")
+    for shape in (1, 3), (4, 7), (5, 8):
+        x = np.full(shape, 0.3, np.float32)
+        t = torch.from_numpy(x)
+        for mine, theirs in [
+            (tt.rand_like(x, rng=42), lambda t=t: torch.rand_like(t)),
+            (tt.randn_like(x, rng=42), lambda t=t: torch.randn_like(t)),
+            (tt.randn_like(x, np.float64, rng=42), lambda t=t: torch.randn_like(t, dtype=torch.float64)),
+            (tt.randint_like(x, 3, 9, rng=42), lambda t=t: torch.randint_like(t, 3, 9)),
+            (tt.bernoulli(x, rng=42), lambda t=t: torch.bernoulli(t)),
+            (tt.randn_like(x.T, rng=42), lambda t=t: torch.randn_like(t.T)),
+        ]:
+            torch.manual_seed(42)
+            np.testing.assert_allclose(mine.data, theirs().numpy(), rtol=1e-6)

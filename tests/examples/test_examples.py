@@ -264,7 +264,7 @@ def test_gradients_by_the_compiler(columns, names):
     (("--data", "nowhere.txt"), "nowhere.txt: No such file or directory; expected a text with one item a line"),
     (("--data", "{tmp}"), "Is a directory"),
     (("--data", "{tmp}/empty.txt"), "got an empty file; expected 3 or more"),
-    (("--data", "{tmp}/latin.txt"), "line 2 has the byte 0xe9 at offset 6 of the file; expected UTF-8"),
+    (("--data", "{tmp}/latin.txt"), "got the byte 0xe9 in line 2, at offset 6; expected UTF-8"),
     (("--sample-from", "{tmp}/none.npz"), "none.npz: No such file or directory; expected a checkpoint"),
     (("--sample-from", "{tmp}/empty.txt"), "got no checkpoint, or a damaged one"),
     (("--plots", "{tmp}/empty.txt"), "empty.txt: got a file; expected a folder that can be written"),

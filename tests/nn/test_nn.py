@@ -68,7 +68,7 @@ def test_parameter_is_a_tensor_that_requires_grad_and_shares_memory():
     assert nn.Parameter(p).data is a and nn.Parameter([1.0]).dtype == np.float32
     assert type(p * 2) is Tensor and type(p.detach()) is Tensor
     assert not nn.Parameter(a, requires_grad=False).requires_grad
-    assert "dtype int64 has no gradients" in message(TypeError, nn.Parameter, [1, 2])
+    assert "got dtype int64; expected a floating one" in message(TypeError, nn.Parameter, [1, 2])
 
 
 def test_parameter_repr():
@@ -550,7 +550,7 @@ def test_linear_refuses_another_dtype_than_its_weights():
     (lambda: nn.Linear(True, 2), TypeError, "Linear: got in_features=True; expected an integer"),
     (lambda: nn.Embedding(0, 2), ValueError, "Embedding: got num_embeddings=0; expected 1 or more"),
     (lambda: nn.Embedding(3, "2"), TypeError, "Embedding: got embedding_dim='2'; expected an integer"),
-    (lambda: nn.Linear(3, 2, dtype=int), TypeError, "requires_grad: dtype int64 has no gradients"),
+    (lambda: nn.Linear(3, 2, dtype=int), TypeError, "requires_grad: got dtype int64; expected a floating one"),
     (lambda: nn.Linear(3, 2, rng="x"), TypeError, "rng: got str; expected a Generator, an integer seed or"),
 ])
 def test_bad_sizes(build, kind, text):

@@ -205,7 +205,7 @@ def test_users_may_answer_for_what_has_no_answer() -> None:
     for answer, taken in (with_numpy_signature(mine_, np.roots), False), (with_numpy_signature(tt.exp, np.roots), True):
         NUMPY[np.roots] = answer
         try:
-            with pytest.raises(ValueError, match="^define: got numpy=roots, which has an op already") if taken else nullcontext():
+            with pytest.raises(ValueError, match="^define: got numpy=roots, which") if taken else nullcontext():
                 define.refuse_taken(mine_, "mine_", True, (np.roots,), ())
         finally:
             del NUMPY[np.roots]

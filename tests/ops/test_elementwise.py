@@ -400,7 +400,7 @@ UNFIT = [b"ab", {}, {1}, object(), np.array([1, 2], object), np.array([1, 2], "m
                                lambda x, v: tt.tensor(v)])
 @pytest.mark.parametrize("value", UNFIT, ids=lambda v: type(v).__name__)
 def test_what_is_no_operand_is_refused_by_a_sentence(f: Any, value: Any) -> None:
-    with pytest.raises((TypeError, ValueError, OverflowError), match=r"\w+: .*; \w|met a Tensor; expected"):
+    with pytest.raises((TypeError, ValueError, OverflowError), match=r"\w+: .*; \w|beside a Tensor; expected"):
         f(leaf(1, 2), value)
 
 

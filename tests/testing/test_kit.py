@@ -345,11 +345,13 @@ def test_a_users_op_gets_no_name_and_takes_none() -> None:
     defined()  # again, as in a notebook
     assert set(PUBLIC) == before and set(NUMPY) == answers and not hasattr(Tensor, "softsign")
     assert "softsign" not in REGISTRY
-    with pytest.raises(ValueError, match="define: got the name exp, which a function of tinytensor has; expected a new"):
+    with pytest.raises(ValueError,
+                       match="define: got the name exp, which .*; expected a new"):
         op(softsign_rule, samples=(S(()),))(type(half)(half.__code__, globals(), "exp"))
     with pytest.raises(ValueError, match="define: got the name shape, which"):
         op(softsign_rule, method=True)(type(half)(half.__code__, globals(), "shape"))
-    with pytest.raises(ValueError, match="define: got numpy=exp, which has an op already, exp; expected a function without one"):
+    with pytest.raises(ValueError,
+                       match="define: got numpy=exp, which has an op already, exp; expected"):
         op(softsign_rule, numpy=(np.exp,))(half)
     with pytest.raises(ValueError, match="define: got numpy=exp, which has|define: got the name exp"):
         ufunc_op(np.exp, lambda g, y, x: g)

@@ -29,22 +29,22 @@ def summed_axes(axes: Any, a: Any, b: Any) -> tuple[list[int], list[int]]:
 
 def tensordot_grad_a(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
     """The gradient of a in a tensordot over the axes `summed`."""
-    mine, others = summed
+    summed_a, summed_b = summed
     a, b = promote_numbers((a, b))
-    free = [i for i in range(a.ndim) if i not in mine]
-    kept = [i for i in range(b.ndim) if i not in others]
-    z = np.tensordot(g, b, (list(range(len(free), g.ndim)), kept))
-    return z.transpose(np.argsort(free + [mine[others.index(i)] for i in sorted(others)]).tolist())
+    free_a = [i for i in range(a.ndim) if i not in summed_a]
+    free_b = [i for i in range(b.ndim) if i not in summed_b]
+    z = np.tensordot(g, b, (list(range(len(free_a), g.ndim)), free_b))
+    return z.transpose(np.argsort(free_a + [summed_a[summed_b.index(i)] for i in sorted(summed_b)]).tolist())
 
 
 def tensordot_grad_b(g: Any, a: Any, b: Any, summed: tuple[list[int], list[int]]) -> Any:
     """The gradient of b in a tensordot over the axes `summed`."""
-    others, mine = summed
+    summed_a, summed_b = summed
     a, b = promote_numbers((a, b))
-    free = [i for i in range(b.ndim) if i not in mine]
-    kept = [i for i in range(a.ndim) if i not in others]
-    z = np.tensordot(a, g, (kept, list(range(len(kept)))))
-    return z.transpose(np.argsort([mine[others.index(i)] for i in sorted(others)] + free).tolist())
+    free_b = [i for i in range(b.ndim) if i not in summed_b]
+    free_a = [i for i in range(a.ndim) if i not in summed_a]
+    z = np.tensordot(a, g, (free_a, list(range(len(free_a)))))
+    return z.transpose(np.argsort([summed_b[summed_a.index(i)] for i in sorted(summed_a)] + free_b).tolist())
 
 
 @op(lambda g, y, a, b, *, axes: tensordot_grad_a(g, a, b, summed_axes(axes, a, b)),

@@ -84,7 +84,9 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 @op(lambda g, y, x, *, axis: y * (g - np.add.reduce(g * y, axis=axis, keepdims=True)), method=True,
     samples=(S((2, 3)), S((2, 3), axis=0), S((2, 3, 2), axis=1)))
 def softmax(x: Any, axis: int = -1) -> Any:
-    """exp(x) / sum(exp(x)) along an axis, without overflow. Elements that are inf share the whole probability.
+    """exp(x) / sum(exp(x)) along an axis: probabilities from logits, without overflow.
+
+    Elements that are inf share the whole probability. The result has the shape of x.
 
     Examples
     --------

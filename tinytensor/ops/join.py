@@ -54,9 +54,9 @@ def concatenate(*arrays: Any, axis: int | None = 0, dtype: Any = None, casting: 
     >>> tt.concatenate([tt.zeros(2), tt.ones(1)])
     tensor([0., 0., 1.])
     """
-    whole = promote_numbers(arrays)
-    y = np.concatenate(whole, axis) if dtype is None else np.concatenate(whole, axis, dtype=dtype, casting=casting)
-    return y if len(whole) <= FEW_INPUTS else (y, offsets(whole, axis))
+    alike = promote_numbers(arrays)
+    y = np.concatenate(alike, axis) if dtype is None else np.concatenate(alike, axis, dtype=dtype, casting=casting)
+    return y if len(alike) <= FEW_INPUTS else (y, offsets(alike, axis))
 
 
 @op(lambda g, y, i, *inputs, axis, dtype, casting: g[(slice(None),) * (axis % g.ndim) + (i,)], numpy=(np.stack,),
@@ -70,8 +70,8 @@ def stack(*arrays: Any, axis: int = 0, dtype: Any = None, casting: Any = "same_k
     >>> tt.stack([tt.zeros(2), tt.ones(2)]).shape
     (2, 2)
     """
-    whole = promote_numbers(arrays)
-    return np.stack(whole, axis) if dtype is None else np.stack(whole, axis, dtype=dtype, casting=casting)
+    alike = promote_numbers(arrays)
+    return np.stack(alike, axis) if dtype is None else np.stack(alike, axis, dtype=dtype, casting=casting)
 
 
 def stack_nested(values: Any) -> Any:

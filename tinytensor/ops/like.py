@@ -157,11 +157,11 @@ def returns_tensors(function: Any) -> Any:
         y = function(*args, **kwargs)
         parts = y if isinstance(y, tuple) else (y,)
         bounds = [*args[:2], *(kwargs[key] for key in ("start", "stop", "base") if key in kwargs)]
-        narrow = kwargs.get("dtype") is None and not dtypes_in(bounds)
-        made = [x if isinstance(x, Tensor) else Tensor(as_array(x, np.float32 if narrow else None)) for x in parts]
+        dtype = np.float32 if kwargs.get("dtype") is None and not dtypes_in(bounds) else None
+        tensors = [x if isinstance(x, Tensor) else Tensor(as_array(x, dtype)) for x in parts]
         if requires_grad:
-            made[0].requires_grad = True
-        return tuple(made) if isinstance(y, tuple) else made[0]
+            tensors[0].requires_grad = True
+        return tuple(tensors) if isinstance(y, tuple) else tensors[0]
 
     return create
 

@@ -163,8 +163,8 @@ def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok:
     if np.dtype(dtype).kind not in REAL_KINDS:
         raise TypeError(f"astype: got dtype {np.dtype(dtype)}; expected one of real numbers, such as np.float32; "
                         f"convert x.detach().numpy() where no gradient is wanted")
-    given = {"order": order, "casting": casting, "copy": copy}
-    return x.astype(dtype, **{k: v for k, v in given.items() if v != ASTYPE_DEFAULTS[k]})
+    options = {"order": order, "casting": casting, "copy": copy}
+    return x.astype(dtype, **{k: v for k, v in options.items() if v != ASTYPE_DEFAULTS[k]})
 
 
 ASTYPE_DEFAULTS = {"order": "K", "casting": "unsafe", "copy": True}

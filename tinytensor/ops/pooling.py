@@ -32,10 +32,10 @@ def argmax_in_windows(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Si
     which = np.zeros(y.shape, np.uint8 if math.prod(kernel) <= 256 else np.int64)
     nan = bool((y != y).any())  # a nan is the maximum, and equals nothing
     for number, (_, part) in reversed(list(enumerate(window_slices(kernel, stride, dilation, windows)))):
-        found = x[part] == y
+        is_max = x[part] == y
         if nan:
-            found |= x[part] != x[part]
-        np.copyto(which, number, where=found)
+            is_max |= x[part] != x[part]
+        np.copyto(which, number, where=is_max)
     return which
 
 

@@ -169,7 +169,7 @@ def weighted_rows(w: Any, x: Any) -> Any:
     if n <= 2 * ROWS_PER_SUM or state.workers > 1:
         return w @ x
     blocks, rest = divmod(n, ROWS_PER_SUM)
-    whole = n - rest
-    parts = w[:whole].reshape(blocks, 1, ROWS_PER_SUM) @ x[:whole].reshape(blocks, ROWS_PER_SUM, x.shape[1])
+    full_rows = n - rest
+    parts = w[:full_rows].reshape(blocks, 1, ROWS_PER_SUM) @ x[:full_rows].reshape(blocks, ROWS_PER_SUM, x.shape[1])
     y = sum_rows(parts.reshape(blocks, x.shape[1]))
-    return y + w[whole:] @ x[whole:] if rest else y
+    return y + w[full_rows:] @ x[full_rows:] if rest else y

@@ -92,8 +92,8 @@ def weight_rows(a: Any, axis: Any, weights: Any) -> Any:
         return reduced_axes_last(weights, axis)[0]
     axes = [i % a.ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
     weights = np.transpose(weights, np.argsort(axes).tolist())
-    whole = np.broadcast_to(weights.reshape([n if i in axes else 1 for i, n in enumerate(a.shape)]), a.shape)
-    return reduced_axes_last(whole, axis)[0]
+    broadcast = np.broadcast_to(weights.reshape([n if i in axes else 1 for i, n in enumerate(a.shape)]), a.shape)
+    return reduced_axes_last(broadcast, axis)[0]
 
 
 def quantile_composition(numpy: Any, value: Any, a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any,

@@ -54,8 +54,8 @@ def share_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
     def shared(g: Any, y: Any, weight: Any, h: Any, extras: Any) -> Any:
         memo, *kept = extras
         if memo.get("g") is not g:
-            memo.update(g=g, found=backward(g, y, weight, h, *kept))
-        return [x[...] for x in memo["found"]]  # subtle: views, so that no leaf adopts the shared array as its grad
+            memo.update(g=g, grads=backward(g, y, weight, h, *kept))
+        return [x[...] for x in memo["grads"]]  # subtle: views, so that no leaf adopts the shared array as its grad
 
     return shared
 

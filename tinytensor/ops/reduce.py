@@ -37,7 +37,17 @@ def restore_axes(g: Any, x: Any, axis: Any) -> Any:
 @op(lambda g, y, x, *, axis, keepdims: np.broadcast_to(restore_axes(g, x, axis), x.shape),
     numpy=(np.sum, (np.add, "reduce")), method=True, wider=wide_sum, analytic=True, samples=(*AXES, S((0, 3), axis=0)))
 def sum_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The sum over the axes.
+    """The sum over axes.
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int, optional
+        The axes to sum over; all axes if left out.
+    keepdims : bool
+        Whether the reduced axes are kept, with size 1.
+    dtype, initial, where
+        As in `np.sum`. `out` is refused.
 
     Examples
     --------
@@ -52,7 +62,7 @@ def sum_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
         np.broadcast_to(restore_axes(g * (1 / max(1, x.size // (g.size or 1))), x, axis), x.shape),
     numpy=(np.mean,), method=True, wider=wide_mean, analytic=True, samples=AXES)
 def mean(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The arithmetic mean over the axes.
+    """The arithmetic mean over axes; `axis` and `keepdims` are as in `sum`.
 
     Examples
     --------
@@ -114,9 +124,10 @@ def std_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: flo
     numpy=(np.var,), method=True, wider=wide_var, analytic=False, definition=var_definition,
     samples=(*AXES, S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
 def var(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
-    """The variance over the axes: the sum of squared deviations from the mean, divided by n - ddof.
+    """The variance over axes: the sum of squared deviations from the mean, divided by n - ddof.
 
     `correction` is another name of `ddof`. The default 0 is NumPy's and gives the biased variance; PyTorch's is 1.
+    `axis` and `keepdims` are as in `sum`.
 
     Examples
     --------
@@ -133,7 +144,7 @@ def var(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None =
     numpy=(np.std,), method=True, wider=wide_std, definition=std_definition,
     samples=(*AXES[:4], S((4,)), S((4, 2), axis=0, ddof=1), S((4,), correction=1)))
 def std(a: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: Any = False) -> Any:
-    """The standard deviation over the axes, the root of `var`. Its gradient is 0 where all values are equal.
+    """The standard deviation over axes, the root of `var`. Its gradient is 0 where all values are equal.
 
     Examples
     --------
@@ -159,7 +170,9 @@ def extremum_grad(g: Any, y: Any, x: Any, axis: Any) -> Any:
 @op(lambda g, y, x, *, axis, keepdims: extremum_grad(g, y, x, axis),
     numpy=(np.max, np.amax, (np.maximum, "reduce")), method=True, aliases=("amax",), wider=wide_max, samples=AXES)
 def max_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The largest value over the axes. Ties share the gradient, a nan gets all of it; an empty axis is an error.
+    """The largest value over axes; `axis` and `keepdims` are as in `sum`.
+
+    Ties share the gradient evenly, and a nan gets all of it. A maximum over no elements is an error, as in NumPy.
 
     Examples
     --------
@@ -173,7 +186,9 @@ def max_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 @op(lambda g, y, x, *, axis, keepdims: extremum_grad(g, y, x, axis),
     numpy=(np.min, np.amin, (np.minimum, "reduce")), method=True, wider=wide_min, aliases=("amin",), samples=AXES)
 def min_(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The smallest value over the axes. Ties share the gradient, a nan gets all of it; an empty axis is an error.
+    """The smallest value over axes; `axis` and `keepdims` are as in `sum`.
+
+    Ties share the gradient evenly, and a nan gets all of it. A minimum over no elements is an error, as in NumPy.
 
     Examples
     --------
@@ -222,7 +237,9 @@ def product_tree(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     numpy=(np.prod, (np.multiply, "reduce")), method=True, wider=wide_prod, analytic=True, definition=product_tree,
     samples=AXES)
 def prod(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The product over the axes. The gradient is exact where elements are 0: it is 6, 0, 0 for 0, 2, 3.
+    """The product over axes; `axis` and `keepdims` are as in `sum`.
+
+    The gradient is exact where elements are 0: it is 6, 0, 0 for 0, 2, 3.
 
     Examples
     --------

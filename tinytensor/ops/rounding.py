@@ -64,8 +64,8 @@ def modf(x: Any) -> Any:
     >>> np.modf(tt.tensor([1.25, -2.5]))
     (tensor([ 0.25, -0.5 ]), tensor([ 1., -2.]))
     """
-    whole = np.trunc(x)
-    return x - whole, whole
+    integer = np.trunc(x)
+    return x - integer, integer
 
 
 @composed(np.frexp, samples=(S((2, 3)), S(())), domain=NONZERO)

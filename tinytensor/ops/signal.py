@@ -120,8 +120,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     tensor([3., 4., 6., 7.])
     """
     axes = range(f.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    given: list[Any] = list(varargs) if len(varargs) else [1]
-    spacings = [h[1:] - h[:-1] if np.ndim(arrays_of(h)) else h for h in given] * (1 if len(given) > 1 else len(axes))
+    distances: list[Any] = list(varargs) if len(varargs) else [1]
+    spacings = [h[1:] - h[:-1] if np.ndim(arrays_of(h)) else h for h in distances]
+    spacings *= 1 if len(spacings) > 1 else len(axes)
     parts = [sampled_derivative(f, h, i % f.ndim, edge_order) for h, i in zip(spacings, axes, strict=True)]
     return parts[0] if len(parts) == 1 else tuple(parts)
 

@@ -228,7 +228,7 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = N
     columns = list(sample)
     sizes = [bins] * len(columns) if np.ndim(bins) == 0 else bins
     ranges = [None] * len(columns) if range is None else range
-    edges = [histogram_bin_edges(*given) for given in zip(columns, sizes, ranges, strict=True)]
+    edges = [histogram_bin_edges(*options) for options in zip(columns, sizes, ranges, strict=True)]
     counts = np.histogramdd([arrays_of(c) for c in columns], arrays_of(edges), weights=weights)[0]
     if density:
         counts = counts / np.add.reduce(counts, axis=None)

@@ -158,10 +158,10 @@ def reduceat_of(ufunc: np.ufunc) -> Function:
     return differentiated(f"{ufunc.__name__}.reduceat", ufunc.reduceat, composition)
 
 
-def method_of(name: str, made: Callable[[np.ufunc], Function]) -> Function:
+def method_of(name: str, make: Callable[[np.ufunc], Function]) -> Function:
     def answer(ufunc: np.ufunc, _: Function | None, *inputs: Any, **options: Any) -> Any:
         implementation(ufunc, name)
-        return made(ufunc)(*inputs, **options)
+        return make(ufunc)(*inputs, **options)
 
     return answer
 

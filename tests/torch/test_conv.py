@@ -139,7 +139,7 @@ def test_errors_say_what_to_do():
         "channels: np.moveaxis(x, -1, 1)")
     assert "expected a stride of 1" in message(ValueError, F.conv2d, x, w, None, 2, "same")
     assert "expected 'same', 'valid' or integers" in message(ValueError, F.conv2d, x, w, padding="full")
-    assert "conv2d: dtype float64 came as input; expected float32" in message(TypeError, F.conv2d, x, w.astype("f"))
+    assert "conv2d: got dtype float64 as input; expected float32" in message(TypeError, F.conv2d, x, w.astype("f"))
     assert "as a window spans 9" in message(ValueError, F.conv2d, x, w, dilation=4)
     assert "expected half the kernel at most" in message(ValueError, F.max_pool2d, x, 2, padding=2)
     assert "expected pairs for 4 axes at most" in message(ValueError, F.pad, x, (1, 2, 3))

@@ -60,7 +60,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def fan_in_and_out(p: Tensor | Array, caller: str) -> dict[str, int]:
     """How many inputs each output has (fan_in), and how many outputs each input, of a weight (out, in, ...)."""
-    if p.ndim < 2 or not p.size:
+    if array_of(p).ndim < 2 or not p.size:
         raise ValueError(f"{caller}: got a tensor of shape {p.shape}; expected (out, in) or more axes, none of them "
                          f"empty; use uniform_ or normal_ for biases")
     field = math.prod(p.shape[2:])
@@ -68,7 +68,10 @@ def fan_in_and_out(p: Tensor | Array, caller: str) -> dict[str, int]:
 
 
 def array_of(p: Tensor | Array) -> Array:
-    """The array to fill."""
+    """The array to fill; TypeError if it is none."""
+    if not isinstance(p, Tensor | np.ndarray):
+        raise TypeError(f"init: got a {type(p).__name__}; expected a Tensor or array, to be filled in place; convert "
+                        f"it: tt.tensor(x)")
     return p.data if isinstance(p, Tensor) else p
 
 
@@ -138,7 +141,7 @@ def eye_(p: T) -> T:
     tensor([[1., 0., 0.],
             [0., 1., 0.]])
     """
-    if p.ndim != 2:
+    if array_of(p).ndim != 2:
         raise ValueError(f"eye_: got a tensor of shape {p.shape}; expected a matrix; fill its matrices one by one")
     array_of(p)[...] = np.eye(p.shape[0], p.shape[1])
     return p
@@ -167,13 +170,16 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
     True
     """
     x, draw = array_of(p), as_generator(rng)
-    if not std > 0 or not a < b:
-        raise ValueError(f"trunc_normal_: got std={std!r}, a={a!r} and b={b!r}; expected std above 0 and a < b; use "
-                         f"constant_ for a constant")
+    if not 0 < std < math.inf or not a < b or not math.isfinite(mean):
+        raise ValueError(f"trunc_normal_: got mean={mean!r}, std={std!r}, a={a!r} and b={b!r}; expected finite "
+                         f"numbers, std above 0 and a < b; use constant_ for a constant")
+    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+    if inside <= 0.3 and (math.isinf(a) or math.isinf(b)):
+        raise ValueError(f"trunc_normal_: got a={a!r} and b={b!r}, for mean={mean!r} and std={std!r}; expected finite "
+                         f"bounds where few normal numbers are between them; pass a finite one, some std away")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
                       "of values may be incorrect.", stacklevel=3)
-    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
     if inside > 0.3:
         low, high = x.dtype.type(a), x.dtype.type(b)
         draw.normal_(x, mean, std)
@@ -184,8 +190,8 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
     draw.uniform_(x, a, b)
     new, waiting = x.copy(), np.ones(x.shape, bool)
     while True:
-        density = np.square((new - mean) / std) * -0.5 - peak
-        with np.errstate(divide="ignore"):
+        with np.errstate(all="ignore"):  # log(0), and what is too far away
+            density = np.square((new - mean) / std) * -0.5 - peak
             waiting &= np.log(draw.uniform_(np.empty_like(x))) > density
         if not waiting.any():
             return p
@@ -206,7 +212,7 @@ def orthogonal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     >>> bool(np.allclose(w.data @ w.data.T, np.eye(2), atol=1e-6))
     True
     """
-    if p.ndim < 2:
+    if array_of(p).ndim < 2:
         raise ValueError(f"orthogonal_: got a tensor of shape {p.shape}; expected two axes or more; use normal_ for "
                          f"biases")
     if not p.size:

@@ -204,7 +204,7 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
 
 
 def draw_like(name: str, x: Any, dtype: Any, draw: Any, fill: Any) -> Any:
-    """Numbers of a generator's methods `draw` or `fill`, in the shape and memory order of x, and of a floating dtype."""
+    """Numbers of a generator's `draw` or `fill`, in the shape and memory order of x, and of a floating dtype."""
     a = as_array(x)
     dtype = a.dtype if dtype is None else np.dtype(dtype)
     if dtype.kind != "f":

@@ -223,7 +223,7 @@ def torch_hint(key: str, known: Collection[str]) -> str:
 
 
 def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
-           numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
+              numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
     """A function from the arguments of a call to (array inputs, parameters), by the signature of `forward`; defaults.
 
     `variadic`: the inputs are passed as one sequence.  `spread`: they, or the integers of the first parameter, are

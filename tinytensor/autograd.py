@@ -71,7 +71,7 @@ def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_
 
 
 def backward_pass(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool, release: bool,
-         hooks: bool) -> dict[Tensor, Any]:
+                  hooks: bool) -> dict[Tensor, Any]:
     """The backward pass: a node is visited once all its consumers have been, when its gradient is complete."""
     needed, watch = nodes_between(roots, wanted) if wanted else None, state.anomaly
     waiting = count_consumers(roots, needed)

@@ -39,7 +39,7 @@ def keep_module(module: Any) -> Any:
 
 
 def tree_map(function: Callable[[Any, str], Any], tree: Any, of_module: Callable[[Any], Any] | None = None,
-           path: str = "") -> Any:
+             path: str = "") -> Any:
     """The same structure with ``function(leaf, path)`` for every leaf; a path looks like ``['layers'][0]``.
 
     A Module becomes a dict, or what `of_module` returns for it.

@@ -58,7 +58,7 @@ def tree_map(function: Callable[[Any, str], Any], tree: Any, of_module: Callable
 
 
 def tree_unflatten(tree: Any, values: Iterator[Any]) -> Any:
-    """The same structure with other leaves, taken in order."""
+    """The structure of `tree` with leaves taken in order from `values`."""
     return tree_map(lambda *_: next(values), tree)
 
 

@@ -115,7 +115,7 @@ def wanted(made: Composed) -> list[bool]:
 
 
 def answers(function: Function) -> list[Function]:
-    """The NumPy functions, and methods of ufuncs, that an op answers for."""
+    """The NumPy functions, and methods of ufuncs, that an op implements."""
     keys = [key for key, f in NUMPY.items() if f is function or getattr(f, "__wrapped__", None) is function]
     return [getattr(key[0], key[1]) if isinstance(key, tuple) else key for key in keys]
 

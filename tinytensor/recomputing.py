@@ -112,7 +112,7 @@ class Call:
     def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.f, self.given = f, (args, kwargs)
         self.inputs = [x for x in tree_leaves(self.given, keep_module) if needs_grad(x)]
-        self.captured: list[Tensor] = []  # leaves that are no arguments, such as a Module's parameters
+        self.captured: list[Tensor] = []  # leaves that are not arguments, such as a Module's parameters
         self.value: Any = None  # of the first run
         self.alias = False  # whether the function returns one of its inputs
         self.surroundings = Surroundings(f, args, kwargs)

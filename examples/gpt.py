@@ -59,8 +59,8 @@ class Settings(compiled.Settings, common.Settings):
     weight_decay: float = common.setting(0.1, "weight decay of the matrices", least=0)
     prompt: str = common.setting("\n", "how a sample starts; by default with a new line")
     count: int = common.setting(500, "tokens to generate at the end", least=0)
-    temperature: float = common.setting(0.8, "divides the logits of a sample: below 1 it is more usual, above 1 wilder",
-                                        above=0)
+    temperature: float = common.setting(0.8, "divides the logits of a sample: below 1 it is more usual, above 1 "
+                                        "wilder; 0: always the likeliest token", least=0)
     top_k: int = common.setting(None, "sample only from the k likeliest tokens", least=1)
     top_p: float = common.setting(None, "sample only from the likeliest tokens that together have this "
                                   "probability", above=0)
@@ -168,6 +168,8 @@ def draw(plot, folder: Path, model, data, progress: common.Progress, dev: dict[i
 
 
 def main(s: Settings) -> int:
+    for flags in (("ladder", "resume", "sample_from"), ("ladder", "save"), ("sample_from", "save")):
+        common.only_one(s, *flags)
     saved = {}
     if s.resume or s.sample_from:
         saved, s = read(s.resume or s.sample_from, s)

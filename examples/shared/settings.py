@@ -62,6 +62,7 @@ class NamesSettings(Settings):
     names: int = setting(20, "names to make up at the end", least=0)
 
 
+MOST = 10**9  # the largest number of steps, neurons and the like; a seed may be larger
 LAST = ("data", "names", "eager", *(f.name for f in dataclasses.fields(LectureSettings)))  # below a script's own flags
 FREE = ("steps", "names")  # what a lecture's recipe sets, but a flag may change: the run is shorter, not another
 
@@ -122,6 +123,13 @@ def check_lecture(s: Any, recipe: Mapping[str, Any], parser: Parser) -> None:
                          f"notebook's {most}{expected}, or its figures can't come out; leave out one of the two")
 
 
+def only_one(s: Settings, *names: str) -> None:
+    """Refuse two of these settings at once: a run can only follow one, and would ignore the other."""
+    first, second, *_ = [f"--{name.replace('_', '-')}" for name in names if getattr(s, name)] + ["", ""]
+    if second:
+        raise UserError(f"argument {second}: got {first} too; expected one of them; leave out the other")
+
+
 def converter(kind: type, least: float | None, above: float | None, choices: tuple[str, ...]) -> Callable[[str], Any]:
     """A function from a flag's text to its value, which refuses what is not allowed."""
 
@@ -134,6 +142,8 @@ def converter(kind: type, least: float | None, above: float | None, choices: tup
             raise argparse.ArgumentTypeError(f"got {text!r}; expected {', '.join(choices[:-1])} or {choices[-1]}")
         if least is not None and not least <= value < float("inf"):
             raise argparse.ArgumentTypeError(f"got {text}; expected {NAMES[kind]}, {least} or more")
+        if least is not None and kind is int and value > MOST:
+            raise argparse.ArgumentTypeError(f"got {text}; expected a whole number, at most {MOST:,}")
         if above is not None and not above < value < float("inf"):
             raise argparse.ArgumentTypeError(f"got {text}; expected {NAMES[kind]} above {above}")
         if text == "":

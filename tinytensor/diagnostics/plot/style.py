@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
+from matplotlib import font_manager
 
 BLUE, ORANGE, GREY, RED = "#1f6fb2", "#d9731a", "#8a8f98", "#b8303a"
 LAYERS = (BLUE, ORANGE, "#3a8f4d", RED, "#7b52a8", "#8c6239", "#c65a9c", "#4a9a9c")  # by depth, in every figure
@@ -45,6 +46,13 @@ def styled(ax: Any, title: str, xlabel: str, ylabel: str, size: int = 12) -> Any
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def has_glyph(character: str) -> bool:
+    """Whether a font of the figures can draw the character; matplotlib draws a box for any other, and warns."""
+    families = font_manager.FontProperties().get_family()
+    fonts = (font_manager.get_font(font_manager.findfont(family)) for family in families)
+    return any(font.get_char_index(ord(character)) for font in fonts)
 
 
 def finish(fig: Figure, path: str | Path | None) -> Figure:

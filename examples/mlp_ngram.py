@@ -166,10 +166,7 @@ def sample_only(s: Settings) -> None:
     except (KeyError, TypeError):
         raise common.UserError(f"{s.sample_from}: got a checkpoint of another model; expected one that "
                                f"examples/mlp_ngram.py wrote with --save; name another file") from None
-    for name, kept in sizes.items():
-        if getattr(s, name) not in (kept, getattr(Settings, name)):
-            raise common.UserError(f"argument --{name}: got {getattr(s, name)}; expected {kept}, as in "
-                                   f"{s.sample_from}; leave it out")
+    common.check_saved(s, sizes, s.sample_from)
     s = dataclasses.replace(s, **sizes)
     model = MLP(len(vocabulary), s)
     checkpoint.load(s.sample_from, model=model)

@@ -36,13 +36,25 @@ from .output import (
     tell_splits,
     writable_folder,
 )
-from .settings import DATA, LectureSettings, NamesSettings, Recipes, Settings, UserError, only_one, parse, setting
+from .settings import (
+    DATA,
+    SEED,
+    LectureSettings,
+    NamesSettings,
+    Recipes,
+    Settings,
+    UserError,
+    check_saved,
+    only_one,
+    parse,
+    setting,
+)
 
-__all__ = ["DATA", "NATS", "NOTHING", "LectureSettings", "Names", "NamesSettings", "Progress", "Settings", "Table",
-           "UserError", "drawn", "evaluate", "evaluating", "nothing_drawn", "only_one", "parse", "plotting",
-           "read_names", "references", "run", "say", "setting", "show_losses", "show_names", "tell", "tell_splits", "writable_folder"]
+__all__ = ["DATA", "NATS", "NOTHING", "SEED", "LectureSettings", "Names", "NamesSettings", "Progress", "Settings", "Table",
+           "UserError", "check_saved", "drawn", "evaluate", "evaluating", "nothing_drawn", "only_one", "parse",
+           "plotting", "read_names", "references", "run", "say", "setting", "show_losses", "show_names", "tell",
+           "tell_splits", "writable_folder"]
 
-signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C while the imports load; `run` takes over
 tt.keep_freed_memory()  # the next step needs it again
 S = TypeVar("S", bound=Settings)
 

@@ -19,8 +19,7 @@ SIGNS = str.maketrans({"\n": "↵", "\t": "⇥", " ": "␣", "$": r"\$"})  # mat
 
 def visible(text: str) -> str:
     """A text with signs for what can't be seen, and the code point of what no font of the figures has: 8A9E."""
-    return "".join(c if c == "\\" or c.isascii() and c.isprintable() or has_glyph(c) else f"{ord(c):02X}"
-                   for c in text.translate(SIGNS))
+    return "".join(c if " " <= c <= "~" or has_glyph(c) else f"{ord(c):02X}" for c in text.translate(SIGNS))
 
 
 def embedding_map(points: Any, names: Sequence[str], special: str, explained: float, *,

@@ -50,7 +50,8 @@ def loss_curve(losses: Any, levels: Mapping[str, float] | None = None, dev: Mapp
     fig, ax = figure("Loss while training", "step", ylabel)
     thin = slice(None, None, max(1, n // 2000))
     ax.plot(steps[thin], losses[thin], ".", color=GREY, alpha=0.8, ms=4, mew=0, label="single batches")
-    ax.plot(steps[width // 2 : n - width // 2][few], smooth, color=BLUE, lw=2, label=f"mean of {width:,} steps" if width > 1 else "each step")
+    ax.plot(steps[width // 2 : n - width // 2][few], smooth, color=BLUE, lw=2,
+            label=f"mean of {width:,} steps" if width > 1 else "each step")
     if dev:
         ax.plot(list(dev), list(dev.values()), "o-", color=ORANGE, lw=1.5, ms=5, label="dev")
     for (name, level), color in zip(levels.items(), cycle((ORANGE, RED, GREY))):

@@ -65,7 +65,7 @@ TABLE: tuple[tuple[str, Advice], ...] = (
     (r"Weights sum to zero", "pass weights whose sum is not 0"),
     # one value, where several were passed
     (r"truth value of an? .*array", "pass one value, not an array, where a flag or a number is expected"),
-    (r"only (?:integer scalar|0-dimensional|length-1) arrays can be converted", "pass one number in place of the array"),
+    (r"only (?:integer scalar|0-dimensional|length-1) arrays can be converted", "pass one number, not an array"),
     (r"integer argument expected, got (\w+)", lambda name: f"pass an integer or a bool, not a {name}"),
     (r"object of type '(?:\w+\.)*(\w+)' has no len|'(\w+)' object is not (?:iterable|subscriptable)",
      lambda name, other: f"pass a sequence in place of the {name or other}"),

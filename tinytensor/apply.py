@@ -48,12 +48,12 @@ def floating_dtype(xs: Sequence[Any]) -> Any:
 
 
 def coerce_operand(x: Any, tensor: Tensor, name: str) -> Any:
-    """Like `operand`, beside a Tensor in the op of that name: rejects complex values, which have no gradient."""
+    """Like `operand`, beside a Tensor in the op `name`: rejects complex values, which have no gradient here."""
     if type(x) is float or type(x) is int or (type(x) is ndarray and x.dtype.kind in REAL_KINDS):
         return x
     x = operand(x, (tensor,))
     if x is None:  # subtle: NumPy would compute with it for arrays without elements
-        raise TypeError(f"{name}: got None beside a Tensor; expected a number or an array; leave it out, or pass a value")
+    """Like `operand`, beside a Tensor in the op `name`: complex values, which have no gradient here, are refused."""
     check_real(x, name)
     return x
 

@@ -75,7 +75,8 @@ def _int(method: str, name: str, value: Any) -> int:
             return operator.index(value)
     except TypeError:  # subtle: every array has __index__, and only one of a single integer answers
         pass
-    raise TypeError(f"{method}: got {name} {value!r}; expected an integer; convert it first")
+    got = f"{name} of shape {value.shape}" if getattr(value, "shape", ()) else f"{name} {value!r}"
+    raise TypeError(f"{method}: got {got}; expected an integer; convert it first")
 
 
 def _number(method: str, name: str, value: Any) -> None:

@@ -84,7 +84,7 @@ CASES = {
     "an array as a flag": (lambda: tt.linalg.cholesky(tt.eye(2), upper=np.ones(2)), ValueError, "float32 (2, 2)",
                            "pass one value, not an array, where a flag or a number is expected"),
     "an array as an axis": (lambda: tt.packbits(INTS, axis=np.ones(2)), TypeError, "int64 (3,)",
-                            "pass one number in place of the array"),
+                            "pass one number, not an array"),
     "a float as a flag": (lambda: X.sum(axis=0, keepdims=2.5), TypeError, SHAPE,
                           "pass an integer or a bool, not a float"),
     "a number as a sequence": (lambda: np.einsum_path("i", INTS, optimize=7), TypeError, "int64 (3,)",

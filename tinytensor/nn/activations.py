@@ -162,6 +162,7 @@ def hardshrink(x: Any, lambd: float = 0.5) -> Tensor:
     tensor([-2.,  0.,  2.])
     """
     x = as_floating("hardshrink", x)
+    check_number("hardshrink", "lambd", lambd)
     y: Any = np.where((x >= -lambd) & (x <= lambd), 0.0, x)
     return y
 

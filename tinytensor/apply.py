@@ -53,7 +53,7 @@ def coerce_operand(x: Any, tensor: Tensor, name: str) -> Any:
         return x
     x = operand(x, (tensor,))
     if x is None:  # subtle: NumPy would compute with it for arrays without elements
-    """Like `operand`, beside a Tensor in the op `name`: complex values, which have no gradient here, are refused."""
+        raise TypeError(f"{name}: got None beside a Tensor; expected a number or an array; leave it out, or pass a value")
     check_real(x, name)
     return x
 

@@ -53,7 +53,8 @@ def coerce_operand(x: Any, tensor: Tensor, name: str) -> Any:
         return x
     x = operand(x, (tensor,))
     if x is None:  # subtle: NumPy would compute with it for arrays without elements
-        raise TypeError(f"{name}: got None beside a Tensor; expected a number or an array; leave it out, or pass a value")
+        raise TypeError(f"{name}: got None beside a Tensor; expected a number or an array; leave it out, or pass a "
+                        f"value")
     check_real(x, name)
     return x
 

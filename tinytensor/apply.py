@@ -47,23 +47,26 @@ def floating_dtype(xs: Sequence[Any]) -> Any:
     return np.result_type(*dtypes) if dtypes else None
 
 
-def coerce_operand(x: Any, tensor: Tensor) -> Any:
-    """Like `operand`, beside a Tensor: rejects complex values, which have no gradient here."""
+def coerce_operand(x: Any, tensor: Tensor, name: str) -> Any:
+    """Like `operand`, beside a Tensor in the op `name`: rejects complex values, which have no gradient here."""
     if type(x) is float or type(x) is int or (type(x) is ndarray and x.dtype.kind in REAL_KINDS):
         return x
     x = operand(x, (tensor,))
     if x is None:  # subtle: NumPy would compute with it for arrays without elements
-        raise TypeError("got None beside a Tensor; expected a number or an array; leave it out, or pass a value")
-    check_real(x)
+        raise TypeError(f"{name}: got None beside a Tensor; expected a number or an array; leave it out, or pass a "
+                        f"value")
+    check_real(x, name)
     return x
 
 
-def check_real(x: Any) -> None:
+def check_real(x: Any, name: str) -> None:
     """Reject values that have no gradient here and would drop that of the Tensor beside them."""
     if isinstance(x, complex) or (isinstance(x, ndarray | np.generic) and x.dtype.kind not in REAL_KINDS):
         if isinstance(x, complex) or x.dtype.kind == "c":
-            raise TypeError("got a complex number beside a Tensor; expected a real one; use its .real and .imag")
-        raise TypeError(f"got dtype {x.dtype} beside a Tensor; expected real numbers; convert it: a.astype(float)")
+            raise TypeError(f"{name}: got a complex number beside a Tensor; expected a real one; use its .real and "
+                            f".imag")
+        advice = "compute with plain arrays" if x.dtype.kind in "mM" else "convert it: a.astype(float)"
+        raise TypeError(f"{name}: got dtype {x.dtype} beside a Tensor; expected real numbers; {advice}")
 
 
 # --- the three appliers ---
@@ -113,13 +116,13 @@ def binary(op: Op) -> Function:
             if a._requires_grad:
                 left = a
         else:
-            x = coerce_operand(a, b) if isinstance(b, Tensor) else operand(a, (b,))
+            x = coerce_operand(a, b, op.name) if isinstance(b, Tensor) else operand(a, (b,))
         if isinstance(b, Tensor):
             z = b.data
             if b._requires_grad:
                 right = b
         elif isinstance(a, Tensor):
-            z = coerce_operand(b, a)
+            z = coerce_operand(b, a, op.name)
         else:
             z = operand(b, (a,))
             try:
@@ -193,7 +196,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
             out = y[0] if type(y) is tuple else y
             if not hasattr(out, "dtype") or out.dtype.kind not in REAL_KINDS:
                 for x in (*arrays, out):
-                    check_real(x)
+                    check_real(x, op.name)
         return record(op, y, inputs, arrays, params, needs)
 
     return apply
@@ -325,7 +328,7 @@ def op_error(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     got = described(arrays)
     if isinstance(error, AttributeError):
         return TypeError(f"{op.name}: got {got}; expected arrays, Tensors or lists of numbers; see help({op.name})")
-    text = " ".join(str(error).removeprefix(f"{op.name}: ").split()).rstrip(".")
+    text = " ".join(str(error).removeprefix(f"{op.name}: ").removesuffix(" Use a.any() or a.all()").split()).rstrip(".")
     parts = [f"got {got}" if got else "", text, advice(op.name, text)]
     return kind(f"{op.name}: {'; '.join(filter(None, parts))}")
 

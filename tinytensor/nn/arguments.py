@@ -5,6 +5,7 @@ It computes no values.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import index
 from typing import Any
 
@@ -18,11 +19,42 @@ Sizes = tuple[int, ...]
 
 def check_size(layer: str, name: str, value: Any, least: int = 1) -> int:
     """The size as an int; TypeError if it is not an integer, ValueError if it is below `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{layer}: got {name}={value!r}; expected an integer; convert it with int(), divide with //")
-    if index(value) < least:
+    size = check_integer(layer, name, value)
+    if size < least:
         raise ValueError(f"{layer}: got {name}={value!r}; expected {least} or more; check how the size was computed")
-    return index(value)
+    return size
+
+
+def check_integer(layer: str, name: str, value: Any) -> int:
+    """The value as an int; TypeError if it is not an integer."""
+    try:
+        if not isinstance(value, bool):
+            return index(value)
+    except TypeError:  # subtle: every array has __index__, and only one of a single integer answers
+        pass
+    raise TypeError(f"{layer}: got {described_argument(name, value)}; expected an integer; convert it with int(), "
+                    f"divide with //")
+
+
+def check_number(layer: str, name: str, value: Any) -> None:
+    """Raise TypeError unless the value is one real number, of Python's or NumPy's."""
+    if not isinstance(value, int | float) and (getattr(value, "shape", None) != () or value.dtype.kind not in "fiub"):
+        raise TypeError(f"{layer}: got {described_argument(name, value)}; expected a number; pass a float")
+
+
+def check_choice(layer: str, name: str, value: Any, known: Sequence[str], advice: str) -> None:
+    """Raise ValueError unless the value is one of the words known."""
+    if not isinstance(value, str) or value not in known:
+        *most, last = map(repr, known)
+        expected = f"{', '.join(most)} or {last}" if most else last
+        raise ValueError(f"{layer}: got {described_argument(name, value)}; expected {expected}; {advice}")
+
+
+def described_argument(name: str, value: Any) -> str:
+    """An argument for an error message: the shape of an array, the type of an object, other values as written."""
+    if isinstance(value, int | float | complex | str | bytes | np.generic | None):
+        return f"{name}={value!r}"
+    return f"{name} of shape {value.shape}" if isinstance(value, Tensor | np.ndarray) else f"{a_type(value)} as {name}"
 
 
 def check_heads(layer: str, embed_dim: int, num_heads: int) -> None:

@@ -101,7 +101,7 @@ def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = 
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     n = x.ndim - 2
-    if mode != "nearest":
+    if not isinstance(mode, str) or mode != "nearest":
         raise ValueError(f"interpolate: got mode={mode!r}; expected 'nearest', the only one here; multiply by a "
                          f"matrix of weights for others")
     if n < 1 or (size is None) is (scale_factor is None):

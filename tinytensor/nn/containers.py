@@ -35,7 +35,7 @@ class ModuleSequence(Module):
 
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end."""
-        for module in list(modules):
+        for module in as_list(self, modules, "Modules"):
             self.append(module)
         return self
 
@@ -146,7 +146,7 @@ class ParameterList(Module):
         if isinstance(parameters, Tensor | np.ndarray):
             raise TypeError(f"ParameterList: got one {type(parameters).__name__}; expected a list of them; write "
                             f"append(x), or [x]")
-        for parameter in list(parameters):
+        for parameter in as_list(self, parameters, "Parameters"):
             self.append(parameter)
         return self
 
@@ -169,6 +169,15 @@ class ParameterList(Module):
 
     def _lines(self) -> list[str]:
         return [f"({name}): Parameter of shape {p.shape}" for name, p in self._own(Parameter).items()]
+
+
+def as_list(owner: Module, xs: Any, what: str) -> list[Any]:
+    """The items as a list; TypeError if they are none."""
+    try:
+        return list(xs)
+    except TypeError:
+        raise TypeError(f"{type(owner).__name__}: got {a_type(xs)}; expected a list of {what}; write [...] around it"
+                        ) from None
 
 
 def as_parameter(owner: Module, x: Any) -> Parameter:
@@ -234,8 +243,12 @@ class NamedParts(Module):
 
     def update(self, parts: Any) -> None:
         """Set values from a mapping, or from pairs of name and value."""
-        for name, part in parts.items() if isinstance(parts, Mapping | NamedParts) else list(parts):
-            self[name] = part
+        named = isinstance(parts, Mapping | NamedParts)
+        for pair in parts.items() if named else as_list(self, parts, "pairs of name and part"):
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise TypeError(f"{type(self).__name__}: got {a_type(pair)} among the parts; expected pairs of "
+                                f"name and part; pass a dict")
+            self[pair[0]] = pair[1]
 
 
 class ModuleDict(NamedParts):

@@ -13,10 +13,12 @@ from ..advice import a_type
 from ..core import Array, Tensor, as_array
 from ..names import also_generator
 from ..random import Generator, as_generator, seeded
+from .arguments import check_number
 from .module import Module
 
 
 def check_probability(name: str, p: float) -> float:
+    check_number(name, "p", p)
     if not 0 <= p <= 1:
         raise ValueError(f"{name}: got p={p!r}; expected 0 to 1, the probability of dropping; 0.1 is usual")
     return p

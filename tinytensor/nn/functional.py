@@ -31,6 +31,7 @@ from .activations import (
     softshrink,
     threshold,
 )
+from .arguments import check_size
 from .borders import interpolate, pad
 from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from .distances import cosine_similarity, normalize, pairwise_distance
@@ -199,6 +200,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     if i.dtype.kind not in "iu":
         raise TypeError(f"one_hot: got indices of dtype {i.dtype}; expected integers; convert them: "
                         f"indices.astype(np.int64)")
+    num_classes = check_size("one_hot", "num_classes", num_classes, least=-1)
     n = num_classes if num_classes != -1 else int(i.max()) + 1 if i.size else 0
     check_range(i.astype(np.int64), n, "one_hot: index", f"{n} classes")
     return Tensor(np.equal(i[..., None], np.arange(n)).astype(dtype))

@@ -13,7 +13,7 @@ import numpy as np
 from ..core import Tensor, as_array
 from ..ops.fused import check_range
 from ..ops.index import gathered, take_along_axis
-from .arguments import as_floating
+from .arguments import as_floating, check_number
 from .distances import pairwise_distance
 from .likelihoods import check_targets
 from .losses import check_pair, class_weights, reduce_losses
@@ -103,6 +103,7 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     tensor(2.)
     """
     name = "triplet_margin_loss"
+    check_number(name, "margin", margin)
     if not margin > 0:
         raise ValueError(f"{name}: got margin={margin!r}; expected a number above 0; 1 is usual")
     (a, b), (_, c) = check_pair(name, anchor, positive), check_pair(name, anchor, negative)
@@ -137,6 +138,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     """
     name = "multi_margin_loss"
     x, t = as_floating(name, input), as_array(target)
+    check_number(name, "p", p)
     if p not in (1, 2):
         raise ValueError(f"{name}: got p={p!r}; expected 1 or 2; 1 is usual")
     if x.ndim not in (1, 2) or t.size != (x.shape[0] if x.ndim == 2 else 1) or t.ndim > 1 or t.dtype.kind not in "iu":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
-from .arguments import as_floating
+from .arguments import as_floating, check_number
 
 __all__ = ["celu", "elu", "logsigmoid", "mish", "selu", "softplus", "softsign", "tanhshrink"]
 
@@ -55,6 +55,7 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     >>> F.celu(tt.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.4323,  2.    ])
     """
+    check_number("celu", "alpha", alpha)
     if not alpha:
         raise ValueError("celu: got alpha=0; expected another number, as x is divided by it; use relu")
     x = as_floating("celu", x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,26 @@ from ..names import also_generator
 from .like import full_like
 
 
-def as_shape(shape: tuple[Any, ...]) -> Any:
+def build(name: str, function: Callable[..., Any], *args: Any, dtype: Any = None) -> Any:
+    """Call NumPy's function; what it cannot read is an error in the name of ours."""
+    try:
+        return function(*args, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        text = " ".join(str(error).split()).rstrip(".")
+    try:
+        np.dtype(dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: got dtype={dtype!r}; expected a dtype; pass np.float32, for example") from None
+    got = ", ".join(f"shape {np.shape(x)}" if hasattr(x, "shape") and np.shape(x) else repr(x) for x in args)
+    raise TypeError(f"{name}: got {got}: {text}; expected integers, 0 or more as sizes; convert them with int()")
+
+
+def as_shape(name: str, shape: tuple[Any, ...]) -> Any:
     """A shape given as several integers, or as one tuple, array or Tensor of integers."""
-    return as_python("shape", shape[0] if len(shape) == 1 else shape)
+    try:
+        return as_python("shape", shape[0] if len(shape) == 1 else shape)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
 
 
 def default_dtype(values: Any) -> Any:
@@ -58,7 +76,7 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.zeros(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.zeros(as_shape(shape), dtype), requires_grad)
+    return Tensor(build("zeros", np.zeros, as_shape("zeros", shape), dtype=dtype), requires_grad)
 
 
 @composite()
@@ -71,7 +89,7 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     >>> tt.ones(3)
     tensor([1., 1., 1.])
     """
-    return Tensor(np.ones(as_shape(shape), dtype), requires_grad)
+    return Tensor(build("ones", np.ones, as_shape("ones", shape), dtype=dtype), requires_grad)
 
 
 @composite()
@@ -84,7 +102,7 @@ def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.empty(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.empty(as_shape(shape), dtype), requires_grad)
+    return Tensor(build("empty", np.empty, as_shape("empty", shape), dtype=dtype), requires_grad)
 
 
 @composite()
@@ -101,7 +119,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
     """
     if not isinstance(fill_value, Tensor) and dtype is None:
         fill_value = as_array(fill_value)
-    y = np.empty(as_shape((shape,)), fill_value.dtype if dtype is None else dtype)
+    y = build("full", np.empty, as_shape("full", (shape,)), dtype=fill_value.dtype if dtype is None else dtype)
     filled: Tensor = full_like(Tensor(y), fill_value)
     if requires_grad:
         filled.requires_grad = True
@@ -119,7 +137,7 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.eye(N, M, k, dtype), requires_grad)
+    return Tensor(build("eye", np.eye, N, M, k, dtype=dtype), requires_grad)
 
 
 @composite()
@@ -133,7 +151,7 @@ def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Te
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.identity(n, dtype), requires_grad)
+    return Tensor(build("identity", np.identity, n, dtype=dtype), requires_grad)
 
 
 @composite()
@@ -147,7 +165,7 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     tensor([[1., 0.],
             [1., 1.]])
     """
-    return Tensor(np.tri(N, M, k, dtype), requires_grad)
+    return Tensor(build("tri", np.tri, N, M, k, dtype=dtype), requires_grad)
 
 
 @composite()
@@ -206,7 +224,7 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
 def empty_floats(name: str, x: Any, dtype: Any) -> Any:
     """An array to be filled, of the shape and memory order of x, whose dtype must be a floating one."""
     a = as_array(x)
-    dtype = a.dtype if dtype is None else np.dtype(dtype)
+    dtype = a.dtype if dtype is None else build(name, np.empty, (), dtype=dtype).dtype
     if dtype.kind != "f":
         raise TypeError(f"{name}: got dtype {dtype}; expected a floating one; pass dtype=np.float32")
     return np.empty_like(a, dtype)

@@ -53,7 +53,7 @@ def call(ufunc: np.ufunc, answer: Function | None, *inputs: Any, **options: Any)
     except FAULTS as error:
         raise op_error(Op(ufunc.__name__, ufunc, ()), error, [a for a in arrays if isinstance(a, ndarray)]) from None
     if not any(x._requires_grad for x in tensors) or (no_grad_blocks and not state.recording):
-        return as_constants(y)
+        return as_constants(y, ufunc.__name__)
     dtype = (y[0] if isinstance(y, tuple) else y).dtype
     with np.errstate(all="ignore"):
         z = answer(*[cast_floating(x, dtype) for x in inputs], **axis_options)

@@ -35,7 +35,8 @@ def to_python(value: Any) -> Any:
 
 def check_number(name: str, value: Any) -> None:
     """Raise TypeError unless value is a number. A compiler's tracer of one has arithmetic but no order, and passes."""
-    if not hasattr(value, "__neg__") or getattr(value, "shape", ()) != ():
+    numeric = not isinstance(value, complex) and getattr(getattr(value, "dtype", None), "kind", "f") in "fiub"
+    if not numeric or not hasattr(value, "__neg__") or getattr(value, "shape", ()) != ():
         advice = "call the schedule, as in schedule(i)" if callable(value) else "pass a float"
         raise TypeError(f"{name}: got {value!r}; expected a number; {advice}")
 

@@ -94,7 +94,7 @@ def pythons(data: Any, found: set[Any]) -> bool:
 
 
 def numbers(data: Any, found: set[Any]) -> Any:
-    """Nested lists, with numbers in the place of tensors; and, in `found`, the dtypes that they bring."""
+    """Nested lists with numbers for the tensors in them; the tensors' dtypes are added to `found`."""
     kind = type(data)
     if kind is list or kind is tuple or isinstance(data, list | tuple | range):
         return [numbers(x, found) for x in data]
@@ -130,7 +130,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
 @offer()
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """As `tensor`, but what is a tensor or an array already is shared."""
+    """As `tensor`, but the memory of a tensor or an array is shared."""
     on_cpu(device)
     wanted = numpy_dtype(dtype)
     if isinstance(data, Tensor) and (wanted is None or data.node.data.dtype == wanted):
@@ -186,7 +186,7 @@ def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_gra
 
 
 def shape_given(name: str, size: tuple[Any, ...], named: Any) -> tuple[int, ...]:
-    """The shape of what is to be made."""
+    """The shape of a new tensor."""
     if named is not None:
         size = (named,)
     if not size:

@@ -19,7 +19,7 @@ from .tensor import Tensor, wrap
 
 def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pairwise: Callable[..., Any],
             kind: Any) -> Callable[..., Any]:
-    """`max` or `min`: of all elements, along `dim` with the places, or of two tensors."""
+    """`max` or `min`: of all elements, along `dim` with the indices, or of two tensors."""
     def reduce(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
         if not isinstance(input, Tensor):
             raise TypeError(f"{name}: got {a_type(input)}; expected a tensor; write torch.tensor(...)")
@@ -40,7 +40,7 @@ def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pai
 
 
 def picked(kind: Any, x: Any, places: Any, axis: int | None, keepdim: bool) -> Any:
-    """The elements at one place of each line, and the places; gradients go there."""
+    """The element at one index of each line, and the indices; gradients flow to those elements."""
     if axis is None:
         values, places = ops.copy(ops.reshape(x, ())), Node(np.array(0))
     else:

@@ -1,4 +1,4 @@
-"""Gradients as PyTorch asks for them: `backward`, `torch.autograd.grad` and hooks."""
+"""Gradients in PyTorch's spelling: `backward`, `torch.autograd.grad` and hooks."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def plain(i: Any) -> tuple[Any, bool]:
 
 
 def of_tensor(x: Tensor) -> tuple[Any, bool]:
-    """A tensor as an index: one integer, places, or a mask."""
+    """A tensor as an index: one integer, positions, or a mask."""
     i = x.node.data
     if i.dtype.kind == "i" and not i.ndim and not isinstance(i, TracerBase):
         return i.item(), True
@@ -148,7 +148,7 @@ def out_of_place(error: IndexError, shape: tuple[int, ...]) -> IndexError:
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
-    """``x[index] = value``, in place; gradients flow to the value, and not to what it replaces."""
+    """``x[index] = value``, in place; gradients flow to the value, not to the elements that it replaces."""
     if value is None or isinstance(value, str | list | tuple | np.ndarray):
         raise TypeError(f"index: can't assign {a_type(value)} to a tensor; expected a tensor or a number; "
                         f"write torch.tensor(value)")
@@ -168,7 +168,7 @@ def converted(copy: Any, value: Tensor) -> bool:
 
 
 def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
-    """Write a value at an index that `indices` gave."""
+    """Write a value at an index that `indices` returned."""
     node = x.node
     value = value.node if isinstance(value, Tensor) else value
     try:

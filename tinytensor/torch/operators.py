@@ -1,4 +1,4 @@
-"""Python's operators on tensors, those in place too, and the functions that they stand for: add, sub, mul, div, pow."""
+"""Python's operators on tensors, also in place, and the functions of the same meaning: add, sub, mul, div, pow."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def infix(name: str, function: Function, slow: Function, reflected: bool = False
         a = self.node
         if a.data.dtype.kind == "f":
             kind = type(other)
-            if kind is float or kind is int or issubclass(kind, TracerBase):  # a tracer stands for a float
+            if kind is float or kind is int or issubclass(kind, TracerBase):  # a tracer in place of a float
                 b = other
             elif isinstance(other, Tensor) and other.node.data.dtype is a.data.dtype:
                 b = other.node

@@ -13,7 +13,7 @@ from .dtypes import default, numpy_dtype
 from .offer import offer
 from .tensor import Tensor
 
-LONG = np.longdouble  # subtle: PyTorch multiplies and adds with one rounding, which this stands for
+LONG = np.longdouble  # subtle: PyTorch multiplies and adds with one rounding, which this imitates
 
 
 def number(name: str, x: Any) -> Any:

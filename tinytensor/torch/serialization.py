@@ -40,7 +40,7 @@ class Writer:
 
     def __init__(self, root: Any) -> None:
         self.arrays: list[Any] = []  # one for each piece of memory
-        self.pieces: dict[int, tuple[int, int]] = {}  # the number of an array -> its piece, and its place there
+        self.pieces: dict[int, tuple[int, int]] = {}  # the number of an array -> its piece, and its offset in it
         self.found: list[Any] = []
         self.tree = self.described(root, "the object", ())
         self.collect()
@@ -106,7 +106,7 @@ class Writer:
             self.arrays.append(np.array(np.asarray(Memory(low, high - low, a))))
 
     def arrangement(self) -> list[Any]:
-        """For each array: its dtype, shape, strides, piece, and place there."""
+        """For each array: its dtype, shape, strides, piece, and offset in it."""
         return [[a.dtype.newbyteorder("<").str, a.shape, a.strides, *self.pieces.get(i, (-1, 0))]
                 for i, a in enumerate(self.found)]
 

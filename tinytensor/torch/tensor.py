@@ -1,4 +1,4 @@
-"""Tensor: PyTorch's face of one tensor of the engine, which is its `node`.
+"""Tensor: a tensor as PyTorch spells it, around one of the engine, its `node`.
 
 The engine's tensors speak NumPy, and its rules count on that; what PyTorch means by a name stands on this class alone.
 Functions and most methods are attached by the families (`offer.py`); writes in place are `writing.py`'s.
@@ -22,7 +22,7 @@ from .printing import tensor_text
 
 new = object.__new__
 UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
-deep = [False]  # whether there was a gradient with a graph of its own, by create_graph=True or set by the user
+deep = [False]  # whether there was a gradient that has a graph, by create_graph=True or set by the user
 BARE = -1  # the stamp of what `x.data` gives: it has no graph, and is no view of anything
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
@@ -300,7 +300,7 @@ def owner(a: Any) -> Any:
     """The array whose memory an array shows."""
     while (base := a.base) is not None:
         if type(base) is not np.ndarray:
-            base = getattr(base, "base", None)  # subtle: `as_strided` puts an object of its own in between
+            base = getattr(base, "base", None)  # subtle: `as_strided` puts another object in between
             if type(base) is not np.ndarray:
                 break
         a = base
@@ -315,11 +315,11 @@ def name_of(node: Any) -> str:
                          copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
 
 
-stamp_of = vars(Node)["stamp"].__get__  # quicker than hasattr, which would ask for the names of what is not there
+stamp_of = vars(Node)["stamp"].__get__  # quicker than hasattr, which would list all names where one is missing
 
 
 def wrap(node: Any) -> Tensor:
-    """PyTorch's face of a tensor of the engine."""
+    """Wrap a tensor of the engine in PyTorch's class."""
     t: Tensor = new(Tensor)
     t.node = node
     if node.op is None:
@@ -333,7 +333,7 @@ def wrap(node: Any) -> Tensor:
 
 
 def of_array(a: Any) -> Tensor:
-    """A tensor of an array, which it shares; quicker than the engine's own way, which looks at what it is given."""
+    """A tensor of an array, which it shares; quicker than the engine's constructor, which checks its argument."""
     node = new(Node)
     node.data, node._grad, node.hooks, node._requires_grad, node.op = a, None, None, False, None
     node.inputs, node.saved, node.params, node.stamp = (), (), NO_PARAMS, clock[0]

@@ -37,7 +37,7 @@ def alike(found: Any, given: Any) -> Any:
 
 
 class Call:
-    """One call of a function, with inputs of its own."""
+    """One call of a function, with separate inputs."""
 
     def __init__(self, name: str, func: Function, inputs: Any, create_graph: bool, strict: bool) -> None:
         self.name, self.given, self.deep, self.strict = name, inputs, create_graph, strict
@@ -92,7 +92,7 @@ class Call:
         return list(vs)
 
     def out(self, found: Any) -> Any:
-        """A result as it leaves: with a graph only where one was asked for."""
+        """A result for the caller: with a graph only if create_graph is set."""
         return found if self.deep else tuple([x.detach() for x in found])
 
 

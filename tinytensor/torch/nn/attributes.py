@@ -26,7 +26,7 @@ def said_of(kind: str, namespace: str, name: str, own: Collection[str]) -> str:
 
 
 def cure(value: Any) -> str:
-    """What to do with a value that came where a module, a parameter or a buffer was expected."""
+    """Advice for a value where a module, a parameter or a buffer was expected."""
     if isinstance(value, type):
         return f"build one: {value.__name__}()"
     if isinstance(value, list | tuple):
@@ -72,7 +72,7 @@ class Attributes:
             object.__setattr__(self, name, value)
 
     def _replace(self, name: str, part: str, what: str, value: Any) -> None:
-        """Empty a place; anything but None does not fit it."""
+        """Set an attribute of another kind to None; any other value is an error."""
         if value is not None:
             raise TypeError(f"{type(self).__name__}: cannot assign {type(value).__name__!r} as {what} {name!r} "
                             f"({NAMES[part]} or None expected); write self.{name} = {NAMES[part]}(...), or `del` the "
@@ -127,7 +127,7 @@ class Attributes:
                             f"expected); {cure(value)}")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter under a name; None keeps the place empty."""
+        """Add a parameter under a name; None reserves the name."""
         self._new_name(name, "_parameters", param, Parameter)
         if param is not None and param.node.op is not None:
             raise ValueError(f"register_parameter: cannot assign non-leaf Tensor to parameter {name!r}; expected a "

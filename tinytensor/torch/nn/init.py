@@ -35,7 +35,7 @@ def rng(generator: Any) -> Any:
 
 
 def filled(tensor: Tensor) -> Tensor:
-    """The tensor, once it is noted that it was written into."""
+    """The tensor, after counting the write into it."""
     note(tensor.node.data)
     return tensor
 

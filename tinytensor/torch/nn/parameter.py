@@ -86,7 +86,7 @@ class Buffer(Tensor):
 class Uninitialized(Tensor):
     """What a lazy layer has where its numbers will be: it has no size yet, and can't be computed with."""
 
-    wanted: Any  # NumPy's dtype of its numbers, where one was asked for
+    wanted: Any  # NumPy's dtype of its numbers, where one was passed
     trains: bool
     is_leaf = True
 

@@ -18,7 +18,7 @@ from .parameter import Parameter
 
 
 def as_parameter(value: Any) -> Any:
-    """A tensor as a parameter; what is none, as it is."""
+    """A tensor as a parameter; anything else unchanged."""
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .advice import advice, described
+from .advice import a_type, advice, described
 from .core import NO_PARAMS, REAL_KINDS, Op, Params, Tensor, TracerBase, as_array, as_ndarray, ndarray, new, record
 from .dispatch import SEQUENCE, SIMPLE, Function, as_python, numpy_input_names
 from .modes import active_watchers, no_grad_blocks, notify_watchers, state
@@ -245,7 +245,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
             if not args:
                 args = (missing(inputs[0], kwargs),)
             if not (spread or hasattr(args[0], "__iter__")):
-                raise usage(f"got a {type(args[0]).__name__} in place of a sequence of arrays")
+                raise usage(f"got {a_type(args[0])} in place of a sequence of arrays")
             apart = spread or (len(args) > 1 and hasattr(args[1], "shape") and not isinstance(args[0], SEQUENCE))
             given, rest = (args, ()) if apart else (tuple(args[0]), args[1:])
         else:

@@ -13,6 +13,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from .advice import a_type
 from .broadcasting import unbroadcast, unit_gradient
 from .collectives import all_reduce_mean
 from .core import RELEASED, Tensor, TracerBase, as_array, keep_grad, ndarray
@@ -128,7 +129,7 @@ def initial_gradients(ys: Any, gradient: Any, caller: str) -> dict[Tensor, Any]:
                         f"Tensors; compute it from Tensors")
     given = [None] * len(ys) if gradient is None else gradient
     if not isinstance(given, list | tuple) or len(given) != len(ys):
-        count = len(given) if isinstance(given, list | tuple) else f"a {type(given).__name__}"
+        count = len(given) if isinstance(given, list | tuple) else a_type(given)
         raise ValueError(f"{caller}: got {len(ys)} outputs and gradient= of {count}; expected a list with one for each "
                          f"output; None means the 1 of a scalar")
     roots: dict[Tensor, Any] = {}

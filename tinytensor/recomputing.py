@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from .advice import a_type
 from .autograd import gradients
 from .core import Op, Tensor, needs_grad, record, tracing
 from .define import VariadicRules
@@ -236,7 +237,7 @@ def recompute(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     array([3.756, 3.644], dtype=float32)
     """
     if not callable(f):
-        raise TypeError(f"recompute: got {type(f).__name__}; expected a function or a Module; pass it uncalled, and "
+        raise TypeError(f"recompute: got {a_type(f)}; expected a function or a Module; pass it uncalled, and "
                         f"its arguments after it: tt.recompute(f, x)")
     if not state.recording or any(trace.thread == get_ident() for trace in tracing):  # compiled: kept as needed
         return f(*args, **kwargs)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .advice import a_type
+
 
 def is_module(x: Any) -> bool:
     return hasattr(x, "named_parameters") and not isinstance(x, type)
@@ -79,7 +81,7 @@ def describe(tree: Any) -> str:
     """A structure in words: its type and its parts."""
     if tree is None:
         return "None"
-    parts, kind = children(tree), f"a {type(tree).__name__}"
+    parts, kind = children(tree), a_type(tree)
     if parts is None:
         return kind + (f" of shape {tree.shape}" if hasattr(tree, "shape") else "")
     if isinstance(tree, list | tuple):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol
 import numpy as np
 
 from .. import modes
+from ..advice import a_type
 from ..core import Tensor, tracing
 from ..nn.module import Module
 from ..optim import EMA, Optimizer
@@ -170,7 +171,7 @@ class CompiledStep(Generic[P, R]):
             self.title = getattr(step, "__name__", self.title)
         for x in declared:
             if not isinstance(x, KINDS):
-                raise TypeError(f"compile: got a {type(x).__name__} to declare; expected Modules, Optimizers, EMAs, "
+                raise TypeError(f"compile: got {a_type(x)} to declare; expected Modules, Optimizers, EMAs, "
                                 "Generators, Tensors or arrays; pass those that it contains")
         if not isinstance(max_programs, int) or max_programs < 1:
             raise ValueError(f"compile: got max_programs={max_programs!r}; expected an int, 1 or more; leave it out "
@@ -483,7 +484,7 @@ class CompiledStep(Generic[P, R]):
             return self
         own, name = getattr(instance, "__dict__", None), self.title
         if own is None:
-            raise TypeError(f"compile: {name} is a method of a {type(instance).__name__}, which has no __dict__ to "
+            raise TypeError(f"compile: {name} is a method of {a_type(instance)}, which has no __dict__ to "
                             f"keep its program in; expected instances that have one; leave out __slots__")
         own[name] = self.bound_to(instance, self.declared)
         return own[name]

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Tensor
 from .module import Module
 from .parameter import Parameter
@@ -173,7 +174,7 @@ class ParameterList(Module):
 def as_parameter(owner: Module, x: Any) -> Parameter:
     """A parameter as it is; a Tensor or array as a parameter that shares its memory."""
     if not isinstance(x, Tensor | np.ndarray):
-        raise TypeError(f"{type(owner).__name__}: got a {type(x).__name__}; expected Parameters, Tensors or arrays; "
+        raise TypeError(f"{type(owner).__name__}: got {a_type(x)}; expected Parameters, Tensors or arrays; "
                         f"convert it: nn.Parameter(x)")
     return x if isinstance(x, Parameter) else Parameter(x.data if isinstance(x, Tensor) else x)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Array, Tensor
 from ..hooks import Handle
 from ..names import Missing, also_generator, also_named, elsewhere
@@ -145,7 +146,7 @@ class Module:
             kind = next((kind for kind in (Parameter, Module) if isinstance(own.get(name), kind)), object)
             part, fits = kind.__name__, isinstance(value, kind)
         if not fits and value is not None:
-            raise TypeError(f"{cls}: got a {type(value).__name__} for {name!r}, which is a {part}; expected another, "
+            raise TypeError(f"{cls}: got {a_type(value)} for {name!r}, which is a {part}; expected another, "
                             f"or None; write values in place, {name}.data[...] = v, or `del` it first")
         super().__setattr__(name, value)
 
@@ -161,7 +162,7 @@ class Module:
     def add_module(self, name: str, module: Module) -> None:
         """Add a module as attribute; its name need not be an identifier, as "0"."""
         if not isinstance(module, Module):
-            raise TypeError(f"{type(self).__name__}: got a {type(module).__name__} as {name!r}; expected a Module; use "
+            raise TypeError(f"{type(self).__name__}: got {a_type(module)} as {name!r}; expected a Module; use "
                             f"the module of a function, as nn.Tanh()")
         self._add(name, module)
 

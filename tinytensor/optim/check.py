@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..advice import a_type
+
 Array = npt.NDArray[Any]
 
 
@@ -22,13 +24,6 @@ class Parameter(Protocol):
 def describe(x: Any) -> str:
     """Shape and dtype, for an error message; the type of what has none."""
     return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else a_type(x)
-
-
-def a_type(x: Any) -> str:
-    """The type of x with its article: "a Linear", "an int", "an MLP"."""
-    name = type(x).__name__
-    spelled = name[:2].isupper() or name == "ndarray"  # read letter by letter: em, en, ...
-    return f"{'an' if name[0].lower() in ('aefhilmnorsx' if spelled else 'aeio') else 'a'} {name}"
 
 
 def to_python(value: Any) -> Any:

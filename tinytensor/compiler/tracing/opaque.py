@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...advice import a_type
 from .scopes import ATOMS
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ ADVICE = {"Random": "draw from a declared np.random.default_rng(seed)"}
 def refusal(trace: Trace, x: Any, place: str) -> Exception:
     """The error that names what was used, and what it is."""
     kind = next((c.__name__ for c in type(x).__mro__ if c.__name__ in ADVICE), "")
-    return trace.refusal(f"{place or 'an object'}, a {type(x).__name__}, is used, and its state can't be compared from "
+    return trace.refusal(f"{place or 'an object'}, {a_type(x)}, is used, and its state can't be compared from "
                          f"call to call", "arrays, numbers, and containers and objects of them",
                          ADVICE.get(kind, "use it outside of the step, and pass the result as an argument"))
 

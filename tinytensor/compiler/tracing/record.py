@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...advice import a_type
 from ...core import NO_PARAMS, RELEASED, Tensor, ndarray, record
 from ...random import Generator
 from ..ir import CompileError, Program, Value, mapped
@@ -265,7 +266,7 @@ class Recorder:
                 live.append((leaf, t))
             return leaf
         if any(isinstance(y, ArrayTracer | ScalarTracer | Tensor) for y in getattr(x, "__dict__", {}).values()):
-            raise CompileError(f"compile: {self.state.where}: the step returned a {type(x).__name__}; expected arrays, "
+            raise CompileError(f"compile: {self.state.where}: the step returned {a_type(x)}; expected arrays, "
                                "numbers, and tuples, lists and dicts of them; return a dict of what it contains")
         return x
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...advice import a_type
 from ...core import Tensor, ndarray
 from ...nn import Module
 from ..ir import Call, CompileError, Program, Value, mapped
@@ -68,7 +69,7 @@ def abstractify(x: Any) -> Any:
         return (np.generic, x.dtype)
     if isinstance(x, np.ndarray):
         if isinstance(x, np.matrix | np.ma.MaskedArray):
-            raise CompileError(f"compile: got a {type(x).__name__} as an argument; expected plain arrays, since this "
+            raise CompileError(f"compile: got {a_type(x)} as an argument; expected plain arrays, since this "
                                "type has its own arithmetic; write np.asarray(x)")
         return (x.shape, x.dtype, x.strides)
     if type(x) is float:

@@ -15,6 +15,7 @@ from weakref import ref
 
 import numpy as np
 
+from ...advice import a_type
 from ...collectives import all_reduce_mean, all_reduce_sum
 from ...core import Tensor, TracerBase
 from ...dispatch import full_name
@@ -262,7 +263,7 @@ class Trace:
         elif type(x) in (int, float) or (type(x) is bool and call.primitive.kind == "scalar"):
             value = Value(x, call, None, "", "", self.count)
         else:
-            raise self.refusal(f"{call.name} returned {x!r}, a {type(x).__name__} that depends on values",
+            raise self.refusal(f"{call.name} returned {x!r}, {a_type(x)} that depends on values",
                                "arrays", "compute it outside of the step, or write np.where in place of an if")
         self.count += 1
         return value

@@ -494,7 +494,7 @@ ABS = Primitive(abs, "abs", "x |", unbuffered=always)
 GROUP = "group"
 ALL_REDUCE_SUM, ALL_REDUCE_MEAN = f"{GROUP}.all_reduce_sum", f"{GROUP}.all_reduce_mean"
 
-# --- what is answered at once, and what is refused ---
+# --- what is computed while tracing, and what is refused ---
 
 QUERIES = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
            np.common_type, np.may_share_memory, np.shares_memory}

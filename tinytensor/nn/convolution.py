@@ -62,7 +62,7 @@ def pad_edges(x: Any, pairs: Any) -> Any:
 
 
 def finish(y: Any, bias: Any, single: bool) -> Any:
-    """The bias added to each channel, and the batch axis taken away if it was not there."""
+    """Add the bias to each channel, and remove the batch axis if the input had none."""
     if bias is not None:
         y = y + bias.reshape((-1,) + (1,) * (y.ndim - 2))
     return y[0] if single else y

@@ -1,4 +1,4 @@
-"""Poolings as functions and modules, with PyTorch's names: the maximum or the mean of every window.
+"""Poolings as functions, with PyTorch's names: the maximum or the mean of every window; `pools.py` has the modules.
 
 Windows slide along the last axis (1d) or the last two (2d); nothing unpools.
 """

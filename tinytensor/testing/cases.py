@@ -96,7 +96,7 @@ def case_of(op: Function | Op | str, references: Sequence[Function] = ()) -> Cas
     if not record.samples:
         raise ValueError(f"check_op: got {name}, which has no samples; expected one call or more to test; define it "
                          "with samples=(S((2, 3)),), where a shape stands for random values")
-    return Case(record, function, references or [partial(by_numpy, f, record) for f in answers(function)])
+    return Case(record, function, references or [partial(by_numpy, f, record) for f in numpy_functions(function)])
 
 
 def function_of(name: str) -> Function | None:
@@ -114,7 +114,7 @@ def wanted(made: Composed) -> list[bool]:
     return found
 
 
-def answers(function: Function) -> list[Function]:
+def numpy_functions(function: Function) -> list[Function]:
     """The NumPy functions, and methods of ufuncs, that an op implements."""
     keys = [key for key, f in NUMPY.items() if f is function or getattr(f, "__wrapped__", None) is function]
     return [getattr(key[0], key[1]) if isinstance(key, tuple) else key for key in keys]
@@ -122,7 +122,7 @@ def answers(function: Function) -> list[Function]:
 
 def by_numpy(function: Function, op: Op, *args: Any, **params: Any) -> Any:
     """A call of NumPy's own function, which may have other defaults."""
-    if function.__name__ == "reduce":  # subtle: along the first axis, unless told
+    if function.__name__ == "reduce":  # subtle: its default is the first axis
         params = {"axis": None, **params}
     elif function is np.astype:
         return function(*args, *params.values())

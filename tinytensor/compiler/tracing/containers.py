@@ -55,8 +55,8 @@ class Mapping(Scope):
 
 
 class Attributes(Mapping):
-    """The `__dict__` of an object. Of this package's own objects only the values are compared, not the names: their code
-    names what it reads."""
+    """The `__dict__` of an object. Of this package's own objects only the values are compared, not the names: the code
+    of their classes names what it reads."""
 
     called = Scope.called
 

@@ -127,7 +127,7 @@ setattr(Hidden, "__hash__", object.__hash__)
 
 
 class Cached:
-    """Stands for a function with a cache: a cached result must equal what the function returns now, else it is refused."""
+    """Stands for a function with a cache: a cached result is refused unless it equals what the function returns now."""
 
     def __init__(self, trace: Trace, x: Any, place: str) -> None:
         self.trace, self.x, self.place, self.__wrapped__ = trace, x, place, x.__wrapped__

@@ -174,7 +174,7 @@ class Trace:
     # --- arrays ---
 
     def materialise(self, value: Value) -> Any:
-        """The array of a value, for a tracer. Only a weak reference is kept, so its memory is freed with the last tracer."""
+        """The array of a value, for a tracer; only a weak reference stays, so it is freed with the last tracer."""
         array = concrete(value)
         assert array is not None, "a value that no tracer has"
         if self.kept is not None:
@@ -198,7 +198,7 @@ class Trace:
         return self.layouts[known]
 
     def forget(self) -> None:
-        """Drop the arrays that the step made, since a program needs only their layouts, and the table of equal calls."""
+        """Drop the arrays that the step made, as a program needs only their layouts, and the table of equal calls."""
         self.cse.clear()
         for call in self.calls:
             for v in (*call.outputs(), *([call.region] if call.region else [])):

@@ -197,7 +197,8 @@ def readme(results: Results) -> str:
     return "\n".join([
         *rows(["us per training step", *README_COLUMNS], body),
         f"Minima, measured on {results['date']} by `python -m benchmarks --write`: {where}. For the "
-        f"compiled step, the faster of one thread and all {results['cores']}; for PyTorch, also of eager and `torch.compile`.",
+        f"compiled step, the faster of one thread and all {results['cores']}; for PyTorch, also of eager and "
+        f"`torch.compile`.",
         "", " ".join(defeats(results, tasks, peer) for peer in ("PyTorch", "JAX")), "",
         "[All tables, and how they were measured](benchmarks/results/tables.md)."])
 
@@ -244,7 +245,8 @@ def details(results: Results) -> str:
                   f"relative to their size.", ""]
     if absent := missing(results):
         lines += ["Missing: " + "; ".join(absent) + ".", ""]
-    lines += ["![Time of a step in the other frameworks, relative to a compiled step, and how cost grows](speed.png)", ""]
+    lines += ["![Time of a step in the other frameworks, relative to a compiled step, and how cost grows](speed.png)",
+              ""]
     for task, variants in results["tasks"].items():
         lines += [f"## {TASKS[task].title[0].upper()}{TASKS[task].title[1:]}", ""]
         body = []

@@ -90,3 +90,10 @@ def advice(name: str, text: str) -> str:
 def described(arrays: Sequence[object]) -> str:
     """Inputs for an error message: dtype and shape of arrays, other objects as they are written."""
     return ", ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") and hasattr(a, "shape") else repr(a) for a in arrays)
+
+
+def a_type(x: object) -> str:
+    """The type of x with its article: "a Linear", "an int", "an MLP"."""
+    name = type(x).__name__
+    spelled = name[:2].isupper() or name == "ndarray"  # read letter by letter: em, en, ...
+    return f"{'an' if name[0].lower() in ('aefhilmnorsx' if spelled else 'aeio') else 'a'} {name}"

@@ -118,7 +118,7 @@ def replace(path: Path, write: Callable[[Any], object]) -> None:
 
 
 def writable(path: str | Path) -> Path:
-    """The path with links resolved; CheckpointError if it is no file, or has no folder."""
+    """The path with links resolved; CheckpointError if it is not a file, or has no folder."""
     real = Path(path).resolve()
     if real.exists() and not real.is_file():
         kind = "a folder" if real.is_dir() else "no ordinary file"

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from .advice import a_type
+
 __all__ = ["Generator", "as_generator", "default_generator", "manual_seed"]
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -87,7 +89,7 @@ def _floats(method: str, x: Any, write: bool = False) -> Array:
     """An array x, or the data of a Tensor; a list becomes a float32 array, unless x is to be written."""
     a = x if isinstance(x, np.ndarray) else getattr(x, "data", None)  # subtle: an ndarray's own .data is a memoryview
     if write and not (isinstance(a, np.ndarray) and a.flags.writeable):
-        raise TypeError(f"{method}: got {type(x).__name__}; expected an array or Tensor that can be written to; pass "
+        raise TypeError(f"{method}: got {a_type(x)}; expected an array or Tensor that can be written to; pass "
                         f"one, or a copy")
     a = a if isinstance(a, np.ndarray) else np.asarray(x, dtype=F32)
     if a.dtype not in (F32, F64) and (a.dtype != F16 or method == "multinomial"):
@@ -362,7 +364,7 @@ def as_generator(rng: Generator | int | None = None) -> Generator:
     """The generator that an argument `rng=` means: itself, a new one for a seed, or the default one for None."""
     rng = default_generator() if rng is None else seeded(rng)
     if not isinstance(rng, Generator):
-        raise TypeError(f"rng: got {type(rng).__name__}; expected a Generator, an integer seed or None; write "
+        raise TypeError(f"rng: got {a_type(rng)}; expected a Generator, an integer seed or None; write "
                         f"tt.Generator(seed)")
     return rng
 

@@ -145,8 +145,8 @@ def test_readme_has_one_row_a_network_and_says_where_we_lose():
     assert table[0] == "| us per training step | tinytensor, eager | compiled | 2 workers | PyTorch | JAX |"
     assert table[2] == "| lecture MLP | 300 | 120 | 90 | 100 | 400 |"
     assert ("PyTorch is faster than the compiled step on lecture MLP (by 20%), six-layer BatchNorm MLP (by 20%), "
-            "WaveNet (by 20%), names GPT (by 20%) and Shakespeare GPT (by 20%), and than the eager step on all of these. "
-            "JAX is not faster on any of these.") in text
+            "WaveNet (by 20%), names GPT (by 20%) and Shakespeare GPT (by 20%), and than the eager step on all of "
+            "these. JAX is not faster on any of these.") in text
     assert "today" in text and "a machine" in text and len(table) == 7
 
 

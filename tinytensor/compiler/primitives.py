@@ -396,7 +396,7 @@ row(np.diag_indices_from, "np.diag_indices_from", "arr |")
 row(np.tril_indices_from, "np.tril_indices_from", "arr | k")
 row(np.triu_indices_from, "np.triu_indices_from", "arr | k")
 
-# element by element, though no ufuncs
+# element by element, though not ufuncs
 
 row(np.clip, "np.clip", "a a_min a_max min max | dtype casting", out=plain_numbers, unbuffered=one_loop)
 row(np.where, "np.where", "condition x y |", unbuffered=always, linear="branches")

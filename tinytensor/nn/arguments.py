@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Tensor, as_array
 
 Sizes = tuple[int, ...]
@@ -34,7 +35,7 @@ def check_heads(layer: str, embed_dim: int, num_heads: int) -> None:
 def dtype_error(layer: str, x: Any, weight: Tensor) -> TypeError:
     """The error for an input whose dtype is not the weight's: the product would silently become float64."""
     dtype = getattr(x, "dtype", None)
-    got = f"a {type(x).__name__}" if dtype is None else f"dtype {dtype}"
+    got = a_type(x) if dtype is None else f"dtype {dtype}"
     advice = "make it a tensor: tt.tensor(x)" if dtype is None else f"convert it: x.astype(np.{weight.dtype})"
     also = f", or the model: model.astype(np.{dtype})" if dtype is not None and dtype.kind == "f" else ""
     return TypeError(f"{layer}: got {got} as input; expected {weight.dtype}, as the weights have; {advice}{also}")
@@ -71,7 +72,7 @@ def add_batch_axis(name: str, x: Any, n: int, channels: int | None = None) -> tu
 
 
 def count_windows(name: str, x: Any, kernel: Sizes, stride: Sizes, padding: Any, dilation: Sizes,
-            ceil_mode: bool = False) -> Sizes:
+                  ceil_mode: bool = False) -> Sizes:
     """The number of windows along each of the last axes of x, after padding."""
     windows = []
     for length, k, s, (a, b), d in zip(x.shape[-len(kernel) :], kernel, stride, padding, dilation, strict=True):

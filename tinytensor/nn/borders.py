@@ -37,7 +37,7 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
     Raises
     ------
     ValueError
-        If widths are no pairs, or larger than what the mode can fill.
+        If widths are not pairs, or larger than what the mode can fill.
 
     Examples
     --------

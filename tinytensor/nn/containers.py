@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Tensor
 from .module import Module
 from .parameter import Parameter
@@ -25,7 +26,7 @@ def index_error(owner: Module, i: int, n: int) -> IndexError:
 
 
 class ModuleSequence(Module):
-    """What Sequential and ModuleList share: modules in order, under the names "0", "1", and so on."""
+    """The base of Sequential and ModuleList: modules in order, under the names "0", "1", and so on."""
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
@@ -173,13 +174,13 @@ class ParameterList(Module):
 def as_parameter(owner: Module, x: Any) -> Parameter:
     """A parameter as it is; a Tensor or array as a parameter that shares its memory."""
     if not isinstance(x, Tensor | np.ndarray):
-        raise TypeError(f"{type(owner).__name__}: got a {type(x).__name__}; expected Parameters, Tensors or arrays; "
+        raise TypeError(f"{type(owner).__name__}: got {a_type(x)}; expected Parameters, Tensors or arrays; "
                         f"convert it: nn.Parameter(x)")
     return x if isinstance(x, Parameter) else Parameter(x.data if isinstance(x, Tensor) else x)
 
 
 class NamedParts(Module):
-    """What ModuleDict and ParameterDict share: the methods of a dict."""
+    """The base of ModuleDict and ParameterDict: the methods of a dict."""
 
     _kind: type[Any]
 
@@ -205,7 +206,7 @@ class NamedParts(Module):
             self._add(name, part)
 
     def __delitem__(self, name: str) -> None:
-        self[name]  # its error, where there is none
+        self[name]  # raises KeyError for an unknown name
         delattr(self, name)
 
     def keys(self) -> KeysView[str]:
@@ -213,15 +214,15 @@ class NamedParts(Module):
         return self._own(self._kind).keys()
 
     def values(self) -> ValuesView[Any]:
-        """What they name."""
+        """The values, in the order of the names."""
         return self._own(self._kind).values()
 
     def items(self) -> ItemsView[str, Any]:
-        """Pairs of both."""
+        """Pairs of name and value."""
         return self._own(self._kind).items()
 
     def pop(self, name: str) -> Any:
-        """Remove what has this name, and return it."""
+        """Remove the value with this name, and return it."""
         part = self[name]
         del self[name]
         return part
@@ -232,7 +233,7 @@ class NamedParts(Module):
             del self[name]
 
     def update(self, parts: Any) -> None:
-        """Set all that is in a mapping, or in pairs of name and part."""
+        """Set values from a mapping, or from pairs of name and value."""
         for name, part in parts.items() if isinstance(parts, Mapping | NamedParts) else list(parts):
             self[name] = part
 
@@ -271,7 +272,7 @@ class ParameterDict(NamedParts):
     Parameters
     ----------
     parameters : mapping, or pairs of name and parameter, optional
-        Subtle: a plain dict is taken in the order of its names, as in PyTorch; an OrderedDict and pairs in their own.
+        Subtle: a plain dict is sorted by name, as in PyTorch; an OrderedDict and pairs keep theirs.
 
     Examples
     --------

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Array, Tensor, as_array
 from ..names import also_generator
 from ..random import Generator, as_generator, seeded
@@ -53,7 +54,7 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
     elif isinstance(rng, np.random.Generator):
         keep = rng.random(shape, np.float32) < stays
     else:
-        raise TypeError(f"dropout_mask: got a {type(rng).__name__} as rng; expected a Generator of tinytensor or "
+        raise TypeError(f"dropout_mask: got {a_type(rng)} as rng; expected a Generator of tinytensor or "
                         f"of numpy.random, a seed or None; pass tt.Generator(seed)")
     mask: Array = keep.astype(dtype)
     mask /= stays

@@ -186,7 +186,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     TypeError
         If indices are not integers.
     IndexError
-        If an index is no class.
+        If an index is not a class.
 
     Examples
     --------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Array, Tensor
 from ..hooks import Handle
 from ..names import Missing, also_generator, also_named, elsewhere
@@ -100,7 +101,7 @@ class Module:
             raise
 
     def _locate(self, error: Any) -> None:
-        """Put the failing layer's path, as seen from here, before the message: the outermost has the last word."""
+        """Put the failing layer's path, as seen from here, before the message; the outermost module's path stays."""
         layer, text = getattr(error, "raised_in", (self, str(error)))
         path = next((path[:-1] for path, module in self._tree() if module is layer), None)
         if path is None:  # a layer that was called from here, but does not belong here
@@ -129,9 +130,9 @@ class Module:
 
     # --- attributes ---
 
-    if not TYPE_CHECKING:  # a checker is to find what is not there
+    if not TYPE_CHECKING:  # so that type checkers report missing attributes
 
-        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+        def __getattr__(self, name: str) -> Any:  # called only for names that are not found
             raise Missing(elsewhere, "Module", name, lambda: dir(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -145,7 +146,7 @@ class Module:
             kind = next((kind for kind in (Parameter, Module) if isinstance(own.get(name), kind)), object)
             part, fits = kind.__name__, isinstance(value, kind)
         if not fits and value is not None:
-            raise TypeError(f"{cls}: got a {type(value).__name__} for {name!r}, which is a {part}; expected another, "
+            raise TypeError(f"{cls}: got {a_type(value)} for {name!r}, which is a {part}; expected another, "
                             f"or None; write values in place, {name}.data[...] = v, or `del` it first")
         super().__setattr__(name, value)
 
@@ -161,7 +162,7 @@ class Module:
     def add_module(self, name: str, module: Module) -> None:
         """Add a module as attribute; its name need not be an identifier, as "0"."""
         if not isinstance(module, Module):
-            raise TypeError(f"{type(self).__name__}: got a {type(module).__name__} as {name!r}; expected a Module; use "
+            raise TypeError(f"{type(self).__name__}: got {a_type(module)} as {name!r}; expected a Module; use "
                             f"the module of a function, as nn.Tanh()")
         self._add(name, module)
 

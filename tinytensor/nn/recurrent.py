@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Tensor
 from ..ops import recurrent as ops
 from ..random import as_generator, seeded
@@ -80,13 +81,13 @@ class Recurrent(Module):
         if hx is None:
             return [np.zeros(shape, x.dtype)] * len(names)
         if self.kind == "lstm" and not (isinstance(hx, tuple | list) and len(hx) == 2):
-            raise TypeError(f"lstm: got a {type(hx).__name__} as the state; expected a pair (h, c); pass both, as a "
+            raise TypeError(f"lstm: got {a_type(hx)} as the state; expected a pair (h, c); pass both, as a "
                             f"call returns them")
         states = list(hx) if self.kind == "lstm" else [hx]
         for name, state in zip(names, states, strict=True):
             if getattr(state, "dtype", None) != x.dtype or state.shape != shape:
                 got = (f"{name} of dtype {state.dtype} and shape {state.shape}" if hasattr(state, "dtype") else
-                       f"a {type(state).__name__} for {name}")
+                       f"{a_type(state)} for {name}")
                 raise ValueError(f"{self.kind}: got {got} with x of shape {x.shape}; expected dtype {x.dtype} and "
                                  f"shape {shape}; pass what the last call returned, or leave it out for zeros")
         return states

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..advice import a_type
+
 Array = npt.NDArray[Any]
 
 
@@ -22,13 +24,6 @@ class Parameter(Protocol):
 def describe(x: Any) -> str:
     """Shape and dtype, for an error message; the type of what has none."""
     return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else a_type(x)
-
-
-def a_type(x: Any) -> str:
-    """The type of x with its article: "a Linear", "an int", "an MLP"."""
-    name = type(x).__name__
-    spelled = name[:2].isupper() or name == "ndarray"  # read letter by letter: em, en, ...
-    return f"{'an' if name[0].lower() in ('aefhilmnorsx' if spelled else 'aeio') else 'a'} {name}"
 
 
 def to_python(value: Any) -> Any:
@@ -68,12 +63,12 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
 
 
 def has_grad(x: Any) -> bool:
-    """Whether x has an attribute `grad`. It is not read: a Tensor that is no leaf would warn."""
+    """Whether x has an attribute `grad`. It is not read: a Tensor that is not a leaf would warn."""
     return hasattr(type(x), "grad") or hasattr(x, "grad")
 
 
 def unique_parameters(params: Any) -> dict[int, Any]:
-    """The parameters by id, each once, in order; a TypeError if one of them is no parameter."""
+    """The parameters by id, each once, in order; a TypeError if one of them is not a parameter."""
     unique = {id(p): p for p in as_list(params)}
     for p in unique.values():
         if not hasattr(getattr(p, "data", None), "dtype") or not has_grad(p):
@@ -90,7 +85,7 @@ def unique_parameters(params: Any) -> dict[int, Any]:
 
 
 def as_list(params: Any) -> list[Any]:
-    """The items of params in order; a TypeError or ValueError if it is no iterable, has no order, or is empty."""
+    """The items of params in order; a TypeError or ValueError if it is not iterable, has no order, or is empty."""
     advice = None
     if has_grad(params):
         advice = "write [p]"

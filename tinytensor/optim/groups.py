@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .check import a_type
+from ..advice import a_type
 
 
 def decay_groups(

@@ -45,7 +45,7 @@ MADE = frozenset(("tensor", "zeros", "ones", "full", "eye", "arange", "rand", "r
 
 
 class Subject(NamedTuple):
-    """A function, the NumPy functions that it answers for, and the calls to check it by."""
+    """A function, the NumPy functions that it implements, and the calls to check it by."""
 
     name: str
     function: Function

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..advice import a_type
 from .corpus import _error
 
 FORMAT = "tinytensor tokenizer 1"
@@ -62,7 +63,7 @@ def _read_json(path: str | Path, expected: str) -> dict[str, Any]:
     except (json.JSONDecodeError, RecursionError) as error:
         raise _error(f"{path}: got no JSON ({error})", expected, DAMAGED) from error
     if not isinstance(tree, dict):
-        raise _error(f"{path}: got JSON of a {type(tree).__name__}", expected, "name another")
+        raise _error(f"{path}: got JSON of {a_type(tree)}", expected, "name another")
     return tree
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import compiler
+from ..advice import a_type
 from ..compiler import CompileError
 from ..compiler.ir import mapped
 from ..compiler.tracing.closure import ClosureScan
@@ -53,7 +54,7 @@ def compile_(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None
     if disable or backend == "eager":
         return model
     if not callable(model):
-        raise TypeError(f"compile: got a {type(model).__name__}; expected a function or a module; pass the function")
+        raise TypeError(f"compile: got {a_type(model)}; expected a function or a module; pass the function")
     if hasattr(model, "named_parameters"):
         return compiled_module(model, fullgraph)
     return recompiled(model, fullgraph)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from .dtypes import PYTHONS, default, numpy_dtype, of, on_cpu, promoted, shape_of
 from .offer import WITHOUT_EFFECT, offer, spelled
 from .operators import as_dtype
@@ -59,7 +60,7 @@ def read(data: Any, dtype: Any = None) -> Any:
             first = first[0]
         texts = ValueError if first is not data and isinstance(first, str | bytes) else TypeError
         raise (RuntimeError if kind == "O" else texts)(
-            f"tensor: got {odd!r}, a {type(odd).__name__}; expected real numbers, or lists of them; convert it first")
+            f"tensor: got {odd!r}, {a_type(odd)}; expected real numbers, or lists of them; convert it first")
     if wanted is None:
         wanted = default[0].numpy if not found else reduce(promoted, found)
     if wanted.kind in "iu" and array.dtype.kind in "iuf" and array.size:

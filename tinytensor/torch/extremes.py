@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..advice import a_type
 from ..core import Tensor as Node
 from . import return_types
 from .offer import offer
@@ -21,7 +22,7 @@ def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pai
     """`max` or `min`: of all elements, along `dim` with the places, or of two tensors."""
     def reduce(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}: got a {type(input).__name__}; expected a tensor; write torch.tensor(...)")
+            raise TypeError(f"{name}: got {a_type(input)}; expected a tensor; write torch.tensor(...)")
         if other is not None or isinstance(dim, Tensor):
             return pairwise(input, dim if other is None else other)
         x = input.node

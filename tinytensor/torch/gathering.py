@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..advice import a_type
 from ..core import Tensor as Node
 from ..core import TracerBase
 from ..ops.index import full_index
@@ -24,7 +25,7 @@ from .tensor import Tensor, as_node, of_array, wrap
 def places(name: str, index: Any, n: int | None, least: int = 0, vector: bool = False) -> Any:
     """The array of an index tensor, all within `least` and n."""
     if not isinstance(index, Tensor):
-        raise TypeError(f"{name}: got a {type(index).__name__} as the index; expected a tensor; write torch.tensor(i)")
+        raise TypeError(f"{name}: got {a_type(index)} as the index; expected a tensor; write torch.tensor(i)")
     i = index.node.data
     if i.dtype not in (np.int64, np.int32) and i.size:
         raise RuntimeError(f"{name}: expected dtype int32/int64 for index; got {of(i.dtype)}; convert it: i.long()")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..advice import a_type
 from ..core import Tensor as Node
 from ..core import TracerBase
 from .dtypes import default, result_dtype
@@ -65,7 +66,7 @@ def operand(name: str, x: Any) -> Any:
         return x.item()
     if isinstance(x, np.ndarray):
         return Node(x)
-    raise TypeError(f"{name}: got a {type(x).__name__}; expected a tensor or a number; write torch.tensor(...) around "
+    raise TypeError(f"{name}: got {a_type(x)}; expected a tensor or a number; write torch.tensor(...) around "
                     f"it")
 
 

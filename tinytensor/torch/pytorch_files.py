@@ -16,6 +16,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from ..advice import a_type
 from .dtypes import ALIASES, CPU, DTYPES, LACKING, Size
 from .tensor import Tensor, of_array
 
@@ -178,7 +179,7 @@ class Machine:
     def build(self, x: Any, state: Any) -> None:
         """The attributes of an object: only a state_dict has one, the versions of its modules, which are not needed."""
         if type(x) is not OrderedDict or type(state) is not dict or state.keys() - {"_metadata"}:
-            raise refused(f"a {type(x).__name__} with attributes")
+            raise refused(f"{a_type(x)} with attributes")
 
     def run(self) -> Any:
         while (step := self.take(1)) != b".":

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import TracerBase
 from ..random import Generator as Stream
 from ..random import default_generator as default_stream
@@ -118,7 +119,7 @@ def stream_of(generator: Any) -> Stream:
     if generator is None:
         return default_generator.stream
     if not isinstance(generator, Generator):
-        raise TypeError(f"generator: got a {type(generator).__name__}; expected a torch.Generator, or None; write "
+        raise TypeError(f"generator: got {a_type(generator)}; expected a torch.Generator, or None; write "
                         f"torch.Generator().manual_seed(seed)")
     return generator.stream
 

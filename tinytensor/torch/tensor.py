@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import NO_PARAMS, RELEASED, TracerBase, op_name
 from ..core import Tensor as Node
 from ..names import Missing, refusal
@@ -155,7 +156,7 @@ class Tensor:
     def grad(self, value: Any) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"grad: got a {type(value).__name__}; expected a tensor, or None; write "
+                raise TypeError(f"grad: got {a_type(value)}; expected a tensor, or None; write "
                                 f"torch.tensor(value)")
             data = value.node.data
             if data.shape != self.node.data.shape or data.dtype != self.node.data.dtype:
@@ -360,4 +361,4 @@ def as_node(x: Any, what: str = "input") -> Any:
     if isinstance(x, bool | int | float):
         d = default[0].numpy if isinstance(x, float) else np.int64 if not isinstance(x, bool) else np.bool_
         return Node(np.array(x, d))
-    raise TypeError(f"{what}: got a {type(x).__name__}; expected a tensor; write torch.tensor(...) around it")
+    raise TypeError(f"{what}: got {a_type(x)}; expected a tensor; write torch.tensor(...) around it")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..advice import a_type
 from ..core import NO_PARAMS, Op, ndarray, new, tracing
 from ..core import Tensor as Node
 from ..modes import no_grad_blocks, state
@@ -283,7 +284,7 @@ def set_data(x: Tensor, value: Tensor) -> None:
     if type(value) is Tensor and value.node.data is x.node.data:  # after `x.data += ...`
         return
     if not isinstance(value, Tensor):
-        raise TypeError(f"data: got a {type(value).__name__}; expected a tensor; write torch.tensor(...) around it")
+        raise TypeError(f"data: got {a_type(value)}; expected a tensor; write torch.tensor(...) around it")
     node = x.node
     if type(node.data) is ndarray and node.data is not value.node.data:
         note(node.data)

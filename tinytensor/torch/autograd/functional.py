@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...advice import a_type
 from ...modes import recording
 from ..gradients import grad
 from ..joining import stack
@@ -26,7 +27,7 @@ def tensors(name: str, what: str, xs: Any) -> tuple[Tensor, ...]:
         if not isinstance(x, Tensor):
             where = f" at index {i}" if isinstance(xs, tuple | list) else ""
             raise TypeError(f"{name}: The {what} given to {name} must be either a Tensor or a tuple of Tensors but got "
-                            f"a {type(x).__name__}{where}; expected tensors; write torch.tensor(...) around it")
+                            f"{a_type(x)}{where}; expected tensors; write torch.tensor(...) around it")
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from ...advice import a_type
 from ...names import Missing, refusal
 from ..tensor import Tensor
 from .parameter import Buffer, Parameter
@@ -116,7 +117,7 @@ class Attributes:
             raise AttributeError(f"{what}: cannot assign {part[1:]} before Module.__init__() call; got {name!r}; call "
                                  f"super().__init__() first")
         if not isinstance(name, str):
-            raise TypeError(f"{what}: got a {type(name).__name__} as name; expected a string; write str(name)")
+            raise TypeError(f"{what}: got {a_type(name)} as name; expected a string; write str(name)")
         if not name or "." in name or (hasattr(self, name) and name not in own[part]):
             why = ("name can't be empty" if not name else 'name can\'t contain "."' if "." in name else
                    f"attribute {name!r} already exists")

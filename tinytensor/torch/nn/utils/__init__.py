@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .... import ops
+from ....advice import a_type
 from ....names import Missing as _Missing
 from ....names import refusal as _refusal
 from ...tensor import Tensor, of_array, wrap
@@ -28,7 +29,7 @@ def gradients(parameters: Any) -> list[Any]:
     found = []
     for p in given:
         if not isinstance(p, Tensor):
-            raise TypeError(f"clip_grad: got a {type(p).__name__} among the parameters; expected tensors; pass "
+            raise TypeError(f"clip_grad: got {a_type(p)} among the parameters; expected tensors; pass "
                             f"model.parameters()")
         g = p.node._grad
         if g is not None:

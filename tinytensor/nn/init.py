@@ -17,6 +17,7 @@ from ..core import Array, Tensor
 from ..names import Missing as _Missing
 from ..names import also_generator
 from ..names import elsewhere as _elsewhere
+from ..names.calls import explained
 from ..random import Generator, as_generator
 
 __all__ = ["calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "uniform_",
@@ -29,6 +30,7 @@ GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0),
 FANS = ("fan_in", "fan_out")
 
 
+@explained
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which weights must grow to keep the variance through a nonlinearity after them.
 
@@ -76,6 +78,7 @@ def array_of(p: Tensor | Array) -> Array:
 
 
 @also_generator
+@explained
 def uniform_(p: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
     """Fill with numbers uniform in [a, b).
 
@@ -90,6 +93,7 @@ def uniform_(p: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
 
 
 @also_generator
+@explained
 def normal_(p: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
     """Fill with normal numbers.
 
@@ -103,6 +107,7 @@ def normal_(p: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
     return as_generator(rng).normal_(p, mean, std)
 
 
+@explained
 def constant_(p: T, val: float) -> T:
     """Fill with one value.
 
@@ -117,16 +122,19 @@ def constant_(p: T, val: float) -> T:
     return p
 
 
+@explained
 def zeros_(p: T) -> T:
     """Fill with zeros."""
     return constant_(p, 0.0)
 
 
+@explained
 def ones_(p: T) -> T:
     """Fill with ones."""
     return constant_(p, 1.0)
 
 
+@explained
 def eye_(p: T) -> T:
     """Fill a matrix with the identity: ones on the diagonal, zeros elsewhere.
 
@@ -145,6 +153,7 @@ def eye_(p: T) -> T:
 
 
 @also_generator
+@explained
 def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, rng: Rng = None) -> T:
     """Fill with normal numbers between a and b; those outside are drawn again.
 
@@ -193,6 +202,7 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
 
 
 @also_generator
+@explained
 def orthogonal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill with a random matrix whose rows, or columns if there are fewer, are orthonormal, times gain.
 
@@ -231,6 +241,7 @@ def kaiming_std(p: Tensor | Array, a: float, mode: str, nonlinearity: str, calle
 
 
 @also_generator
+@explained
 def kaiming_uniform_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
     """Fill a weight (out, in, ...) uniformly, with a standard deviation of gain / sqrt(fan) (He et al. 2015).
 
@@ -256,6 +267,7 @@ def kaiming_uniform_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str
 
 
 @also_generator
+@explained
 def kaiming_normal_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
     """Fill a weight (out, in, ...) with normal numbers of standard deviation gain / sqrt(fan) (He et al. 2015).
 
@@ -273,6 +285,7 @@ def kaiming_normal_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str 
 
 
 @also_generator
+@explained
 def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill a weight uniformly, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 
@@ -290,6 +303,7 @@ def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
 
 
 @also_generator
+@explained
 def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill a weight normally, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 

@@ -11,6 +11,7 @@ from ..core import Tensor, as_array, dtypes_in
 from ..define import composite
 from ..dispatch import as_python
 from ..names import also_generator
+from ..names.calls import explained
 from .like import full_like
 
 
@@ -26,6 +27,7 @@ def default_dtype(values: Any) -> Any:
 
 
 @composite()
+@explained
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with a copy of the data.
 
@@ -49,6 +51,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 
 
 @composite()
+@explained
 def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of zeros; the shape is given as integers or as one tuple.
 
@@ -62,6 +65,7 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
 
 
 @composite()
+@explained
 def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of ones; the shape is given as integers or as one tuple.
 
@@ -75,6 +79,7 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
 
 
 @composite()
+@explained
 def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of a shape with arbitrary values: its memory is not initialised.
 
@@ -88,6 +93,7 @@ def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
 
 
 @composite()
+@explained
 def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of a shape filled with `fill_value`, in the dtype of that unless another is given.
 
@@ -109,6 +115,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
 
 
 @composite()
+@explained
 def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A matrix of N rows and M (N) columns with ones on diagonal k and zeros elsewhere.
 
@@ -123,6 +130,7 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
 
 
 @composite()
+@explained
 def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """The identity matrix of size n.
 
@@ -137,6 +145,7 @@ def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Te
 
 
 @composite()
+@explained
 def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A matrix of N rows and M (N) columns with ones at and below diagonal k and zeros above.
 
@@ -151,6 +160,7 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
 
 
 @composite()
+@explained
 def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """``arange(stop)`` or ``arange(start, stop, step)``: numbers from start (0) up to, not including, stop.
 
@@ -173,6 +183,7 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
 
 @composite()
 @also_generator
+@explained
 def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers, uniform in [0, 1): PyTorch's for the same seed.
 
@@ -191,6 +202,7 @@ def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: b
 
 @composite()
 @also_generator
+@explained
 def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers, normal with mean 0 and variance 1: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -214,6 +226,7 @@ def empty_floats(name: str, x: Any, dtype: Any) -> Any:
 
 @composite()
 @also_generator
+@explained
 def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers like `rand`, with the shape of x, and its dtype unless one is given.
 
@@ -228,6 +241,7 @@ def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = 
 
 @composite()
 @also_generator
+@explained
 def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers like `randn`, with the shape of x, and its dtype unless one is given.
 
@@ -244,6 +258,7 @@ def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool =
 
 @composite()
 @also_generator
+@explained
 def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) -> Tensor:
     """Random integers from low (0) up to, not including, high: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -258,6 +273,7 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
 
 @composite()
 @also_generator
+@explained
 def randint_like(x: Any, low: int, high: int | None = None, dtype: Any = None, rng: Any = None) -> Tensor:
     """Random integers like `randint`, with the shape of x, and its dtype unless one is given.
 
@@ -274,6 +290,7 @@ def randint_like(x: Any, low: int, high: int | None = None, dtype: Any = None, r
 
 @composite()
 @also_generator
+@explained
 def randperm(n: int, rng: Any = None) -> Tensor:
     """The integers from 0 to n - 1 in random order: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -288,6 +305,7 @@ def randperm(n: int, rng: Any = None) -> Tensor:
 
 @composite()
 @also_generator
+@explained
 def bernoulli(p: Any, rng: Any = None) -> Tensor:
     """1 with probability p, else 0, elementwise, in the dtype of p. `rng` is as in `rand`.
 
@@ -305,6 +323,7 @@ def bernoulli(p: Any, rng: Any = None) -> Tensor:
 
 @composite()
 @also_generator
+@explained
 def multinomial(p: Any, num_samples: int = 1, replacement: bool = False, rng: Any = None) -> Tensor:
     """Random indices with probabilities proportional to weights: PyTorch's for the same seed.
 

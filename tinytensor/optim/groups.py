@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ..names.calls import explained
 from .check import a_type
 
 
+@explained
 def decay_groups(
     named_parameters: Iterable[tuple[str, Any]], weight_decay: float, exempt: Iterable[str] = ()
 ) -> list[dict[str, Any]]:

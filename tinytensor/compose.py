@@ -19,6 +19,7 @@ from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, as_ndar
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, as_python, full_name
 from .modes import active_watchers, no_grad_blocks, notify_watchers, state
+from .names.calls import misfit
 
 ARRAYS = frozenset(("a", "x", "y", "m", "v", "p", "f", "ary", "arr", "xp", "fp", "weights"))  # each means one array
 WEAK = frozenset(("q",))  # for which NumPy gives a Python number the dtype of the other arrays

@@ -59,9 +59,9 @@ def explained(function: F) -> F:
     >>> scale(3, factr=1.0)
     Traceback (most recent call last):
     TypeError: scale: got an unknown parameter 'factr'; expected scale(x, factor=2.0); write 'factor'
-    >>> scale(3, device="cpu")
+    >>> scale()
     Traceback (most recent call last):
-    TypeError: scale: got an unknown parameter 'device'; expected scale(x, factor=2.0); leave it out: NumPy computes on the cpu
+    TypeError: scale: got no x; expected scale(x, factor=2.0); pass it
     """
 
     @wraps(function)

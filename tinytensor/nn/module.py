@@ -297,8 +297,8 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set `grad` of all parameters to None."""
         if not set_to_none:
-            raise ValueError("zero_grad: got set_to_none=False; expected True, as a gradient is None or up to date; write "
-                             "p.grad = np.zeros_like(p.data)")
+            raise ValueError("zero_grad: got set_to_none=False; expected True, as a gradient is None or up to date; "
+                             "write p.grad = np.zeros_like(p.data)")
         for p in self.parameters():
             p.grad = None
 

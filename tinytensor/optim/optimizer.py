@@ -125,8 +125,8 @@ class Optimizer(ABC):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set every `grad` to None."""
         if not set_to_none:
-            raise ValueError("zero_grad: got set_to_none=False; expected True, as a gradient is None or up to date; write "
-                             "p.grad = np.zeros_like(p.data)")
+            raise ValueError("zero_grad: got set_to_none=False; expected True, as a gradient is None or up to date; "
+                             "write p.grad = np.zeros_like(p.data)")
         for block in self.blocks:
             for p in block.params:
                 p.grad = None

@@ -106,6 +106,9 @@ class ModuleList(ModuleSequence):
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
+        if isinstance(modules, Module) and not isinstance(modules, ModuleSequence):
+            raise TypeError(f"ModuleList: got a {type(modules).__name__}; expected an iterable of modules; write "
+                            f"nn.ModuleList([module])")
         self.extend(modules)
 
     def __getitem__(self, i: Any) -> Any:

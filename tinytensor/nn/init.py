@@ -18,6 +18,7 @@ from ..core import Array, Tensor
 from ..names import Missing as _Missing
 from ..names import also_generator
 from ..names import elsewhere as _elsewhere
+from ..names.calls import explained
 from ..random import Generator, as_generator
 from .arguments import check_number
 
@@ -31,6 +32,7 @@ GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0),
 FANS = ("fan_in", "fan_out")
 
 
+@explained
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which weights must grow to keep the variance through a nonlinearity after them.
 
@@ -91,6 +93,7 @@ def fill(caller: str, p: T, value: float) -> T:
 
 
 @also_generator
+@explained
 def uniform_(p: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
     """Fill with numbers uniform in [a, b).
 
@@ -105,6 +108,7 @@ def uniform_(p: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
 
 
 @also_generator
+@explained
 def normal_(p: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
     """Fill with normal numbers.
 
@@ -118,6 +122,7 @@ def normal_(p: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
     return as_generator(rng).normal_(p, mean, std)
 
 
+@explained
 def constant_(p: T, val: float) -> T:
     """Fill with one value.
 
@@ -131,16 +136,19 @@ def constant_(p: T, val: float) -> T:
     return fill("constant_", p, val)
 
 
+@explained
 def zeros_(p: T) -> T:
     """Fill with zeros."""
     return fill("zeros_", p, 0.0)
 
 
+@explained
 def ones_(p: T) -> T:
     """Fill with ones."""
     return fill("ones_", p, 1.0)
 
 
+@explained
 def eye_(p: T) -> T:
     """Fill a matrix with the identity: ones on the diagonal, zeros elsewhere.
 
@@ -160,6 +168,7 @@ def eye_(p: T) -> T:
 
 
 @also_generator
+@explained
 def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, rng: Rng = None) -> T:
     """Fill with normal numbers between a and b; those outside are drawn again.
 
@@ -189,7 +198,7 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
                          f"constant_ for a constant")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
-                      "of values may be incorrect.", stacklevel=3)
+                      "of values may be incorrect.", stacklevel=4)
     inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
     if inside > 0.3:
         low, high = x.dtype.type(a), x.dtype.type(b)
@@ -210,6 +219,7 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
 
 
 @also_generator
+@explained
 def orthogonal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill with a random matrix whose rows, or columns if there are fewer, are orthonormal, times gain.
 
@@ -248,6 +258,7 @@ def kaiming_std(p: Tensor | Array, a: float, mode: str, nonlinearity: str, calle
 
 
 @also_generator
+@explained
 def kaiming_uniform_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
     """Fill a weight (out, in, ...) uniformly, with a standard deviation of gain / sqrt(fan) (He et al. 2015).
 
@@ -273,6 +284,7 @@ def kaiming_uniform_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str
 
 
 @also_generator
+@explained
 def kaiming_normal_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
     """Fill a weight (out, in, ...) with normal numbers of standard deviation gain / sqrt(fan) (He et al. 2015).
 
@@ -290,6 +302,7 @@ def kaiming_normal_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str 
 
 
 @also_generator
+@explained
 def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill a weight uniformly, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 
@@ -308,6 +321,7 @@ def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
 
 
 @also_generator
+@explained
 def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill a weight normally, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 

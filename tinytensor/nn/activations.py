@@ -15,7 +15,7 @@ from ..names.calls import explained
 from ..ops.activation import leaky_relu as leaky
 from ..ops.elementwise import sigmoid
 from ..ops.fused import softmax
-from .arguments import as_floating, check_integer, check_number
+from .arguments import as_floating, check_integer, check_number, python_number
 
 __all__ = ["glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu6", "softmin",
            "softshrink", "threshold"]
@@ -85,6 +85,7 @@ def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """
     check_number("hardtanh", "min_val", min_val)
     check_number("hardtanh", "max_val", max_val)
+    min_val, max_val = python_number(min_val), python_number(max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: got min_val={min_val!r} and max_val={max_val!r}; expected the first not above the "
                          f"second; exchange them")
@@ -148,6 +149,7 @@ def threshold(x: Any, threshold: float, value: float) -> Tensor:
     tensor([-1.,  2.])
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    value = python_number(value)
     y: Any = np.where(x <= threshold, value if x.dtype.kind == "f" else int(value), x)
     return y
 
@@ -187,7 +189,7 @@ def softshrink(x: Any, lambd: float = 0.5) -> Tensor:
     >>> F.softshrink(tt.tensor([-2.0, 0.25, 2.0]))
     tensor([-1.5,  0. ,  1.5])
     """
-    x, lambd = as_floating("softshrink", x), check_lambd("softshrink", lambd)
+    x, lambd = as_floating("softshrink", x), check_lambd("softshrink", python_number(lambd))
     return np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0))
 
 

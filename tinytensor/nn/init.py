@@ -193,13 +193,16 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
     x, draw = array_of("trunc_normal_", p), as_generator(rng)
     for name, value in (("mean", mean), ("std", std), ("a", a), ("b", b)):
         check_number("trunc_normal_", name, value)
-    if not std > 0 or not a < b:
-        raise ValueError(f"trunc_normal_: got std={std!r}, a={a!r} and b={b!r}; expected std above 0 and a < b; use "
-                         f"constant_ for a constant")
+    if not 0 < std < math.inf or not a < b or not math.isfinite(mean):
+        raise ValueError(f"trunc_normal_: got mean={mean!r}, std={std!r}, a={a!r} and b={b!r}; expected finite "
+                         f"numbers, std above 0 and a < b; use constant_ for a constant")
+    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+    if inside <= 0.3 and (math.isinf(a) or math.isinf(b)):
+        raise ValueError(f"trunc_normal_: got a={a!r} and b={b!r}, for mean={mean!r} and std={std!r}; expected finite "
+                         f"bounds where few normal numbers are between them; pass a finite one, some std away")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
                       "of values may be incorrect.", stacklevel=4)
-    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
     if inside > 0.3:
         low, high = x.dtype.type(a), x.dtype.type(b)
         draw.normal_(x, mean, std)
@@ -210,8 +213,8 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
     draw.uniform_(x, a, b)
     new, waiting = x.copy(), np.ones(x.shape, bool)
     while True:
-        density = np.square((new - mean) / std) * -0.5 - peak
-        with np.errstate(divide="ignore"):
+        with np.errstate(all="ignore"):  # log(0), and what is too far away
+            density = np.square((new - mean) / std) * -0.5 - peak
             waiting &= np.log(draw.uniform_(np.empty_like(x))) > density
         if not waiting.any():
             return p

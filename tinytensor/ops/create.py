@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..core import Tensor, as_array, dtypes_in
+from ..core import Tensor, TracerBase, as_array, dtypes_in
 from ..define import composite
 from ..dispatch import as_python
 from ..names import also_generator
@@ -233,13 +233,15 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
     return Tensor(random.as_generator(rng).randn(*shape, dtype=dtype), requires_grad)
 
 
-def empty_floats(name: str, x: Any, dtype: Any) -> Any:
-    """An array to be filled, of the shape and memory order of x, whose dtype must be a floating one."""
+def draw_like(name: str, x: Any, dtype: Any, draw: Any, fill: Any) -> Any:
+    """Numbers of a generator's `draw` or `fill`, in the shape and memory order of x, and of a floating dtype."""
     a = as_array(x)
     dtype = a.dtype if dtype is None else build(name, np.empty, (), dtype=dtype).dtype
     if dtype.kind != "f":
         raise TypeError(f"{name}: got dtype {dtype}; expected a floating one; pass dtype=np.float32")
-    return np.empty_like(a, dtype)
+    if isinstance(a, TracerBase) or a.flags.c_contiguous:  # a compiler records draws of new arrays
+        return draw(a.shape, dtype=dtype)
+    return fill(np.empty_like(a, dtype))
 
 
 @composite()
@@ -254,7 +256,8 @@ def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = 
     >>> tt.rand_like(tt.zeros(2, 3), rng=42).shape
     (2, 3)
     """
-    return Tensor(random.as_generator(rng).uniform_(empty_floats("rand_like", x, dtype)), requires_grad)
+    generator = random.as_generator(rng)
+    return Tensor(draw_like("rand_like", x, dtype, generator.rand, generator.uniform_), requires_grad)
 
 
 @composite()
@@ -271,7 +274,8 @@ def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool =
     >>> noisy.shape, noisy.dtype
     ((2, 3), dtype('float32'))
     """
-    return Tensor(random.as_generator(rng).normal_(empty_floats("randn_like", x, dtype)), requires_grad)
+    generator = random.as_generator(rng)
+    return Tensor(draw_like("randn_like", x, dtype, generator.randn, generator.normal_), requires_grad)
 
 
 @composite()

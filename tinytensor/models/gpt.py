@@ -178,7 +178,7 @@ class GPT(nn.Module):
         return self._generate(text, count, generator, temperature, top_k, top_p, cached)
 
     def _generate(self, text: Array, count: int, rng: Any, temperature: float, top_k: int | None,
-                 top_p: float | None, cached: bool) -> Iterator[Array]:
+                  top_p: float | None, cached: bool) -> Iterator[Array]:
         cache, start = KVCache(self), 0
         for _ in range(count):
             begin = window_start(text.shape[1], self.context)

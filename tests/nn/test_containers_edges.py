@@ -78,5 +78,5 @@ def test_trunc_normal_takes_infinite_bounds_around_the_mean() -> None:
 @pytest.mark.parametrize("fill", [init.zeros_, init.eye_, init.orthogonal_, init.kaiming_normal_, init.xavier_uniform_,
                                   init.trunc_normal_])
 def test_a_list_is_not_filled(fill: Any) -> None:
-    with pytest.raises(TypeError, match="got a list; expected a Tensor or array"):
+    with pytest.raises(TypeError, match="got a list; expected a Tensor or an array"):
         fill([[1.0, 2.0]])

@@ -78,7 +78,7 @@ CALLS = {
     "a size of zeros": (lambda v: tt.zeros(2, v), ("abc", 2.5, None, Other())),
     "a size of eye": (tt.eye, ("abc", 2.5, Other(), [1])),
     "an operand": (lambda v: X + v, (None, 1j, np.array(["a"]), np.datetime64("2020-01-01"))),
-    "a base": (lambda v: tt.power(v, X), (1j, np.array(["a"]))),
+    "a base": (lambda v: tt.power(v, X), (1j,)),
     "modules of a list": (nn.ModuleList, (3, Other(), [3], [X])),
     "modules of a dict": (nn.ModuleDict, (3, Other(), [3], {"a": 3}, {"a": X})),
     "parameters of a list": (nn.ParameterList, (3, Other(), [3], ["a"])),

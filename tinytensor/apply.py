@@ -171,7 +171,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
                 return wider(*args, **kwargs)  # type: ignore[misc]
         inputs: list[Tensor | None] = []
         arrays, tensors, needs, others = [], False, False, False
-        for x, rule in zip(args, rules):  # noqa: B905 (a variadic op has rules without end)
+        for x, rule in zip(args, rules):  # noqa: B905 (a variadic op has endless rules)
             if isinstance(x, Tensor):
                 tensors = True
                 arrays.append(x.data)
@@ -226,7 +226,7 @@ def torch_hint(key: str, known: Collection[str]) -> str:
 
 
 def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
-           numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
+              numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
     """A function from the arguments of a call to (array inputs, parameters), by the signature of `forward`; defaults.
 
     `variadic`: the inputs are passed as one sequence.  `spread`: they, or the integers of the first parameter, are
@@ -260,7 +260,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
                 rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
         if alone and len(rest) == 1 and not kwargs:  # the usual call: saves a third of a microsecond
             return given, {**defaults, by_position[0]: checked(by_position[0], rest[0])}
-        params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
+        params = dict(zip(by_position, rest))  # noqa: B905 (the rest is in kwargs)
         if kwargs or len(rest) > len(params):
             params = complete(params, rest, kwargs)
         for key, x in params.items():
@@ -304,9 +304,9 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
             raise usage(f"got an unknown parameter {key!r}", torch_hint(key, names))
         raise usage(f"got no parameter {next(iter(names - whole.keys()))!r}")
 
-    def usage(problem: str, advice: str = "") -> TypeError:
+    def usage(problem: str, hint: str = "") -> TypeError:
         call = "" if "; expected" in problem else f"; expected {name}{inspect.Signature(arguments)}"
-        return TypeError(f"{name}: {problem}{call}{advice}")
+        return TypeError(f"{name}: {problem}{call}{hint}")
 
     return bind, None if variadic or len(defaults) < len(names) else defaults
 

@@ -72,7 +72,7 @@ def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_
 
 
 def backward_pass(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool, release: bool,
-         hooks: bool) -> dict[Tensor, Any]:
+                  hooks: bool) -> dict[Tensor, Any]:
     """The backward pass: a node is visited once all its consumers have been, when its gradient is complete."""
     needed, watch = nodes_between(roots, wanted) if wanted else None, state.anomaly
     waiting = count_consumers(roots, needed)
@@ -90,7 +90,7 @@ def backward_pass(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_g
         if node in wanted:
             arrived[node] = cast_like(g, node)
         args = (g, node, *operands(node)) if create_graph else (g, node.data, *node.saved)
-        for x, rule in zip(node.inputs, op.rules):  # type: ignore[union-attr]  # noqa: B905 (a variadic op has no end)
+        for x, rule in zip(node.inputs, op.rules):  # type: ignore[union-attr]  # noqa: B905 (of a variadic op: endless)
             if x is not None and (needed is None or x in needed):
                 gx = rule(*args, **params)
                 like = x.data

@@ -127,7 +127,7 @@ def as_path(name: str, path: str | Path) -> Path:
 
 
 def writable(path: str | Path) -> Path:
-    """The path with links resolved; CheckpointError if it is no file, or has no folder."""
+    """The path with links resolved; CheckpointError if it is not a file, or has no folder."""
     real = as_path("save", path).resolve()
     if real.exists() and not real.is_file():
         kind = "a folder" if real.is_dir() else "no ordinary file"

@@ -115,7 +115,7 @@ def op_name(node: Tensor) -> str:
 
 
 def keep_grad(g: Any) -> None:
-    """A marker among a tensor's hooks: `retain_grad` was called. `hooks.py` acts on it."""
+    """Never called: among a tensor's hooks it marks that `retain_grad` was called; `run_hooks` looks for it."""
 
 
 class Tensor(Methods):

@@ -41,7 +41,7 @@ def keep_module(module: Any) -> Any:
 
 
 def tree_map(function: Callable[[Any, str], Any], tree: Any, of_module: Callable[[Any], Any] | None = None,
-           path: str = "") -> Any:
+             path: str = "") -> Any:
     """The same structure with ``function(leaf, path)`` for every leaf; a path looks like ``['layers'][0]``.
 
     A Module becomes a dict, or what `of_module` returns for it.
@@ -60,7 +60,7 @@ def tree_map(function: Callable[[Any, str], Any], tree: Any, of_module: Callable
 
 
 def tree_unflatten(tree: Any, values: Iterator[Any]) -> Any:
-    """The same structure with other leaves, taken in order."""
+    """The structure of `tree` with leaves taken in order from `values`."""
     return tree_map(lambda *_: next(values), tree)
 
 

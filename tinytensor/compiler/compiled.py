@@ -53,7 +53,7 @@ TRACING = threading.RLock()  # one trace at a time
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
-LEAST = 4  # traces without a program before that is an error
+MIN_TRACES = 4  # this many traces in a row without a program that fits are no error
 float_errors = getattr(getattr(np, "_core", np).umath, "_extobj_contextvar", None)  # the object that np.seterr replaces
 
 
@@ -331,7 +331,7 @@ class CompiledStep(Generic[P, R]):
         except Exception as error:
             if not recorder.undone or (isinstance(error, CompileError) and not self.unproven):
                 raise
-        if found is None:  # subtle: outside of `except`, so that this error is no context of the next
+        if found is None:  # subtle: outside of `except`, so that this error is not the context of the next
             if not self.unproven:
                 return self.failed(args)
             needed = recorder.needed & self.unproven or self.unproven  # the step needs the value of one of them
@@ -397,7 +397,7 @@ class CompiledStep(Generic[P, R]):
         for program in [p for p in self.programs if p.guards.is_stale()]:
             self.drop(program)
         self.fresh.append(key)
-        if len(self.fresh) > max(self.max_programs, LEAST):
+        if len(self.fresh) > max(self.max_programs, MIN_TRACES):
             keys = [*self.fresh]
             self.fresh.clear()
             self.refuse(keys, like)

@@ -104,7 +104,7 @@ def add_batch_axis(name: str, x: Any, n: int, channels: int | None = None) -> tu
 
 
 def count_windows(name: str, x: Any, kernel: Sizes, stride: Sizes, padding: Any, dilation: Sizes,
-            ceil_mode: bool = False) -> Sizes:
+                  ceil_mode: bool = False) -> Sizes:
     """The number of windows along each of the last axes of x, after padding."""
     windows = []
     for length, k, s, (a, b), d in zip(x.shape[-len(kernel) :], kernel, stride, padding, dilation, strict=True):

@@ -37,7 +37,7 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
     Raises
     ------
     ValueError
-        If widths are no pairs, or larger than what the mode can fill.
+        If widths are not pairs, or larger than what the mode can fill.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = 
 
 
 class Padding(Module):
-    """What the padding modules share: widths as in `pad`, or one for all sides."""
+    """The base of the padding modules: widths as in `pad`, or one for all sides."""
 
     axes = 2
     mode, value = "constant", 0.0

@@ -26,7 +26,7 @@ def index_error(owner: Module, i: int, n: int) -> IndexError:
 
 
 class ModuleSequence(Module):
-    """What Sequential and ModuleList share: modules in order, under the names "0", "1", and so on."""
+    """The base of Sequential and ModuleList: modules in order, under the names "0", "1", and so on."""
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
@@ -189,7 +189,7 @@ def as_parameter(owner: Module, x: Any) -> Parameter:
 
 
 class NamedParts(Module):
-    """What ModuleDict and ParameterDict share: the methods of a dict."""
+    """The base of ModuleDict and ParameterDict: the methods of a dict."""
 
     _kind: type[Any]
 
@@ -215,7 +215,7 @@ class NamedParts(Module):
             self._add(name, part)
 
     def __delitem__(self, name: str) -> None:
-        self[name]  # its error, where there is none
+        self[name]  # raises KeyError for an unknown name
         delattr(self, name)
 
     def keys(self) -> KeysView[str]:
@@ -223,15 +223,15 @@ class NamedParts(Module):
         return self._own(self._kind).keys()
 
     def values(self) -> ValuesView[Any]:
-        """What they name."""
+        """The values, in the order of the names."""
         return self._own(self._kind).values()
 
     def items(self) -> ItemsView[str, Any]:
-        """Pairs of both."""
+        """Pairs of name and value."""
         return self._own(self._kind).items()
 
     def pop(self, name: str) -> Any:
-        """Remove what has this name, and return it."""
+        """Remove the value with this name, and return it."""
         part = self[name]
         del self[name]
         return part
@@ -242,7 +242,7 @@ class NamedParts(Module):
             del self[name]
 
     def update(self, parts: Any) -> None:
-        """Set all that is in a mapping, or in pairs of name and part."""
+        """Set values from a mapping, or from pairs of name and value."""
         named = isinstance(parts, Mapping | NamedParts)
         for pair in parts.items() if named else as_list(self, parts, "pairs of name and part"):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
@@ -285,7 +285,7 @@ class ParameterDict(NamedParts):
     Parameters
     ----------
     parameters : mapping, or pairs of name and parameter, optional
-        Subtle: a plain dict is taken in the order of its names, as in PyTorch; an OrderedDict and pairs in their own.
+        Subtle: a plain dict is sorted by name, as in PyTorch; an OrderedDict and pairs keep theirs.
 
     Examples
     --------

@@ -114,7 +114,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
 
 
 def row_number(padding_idx: Any, rows: int, name: str) -> int:
-    """`padding_idx` as a row number from 0 on; an error if it is none of the table's."""
+    """`padding_idx` as a row number from 0 on; an error if the table has no such row."""
     if isinstance(padding_idx, bool) or not hasattr(padding_idx, "__index__"):
         raise TypeError(f"{name}: got padding_idx={padding_idx!r}; expected an integer or None; pass a dtype by name, "
                         f"dtype=np.float64")
@@ -187,7 +187,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     TypeError
         If indices are not integers.
     IndexError
-        If an index is no class.
+        If an index is not a class.
 
     Examples
     --------

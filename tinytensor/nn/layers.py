@@ -166,7 +166,7 @@ class FlattenConsecutive(Module):
     Raises
     ------
     ValueError
-        If the input does not have three axes, or T is no multiple of n.
+        If the input does not have three axes, or T is not a multiple of n.
 
     Examples
     --------

@@ -274,7 +274,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight:
     TypeError
         If targets are neither integers nor probabilities.
     IndexError
-        If a target is no class.
+        If a target is not a class.
 
     Examples
     --------

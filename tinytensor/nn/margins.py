@@ -1,6 +1,6 @@
 """Losses of rankings and margins as functions, with PyTorch's names; `losses.py` has the usual ones.
 
-Each is a few ops, so it holds no rule of calculus. Nothing broadcasts, but a weight; what all share:
+Each is a few ops; no derivative is defined here. Nothing broadcasts, but a weight; what all share:
 `reduction` is "mean" for the mean, "sum" for the sum, "none" for each loss by itself.
 """
 

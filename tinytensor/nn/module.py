@@ -101,7 +101,7 @@ class Module:
             raise
 
     def _locate(self, error: Any) -> None:
-        """Put the failing layer's path, as seen from here, before the message: the outermost has the last word."""
+        """Put the failing layer's path, as seen from here, before the message; the outermost module's path stays."""
         layer, text = getattr(error, "raised_in", (self, str(error)))
         path = next((path[:-1] for path, module in self._tree() if module is layer), None)
         if path is None:  # a layer that was called from here, but does not belong here
@@ -130,9 +130,9 @@ class Module:
 
     # --- attributes ---
 
-    if not TYPE_CHECKING:  # a checker is to find what is not there
+    if not TYPE_CHECKING:  # so that type checkers report missing attributes
 
-        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+        def __getattr__(self, name: str) -> Any:  # called only for names that are not found
             raise Missing(elsewhere, "Module", name, lambda: dir(self))
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -23,7 +23,7 @@ __all__ = ["CELU", "ELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish
 
 
 class Activation(Module):
-    """What the modules share: the numbers that their function takes are attributes, and are shown."""
+    """The base of these modules: the numbers that their function takes are attributes, and are shown."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__()

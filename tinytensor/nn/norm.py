@@ -116,7 +116,7 @@ class BatchNorm1d(Module):
         weight: Any
         for running, value, weight in ((self.running_mean.data, mean, new), (self.running_var.data, var, of_var)):
             old: Any = 1 - new
-            if self.momentum is None:  # subtle: a float64 of NumPy's own would let all be float64
+            if self.momentum is None:  # subtle: a NumPy float64 would promote them
                 old, weight = old.astype(running.dtype), weight.astype(running.dtype)
             running *= old
             running += value * weight

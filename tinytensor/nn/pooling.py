@@ -1,4 +1,4 @@
-"""Poolings as functions and modules, with PyTorch's names: the maximum or the mean of every window.
+"""Poolings as functions, with PyTorch's names: the maximum or the mean of every window; `pools.py` has the modules.
 
 Windows slide along the last axis (1d) or the last two (2d); nothing unpools.
 """
@@ -21,7 +21,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
 
 
 def check_pooling(name: str, x: Any, n: int, kernel_size: Any, stride: Any,
-             padding: Any) -> tuple[Any, Sizes, Sizes, Sizes]:
+                  padding: Any) -> tuple[Any, Sizes, Sizes, Sizes]:
     """The input, and for each axis the size of windows, their stride and the padding."""
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.ndim not in (n + 1, n + 2):
@@ -66,7 +66,7 @@ def flat_indices(which: Any, kernel: Sizes, first: list[Any], apart: Sizes, leng
 
 
 def max_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-               ceil_mode: bool, return_indices: bool) -> Any:
+                ceil_mode: bool, return_indices: bool) -> Any:
     x, kernel, strides, pads = check_pooling(name, x, n, kernel_size, stride, padding)
     apart = per_axis(name, "dilation", dilation, n)
     windows = count_windows(name, x, kernel, strides, [(p, p) for p in pads], apart, ceil_mode)
@@ -152,7 +152,7 @@ def window_counts(length: int, n: int, k: int, s: int, p: int, count_include_pad
 
 
 def avg_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
-            count_include_pad: bool, divisor_override: int | None = None) -> Any:
+                count_include_pad: bool, divisor_override: int | None = None) -> Any:
     x, kernel, strides, pads = check_pooling(name, x, n, kernel_size, stride, padding)
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: got x of dtype {x.dtype}; expected a floating one; convert it: x.astype(np.float32)")

@@ -29,7 +29,7 @@ WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class Recurrent(Module):
-    """What layers and cells share: the weights, the steps, and the checks."""
+    """The base of layers and cells: the weights, the steps, and the checks."""
 
     kind = "rnn"
     nonlinearity: str
@@ -104,7 +104,7 @@ class Recurrent(Module):
 
 
 class StackedRecurrent(Recurrent):
-    """What RNN, GRU and LSTM share: stacked layers, each in one direction or in both."""
+    """The base of RNN, GRU and LSTM: stacked layers, each in one direction or in both."""
 
     weight_ih_l0: Parameter
 
@@ -245,7 +245,7 @@ class LSTM(StackedRecurrent):
 
 
 class Cell(Recurrent):
-    """What the cells share: one step."""
+    """The base of the cells: one step."""
 
     weight_ih: Parameter
 

@@ -64,12 +64,12 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
 
 
 def has_grad(x: Any) -> bool:
-    """Whether x has an attribute `grad`. It is not read: a Tensor that is no leaf would warn."""
+    """Whether x has an attribute `grad`. It is not read: a Tensor that is not a leaf would warn."""
     return hasattr(type(x), "grad") or hasattr(x, "grad")
 
 
 def unique_parameters(params: Any) -> dict[int, Any]:
-    """The parameters by id, each once, in order; a TypeError if one of them is no parameter."""
+    """The parameters by id, each once, in order; a TypeError if one of them is not a parameter."""
     unique = {id(p): p for p in as_list(params)}
     for p in unique.values():
         if not hasattr(getattr(p, "data", None), "dtype") or not has_grad(p):
@@ -86,7 +86,7 @@ def unique_parameters(params: Any) -> dict[int, Any]:
 
 
 def as_list(params: Any) -> list[Any]:
-    """The items of params in order; a TypeError or ValueError if it is no iterable, has no order, or is empty."""
+    """The items of params in order; a TypeError or ValueError if it is not iterable, has no order, or is empty."""
     advice = None
     if has_grad(params):
         advice = "write [p]"

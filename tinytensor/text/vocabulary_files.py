@@ -96,7 +96,7 @@ def write(path: str | Path, tokens: Mapping[bytes, int], special: Mapping[str, i
 
 
 def read(path: str | Path) -> tuple[dict[bytes, int], dict[str, int], str]:
-    """Tokens, special tokens and pattern of a file that `write` made; CorpusError if it is none, or a damaged one."""
+    """Tokens, special tokens and pattern of a file that `write` made; CorpusError if it is not one, or damaged."""
     expected = "a file that Tokenizer.save made"
     tree = _read_json(path, expected)
     if tree.get("format") != FORMAT or not isinstance(tree.get("pattern"), str):

@@ -46,7 +46,7 @@ HIDDEN: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()  # o
 
 
 def made_in_python(cls: type) -> bool:
-    """Whether a class adds nothing to its base but a dict, slots and weak references: so much can be looked at."""
+    """Whether a class adds nothing to its base but a dict, slots and weak references, which can all be read."""
     slots = vars(cls).get("__slots__", ())
     room = 16 + 8 * (1 if isinstance(slots, str) else len(list(slots)))
     return bool(cls.__flags__ & HEAP and not cls.__flags__ & IMMUTABLE and cls.__base__ is not None
@@ -127,7 +127,7 @@ setattr(Hidden, "__hash__", object.__hash__)
 
 
 class Cached:
-    """Stands for a function with a cache: what is in there is what the function gives now, or it is refused."""
+    """Stands for a function with a cache: a cached result is refused unless it equals what the function returns now."""
 
     def __init__(self, trace: Trace, x: Any, place: str) -> None:
         self.trace, self.x, self.place, self.__wrapped__ = trace, x, place, x.__wrapped__

@@ -88,8 +88,8 @@ def abstractify(x: Any) -> Any:
 
 
 def argument_guard(args: tuple[Any, ...], others: set[int]) -> Callable[..., bool]:
-    """A quick look at arguments: whether they are plain arrays and numbers, of the same kinds as these, and no array is
-    one of the `others`, by id, or a view of one. Where it says no, a longer look is needed.
+    """A fast check of arguments: plain arrays and numbers, of the same kinds as these, and no array one of the `others`
+    (by id) or a view of one. False means only that the full check is needed.
     """
     known: dict[str, Any] = {"ndarray": ndarray, "others": others, "Fixed": Fixed}
     parts = ["not more"]

@@ -82,7 +82,7 @@ class Travels(CompileError):
 
 
 class Travelling(Tensor):
-    """What an attribute is before the function sets it; it knows whether it was read."""
+    """A placeholder for an attribute before the function sets it; it records whether it was read."""
 
     __slots__ = ("array", "made", "touched")
 
@@ -239,7 +239,7 @@ class Compiled:
 
 
 def with_places(signature: inspect.Signature, n: int) -> inspect.Signature:
-    """The signature with n arguments more in front."""
+    """The signature with n more arguments in front."""
     front = [inspect.Parameter(f"attribute_{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(n)]
     return signature.replace(parameters=[*front, *signature.parameters.values()])
 
@@ -263,7 +263,7 @@ def restore(owner: dict[Any, Any], old: dict[Any, Any]) -> None:
 
 
 def bare_attribute(x: Tensor) -> Any:
-    """An attribute as the engine's step gives it; of what keeps its gradient too, that would not be all."""
+    """An attribute as the engine's step returns it; refused for tensors that retain their gradient."""
     if isinstance(x, Travelling):  # it was set at other calls, but not at this one
         return bare_value(x)
     if x.node.hooks:

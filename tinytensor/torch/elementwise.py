@@ -77,7 +77,7 @@ def rsqrt(x: Any) -> Any:
 
 
 def erf(x: Any) -> Any:
-    """The engine's, whose powers float16 does not hold."""
+    """The engine's erf, of float16 in float32, as float16 cannot hold its powers."""
     return ops.erf(x.astype(np.float32)).astype(np.float16) if x.data.dtype == np.float16 else ops.erf(x)
 
 

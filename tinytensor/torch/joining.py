@@ -20,7 +20,7 @@ from .tensor import Tensor, as_node, wrap
 
 
 def tensor_nodes(name: str, tensors: Any) -> list[Any]:
-    """The nodes of tensors in a list or tuple, in the dtype that they have together."""
+    """The nodes of tensors in a list or tuple, in their common dtype."""
     if not isinstance(tensors, list | tuple):
         raise TypeError(f"{name}: got {a_type(tensors)}; expected a tuple of tensors; write [a, b]")
     xs = []
@@ -77,7 +77,7 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
 
 
 def stacker(name: str, least: str, axis: int, *others: str) -> Callable[..., Any]:
-    """A function that joins along an axis, once all have enough axes."""
+    """A function that joins along an axis, after adding the axes that are missing."""
     def apply(tensors: Any) -> Tensor:
         xs = FUNCTIONS[least](*[wrap(x) for x in tensor_nodes(name, tensors)])
         xs = xs if isinstance(xs, tuple) else (xs,)

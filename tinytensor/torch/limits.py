@@ -1,4 +1,4 @@
-"""Functions that choose between values or mix them: clamp, where, lerp, addcmul, softmax; and questions of equality."""
+"""Functions that choose between values or mix them: clamp, where, lerp, addcmul, softmax; and tests of equality."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Backward:
         self.waited: set[int] = set()  # which inputs' gradients are yet to come
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, through nodes of their own that are watched."""
+        """The arguments, each through a separate node that is watched."""
         self.into = [None] * len(args)
         self.expected = {i for i, x in enumerate(args) if isinstance(x, Tensor) and records(x.node)}
         self.waited = set(self.expected)

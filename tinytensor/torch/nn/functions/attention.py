@@ -16,7 +16,7 @@ from .offered import alike, floating, function, node, optional
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
                                  dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
                                  enable_gqa: bool = False) -> Tensor:
-    """softmax(query key' * scale + mask) value: each query takes from the values of the keys that fit it.
+    """softmax(query key' * scale + mask) value: each query averages the values by how well their keys match it.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from .offered import FUNCTIONS, Misuse, alike, as_floats, floating, function, no
 
 @function()
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """(N, C, ...) with the channels of so many groups dealt out in turn."""
+    """(N, C, ...) with the channels of the groups interleaved."""
     x = node("channel_shuffle", input)
     shape = x.data.shape
     if len(shape) < 3 or groups < 1 or shape[1] % groups:

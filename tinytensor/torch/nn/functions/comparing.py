@@ -109,7 +109,7 @@ def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative
 
 def margins(anchor: Any, positive: Any, negative: Any, distance: Any, margin: float, swap: bool,
             reduction: str) -> Tensor:
-    """By how much each positive is not nearer to its anchor than the negative, by a margin."""
+    """The triplet loss: max(0, d(anchor, positive) - d(anchor, negative) + margin)."""
     if margin <= 0:
         raise Misuse(f"triplet_margin_loss: margin must be greater than 0, got {margin}; expected a distance; 1.0 is "
                      f"usual")

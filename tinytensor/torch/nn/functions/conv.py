@@ -76,7 +76,7 @@ def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
 @function()
 def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
-    """The largest of each window of (N, C, H, W); also where it was, if `return_indices`."""
+    """The maximum of each window of (N, C, H, W); with `return_indices` its index as well."""
     return pooled("max_pool2d", "MaxPool2DWithIndices", input, kernel_size, stride, padding, dilation, ceil_mode,
                   return_indices)
 

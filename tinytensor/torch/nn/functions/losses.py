@@ -1,4 +1,4 @@
-"""Losses of numbers and of probabilities as functions; those of classes too: cross_entropy and nll_loss.
+"""Losses of numbers and of probabilities as functions; also those of classes: cross_entropy and nll_loss.
 
 Those that compare several inputs with each other are in `comparing.py`.
 """
@@ -55,7 +55,7 @@ def together(name: str, input: Any, target: Any) -> tuple[Any, Any]:
 
 
 def broadcast(x: Any, y: Any) -> list[Any]:
-    """Two nodes in the shape that they have together."""
+    """Two nodes, broadcast to their common shape."""
     shape = np.broadcast_shapes(x.data.shape, y.data.shape)
     return [n if n.data.shape == shape else ops.broadcast_to(n, shape) for n in (x, y)]
 
@@ -83,7 +83,7 @@ def with_grad_fn(y: Any, kind: str) -> Tensor:
 
 def apart(name: str, loss: Callable[..., Any], input: Tensor, target: Tensor, weight: Tensor | None, size_average: Any,
           reduce: Any, reduction: str) -> Tensor:
-    """A loss of how far numbers are from their targets, each with a weight if there are any."""
+    """A regression loss, with a weight for each element if there are any."""
     reduction = reduction_of(name, size_average, reduce, reduction)
     x, y = together(name, input, target)
     if weight is not None:

@@ -178,7 +178,7 @@ def old(name: str) -> None:
 
 @function()
 def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
-    """Places for `grid_sample` by affine maps theta (N, 2, 3), for images of size (N, C, H, W): (N, H, W, 2)."""
+    """Positions for `grid_sample` from affine maps theta (N, 2, 3), for images of size (N, C, H, W): (N, H, W, 2)."""
     t = floating("affine_grid", theta, "theta")
     n = len(size)
     if n not in (4, 5) or t.data.shape != (size[0], n - 2, n - 1):

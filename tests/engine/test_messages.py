@@ -85,7 +85,7 @@ CALLS = {
     "normalized_shape": (lambda v: F.layer_norm(X, v), (2.5, None, Other(), X, np.ones((2, 2)), 2)),
     "pad": (lambda v: F.pad(X, v), (2, None, Other(), 1.5, ["a"])),
     "an integer tensor to drop": (lambda v: F.dropout(v, training=True), (INTS, np.ones(2, int))),
-    "fractions": (lambda v: text.split(list("abcdefghij"), v), (2, None, Other())),
+    "fractions": (lambda v: text.split(list("abcdefghij"), fractions=v), (2, None, Other())),
     "tokens": (text.Tokenizer, (2, None, Other(), ["a"])),
     "named parameters": (lambda v: optim.decay_groups(v, 0.1), (2, None, Other(), nn.Tanh(), [X])),
     "characters": (text.Vocabulary, (3, 1j, ["a"], "a", "aa")),

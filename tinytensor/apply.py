@@ -6,7 +6,7 @@ It defines no op (`define.py` does) and holds no derivatives (they are in `ops/`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from .advice import a_type, advice, described
 from .core import NO_PARAMS, REAL_KINDS, Op, Params, Tensor, TracerBase, as_array, as_ndarray, ndarray, new, record
 from .dispatch import SEQUENCE, SIMPLE, Function, as_python, numpy_input_names
 from .modes import active_watchers, no_grad_blocks, notify_watchers, state
+from .names.calls import what_to_do
 
 Bind = Callable[[tuple[Any, ...], Params], tuple[Any, Any]]
 PUBLIC: dict[str, Function] = {}  # the functions of `tinytensor`, by name
@@ -216,15 +217,6 @@ def retry_with_arrays(op: Op, error: Exception, arrays: list[Any], params: Param
 
 # --- binding arguments ---
 
-TORCH_KEYWORDS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "unbiased": "correction", "p": "ord",
-                  "steps": "num", "diagonal": "k", "shifts": "shift"}  # PyTorch's names for NumPy's parameters
-
-
-def torch_hint(key: str, known: Collection[str]) -> str:
-    """For errors: NumPy's name of a parameter of PyTorch's, if it is one of those known."""
-    return f"; write {TORCH_KEYWORDS[key]!r}, as NumPy does" if TORCH_KEYWORDS.get(key) in known else ""
-
-
 def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
               numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
     """A function from the arguments of a call to (array inputs, parameters), by the signature of `forward`; defaults.
@@ -301,7 +293,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
         for key in params.keys() & kwargs.keys():
             raise usage(f"got parameter {key!r} twice")
         for key in whole.keys() - names:
-            raise usage(f"got an unknown parameter {key!r}", torch_hint(key, names))
+            raise usage(f"got an unknown parameter {key!r}", f"; {what_to_do(key, names)}")
         raise usage(f"got no parameter {next(iter(names - whole.keys()))!r}")
 
     def usage(problem: str, hint: str = "") -> TypeError:

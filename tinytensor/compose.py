@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .apply import FAULTS, PUBLIC, check_real, op_error, operand, torch_hint
+from .apply import FAULTS, PUBLIC, check_real, op_error, operand
 from .core import NO_PARAMS, REAL, Domain, Op, Sample, Tensor, as_array, as_ndarray, ndarray, record
 from .define import per_input, publish
 from .dispatch import SEQUENCE, SIMPLE, Function, as_python, full_name
 from .modes import active_watchers, no_grad_blocks, notify_watchers, state
+from .names.calls import misfit
 
 ARRAYS = frozenset(("a", "x", "y", "m", "v", "p", "f", "ary", "arr", "xp", "fp", "weights"))  # each means one array
 WEAK = frozenset(("q",))  # for which NumPy gives a Python number the dtype of the other arrays
@@ -83,8 +84,7 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            hint = "".join(torch_hint(key, signature.parameters) for key in kwargs.keys() - signature.parameters.keys())
-            raise TypeError(f"{full}: {error}; expected {full}{signature}{hint}") from None
+            raise TypeError(misfit(apply, args, kwargs, full, signature) or f"{full}: {error}") from None
         given = bound.arguments
         try:
             tensors = unwrap(full, signature, given, wanted)

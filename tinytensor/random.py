@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .advice import a_type
+from .names.calls import explained
 
 __all__ = ["Generator", "as_generator", "default_generator", "manual_seed"]
 Array = npt.NDArray[Any]
@@ -144,6 +145,7 @@ class Generator:
     (array([4.9785, 5.0299]), array([1, 0, 0, 0, 0, 0]))
     """
 
+    @explained
     def __init__(self, seed: int = 67280421310721) -> None:
         self._bits = np.random.MT19937(0)
         self.manual_seed(seed)

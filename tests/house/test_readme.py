@@ -23,7 +23,7 @@ def lines_of_code(text):
 
 
 @pytest.mark.parametrize("sentence, patterns", [
-    (r"`core.py` \(Tensor and Op\) and `autograd.py` \(the backward pass\) have ([\d,]+) lines", ["core.py", "autograd.py"]),
+    (r"`autograd.py` \(the backward pass\) have ([\d,]+) lines", ["core.py", "autograd.py"]),
     (r"`apply.py` and `define.py`, ([\d,]+) lines", ["apply.py", "define.py"]),
     (r"`compose.py` and `dispatch.py`, ([\d,]+) lines", ["compose.py", "dispatch.py"]),
     (r"`compiler/` has ([\d,]+) lines", ["compiler/**/*.py"]),
@@ -33,7 +33,8 @@ def test_lines_of_code(sentence, patterns):
     said = re.search(sentence, README)
     files = [file for pattern in patterns for file in (ROOT / "tinytensor").glob(pattern)]
     true = sum(lines_of_code(file.read_text("utf-8")) for file in files)
-    assert said and int(said[1].replace(",", "")) == pytest.approx(true, rel=0.05), f"README: these files have {true} lines"
+    assert said, "README no longer says so: mend the pattern"
+    assert int(said[1].replace(",", "")) == pytest.approx(true, rel=0.05), f"README: these files have {true} lines"
 
 
 def test_value_is_short():
@@ -43,4 +44,5 @@ def test_value_is_short():
 
 
 def test_what_counts_as_a_line():
-    assert lines_of_code('"""One."""\n\n# two\nx = """a\nb"""  # c\n\n\ndef f():\n    """Three."""\n    return 1\n') == 4
+    text = '"""One."""\n\n# two\nx = """a\nb"""  # c\n\n\ndef f():\n    """Three."""\n    return 1\n'
+    assert lines_of_code(text) == 4

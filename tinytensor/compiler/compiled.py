@@ -19,6 +19,7 @@ import numpy as np
 from .. import modes
 from ..advice import a_type
 from ..core import Tensor, tracing
+from ..names import calls
 from ..nn.module import Module
 from ..optim import EMA, Optimizer
 from ..random import Generator
@@ -73,6 +74,7 @@ def compile(step: None = None, *, workers: int = 1, check: bool | None = None, f
             max_programs: int = 8, static_argnames: Sequence[str] = ()) -> Decorator: ...
 
 
+@calls.explained
 def compile(step: Callable[..., Any] | None = None, *declared: Any, workers: int = 1, check: bool | None = None,
             fast: bool = False, max_programs: int = 8, static_argnames: Sequence[str] = ()) -> Any:
     """Compile a training step to flat NumPy source; results are bit-identical, and it takes 50 to 90 % of the time.

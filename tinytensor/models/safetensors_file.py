@@ -80,5 +80,5 @@ def array_of(name: str, entry: dict[str, Any], content: Array) -> Array:
 
 def widened(bits: Array) -> Array:
     """The float32s whose upper halves are these bits: every bfloat16 is one."""
-    a: Array = (bits.astype(np.uint32) << 16).view(np.float32)
-    return a
+    a: Array = np.left_shift(bits, 16, dtype=np.uint32, out=np.empty(bits.shape, np.uint32))  # subtle: 0-d stays so
+    return a.view(np.float32)

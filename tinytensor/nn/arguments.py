@@ -17,7 +17,7 @@ from ..core import Tensor, as_array
 Sizes = tuple[int, ...]
 
 
-def check_size(layer: str, name: str, value: Any, least: int = 1) -> int:
+def check_size(layer: str, name: str, value: Any, least: float = 1) -> int:
     """The size as an int; TypeError if it is not an integer, ValueError if it is below `least`."""
     size = check_integer(layer, name, value)
     if size < least:
@@ -93,6 +93,14 @@ def per_axis(layer: str, name: str, value: Any, n: int, least: int = 1) -> Sizes
     return tuple(check_size(layer, name, v, least) for v in given)
 
 
+def python_number(value: Any) -> Any:
+    """NumPy's scalars and 0-d arrays as Python's numbers, and anything else as it is.
+
+    A setting of float64, such as an element of `np.linspace`, would make float32 inputs float64.
+    """
+    return value.item() if isinstance(value, np.generic | np.ndarray) and not value.ndim else value
+
+
 def add_batch_axis(name: str, x: Any, n: int, channels: int | None = None) -> tuple[Any, bool]:
     """x as (N, C, ...) with n last axes, and whether a batch axis was added."""
     letters = ("L", "H, W")[n - 1]
@@ -109,11 +117,11 @@ def count_windows(name: str, x: Any, kernel: Sizes, stride: Sizes, padding: Any,
     windows = []
     for length, k, s, (a, b), d in zip(x.shape[-len(kernel) :], kernel, stride, padding, dilation, strict=True):
         span = d * (k - 1) + 1
-        if length + a + b < span:
-            raise ValueError(f"{name}: got x of shape {x.shape}; expected {span - a - b} positions or more along each "
-                             f"of the last axes, as a window spans {span}; use larger inputs, or more padding")
         n = (length + a + b - span) // s + 1
         if ceil_mode and (length + a + b - span) % s and n * s < length + a:  # one more, if it begins before the end
             n += 1
+        if n < 1:
+            raise ValueError(f"{name}: got x of shape {x.shape}; expected {span - a - b} positions or more along each "
+                             f"of the last axes, as a window spans {span}; use larger inputs, or more padding")
         windows.append(n)
     return tuple(windows)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.arrange import repeat
 from ..ops.index import take
 from ..ops.padding import pad as pad_all
@@ -21,6 +22,7 @@ __all__ = ["interpolate", "pad"]
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # PyTorch's names and NumPy's
 
 
+@explained
 def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """Pad x: `pad` is (before, after) for the last axis, then for the one before it, and so on.
 
@@ -83,6 +85,7 @@ def cut(x: Any, pairs: Any) -> Any:
     return x[tuple([slice(max(0, -a), n + min(0, b)) for (a, b), n in zip(pairs, x.shape, strict=True)])]
 
 
+@explained
 def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> Tensor:
     """Resize the axes after the first two: each new element is the nearest old one (rounded down).
 

@@ -20,9 +20,35 @@ from .module import Module
 from .parameter import Parameter
 
 
-def index_error(owner: Module, i: int, n: int) -> IndexError:
-    what = f"expected {-n} to {n - 1}; append() makes it longer" if n else "expected none, it is empty; append() first"
-    return IndexError(f"{type(owner).__name__}: got index {i} for a length of {n}; {what}")
+def name_of(owner: Module, i: int, names: list[str]) -> str:
+    """The name of number `i`; IndexError if there are fewer."""
+    n = len(names)
+    if not -n <= index(i) < n:
+        what = f"{-n} to {n - 1}; append() makes it longer" if n else "none, it is empty; append() first"
+        raise IndexError(f"{type(owner).__name__}: got index {i} for a length of {n}; expected {what}")
+    return names[i]
+
+
+def new_name(owner: Any) -> str:
+    """The first number, from the length on, that no attribute has as its name."""
+    return next(name for name in map(str, count(len(owner))) if name not in vars(owner))
+
+
+def check_module(owner: Module, name: str, module: Any) -> None:
+    """Raise TypeError unless it is a Module: None would silently remove what has the name."""
+    if not isinstance(module, Module):
+        raise TypeError(f"{type(owner).__name__}: got a {type(module).__name__} as {name!r}; expected a Module; use "
+                        f"nn.Identity() for one that does nothing")
+
+
+def pairs_of(owner: Module, parts: Any) -> list[tuple[str, Any]]:
+    """The items of a mapping, or pairs as they are; TypeError if they are no pairs."""
+    named = isinstance(parts, Mapping | NamedParts)
+    pairs = [*parts.items()] if named else as_list(owner, parts, "pairs of name and part")
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise TypeError(f"{type(owner).__name__}: got a {type(parts).__name__} without names; expected a mapping, or "
+                        f"pairs of name and part; write {{'name': part}}")
+    return [(name, part) for name, part in pairs]
 
 
 class ModuleSequence(Module):
@@ -30,7 +56,7 @@ class ModuleSequence(Module):
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
-        self.add_module(next(name for name in map(str, count(len(self))) if name not in vars(self)), module)
+        self.add_module(new_name(self), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
@@ -47,12 +73,10 @@ class ModuleSequence(Module):
 
     def _name(self, i: int) -> str:
         """The name of number `i`."""
-        names = list(self._own(Module))
-        if not -len(names) <= index(i) < len(names):
-            raise index_error(self, i, len(names))
-        return names[i]
+        return name_of(self, i, list(self._own(Module)))
 
     def __setitem__(self, i: int, module: Module) -> None:
+        check_module(self, self._name(i), module)
         setattr(self, self._name(i), module)
 
 
@@ -106,6 +130,9 @@ class ModuleList(ModuleSequence):
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
+        if isinstance(modules, Module) and not isinstance(modules, ModuleSequence):
+            raise TypeError(f"ModuleList: got a {type(modules).__name__}; expected an iterable of modules; write "
+                            f"nn.ModuleList([module])")
         self.extend(modules)
 
     def __getitem__(self, i: Any) -> Any:
@@ -138,7 +165,7 @@ class ParameterList(Module):
 
     def append(self, parameter: Any) -> Self:
         """Add a parameter at the end."""
-        self._add(str(len(self)), as_parameter(self, parameter))
+        self._add(new_name(self), as_parameter(self, parameter))
         return self
 
     def extend(self, parameters: Iterable[Any]) -> Self:
@@ -157,9 +184,7 @@ class ParameterList(Module):
         return iter(self._own(Parameter).values())
 
     def _name(self, i: int) -> str:
-        if not -len(self) <= index(i) < len(self):
-            raise index_error(self, i, len(self))
-        return str(index(i) % len(self))
+        return name_of(self, i, list(self._own(Parameter)))
 
     def __getitem__(self, i: Any) -> Any:
         return ParameterList(list(self)[i]) if isinstance(i, slice) else vars(self)[self._name(i)]
@@ -242,13 +267,9 @@ class NamedParts(Module):
             del self[name]
 
     def update(self, parts: Any) -> None:
-        """Set values from a mapping, or from pairs of name and value."""
-        named = isinstance(parts, Mapping | NamedParts)
-        for pair in parts.items() if named else as_list(self, parts, "pairs of name and part"):
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise TypeError(f"{type(self).__name__}: got {a_type(pair)} among the parts; expected pairs of "
-                                f"name and part; pass a dict")
-            self[pair[0]] = pair[1]
+        """Set all that is in a mapping, or in pairs of name and part."""
+        for name, part in pairs_of(self, parts):
+            self[name] = part
 
 
 class ModuleDict(NamedParts):
@@ -274,6 +295,7 @@ class ModuleDict(NamedParts):
 
     def __setitem__(self, name: str, module: Module) -> None:
         if name in self:
+            check_module(self, name, module)
             setattr(self, name, module)
         else:
             self.add_module(name, module)

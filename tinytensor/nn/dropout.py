@@ -12,6 +12,7 @@ import numpy as np
 from ..advice import a_type
 from ..core import Array, Tensor, as_array
 from ..names import also_generator
+from ..names.calls import explained
 from ..random import Generator, as_generator, seeded
 from .arguments import check_number
 from .module import Module
@@ -67,6 +68,7 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
 
 
 @also_generator
+@explained
 def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
     """x with each element set to 0 with probability p, the others divided by 1 - p (Srivastava et al. 2014).
 
@@ -129,6 +131,7 @@ def drop_channels(name: str, x: Any, p: float, training: bool, rng: Any, axes: i
     return np.multiply(x, dropout_mask((*x.shape[:-axes], *(1,) * axes), p, x.dtype, rng))
 
 
+@explained
 def dropout1d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
     """`dropout` of whole channels of (N, C, L) or (C, L) (Tompson et al. 2014).
 
@@ -142,6 +145,7 @@ def dropout1d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) ->
     return drop_channels("dropout1d", x, p, training, rng, 1)
 
 
+@explained
 def dropout2d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
     """`dropout` of whole channels of (N, C, H, W) (Tompson et al. 2014); of three axes, the first two are N and C.
 

@@ -14,6 +14,7 @@ from .. import ops
 from ..core import Tensor, as_array
 from ..names import Missing as _Missing
 from ..names import elsewhere as _elsewhere
+from ..names.calls import explained
 from ..ops.activation import gelu, relu, silu
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.fused import check_range, linear, log_softmax, softmax
@@ -89,6 +90,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "unfold"]
 
 
+@explained
 def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
     """The rows of a table: integer indices (...) and weight (V, D) give (..., D).
 
@@ -129,6 +131,7 @@ def without_gradient(y: Any, indices: Any, row: int) -> Any:
     return np.where(np.not_equal(indices, row)[..., None], y, y.detach()) if isinstance(y, Tensor) else y
 
 
+@explained
 def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Normalise over the last axes, of shape `normalized_shape`, to mean 0 and variance 1, then scale and shift.
 
@@ -145,6 +148,7 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
     return ops.layer_norm(x, weight, bias, check_normalized_shape("layer_norm", x, normalized_shape), eps)
 
 
+@explained
 def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last axes, of shape `normalized_shape`, then scale.
 
@@ -176,6 +180,7 @@ def check_normalized_shape(name: str, x: Any, normalized_shape: Any) -> int:
     return n
 
 
+@explained
 def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tensor:
     """1 at each index, 0 elsewhere: integer indices (...) give (..., num_classes).
 

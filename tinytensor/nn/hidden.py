@@ -1,4 +1,4 @@
-"""Warns of modules and parameters in plain lists, tuples and dicts, where a Module does not find them.
+"""Warns of modules and parameters in plain lists, tuples, dicts and sets, where a Module does not find them.
 
 It registers nothing: that is for `ModuleList`, `ModuleDict`, `ParameterList` and `ParameterDict`.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from .parameter import Parameter
 
 MOST = 1000  # items of an attribute that are checked; a longer list holds data, not modules
-PLAIN = (list, tuple, dict)
+PLAIN = (list, tuple, dict, set, frozenset, deque)
 OURS = ("_buffers", "_hooks")
 SEEN: set[tuple[int, str]] = set()  # containers already warned of: id of the module, and path
 

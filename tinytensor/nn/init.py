@@ -18,6 +18,7 @@ from ..core import Array, Tensor
 from ..names import Missing as _Missing
 from ..names import also_generator
 from ..names import elsewhere as _elsewhere
+from ..names.calls import explained
 from ..random import Generator, as_generator
 from .arguments import check_number
 
@@ -31,6 +32,7 @@ GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0),
 FANS = ("fan_in", "fan_out")
 
 
+@explained
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which weights must grow to keep the variance through a nonlinearity after them.
 
@@ -91,6 +93,7 @@ def fill(caller: str, p: T, value: float) -> T:
 
 
 @also_generator
+@explained
 def uniform_(p: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
     """Fill with numbers uniform in [a, b).
 
@@ -105,6 +108,7 @@ def uniform_(p: T, a: float = 0.0, b: float = 1.0, rng: Rng = None) -> T:
 
 
 @also_generator
+@explained
 def normal_(p: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
     """Fill with normal numbers.
 
@@ -118,6 +122,7 @@ def normal_(p: T, mean: float = 0.0, std: float = 1.0, rng: Rng = None) -> T:
     return as_generator(rng).normal_(p, mean, std)
 
 
+@explained
 def constant_(p: T, val: float) -> T:
     """Fill with one value.
 
@@ -131,16 +136,19 @@ def constant_(p: T, val: float) -> T:
     return fill("constant_", p, val)
 
 
+@explained
 def zeros_(p: T) -> T:
     """Fill with zeros."""
     return fill("zeros_", p, 0.0)
 
 
+@explained
 def ones_(p: T) -> T:
     """Fill with ones."""
     return fill("ones_", p, 1.0)
 
 
+@explained
 def eye_(p: T) -> T:
     """Fill a matrix with the identity: ones on the diagonal, zeros elsewhere.
 
@@ -160,6 +168,7 @@ def eye_(p: T) -> T:
 
 
 @also_generator
+@explained
 def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, rng: Rng = None) -> T:
     """Fill with normal numbers between a and b; those outside are drawn again.
 
@@ -184,13 +193,16 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
     x, draw = array_of("trunc_normal_", p), as_generator(rng)
     for name, value in (("mean", mean), ("std", std), ("a", a), ("b", b)):
         check_number("trunc_normal_", name, value)
-    if not std > 0 or not a < b:
-        raise ValueError(f"trunc_normal_: got std={std!r}, a={a!r} and b={b!r}; expected std above 0 and a < b; use "
-                         f"constant_ for a constant")
+    if not 0 < std < math.inf or not a < b or not math.isfinite(mean):
+        raise ValueError(f"trunc_normal_: got mean={mean!r}, std={std!r}, a={a!r} and b={b!r}; expected finite "
+                         f"numbers, std above 0 and a < b; use constant_ for a constant")
+    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+    if inside <= 0.3 and (math.isinf(a) or math.isinf(b)):
+        raise ValueError(f"trunc_normal_: got a={a!r} and b={b!r}, for mean={mean!r} and std={std!r}; expected finite "
+                         f"bounds where few normal numbers are between them; pass a finite one, some std away")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
-                      "of values may be incorrect.", stacklevel=3)
-    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+                      "of values may be incorrect.", stacklevel=4)
     if inside > 0.3:
         low, high = x.dtype.type(a), x.dtype.type(b)
         draw.normal_(x, mean, std)
@@ -201,8 +213,8 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
     draw.uniform_(x, a, b)
     new, waiting = x.copy(), np.ones(x.shape, bool)
     while True:
-        density = np.square((new - mean) / std) * -0.5 - peak
-        with np.errstate(divide="ignore"):
+        with np.errstate(all="ignore"):  # log(0), and what is too far away
+            density = np.square((new - mean) / std) * -0.5 - peak
             waiting &= np.log(draw.uniform_(np.empty_like(x))) > density
         if not waiting.any():
             return p
@@ -210,6 +222,7 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
 
 
 @also_generator
+@explained
 def orthogonal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill with a random matrix whose rows, or columns if there are fewer, are orthonormal, times gain.
 
@@ -248,6 +261,7 @@ def kaiming_std(p: Tensor | Array, a: float, mode: str, nonlinearity: str, calle
 
 
 @also_generator
+@explained
 def kaiming_uniform_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
     """Fill a weight (out, in, ...) uniformly, with a standard deviation of gain / sqrt(fan) (He et al. 2015).
 
@@ -273,6 +287,7 @@ def kaiming_uniform_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str
 
 
 @also_generator
+@explained
 def kaiming_normal_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", rng: Rng = None) -> T:
     """Fill a weight (out, in, ...) with normal numbers of standard deviation gain / sqrt(fan) (He et al. 2015).
 
@@ -290,6 +305,7 @@ def kaiming_normal_(p: T, a: float = 0, mode: str = "fan_in", nonlinearity: str 
 
 
 @also_generator
+@explained
 def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill a weight uniformly, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 
@@ -308,6 +324,7 @@ def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
 
 
 @also_generator
+@explained
 def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     """Fill a weight normally, its standard deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010).
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.fused import check_range
 from ..ops.index import gathered, take_along_axis
-from .arguments import as_floating, check_number
+from .arguments import as_floating, check_number, python_number
 from .distances import pairwise_distance
 from .likelihoods import check_targets
 from .losses import check_pair, class_weights, reduce_losses
@@ -30,6 +31,7 @@ def hinge(z: Any) -> Any:
 # --- of pairs and triplets ---
 
 
+@explained
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """max(0, margin - target * (input1 - input2)): input1 is to be larger for a target of 1, smaller for -1.
 
@@ -42,9 +44,10 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     """
     a, b = check_pair("margin_ranking_loss", input1, input2)
     y = check_targets("margin_ranking_loss", target, a.shape, a.dtype)
-    return reduce_losses("margin_ranking_loss", hinge(margin - y * (a - b)), reduction)
+    return reduce_losses("margin_ranking_loss", hinge(python_number(margin) - y * (a - b)), reduction)
 
 
+@explained
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """The input, a distance, where the target is 1; max(0, margin - input) where it is -1.
 
@@ -57,10 +60,11 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     """
     x = as_floating("hinge_embedding_loss", input)
     y = check_targets("hinge_embedding_loss", target, x.shape, x.dtype)
-    losses = np.where(y != 1, hinge(margin - x), 0) + np.where(y != -1, x, 0)
+    losses = np.where(y != 1, hinge(python_number(margin) - x), 0) + np.where(y != -1, x, 0)
     return reduce_losses("hinge_embedding_loss", losses, reduction)
 
 
+@explained
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0,
                           reduction: str = "mean") -> Tensor:
     """1 - cos of two vectors (N, D) or (D,) where the target is 1; max(0, cos - margin) where it is -1.
@@ -79,10 +83,11 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
         raise ValueError(f"{name}: got inputs of shape {a.shape}; expected (N, D) or (D,); join the other axes")
     y = check_targets(name, target, a.shape[:-1], a.dtype)
     cosine = (a * b).sum(-1) / np.sqrt(((a * a).sum(-1) + eps) * ((b * b).sum(-1) + eps))
-    losses = np.where(y == 1, 1 - cosine, 0) + np.where(y == -1, hinge(cosine - margin), 0)
+    losses = np.where(y == 1, 1 - cosine, 0) + np.where(y == -1, hinge(cosine - python_number(margin)), 0)
     return reduce_losses(name, losses, reduction)
 
 
+@explained
 def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2.0,
                         eps: float = 1e-6, swap: bool = False, reduction: str = "mean") -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), of p-norm distances (Balntas et al. 2016).
@@ -111,12 +116,13 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     near = pairwise_distance(a, b, p, eps)
     if swap:
         far = np.minimum(far, pairwise_distance(b, c, p, eps))
-    return reduce_losses(name, hinge(margin + near - far), reduction)
+    return reduce_losses(name, hinge(python_number(margin) + near - far), reduction)
 
 
 # --- of classes ---
 
 
+@explained
 def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None,
                       reduction: str = "mean") -> Tensor:
     """The mean over classes of max(0, margin - input[target] + input[i])**p, where i is not the target.
@@ -147,12 +153,13 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
                          f"targets.astype(np.int64)")
     t, classes, w = t.astype(np.int64).reshape(x.shape[:-1]), x.shape[-1], class_weights(name, weight, x)
     check_range(t, classes, f"{name}: target", f"{classes} classes")
-    z = x - take_along_axis(x, t[..., None], -1) + margin
+    z = x - take_along_axis(x, t[..., None], -1) + python_number(margin)
     z = np.where((np.arange(classes) != t[..., None]) & (z > 0), z, 0)
     losses = (z * z if p == 2 else z).sum(-1) * (1 / classes)
     return reduce_losses(name, losses if w is None else losses * gathered(w, t, 0), reduction)
 
 
+@explained
 def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """The sum of max(0, 1 - input[j] + input[i]) over targets j and all other classes i, divided by how many there are.
 

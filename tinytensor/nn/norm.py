@@ -12,6 +12,7 @@ import numpy as np
 
 from ..advice import a_type
 from ..core import Tensor
+from ..names.calls import explained
 from ..ops.norm import batch_norm
 from . import functional as F
 from .arguments import check_size, dtype_error
@@ -240,6 +241,7 @@ class LayerNorm(Module):
 # --- folding ---
 
 
+@explained
 def fold_batchnorm(model: M) -> M:
     """A copy of the model for inference, with each BatchNorm1d folded into the Linear right before it.
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.join import concatenate, stack
 from ..ops.padding import pad
-from ..ops.pooling import max_pool, pool_index, sum_pool
-from .arguments import Sizes, add_batch_axis, count_windows, per_axis
+from ..ops.pooling import max_pool, pool_index, smallest, sum_pool
+from .arguments import Sizes, add_batch_axis, check_size, count_windows, per_axis
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
            "avg_pool2d", "max_pool1d", "max_pool2d"]
@@ -72,9 +73,10 @@ def max_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, paddin
     windows = count_windows(name, x, kernel, strides, [(p, p) for p in pads], apart, ceil_mode)
     lengths = x.shape[-n:]
     borders = [window_padding(*sizes) for sizes in zip(lengths, windows, kernel, strides, apart, pads, strict=True)]
-    least = -math.inf if x.dtype.kind == "f" else int(np.iinfo(x.dtype).min)
     sliding: dict[str, Any] = {"kernel": kernel, "stride": strides, "dilation": apart, "windows": windows}
-    whole = pad_edges(x, borders, least)
+    if any(pads):
+        sliding["border"] = pads
+    whole = pad_edges(x, borders, smallest(x.dtype))
     y = max_pool(whole, **sliding)
     if not return_indices:
         return y
@@ -82,6 +84,7 @@ def max_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, paddin
     return y, flat_indices(pool_index(whole, **sliding), kernel, first, apart, x.shape[-n:])
 
 
+@explained
 def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """The maximum of every window along the last axis; parameters as in `max_pool2d`.
@@ -96,6 +99,7 @@ def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
     return max_pool_nd("max_pool1d", x, 1, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@explained
 def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """The maximum of every window over the last two axes. The first of equal maxima gets the gradient.
@@ -156,7 +160,7 @@ def avg_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, paddin
     x, kernel, strides, pads = check_pooling(name, x, n, kernel_size, stride, padding)
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: got x of dtype {x.dtype}; expected a floating one; convert it: x.astype(np.float32)")
-    if divisor_override == 0:
+    if divisor_override is not None and check_size(name, "divisor_override", divisor_override, -math.inf) == 0:
         raise ValueError(f"{name}: got divisor_override=0; expected another integer; leave it out for the mean")
     lengths, ones = x.shape[-n:], (1,) * n
     windows = count_windows(name, x, kernel, strides, [(p, p) for p in pads], ones, ceil_mode)
@@ -165,7 +169,7 @@ def avg_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, paddin
     for axis, k, s, m in zip(range(-n, 0), kernel, strides, windows, strict=True):
         x = sum_windows(x, axis, k, s, m)
     if divisor_override is not None:
-        return x * (1 / divisor_override)
+        return x * (1 / int(divisor_override))  # a Python number keeps float32
     counts = [window_counts(*sizes, count_include_pad)
               for sizes in zip(lengths, windows, kernel, strides, pads, strict=True)]
     area = counts[0] if n == 1 else np.multiply.outer(*counts)
@@ -174,6 +178,7 @@ def avg_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, paddin
     return x * (1 / area).astype(x.dtype)
 
 
+@explained
 def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True) -> Tensor:
     """The mean of every window along the last axis; parameters as in `avg_pool2d`.
@@ -188,6 +193,7 @@ def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, c
     return avg_pool_nd("avg_pool1d", x, 1, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
+@explained
 def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
     """The mean of every window over the last two axes.
@@ -271,6 +277,7 @@ def adaptive_max_pool_nd(name: str, x: Any, output_size: Any, n: int, return_ind
     return (joined((), False), joined((), True)) if return_indices else joined((), False)
 
 
+@explained
 def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
     """The means of `output_size` windows that cover the last axis.
 
@@ -284,6 +291,7 @@ def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
     return adaptive_avg_pool_nd("adaptive_avg_pool1d", x, output_size, 1)
 
 
+@explained
 def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     """The means of `output_size` windows that cover the last two axes: an int, or a pair, None for the input's size.
 
@@ -297,11 +305,13 @@ def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     return adaptive_avg_pool_nd("adaptive_avg_pool2d", x, output_size, 2)
 
 
+@explained
 def adaptive_max_pool1d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of `output_size` windows that cover the last axis; see `adaptive_avg_pool1d`."""
     return adaptive_max_pool_nd("adaptive_max_pool1d", x, output_size, 1, return_indices)
 
 
+@explained
 def adaptive_max_pool2d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of `output_size` windows that cover the last two axes; see `adaptive_avg_pool2d`."""
     return adaptive_max_pool_nd("adaptive_max_pool2d", x, output_size, 2, return_indices)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..core import Tensor, as_array, dtypes_in
+from ..core import Tensor, TracerBase, as_array, dtypes_in
 from ..define import composite
 from ..dispatch import as_python
 from ..names import also_generator
+from ..names.calls import explained
 from .like import full_like
 
 
@@ -44,6 +45,7 @@ def default_dtype(values: Any) -> Any:
 
 
 @composite()
+@explained
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with a copy of the data.
 
@@ -67,6 +69,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 
 
 @composite()
+@explained
 def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of zeros; the shape is given as integers or as one tuple.
 
@@ -80,6 +83,7 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
 
 
 @composite()
+@explained
 def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of ones; the shape is given as integers or as one tuple.
 
@@ -93,6 +97,7 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
 
 
 @composite()
+@explained
 def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of a shape with arbitrary values: its memory is not initialised.
 
@@ -106,6 +111,7 @@ def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
 
 
 @composite()
+@explained
 def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of a shape filled with `fill_value`, in the dtype of that unless another is given.
 
@@ -127,6 +133,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
 
 
 @composite()
+@explained
 def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A matrix of N rows and M (N) columns with ones on diagonal k and zeros elsewhere.
 
@@ -141,6 +148,7 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
 
 
 @composite()
+@explained
 def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """The identity matrix of size n.
 
@@ -155,6 +163,7 @@ def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Te
 
 
 @composite()
+@explained
 def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A matrix of N rows and M (N) columns with ones at and below diagonal k and zeros above.
 
@@ -169,6 +178,7 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
 
 
 @composite()
+@explained
 def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """``arange(stop)`` or ``arange(start, stop, step)``: numbers from start (0) up to, not including, stop.
 
@@ -191,6 +201,7 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
 
 @composite()
 @also_generator
+@explained
 def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers, uniform in [0, 1): PyTorch's for the same seed.
 
@@ -209,6 +220,7 @@ def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: b
 
 @composite()
 @also_generator
+@explained
 def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers, normal with mean 0 and variance 1: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -221,17 +233,20 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
     return Tensor(random.as_generator(rng).randn(*shape, dtype=dtype), requires_grad)
 
 
-def empty_floats(name: str, x: Any, dtype: Any) -> Any:
-    """An array to be filled, of the shape and memory order of x, whose dtype must be a floating one."""
+def draw_like(name: str, x: Any, dtype: Any, draw: Any, fill: Any) -> Any:
+    """Numbers of a generator's `draw` or `fill`, in the shape and memory order of x, and of a floating dtype."""
     a = as_array(x)
     dtype = a.dtype if dtype is None else build(name, np.empty, (), dtype=dtype).dtype
     if dtype.kind != "f":
         raise TypeError(f"{name}: got dtype {dtype}; expected a floating one; pass dtype=np.float32")
-    return np.empty_like(a, dtype)
+    if isinstance(a, TracerBase) or a.flags.c_contiguous:  # a compiler records draws of new arrays
+        return draw(a.shape, dtype=dtype)
+    return fill(np.empty_like(a, dtype))
 
 
 @composite()
 @also_generator
+@explained
 def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers like `rand`, with the shape of x, and its dtype unless one is given.
 
@@ -241,11 +256,13 @@ def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = 
     >>> tt.rand_like(tt.zeros(2, 3), rng=42).shape
     (2, 3)
     """
-    return Tensor(random.as_generator(rng).uniform_(empty_floats("rand_like", x, dtype)), requires_grad)
+    generator = random.as_generator(rng)
+    return Tensor(draw_like("rand_like", x, dtype, generator.rand, generator.uniform_), requires_grad)
 
 
 @composite()
 @also_generator
+@explained
 def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers like `randn`, with the shape of x, and its dtype unless one is given.
 
@@ -257,11 +274,13 @@ def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool =
     >>> noisy.shape, noisy.dtype
     ((2, 3), dtype('float32'))
     """
-    return Tensor(random.as_generator(rng).normal_(empty_floats("randn_like", x, dtype)), requires_grad)
+    generator = random.as_generator(rng)
+    return Tensor(draw_like("randn_like", x, dtype, generator.randn, generator.normal_), requires_grad)
 
 
 @composite()
 @also_generator
+@explained
 def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) -> Tensor:
     """Random integers from low (0) up to, not including, high: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -276,6 +295,7 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
 
 @composite()
 @also_generator
+@explained
 def randint_like(x: Any, low: int, high: int | None = None, dtype: Any = None, rng: Any = None) -> Tensor:
     """Random integers like `randint`, with the shape of x, and its dtype unless one is given.
 
@@ -292,6 +312,7 @@ def randint_like(x: Any, low: int, high: int | None = None, dtype: Any = None, r
 
 @composite()
 @also_generator
+@explained
 def randperm(n: int, rng: Any = None) -> Tensor:
     """The integers from 0 to n - 1 in random order: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -306,6 +327,7 @@ def randperm(n: int, rng: Any = None) -> Tensor:
 
 @composite()
 @also_generator
+@explained
 def bernoulli(p: Any, rng: Any = None) -> Tensor:
     """1 with probability p, else 0, elementwise, in the dtype of p. `rng` is as in `rand`.
 
@@ -323,6 +345,7 @@ def bernoulli(p: Any, rng: Any = None) -> Tensor:
 
 @composite()
 @also_generator
+@explained
 def multinomial(p: Any, num_samples: int = 1, replacement: bool = False, rng: Any = None) -> Tensor:
     """Random indices with probabilities proportional to weights: PyTorch's for the same seed.
 

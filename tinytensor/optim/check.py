@@ -53,8 +53,17 @@ def check_nonnegative(name: str, value: Any) -> None:
 def check_fraction(name: str, value: Any) -> None:
     """Raise unless 0 <= value < 1."""
     check_number(name, value)
-    if type(value) in (int, float) and not 0 <= value < 1:
+    if type(value) in (int, float, bool) and not 0 <= value < 1:
         raise ValueError(f"{name}: got {value!r}; expected 0 or more and below 1; write 0.9, for example")
+
+
+def as_metric(name: str, value: Any) -> float:
+    """A metric as a float, from a number, or an array or Tensor of one element."""
+    item = getattr(value, "item", None)
+    if isinstance(value, str) or (item is None and not hasattr(value, "__float__")) or getattr(value, "size", 1) != 1:
+        got = f"shape {value.shape}" if hasattr(value, "shape") else repr(value)
+        raise TypeError(f"{name}: got {got}; expected a number, or an array or Tensor of one element; pass the mean")
+    return float(value if item is None else item())
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:

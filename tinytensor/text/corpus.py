@@ -45,6 +45,17 @@ class Random(Protocol):
     def multinomial(self, p: npt.NDArray[Any], n: int, /) -> IntArray: ...
 
 
+def random_source(rng: Any, caller: str, method: str) -> Random:
+    """The generator that `rng` means: itself, or a new one for a seed; TypeError if it can't draw what is asked."""
+    generator: Random = seeded(rng)
+    # NumPy's own generators have a multinomial of another order of arguments
+    foreign = method == "multinomial" and isinstance(rng, np.random.Generator | np.random.RandomState)
+    if foreign or not hasattr(generator, method):
+        raise TypeError(f"{caller}: got {type(rng).__name__} as rng; expected a Generator of tinytensor or an integer "
+                        f"seed; pass tt.Generator(seed)")
+    return generator
+
+
 # --- the file ---
 
 
@@ -260,7 +271,7 @@ def batches(X: IntArray, Y: IntArray, size: int, rng: Random | int) -> Iterator[
     if not len(X) or len(X) != len(Y):
         got = f"batches: got {len(X)} rows of X and {len(Y)} of Y"
         raise _error(got, "as many of each, and not 0", "take both from windows")
-    generator: Random = seeded(rng)
+    generator = random_source(rng, "batches", "randint")
     rows = (generator.randint(0, len(X), (size,)) for _ in repeat(None))
     return ((X.take(ix, 0), Y.take(ix, 0)) for ix in rows)
 
@@ -299,7 +310,7 @@ def sample(
     if not 0 <= temperature < math.inf:
         advice = "1 draws from the model's own probabilities, 0 takes the likeliest character"
         raise _error(f"sample: got temperature={temperature}", "a finite number, 0 or more", advice)
-    generator: Random = seeded(rng)
+    generator = random_source(rng, "sample", "multinomial") if temperature else seeded(rng)
     ids = [0] * context
     while len(ids) < context + limit:
         logits = np.asarray(predict(np.array([ids[-context:]], np.int64)))
@@ -314,6 +325,7 @@ def sample(
             raise _error(f"sample: got {top} as the largest logit", "a finite one", advice)
         e = np.exp(logits - top)
         p = e / e.sum(axis=1, keepdims=True)
+        p = p.astype(np.float32) if p.dtype == np.float16 else p
         drawn = int(generator.multinomial(p, 1)[0, 0] if temperature else logits.argmax())
         if drawn == 0:
             break

@@ -39,7 +39,7 @@ class Minibatches:
     Raises
     ------
     TypeError
-        No arrays; something that is no array; a batch_size that is no int.
+        No arrays; something that is not an array; a batch_size that is not an int.
     ValueError
         Arrays of unequal length, or without rows; a batch_size below 1; minibatches that would all be dropped.
 

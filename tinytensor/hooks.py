@@ -16,6 +16,10 @@ class Handle:
     def __init__(self, hooks: list[Callable[..., Any]], hook: Callable[..., Any]) -> None:
         self.hooks, self.hook = hooks, hook
 
+    def __repr__(self) -> str:
+        there = self.hook in self.hooks
+        return f"Handle({getattr(self.hook, '__qualname__', self.hook)}{'' if there else ', removed'})"
+
     def remove(self) -> None:
         """Remove the hook; a second call does nothing."""
         if self.hook in self.hooks:

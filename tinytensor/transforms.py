@@ -15,11 +15,13 @@ import numpy as np
 
 from .autograd import grad
 from .core import Tensor
+from .names.calls import explained
 from .point import Function, Point, as_like
 from .trees import describe, tree_map, tree_unflatten, tree_zip
 
 
-def arguments(name: str, primals: Any, tangents: Any) -> None:
+def check_tuples(name: str, primals: Any, tangents: Any) -> None:
+    """Raise unless the arguments and the directions are each a tuple or list."""
     if not isinstance(primals, list | tuple) or not isinstance(tangents, list | tuple):
         raise TypeError(f"{name}: got {describe(primals)} as primals and {describe(tangents)} as tangents; expected "
                         f"a tuple of arguments and one of directions; write (x,) and (v,) for a single argument")
@@ -40,6 +42,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: Li
 @overload
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
                    create_graph: bool | None = None) -> Callable[..., tuple[Any, Any]]: ...
+@explained
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
                    create_graph: bool | None = None) -> Function:
     """A function that returns the scalar that `f` returns, and its gradient with respect to some arguments.
@@ -82,6 +85,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
     return named(both, "value_and_grad", f)
 
 
+@explained
 def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     """The output of `f`, and a function from a gradient of the output to the gradients of the arguments.
 
@@ -109,6 +113,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     return (y, pull, at.result(at.aux)) if has_aux else (y, pull)
 
 
+@explained
 def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     """The output of `f`, and its directional derivative: how it changes when the arguments move along `tangents`.
 
@@ -134,7 +139,7 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     >>> tt.jvp(lambda x: x ** 3, (np.float32([1, 2]),), (np.float32([1, 10]),))
     (tensor([1., 8.]), tensor([  3., 120.]))
     """
-    arguments("jvp", primals, tangents)
+    check_tuples("jvp", primals, tangents)
     at = Point("jvp", f, primals, {}, range(len(primals)), has_aux)
     ys, vs = at.outputs(), at.directions(tuple(tangents), "jvp: tangents")
     starts = [Tensor(np.zeros(y.shape, y.dtype), requires_grad=True) for y in ys]
@@ -144,6 +149,7 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     return (y, tangent, at.result(at.aux)) if has_aux else (y, tangent)
 
 
+@explained
 def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
              create_graph: bool | None = None) -> Function:
     """A function that returns the derivative of each element of the output of `f` by each element of some arguments.
@@ -188,6 +194,7 @@ def one_hot(y: Tensor) -> Iterator[Any]:
         yield g.reshape(y.shape)
 
 
+@explained
 def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *,
             create_graph: bool | None = None) -> Function:
     """A function that returns all second derivatives of `f`, which returns a scalar, by some arguments.
@@ -217,6 +224,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
     return named(jacobian(slope, argnums, has_aux, create_graph=create_graph), "hessian", f)
 
 
+@explained
 def hvp(f: Function, primals: Any, tangents: Any) -> Any:
     """The Hessian of `f` times a vector: how the gradient changes when the arguments move along `tangents`.
 
@@ -240,7 +248,7 @@ def hvp(f: Function, primals: Any, tangents: Any) -> Any:
     >>> tt.hvp(lambda x: (x ** 3).sum(), (np.float32([1, 2]),), (np.float32([1, 10]),))
     (tensor([  6., 120.]),)
     """
-    arguments("hvp", primals, tangents)
+    check_tuples("hvp", primals, tangents)
     at = Point("hvp", f, primals, {}, range(len(primals)))
     vs = at.directions(tuple(tangents), "hvp: tangents")
     slopes = at.gradients(at.scalar(), create_graph=True)

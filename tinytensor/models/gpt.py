@@ -174,7 +174,7 @@ class GPT(nn.Module):
         return self._generate(text, count, seeded(rng), temperature, top_k, top_p, cached)
 
     def _generate(self, text: Array, count: int, rng: Generator, temperature: float, top_k: int | None,
-                 top_p: float | None, cached: bool) -> Iterator[Array]:
+                  top_p: float | None, cached: bool) -> Iterator[Array]:
         cache, start = KVCache(self), 0
         for _ in range(count):
             begin = window_start(text.shape[1], self.context)

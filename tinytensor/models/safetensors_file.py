@@ -27,7 +27,7 @@ def load_safetensors(path: str | Path) -> dict[str, Array]:
     OSError
         If the file can't be read.
     ValueError
-        If it is no such file, is cut short, or has a dtype that NumPy lacks; the text is the reason alone.
+        If it is not such a file, is cut short, or has a dtype that NumPy lacks; the text is the reason alone.
 
     Examples
     --------

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.activation import leaky_relu as leaky
 from ..ops.elementwise import sigmoid
 from ..ops.fused import softmax
-from .arguments import as_floating
+from .arguments import as_floating, check_integer, check_number
 
 __all__ = ["glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu6", "softmin",
            "softshrink", "threshold"]
@@ -23,6 +24,7 @@ __all__ = ["glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_r
 # --- straight, with kinks ---
 
 
+@explained
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     """x above 0, elsewhere negative_slope * x, elementwise.
 
@@ -36,6 +38,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     return leaky(as_floating("leaky_relu", x), negative_slope)
 
 
+@explained
 def prelu(x: Any, weight: Any) -> Tensor:
     """`leaky_relu` with slopes that are learned (He et al. 2015): one, or one for each channel, axis 1.
 
@@ -69,6 +72,7 @@ def clip_flat(x: Any, low: float, high: float) -> Any:
     return np.where(x <= low, low, np.where(x >= high, high, x))
 
 
+@explained
 def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x clipped to [min_val, max_val], elementwise; the gradient at the bounds is 0 (that of `tinytensor.clip` is 1).
 
@@ -79,6 +83,8 @@ def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     >>> F.hardtanh(tt.tensor([-3.0, 0.5, 3.0]))
     tensor([-1. ,  0.5,  1. ])
     """
+    check_number("hardtanh", "min_val", min_val)
+    check_number("hardtanh", "max_val", max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: got min_val={min_val!r} and max_val={max_val!r}; expected the first not above the "
                          f"second; exchange them")
@@ -86,6 +92,7 @@ def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     return clip_flat(x, *((min_val, max_val) if x.dtype.kind == "f" else (int(min_val), int(max_val))))
 
 
+@explained
 def relu6(x: Any) -> Tensor:
     """x clipped to [0, 6], elementwise (Krizhevsky 2010).
 
@@ -99,6 +106,7 @@ def relu6(x: Any) -> Tensor:
     return hardtanh(x, 0.0, 6.0)
 
 
+@explained
 def hardsigmoid(x: Any) -> Tensor:
     """x / 6 + 1 / 2 clipped to [0, 1], elementwise: a piecewise linear approximation of `sigmoid`.
 
@@ -112,6 +120,7 @@ def hardsigmoid(x: Any) -> Tensor:
     return clip_flat(as_floating("hardsigmoid", x), -3.0, 3.0) * (1 / 6) + 0.5
 
 
+@explained
 def hardswish(x: Any) -> Tensor:
     """x * hardsigmoid(x), elementwise (Howard et al. 2019).
 
@@ -127,6 +136,7 @@ def hardswish(x: Any) -> Tensor:
     return y
 
 
+@explained
 def threshold(x: Any, threshold: float, value: float) -> Tensor:
     """x where it is above the threshold, elsewhere the value, elementwise.
 
@@ -143,11 +153,13 @@ def threshold(x: Any, threshold: float, value: float) -> Tensor:
 
 
 def check_lambd(name: str, lambd: float) -> float:
+    check_number(name, "lambd", lambd)
     if not lambd >= 0:
         raise ValueError(f"{name}: got lambd={lambd!r}; expected 0 or more: elements up to it become 0; use -lambd")
     return lambd
 
 
+@explained
 def hardshrink(x: Any, lambd: float = 0.5) -> Tensor:
     """0 from -lambd to lambd, elsewhere x, elementwise.
 
@@ -159,10 +171,12 @@ def hardshrink(x: Any, lambd: float = 0.5) -> Tensor:
     tensor([-2.,  0.,  2.])
     """
     x = as_floating("hardshrink", x)
+    check_number("hardshrink", "lambd", lambd)
     y: Any = np.where((x >= -lambd) & (x <= lambd), 0.0, x)
     return y
 
 
+@explained
 def softshrink(x: Any, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by lambd, and 0 where |x| is at most lambd, elementwise.
 
@@ -180,6 +194,7 @@ def softshrink(x: Any, lambd: float = 0.5) -> Tensor:
 # --- along an axis ---
 
 
+@explained
 def glu(x: Any, axis: int = -1) -> Tensor:
     """The first half along an axis times the sigmoid of the second (Dauphin et al. 2016).
 
@@ -196,6 +211,7 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     tensor([[0.5, 2. ]])
     """
     x = as_floating("glu", x)
+    axis = check_integer("glu", "axis", axis)
     if not -x.ndim <= axis < x.ndim or x.shape[axis] % 2:
         raise ValueError(f"glu: got x of shape {x.shape} and axis={axis}; expected an axis of it with an even number "
                          f"of elements, to be halved; choose another axis, or pad it")
@@ -203,6 +219,7 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     return x[(*lead, slice(None, half))] * sigmoid(x[(*lead, slice(half, None))])
 
 
+@explained
 def softmin(x: Any, axis: int = -1) -> Tensor:
     """The softmax of -x along an axis: the smallest element has the largest probability.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.arrange import repeat
 from ..ops.index import take
 from ..ops.padding import pad as pad_all
@@ -21,6 +22,7 @@ __all__ = ["interpolate", "pad"]
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # PyTorch's names and NumPy's
 
 
+@explained
 def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """Pad x: `pad` is (before, after) for the last axis, then for the one before it, and so on.
 
@@ -37,7 +39,7 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
     Raises
     ------
     ValueError
-        If widths are no pairs, or larger than what the mode can fill.
+        If widths are not pairs, or larger than what the mode can fill.
 
     Examples
     --------
@@ -80,6 +82,7 @@ def cut(x: Any, pairs: Any) -> Any:
     return x[tuple([slice(max(0, -a), n + min(0, b)) for (a, b), n in zip(pairs, x.shape, strict=True)])]
 
 
+@explained
 def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> Tensor:
     """Resize the axes after the first two: each new element is the nearest old one (rounded down).
 
@@ -101,7 +104,7 @@ def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = 
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     n = x.ndim - 2
-    if mode != "nearest":
+    if not isinstance(mode, str) or mode != "nearest":
         raise ValueError(f"interpolate: got mode={mode!r}; expected 'nearest', the only one here; multiply by a "
                          f"matrix of weights for others")
     if n < 1 or (size is None) is (scale_factor is None):
@@ -127,7 +130,7 @@ def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = 
 
 
 class Padding(Module):
-    """What the padding modules share: widths as in `pad`, or one for all sides."""
+    """The base of the padding modules: widths as in `pad`, or one for all sides."""
 
     axes = 2
     mode, value = "constant", 0.0

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Tensor
 from .module import Module
 from .parameter import Parameter
@@ -25,7 +26,7 @@ def index_error(owner: Module, i: int, n: int) -> IndexError:
 
 
 class ModuleSequence(Module):
-    """What Sequential and ModuleList share: modules in order, under the names "0", "1", and so on."""
+    """The base of Sequential and ModuleList: modules in order, under the names "0", "1", and so on."""
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
@@ -34,7 +35,7 @@ class ModuleSequence(Module):
 
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end."""
-        for module in list(modules):
+        for module in as_list(self, modules, "Modules"):
             self.append(module)
         return self
 
@@ -105,6 +106,9 @@ class ModuleList(ModuleSequence):
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
+        if isinstance(modules, Module) and not isinstance(modules, ModuleSequence):
+            raise TypeError(f"ModuleList: got a {type(modules).__name__}; expected an iterable of modules; write "
+                            f"nn.ModuleList([module])")
         self.extend(modules)
 
     def __getitem__(self, i: Any) -> Any:
@@ -145,7 +149,7 @@ class ParameterList(Module):
         if isinstance(parameters, Tensor | np.ndarray):
             raise TypeError(f"ParameterList: got one {type(parameters).__name__}; expected a list of them; write "
                             f"append(x), or [x]")
-        for parameter in list(parameters):
+        for parameter in as_list(self, parameters, "Parameters"):
             self.append(parameter)
         return self
 
@@ -170,16 +174,25 @@ class ParameterList(Module):
         return [f"({name}): Parameter of shape {p.shape}" for name, p in self._own(Parameter).items()]
 
 
+def as_list(owner: Module, xs: Any, what: str) -> list[Any]:
+    """The items as a list; TypeError if they are none."""
+    try:
+        return list(xs)
+    except TypeError:
+        raise TypeError(f"{type(owner).__name__}: got {a_type(xs)}; expected a list of {what}; write [...] around it"
+                        ) from None
+
+
 def as_parameter(owner: Module, x: Any) -> Parameter:
     """A parameter as it is; a Tensor or array as a parameter that shares its memory."""
     if not isinstance(x, Tensor | np.ndarray):
-        raise TypeError(f"{type(owner).__name__}: got a {type(x).__name__}; expected Parameters, Tensors or arrays; "
+        raise TypeError(f"{type(owner).__name__}: got {a_type(x)}; expected Parameters, Tensors or arrays; "
                         f"convert it: nn.Parameter(x)")
     return x if isinstance(x, Parameter) else Parameter(x.data if isinstance(x, Tensor) else x)
 
 
 class NamedParts(Module):
-    """What ModuleDict and ParameterDict share: the methods of a dict."""
+    """The base of ModuleDict and ParameterDict: the methods of a dict."""
 
     _kind: type[Any]
 
@@ -205,7 +218,7 @@ class NamedParts(Module):
             self._add(name, part)
 
     def __delitem__(self, name: str) -> None:
-        self[name]  # its error, where there is none
+        self[name]  # raises KeyError for an unknown name
         delattr(self, name)
 
     def keys(self) -> KeysView[str]:
@@ -213,15 +226,15 @@ class NamedParts(Module):
         return self._own(self._kind).keys()
 
     def values(self) -> ValuesView[Any]:
-        """What they name."""
+        """The values, in the order of the names."""
         return self._own(self._kind).values()
 
     def items(self) -> ItemsView[str, Any]:
-        """Pairs of both."""
+        """Pairs of name and value."""
         return self._own(self._kind).items()
 
     def pop(self, name: str) -> Any:
-        """Remove what has this name, and return it."""
+        """Remove the value with this name, and return it."""
         part = self[name]
         del self[name]
         return part
@@ -232,9 +245,13 @@ class NamedParts(Module):
             del self[name]
 
     def update(self, parts: Any) -> None:
-        """Set all that is in a mapping, or in pairs of name and part."""
-        for name, part in parts.items() if isinstance(parts, Mapping | NamedParts) else list(parts):
-            self[name] = part
+        """Set values from a mapping, or from pairs of name and value."""
+        named = isinstance(parts, Mapping | NamedParts)
+        for pair in parts.items() if named else as_list(self, parts, "pairs of name and part"):
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise TypeError(f"{type(self).__name__}: got {a_type(pair)} among the parts; expected pairs of "
+                                f"name and part; pass a dict")
+            self[pair[0]] = pair[1]
 
 
 class ModuleDict(NamedParts):
@@ -271,7 +288,7 @@ class ParameterDict(NamedParts):
     Parameters
     ----------
     parameters : mapping, or pairs of name and parameter, optional
-        Subtle: a plain dict is taken in the order of its names, as in PyTorch; an OrderedDict and pairs in their own.
+        Subtle: a plain dict is sorted by name, as in PyTorch; an OrderedDict and pairs keep theirs.
 
     Examples
     --------

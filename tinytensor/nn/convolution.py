@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.fused import linear
 from ..ops.padding import pad as pad_all
 from ..ops.patches import add_patches, extract_patches
@@ -62,7 +63,7 @@ def pad_edges(x: Any, pairs: Any) -> Any:
 
 
 def finish(y: Any, bias: Any, single: bool) -> Any:
-    """The bias added to each channel, and the batch axis taken away if it was not there."""
+    """Add the bias to each channel, and remove the batch axis if the input had none."""
     if bias is not None:
         y = y + bias.reshape((-1,) + (1,) * (y.ndim - 2))
     return y[0] if single else y
@@ -77,7 +78,7 @@ def split_groups(x: Any, groups: int) -> Any:
 
 
 def convolve(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, dilation: Any,
-              groups: int) -> Any:
+             groups: int) -> Any:
     x, weight, bias, single = check_operands(name, x, weight, bias, n, groups)
     kernel, strides, apart = weight.shape[2:], per_axis(name, "stride", stride, n), per_axis(
         name, "dilation", dilation, n)
@@ -106,6 +107,7 @@ def convolve_rows(x: Any, weight: Any, bias: Any, stride: int, dilation: int) ->
     return linear(x, weight.reshape(outputs, -1), bias).swapaxes(1, 2)  # (N, out, M)
 
 
+@explained
 def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Tensor:
     """Inner products of windows of x (N, C, L) with kernels (out, C / groups, k); see `conv2d`.
@@ -120,6 +122,7 @@ def conv1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
     return convolve("conv1d", x, weight, bias, 1, stride, padding, dilation, groups)
 
 
+@explained
 def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Tensor:
     """Cross-correlation of x with kernels, as in PyTorch: inner products of windows with kernels that are not flipped.
@@ -160,7 +163,7 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
 
 
 def conv_transpose(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, output_padding: Any,
-               groups: int, dilation: Any) -> Any:
+                   groups: int, dilation: Any) -> Any:
     x, weight, bias, single = check_operands(name, x, weight, bias, n, groups, transposed=True)
     kernel, strides, pads, more, apart = weight.shape[2:], per_axis(name, "stride", stride, n), per_axis(
         name, "padding", padding, n, 0), per_axis(name, "output_padding", output_padding, n, 0), per_axis(
@@ -184,6 +187,7 @@ def conv_transpose(name: str, x: Any, weight: Any, bias: Any, n: int, stride: An
     return finish(y, bias, single)
 
 
+@explained
 def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
                      groups: int = 1, dilation: Any = 1) -> Tensor:
     """Each element of x (N, in, L) times a kernel (in, out / groups, k), summed where they overlap.
@@ -198,6 +202,7 @@ def conv_transpose1d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
     return conv_transpose("conv_transpose1d", x, weight, bias, 1, stride, padding, output_padding, groups, dilation)
 
 
+@explained
 def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
                      groups: int = 1, dilation: Any = 1) -> Tensor:
     """Each element of x times a kernel, summed where they overlap: the adjoint of `conv2d`, and back to its input size.
@@ -228,6 +233,7 @@ def conv_transpose2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
 # --- the patches themselves ---
 
 
+@explained
 def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """Every window of x (N, C, H, W) as a column: (N, C * kh * kw, windows).
 
@@ -249,6 +255,7 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
     return y[0] if single else y
 
 
+@explained
 def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """Columns of windows (N, C * kh * kw, windows) summed where they overlap, (N, C, H, W): the adjoint of `unfold`.
 

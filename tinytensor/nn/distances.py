@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
+from ..names.calls import explained
 from .arguments import as_floating
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
 
 
+@explained
 def normalize(x: Any, p: float = 2.0, axis: Any = 1, eps: float = 1e-12) -> Tensor:
     """x divided by its p-norm along an axis, or by `eps` where that is larger.
 
@@ -30,6 +32,7 @@ def normalize(x: Any, p: float = 2.0, axis: Any = 1, eps: float = 1e-12) -> Tens
     return x / np.clip(np.linalg.vector_norm(x, axis=axis, keepdims=True, ord=p), eps, None)
 
 
+@explained
 def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between two vectors along an axis, 0 for one of length 0; the inputs broadcast.
 
@@ -51,6 +54,7 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Ten
     return ((a / c) * (b / d)).sum(axis)
 
 
+@explained
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdims: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last axis; the inputs broadcast.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core import Array, Tensor, as_array
 from ..names import also_generator
+from ..names.calls import explained
 from ..ops.fused import softmax
 from ..ops.limits import where
 from ..ops.shape import swapaxes
@@ -19,6 +20,7 @@ from .dropout import dropout
 
 
 @also_generator
+@explained
 def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
                                  is_causal: bool = False, scale: float | None = None, rng: Any = None) -> Tensor:
     """softmax(query key' * scale + mask) value: for each query a weighted mean of the values.

@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Array, Tensor, as_array
 from ..names import also_generator
+from ..names.calls import explained
 from ..random import Generator, as_generator, seeded
+from .arguments import check_number
 from .module import Module
 
 
 def check_probability(name: str, p: float) -> float:
+    check_number(name, "p", p)
     if not 0 <= p <= 1:
         raise ValueError(f"{name}: got p={p!r}; expected 0 to 1, the probability of dropping; 0.1 is usual")
     return p
@@ -53,7 +57,7 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
     elif isinstance(rng, np.random.Generator):
         keep = rng.random(shape, np.float32) < stays
     else:
-        raise TypeError(f"dropout_mask: got a {type(rng).__name__} as rng; expected a Generator of tinytensor or "
+        raise TypeError(f"dropout_mask: got {a_type(rng)} as rng; expected a Generator of tinytensor or "
                         f"of numpy.random, a seed or None; pass tt.Generator(seed)")
     mask: Array = keep.astype(dtype)
     mask /= stays
@@ -61,6 +65,7 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
 
 
 @also_generator
+@explained
 def dropout(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
     """x with each element set to 0 with probability p, the others divided by 1 - p (Srivastava et al. 2014).
 
@@ -123,6 +128,7 @@ def drop_channels(name: str, x: Any, p: float, training: bool, rng: Any, axes: i
     return np.multiply(x, dropout_mask((*x.shape[:-axes], *(1,) * axes), p, x.dtype, rng))
 
 
+@explained
 def dropout1d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
     """`dropout` of whole channels of (N, C, L) or (C, L) (Tompson et al. 2014).
 
@@ -136,6 +142,7 @@ def dropout1d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) ->
     return drop_channels("dropout1d", x, p, training, rng, 1)
 
 
+@explained
 def dropout2d(x: Any, p: float = 0.5, training: bool = True, rng: Any = None) -> Tensor:
     """`dropout` of whole channels of (N, C, H, W) (Tompson et al. 2014); of three axes, the first two are N and C.
 

@@ -14,6 +14,7 @@ from .. import ops
 from ..core import Tensor, as_array
 from ..names import Missing as _Missing
 from ..names import elsewhere as _elsewhere
+from ..names.calls import explained
 from ..ops.activation import gelu, relu, silu
 from ..ops.elementwise import sigmoid, tanh
 from ..ops.fused import check_range, linear, log_softmax, softmax
@@ -31,6 +32,7 @@ from .activations import (
     softshrink,
     threshold,
 )
+from .arguments import check_size
 from .borders import interpolate, pad
 from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from .distances import cosine_similarity, normalize, pairwise_distance
@@ -88,6 +90,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "unfold"]
 
 
+@explained
 def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
     """The rows of a table: integer indices (...) and weight (V, D) give (..., D).
 
@@ -113,7 +116,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
 
 
 def row_number(padding_idx: Any, rows: int, name: str) -> int:
-    """`padding_idx` as a row number from 0 on; an error if it is none of the table's."""
+    """`padding_idx` as a row number from 0 on; an error if the table has no such row."""
     if isinstance(padding_idx, bool) or not hasattr(padding_idx, "__index__"):
         raise TypeError(f"{name}: got padding_idx={padding_idx!r}; expected an integer or None; pass a dtype by name, "
                         f"dtype=np.float64")
@@ -128,6 +131,7 @@ def without_gradient(y: Any, indices: Any, row: int) -> Any:
     return np.where(np.not_equal(indices, row)[..., None], y, y.detach()) if isinstance(y, Tensor) else y
 
 
+@explained
 def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Normalise over the last axes, of shape `normalized_shape`, to mean 0 and variance 1, then scale and shift.
 
@@ -144,6 +148,7 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
     return ops.layer_norm(x, weight, bias, check_normalized_shape("layer_norm", x, normalized_shape), eps)
 
 
+@explained
 def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last axes, of shape `normalized_shape`, then scale.
 
@@ -170,6 +175,7 @@ def check_normalized_shape(name: str, x: Any, normalized_shape: Any) -> int:
     return n
 
 
+@explained
 def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tensor:
     """1 at each index, 0 elsewhere: integer indices (...) give (..., num_classes).
 
@@ -186,7 +192,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     TypeError
         If indices are not integers.
     IndexError
-        If an index is no class.
+        If an index is not a class.
 
     Examples
     --------
@@ -199,6 +205,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     if i.dtype.kind not in "iu":
         raise TypeError(f"one_hot: got indices of dtype {i.dtype}; expected integers; convert them: "
                         f"indices.astype(np.int64)")
+    num_classes = check_size("one_hot", "num_classes", num_classes, least=-1)
     n = num_classes if num_classes != -1 else int(i.max()) + 1 if i.size else 0
     check_range(i.astype(np.int64), n, "one_hot: index", f"{n} classes")
     return Tensor(np.equal(i[..., None], np.arange(n)).astype(dtype))

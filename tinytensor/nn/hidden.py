@@ -13,7 +13,7 @@ from typing import Any
 
 from .parameter import Parameter
 
-MOST = 1000  # the items of an attribute that are checked: a longer list holds data
+MOST = 1000  # items of an attribute that are checked; a longer list holds data, not modules
 PLAIN = (list, tuple, dict)
 OURS = ("_buffers", "_hooks")
 SEEN: set[tuple[int, str]] = set()  # containers already warned of: id of the module, and path
@@ -54,7 +54,7 @@ def warn_of_hidden(modules: list[Any], kind: type[Any]) -> None:
 
 
 def outside() -> int:
-    """The `stacklevel` of the caller's caller that is no code of this package."""
+    """The `stacklevel` that makes a warning name the first line outside of this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinytensor."):
         level, frame = level + 1, frame.f_back

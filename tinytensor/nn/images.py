@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.norm import batch_norm as normalised
 from ..ops.norm import layer_norm
-from .arguments import check_size, dtype_error
+from .arguments import check_integer, check_size, dtype_error
 from .module import Module
 from .norm import BatchNorm1d
 from .parameter import Parameter
@@ -34,6 +35,7 @@ def update_running(running: Any, value: Any, momentum: float) -> None:
     array += value * momentum
 
 
+@explained
 def batch_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
                training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """Normalise each channel, axis 1, over the batch in training, and by running statistics otherwise.
@@ -99,6 +101,7 @@ class BatchNorm2d(BatchNorm1d):
 # --- over groups of channels, of each sample by itself ---
 
 
+@explained
 def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Normalise groups of channels, axis 1, of each sample, over all other axes too (Wu and He 2018).
 
@@ -117,6 +120,7 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     tensor([[-1.,  1., -1.,  1.]])
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    check_integer("group_norm", "num_groups", num_groups)
     if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
         raise ValueError(f"group_norm: got x of shape {x.shape} and num_groups={num_groups}; expected (N, C, ...), "
                          f"with C a multiple of the groups; change the groups, or add a batch axis: x[None]")
@@ -174,6 +178,7 @@ class GroupNorm(Module):
                 f"bias={self.bias is not None}")
 
 
+@explained
 def instance_norm(x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
                   use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """Each channel of each sample normalised over the other axes (Ulyanov et al. 2016); parameters as in `batch_norm`.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.bernoulli import bernoulli_cross_entropy
 from .arguments import as_floating
 from .losses import check_pair, reduce_losses
@@ -28,6 +29,7 @@ def check_targets(name: str, target: Any, shape: tuple[int, ...], dtype: Any) ->
     return y if y.dtype == dtype else y.astype(dtype)
 
 
+@explained
 def binary_cross_entropy(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None) -> Tensor:
     """-log of the probability of the target, 1 or 0 (or between), where 1 has the probability `input`.
 
@@ -57,6 +59,7 @@ def binary_cross_entropy(input: Any, target: Any, reduction: str = "mean", *, we
     return reduce_losses(name, losses, reduction)
 
 
+@explained
 def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-target * input)) for targets of 1 and -1, without overflow.
 
@@ -72,6 +75,7 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor
     return reduce_losses("soft_margin_loss", np.logaddexp(-y * x, 0), reduction)
 
 
+@explained
 def multilabel_soft_margin_loss(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None) -> Tensor:
     """The mean over classes, the last axis, of the binary cross-entropy of each from its logit.
 
@@ -90,6 +94,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, reduction: str = "mean"
     return reduce_losses(name, losses.mean(-1), reduction)
 
 
+@explained
 def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool = False, eps: float = 1e-8,
                      reduction: str = "mean") -> Tensor:
     """-log of the probability of a count under a Poisson distribution, without the term that is constant.
@@ -120,6 +125,7 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool
     return reduce_losses("poisson_nll_loss", losses, reduction)
 
 
+@explained
 def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6,
                       reduction: str = "mean") -> Tensor:
     """-log of the density of the target under a normal distribution of mean `input` and variance `var`.

@@ -13,10 +13,12 @@ import numpy as np
 from .. import ops
 from ..collectives import all_reduce_mean
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.elementwise import safe_denominator
 from ..ops.fused import check_range, log_softmax
 from ..ops.index import gathered, take_along_axis
 from ..ops.shape import moveaxis
+from .arguments import check_choice, check_number
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss", "mse_loss",
            "nll_loss", "smooth_l1_loss"]
@@ -29,9 +31,7 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 def check_reduction(name: str, reduction: str, known: tuple[str, ...] = REDUCTIONS) -> None:
-    if reduction not in known:
-        *most, last = map(repr, known)
-        raise ValueError(f"{name}: got reduction={reduction!r}; expected {', '.join(most)} or {last}; 'mean' is usual")
+    check_choice(name, "reduction", reduction, known, "'mean' is usual")
 
 
 def reduce_losses(name: str, losses: Any, reduction: str) -> Any:
@@ -55,6 +55,7 @@ def check_pair(name: str, x: Any, target: Any) -> tuple[Any, Any]:
 # --- of numbers ---
 
 
+@explained
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """(input - target)**2, both of any shape.
 
@@ -76,6 +77,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     return reduce_losses("mse_loss", np.square(x - y), reduction)
 
 
+@explained
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """|input - target|, both of any shape.
 
@@ -96,6 +98,7 @@ def huber(a: Any, delta: float) -> Any:
     return least * (a - least * 0.5)
 
 
+@explained
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """d**2 / 2 for differences d up to delta, beyond it delta * (|d| - delta / 2) (Huber 1964); of any shape.
 
@@ -106,12 +109,14 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     >>> F.huber_loss(tt.tensor([1.0, 5.0]), tt.tensor([0.0, 2.0]), reduction="none")
     tensor([0.5, 2.5])
     """
+    check_number("huber_loss", "delta", delta)
     if not delta > 0:
         raise ValueError(f"huber_loss: got delta={delta!r}; expected a number above 0; use l1_loss for |d|")
     x, y = check_pair("huber_loss", input, target)
     return reduce_losses("huber_loss", huber(np.absolute(x - y), delta), reduction)
 
 
+@explained
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` divided by its delta, here `beta`; for beta 0 it is `l1_loss`.
 
@@ -122,6 +127,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     >>> F.smooth_l1_loss(tt.tensor([1.0, 5.0]), tt.tensor([0.0, 2.0]), reduction="none", beta=2.0)
     tensor([0.25, 2.  ])
     """
+    check_number("smooth_l1_loss", "beta", beta)
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: got beta={beta!r}; expected 0 or more; 0 is l1_loss")
     x, y = check_pair("smooth_l1_loss", input, target)
@@ -132,6 +138,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
 # --- of probabilities ---
 
 
+@explained
 def binary_cross_entropy_with_logits(input: Any, target: Any, reduction: str = "mean", *, weight: Any = None,
                                      pos_weight: Any = None) -> Tensor:
     """-log of the probability of the target, 1 or 0 (or between), where 1 has the probability sigmoid(input).
@@ -161,6 +168,7 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, reduction: str = "
     return reduce_losses("binary_cross_entropy_with_logits", losses, reduction)
 
 
+@explained
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """target * (log(target) - input), where input is the logarithm of a probability (Kullback and Leibler 1951).
 
@@ -226,6 +234,7 @@ def class_weights(name: str, weight: Any, x: Any) -> Any:
     return w
 
 
+@explained
 def nll_loss(input: Any, targets: Any, reduction: str = "mean", *, weight: Any = None,
              ignore_index: int = -100) -> Tensor:
     """-input of the target classes, where input is the logarithm of probabilities, as from `log_softmax`.
@@ -248,6 +257,7 @@ def nll_loss(input: Any, targets: Any, reduction: str = "mean", *, weight: Any =
     return weighted_mean(losses, own) if reduction == "mean" else reduce_losses("nll_loss", losses, reduction)
 
 
+@explained
 def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight: Any = None,
                   ignore_index: int = -100, label_smoothing: float = 0.0) -> Tensor:
     """The negative log-likelihood of the target classes, in nats, under softmax(logits).
@@ -273,7 +283,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight:
     TypeError
         If targets are neither integers nor probabilities.
     IndexError
-        If a target is no class.
+        If a target is not a class.
 
     Examples
     --------
@@ -283,6 +293,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight:
     tensor(3.2958)
     """
     name = "cross_entropy"
+    check_number(name, "label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: got label_smoothing={label_smoothing!r}; expected 0 to 1; 0.1 is usual")
     x = logits if hasattr(logits, "shape") else as_array(logits)

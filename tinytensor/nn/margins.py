@@ -1,6 +1,6 @@
 """Losses of rankings and margins as functions, with PyTorch's names; `losses.py` has the usual ones.
 
-Each is a few ops, so it holds no rule of calculus. Nothing broadcasts, but a weight; what all share:
+Each is a few ops; no derivative is defined here. Nothing broadcasts, but a weight; what all share:
 `reduction` is "mean" for the mean, "sum" for the sum, "none" for each loss by itself.
 """
 
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.fused import check_range
 from ..ops.index import gathered, take_along_axis
-from .arguments import as_floating
+from .arguments import as_floating, check_number
 from .distances import pairwise_distance
 from .likelihoods import check_targets
 from .losses import check_pair, class_weights, reduce_losses
@@ -30,6 +31,7 @@ def hinge(z: Any) -> Any:
 # --- of pairs and triplets ---
 
 
+@explained
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """max(0, margin - target * (input1 - input2)): input1 is to be larger for a target of 1, smaller for -1.
 
@@ -45,6 +47,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     return reduce_losses("margin_ranking_loss", hinge(margin - y * (a - b)), reduction)
 
 
+@explained
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """The input, a distance, where the target is 1; max(0, margin - input) where it is -1.
 
@@ -61,6 +64,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     return reduce_losses("hinge_embedding_loss", losses, reduction)
 
 
+@explained
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0,
                           reduction: str = "mean") -> Tensor:
     """1 - cos of two vectors (N, D) or (D,) where the target is 1; max(0, cos - margin) where it is -1.
@@ -83,6 +87,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     return reduce_losses(name, losses, reduction)
 
 
+@explained
 def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2.0,
                         eps: float = 1e-6, swap: bool = False, reduction: str = "mean") -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), of p-norm distances (Balntas et al. 2016).
@@ -103,6 +108,7 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     tensor(2.)
     """
     name = "triplet_margin_loss"
+    check_number(name, "margin", margin)
     if not margin > 0:
         raise ValueError(f"{name}: got margin={margin!r}; expected a number above 0; 1 is usual")
     (a, b), (_, c) = check_pair(name, anchor, positive), check_pair(name, anchor, negative)
@@ -116,6 +122,7 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
 # --- of classes ---
 
 
+@explained
 def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None,
                       reduction: str = "mean") -> Tensor:
     """The mean over classes of max(0, margin - input[target] + input[i])**p, where i is not the target.
@@ -137,6 +144,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     """
     name = "multi_margin_loss"
     x, t = as_floating(name, input), as_array(target)
+    check_number(name, "p", p)
     if p not in (1, 2):
         raise ValueError(f"{name}: got p={p!r}; expected 1 or 2; 1 is usual")
     if x.ndim not in (1, 2) or t.size != (x.shape[0] if x.ndim == 2 else 1) or t.ndim > 1 or t.dtype.kind not in "iu":
@@ -151,6 +159,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     return reduce_losses(name, losses if w is None else losses * gathered(w, t, 0), reduction)
 
 
+@explained
 def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """The sum of max(0, 1 - input[j] + input[i]) over targets j and all other classes i, divided by how many there are.
 

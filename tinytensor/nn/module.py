@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Array, Tensor
 from ..hooks import Handle
 from ..names import Missing, also_generator, also_named, elsewhere
+from ..names.calls import did_not_start, explained, misfit
 from .hidden import warn_of_hidden
 from .parameter import Parameter
 from .summary import Summary, html_table, summarize
@@ -68,6 +70,7 @@ class Module:
     _buffers: dict[str, bool]  # name -> persistent; the values are attributes, like all others
     _hooks: list[Hook]
 
+    @explained
     def __init__(self) -> None:
         vars(self).update(training=True, _buffers={}, _hooks=[])
 
@@ -75,6 +78,8 @@ class Module:
         super().__init_subclass__(**kwargs)
         code = getattr(vars(cls).get("__init__"), "__code__", None)
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+        if code is not None and cls.__module__.startswith("tinytensor."):  # a user's own stay as they are
+            cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
         if "dropout_rng" in names:  # `noise` is its former name
             cls.__init__ = also_named(cls.__init__, "dropout_rng", "noise", shown=False)  # type: ignore[method-assign]
         if "rng" in names and "generator" not in names:
@@ -96,11 +101,13 @@ class Module:
                     y = y if replaced is None else replaced
             return y
         except (ValueError, TypeError, IndexError) as error:
+            if isinstance(error, TypeError) and did_not_start(error):
+                error.args = (misfit(self.forward, args, kwargs, "forward") or str(error),)
             self._locate(error)
             raise
 
     def _locate(self, error: Any) -> None:
-        """Put the failing layer's path, as seen from here, before the message: the outermost has the last word."""
+        """Put the failing layer's path, as seen from here, before the message; the outermost module's path stays."""
         layer, text = getattr(error, "raised_in", (self, str(error)))
         path = next((path[:-1] for path, module in self._tree() if module is layer), None)
         if path is None:  # a layer that was called from here, but does not belong here
@@ -112,6 +119,7 @@ class Module:
         elif len(error.args) == 1:
             error.args = (message,)
 
+    @explained
     def register_forward_hook(self, hook: Hook) -> Handle:
         """Call ``hook(module, args, output)`` after every forward; what it returns, if not None, is the new output.
 
@@ -129,9 +137,9 @@ class Module:
 
     # --- attributes ---
 
-    if not TYPE_CHECKING:  # a checker is to find what is not there
+    if not TYPE_CHECKING:  # so that type checkers report missing attributes
 
-        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+        def __getattr__(self, name: str) -> Any:  # called only for names that are not found
             raise Missing(elsewhere, "Module", name, lambda: dir(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -145,7 +153,7 @@ class Module:
             kind = next((kind for kind in (Parameter, Module) if isinstance(own.get(name), kind)), object)
             part, fits = kind.__name__, isinstance(value, kind)
         if not fits and value is not None:
-            raise TypeError(f"{cls}: got a {type(value).__name__} for {name!r}, which is a {part}; expected another, "
+            raise TypeError(f"{cls}: got {a_type(value)} for {name!r}, which is a {part}; expected another, "
                             f"or None; write values in place, {name}.data[...] = v, or `del` it first")
         super().__setattr__(name, value)
 
@@ -153,16 +161,20 @@ class Module:
         super().__delattr__(name)
         self._buffers.pop(name, None)
 
+    @explained
     def register_buffer(self, name: str, array: Any, persistent: bool = True) -> None:
         """Add state that is not trained: a Tensor as attribute, which `state_dict` has if it is persistent."""
         self._add(name, None if array is None else Tensor(array))
         self._buffers[name] = persistent
 
+    @explained
     def add_module(self, name: str, module: Module) -> None:
         """Add a module as attribute; its name need not be an identifier, as "0"."""
         if not isinstance(module, Module):
-            raise TypeError(f"{type(self).__name__}: got a {type(module).__name__} as {name!r}; expected a Module; use "
-                            f"the module of a function, as nn.Tanh()")
+            advice = f"write {module.__name__}()" if isinstance(module, type) else "pass its elements: *layers" if \
+                isinstance(module, list | tuple) else "use the module of a function, as nn.Tanh()"
+            got = f"the class {module.__name__}" if isinstance(module, type) else a_type(module)
+            raise TypeError(f"{type(self).__name__}: got {got} as {name!r}; expected a Module; {advice}")
         self._add(name, module)
 
     def _add(self, name: Any, value: Any) -> None:
@@ -188,6 +200,7 @@ class Module:
         for name, child in self._own(Module).items():
             yield from child._tree(f"{path}{name}.")
 
+    @explained
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """This module, under the name "", and all modules inside it, with their paths; shared ones once."""
         return unique((path[:-1], module) for path, module in self._tree())
@@ -200,6 +213,7 @@ class Module:
         """The modules directly inside; shared ones once."""
         return (module for _, module in unique(self._own(Module).items()))
 
+    @explained
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """All parameters with their paths, shared ones once: a module's own first, in the order of definition.
 
@@ -209,10 +223,12 @@ class Module:
         warn_of_hidden([m for _, m in tree], Module)
         return unique((f"{path}{name}", p) for path, m in tree for name, p in m._own(Parameter).items())
 
+    @explained
     def parameters(self) -> Iterator[Parameter]:
         """The parameters in the order of `named_parameters`."""
         return (p for _, p in self.named_parameters())
 
+    @explained
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Buffers with their paths, shared ones once, in the order of `named_parameters`."""
         return unique((f"{path}{name}", b) for path, m in self._tree() for name, b in m._own_buffers().items())
@@ -228,6 +244,7 @@ class Module:
         return {f"{path}{name}": x for path, m in self._tree()
                 for name, x in {**m._own(Parameter), **m._own_buffers()}.items() if m._buffers.get(name, True)}
 
+    @explained
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters and persistent buffers, by path: PyTorch's names, layouts and order.
 
@@ -236,6 +253,7 @@ class Module:
         warn_of_hidden(list(self.modules()), Module)
         return {name: x.data.copy() for name, x in self._state().items()}
 
+    @explained
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
         """Copy the values of a `state_dict`, from here or from PyTorch, into parameters and buffers.
 
@@ -264,21 +282,28 @@ class Module:
             x[...] = v
         return missing, unexpected
 
+    @explained
     def train(self, mode: bool = True) -> Self:
         """Set `training` here and in all modules inside."""
         for module in self.modules():
             module.training = mode
         return self
 
+    @explained
     def eval(self) -> Self:
         """Set `training` to False here and in all modules inside."""
         return self.train(False)
 
-    def zero_grad(self) -> None:
+    @explained
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Set `grad` of all parameters to None."""
+        if not set_to_none:
+            raise ValueError("zero_grad: got set_to_none=False; expected True, as a gradient is None or up to date; "
+                             "write p.grad = np.zeros_like(p.data)")
         for p in self.parameters():
             p.grad = None
 
+    @explained
     def requires_grad_(self, on: bool = True) -> Self:
         """Let all parameters require gradients, or freeze them."""
         for p in self.parameters():

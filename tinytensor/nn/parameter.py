@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import Tensor
+from ..names.calls import explained
 
 
 class Parameter(Tensor):
@@ -23,6 +24,7 @@ class Parameter(Tensor):
     if not TYPE_CHECKING:
         grad = Tensor._grad  # subtle: the slot itself, five times as fast as the property: it is a leaf for ever
 
+    @explained
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad)
 

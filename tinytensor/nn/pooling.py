@@ -1,4 +1,4 @@
-"""Poolings as functions and modules, with PyTorch's names: the maximum or the mean of every window.
+"""Poolings as functions, with PyTorch's names: the maximum or the mean of every window; `pools.py` has the modules.
 
 Windows slide along the last axis (1d) or the last two (2d); nothing unpools.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, as_array
+from ..names.calls import explained
 from ..ops.join import concatenate, stack
 from ..ops.padding import pad
 from ..ops.pooling import max_pool, pool_index, sum_pool
@@ -21,7 +22,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
 
 
 def check_pooling(name: str, x: Any, n: int, kernel_size: Any, stride: Any,
-             padding: Any) -> tuple[Any, Sizes, Sizes, Sizes]:
+                  padding: Any) -> tuple[Any, Sizes, Sizes, Sizes]:
     """The input, and for each axis the size of windows, their stride and the padding."""
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.ndim not in (n + 1, n + 2):
@@ -66,7 +67,7 @@ def flat_indices(which: Any, kernel: Sizes, first: list[Any], apart: Sizes, leng
 
 
 def max_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-               ceil_mode: bool, return_indices: bool) -> Any:
+                ceil_mode: bool, return_indices: bool) -> Any:
     x, kernel, strides, pads = check_pooling(name, x, n, kernel_size, stride, padding)
     apart = per_axis(name, "dilation", dilation, n)
     windows = count_windows(name, x, kernel, strides, [(p, p) for p in pads], apart, ceil_mode)
@@ -82,6 +83,7 @@ def max_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, paddin
     return y, flat_indices(pool_index(whole, **sliding), kernel, first, apart, x.shape[-n:])
 
 
+@explained
 def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """The maximum of every window along the last axis; parameters as in `max_pool2d`.
@@ -96,6 +98,7 @@ def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
     return max_pool_nd("max_pool1d", x, 1, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@explained
 def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """The maximum of every window over the last two axes. The first of equal maxima gets the gradient.
@@ -152,7 +155,7 @@ def window_counts(length: int, n: int, k: int, s: int, p: int, count_include_pad
 
 
 def avg_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
-            count_include_pad: bool, divisor_override: int | None = None) -> Any:
+                count_include_pad: bool, divisor_override: int | None = None) -> Any:
     x, kernel, strides, pads = check_pooling(name, x, n, kernel_size, stride, padding)
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: got x of dtype {x.dtype}; expected a floating one; convert it: x.astype(np.float32)")
@@ -174,6 +177,7 @@ def avg_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, paddin
     return x * (1 / area).astype(x.dtype)
 
 
+@explained
 def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True) -> Tensor:
     """The mean of every window along the last axis; parameters as in `avg_pool2d`.
@@ -188,6 +192,7 @@ def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, c
     return avg_pool_nd("avg_pool1d", x, 1, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
+@explained
 def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
     """The mean of every window over the last two axes.
@@ -271,6 +276,7 @@ def adaptive_max_pool_nd(name: str, x: Any, output_size: Any, n: int, return_ind
     return (joined((), False), joined((), True)) if return_indices else joined((), False)
 
 
+@explained
 def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
     """The means of `output_size` windows that cover the last axis.
 
@@ -284,6 +290,7 @@ def adaptive_avg_pool1d(x: Any, output_size: Any) -> Tensor:
     return adaptive_avg_pool_nd("adaptive_avg_pool1d", x, output_size, 1)
 
 
+@explained
 def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     """The means of `output_size` windows that cover the last two axes: an int, or a pair, None for the input's size.
 
@@ -297,11 +304,13 @@ def adaptive_avg_pool2d(x: Any, output_size: Any) -> Tensor:
     return adaptive_avg_pool_nd("adaptive_avg_pool2d", x, output_size, 2)
 
 
+@explained
 def adaptive_max_pool1d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of `output_size` windows that cover the last axis; see `adaptive_avg_pool1d`."""
     return adaptive_max_pool_nd("adaptive_max_pool1d", x, output_size, 1, return_indices)
 
 
+@explained
 def adaptive_max_pool2d(x: Any, output_size: Any, return_indices: bool = False) -> Any:
     """The maxima of `output_size` windows that cover the last two axes; see `adaptive_avg_pool2d`."""
     return adaptive_max_pool_nd("adaptive_max_pool2d", x, output_size, 2, return_indices)

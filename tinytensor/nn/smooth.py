@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
-from .arguments import as_floating
+from ..names.calls import explained
+from .arguments import as_floating, check_number
 
 __all__ = ["celu", "elu", "logsigmoid", "mish", "selu", "softplus", "softsign", "tanhshrink"]
 
 ALPHA, SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946  # of selu
 
 
+@explained
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """x above 0, elsewhere alpha * (exp(x) - 1), elementwise (Clevert et al. 2015).
 
@@ -32,6 +34,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     return y
 
 
+@explained
 def selu(x: Any) -> Tensor:
     """`elu` scaled so that mean 0 and variance 1 are kept from layer to layer (Klambauer et al. 2017).
 
@@ -45,6 +48,7 @@ def selu(x: Any) -> Tensor:
     return elu(as_floating("selu", x), ALPHA) * SCALE
 
 
+@explained
 def celu(x: Any, alpha: float = 1.0) -> Tensor:
     """x above 0, elsewhere alpha * (exp(x / alpha) - 1), elementwise: smooth for every alpha (Barron 2017).
 
@@ -55,6 +59,7 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     >>> F.celu(tt.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.4323,  2.    ])
     """
+    check_number("celu", "alpha", alpha)
     if not alpha:
         raise ValueError("celu: got alpha=0; expected another number, as x is divided by it; use relu")
     x = as_floating("celu", x)
@@ -62,6 +67,7 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     return y
 
 
+@explained
 def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta, elementwise, without overflow; x itself where beta * x is above the threshold.
 
@@ -78,6 +84,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     return np.where(far, x, y if beta == 1 else y * (1 / beta))
 
 
+@explained
 def logsigmoid(x: Any) -> Tensor:
     """log(sigmoid(x)), elementwise, without overflow.
 
@@ -91,6 +98,7 @@ def logsigmoid(x: Any) -> Tensor:
     return -np.logaddexp(-as_floating("logsigmoid", x), 0)
 
 
+@explained
 def softsign(x: Any) -> Tensor:
     """x / (1 + |x|), elementwise.
 
@@ -105,6 +113,7 @@ def softsign(x: Any) -> Tensor:
     return x / (np.absolute(x) + 1)
 
 
+@explained
 def tanhshrink(x: Any) -> Tensor:
     """x - tanh(x), elementwise.
 
@@ -119,6 +128,7 @@ def tanhshrink(x: Any) -> Tensor:
     return x - np.tanh(x)
 
 
+@explained
 def mish(x: Any) -> Tensor:
     """x * tanh(softplus(x)), elementwise (Misra 2019).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,30 @@ from ..core import Tensor, as_array, dtypes_in
 from ..define import composite
 from ..dispatch import as_python
 from ..names import also_generator
+from ..names.calls import explained
 from .like import full_like
 
 
-def as_shape(shape: tuple[Any, ...]) -> Any:
+def build(name: str, function: Callable[..., Any], *args: Any, dtype: Any = None) -> Any:
+    """Call NumPy's function; what it cannot read is an error in the name of ours."""
+    try:
+        return function(*args, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        text = " ".join(str(error).split()).rstrip(".")
+    try:
+        np.dtype(dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: got dtype={dtype!r}; expected a dtype; pass np.float32, for example") from None
+    got = ", ".join(f"shape {np.shape(x)}" if hasattr(x, "shape") and np.shape(x) else repr(x) for x in args)
+    raise TypeError(f"{name}: got {got}: {text}; expected integers, 0 or more as sizes; convert them with int()")
+
+
+def as_shape(name: str, shape: tuple[Any, ...]) -> Any:
     """A shape given as several integers, or as one tuple, array or Tensor of integers."""
-    return as_python("shape", shape[0] if len(shape) == 1 else shape)
+    try:
+        return as_python("shape", shape[0] if len(shape) == 1 else shape)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
 
 
 def default_dtype(values: Any) -> Any:
@@ -26,6 +45,7 @@ def default_dtype(values: Any) -> Any:
 
 
 @composite()
+@explained
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with a copy of the data.
 
@@ -49,6 +69,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 
 
 @composite()
+@explained
 def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of zeros; the shape is given as integers or as one tuple.
 
@@ -58,10 +79,11 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.zeros(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.zeros(as_shape(shape), dtype), requires_grad)
+    return Tensor(build("zeros", np.zeros, as_shape("zeros", shape), dtype=dtype), requires_grad)
 
 
 @composite()
+@explained
 def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of ones; the shape is given as integers or as one tuple.
 
@@ -71,10 +93,11 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     >>> tt.ones(3)
     tensor([1., 1., 1.])
     """
-    return Tensor(np.ones(as_shape(shape), dtype), requires_grad)
+    return Tensor(build("ones", np.ones, as_shape("ones", shape), dtype=dtype), requires_grad)
 
 
 @composite()
+@explained
 def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A Tensor of a shape with arbitrary values: its memory is not initialised.
 
@@ -84,10 +107,11 @@ def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.empty(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.empty(as_shape(shape), dtype), requires_grad)
+    return Tensor(build("empty", np.empty, as_shape("empty", shape), dtype=dtype), requires_grad)
 
 
 @composite()
+@explained
 def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of a shape filled with `fill_value`, in the dtype of that unless another is given.
 
@@ -101,7 +125,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
     """
     if not isinstance(fill_value, Tensor) and dtype is None:
         fill_value = as_array(fill_value)
-    y = np.empty(as_shape((shape,)), fill_value.dtype if dtype is None else dtype)
+    y = build("full", np.empty, as_shape("full", (shape,)), dtype=fill_value.dtype if dtype is None else dtype)
     filled: Tensor = full_like(Tensor(y), fill_value)
     if requires_grad:
         filled.requires_grad = True
@@ -109,6 +133,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
 
 
 @composite()
+@explained
 def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A matrix of N rows and M (N) columns with ones on diagonal k and zeros elsewhere.
 
@@ -119,10 +144,11 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.eye(N, M, k, dtype), requires_grad)
+    return Tensor(build("eye", np.eye, N, M, k, dtype=dtype), requires_grad)
 
 
 @composite()
+@explained
 def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """The identity matrix of size n.
 
@@ -133,10 +159,11 @@ def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Te
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.identity(n, dtype), requires_grad)
+    return Tensor(build("identity", np.identity, n, dtype=dtype), requires_grad)
 
 
 @composite()
+@explained
 def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """A matrix of N rows and M (N) columns with ones at and below diagonal k and zeros above.
 
@@ -147,10 +174,11 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     tensor([[1., 0.],
             [1., 1.]])
     """
-    return Tensor(np.tri(N, M, k, dtype), requires_grad)
+    return Tensor(build("tri", np.tri, N, M, k, dtype=dtype), requires_grad)
 
 
 @composite()
+@explained
 def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """``arange(stop)`` or ``arange(start, stop, step)``: numbers from start (0) up to, not including, stop.
 
@@ -173,6 +201,7 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False) -> Tens
 
 @composite()
 @also_generator
+@explained
 def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers, uniform in [0, 1): PyTorch's for the same seed.
 
@@ -191,6 +220,7 @@ def rand(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: b
 
 @composite()
 @also_generator
+@explained
 def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers, normal with mean 0 and variance 1: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -206,7 +236,7 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
 def empty_floats(name: str, x: Any, dtype: Any) -> Any:
     """An array to be filled, of the shape and memory order of x, whose dtype must be a floating one."""
     a = as_array(x)
-    dtype = a.dtype if dtype is None else np.dtype(dtype)
+    dtype = a.dtype if dtype is None else build(name, np.empty, (), dtype=dtype).dtype
     if dtype.kind != "f":
         raise TypeError(f"{name}: got dtype {dtype}; expected a floating one; pass dtype=np.float32")
     return np.empty_like(a, dtype)
@@ -214,6 +244,7 @@ def empty_floats(name: str, x: Any, dtype: Any) -> Any:
 
 @composite()
 @also_generator
+@explained
 def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers like `rand`, with the shape of x, and its dtype unless one is given.
 
@@ -228,6 +259,7 @@ def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = 
 
 @composite()
 @also_generator
+@explained
 def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers like `randn`, with the shape of x, and its dtype unless one is given.
 
@@ -244,6 +276,7 @@ def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool =
 
 @composite()
 @also_generator
+@explained
 def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) -> Tensor:
     """Random integers from low (0) up to, not including, high: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -258,6 +291,7 @@ def randint(low: int, high: int | None = None, size: Any = (), rng: Any = None) 
 
 @composite()
 @also_generator
+@explained
 def randint_like(x: Any, low: int, high: int | None = None, dtype: Any = None, rng: Any = None) -> Tensor:
     """Random integers like `randint`, with the shape of x, and its dtype unless one is given.
 
@@ -274,6 +308,7 @@ def randint_like(x: Any, low: int, high: int | None = None, dtype: Any = None, r
 
 @composite()
 @also_generator
+@explained
 def randperm(n: int, rng: Any = None) -> Tensor:
     """The integers from 0 to n - 1 in random order: PyTorch's for the same seed. `rng` is as in `rand`.
 
@@ -288,6 +323,7 @@ def randperm(n: int, rng: Any = None) -> Tensor:
 
 @composite()
 @also_generator
+@explained
 def bernoulli(p: Any, rng: Any = None) -> Tensor:
     """1 with probability p, else 0, elementwise, in the dtype of p. `rng` is as in `rand`.
 
@@ -305,6 +341,7 @@ def bernoulli(p: Any, rng: Any = None) -> Tensor:
 
 @composite()
 @also_generator
+@explained
 def multinomial(p: Any, num_samples: int = 1, replacement: bool = False, rng: Any = None) -> Tensor:
     """Random indices with probabilities proportional to weights: PyTorch's for the same seed.
 

@@ -49,7 +49,7 @@ def gather_in_windows(x: Any, which: Any, kernel: Sizes, stride: Sizes, dilation
 
 @primitive
 def scatter_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
-                      windows: Sizes) -> Any:
+                       windows: Sizes) -> Any:
     z = np.zeros((*g.shape[: -len(size)], *size), g.dtype)
     disjoint = all(s >= k and d == 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
     for number, (_, part) in enumerate(window_slices(kernel, stride, dilation, windows)):

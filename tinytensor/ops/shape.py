@@ -12,6 +12,7 @@ import numpy as np
 from ..compose import composed
 from ..core import S, Tensor
 from ..define import composite, op
+from ..names.calls import explained
 
 # --- shapes and orders of axes ---
 
@@ -53,6 +54,7 @@ def resolve_order(x: Any, order: str) -> Any:
 
 
 @composite(np.ravel, method=True, aliases=("flatten",))
+@explained
 def ravel(x: Any, order: str = "C") -> Any:
     """The elements as a vector. `order` is as in `reshape`, or "K": in the order of memory.
 
@@ -62,6 +64,9 @@ def ravel(x: Any, order: str = "C") -> Any:
     >>> tt.arange(4).reshape(2, 2).ravel("F")
     tensor([0, 2, 1, 3])
     """
+    if not isinstance(order, str):
+        raise TypeError(f"ravel: got order={order!r}; expected 'C', 'F', 'A' or 'K'; to keep the first axis, write "
+                        f"x.reshape(len(x), -1)")
     if order == "K":
         steps = np.abs(x.strides if hasattr(x, "strides") else np.asarray(x).strides)
         return reshape(transpose(x, np.argsort(-steps, kind="stable").tolist()), -1)

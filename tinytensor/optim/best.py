@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from .check import a_type, check_choice
+from ..advice import a_type
+from .check import check_choice
 from .plateau import MODES
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..names.calls import explained
 from .check import Array, check_nonnegative, has_grad, unique_parameters
 
 
@@ -37,6 +38,7 @@ def norm_and_scale(grads: list[Array], max_norm: float, order: float, error_if_n
     return total, 1.0 if factor >= 1 else factor
 
 
+@explained
 def clip_grad_norm_(
     parameters: Iterable[Any], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> float:
@@ -93,6 +95,7 @@ def clip_grad_norm_(
     return total
 
 
+@explained
 def clip_grad_value_(parameters: Iterable[Any], clip_value: float) -> None:
     """Clip each number of the gradients to the range from `-clip_value` to `clip_value`; nan stays nan.
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .check import a_type
+from ..advice import a_type
+from ..names.calls import explained
 
 
+@explained
 def decay_groups(
     named_parameters: Iterable[tuple[str, Any]], weight_decay: float, exempt: Iterable[str] = ()
 ) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from ..names.calls import explained
 from .check import Array, Parameter, as_list, check_nonnegative, describe, to_python, unique_parameters
 from .flat import FlatBlock
 
@@ -36,7 +37,7 @@ class Optimizer(ABC):
     Raises
     ------
     TypeError, ValueError
-        No parameters; something that is no parameter; a parameter in two groups; parameters that share memory; a
+        No parameters; something that is not a parameter; a parameter in two groups; parameters that share memory; a
         setting that is unknown or out of range.
 
     Examples
@@ -72,6 +73,8 @@ class Optimizer(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls) and cls.__module__.startswith("tinytensor."):  # a user's own stays as it is
+            cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
         for old, new in (("extra", "optional_state"), ("rates", "nonnegative")):  # their names in earlier versions
             if old in vars(cls):
                 setattr(cls, new, vars(cls)[old])
@@ -102,6 +105,7 @@ class Optimizer(ABC):
         for name in self.nonnegative:
             check_nonnegative(name, group[name])
 
+    @explained
     def step(self) -> None:
         """Update every parameter that has a gradient. An error is raised before any parameter is changed.
 
@@ -118,8 +122,11 @@ class Optimizer(ABC):
             if g is not None:
                 self.update(block.group, block, g)
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Set every `grad` to None."""
+        if not set_to_none:
+            raise ValueError("zero_grad: got set_to_none=False; expected True, as a gradient is None or up to date; "
+                             "write p.grad = np.zeros_like(p.data)")
         for block in self.blocks:
             for p in block.params:
                 p.grad = None

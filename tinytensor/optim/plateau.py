@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .check import a_type, check_choice, check_fraction, check_nonnegative, check_number, to_python
+from ..advice import a_type
+from .check import check_choice, check_fraction, check_nonnegative, check_number, to_python
 
 MODES, THRESHOLD_MODES = ("min", "max"), ("rel", "abs")
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..advice import a_type
 from ..names import also_generator
 from ..random import seeded
 
@@ -28,6 +29,12 @@ class CorpusError(ValueError):
 
 def _error(got: str, expected: str, advice: str) -> CorpusError:
     return CorpusError(f"{got}; expected {expected}; {advice}")
+
+
+def check_integers(name: str, **values: Any) -> None:
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(f"{name}: got {key}={value!r}; expected an integer; convert it with int()")
 
 
 class Random(Protocol):
@@ -56,6 +63,8 @@ def read_items(path: str | Path) -> list[str]:
     ...     read_items(path)
     ['emma', 'olivia', 'ava']
     """
+    if not isinstance(path, str | Path):
+        raise TypeError(f"read_items: got {a_type(path)}; expected a path; pass a string, as in 'names.txt'")
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -117,6 +126,9 @@ class Vocabulary:
     characters: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.characters, str):
+            got = f"Vocabulary: got {a_type(self.characters)} as characters"
+            raise _error(got, "a string of them", "use Vocabulary.of(items)")
         if len(self.characters) < 2 or len(set(self.characters)) < len(self.characters):
             got = f"Vocabulary: got characters {reprlib.repr(self.characters)}"
             raise _error(got, "the boundary, then one or more others, each once", "use Vocabulary.of(items)")
@@ -210,6 +222,7 @@ def windows(items: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple
     >>> X.tolist(), Y.tolist()
     ([[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 1]], [1, 2, 1, 0])
     """
+    check_integers("windows", context=context)
     if context < 1:
         advice = "a bigram has 1, the lectures' networks have 3 and 8"
         raise _error(f"windows: got context={context}", "1 or more", advice)
@@ -238,6 +251,7 @@ def batches(X: IntArray, Y: IntArray, size: int, rng: Random | int) -> Iterator[
     >>> x.shape, y.shape
     ((32, 3), (32,))
     """
+    check_integers("batches", size=size)
     if size < 1:
         raise _error(f"batches: got size={size}", "1 or more", "the lectures take 32 or 64")
     if not len(X) or len(X) != len(Y):
@@ -275,6 +289,7 @@ def sample(
     >>> sample(after, Vocabulary(".ab"), context=3, rng=42)
     'ab'
     """
+    check_integers("sample", context=context, limit=limit)
     if context < 1 or limit < 1:
         advice = "pass the context that the model was trained with, and leave out the limit"
         raise _error(f"sample: got context={context} and limit={limit}", "1 or more", advice)

@@ -37,7 +37,7 @@ def draw(logits: npt.ArrayLike, rng: Random | int, temperature: float = 1.0, top
     Raises
     ------
     CorpusError
-        If a parameter is out of range, or logits are no rows of numbers.
+        If a parameter is out of range, or logits are not rows of numbers.
 
     Examples
     --------

@@ -19,6 +19,7 @@ from ..names import also_generator
 from ..names import elsewhere as _elsewhere
 from ..names.calls import explained
 from ..random import Generator, as_generator
+from .hidden import outside
 
 __all__ = ["calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "uniform_",
            "xavier_normal_", "xavier_uniform_", "zeros_"]
@@ -181,7 +182,7 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
                          f"constant_ for a constant")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
-                      "of values may be incorrect.", stacklevel=4)
+                      "of values may be incorrect.", stacklevel=outside())
     inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
     if inside > 0.3:
         low, high = x.dtype.type(a), x.dtype.type(b)

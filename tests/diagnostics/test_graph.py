@@ -221,3 +221,17 @@ def test_networks_are_tidy():
     loss = tt.cross_entropy(net(tt.randn(5, 3)), np.array([0, 1, 0, 1, 1]))
     tidy(Picture(graph.svg(loss + 0.01 * sum((p * p).sum() for p in net.parameters()),
                            {p: name for name, p in net.named_parameters()})))
+
+
+def test_a_picture_is_not_written_under_the_name_of_another_format(tmp_path):
+    y = tt.ones(2, requires_grad=True) * 2
+    with pytest.raises(ValueError, match=r"graph: got the file name a.png; expected one that ends in .svg"):
+        graph.draw(y, path=tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
+    graph.draw(y, path=tmp_path / "a.SVG")
+
+
+def test_names_are_by_tensor():
+    y = tt.ones(2, requires_grad=True) * 2
+    with pytest.raises(TypeError, match="expected Values or Tensors as keys"):
+        graph.draw(y, {"y": y})

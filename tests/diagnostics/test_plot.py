@@ -523,3 +523,19 @@ def test_roofline_of_many_kinds_and_of_one(draw):
     many = [Row(f"np.f{i}(a)", "forward", (), 1, 4, 1e-6) for i in range(15)]
     assert ticks(draw(plot.roofline, many, Roofline(1e11, 1e10)).axes[0].yaxis)[-1] == "the rest"
     draw(plot.roofline, many[:1], Roofline(1e11, 1e10))
+
+
+@pytest.mark.parametrize("draw, text", [
+    (lambda: plot.attention_maps(np.ones((1, 2, 3, 3)), list("ab")), "attention_maps: got maps of shape (1, 2, 3, 3)"),
+    (lambda: plot.attention_maps(np.ones((1, 1, 2, 3, 3)), list("abc")), "pass the maps of one text"),
+    (lambda: plot.attention_maps(np.ones((0, 1, 1, 1)), list("a")), "expected (layers, heads, T, T) and T tokens"),
+    (lambda: plot.loss_curve(np.ones((3, 2))), "loss_curve: got losses of shape (3, 2); expected (n,)"),
+    (lambda: plot.histograms("Values", {}, "x"), "got nothing to draw for 'Values'"),
+    (lambda: plot.saturation("Units", {}), "got nothing to draw for 'Units'"),
+    (lambda: plot.race_chart({}), "race_chart: got no losses of a model"),
+    (lambda: plot.ladder_chart([]), "ladder_chart: got no rows"),
+])
+def test_what_cannot_be_drawn_is_named(draw, text):
+    with pytest.raises(ValueError) as caught:
+        draw()
+    assert text in str(caught.value)

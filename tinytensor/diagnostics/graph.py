@@ -59,7 +59,10 @@ class Picture:
         return f"Picture({title!r}; a notebook shows it, .save(path) writes it)"
 
     def save(self, path: str | Path) -> None:
-        """Write the picture as an SVG file."""
+        """Write the picture as an SVG file; ValueError if its name ends otherwise."""
+        if Path(path).suffix.lower() not in ("", ".svg"):
+            raise ValueError(f"graph: got the file name {Path(path).name}; expected one that ends in .svg; open that "
+                             f"in a browser to convert it")
         Path(path).write_text(self.svg, "utf-8")
 
 
@@ -109,6 +112,9 @@ def svg(root: Value | Tensor, names: Mapping[Any, str] | None = None) -> str:
     >>> ">w</text>" in picture, ">multiply</text>" in picture
     (True, True)
     """
+    if not all(isinstance(x, Value | Tensor) for x in names or ()):
+        raise TypeError("graph: got names by something else; expected Values or Tensors as keys, and their names as "
+                        "values; write {w: 'w'}")
     by_id = {id(node): name for x, name in (names or {}).items() for node in (x, x.data)}  # graphs may keep the array
     boxes = collect(root, by_id)
     return render(boxes, arrange(boxes))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .characters import visible
 from .style import MONOSPACE, Figure, finish, panels
 
@@ -22,7 +24,11 @@ def attention_maps(maps: Any, tokens: Sequence[str], *, path: str | Path | None 
     path : str or Path
         Where to write the figure; left out, it is only returned.
     """
-    layers, heads, count = len(maps), len(maps[0]), max(len(tokens), 1)
+    shape, count = np.shape(maps), len(tokens)
+    if len(shape) != 4 or shape[2:] != (count, count) or 0 in shape:
+        raise ValueError(f"attention_maps: got maps of shape {shape} and {count} tokens; expected (layers, heads, T, "
+                         f"T) and T tokens, 1 or more; pass the maps of one text: model.attention(tokens)[:, 0]")
+    layers, heads = shape[:2]
     side = 900 / heads  # pixels of a square
     fig, axes = panels("Attention weights: each row is a query, darker where it attends more", layers, heads,
                        height=1.1 + (side + 28) * layers / 100, sharex=True, sharey=True)

@@ -21,6 +21,8 @@ def race_chart(curves: Mapping[str, Mapping[float, float]], *, ylabel: str = "de
     path : str or Path
         Where to write the figure; left out, it is only returned.
     """
+    if not curves or not all(curves.values()):
+        raise ValueError("race_chart: got no losses of a model; expected one or more; draw it after the first ones")
     fig, ax = figure("Which model learns most in the same time?", "seconds of training", ylabel)
     ends = {name: list(curve.values())[-1] for name, curve in curves.items()}
     for i, (name, curve) in enumerate(curves.items()):

@@ -35,6 +35,8 @@ def figure(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Any]:
 
 def panels(title: str, rows: int, columns: int, height: float = 6, **subplots: Any) -> tuple[Figure, Any]:
     """A figure with several axes, as an array (rows, columns); `styled` gives each its title and labels."""
+    if not rows or not columns:
+        raise ValueError(f"plot: got nothing to draw for {title!r}; expected one panel or more; call it with the data")
     fig = Figure(figsize=(10, height), dpi=100, layout="constrained")
     fig.suptitle(title, fontsize=15)
     return fig, fig.subplots(rows, columns, squeeze=False, **subplots)

@@ -42,6 +42,9 @@ def loss_curve(losses: Any, levels: Mapping[str, float] | None = None, dev: Mapp
     'cross-entropy, nats per token'
     """
     losses, levels = np.asarray(losses, np.float64), levels or {}
+    if losses.ndim != 1:
+        raise ValueError(f"loss_curve: got losses of shape {losses.shape}; expected (n,), one for each step; draw one "
+                         f"run at a time")
     if not (n := losses.size):
         raise ValueError("loss_curve: got no losses; expected one for each step; draw it after the first step")
     steps, width = start + np.arange(n), n // 40 | 1  # odd: a window has a middle

@@ -63,6 +63,8 @@ def ladder_chart(rows: Sequence[Sequence[str | float]], *, theirs: str = "the no
     path : str or Path
         Where to write the figure; left out, it is only returned.
     """
+    if not rows:
+        raise ValueError("ladder_chart: got no rows; expected one or more; draw it after the first run")
     names, *columns = zip(*rows, strict=True)
     losses = np.array(columns, np.float64)  # (4, n)
     fig, ax = figure(f"The ladder: {len(names)} networks, each with one idea more", xlabel, "")

@@ -182,7 +182,8 @@ def main(s: Settings) -> int:
     if s.save:
         checkpoint.writable(s.save)
     sampling.check(s.temperature, s.top_k, s.top_p)  # before a long training, not after it
-    data = texts.Lines(s.data, s.context) if s.lines else texts.LongText(s.data, s.context, s.bpe)
+    data = (texts.Lines(s.data, s.context, ", or a larger --context") if s.lines else
+            texts.LongText(s.data, s.context, s.bpe))
     data.tokens.encode(data.prompt(s))
     model, opt, rng, noise = build(s, len(data.tokens))
     if saved:

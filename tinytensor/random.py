@@ -403,5 +403,18 @@ def seeded(rng: Any) -> Any:
     return Generator(int(rng)) if isinstance(rng, int | np.integer) and not isinstance(rng, bool) else rng
 
 
+def stream_state(rng: Any) -> Any:
+    """The position of a stream: a Generator of ours, or a generator of NumPy's, old or new."""
+    return rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state()
+
+
+def set_stream_state(rng: Any, state: Any) -> None:
+    """Go to a position that `stream_state` returned."""
+    if isinstance(rng, np.random.Generator):
+        rng.bit_generator.state = state
+    else:
+        rng.set_state(state)
+
+
 def __dir__() -> list[str]:
     return __all__

@@ -16,7 +16,7 @@ from .autograd import gradients
 from .core import Op, Tensor, needs_grad, record, tracing
 from .define import VariadicRules
 from .modes import recording, state, watching
-from .random import Generator, default_generator
+from .random import Generator, default_generator, set_stream_state, stream_state
 from .trees import is_module, keep_module, tree_leaves, tree_map
 
 Function = Callable[..., Any]
@@ -67,7 +67,7 @@ def is_filled(cell: Any) -> bool:
         return False
 
 
-class Surroundings:
+class HiddenState:
     """The random streams and buffers that a function can reach, with their states when this was created."""
 
     def __init__(self, *things: Any) -> None:
@@ -78,17 +78,13 @@ class Surroundings:
 
     def now(self) -> list[Any]:
         """Their current states."""
-        streams = [rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state()
-                   for rng in self.streams]
-        return [np.random.get_state(), *streams, *[b.data.copy() for b in self.buffers]]
+        return [np.random.get_state(), *map(stream_state, self.streams), *[b.data.copy() for b in self.buffers]]
 
     def restore(self, values: list[Any]) -> None:
+        """Set the states that `now` returned."""
         np.random.set_state(values[0])
         for rng, v in zip(self.streams, values[1:], strict=False):
-            if isinstance(rng, np.random.Generator):
-                rng.bit_generator.state = v
-            else:
-                rng.set_state(v)
+            set_stream_state(rng, v)
         for b, v in zip(self.buffers, values[1 + len(self.streams):], strict=True):
             if not np.array_equal(b.data, v, equal_nan=True):
                 b.data[...] = v
@@ -116,7 +112,7 @@ class Call:
         self.captured: list[Tensor] = []  # leaves that are not arguments, such as a Module's parameters
         self.value: Any = None  # of the first run
         self.alias = False  # whether the function returns one of its inputs
-        self.surroundings = Surroundings(f, args, kwargs)
+        self.hidden_state = HiddenState(f, args, kwargs)
         self.found: tuple[Any, dict[int, Any]] = (None, {})  # a gradient of the output, and those of the inputs for it
 
     def run(self, inputs: Sequence[Tensor]) -> Any:
@@ -178,7 +174,7 @@ class Call:
     def again(self, inputs: Sequence[Tensor]) -> Any:
         """The output computed once more, with the same random draws, and compared with the first."""
         y = self.value
-        with self.surroundings.again():
+        with self.hidden_state.again():
             z = self.joined(self.run(inputs[: len(self.inputs)]))
         slack = 16 * float(np.finfo(y.dtype).eps)
         if z.shape != y.shape or not np.allclose(z.data, y, rtol=slack, equal_nan=True, atol=slack * float(

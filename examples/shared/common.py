@@ -50,10 +50,10 @@ from .settings import (
     setting,
 )
 
-__all__ = ["DATA", "NATS", "NOTHING", "SEED", "LectureSettings", "Names", "NamesSettings", "Progress", "Settings", "Table",
-           "UserError", "check_saved", "drawn", "evaluate", "evaluating", "nothing_drawn", "only_one", "parse",
-           "plotting", "read_names", "references", "run", "say", "setting", "show_losses", "show_names", "tell",
-           "tell_splits", "writable_folder"]
+__all__ = ["DATA", "NATS", "NOTHING", "SEED", "LectureSettings", "Names", "NamesSettings", "Progress", "Settings",
+           "Table", "UserError", "check_saved", "drawn", "evaluate", "evaluating", "nothing_drawn", "only_one",
+           "parse", "plotting", "read_names", "references", "run", "say", "setting", "show_losses", "show_names",
+           "tell", "tell_splits", "writable_folder"]
 
 tt.keep_freed_memory()  # the next step needs it again
 S = TypeVar("S", bound=Settings)

@@ -119,14 +119,14 @@ class Lines:
 
     per_character = 1.0
 
-    def __init__(self, path: str, context: int) -> None:
+    def __init__(self, path: str, context: int, larger: str = "") -> None:
+        """`larger` is what else the error about a long line advises."""
         self.names = common.read_names(path)
         self.tokens = self.names.vocabulary
         self.longest = max(map(len, self.names.items))
         if self.longest >= context:
             raise common.UserError(f"{path}: got a line of {self.longest:,} characters; expected at most "
-                                   f"{context - 1}, for a context of {context}; give shorter lines, or a larger "
-                                   f"context")
+                                   f"{context - 1}, for a context of {context}; give shorter lines{larger}")
         self.splits = {part: self.padded(items) for part, items in self.names.splits.items()}
 
     def __str__(self) -> str:

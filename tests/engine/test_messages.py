@@ -78,10 +78,16 @@ CALLS = {
     "a size of zeros": (lambda v: tt.zeros(2, v), ("abc", 2.5, None, Other())),
     "a size of eye": (tt.eye, ("abc", 2.5, Other(), [1])),
     "an operand": (lambda v: X + v, (None, 1j, np.array(["a"]), np.datetime64("2020-01-01"))),
-    "a base": (lambda v: tt.power(v, X), (1j, np.array(["a"]))),
+    "a base": (lambda v: tt.power(v, X), (1j,)),
     "modules of a list": (nn.ModuleList, (3, Other(), [3], [X])),
     "modules of a dict": (nn.ModuleDict, (3, Other(), [3], {"a": 3}, {"a": X})),
     "parameters of a list": (nn.ParameterList, (3, Other(), [3], ["a"])),
+    "normalized_shape": (lambda v: F.layer_norm(X, v), (2.5, None, Other(), X, np.ones((2, 2)), 2)),
+    "pad": (lambda v: F.pad(X, v), (2, None, Other(), 1.5, ["a"])),
+    "an integer tensor to drop": (lambda v: F.dropout(v, training=True), (INTS, np.ones(2, int))),
+    "fractions": (lambda v: text.split(list("abcdefghij"), fractions=v), (2, None, Other())),
+    "tokens": (text.Tokenizer, (2, None, Other(), ["a"])),
+    "named parameters": (lambda v: optim.decay_groups(v, 0.1), (2, None, Other(), nn.Tanh(), [X])),
     "characters": (text.Vocabulary, (3, 1j, ["a"], "a", "aa")),
 }
 

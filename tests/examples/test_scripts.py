@@ -139,7 +139,7 @@ def test_too_little_memory_is_one_line(run, monkeypatch):
 
 
 @pytest.mark.parametrize("script, flags", [
-    ("mlp_ngram.py", "--lr-find --sweep"), ("mlp_ngram.py", "--initial-loss --save FILE"),
+    ("mlp_ngram.py", "--sweep --lr-find"), ("mlp_ngram.py", "--initial-loss --save FILE"),
     ("mlp_ngram.py", "--sample-from FILE --save FILE"), ("gpt.py", "--ladder --save FILE"),
     ("gpt.py", "--resume FILE --sample-from FILE"), ("gpt.py", "--sample-from FILE --save FILE"),
     ("gpt.py", "--lines --bpe 5"), ("bpe_tokenizer.py", "--vocabulary FILE --save FILE")])

@@ -83,7 +83,7 @@ def test_bad_input_is_one_line_and_status_2(arguments, error):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
 def test_ctrl_c_while_the_imports_load():
-    """`-X importtime` prints each module as it has been loaded: NumPy's first one stands long before the script's run."""
+    """`-X importtime` prints each module once it is loaded: NumPy's first one long before the script's own code."""
     process = subprocess.Popen([sys.executable, "-X", "importtime", SCRIPT], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     while "numpy" not in (line := process.stderr.readline()) and line:

@@ -403,3 +403,11 @@ def test_a_state_dict_moves_both_ways(torch, name):
     assert repr(ours) == repr(theirs)
     x = values(5, 3)
     close(listed(ours(x))[0], listed(theirs(torch.from_numpy(x)))[0])
+
+
+@pytest.mark.parametrize("how", [{}, {"rng": 0}, {"noise": 0}])
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_the_warning_of_dropout_in_one_layer_names_the_callers_line(name, how):
+    with pytest.warns(UserWarning, match="has no effect in one layer") as caught:
+        getattr(nn, name)(2, 3, dropout=0.5, **how)
+    assert caught[0].filename == __file__

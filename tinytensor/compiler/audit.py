@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..modes import state as engine
+from ..random import set_stream_state, stream_state
 from .equality import apart, equal, first_gap, kept
 from .ir import CompileError, Value
 from .parallel.placement import SCALED
@@ -68,7 +69,7 @@ class Copy:
         self.numbers = [(slot, slot.get()) for slot in executable.cells.values()]
         alone = threading.active_count() == 1  # else others may draw meanwhile, and their draws are not undone
         drawn = {v.number for call in program.calls for v in call.inputs()}
-        self.streams = [(s.name, s.array, stands(s.array)) for s in program.sources
+        self.streams = [(s.name, s.array, stream_state(s.array)) for s in program.sources
                         if s.kind == "stream" and (alone or s.number in drawn)]
 
     def restore(self) -> None:
@@ -78,7 +79,7 @@ class Copy:
         for slot, value in self.numbers:
             slot.put(value)
         for _, rng, where in self.streams:
-            put(rng, where)
+            set_stream_state(rng, where)
 
     def differences(self, other: Copy, same: Callable[[Any, Any], bool]) -> Iterator[Difference]:
         """The differences from another copy."""
@@ -95,7 +96,7 @@ class Copy:
 
 
 class Surroundings:
-    """What the step might leave behind besides declared state: gradients, and arrays that it knows."""
+    """What the step might change besides declared state: gradients, and arrays that it can reach."""
 
     def __init__(self, state: DeclaredState, around: ClosureScan, changed: list[Any]) -> None:
         self.around = around
@@ -108,7 +109,7 @@ class Surroundings:
                        and id(a) not in state.declared and not any(np.may_share_memory(a, b) for b in changed)}
 
     def effects(self) -> list[tuple[str, Any, Any]]:
-        """What the step itself has changed and its program would not."""
+        """What the step itself has changed, and its program would not change."""
         return [*self.around.differences(), *[(name, was, a.copy()) for name, (a, was) in self.arrays.items()
                                               if not equal(a, was)]]
 
@@ -143,18 +144,6 @@ class Surroundings:
         for a, was in self.arrays.values():
             if a.flags.writeable:
                 np.copyto(a, was)
-
-
-def stands(rng: Any) -> Any:
-    """The position of a random stream."""
-    return rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state()
-
-
-def put(rng: Any, where: Any) -> None:
-    if isinstance(rng, np.random.Generator):
-        rng.bit_generator.state = where
-    else:
-        rng.set_state(where)
 
 
 # --- an audit ---

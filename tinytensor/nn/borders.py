@@ -14,7 +14,7 @@ from ..names.calls import explained
 from ..ops.arrange import repeat
 from ..ops.index import take
 from ..ops.padding import pad as pad_all
-from .arguments import check_size, per_axis
+from .arguments import check_size, described_argument, per_axis
 from .module import Module
 
 __all__ = ["interpolate", "pad"]
@@ -50,6 +50,9 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
             [0., 0., 0., 0., 0.]])
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    if not hasattr(pad, "__iter__"):
+        raise TypeError(f"pad: got {described_argument('pad', pad)}; expected a tuple of widths; pass (before, after) "
+                        f"for the last axis")
     widths = [check_size("pad", "pad", width, least=-max(x.shape, default=0)) for width in pad]
     n = len(widths) // 2
     if len(widths) % 2 or n > x.ndim:

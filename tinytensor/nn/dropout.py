@@ -59,6 +59,9 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
     else:
         raise TypeError(f"dropout_mask: got {a_type(rng)} as rng; expected a Generator of tinytensor or "
                         f"of numpy.random, a seed or None; pass tt.Generator(seed)")
+    if np.dtype(dtype).kind != "f":
+        raise TypeError(f"dropout_mask: got dtype {np.dtype(dtype)}; expected float32 or float64, as 1 / (1 - p) is no "
+                        f"integer; convert the input: x.astype(np.float32)")
     mask: Array = keep.astype(dtype)
     mask /= stays
     return mask

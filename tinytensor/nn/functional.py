@@ -32,7 +32,7 @@ from .activations import (
     softshrink,
     threshold,
 )
-from .arguments import check_size
+from .arguments import check_size, described_argument
 from .borders import interpolate, pad
 from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from .distances import cosine_similarity, normalize, pairwise_distance
@@ -167,9 +167,14 @@ def rms_norm(x: Any, normalized_shape: Any, weight: Any = None, eps: float | Non
 def check_normalized_shape(name: str, x: Any, normalized_shape: Any) -> int:
     """The number of axes of `normalized_shape`; ValueError if the shape of x does not end with it."""
     given = normalized_shape
-    shape = given if type(given) is tuple else (given,) if hasattr(given, "__index__") else tuple(given)
-    n = len(shape)
-    if not n or (x.shape if hasattr(x, "shape") else np.shape(x))[-n:] != shape:
+    try:
+        shape = given if type(given) is tuple else (given,) if hasattr(given, "__index__") else tuple(given)
+        n = len(shape)
+        fits = n and (x.shape if hasattr(x, "shape") else np.shape(x))[-n:] == shape
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: got {described_argument('normalized_shape', given)}; expected an integer or a tuple "
+                        f"of them; pass x.shape[-1:]") from None
+    if not fits:
         raise ValueError(f"{name}: got x of shape {np.shape(x)}; expected (..., {', '.join(map(str, shape))}); make "
                          f"the layer for its size, or reshape x")
     return n

@@ -21,6 +21,7 @@ from ..names import elsewhere as _elsewhere
 from ..names.calls import explained
 from ..random import Generator, as_generator
 from .arguments import check_number
+from .hidden import outside
 
 __all__ = ["calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "uniform_",
            "xavier_normal_", "xavier_uniform_", "zeros_"]
@@ -202,7 +203,7 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
                          f"bounds where few normal numbers are between them; pass a finite one, some std away")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
-                      "of values may be incorrect.", stacklevel=4)
+                      "of values may be incorrect.", stacklevel=outside())
     if inside > 0.3:
         low, high = x.dtype.type(a), x.dtype.type(b)
         draw.normal_(x, mean, std)

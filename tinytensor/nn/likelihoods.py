@@ -155,8 +155,8 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
                          f"broadcasts to that, or one variance for each row; reshape it")
     if not all_between(v, 0, math.inf):
         raise ValueError(f"{name}: got a variance below 0; expected 0 or more; pass its square, or exp of it")
-    least = python_number(eps)
-    lift = np.clip(least - (v.detach() if isinstance(v, Tensor) else v), 0, None)  # takes no gradient, as in PyTorch
+    constant = v.detach() if isinstance(v, Tensor) else v  # the lift takes no gradient, as in PyTorch
+    lift = np.clip(python_number(eps) - constant, 0, None)
     v = v + lift
     losses = (np.log(v) + np.square(x - y) / v) * 0.5
     return reduce_losses(name, losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)

@@ -78,12 +78,13 @@ class Module:
         super().__init_subclass__(**kwargs)
         code = getattr(vars(cls).get("__init__"), "__code__", None)
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
-        if code is not None and cls.__module__.startswith("tinytensor."):  # a user's own stay as they are
-            cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
+        # subtle: were they assigned, jedi would take the wrapper for the __init__ of all modules, and show no parameters
+        if code is not None and cls.__module__.startswith("tinytensor."):  # a user's own stays as it is
+            type.__setattr__(cls, "__init__", explained(cls.__init__))
         if "dropout_rng" in names:  # `noise` is its former name
-            cls.__init__ = also_named(cls.__init__, "dropout_rng", "noise", shown=False)  # type: ignore[method-assign]
+            type.__setattr__(cls, "__init__", also_named(cls.__init__, "dropout_rng", "noise", shown=False))
         if "rng" in names and "generator" not in names:
-            cls.__init__ = also_generator(cls.__init__)  # type: ignore[method-assign]
+            type.__setattr__(cls, "__init__", also_generator(cls.__init__))
 
     # --- what it does ---
 

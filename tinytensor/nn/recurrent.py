@@ -21,6 +21,7 @@ from . import init
 from .arguments import check_size, dtype_error
 from .dropout import check_probability
 from .dropout import dropout as dropped
+from .hidden import outside
 from .module import Module
 from .parameter import Parameter
 
@@ -117,7 +118,7 @@ class StackedRecurrent(Recurrent):
         self.batch_first, self.bidirectional = batch_first, bidirectional
         if dropout and num_layers == 1:
             warnings.warn(f"{name}: dropout={dropout} has no effect in one layer, as it acts between layers; use "
-                          f"num_layers=2 or more, or an nn.Dropout after this layer", stacklevel=4)
+                          f"num_layers=2 or more, or an nn.Dropout after this layer", stacklevel=outside())
         self.dropout, self.dropout_rng = check_probability(name, dropout), seeded(dropout_rng)
         self._suffixes = [[f"_l{k}", f"_l{k}_reverse"][: 1 + bidirectional] for k in range(num_layers)]
         rng, inputs = as_generator(rng), input_size

@@ -49,7 +49,8 @@ def decay_groups(
     >>> [(group["weight_decay"], [p.shape for p in group["params"]]) for group in groups]
     [(0.1, [(27, 10)]), (0.0, [(27, 10), (27,)])]
     """
-    if hasattr(named_parameters, "named_parameters") or callable(named_parameters):
+    iterable = hasattr(named_parameters, "__iter__") or hasattr(named_parameters, "__getitem__")
+    if hasattr(named_parameters, "named_parameters") or callable(named_parameters) or not iterable:
         raise TypeError(f"decay_groups: got {a_type(named_parameters)}; expected pairs of path and parameter; write "
                         "model.named_parameters()")
     named, exempt, unused = list(named_parameters), [*exempt], {*exempt}

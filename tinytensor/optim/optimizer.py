@@ -74,7 +74,7 @@ class Optimizer(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls) and cls.__module__.startswith("tinytensor."):  # a user's own stays as it is
-            cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
+            type.__setattr__(cls, "__init__", explained(cls.__init__))
         for old, new in (("extra", "optional_state"), ("rates", "nonnegative")):  # their names in earlier versions
             if old in vars(cls):
                 setattr(cls, new, vars(cls)[old])

@@ -201,6 +201,9 @@ def split(
     >>> [len(part) for part in split([str(i) for i in range(50)])]
     [40, 5, 5]
     """
+    if not hasattr(fractions, "__len__"):
+        raise TypeError(f"split: got {a_type(fractions)} as fractions; expected three that add up to 1; try (0.8, 0.1, "
+                        f"0.1)")
     if len(fractions) != 3 or not all(f >= 0 for f in fractions) or not math.isclose(sum(fractions), 1):
         raise _error(f"split: got fractions {fractions}", "three that add up to 1", "try (0.8, 0.1, 0.1)")
     shuffled, n = list(items), len(items)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..advice import a_type
 from . import vocabulary_files as files
 from .bpe import Merge, apply, learn
 from .corpus import IntArray, _error
@@ -143,6 +144,9 @@ class Tokenizer:
     pattern: str = "simple"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.tokens, dict):
+            raise TypeError(f"Tokenizer: got {a_type(self.tokens)} as tokens; expected a dict of bytes and ids; use "
+                            f"Tokenizer.train(text, merges)")
         missing = [b for b in range(256) if bytes([b]) not in self.tokens]
         if missing:
             got = f"Tokenizer: got {len(missing)} bytes without an id, the first 0x{missing[0]:02x}"

@@ -1,4 +1,4 @@
-"""`torch.accelerator`: what programs ask of a device that computes faster; there is none here, and all goes on."""
+"""`torch.accelerator`: queries about faster devices; there is none here, and programs go on without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`torch.amp`: blocks of mixed precision, and the scaling of losses; here both only where they are switched off.
+"""`torch.amp`: blocks of mixed precision, and the scaling of losses; both are supported only when switched off.
 
 On a device that is not there PyTorch switches them off with a warning, and so does this. Everything is computed in
 the dtype of the tensors.
@@ -67,7 +67,7 @@ def is_autocast_available(device_type: str) -> bool:
 
 
 class GradScaler:
-    """What scales a loss so that small gradients survive float16; here switched off, so that it leaves them alone.
+    """Scales a loss so that small gradients survive float16; here it is switched off and changes nothing.
 
     Examples
     --------

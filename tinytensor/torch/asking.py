@@ -10,7 +10,7 @@ from typing import Any
 
 from . import creation
 from .dtypes import Size, strided
-from .elementwise import given, imag
+from .elementwise import imag, tensor_node
 from .offer import offer
 from .tensor import Tensor, owner
 from .versions import version
@@ -49,7 +49,7 @@ def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, dev
 @offer(method=True)
 def numel(input: Tensor) -> int:
     """How many elements it has."""
-    return given("numel", input).data.size  # type: ignore[no-any-return]
+    return tensor_node("numel", input).data.size  # type: ignore[no-any-return]
 
 
 @offer("size", function=False, method=True)
@@ -83,7 +83,7 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 def said(*names: str, what: Callable[[Any], Any], function: bool = False) -> None:
     """A question to a tensor's array."""
     def ask(input: Tensor) -> Any:
-        return what(given(names[0], input).data)
+        return what(tensor_node(names[0], input).data)
 
     ask.__name__ = names[0]
     ask.__doc__ = f"`{names[0]}` of the tensor."
@@ -120,7 +120,7 @@ def is_nonzero(input: Tensor) -> bool:
 @offer(method=True)
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have one shape."""
-    return given("is_same_size", input).data.shape == given("is_same_size", other, "other").data.shape  # type: ignore[no-any-return]
+    return tensor_node("is_same_size", input).data.shape == tensor_node("is_same_size", other, "other").data.shape  # type: ignore[no-any-return]
 
 
 @offer()

@@ -1,4 +1,4 @@
-"""`torch.backends`: which libraries there are, and the switches that programs set for some of them.
+"""`torch.backends`: which libraries are available, and settings for some of them.
 
 None is there but OpenMP's and BLAS's threads inside of NumPy: the switches are kept, and change nothing.
 """

@@ -15,7 +15,7 @@ from ..core import Tensor as Node
 from . import limits, special  # noqa: F401 (their methods)
 from .dtypes import ALIASES, DTYPES, numpy_dtype, of, on_cpu
 from .dtypes import dtype as Dtype
-from .elementwise import given, kept
+from .elementwise import kept, tensor_node
 from .offer import FUNCTIONS, offer
 from .operators import quiet
 from .tensor import Tensor, as_node, of_array, wrap
@@ -99,7 +99,7 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 @offer("type_as", function=False, method=True)
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """The tensor in another's dtype."""
-    return cast(self, given("type_as", other, "other").data.dtype)
+    return cast(self, tensor_node("type_as", other, "other").data.dtype)
 
 
 @offer("cpu", function=False, method=True)
@@ -114,7 +114,7 @@ def cpu(self: Tensor) -> Tensor:
 @offer(method=True, note="Clone")
 def clone(input: Tensor) -> Tensor:
     """A copy, through which gradients flow."""
-    return wrap(kept(given("clone", input)))
+    return wrap(kept(tensor_node("clone", input)))
 
 
 @offer("contiguous", function=False, method=True, note="")
@@ -167,10 +167,10 @@ def filled(name: str, self: Tensor, value: Any) -> Tensor:
         return self
     never = Node(np.zeros((), np.bool_))
     assign(name, self, lambda node: ops.where(never, node, converted(source, array.dtype, array.shape)), source)
-    return noted(self, "Zero0" if name == "zero_" else "Fill3" if isinstance(value, Tensor) else "Fill2")
+    return with_grad_fn(self, "Zero0" if name == "zero_" else "Fill3" if isinstance(value, Tensor) else "Fill2")
 
 
-def noted(x: Tensor, name: str) -> Tensor:
+def with_grad_fn(x: Tensor, name: str) -> Tensor:
     """The tensor, whose graph says by what name PyTorch calls the function that wrote it."""
     if x.node.op is not None:
         x.note = f"{name[:-1]}Backward{name[-1]}"
@@ -215,7 +215,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         value = converted(source, array.dtype, array.shape)
         return ops.where(never, node, value) if node._requires_grad else value
 
-    return noted(assign("copy_", self, compute, source), "Copys")
+    return with_grad_fn(assign("copy_", self, compute, source), "Copys")
 
 
 # --- methods that write in place, which `torch` has as functions too ---

@@ -82,7 +82,7 @@ class Travels(CompileError):
 
 
 class Travelling(Tensor):
-    """What an attribute is before the function sets it; it knows whether it was read."""
+    """A placeholder for an attribute before the function sets it; it records whether it was read."""
 
     __slots__ = ("array", "made", "touched")
 
@@ -122,7 +122,7 @@ class Compiled:
         self.owners: list[dict[Any, Any]] = []  # of attributes: those of all objects that the function can reach
         self.read: list[Place] = []  # attributes that travel in and out
         self.places: list[Place] = []  # these, and those that only travel out
-        self.left: list[tuple[int, Any, Tensor]] = []  # where an error came after it: what was set until then
+        self.set_before_error: list[tuple[int, Any, Tensor]] = []  # what was set before an error
         self.given_up = False
         self.waited = False  # for an optimiser to move its parameters into its own memory
         self.name = ""  # in the class in whose body it is defined
@@ -155,7 +155,7 @@ class Compiled:
         places = self.places
         if places and not all(type(self.owners[i].get(key)) is Tensor for i, key in places):
             return self.function(*args, **kwargs)
-        kept, self.left = [self.owners[i].pop(key) for i, key in places], []
+        kept, self.set_before_error = [self.owners[i].pop(key) for i, key in places], []
         try:
             given = [argument(x) for x in kept[:len(self.read)]]
             given += [x.node.data if type(x) is Tensor and not x.node.requires_grad else mapped(argument, x)
@@ -168,7 +168,7 @@ class Compiled:
                 self.read, self.places, self.step = error.read, [*error.read, *error.set], None
                 return self(*args, **kwargs)
             if not isinstance(error, CompileError):
-                for i, key, x in self.left:
+                for i, key, x in self.set_before_error:
                     self.owners[i][key] = x
             if not isinstance(error, CompileError) or self.fullgraph:
                 raise
@@ -207,7 +207,7 @@ class Compiled:
             except CompileError:
                 raise
             except Exception:
-                self.left = [(i, key, owners[i][key]) for i, key in set_places(owners, before, ())
+                self.set_before_error = [(i, key, owners[i][key]) for i, key in set_places(owners, before, ())
                              if type(owners[i][key].node.data) is np.ndarray]
                 raise
             finally:
@@ -239,7 +239,7 @@ class Compiled:
 
 
 def with_places(signature: inspect.Signature, n: int) -> inspect.Signature:
-    """The signature with n arguments more in front."""
+    """The signature with n more arguments in front."""
     front = [inspect.Parameter(f"attribute_{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(n)]
     return signature.replace(parameters=[*front, *signature.parameters.values()])
 
@@ -263,7 +263,7 @@ def restore(owner: dict[Any, Any], old: dict[Any, Any]) -> None:
 
 
 def bare_attribute(x: Tensor) -> Any:
-    """An attribute as the engine's step gives it; of what keeps its gradient too, that would not be all."""
+    """An attribute as the engine's step returns it; refused for tensors that retain their gradient."""
     if isinstance(x, Travelling):  # it was set at other calls, but not at this one
         return bare_value(x)
     if x.node.hooks:

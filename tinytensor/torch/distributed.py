@@ -1,4 +1,4 @@
-"""`torch.distributed`: what programs import for the case that they run in several processes; here there is one.
+"""`torch.distributed`: imported by programs that may run in several processes; here there is one.
 
 Asking is answered; to start a group of processes is refused.
 """
@@ -32,6 +32,6 @@ all_reduce, all_gather, broadcast, reduce = (refused(n) for n in ("all_reduce", 
 
 
 class ReduceOp:
-    """How the tensors of several processes would be put together."""
+    """How the tensors of several processes would be combined."""
 
     SUM = AVG = PRODUCT = MIN = MAX = None

@@ -107,7 +107,7 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(d: dtype) -> None:
-    """Let Python's floats get this dtype from now on."""
+    """Set the dtype of Python's floats."""
     if type(d) is not dtype or not d.is_floating_point:
         raise TypeError(f"set_default_dtype: got {d!r}; expected a floating dtype; write torch.float64, for example")
     default[0] = d
@@ -253,7 +253,7 @@ class layout:
 
 
 class memory_format(layout):
-    """An order of memory; none changes a result."""
+    """A memory format; it changes no result."""
 
 
 strided = layout("strided")

@@ -28,7 +28,7 @@ Function = Callable[..., Any]
 # --- the dtypes that a function takes ---
 
 
-def given(name: str, x: Any, argument: str = "input") -> Any:
+def tensor_node(name: str, x: Any, argument: str = "input") -> Any:
     """The node of an argument that must be a tensor."""
     if isinstance(x, Tensor):
         return x.node
@@ -38,7 +38,7 @@ def given(name: str, x: Any, argument: str = "input") -> Any:
 
 def floats(name: str, x: Any) -> Any:
     """The node of a tensor; integers and booleans become floats of the default dtype."""
-    node = given(name, x)
+    node = tensor_node(name, x)
     return node if node.data.dtype.kind == "f" else node.astype(default[0].numpy)
 
 
@@ -50,7 +50,7 @@ def refuse(name: str, node: Any, kinds: str = "b") -> None:
         raise kind(f"{name}: not implemented for {of(node.data.dtype)}; expected {what}; convert first: {advice}")
 
 
-def own(name: str, forward: Function, *rules: Function) -> Function:
+def torch_op(name: str, forward: Function, *rules: Function) -> Function:
     """An op of this layer alone: NumPy's function has another value or gradient somewhere, or there is none."""
     record = Op(name, forward, rules, broadcasts=len(rules) == 2, samples=(S(*[(2, 3)] * len(rules)),))
     return unary(record) if len(rules) == 1 else binary(record)
@@ -77,7 +77,7 @@ def rsqrt(x: Any) -> Any:
 
 
 def erf(x: Any) -> Any:
-    """The engine's, whose powers float16 does not hold."""
+    """The engine's erf, of float16 in float32, as float16 cannot hold its powers."""
     return ops.erf(x.astype(np.float32)).astype(np.float16) if x.data.dtype == np.float16 else ops.erf(x)
 
 
@@ -96,7 +96,7 @@ for name, function in (("rsqrt", rsqrt), ("sinc", quiet(ops.sinc)), ("i0", quiet
     offer(name, method=True, in_place=True, note=name.title())(floating(name, function))
 
 
-logit_of = own("logit", lambda p: np.log(p / (1 - p)),
+logit_of = torch_op("logit", lambda p: np.log(p / (1 - p)),
                lambda g, y, p: np.where((p < 0) | (p > 1), math.nan, g / (p * (1 - p))))
 
 
@@ -119,14 +119,14 @@ def kept(node: Any) -> Any:
 @offer("abs", "absolute", method=True, in_place=True)
 def absolute(input: Tensor) -> Tensor:
     """The absolute value; its gradient at 0 is 0."""
-    x = given("abs", input)
+    x = tensor_node("abs", input)
     refuse("abs", x)
     return wrap(ops.absolute(x))
 
 
 def rounding(name: str, function: Function) -> Function:
     def compute(input: Tensor) -> Tensor:
-        x = given(name, input)
+        x = tensor_node(name, input)
         refuse(name, x)
         return wrap(function(x) if x.data.dtype.kind == "f" else kept(x))
 
@@ -150,7 +150,7 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     >>> torch.tensor([0.5, 1.5, 2.5]).round()
     tensor([0., 2., 2.])
     """
-    x = given("round", input)
+    x = tensor_node("round", input)
     refuse("round", x)
     if x.data.dtype.kind == "f":
         return wrap(ops.round(x, decimals) if decimals else ops.rint(x))
@@ -163,16 +163,16 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
 @quiet
 def frac(input: Tensor) -> Tensor:
     """The part behind the point, with the number's sign."""
-    x = given("frac", input)
+    x = tensor_node("frac", input)
     refuse("frac", x, "biu")
     return wrap(ops.subtract(x, ops.trunc(x)))
 
 
 def signs(name: str) -> Function:
-    of_floats = own(name, lambda x: np.sign(np.where(x != x, 0, x)), lambda g, y, x: np.zeros_like(g))
+    of_floats = torch_op(name, lambda x: np.sign(np.where(x != x, 0, x)), lambda g, y, x: np.zeros_like(g))
 
     def compute(input: Tensor) -> Tensor:
-        x = given(name, input)
+        x = tensor_node(name, input)
         return wrap(of_floats(x) if x.data.dtype.kind == "f" else kept(x) if x.data.dtype.kind == "b" else ops.sign(x))
 
     compute.__name__ = name
@@ -188,14 +188,14 @@ for name in ("sign", "sgn"):
 @quiet
 def square(input: Tensor) -> Tensor:
     """``input ** 2``."""
-    x = given("square", input)
+    x = tensor_node("square", input)
     return wrap(ops.square(as_dtype(x, np.dtype(np.int64)) if x.data.dtype.kind == "b" else x))
 
 
 @offer(method=True, in_place=True)
 def relu(input: Tensor) -> Tensor:
     """``max(input, 0)``; its gradient at 0 is 0."""
-    x = given("relu", input)
+    x = tensor_node("relu", input)
     refuse("relu", x)
     return wrap(ops.relu(x))
 
@@ -203,7 +203,7 @@ def relu(input: Tensor) -> Tensor:
 @offer(method=True)
 def positive(input: Tensor) -> Tensor:
     """The tensor itself."""
-    refuse("positive", given("positive", input))
+    refuse("positive", tensor_node("positive", input))
     return input
 
 
@@ -211,7 +211,7 @@ def positive(input: Tensor) -> Tensor:
 @offer("real")
 def real(input: Tensor) -> Tensor:
     """The tensor itself, which is real."""
-    given("real", input)
+    tensor_node("real", input)
     return input
 
 
@@ -225,7 +225,7 @@ def imag(input: Tensor) -> Tensor:
                        f"complex tensor, which is not here; real tensors have no imaginary part")
 
 
-offer("angle", method=True)(floating("angle", own(
+offer("angle", method=True)(floating("angle", torch_op(
     "angle", lambda x: np.where(x != x, x, (x < 0) * x.dtype.type(math.pi)), lambda g, y, x: np.zeros_like(g))))
 
 
@@ -239,7 +239,7 @@ def frexp(input: Tensor) -> Any:
     >>> torch.frexp(torch.tensor([3.0])).exponent
     tensor([2], dtype=torch.int32)
     """
-    x = given("frexp", input)
+    x = tensor_node("frexp", input)
     if x.data.dtype.kind != "f":
         raise RuntimeError(f"frexp: torch.frexp() only supports floating-point dtypes; got {input.dtype}; expected a "
                            f"float; convert first: x.float()")

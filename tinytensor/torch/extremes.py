@@ -31,7 +31,8 @@ def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pai
             return wrap(whole(x))
         axis, keepdim = one_axis(name, x, dim), keeps(x, keepdim)
         some(name, x, axis)
-        return picked(kind, x, where(x, axis, keepdims=True) if axis is not None else Node(np.array(0)), axis, keepdim)
+        indices = where(x, axis, keepdims=True) if axis is not None else Node(np.array(0))
+        return extremum(kind, x, indices, axis, keepdim)
 
     reduce.__name__ = name
     reduce.__doc__ = (f"The {name}imum of all elements; with `dim` the {name}ima along it and where they are; with a "
@@ -39,17 +40,17 @@ def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pai
     return reduce
 
 
-def picked(kind: Any, x: Any, places: Any, axis: int | None, keepdim: bool) -> Any:
+def extremum(kind: Any, x: Any, indices: Any, axis: int | None, keepdim: bool) -> Any:
     """The element at one index of each line, and the indices; gradients flow to those elements."""
     if axis is None:
-        values, places = ops.copy(ops.reshape(x, ())), Node(np.array(0))
+        values, indices = ops.copy(ops.reshape(x, ())), Node(np.array(0))
     else:
-        values = ops.take_along_axis(x, places.data, axis)
+        values = ops.take_along_axis(x, indices.data, axis)
         if not keepdim:
-            values, places = ops.squeeze(values, axis), ops.squeeze(places, axis)
+            values, indices = ops.squeeze(values, axis), ops.squeeze(indices, axis)
     found = wrap(values)
     found.note = f"{kind.__name__.capitalize()}Backward0"
-    return kind((found, wrap(places)))
+    return kind((found, wrap(indices)))
 
 
 maximum = offer("maximum", method=True)(binary("maximum", ops.maximum))
@@ -83,7 +84,7 @@ def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
     return return_types.aminmax((amin(input, dim, keepdim), amax(input, dim, keepdim)))
 
 
-def place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def index_reduction(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def reduce(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
         x = input.node
         if x.data.dtype == np.bool_:
@@ -99,5 +100,5 @@ def place(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return reduce
 
 
-argmax = offer("argmax", method=True)(place("argmax", ops.argmax))
-argmin = offer("argmin", method=True)(place("argmin", ops.argmin))
+argmax = offer("argmax", method=True)(index_reduction("argmax", ops.argmax))
+argmin = offer("argmin", method=True)(index_reduction("argmin", ops.argmin))

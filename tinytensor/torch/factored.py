@@ -13,7 +13,7 @@ import numpy as np
 from .. import ops
 from ..core import Tensor as Node
 from . import return_types
-from .elementwise import own
+from .elementwise import torch_op
 from .matrices import LINALG, LinAlgError, cholesky, floating
 from .offer import FUNCTIONS, offer
 from .products import nodes
@@ -23,7 +23,7 @@ from .tensor import Tensor, of_array, wrap
 # --- with a factor ---
 
 
-triangle = own("tril", np.tril, lambda g, y, x: g)  # subtle: PyTorch's gradient goes to both triangles
+triangle = torch_op("tril", np.tril, lambda g, y, x: g)  # subtle: PyTorch's gradient goes to both triangles
 
 
 def product_of(factor: Tensor, upper: bool) -> Tensor:

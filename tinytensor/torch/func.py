@@ -118,7 +118,7 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
 
 @contextmanager
 def replaced(module: Any, tensors: dict[str, Any], tied: bool, strict: bool) -> Iterator[None]:
-    """Inside, a module has other parameters and buffers, by their paths."""
+    """A block in which a module has other parameters and buffers, by path."""
     places: dict[str, tuple[dict[str, Any], str]] = {}
     for path, part in module.named_modules(remove_duplicate=False):
         for kept in (part._parameters, part._buffers):

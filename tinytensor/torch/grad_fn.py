@@ -40,7 +40,7 @@ class GradFn:
 
 @cache
 def grad_fn_class(name: str) -> type[GradFn]:
-    """The class of what made a tensor, by PyTorch's name."""
+    """The class of the function that made a tensor, under PyTorch's name."""
     return type(name, (GradFn,), {"__slots__": (), "__module__": "builtins"})
 
 

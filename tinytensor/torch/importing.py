@@ -56,7 +56,7 @@ class Guard:
         return ModuleSpec(fullname, Here(module))
 
     def companion(self, name: str) -> Any:
-        """Refuse a package that is built on PyTorch itself: beside this one it would only fail further on."""
+        """Refuse a package that is built on PyTorch itself: with this one it would only fail later."""
         raise ModuleNotFoundError(f"{name}: it needs PyTorch itself, for which tinytensor.torch stands in; "
                                   f"expected a program without it; {COMPANIONS[name]}", name=name)
 

@@ -19,8 +19,8 @@ from .stretching import expand
 from .tensor import Tensor, as_node, wrap
 
 
-def given(name: str, tensors: Any) -> list[Any]:
-    """The nodes of tensors in a list or tuple, in the dtype that they have together."""
+def tensor_nodes(name: str, tensors: Any) -> list[Any]:
+    """The nodes of tensors in a list or tuple, in their common dtype."""
     if not isinstance(tensors, list | tuple):
         raise TypeError(f"{name}: got {a_type(tensors)}; expected a tuple of tensors; write [a, b]")
     xs = []
@@ -49,7 +49,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     >>> torch.cat([torch.zeros(1, 2), torch.ones(1, 2)], 1)
     tensor([[0., 0., 1., 1.]])
     """
-    xs = given("cat", tensors)
+    xs = tensor_nodes("cat", tensors)
     if any(not x.data.ndim for x in xs):
         raise RuntimeError("cat: zero-dimensional tensor (at position 0 or later) cannot be concatenated; expected one "
                            "axis or more; use torch.stack")
@@ -67,7 +67,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
 @offer(note="Stack")
 def stack(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors of one shape, side by side along a new axis."""
-    xs = given("stack", tensors)
+    xs = tensor_nodes("stack", tensors)
     shape = xs[0].data.shape
     for i, x in enumerate(xs):
         if x.data.shape != shape:
@@ -77,9 +77,9 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
 
 
 def stacker(name: str, least: str, axis: int, *others: str) -> Callable[..., Any]:
-    """A function that joins along an axis, once all have enough axes."""
+    """A function that joins along an axis, after adding the axes that are missing."""
     def apply(tensors: Any) -> Tensor:
-        xs = FUNCTIONS[least](*[wrap(x) for x in given(name, tensors)])
+        xs = FUNCTIONS[least](*[wrap(x) for x in tensor_nodes(name, tensors)])
         xs = xs if isinstance(xs, tuple) else (xs,)
         return cat(xs, min(axis, xs[0].node.data.ndim - 1))
 
@@ -96,14 +96,14 @@ dstack = stacker("dstack", "atleast_3d", 2)
 @offer(note="Cat")
 def column_stack(tensors: Any) -> Tensor:
     """Vectors as columns, and matrices as they are, side by side."""
-    xs = [wrap(x) for x in given("column_stack", tensors)]
+    xs = [wrap(x) for x in tensor_nodes("column_stack", tensors)]
     return hstack([reshape(x, x.node.data.size, 1) if x.node.data.ndim < 2 else x for x in xs])  # type: ignore[no-any-return]
 
 
 @offer(note="BlockDiag")
 def block_diag(*tensors: Any) -> Tensor:
     """Matrices along the diagonal of one, with zeros elsewhere."""
-    xs = [FUNCTIONS["atleast_2d"](wrap(x)).node for x in given("block_diag", tensors)]
+    xs = [FUNCTIONS["atleast_2d"](wrap(x)).node for x in tensor_nodes("block_diag", tensors)]
     if any(x.data.ndim > 2 for x in xs):
         raise RuntimeError("block_diag: Input tensors must have 2 or fewer dimensions; got more; give matrices")
     rows, columns = [sum(x.data.shape[i] for x in xs) for i in (0, 1)]

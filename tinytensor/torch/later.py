@@ -1,4 +1,4 @@
-"""What `torch` loads when it is first named, so that its import costs little: modules, and names that stand in one."""
+"""What `torch` loads when it is first named, so that its import costs little: modules, and names defined in one."""
 
 MODULES = ("accelerator", "amp", "autograd", "backends", "distributed", "distributions", "func", "nn", "optim",
            "serialization", "testing", "utils", "version")

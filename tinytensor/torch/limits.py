@@ -1,4 +1,4 @@
-"""Functions that choose between values or mix them: clamp, where, lerp, addcmul, softmax; and questions of equality."""
+"""Functions that choose between values or mix them: clamp, where, lerp, addcmul, softmax; and tests of equality."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..apply import general, make_bind
 from ..core import Op, S
 from ..core import Tensor as Node
 from .dtypes import numpy_dtype, of, result_dtype
-from .elementwise import given, refuse
+from .elementwise import refuse, tensor_node
 from .offer import offer
 from .operators import as_dtype, operand, quiet
 from .reduce import one_axis
@@ -50,7 +50,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     >>> torch.tensor([-2.0, 0.5, 2.0]).clamp(min=0)
     tensor([0.0000, 0.5000, 2.0000])
     """
-    x = given("clamp", input)
+    x = tensor_node("clamp", input)
     if min is None and max is None:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None; got neither; expected a limit; "
                            "write x.clamp(min=0)")
@@ -90,7 +90,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     >>> torch.where(torch.tensor([True, False]), 1.0, 0)
     tensor([1., 0.])
     """
-    mask = given("where", condition, "condition")
+    mask = tensor_node("where", condition, "condition")
     if input is None and other is None:
         return tuple([of_array(a) for a in np.nonzero(np.atleast_1d(mask.data))])
     if input is None or other is None:
@@ -121,7 +121,7 @@ offer("where", function=False, method=True)(where_method)
 def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None,
                neginf: float | None = None) -> Tensor:
     """Replace nan by 0, and infinities by the dtype's largest and smallest numbers; these get no gradient."""
-    x = given("nan_to_num", input)
+    x = tensor_node("nan_to_num", input)
     if x.data.dtype.kind != "f":
         return wrap(Node(x.data.copy()))
     return wrap(ops.nan_to_num(x, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf))
@@ -151,7 +151,7 @@ lerped = quiet(general(LERP, *make_bind("lerp", mixed, 3)))
 @offer(method=True, in_place=True)
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """``input + weight * (end - input)``: from one tensor to another."""
-    x, z = given("lerp", input), given("lerp", end, "end")
+    x, z = tensor_node("lerp", input), tensor_node("lerp", end, "end")
     w = operand("lerp", weight)
     refuse("lerp", x, "biu")
     of_one_dtype("lerp", x, end=z, weight=w)
@@ -160,7 +160,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 
 def three(name: str, input: Any, tensor1: Any, tensor2: Any) -> list[Any]:
     """Three nodes in their common dtype."""
-    nodes = [given(name, x, key) for x, key in ((input, "input"), (tensor1, "tensor1"), (tensor2, "tensor2"))]
+    nodes = [tensor_node(name, x, key) for x, key in ((input, "input"), (tensor1, "tensor1"), (tensor2, "tensor2"))]
     dtype = result_dtype(*[x.data for x in nodes])
     return [as_dtype(x, dtype) for x in nodes]
 
@@ -179,7 +179,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
 @quiet
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``, of floats."""
-    if all(given("addcdiv", x, "tensor1").data.dtype.kind != "f" for x in (tensor1, tensor2)):
+    if all(tensor_node("addcdiv", x, "tensor1").data.dtype.kind != "f" for x in (tensor1, tensor2)):
         raise RuntimeError("addcdiv: integer division with addcdiv is not supported; got integers to divide; expected "
                            "floats; write input + value * tensor1 / tensor2")
     x, a, b = three("addcdiv", input, tensor1, tensor2)
@@ -192,7 +192,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
 
 def softened(name: str, function: Any) -> Any:
     def compute(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-        x = given(name, input)
+        x = tensor_node(name, input)
         x = as_dtype(x, numpy_dtype(dtype, x.data.dtype))
         refuse(name, x, "biu")
         axis = one_axis(name, x, dim)
@@ -215,13 +215,13 @@ offer("log_softmax", method=True, note="LogSoftmax")(softened("log_softmax", qui
 @offer(method=True)
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have one shape and equal elements: one bool, where `eq` gives one for each element."""
-    a, b = given("equal", input).data, given("equal", other, "other").data
+    a, b = tensor_node("equal", input).data, tensor_node("equal", other, "other").data
     return a.shape == b.shape and bool(np.all(a == b))
 
 
 @offer(method=True)
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether all elements are equal up to ``atol + rtol * abs(other)``."""
-    given("allclose", input)
-    given("allclose", other, "other")
+    tensor_node("allclose", input)
+    tensor_node("allclose", other, "other")
     return bool(np.all(isclose(input, other, rtol, atol, equal_nan).node.data))

@@ -71,7 +71,7 @@ def operand(name: str, x: Any) -> Any:
 
 
 def pair(name: str, a: Any, b: Any, least: Any = None) -> tuple[Any, Any]:
-    """Two operands in the dtype that they have together."""
+    """Two operands in their common dtype."""
     a, b = operand(name, a), operand(name, b)
     if not isinstance(a, Node) and not isinstance(b, Node):
         a = Node(np.array(a, default[0].numpy if type(a) is float else None))

@@ -11,7 +11,7 @@ from .. import ops
 from ..core import Tensor as Node
 from . import return_types
 from .dtypes import of
-from .extremes import picked
+from .extremes import extremum
 from .offer import offer
 from .reduce import floating, one_axis, some
 from .tensor import Tensor, as_node, of_array, wrap
@@ -87,7 +87,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
 
 def at(kind: Any, input: Tensor, x: Any, places: Any, axis: int, keepdim: bool) -> Any:
     """One element of each line."""
-    return picked(kind, x, Node(places), axis if input.node.data.ndim else None, keepdim)
+    return extremum(kind, x, Node(places), axis if input.node.data.ndim else None, keepdim)
 
 
 def middle(a: Any, axis: int, skip: bool) -> Any:

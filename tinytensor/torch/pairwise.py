@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import ops
 from ..core import Tensor as Node
-from .elementwise import Function, floats, given, own, refuse
+from .elementwise import Function, floats, refuse, tensor_node, torch_op
 from .offer import offer
 from .operators import NUMBERS, as_dtype, check_divisor, pair, quiet, sub
 from .tensor import Tensor, of_array, wrap
@@ -23,7 +23,7 @@ from .tensor import Tensor, of_array, wrap
 def question(name: str, function: Function, otherwise: bool) -> Function:
     """A function whose values are booleans; of integers they are all the same."""
     def ask(input: Tensor) -> Tensor:
-        x = given(name, input)
+        x = tensor_node(name, input)
         if x.data.dtype.kind != "f":
             return of_array(np.full(x.data.shape, otherwise))
         return wrap(function(x))
@@ -43,19 +43,19 @@ offer("isreal", method=True)(question("isreal", lambda x: Node(np.ones(x.data.sh
 @offer(method=True)
 def signbit(input: Tensor) -> Tensor:
     """Whether the sign is minus, of -0.0 too."""
-    x = given("signbit", input)
+    x = tensor_node("signbit", input)
     return wrap(ops.signbit(x) if x.data.dtype.kind == "f" else ops.less(x, 0))
 
 
 @offer(method=True, in_place=True)
 def logical_not(input: Tensor) -> Tensor:
     """Whether the element is 0."""
-    return wrap(ops.logical_not(given("logical_not", input)))
+    return wrap(ops.logical_not(tensor_node("logical_not", input)))
 
 
 def logical(name: str, function: Function) -> Function:
     def compute(input: Tensor, other: Tensor) -> Tensor:
-        return wrap(function(given(name, input), given(name, other, "other")))
+        return wrap(function(tensor_node(name, input), tensor_node(name, other, "other")))
 
     compute.__name__ = name
     compute.__doc__ = f"`{name}` of each pair of elements, of which all but 0 are true."
@@ -73,7 +73,7 @@ def no_numbers(name: str, *nodes: Any) -> None:
     """Refuse Python's numbers where PyTorch takes tensors alone."""
     for x in nodes:
         if not isinstance(x, Tensor):
-            given(name, x, "other")
+            tensor_node(name, x, "other")
 
 
 def of_two(name: str, function: Function, least: Any = None, refused: str = "", numbers: bool = False) -> Function:
@@ -107,7 +107,7 @@ def smaller(a: Any, b: Any) -> Any:
     return ops.where(ops.logical_or(ops.less_equal(a, b), ops.not_equal(b, b)), a, b)
 
 
-nextafter = own("nextafter", np.nextafter, lambda g, y, a, b: np.where(a == b, 0, g),
+nextafter = torch_op("nextafter", np.nextafter, lambda g, y, a, b: np.where(a == b, 0, g),
                 lambda g, y, a, b: np.zeros_like(g))
 
 for names, function, least, refused in (
@@ -125,7 +125,7 @@ offer("copysign", method=True, in_place=True)(of_two("copysign", ops.copysign, T
 @offer(method=True, in_place=True)
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 for negative numbers, 1 for positive ones, and `values` at 0."""
-    a, b = given("heaviside", input), given("heaviside", values, "values")
+    a, b = tensor_node("heaviside", input), tensor_node("heaviside", values, "values")
     if a.data.dtype != b.data.dtype:
         raise RuntimeError(f"heaviside: not implemented for tensors with different dtypes; got {input.dtype} and "
                            f"{values.dtype}; expected one dtype; convert one: values.to(input.dtype)")
@@ -147,7 +147,7 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     a, b = (x.node if isinstance(x, Tensor) else x for x in (input, exponent))
     for x in (a, b):
         if not isinstance(x, Node) and type(x) not in NUMBERS:
-            given("float_power", x)
+            tensor_node("float_power", x)
     a, b = (as_dtype(x, np.dtype(np.float64)) if isinstance(x, Node) else float(x) for x in (a, b))
     return wrap(ops.power(a, b))
 

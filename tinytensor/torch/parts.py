@@ -17,7 +17,7 @@ from .dtypes import shape_of
 from .offer import offer
 from .shape import axis_at
 from .tensor import Tensor
-from .writing import as_view, places
+from .writing import as_view, element_numbers
 
 
 def sliced(x: Tensor, axis: int, start: int, stop: int, note: str = "Slice") -> Tensor:
@@ -237,7 +237,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     shown = strided(flat[min(start, memory.size) :], sizes, [s * memory.itemsize for s in strides])
     if not x._requires_grad:
         return as_view(input, Node(shown))
-    numbers = places(memory, shown) - here
+    numbers = element_numbers(memory, shown) - here
     if numbers.size and (numbers.min() < 0 or numbers.max() >= x.data.size or not x.data.flags.forc):
         raise RuntimeError("as_strided: got places outside of the tensor, or a view of memory with gaps, where a "
                            "gradient would flow; expected places in the tensor itself; use slices and indices")

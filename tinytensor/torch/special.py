@@ -16,7 +16,7 @@ from ..core import Tensor as Node
 from ..names import Missing, refusal
 from ..ops.activation import FAR, erf_float64, polynomial
 from .dtypes import default
-from .elementwise import Function, floating, floats, own
+from .elementwise import Function, floating, floats, torch_op
 from .offer import FUNCTIONS, offer
 from .operators import quiet
 from .pairwise import of_two
@@ -94,9 +94,9 @@ def quantile(p: Any) -> Any:
     return np.where(a < 0, np.nan, np.where(p < 0.5, -y, y))
 
 
-erfc_of = own("erfc", in_float64(complement), lambda g, y, x: -2 / ROOT_PI * g * np.exp(-x * x))
-erfcx_of = own("erfcx", in_float64(scaled_complement), lambda g, y, x: g * (2 * x * y - 2 / ROOT_PI))
-erfinv_of = own("erfinv", in_float64(inverse), lambda g, y, x: ROOT_PI / 2 * g * np.exp(y * y))
+erfc_of = torch_op("erfc", in_float64(complement), lambda g, y, x: -2 / ROOT_PI * g * np.exp(-x * x))
+erfcx_of = torch_op("erfcx", in_float64(scaled_complement), lambda g, y, x: g * (2 * x * y - 2 / ROOT_PI))
+erfinv_of = torch_op("erfinv", in_float64(inverse), lambda g, y, x: ROOT_PI / 2 * g * np.exp(y * y))
 
 
 def log_below(x: Any) -> Any:
@@ -106,15 +106,15 @@ def log_below(x: Any) -> Any:
                     np.log1p(complement(high * math.sqrt(0.5)) / -2))
 
 
-log_ndtr_of = own("log_ndtr", in_float64(log_below),
-                  lambda g, y, x: g * np.exp(-x * x / 2 - y) / math.sqrt(2 * math.pi))
+log_ndtr_of = torch_op("log_ndtr", in_float64(log_below),
+                       lambda g, y, x: g * np.exp(-x * x / 2 - y) / math.sqrt(2 * math.pi))
 
 
 def ndtr_of(x: Any) -> Any:
     return ops.multiply(erfc_of(ops.multiply(x, -math.sqrt(0.5))), 0.5)
 
 
-ndtri_of = own("ndtri", in_float64(quantile), lambda g, y, p: g * np.exp(y * y / 2) * math.sqrt(2 * math.pi))
+ndtri_of = torch_op("ndtri", in_float64(quantile), lambda g, y, p: g * np.exp(y * y / 2) * math.sqrt(2 * math.pi))
 
 # --- the gamma function's ---
 
@@ -182,13 +182,14 @@ def zeta_array(s: Any, q: Any) -> Any:
 def polygamma_op(n: int) -> Function:
     """The n-th derivative of digamma as an op, whose own derivative is the next."""
     if n not in POLYGAMMA:
-        POLYGAMMA[n] = own("polygamma", in_float64(lambda x: polygamma_array(n, x)),
-                           lambda g, y, x: g * polygamma_op(n + 1)(x))
+        POLYGAMMA[n] = torch_op("polygamma", in_float64(lambda x: polygamma_array(n, x)),
+                                lambda g, y, x: g * polygamma_op(n + 1)(x))
     return POLYGAMMA[n]
 
 
-POLYGAMMA: dict[int, Function] = {0: own("digamma", in_float64(digamma_array), lambda g, y, x: g * polygamma_op(1)(x))}
-lgamma_of = own("lgamma", in_float64(log_gamma), lambda g, y, x: g * POLYGAMMA[0](x))
+POLYGAMMA: dict[int, Function] = {
+    0: torch_op("digamma", in_float64(digamma_array), lambda g, y, x: g * polygamma_op(1)(x))}
+lgamma_of = torch_op("lgamma", in_float64(log_gamma), lambda g, y, x: g * POLYGAMMA[0](x))
 
 
 @offer(method=True, in_place=True, note="Mvlgamma")
@@ -221,14 +222,16 @@ SPECIAL["polygamma"] = polygamma_function
 
 # --- with logarithms ---
 
-xlogy_of = own("xlogy", lambda a, b: np.where(b != b, b, np.where(a == 0, 0, a * np.log(np.where(a == 0, 1, b)))),
-               lambda g, y, a, b: g * np.where((a == 0) & (b <= 0), 0, np.log(b)),
-               lambda g, y, a, b: g * a / b)
-xlog1py_of = own("xlog1py", lambda a, b: np.where(b != b, b, np.where(a == 0, 0, a * np.log1p(np.where(a == 0, 0, b)))),
-                 lambda g, y, a, b: g * np.where((a == 0) & (b <= -1), 0, np.log1p(b)),
-                 lambda g, y, a, b: g * a / (b + 1))
-entr_of = own("entr", lambda x: np.where(x < 0, -np.inf, np.where(x == 0, 0, -x * np.log(np.where(x == 0, 1, x)))),
-              lambda g, y, x: g * (-np.log(x) - 1))
+xlogy_of = torch_op("xlogy", lambda a, b: np.where(b != b, b, np.where(a == 0, 0, a * np.log(np.where(a == 0, 1, b)))),
+                    lambda g, y, a, b: g * np.where((a == 0) & (b <= 0), 0, np.log(b)),
+                    lambda g, y, a, b: g * a / b)
+xlog1py_of = torch_op(
+    "xlog1py", lambda a, b: np.where(b != b, b, np.where(a == 0, 0, a * np.log1p(np.where(a == 0, 0, b)))),
+    lambda g, y, a, b: g * np.where((a == 0) & (b <= -1), 0, np.log1p(b)),
+    lambda g, y, a, b: g * a / (b + 1))
+entr_of = torch_op(
+    "entr", lambda x: np.where(x < 0, -np.inf, np.where(x == 0, 0, -x * np.log(np.where(x == 0, 1, x)))),
+    lambda g, y, x: g * (-np.log(x) - 1))
 
 
 def both(name: str, function: Function) -> Function:
@@ -245,8 +248,8 @@ def both(name: str, function: Function) -> Function:
 # --- Bessel ---
 
 COSINES = np.cos((np.arange(64) + 0.5) * math.pi / 128)
-i1_of = own("i1", in_float64(lambda x: np.mean(np.sinh(x[..., None] * COSINES) * COSINES, -1)),
-            lambda g, y, x: g * np.where(x == 0, 0.5, np.i0(x) - y / np.where(x == 0, 1, x)))
+i1_of = torch_op("i1", in_float64(lambda x: np.mean(np.sinh(x[..., None] * COSINES) * COSINES, -1)),
+                 lambda g, y, x: g * np.where(x == 0, 0.5, np.i0(x) - y / np.where(x == 0, 1, x)))
 
 # --- the table ---
 

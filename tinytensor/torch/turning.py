@@ -15,7 +15,7 @@ from .shape import axes_at, axis_at, sizes_of
 from .tensor import Tensor, of_array, wrap
 
 
-def own(node: Any) -> Any:
+def copy_if_view(node: Any) -> Any:
     """Copy a view: PyTorch returns a copy where NumPy returns a view."""
     return node if node.data.base is None else ops.copy(node)
 
@@ -25,7 +25,7 @@ def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The order along the axes reversed."""
     given = sizes_of("flip", dims, named, "dims", "dim", "axis")
     axes = tuple(axes_at("flip", given, input.node.data.ndim))
-    return wrap(own(ops.flip(input.node, axes if input.node.data.ndim else ())))
+    return wrap(copy_if_view(ops.flip(input.node, axes if input.node.data.ndim else ())))
 
 
 @offer(method=True, note="Flip")
@@ -55,7 +55,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     if axes and not x.data.ndim:
         raise IndexError(f"roll: Dimension specified as {dims} but tensor has no dimensions; got one without axes; "
                          f"leave dims out")
-    return wrap(own(ops.roll(x, shifts if axes else shifts[0], tuple(axes) if axes and x.data.ndim else None)))
+    return wrap(copy_if_view(ops.roll(x, shifts if axes else shifts[0], tuple(axes) if axes and x.data.ndim else None)))
 
 
 @offer(method=True, note="Rot90")
@@ -65,7 +65,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     if len(dims) != 2 or n < 2:
         raise RuntimeError(f"rot90: expected total rotation dims == 2, and as many axes or more, but got {len(dims)} "
                            f"and {n}; give two axes")
-    return wrap(own(ops.rot90(input.node, k, tuple(axes_at("rot90", tuple(dims), n)))))
+    return wrap(copy_if_view(ops.rot90(input.node, k, tuple(axes_at("rot90", tuple(dims), n)))))
 
 
 # --- repeated ---
@@ -79,13 +79,13 @@ def repeat(input: Tensor, *repeats: Any, **named: Any) -> Tensor:
         raise RuntimeError(f"repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions "
                            f"of tensor, and none negative; got {[*sizes]} for {[*input.node.data.shape]}; give one for "
                            f"each axis")
-    return wrap(own(ops.tile(input.node, sizes)))
+    return wrap(copy_if_view(ops.tile(input.node, sizes)))
 
 
 @offer(method=True, note="Repeat")
 def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """As `repeat`; fewer numbers count for the last axes."""
-    return wrap(own(ops.tile(input.node, sizes_of("tile", dims, named, "dims"))))
+    return wrap(copy_if_view(ops.tile(input.node, sizes_of("tile", dims, named, "dims"))))
 
 
 @offer(method=True, note="IndexSelect")
@@ -172,7 +172,8 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     places, n = np.arange(shape[-1]), shape[-1] + abs(offset)
     index = (Ellipsis, places + max(-offset, 0), places + max(offset, 0))
     node = ops.index_put(Node(np.zeros((*shape[:-1], n, n), x.data.dtype)), x, index)
-    return wrap(own(ops.moveaxis(node, (-2, -1), (a, b)))) if (a, b) != (len(shape) - 1, len(shape)) else wrap(node)
+    moved = (a, b) != (len(shape) - 1, len(shape))
+    return wrap(copy_if_view(ops.moveaxis(node, (-2, -1), (a, b))) if moved else node)
 
 
 @offer(method=True, note="DiagEmbed")

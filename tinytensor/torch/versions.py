@@ -166,14 +166,14 @@ def reads(op: Op, i: int, place: int, count: int) -> bool:
 
 def computed(op: Op, sample: Any, rng: Any) -> Any:
     """The node of one of an op's samples."""
-    def given(x: Any) -> Any:
+    def tensor_node(x: Any) -> Any:
         if isinstance(x, list) or x is None:
-            return x if x is None else [given(part) for part in x]
+            return x if x is None else [tensor_node(part) for part in x]
         a = rng.uniform(0.3, 2, x) if isinstance(x, tuple) else np.asarray(x)
         return Node(a, a.dtype.kind == "f")
 
     with recording(True), np.errstate(all="ignore"):
-        inputs = [given(x) for x in sample.inputs]
+        inputs = [tensor_node(x) for x in sample.inputs]
         function = PUBLIC[op.name]
         try:
             return function(*inputs, **sample.params)

@@ -49,7 +49,7 @@ def as_view(x: Tensor, node: Node) -> Tensor:
     return t
 
 
-def places(base: Any, view: Any) -> Any:
+def element_numbers(base: Any, view: Any) -> Any:
     """For each element of a view, its number among those of its base."""
     for trace in tracing:
         if trace.thread == get_ident():
@@ -79,7 +79,7 @@ def following(base: Tensor) -> list[tuple[Tensor, Any]]:
         if view.node._requires_grad and view.node.op is None:
             raise RuntimeError("in place: got a tensor of which a view is a leaf that requires grad; expected a write "
                                "that changes no leaf; detach() the view before it requires grad")
-        found.append((view, places(base.node.data, view.node.data)))
+        found.append((view, element_numbers(base.node.data, view.node.data)))
     return found
 
 
@@ -272,7 +272,7 @@ def become(x: Tensor, y: Any) -> None:
         return
     whole = base.node.data
     views = following(base)
-    flat = index_put(base.node.reshape(-1), y, places(whole, array))
+    flat = index_put(base.node.reshape(-1), y, element_numbers(whole, array))
     write(array, y.data)
     base.node = in_memory(flat.reshape(whole.shape), whole)
     base.note = "CopySlices"

@@ -26,7 +26,10 @@ class Row(NamedTuple):
 
 
 class Explanation(list[Row]):
-    """The rows; printed, a table."""
+    """The rows; printed or shown, a table."""
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         total = sum(row.seconds for row in self)

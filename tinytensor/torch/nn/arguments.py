@@ -1,4 +1,4 @@
-"""The sizes that layers are given: integers, found to be such.
+"""Checks of the sizes that layers are given: they are integers.
 
 It computes nothing.
 """

@@ -35,7 +35,7 @@ def cure(value: Any) -> str:
 
 
 class Attributes:
-    """What of a Module is about its attributes."""
+    """The base of Module: its attributes."""
 
     training: bool
     _parameters: dict[str, Any]

@@ -52,7 +52,7 @@ class Row(Module):
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
-        """Put more modules at the end."""
+        """Append several modules."""
         if not isinstance(modules, Iterable):
             raise TypeError(f"{type(self).__name__}.extend: should be called with an iterable, but got "
                             f"{type(modules).__name__}; expected modules; use append for one")
@@ -153,7 +153,7 @@ class ModuleList(Row):
 
 
 class Names(Module):
-    """What ModuleDict and ParameterDict share: things under names of one's own, as in a dict."""
+    """The base of ModuleDict and ParameterDict: parts by key, as in a dict."""
 
     def _held(self) -> dict[str, Any]:
         """What it holds, by name."""

@@ -47,7 +47,7 @@ class PoissonNLLLoss(Loss, function="poisson_nll_loss",
 
 class GaussianNLLLoss(Loss, function="gaussian_nll_loss", takes={"full": False, "eps": 1e-6, "reduction": "mean"},
                       named=True):
-    """-log of the density of the target, normal around the input with a variance that is given."""
+    """-log of the density of the target, normal around the input with the variance passed."""
 
 
 class NLLLoss(Loss, function="nll_loss", takes={"weight": None, "size_average": None, "ignore_index": -100,

@@ -81,17 +81,18 @@ class Backward:
         self.waited: set[int] = set()  # which inputs' gradients are yet to come
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, through nodes of their own that are watched."""
+        """The arguments, each through a separate node that is watched."""
         self.into = [None] * len(args)
         self.expected = {i for i, x in enumerate(args) if isinstance(x, Tensor) and records(x.node)}
         self.waited = set(self.expected)
-        return tuple([self.watched(x, partial(self.came, i)) if i in self.expected else x for i, x in enumerate(args)])
+        return tuple([self.watched(x, partial(self.input_grad, i)) if i in self.expected else x
+                      for i, x in enumerate(args)])
 
     def outputs(self, y: Any) -> Any:
         """The outputs, through nodes of their own that are watched."""
         ys = y if isinstance(y, tuple | list) else (y,)
         self.out = [None] * len(ys)
-        found = [self.watched(t, partial(self.left, i)) if isinstance(t, Tensor) and records(t.node) else t
+        found = [self.watched(t, partial(self.output_grad, i)) if isinstance(t, Tensor) and records(t.node) else t
                  for i, t in enumerate(ys)]
         return type(y)(found) if isinstance(y, tuple | list) else found[0]
 
@@ -105,7 +106,7 @@ class Backward:
         register_hook(node, hook)
         return wrap(node)
 
-    def left(self, i: int, g: Any) -> Any:
+    def output_grad(self, i: int, g: Any) -> Any:
         """Called with an output's gradient; the hooks before the pass may replace it."""
         self.out[i] = g
         for hook in list(vars(self.module)["_backward_pre_hooks"].values()):
@@ -116,7 +117,7 @@ class Backward:
             self.show()
         return self.out[i]
 
-    def came(self, i: int, g: Any) -> Any:
+    def input_grad(self, i: int, g: Any) -> Any:
         """Called with an input's gradient; the module's hooks run when all are there."""
         self.into[i] = g
         self.waited.discard(i)

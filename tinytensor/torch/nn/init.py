@@ -152,7 +152,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
 
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
                   generator: Any = None) -> Tensor:
-    """Fill with normal numbers, of which none is below a or above b: those that are get drawn anew.
+    """Fill with normal numbers, between a and b: those outside are drawn again.
 
     Where most would be, candidates are uniform, and stay with a probability as their density.
     """

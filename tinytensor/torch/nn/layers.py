@@ -24,7 +24,7 @@ from .parameter import Parameter, made
 
 
 def weights(*shape: int, dtype: Any = None, device: Any = None) -> Parameter:
-    """A parameter of a shape, whose numbers are yet to be drawn."""
+    """A parameter of a shape, not yet initialised."""
     on_cpu(device)
     return made(Parameter, np.empty(shape, numpy_dtype(dtype, default[0].numpy)), True)
 

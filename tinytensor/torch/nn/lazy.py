@@ -38,7 +38,7 @@ class Lazy(Module):
                     own[name] = kind(kind is UninitializedParameter, dtype=kwargs.get("dtype"))
 
     def has_uninitialized_params(self) -> bool:
-        """Whether it has not yet seen an input."""
+        """Whether it has not been called yet."""
         return any(isinstance(x, Uninitialized) for x in (*self._parameters.values(), *self._buffers.values()))
 
     def size_in(self, input: Tensor) -> int:

@@ -32,7 +32,7 @@ class HasForward(Protocol[P, R_co]):
 
 
 class Module(Attributes):
-    """A part of a network. Parameters, buffers and modules that are set as attributes are found by their names.
+    """A part of a network. Parameters, buffers and modules that are set as attributes are registered by name.
 
     A subclass calls ``super().__init__()``, sets its attributes, and defines ``forward``; the module is then called
     like a function.

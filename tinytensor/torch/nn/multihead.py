@@ -65,7 +65,7 @@ class MultiheadAttention(Module):
     def forward(self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
                 need_weights: bool = True, attn_mask: Tensor | None = None, average_attn_weights: bool = True,
                 is_causal: bool = False) -> tuple[Tensor, Tensor | None]:
-        """The output, and the weights (N, L, S), or None for them; in masks, True is where not to look."""
+        """The output, and the weights (N, L, S), or None for them; in masks, True marks the keys to ignore."""
         name, inner = "MultiheadAttention", self._inner
         q, k, v = node(name, query, "query"), node(name, key, "key"), node(name, value, "value")
         masks = [None if m is None else m.data for m in (optional(name, key_padding_mask, "key_padding_mask"),

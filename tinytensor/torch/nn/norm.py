@@ -156,7 +156,7 @@ class Running(Module):
                 note(x.node.data)
 
     def reset_parameters(self) -> None:
-        """Start weights and statistics anew."""
+        """Reset weights and statistics."""
         reset(self)
 
     def _check(self, input: Any) -> None:

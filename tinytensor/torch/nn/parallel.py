@@ -1,4 +1,4 @@
-"""`torch.nn.parallel`: what programs import in case they run on several devices; refused when it is made."""
+"""`torch.nn.parallel`: imported by programs that may run on several devices; creating one is an error."""
 
 from typing import Any, NoReturn
 

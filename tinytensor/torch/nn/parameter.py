@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Tensor)
 
 
 def required(name: str, data: Any) -> Any:
-    """The array of what has to be a tensor; nothing of None."""
+    """The array of a tensor; an empty one for None."""
     if data is None:
         return np.zeros(0, np.float32)
     if not isinstance(data, Tensor):
@@ -68,7 +68,7 @@ def made(cls: type[T], array: Any, requires_grad: bool) -> T:
 
 
 class Buffer(Tensor):
-    """A tensor that is a buffer of the module whose attribute it becomes; `state_dict` has it if it is persistent."""
+    """A tensor that becomes a buffer of the module to which it is assigned; `state_dict` has it if it is persistent."""
 
     persistent: bool
 
@@ -133,7 +133,7 @@ class Uninitialized(Tensor):
         vars(self).update(state)
 
     def become(self, other: Tensor) -> None:
-        """Be what another tensor is, from now on."""
+        """Become a parameter or a buffer with the node of another tensor."""
         trains, parameter = self.trains, isinstance(other, Parameter)
         vars(self).clear()
         setattr(self, "__class__", Parameter if parameter else Buffer)

@@ -79,7 +79,7 @@ class ParameterList(Module):
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
-        """Put more at the end."""
+        """Append several."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise TypeError(f"ParameterList.extend: should be called with an iterable, but got "
                             f"{type(values).__name__}; expected a list of tensors; use append for one")
@@ -124,7 +124,7 @@ class ParameterDict(Names):
         return self._held().get(key, default)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """What is under a name; the default is set where nothing is."""
+        """The value under a name; where there is none, the default is set and returned."""
         if key not in self:
             self[key] = default
         return self[key]

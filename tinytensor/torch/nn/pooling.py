@@ -17,7 +17,7 @@ from .wrapped import NEEDED, Wrapped
 
 
 class Pool(Wrapped):
-    """What the poolings share: a stride that is left out is the size of the window."""
+    """The base of the poolings: the stride defaults to the size of the window."""
 
     kernel_size: Any
     stride: Any
@@ -52,7 +52,7 @@ class MaxPool2d(Pool, function="max_pool2d", takes=MAX):
 
 
 def shown(pool: Any) -> str:
-    """What a max pooling shows."""
+    """The settings in the repr of a max pooling."""
     return ", ".join(f"{name}={getattr(pool, name)}"
                      for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode"))
 
@@ -80,7 +80,7 @@ class AvgPool2d(Pool, function="avg_pool2d", takes={"kernel_size": NEEDED, "stri
 
 
 class Adaptive(Wrapped):
-    """What the adaptive poolings share: what they show."""
+    """The base of the adaptive poolings: their repr."""
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"

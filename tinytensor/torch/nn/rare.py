@@ -16,7 +16,7 @@ from .wrapped import NEEDED, Wrapped
 
 
 class ChannelShuffle(Wrapped, function="channel_shuffle", takes={"groups": NEEDED}):
-    """(N, C, ...) with the channels of so many groups dealt out in turn."""
+    """(N, C, ...) with the channels of the groups interleaved."""
 
 
 class LocalResponseNorm(Wrapped, function="local_response_norm",

@@ -1,4 +1,4 @@
-"""RNN, GRU and LSTM, and their cells: layers of `tinytensor.nn` that are given the parameters before each call.
+"""RNN, GRU and LSTM, and their cells: layers of `tinytensor.nn`, which take over the parameters before each call.
 
 No projections (`proj_size`) and no packed sequences.
 """
@@ -68,7 +68,7 @@ def dtype_of(device: Any, dtype: Any) -> Any:
 
 
 class Layers(Inner):
-    """What RNN, GRU and LSTM share."""
+    """The base of RNN, GRU and LSTM."""
 
     mode: str
     inner: Any

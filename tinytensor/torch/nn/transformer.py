@@ -58,7 +58,7 @@ class Layer(Module):
         self.activation = ACTIVATIONS[activation] if isinstance(activation, str) else activation
 
     def _feed(self, x: Any, last: Any) -> Any:
-        """The two Linear layers, and a dropout behind."""
+        """The two Linear layers, then dropout."""
         return last(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
     def _around(self, x: Any, norm: Any, block: Callable[[Any], Any]) -> Any:

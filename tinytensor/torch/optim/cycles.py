@@ -41,7 +41,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             epoch = 0 if epoch is None else epoch
             self._go(epoch)
         self.last_epoch = math.floor(epoch)
-        with self.asked():
+        with self.called_by_schedule():
             self._set(self.get_lr())
 
     def _go(self, epoch: float) -> None:

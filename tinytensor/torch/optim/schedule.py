@@ -105,7 +105,7 @@ class LRScheduler:
     def _update_lr(self, epoch: int | None = None) -> None:
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         closed = getattr(self, "_get_closed_form_lr", self.get_lr)
-        with self.asked():
+        with self.called_by_schedule():
             self._set(self.get_lr() if epoch is None else closed())
 
     def _set(self, values: list[Any]) -> None:
@@ -116,7 +116,7 @@ class LRScheduler:
     _inside = False
 
     @contextmanager
-    def asked(self) -> Any:
+    def called_by_schedule(self) -> Any:
         """Inside, `get_lr` is called by the schedule itself."""
         self._inside = True
         try:

@@ -209,7 +209,7 @@ def along(name: str, input: Any, dim: int | None, dtype: Any) -> tuple[Any, int]
 
 
 def softmax_of(name: str, compute: Any, input: Any, dim: int | None, dtype: Any) -> Tensor:
-    """A function of the engine along an axis; of a number without axes, as of one with one."""
+    """Apply a function of the engine along an axis; a 0-d tensor is treated as one with one element."""
     x, axis = along(name, input, dim, dtype)
     return wrap(compute(x, axis) if x.data.ndim else compute(x.reshape(1), 0).reshape(()))
 

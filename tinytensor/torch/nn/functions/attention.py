@@ -8,7 +8,7 @@ from .... import ops
 from ....nn import functional as engine
 from ....nn.dropout import dropout_mask
 from ...tensor import Tensor, wrap
-from .losses import noted
+from .losses import with_grad_fn
 from .offered import alike, floating, function, node, optional
 
 
@@ -16,7 +16,7 @@ from .offered import alike, floating, function, node, optional
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
                                  dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
                                  enable_gqa: bool = False) -> Tensor:
-    """softmax(query key' * scale + mask) value: each query takes from the values of the keys that fit it.
+    """softmax(query key' * scale + mask) value: each query averages the values by how well their keys match it.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     else:
         y = engine.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal, scale)
     fused = not dropout_p and q.data.ndim == k.data.ndim == 4 and not (mask is not None and mask._requires_grad)
-    return noted(y, "ScaledDotProductFlashAttentionForCpu" if fused else "UnsafeView")
+    return with_grad_fn(y, "ScaledDotProductFlashAttentionForCpu" if fused else "UnsafeView")
 
 
 def of_itself(q: Any, k: Any, v: Any, dropout_p: float, is_causal: bool) -> Any:
@@ -75,7 +75,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
                                   f"circular; leave it out for zeros")
     kind = {"constant": "ConstantPadNd", "circular": "torch::autograd::CopySlices", "reflect": "ReflectionPad{}D",
             "replicate": "ReplicationPad{}D"}[mode].format(len(given) // 2)
-    return noted(engine.pad(x, given, mode, value), kind)
+    return with_grad_fn(engine.pad(x, given, mode, value), kind)
 
 
 @function("PixelShuffle")

@@ -20,7 +20,7 @@ from ...writing import assign
 from .activation import in_place, leaky_relu
 from .conv import avg_pool1d, avg_pool2d
 from .dense import probability, refuse_extras
-from .losses import noted
+from .losses import with_grad_fn
 from .offered import FUNCTIONS, Misuse, alike, as_floats, floating, function, node, optional
 
 # --- channels ---
@@ -28,14 +28,14 @@ from .offered import FUNCTIONS, Misuse, alike, as_floats, floating, function, no
 
 @function()
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """(N, C, ...) with the channels of so many groups dealt out in turn."""
+    """(N, C, ...) with the channels of the groups interleaved."""
     x = node("channel_shuffle", input)
     shape = x.data.shape
     if len(shape) < 3 or groups < 1 or shape[1] % groups:
         raise RuntimeError(f"channel_shuffle: got an input of shape {[*shape]} and groups={groups}; expected (N, C, "
                            f"...) with C divisible by groups; choose a divisor of {shape[1] if len(shape) > 1 else 0}")
     parts = ops.reshape(x, (shape[0], groups, shape[1] // groups, *shape[2:]))
-    return noted(ops.reshape(ops.swapaxes(parts, 1, 2), shape), "ChannelShuffle")
+    return with_grad_fn(ops.reshape(ops.swapaxes(parts, 1, 2), shape), "ChannelShuffle")
 
 
 @function()
@@ -146,11 +146,11 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
             return wrap(Node(np.zeros((len(sizes), w.data.shape[1]), w.data.dtype)))
         filled = ops.where(known[..., None], rows, np.asarray(-np.inf, w.data.dtype))
         first = np.argmax(filled.data, axis=1, keepdims=True)
-        return noted(ops.where(empty, zero, ops.squeeze(ops.take_along_axis(rows, first, 1), 1)), "EmbeddingBag")
+        return with_grad_fn(ops.where(empty, zero, ops.squeeze(ops.take_along_axis(rows, first, 1), 1)), "EmbeddingBag")
     total = ops.sum(ops.where(known[..., None], rows, zero), 1)
     if mode == "mean":
         total = total / np.maximum(known.sum(1), 1).astype(w.data.dtype)[:, None]
-    return noted(total, "EmbeddingBag")
+    return with_grad_fn(total, "EmbeddingBag")
 
 
 def bags(i: Any, offsets: Any, include_last: bool) -> tuple[Any, Any]:
@@ -219,7 +219,7 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
                            f"{upper}; exchange them")
     if not training:
         y = leaky_relu(input, (lower + upper) / 2, inplace)
-        return y if inplace else noted(y.node, "RreluWithNoise")
+        return y if inplace else with_grad_fn(y.node, "RreluWithNoise")
     below = x.data <= 0
     slopes = np.ones(x.data.shape, x.data.dtype)
     drawn = wrap(Node(np.empty(int(below.sum())))).uniform_(lower, upper)
@@ -228,7 +228,7 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
     def compute(n: Any) -> Any:
         return ops.multiply(n, slopes)
 
-    return assign("rrelu_", input, compute) if inplace else noted(compute(x), "RreluWithNoise")
+    return assign("rrelu_", input, compute) if inplace else with_grad_fn(compute(x), "RreluWithNoise")
 
 
 FUNCTIONS["rrelu_"] = in_place("rrelu")

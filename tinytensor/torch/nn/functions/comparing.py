@@ -8,13 +8,13 @@ from typing import Any
 from .... import ops
 from ....nn import functional as engine
 from ...tensor import Tensor, wrap
-from .losses import noted, reduced, reduction_of
+from .losses import reduced, reduction_of, with_grad_fn
 from .offered import Misuse, both, floating, floats, function, node, optional
 
 
 def clamped(y: Any, reduction: str) -> Tensor:
     """A loss that PyTorch clamps, before it is reduced."""
-    return noted(y, "ClampMin") if reduction == "none" else wrap(y)
+    return with_grad_fn(y, "ClampMin") if reduction == "none" else wrap(y)
 
 
 @function()
@@ -67,7 +67,7 @@ def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | 
     reduction = reduction_of(name, size_average, reduce, reduction)
     y = engine.multilabel_soft_margin_loss(*both(name, input, target), reduction,
                                            weight=optional(name, weight, "weight"))
-    return noted(y, "Div") if reduction == "none" else wrap(y)
+    return with_grad_fn(y, "Div") if reduction == "none" else wrap(y)
 
 
 @function("MultilabelMarginLoss")
@@ -109,7 +109,7 @@ def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative
 
 def margins(anchor: Any, positive: Any, negative: Any, distance: Any, margin: float, swap: bool,
             reduction: str) -> Tensor:
-    """By how much each positive is not nearer to its anchor than the negative, by a margin."""
+    """The triplet loss: max(0, d(anchor, positive) - d(anchor, negative) + margin)."""
     if margin <= 0:
         raise Misuse(f"triplet_margin_loss: margin must be greater than 0, got {margin}; expected a distance; 1.0 is "
                      f"usual")

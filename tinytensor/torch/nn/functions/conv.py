@@ -10,44 +10,44 @@ from typing import Any
 from .... import ops
 from ....nn import functional as engine
 from ...tensor import Tensor, wrap
-from .losses import noted
+from .losses import with_grad_fn
 from .offered import Misuse, alike, floating, function, node, optional
 
 
-def weighed(name: str, input: Any, weight: Any, bias: Any, *settings: Any) -> Tensor:
+def convolve(name: str, input: Any, weight: Any, bias: Any, *settings: Any) -> Tensor:
     """What a convolution gives, once its arguments are found to be of one dtype."""
     x, w, b = floating(name, input), node(name, weight, "weight"), optional(name, bias, "bias")
     alike(name, x, weight=w, bias=b)
     y = getattr(engine, name)(x, w, b, *settings)
-    return noted(y, "SqueezeBackward1" if x.data.ndim < w.data.ndim else "Convolution")
+    return with_grad_fn(y, "SqueezeBackward1" if x.data.ndim < w.data.ndim else "Convolution")
 
 
 @function()
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
            dilation: Any = 1, groups: int = 1) -> Tensor:
     """Inner products of windows of an input (N, C, L) with kernels (out, C / groups, k), and a bias."""
-    return weighed("conv1d", input, weight, bias, stride, padding, dilation, groups)
+    return convolve("conv1d", input, weight, bias, stride, padding, dilation, groups)
 
 
 @function()
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
            dilation: Any = 1, groups: int = 1) -> Tensor:
     """Inner products of windows of an input (N, C, H, W) with kernels (out, C / groups, kh, kw), and a bias."""
-    return weighed("conv2d", input, weight, bias, stride, padding, dilation, groups)
+    return convolve("conv2d", input, weight, bias, stride, padding, dilation, groups)
 
 
 @function()
 def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
                      output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
     """Each element of an input (N, C, L) times a kernel (C, out / groups, k), added up where they overlap."""
-    return weighed("conv_transpose1d", input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return convolve("conv_transpose1d", input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @function()
 def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
                      output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:
     """Each element of an input (N, C, H, W) times a kernel, added up where they overlap."""
-    return weighed("conv_transpose2d", input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return convolve("conv_transpose2d", input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 # --- poolings ---
@@ -58,8 +58,8 @@ def pooled(name: str, kind: str, input: Any, *settings: Any) -> Any:
     x = floating(name, input)
     y = getattr(engine, name)(x, *settings)
     if isinstance(y, tuple):
-        return noted(y[0], kind), wrap(y[1])
-    return noted(ops.positive(y) if y is x else y, kind)
+        return with_grad_fn(y[0], kind), wrap(y[1])
+    return with_grad_fn(ops.positive(y) if y is x else y, kind)
 
 
 @function()
@@ -76,7 +76,7 @@ def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
 @function()
 def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
-    """The largest of each window of (N, C, H, W); also where it was, if `return_indices`."""
+    """The maximum of each window of (N, C, H, W); with `return_indices` its index as well."""
     return pooled("max_pool2d", "MaxPool2DWithIndices", input, kernel_size, stride, padding, dilation, ceil_mode,
                   return_indices)
 

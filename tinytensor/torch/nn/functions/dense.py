@@ -93,7 +93,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
 
 
 def refuse_extras(name: str, max_norm: Any, scale_grad_by_freq: bool, sparse: bool) -> None:
-    """Refuse what only other tables can do."""
+    """Refuse the options that are not implemented."""
     for what, value in (("max_norm", max_norm), ("scale_grad_by_freq", scale_grad_by_freq), ("sparse", sparse)):
         if value:
             raise RuntimeError(f"{name}: got {what}={value!r}, which tinytensor.torch does not have; expected it left "
@@ -185,7 +185,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def by_channel(name: str, input: Any, p: float, training: bool, inplace: bool, axes: int) -> Tensor:
-    """Dropout of whole channels, once it is clear which axes they have."""
+    """Dropout of whole channels, for inputs of checked shape."""
     ndim = node(name, input).data.ndim
     if axes == 2 and ndim == 3:
         warnings.warn("dropout2d: Received a 3D input, which is taken as (N, C, L): channels are axis 1. To use a "

@@ -1,4 +1,4 @@
-"""Losses of numbers and of probabilities as functions; those of classes too: cross_entropy and nll_loss.
+"""Losses of numbers and of probabilities as functions; also those of classes: cross_entropy and nll_loss.
 
 Those that compare several inputs with each other are in `comparing.py`.
 """
@@ -55,7 +55,7 @@ def together(name: str, input: Any, target: Any) -> tuple[Any, Any]:
 
 
 def broadcast(x: Any, y: Any) -> list[Any]:
-    """Two nodes in the shape that they have together."""
+    """Two nodes, broadcast to their common shape."""
     shape = np.broadcast_shapes(x.data.shape, y.data.shape)
     return [n if n.data.shape == shape else ops.broadcast_to(n, shape) for n in (x, y)]
 
@@ -70,7 +70,7 @@ def weighted(name: str, losses: Any, weight: Any, input: Any, reduction: str, by
     return wrap(losses.sum() / w.sum() if reduction == "mean" and by_weight else reduced(losses, reduction))
 
 
-def noted(y: Any, kind: str) -> Tensor:
+def with_grad_fn(y: Any, kind: str) -> Tensor:
     """A tensor that says what PyTorch calls the node that made it."""
     t = wrap(y)
     if y.op is not None:
@@ -83,7 +83,7 @@ def noted(y: Any, kind: str) -> Tensor:
 
 def apart(name: str, loss: Callable[..., Any], input: Tensor, target: Tensor, weight: Tensor | None, size_average: Any,
           reduce: Any, reduction: str) -> Tensor:
-    """A loss of how far numbers are from their targets, each with a weight if there are any."""
+    """A regression loss, with a weight for each element if there are any."""
     reduction = reduction_of(name, size_average, reduce, reduction)
     x, y = together(name, input, target)
     if weight is not None:
@@ -111,7 +111,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Any = None, redu
     """`huber_loss` divided by its delta, here `beta`; for beta 0 it is `l1_loss`."""
     reduction = reduction_of("smooth_l1_loss", size_average, reduce, reduction)
     y = engine.smooth_l1_loss(*together("smooth_l1_loss", input, target), reduction, beta)
-    return noted(y, "SmoothL1Loss") if beta else wrap(y)
+    return with_grad_fn(y, "SmoothL1Loss") if beta else wrap(y)
 
 
 @function("HuberLoss")
@@ -179,7 +179,7 @@ def kl_div(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any 
                       stacklevel=3)
     x, y = broadcast(*both("kl_div", input, target))
     y = engine.kl_div(x, y, reduction, log_target)
-    return noted(y, "Sub") if reduction == "none" and not log_target else wrap(y)
+    return with_grad_fn(y, "Sub") if reduction == "none" and not log_target else wrap(y)
 
 
 @function()
@@ -247,7 +247,7 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
     reduction = reduction_of("nll_loss", size_average, reduce, reduction)
     x, y = classes("nll_loss", input, target)
     w = optional("nll_loss", weight, "weight")
-    return noted(engine.nll_loss(x, y, reduction, weight=w, ignore_index=ignore_index),
+    return with_grad_fn(engine.nll_loss(x, y, reduction, weight=w, ignore_index=ignore_index),
                  "NllLoss2D" if x.data.ndim > 2 else "NllLoss")
 
 
@@ -281,7 +281,7 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
             reduction == "mean") and not label_smoothing and size_average is None and reduce is None):
         x, y = input.node, target.node.data  # the usual call
         if x.data.ndim == 2 and x.data.dtype.kind == "f" and y.dtype == np.int64 and y.shape == x.data.shape[:1]:
-            return noted(of_rows(x, y, reduction, NOBODY), "NllLossBackward0")
+            return with_grad_fn(of_rows(x, y, reduction, NOBODY), "NllLossBackward0")
     if reduction not in REDUCTIONS or size_average is not None or reduce is not None:
         reduction = reduction_of(name, size_average, reduce, reduction)
     w, t = optional(name, weight, "weight"), node(name, target, "target")
@@ -292,10 +292,10 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
                                f"{[*y.data.shape]}; expected probabilities in the input's shape, or classes: "
                                f"target.long()")
         y = engine.cross_entropy(x, y, reduction, weight=w, label_smoothing=label_smoothing)
-        return noted(y, "DivBackward1" if reduction == "mean" else "Neg")
+        return with_grad_fn(y, "DivBackward1" if reduction == "mean" else "Neg")
     x, y = classes(name, input, target)
     if x.data.ndim == 2 and w is None and not label_smoothing:
-        return noted(of_rows(x, y, reduction, ignore_index), "NllLoss")
+        return with_grad_fn(of_rows(x, y, reduction, ignore_index), "NllLoss")
     kind = "Add" if label_smoothing else "NllLoss" if x.data.ndim < 3 else "NllLoss2D"
-    return noted(engine.cross_entropy(x, y, reduction, weight=w, ignore_index=ignore_index,
+    return with_grad_fn(engine.cross_entropy(x, y, reduction, weight=w, ignore_index=ignore_index,
                                       label_smoothing=label_smoothing), kind)

@@ -57,7 +57,7 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
 
 def normalised(input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: bool,
                momentum: Any, eps: float) -> Tensor:
-    """`batch_norm`, of which the errors are still the engine's."""
+    """`batch_norm` with the engine's errors."""
     x = floating("batch_norm", input)
     w, b = optional("batch_norm", weight, "weight"), optional("batch_norm", bias, "bias")
     mean, var = optional("batch_norm", running_mean, "running_mean"), optional("batch_norm", running_var, "running_var")
@@ -100,7 +100,7 @@ def moved(a: Any, value: Any, momentum: Any, share: Any) -> None:
 @function("NativeGroupNorm")
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
                eps: float = 1e-05) -> Tensor:
-    """The channels (axis 1) of each example normalised together in groups; then each scaled and shifted."""
+    """Normalise each example over groups of channels (axis 1); then scale and shift each channel."""
     x = floating("group_norm", input)
     w, b = optional("group_norm", weight, "weight"), optional("group_norm", bias, "bias")
     alike("group_norm", x, weight=w, bias=b)

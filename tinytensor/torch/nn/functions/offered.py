@@ -77,7 +77,7 @@ def optional(name: str, x: Any, what: str) -> Any:
 
 
 def floating(name: str, x: Any, what: str = "input") -> Any:
-    """The engine's tensor of an argument that must be of floats."""
+    """The engine's tensor of an argument, which must be floating."""
     n = x.node if isinstance(x, Tensor) else node(name, x, what)
     if n.data.dtype.kind != "f":
         raise RuntimeError(f'{name}: "{name}" not implemented for {x.dtype}; got it as {what}; expected floats; '
@@ -100,7 +100,7 @@ def alike(name: str, first: Any, **others: Any) -> None:
 
 
 def both(name: str, a: Any, b: Any, names: tuple[str, str] = ("input", "target")) -> tuple[Any, Any]:
-    """Two arguments in the dtype that they have together."""
+    """Two arguments in their common dtype."""
     x, y = node(name, a, names[0]), node(name, b, names[1])
     return (x, y) if x.data.dtype == y.data.dtype else promoted(x, y)
 

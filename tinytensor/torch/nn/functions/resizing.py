@@ -18,7 +18,7 @@ from ....core import Tensor as Node
 from ....nn import functional as engine
 from ...tensor import Tensor
 from .conv import adaptive_avg_pool1d, adaptive_avg_pool2d
-from .losses import noted
+from .losses import with_grad_fn
 from .offered import floating, function, node
 
 KINDS = {"linear": (3, "UpsampleLinear1D"), "bilinear": (4, "UpsampleBilinear2D"),
@@ -42,7 +42,7 @@ def new_sizes(x: Any, size: Any, scale_factor: Any) -> tuple[list[int], list[Any
     return [int(n) for n in several], [None] * len(old)
 
 
-def places(n: int, new: int, factor: Any, align_corners: bool) -> Any:
+def source_positions(n: int, new: int, factor: Any, align_corners: bool) -> Any:
     """The position of each new element among the old ones."""
     if align_corners:
         return np.arange(new) * ((n - 1) / (new - 1) if new > 1 else 0.0)
@@ -112,24 +112,25 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
     if recompute_scale_factor:
         factors = [None] * len(factors)
     if mode == "nearest" and not recompute_scale_factor:
-        return noted(engine.interpolate(x, size, scale_factor, mode), f"UpsampleNearest{x.data.ndim - 2}D")
+        return with_grad_fn(engine.interpolate(x, size, scale_factor, mode), f"UpsampleNearest{x.data.ndim - 2}D")
     if mode in ("nearest", "nearest-exact"):
         return nearest(x, sizes, factors, mode == "nearest-exact")
     if mode == "area" and x.data.ndim in (3, 4):
         return (adaptive_avg_pool1d if x.data.ndim == 3 else adaptive_avg_pool2d)(input, tuple(sizes))
     if mode == "area" and x.data.ndim == 5:
-        return noted(weighed(x, [part_means(n, new) for n, new in zip(x.data.shape[2:], sizes, strict=True)]),
+        return with_grad_fn(along_axes(x, [part_means(n, new) for n, new in zip(x.data.shape[2:], sizes, strict=True)]),
                      "AdaptiveAvgPool3D")
     if mode not in KINDS or KINDS[mode][0] != x.data.ndim:
         raise NotImplementedError(f"interpolate: got {x.data.ndim}D input and mode={mode!r}; expected nearest, "
                                   f"nearest-exact, area, and linear of 3D, bilinear and bicubic of 4D, trilinear of 5D "
                                   f"inputs; choose the one of your axes")
     weights = cubic_weights if mode == "bicubic" else linear_weights
-    return noted(weighed(x, [weights(n, places(n, new, factor, bool(align_corners))) for n, new, factor in zip(
+    corners = bool(align_corners)
+    return with_grad_fn(along_axes(x, [weights(n, source_positions(n, new, factor, corners)) for n, new, factor in zip(
         x.data.shape[2:], sizes, factors, strict=True)]), KINDS[mode][1])
 
 
-def weighed(x: Any, matrices: list[Any]) -> Any:
+def along_axes(x: Any, matrices: list[Any]) -> Any:
     """The product with a matrix (new, old) along each axis behind (N, C)."""
     for i, w in enumerate(matrices):
         x = ops.moveaxis(ops.matmul(ops.moveaxis(x, 2 + i, -1), w.T.astype(x.data.dtype)), -1, 2 + i)
@@ -143,7 +144,7 @@ def nearest(x: Any, sizes: list[int], factors: list[Any], exact: bool) -> Tensor
         old = x.data.shape[2 + i]
         at = (np.arange(new) + 0.5 * exact) * np.float32(1 / factor if factor else old / new)
         y = ops.take(y, np.minimum(np.floor(at).astype(np.int64), old - 1), axis=2 + i)
-    return noted(y, f"UpsampleNearest{'Exact' * exact}{x.data.ndim - 2}D")
+    return with_grad_fn(y, f"UpsampleNearest{'Exact' * exact}{x.data.ndim - 2}D")
 
 
 @function()
@@ -177,7 +178,7 @@ def old(name: str) -> None:
 
 @function()
 def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
-    """Places for `grid_sample` by affine maps theta (N, 2, 3), for images of size (N, C, H, W): (N, H, W, 2)."""
+    """Positions for `grid_sample` from affine maps theta (N, 2, 3), for images of size (N, C, H, W): (N, H, W, 2)."""
     t = floating("affine_grid", theta, "theta")
     n = len(size)
     if n not in (4, 5) or t.data.shape != (size[0], n - 2, n - 1):
@@ -187,7 +188,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     grids = np.meshgrid(*lines, indexing="ij")
     base = np.stack([*grids[::-1], np.ones(grids[0].shape)], -1).reshape(-1, n - 1).astype(t.data.dtype)
     y = ops.matmul(base, ops.matrix_transpose(t))
-    return noted(ops.reshape(y, (*size[:1], *size[2:], n - 2)), "AffineGridGenerator" if n == 4 else "View")
+    return with_grad_fn(ops.reshape(y, (*size[:1], *size[2:], n - 2)), "AffineGridGenerator" if n == 4 else "View")
 
 
 @function()
@@ -216,7 +217,7 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     if mode != "bicubic":
         axes = [moved(at, size, padding_mode, corners) for at, size in zip(axes, sizes, strict=True)]
     if mode == "nearest":
-        return noted(seen(x, [np.rint(at.data) for at in axes]), kind)
+        return with_grad_fn(samples_at(x, [np.rint(at.data) for at in axes]), kind)
     steps = range(-1, 3) if mode == "bicubic" else range(2)
     lows = [np.floor(at.data) for at in axes]
     parts = [ops.subtract(at, low) for at, low in zip(axes, lows, strict=True)]
@@ -228,9 +229,9 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
             weights = [bent(p - k, abs(k - 0.5) < 1) for p, k in zip(parts, step, strict=True)]
         else:
             weights = [p if k else 1 - p for p, k in zip(parts, step, strict=True)]
-        part = seen(x, near) * ops.expand_dims(reduce(ops.multiply, weights), 1)
+        part = samples_at(x, near) * ops.expand_dims(reduce(ops.multiply, weights), 1)
         y = part if y is None else y + part
-    return noted(y, kind)
+    return with_grad_fn(y, kind)
 
 
 def bent(d: Any, near: bool) -> Any:
@@ -260,7 +261,7 @@ def moved(at: Any, n: int, padding_mode: str, align_corners: bool) -> Any:
     return at if padding_mode == "zeros" else ops.clip(at, 0, n - 1)
 
 
-def seen(x: Any, places: list[Any]) -> Any:
+def samples_at(x: Any, places: list[Any]) -> Any:
     """The elements of images (N, C, ...) at positions along each axis, (N, ...) each, and 0 outside: (N, C, ...)."""
     inside = reduce(np.logical_and, [(at >= 0) & (at < n) for at, n in zip(places, x.data.shape[2:], strict=True)])
     found = [np.where(inside, at, 0).astype(np.int64) for at in places]

@@ -9,7 +9,7 @@ import numpy as np
 
 from .... import ops
 from ...tensor import Tensor, of_array, wrap
-from .losses import noted
+from .losses import with_grad_fn
 from .offered import function, node
 
 
@@ -38,7 +38,7 @@ def unpooled(name: str, input: Any, indices: Any, kernel_size: Any, stride: Any,
                            f"{count}; give the output_size that was pooled")
     base = of_array(np.zeros((len(where), count), x.data.dtype))
     y = base.scatter(1, of_array(where), wrap(flat))
-    return noted(ops.reshape(y.node, (*lead, *new)), "SqueezeBackward1" if n == 1 else "MaxUnpool2D")
+    return with_grad_fn(ops.reshape(y.node, (*lead, *new)), "SqueezeBackward1" if n == 1 else "MaxUnpool2D")
 
 
 @function()

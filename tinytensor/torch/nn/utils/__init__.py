@@ -24,7 +24,7 @@ __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_
 
 
 def gradients(parameters: Any) -> list[Any]:
-    """The arrays of the gradients that are there."""
+    """The arrays of the gradients that are not None."""
     given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     found = []
     for p in given:

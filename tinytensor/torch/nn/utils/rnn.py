@@ -54,7 +54,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = F
 
 
 def refused(name: str) -> Any:
-    """A function that says that packed sequences are not here."""
+    """A function that raises: packed sequences are not supported."""
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         raise NotImplementedError(f"{name}: got sequences to pack; expected padded ones, for packed sequences are not "
                                   f"here; use pad_sequence, and a mask or the last valid outputs")

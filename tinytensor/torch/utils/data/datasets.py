@@ -29,7 +29,7 @@ class Dataset(Generic[T]):
 
 
 class IterableDataset(Dataset[T]):
-    """What gives its examples one after another: a subclass defines `__iter__`."""
+    """A dataset that yields its examples in order: a subclass defines `__iter__`."""
 
     def __iter__(self) -> Iterator[T]:
         raise NotImplementedError(f"{type(self).__name__}: got no __iter__; expected one that gives the examples; "
@@ -86,7 +86,7 @@ class StackDataset(Dataset[Any]):
 
 
 class ConcatDataset(Dataset[T]):
-    """Datasets one behind another, as one."""
+    """Datasets joined into one."""
 
     def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
         self.datasets = list(datasets)

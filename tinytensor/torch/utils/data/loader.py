@@ -22,7 +22,7 @@ def get_worker_info() -> None:
 
 
 class DataLoader(Generic[T]):
-    """Batches of a dataset, as often as it is iterated over.
+    """Batches of a dataset; it can be iterated over again and again.
 
     Parameters
     ----------

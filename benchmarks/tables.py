@@ -196,8 +196,9 @@ def readme(results: Results) -> str:
     where = ", ".join(part for part in results["machine"].split(", ") if not part.startswith(others))
     return "\n".join([
         *rows(["us per training step", *README_COLUMNS], body),
-        f"Minima, measured on {results['date']} by `python -m benchmarks --write`: {where}. The compiled step and "
-        f"PyTorch, which is eager or `torch.compile`, have one thread or all {results['cores']}, whichever is faster.",
+        f"Minima, measured on {results['date']} by `python -m benchmarks --write`: {where}. For the "
+        f"compiled step, the faster of one thread and all {results['cores']}; for PyTorch, also of eager and "
+        f"`torch.compile`.",
         "", " ".join(defeats(results, tasks, peer) for peer in ("PyTorch", "JAX")), "",
         "[All tables, and how they were measured](benchmarks/results/tables.md)."])
 
@@ -210,11 +211,11 @@ def defeats(results: Results, tasks: list[str], peer: str) -> str:
         for task in tasks:
             own, other = best(results, task, "given", forms), best(results, task, "given", README_COLUMNS[peer])
             if own and other and other < own:
-                names.append(short(task) + (f" ({own / other:.2f} times)" if ours != "the eager step" else ""))
+                names.append(short(task) + (f" (by {own / other - 1:.0%})" if ours != "the eager step" else ""))
         if names:
             all_of_these = len(names) == len(tasks) > 1 and ours == "the eager step"
             parts.append(f"than {ours} on {'all of these' if all_of_these else listed(names)}")
-    return f"{peer} is faster {', and '.join(parts)}." if parts else f"{peer} is nowhere faster."
+    return f"{peer} is faster {', and '.join(parts)}." if parts else f"{peer} is not faster on any of these."
 
 
 def listed(names: list[str]) -> str:
@@ -243,8 +244,9 @@ def details(results: Results) -> str:
         lines += [f"From the same weights, the losses of all contenders' first six steps agree within {worst:.0e}, "
                   f"relative to their size.", ""]
     if absent := missing(results):
-        lines += ["Missing: " + "; ".join(absent) + ".", "",
-             "![How many times as long the others take as a compiled step, and how cost grows](speed.png)", ""]
+        lines += ["Missing: " + "; ".join(absent) + ".", ""]
+    lines += ["![Time of a step in the other frameworks, relative to a compiled step, and how cost grows](speed.png)",
+              ""]
     for task, variants in results["tasks"].items():
         lines += [f"## {TASKS[task].title[0].upper()}{TASKS[task].title[1:]}", ""]
         body = []

@@ -157,6 +157,7 @@ def speed(tokenizer: Tokenizer, text: str) -> float:
 
 def main(s: Settings) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # for a screen that lacks Korean letters
+    common.only_one(s, "vocabulary", "save")
     s.merges = min(s.merges, 64) if s.quick else s.merges
     if s.vocabulary:
         common.nothing_drawn(s.plots, "--vocabulary only shows how a given vocabulary cuts; leave it out to train one")

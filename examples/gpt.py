@@ -59,8 +59,8 @@ class Settings(compiled.Settings, common.Settings):
     weight_decay: float = common.setting(0.1, "weight decay of the matrices", least=0)
     prompt: str = common.setting("\n", "how a sample starts; by default with a new line")
     count: int = common.setting(500, "tokens to generate at the end", least=0)
-    temperature: float = common.setting(0.8, "divides the logits of a sample: below 1 it is more usual, above 1 wilder",
-                                        above=0)
+    temperature: float = common.setting(0.8, "divides the logits of a sample: below 1 it is more usual, above 1 "
+                                        "wilder; 0: always the likeliest token", least=0)
     top_k: int = common.setting(None, "sample only from the k likeliest tokens", least=1)
     top_p: float = common.setting(None, "sample only from the likeliest tokens that together have this "
                                   "probability", above=0)
@@ -71,7 +71,8 @@ class Settings(compiled.Settings, common.Settings):
     sample_from: str = common.setting(None, "only generate text, with the network of a file that --save wrote")
     recipe: str = common.setting("ours", "known settings, which flags may change", choices=tuple(RECIPES))
     plots: str = common.setting("plots/gpt", "folder for the figures")
-    seed: int = common.setting(1337, "seed of everything random: weights, batches, dropout, samples")
+    seed: int = common.setting(1337, "seed of everything random: weights, batches, dropout, samples", least=0,
+                               most=common.SEED)
 
 
 # --- the model and its training ---
@@ -141,11 +142,7 @@ def read(path: str, s: Settings) -> tuple[dict, Settings]:
         raise common.UserError(f"{path}: got a checkpoint of another model; expected one that examples/gpt.py wrote "
                                f"with --save; name another file") from None
     flags = ("eager", "save", "resume", "sample_from", "plots", "prompt", "count", "temperature", "top_k", "top_p")
-    for name, kept in vars(before).items():
-        given = getattr(s, name)
-        if name not in flags and given not in (kept, getattr(Settings, name)):
-            raise common.UserError(f"argument --{name.replace('_', '-')}: got {given}; expected {kept}, as in {path}; "
-                                   f"leave it out")
+    common.check_saved(s, {name: kept for name, kept in vars(before).items() if name not in flags}, path)
     return saved, dataclasses.replace(before, **{name: getattr(s, name) for name in flags})
 
 
@@ -168,6 +165,8 @@ def draw(plot, folder: Path, model, data, progress: common.Progress, dev: dict[i
 
 
 def main(s: Settings) -> int:
+    for flags in (("ladder", "resume", "sample_from"), ("ladder", "save"), ("sample_from", "save"), ("lines", "bpe")):
+        common.only_one(s, *flags)
     saved = {}
     if s.resume or s.sample_from:
         saved, s = read(s.resume or s.sample_from, s)

@@ -44,7 +44,8 @@ class Settings(compiled.Settings, common.NamesSettings):
     steps: int = common.setting(0, "train each for so many steps instead of --seconds; 0: by the clock", least=0)
     batch: int = common.setting(32, "names in a batch", least=1)
     names: int = common.setting(5, "names for each model to make up at the end", least=0)
-    seed: int = common.setting(42, "seed of everything random: weights, batches, names")
+    seed: int = common.setting(42, "seed of everything random: weights, batches, names", least=0,
+                               most=common.SEED)
 
 
 # --- training ---

@@ -43,7 +43,7 @@ class Settings(compiled.Settings, common.LectureSettings, common.NamesSettings):
     warmup: int = common.setting(0, "steps over which the learning rate rises from 0", least=0)
     weight_decay: float = common.setting(1e-4, "weight decay of the matrices", least=0)
     temperature: float = common.setting(1.0, "divides the logits of new names: below 1 they are more usual, above 1 "
-                                        "wilder", above=0)
+                                        "wilder; 0: always the likeliest character", least=0)
     lr_find: bool = common.setting(False, "only try learning rates from 0.001 to 1, one step each")
     initial_loss: bool = common.setting(False, "only show how the scale of the last weights changes the first losses")
     sweep: bool = common.setting(False, "only train seven sizes, on a tenth of the data, for a fifth of --steps each: "
@@ -166,6 +166,7 @@ def sample_only(s: Settings) -> None:
     except (KeyError, TypeError):
         raise common.UserError(f"{s.sample_from}: got a checkpoint of another model; expected one that "
                                f"examples/mlp_ngram.py wrote with --save; name another file") from None
+    common.check_saved(s, sizes, s.sample_from)
     s = dataclasses.replace(s, **sizes)
     model = MLP(len(vocabulary), s)
     checkpoint.load(s.sample_from, model=model)
@@ -184,6 +185,7 @@ def show_names(model, s: Settings, names: common.Names, expected=()) -> None:
 
 def main(s: Settings) -> int:
     s.steps = min(s.steps, 2_001 if s.lecture else 2_000) if s.quick else s.steps
+    common.only_one(s, "sample_from", "sweep", "initial_loss", "lr_find", "save")
     if s.sample_from:
         common.nothing_drawn(s.plots, "--sample-from trains nothing")
         sample_only(s)

@@ -110,7 +110,13 @@ def read_points(path: str) -> tuple[list[list[float]], list[float]]:
     if len(rows) < 4 or len(set(Y)) < 2:
         raise common.UserError(f"{path}: got {len(rows)} points of {len(set(Y))} classes; expected 4 points or more, "
                                f"some with a positive label and some without; add points")
-    return ((X - X.mean(0)) / np.maximum(X.std(0), 1e-12)).tolist(), Y
+    X /= nonzero(np.abs(X).max(0))  # subtle: the square of 1e300 is inf, and that of 1e-300 is 0
+    return ((X - X.mean(0)) / nonzero(X.std(0))).tolist(), Y
+
+
+def nonzero(scale):
+    """The scale of each coordinate, or 1 if that is 0: the coordinate is the same for all points."""
+    return np.where(scale > 0, scale, 1.0)
 
 
 def hinge(model: MLP, X, Y) -> Value:
@@ -209,7 +215,7 @@ def main(s: Settings) -> int:
         graph.draw(output, path=folder / "graph.svg")
         exercises.draw_tangents(plot, folder / "tangents.png")
         plot.difference_errors(sizes, errors, path=folder / "steps.png")
-        plot.fit_curve(progress.losses, NOTEBOOK, path=folder / "fit.png")
+        plot.fit_curve(progress.losses, {} if s.own_data else NOTEBOOK, path=folder / "fit.png")
         drawn = ["graph.svg", "tangents.png", "steps.png", "fit.png"]
     if s.moons and not status:
         title = Path(s.data).name if s.data else "two moons"
@@ -219,8 +225,8 @@ def main(s: Settings) -> int:
         compared(f"{len(X[:MOONS])} points on Tensor", model, X[:MOONS], Y[:MOONS])
         status, last = progress.status, f"{last}, {title} {right} of {len(X)} right"
         if plot:
-            caption = f"{title[0].upper()}{title[1:]}: {right} of {len(X)} right"
-            draw_classes(plot, folder / "moons.png", model, X, Y, caption)
+            caption = "Your points" if s.data else "Two moons"  # a file's name may have signs that no font has
+            draw_classes(plot, folder / "moons.png", model, X, Y, f"{caption}: {right} of {len(X)} right")
             drawn.append("moons.png")
     if plot:
         common.drawn(folder, *drawn)

@@ -50,7 +50,8 @@ class Settings(compiled.Settings, common.LectureSettings, common.NamesSettings):
     weight_decay: float = common.setting(3e-4, "weight decay of all weights", least=0)
     ladder: bool = common.setting(False, "only train the lecture's five networks, one after the other, and compare "
                                   "them")
-    seed: int = common.setting(42, "seed of everything random: weights, batches, names")
+    seed: int = common.setting(42, "seed of everything random: weights, batches, names", least=0,
+                               most=common.SEED)
 
 
 LECTURE = {"context": 8, "embedding": 24, "hidden": 128, "batch": 32, "steps": 200_000, "lr": 0.1, "weight_decay": 0.0,

@@ -67,7 +67,7 @@ _NAMESPACES = ("checkpoint", "define", "diagnostics", "linalg", "machine", "mode
               "text", "value")
 _COMPILER = ("CompileError", "compile")
 
-if not TYPE_CHECKING:  # a checker is to find what is not there
+if not TYPE_CHECKING:  # so that type checkers report missing names
     __all__ = sorted([
         *_ops.__all__, *_NAMESPACES, *_COMPILER, "Generator", "Minibatches", "Tensor", "detect_anomaly",
         "enable_grad", "get_num_threads", "grad", "guard", "hessian", "hvp", "jacobian", "jvp", "keep_freed_memory",

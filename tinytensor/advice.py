@@ -63,6 +63,17 @@ TABLE: tuple[tuple[str, Advice], ...] = (
     (r"int too large to convert", "pass a smaller number"),
     (r"data type .* not understood", "pass a dtype such as np.float32"),
     (r"Weights sum to zero", "pass weights whose sum is not 0"),
+    # one value, where several were passed
+    (r"truth value of an? .*array", "pass one value, not an array, where a flag or a number is expected"),
+    (r"only (?:integer scalar|0-dimensional|length-1) arrays can be converted", "pass one number, not an array"),
+    (r"integer argument expected, got (\w+)", lambda name: f"pass an integer or a bool, not a {name}"),
+    (r"object of type '(?:\w+\.)*(\w+)' has no len|'(\w+)' object is not (?:iterable|subscriptable)",
+     lambda name, other: f"pass a sequence in place of the {name or other}"),
+    (r"(?:not enough|too many) values to unpack \(expected (\d+)", lambda n: f"pass {n} values"),
+    (r"must be str, not (?:\w+\.)*(\w+)", lambda name: f"pass a string in place of the {name}"),
+    (r"inhomogeneous shape", "pass lists of one length"),
+    (r"Cannot interpret .* as a data type|construct a dtype from an array", "pass a dtype such as np.float32"),
+    (r"output must be an array|return arrays must be of ArrayType", "leave out out="),
     # matrices
     (r"Singular matrix", "use linalg.pinv or linalg.lstsq, or add a small multiple of the identity"),
     (r"must be square", "pass square matrices (..., n, n)"),
@@ -90,3 +101,10 @@ def advice(name: str, text: str) -> str:
 def described(arrays: Sequence[object]) -> str:
     """Inputs for an error message: dtype and shape of arrays, other objects as they are written."""
     return ", ".join(f"{a.dtype} {a.shape}" if hasattr(a, "dtype") and hasattr(a, "shape") else repr(a) for a in arrays)
+
+
+def a_type(x: object) -> str:
+    """The type of x with its article: "a Linear", "an int", "an MLP"."""
+    name = type(x).__name__
+    spelled = name[:2].isupper() or name == "ndarray"  # read letter by letter: em, en, ...
+    return f"{'an' if name[0].lower() in ('aefhilmnorsx' if spelled else 'aeio') else 'a'} {name}"

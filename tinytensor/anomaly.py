@@ -15,7 +15,7 @@ from weakref import ref
 import numpy as np
 
 from .core import Op, Tensor, refuse_traced
-from .modes import active_watchers, state
+from .modes import state, watching
 
 OURS = (str(Path(__file__).parent), str(Path(np.__file__).parent), contextlib.__file__, "<frozen")
 BEHIND_WHERE = ("mask the input before the op, as in np.log(np.where(x > 0, x, 1)): a branch of `where` that is not "
@@ -138,11 +138,8 @@ def detect_anomaly() -> Iterator[None]:
     refuse_traced("detect_anomaly", "checks values, which a compiled step does not")
     anomaly, before = Anomaly(), state.anomaly
     state.anomaly = anomaly
-    state.watchers = (*state.watchers, anomaly.forward)
-    active_watchers.append(anomaly)
     try:
-        yield
+        with watching(anomaly.forward):
+            yield
     finally:
-        active_watchers.remove(anomaly)
-        state.watchers = tuple(w for w in state.watchers if w != anomaly.forward)
         state.anomaly = before

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .advice import advice, described
+from .advice import a_type, advice, described
 from .core import NO_PARAMS, REAL_KINDS, Op, Params, Tensor, TracerBase, as_array, as_ndarray, ndarray, new, record
 from .dispatch import SEQUENCE, SIMPLE, Function, as_python, numpy_input_names
 from .modes import active_watchers, no_grad_blocks, notify_watchers, state
@@ -48,23 +48,26 @@ def floating_dtype(xs: Sequence[Any]) -> Any:
     return np.result_type(*dtypes) if dtypes else None
 
 
-def coerce_operand(x: Any, tensor: Tensor) -> Any:
-    """Like `operand`, beside a Tensor: rejects complex values, which have no gradient here."""
+def coerce_operand(x: Any, tensor: Tensor, name: str) -> Any:
+    """Like `operand`, beside a Tensor in the op `name`: rejects complex values, which have no gradient here."""
     if type(x) is float or type(x) is int or (type(x) is ndarray and x.dtype.kind in REAL_KINDS):
         return x
     x = operand(x, (tensor,))
     if x is None:  # subtle: NumPy would compute with it for arrays without elements
-        raise TypeError("got None beside a Tensor; expected a number or an array; leave it out, or pass a value")
-    check_real(x)
+        raise TypeError(f"{name}: got None beside a Tensor; expected a number or an array; leave it out, or pass a "
+                        f"value")
+    check_real(x, name)
     return x
 
 
-def check_real(x: Any) -> None:
+def check_real(x: Any, name: str) -> None:
     """Reject values that have no gradient here and would drop that of the Tensor beside them."""
     if isinstance(x, complex) or (isinstance(x, ndarray | np.generic) and x.dtype.kind not in REAL_KINDS):
         if isinstance(x, complex) or x.dtype.kind == "c":
-            raise TypeError("got a complex number beside a Tensor; expected a real one; use its .real and .imag")
-        raise TypeError(f"got dtype {x.dtype} beside a Tensor; expected real numbers; convert it: a.astype(float)")
+            raise TypeError(f"{name}: got a complex number beside a Tensor; expected a real one; use its .real and "
+                            f".imag")
+        advice = "compute with plain arrays" if x.dtype.kind in "mM" else "convert it: a.astype(float)"
+        raise TypeError(f"{name}: got dtype {x.dtype} beside a Tensor; expected real numbers; {advice}")
 
 
 # --- the three appliers ---
@@ -114,13 +117,13 @@ def binary(op: Op) -> Function:
             if a._requires_grad:
                 left = a
         else:
-            x = coerce_operand(a, b) if isinstance(b, Tensor) else operand(a, (b,))
+            x = coerce_operand(a, b, op.name) if isinstance(b, Tensor) else operand(a, (b,))
         if isinstance(b, Tensor):
             z = b.data
             if b._requires_grad:
                 right = b
         elif isinstance(a, Tensor):
-            z = coerce_operand(b, a)
+            z = coerce_operand(b, a, op.name)
         else:
             z = operand(b, (a,))
             try:
@@ -169,7 +172,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
                 return wider(*args, **kwargs)  # type: ignore[misc]
         inputs: list[Tensor | None] = []
         arrays, tensors, needs, others = [], False, False, False
-        for x, rule in zip(args, rules):  # noqa: B905 (a variadic op has rules without end)
+        for x, rule in zip(args, rules):  # noqa: B905 (a variadic op has endless rules)
             if isinstance(x, Tensor):
                 tensors = True
                 arrays.append(x.data)
@@ -194,7 +197,7 @@ def general(op: Op, bind: Bind, defaults: Params | None, wider: Function | None 
             out = y[0] if type(y) is tuple else y
             if not hasattr(out, "dtype") or out.dtype.kind not in REAL_KINDS:
                 for x in (*arrays, out):
-                    check_real(x)
+                    check_real(x, op.name)
         return record(op, y, inputs, arrays, params, needs)
 
     return apply
@@ -215,7 +218,7 @@ def retry_with_arrays(op: Op, error: Exception, arrays: list[Any], params: Param
 # --- binding arguments ---
 
 def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, spread: bool = False,
-           numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
+              numpy: Function | None = None, wider: Function | None = None) -> tuple[Bind, Params | None]:
     """A function from the arguments of a call to (array inputs, parameters), by the signature of `forward`; defaults.
 
     `variadic`: the inputs are passed as one sequence.  `spread`: they, or the integers of the first parameter, are
@@ -237,7 +240,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
             if not args:
                 args = (missing(inputs[0], kwargs),)
             if not (spread or hasattr(args[0], "__iter__")):
-                raise usage(f"got a {type(args[0]).__name__} in place of a sequence of arrays")
+                raise usage(f"got {a_type(args[0])} in place of a sequence of arrays")
             apart = spread or (len(args) > 1 and hasattr(args[1], "shape") and not isinstance(args[0], SEQUENCE))
             given, rest = (args, ()) if apart else (tuple(args[0]), args[1:])
         else:
@@ -249,7 +252,7 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
                 rest = (rest[:-1], rest[-1]) if isinstance(rest[-1], str) else (rest,)  # np.reshape(x, -1, "F")
         if alone and len(rest) == 1 and not kwargs:  # the usual call: saves a third of a microsecond
             return given, {**defaults, by_position[0]: checked(by_position[0], rest[0])}
-        params = dict(zip(by_position, rest))  # noqa: B905 (fewer may come)
+        params = dict(zip(by_position, rest))  # noqa: B905 (the rest is in kwargs)
         if kwargs or len(rest) > len(params):
             params = complete(params, rest, kwargs)
         for key, x in params.items():
@@ -293,9 +296,9 @@ def make_bind(name: str, forward: Function, arity: int, variadic: bool = False, 
             raise usage(f"got an unknown parameter {key!r}", f"; {what_to_do(key, names)}")
         raise usage(f"got no parameter {next(iter(names - whole.keys()))!r}")
 
-    def usage(problem: str, advice: str = "") -> TypeError:
+    def usage(problem: str, hint: str = "") -> TypeError:
         call = "" if "; expected" in problem else f"; expected {name}{inspect.Signature(arguments)}"
-        return TypeError(f"{name}: {problem}{call}{advice}")
+        return TypeError(f"{name}: {problem}{call}{hint}")
 
     return bind, None if variadic or len(defaults) < len(names) else defaults
 
@@ -317,7 +320,7 @@ def op_error(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
     got = described(arrays)
     if isinstance(error, AttributeError):
         return TypeError(f"{op.name}: got {got}; expected arrays, Tensors or lists of numbers; see help({op.name})")
-    text = " ".join(str(error).removeprefix(f"{op.name}: ").split()).rstrip(".")
+    text = " ".join(str(error).removeprefix(f"{op.name}: ").removesuffix(" Use a.any() or a.all()").split()).rstrip(".")
     parts = [f"got {got}" if got else "", text, advice(op.name, text)]
     return kind(f"{op.name}: {'; '.join(filter(None, parts))}")
 

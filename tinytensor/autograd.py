@@ -13,6 +13,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from .advice import a_type
 from .broadcasting import unbroadcast, unit_gradient
 from .collectives import all_reduce_mean
 from .core import RELEASED, Tensor, TracerBase, as_array, keep_grad, ndarray
@@ -71,7 +72,7 @@ def gradients(roots: dict[Tensor, Any], wanted: Collection[Tensor] = (), create_
 
 
 def backward_pass(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_graph: bool, release: bool,
-         hooks: bool) -> dict[Tensor, Any]:
+                  hooks: bool) -> dict[Tensor, Any]:
     """The backward pass: a node is visited once all its consumers have been, when its gradient is complete."""
     needed, watch = nodes_between(roots, wanted) if wanted else None, state.anomaly
     waiting = count_consumers(roots, needed)
@@ -89,7 +90,7 @@ def backward_pass(roots: dict[Tensor, Any], wanted: Collection[Tensor], create_g
         if node in wanted:
             arrived[node] = cast_like(g, node)
         args = (g, node, *operands(node)) if create_graph else (g, node.data, *node.saved)
-        for x, rule in zip(node.inputs, op.rules):  # type: ignore[union-attr]  # noqa: B905 (a variadic op has no end)
+        for x, rule in zip(node.inputs, op.rules):  # type: ignore[union-attr]  # noqa: B905 (of a variadic op: endless)
             if x is not None and (needed is None or x in needed):
                 gx = rule(*args, **params)
                 like = x.data
@@ -128,7 +129,7 @@ def initial_gradients(ys: Any, gradient: Any, caller: str) -> dict[Tensor, Any]:
                         f"Tensors; compute it from Tensors")
     given = [None] * len(ys) if gradient is None else gradient
     if not isinstance(given, list | tuple) or len(given) != len(ys):
-        count = len(given) if isinstance(given, list | tuple) else f"a {type(given).__name__}"
+        count = len(given) if isinstance(given, list | tuple) else a_type(given)
         raise ValueError(f"{caller}: got {len(ys)} outputs and gradient= of {count}; expected a list with one for each "
                          f"output; None means the 1 of a scalar")
     roots: dict[Tensor, Any] = {}

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .advice import a_type
+
 __all__ = ["CheckpointError", "load", "save"]
 
 FORMAT = "tinytensor 1"
@@ -117,9 +119,16 @@ def replace(path: Path, write: Callable[[Any], object]) -> None:
                               "another file") from error
 
 
+def as_path(name: str, path: str | Path) -> Path:
+    """The path; TypeError if it is none."""
+    if not isinstance(path, str | Path):
+        raise TypeError(f"{name}: got {a_type(path)} as path; expected a string or a Path; write 'run.npz'")
+    return Path(path)
+
+
 def writable(path: str | Path) -> Path:
-    """The path with links resolved; CheckpointError if it is no file, or has no folder."""
-    real = Path(path).resolve()
+    """The path with links resolved; CheckpointError if it is not a file, or has no folder."""
+    real = as_path("save", path).resolve()
     if real.exists() and not real.is_file():
         kind = "a folder" if real.is_dir() else "no ordinary file"
         raise CheckpointError(f"{path}: got {kind}; expected a file, new or to be replaced; name another")
@@ -154,7 +163,7 @@ def load(path: str | Path, **objects: Any) -> dict[str, Any]:
         The file is missing, damaged, of another kind, or lacks a part; or a part does not fit its object. Then all
         objects are as before.
     """
-    parts, done = read(Path(path)), list[tuple[Any, Any]]()
+    parts, done = read(as_path("load", path)), list[tuple[Any, Any]]()
     for name, target in objects.items():
         if name not in parts:
             raise CheckpointError(f"{path}: got the parts {', '.join(parts)}; expected {name!r} too; save it "

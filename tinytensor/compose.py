@@ -108,7 +108,7 @@ def differentiated(full: str, numpy: Function, composition: Function, inputs: st
             return y
         arrays = [x for x in given.values() if isinstance(x, ndarray)] if active_watchers else []
         if not (recorded and has_floating(y)):
-            return report(as_constants(y), shell, arrays)
+            return report(as_constants(y, full), shell, arrays)
         given.update(whole)
         if "axis" in given:
             given["axis"] = axis_of(given["axis"])
@@ -160,7 +160,7 @@ def make_nondifferentiable(function: Function) -> Function:
             y = function(*args, **kwargs)
         except FAULTS as error:
             raise op_error(shell, error, [x for x in args if isinstance(x, ndarray)]) from None
-        return as_constants(y) if tensors else y
+        return as_constants(y, shell.name) if tensors else y
 
     NONDIFFERENTIABLE[full] = apply
     apply.__name__ = apply.__qualname__ = function.__name__
@@ -202,7 +202,7 @@ def collect(x: Any, tensors: list[Tensor], dtypes: list[np.dtype[Any]] | None = 
     if isinstance(x, SEQUENCE):
         for part in x:
             collect(part, tensors, dtypes)
-    elif dtypes is not None and hasattr(x, "dtype"):
+    elif dtypes is not None and hasattr(x, "dtype") and not isinstance(x, type):
         dtypes.append(x.dtype)
 
 
@@ -261,13 +261,13 @@ def like_sequence(like: Any, parts: Sequence[Any]) -> Any:
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
 
 
-def as_constants(y: Any) -> Any:
-    """Arrays as Tensors that do not require grad; anything else as it is."""
+def as_constants(y: Any, name: str) -> Any:
+    """Arrays, results of the function of that name, as Tensors that do not require grad; anything else as it is."""
     if isinstance(y, SEQUENCE):
-        return like_sequence(y, [as_constants(part) for part in y])
+        return like_sequence(y, [as_constants(part, name) for part in y])
     if not isinstance(y, ndarray | np.generic):
         return y
-    check_real(y)
+    check_real(y, name)
     return record(SHELL, y, [], [], NO_PARAMS, False)
 
 
@@ -287,7 +287,7 @@ def with_numpy_values(name: str, y: Any, z: Any, tensors: Sequence[Tensor]) -> A
     if isinstance(y, SEQUENCE):
         return like_sequence(y, [with_numpy_values(name, a, b, tensors) for a, b in zip(y, z, strict=True)])
     if not isinstance(z, Tensor) or not z._requires_grad or y.dtype.kind != "f":
-        return as_constants(y)
+        return as_constants(y, name)
     if z.shape != y.shape:
         raise RuntimeError(f"{name}: got shape {z.shape} from its composition; expected {y.shape}, that of NumPy's "
                            f"value; correct the composition")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._methods import Methods
+from .advice import a_type
 from .modes import active_watchers, no_grad_blocks, notify_watchers, state
 from .names import Missing, elsewhere
 
@@ -114,7 +115,7 @@ def op_name(node: Tensor) -> str:
 
 
 def keep_grad(g: Any) -> None:
-    """A marker among a tensor's hooks: `retain_grad` was called. `hooks.py` acts on it."""
+    """Never called: among a tensor's hooks it marks that `retain_grad` was called; `run_hooks` looks for it."""
 
 
 class Tensor(Methods):
@@ -366,7 +367,7 @@ def as_array(x: Any, dtype: Any = None, copy: bool | None = None, beside: Any = 
     x = unwrap_foreign(x)
     y = read_array(x)
     if y.dtype.kind not in REAL_KINDS:
-        raise TypeError(f"tensor: got a {type(x).__name__} of dtype {y.dtype}; expected real numbers, in an array "
+        raise TypeError(f"tensor: got {a_type(x)} of dtype {y.dtype}; expected real numbers, in an array "
                         f"or lists; convert it first")
     if dtype is None and y.dtype.kind in "iuf" and (y.dtype == np.float64 or beside is not None):
         brought = dtypes_in(x)
@@ -390,7 +391,7 @@ def read_array(x: Any, dtype: Any = None) -> Array:
     except OverflowError as error:
         raise OverflowError(f"tensor: {error}; expected numbers that the dtype can hold; pass a larger one") from None
     except (TypeError, RuntimeError, BufferError) as error:  # the object itself says why it cannot be read
-        raise TypeError(f"tensor: got a {type(x).__name__}: {error}; expected what NumPy can read; convert it"
+        raise TypeError(f"tensor: got {a_type(x)}: {error}; expected what NumPy can read; convert it"
                         ) from None
 
 

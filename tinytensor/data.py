@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .core import Tensor
+from .names import also_generator
 from .random import Generator, as_generator
 
 
@@ -39,7 +40,7 @@ class Minibatches:
     Raises
     ------
     TypeError
-        No arrays; something that is no array; a batch_size that is no int.
+        No arrays; something that is not an array; a batch_size that is not an int.
     ValueError
         Arrays of unequal length, or without rows; a batch_size below 1; minibatches that would all be dropped.
 
@@ -65,6 +66,7 @@ class Minibatches:
     (2, 2) [5 1]
     """
 
+    @also_generator
     def __init__(self, *arrays: Any, batch_size: int, rng: Generator | int | None = None, shuffle: bool = True,
                  drop_last: bool = False) -> None:
         if not arrays:
@@ -81,10 +83,9 @@ class Minibatches:
         if len({*lengths}) > 1:
             raise ValueError(f"Minibatches: got arrays of lengths {', '.join(map(str, lengths))}; expected one length; "
                              "row i of each belongs together")
-        try:
-            size = operator.index(batch_size)
-        except TypeError:
-            raise TypeError(f"batch_size: got {batch_size!r}; expected an int; write batch_size=32") from None
+        if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__"):
+            raise TypeError(f"batch_size: got {batch_size!r}; expected an int; write batch_size=32")
+        size = operator.index(batch_size)
         if size < 1:
             raise ValueError(f"batch_size: got {size}; expected 1 or more; write batch_size=32")
         if drop_last and size > lengths[0]:

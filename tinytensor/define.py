@@ -70,7 +70,7 @@ def publish(function: Function, name: str, method: bool, numpy: Sequence[Any], a
 
 
 def as_method(function: Function, name: str, numpy: Sequence[Any]) -> Function:
-    """The function as a method; where ndarray's method has more positions, such as ``out=None``, with its signature."""
+    """The function as a method; with the signature of ndarray's if that takes more by position, such as ``out``."""
     theirs = getattr(np.ndarray, name, None)
     if theirs is None or not any(getattr(key, "__name__", "") == name for key in numpy):
         return function
@@ -84,17 +84,17 @@ def as_method(function: Function, name: str, numpy: Sequence[Any]) -> Function:
 
 
 def refuse_taken(function: Function, name: str, method: bool, numpy: Sequence[Any], aliases: Sequence[str]) -> None:
-    """Raise if a user's function would replace one of another module; its own older version, in a notebook, it may."""
+    """Raise if a user's function would replace another module's; replacing its own older version is allowed."""
     for key in (name, *aliases):
         attribute = getattr(Tensor, key, function) if method else function
         if key in PUBLIC or getattr(attribute, "__module__", "") != function.__module__:
             raise ValueError(f"define: got the name {key}, which a function of tinytensor has; expected a new one; "
                              f"call yours my_{key}")
     for key in numpy:
-        answer = NUMPY.get(key, function)
-        if getattr(answer, "__wrapped__", answer).__module__ != function.__module__:
+        present = NUMPY.get(key, function)
+        if getattr(present, "__wrapped__", present).__module__ != function.__module__:
             raise ValueError(f"define: got numpy={getattr(key, '__name__', key)}, which has an op already, "
-                             f"{answer.__name__}; expected a function without one; leave out numpy=, or compose yours "
+                             f"{present.__name__}; expected a function without one; leave out numpy=, or compose yours "
                              f"of that op")
 
 

@@ -46,7 +46,7 @@ def as_python(key: str, value: Any) -> Any:
                             f"as an input")
         value, kind = value.data, type(value.data)
     if isinstance(value, np.generic):
-        return value.item() if kind in NUMBERS else value
+        return value.item() if kind in NUMPY_SCALARS else value
     if kind is ndarray and key in SHAPES:
         return tuple(value.tolist()) if value.ndim else value.item()
     if kind is ndarray and not value.ndim and key != "index" and value.dtype.kind in "biuf":
@@ -54,7 +54,7 @@ def as_python(key: str, value: Any) -> Any:
     return value
 
 
-NUMBERS = frozenset(np.dtype(c).type for c in "?bBhHiIlLqQefd")  # a tracer of a scalar has another type
+NUMPY_SCALARS = frozenset(np.dtype(c).type for c in "?bBhHiIlLqQefd")  # a tracer of a scalar has another type
 
 
 # --- names ---
@@ -77,13 +77,13 @@ def numpy_input_names(numpy: Function | None, ours: Function, inputs: int) -> di
 
 
 def with_numpy_signature(ours: Function, numpy: Function) -> Function:
-    """Our function, to be called as NumPy's is: with its positions and names, also with its defaults spelled out.
+    """Our function with NumPy's signature: its parameters by position or name, and its defaults passed explicitly.
 
-    Calls that do not fit NumPy's signature do not arrive here: NumPy raises before it dispatches to a Tensor.
+    Calls that do not fit NumPy's signature never get here: NumPy raises before it dispatches to a Tensor.
     """
     known: list[tuple[int, frozenset[str]]] = []  # (how many positions agree, our names), found at the first call
 
-    def look() -> tuple[int, frozenset[str]]:
+    def compare() -> tuple[int, frozenset[str]]:
         theirs, mine = list(parameters_of(numpy).values()), list(parameters_of(ours).values())
         inputs = getattr(ours, "arity", 1)
         agree = next((i for i, p in enumerate(theirs) if i >= inputs and (
@@ -93,23 +93,23 @@ def with_numpy_signature(ours: Function, numpy: Function) -> Function:
         known.append((agree, frozenset(p.name for p in mine)))
         return known[0]
 
-    def answer(*args: Any, **kwargs: Any) -> Any:
-        agree, names = known[0] if known else look()
+    def call(*args: Any, **kwargs: Any) -> Any:
+        agree, names = known[0] if known else compare()
         if len(args) <= agree and kwargs.keys() <= names:
             return ours(*args, **kwargs)
         theirs = list(parameters_of(numpy).values())
-        given = {p.name: x for p, x in zip(theirs[agree:], args[agree:])}  # noqa: B905 (fewer may come)
+        given = {p.name: x for p, x in zip(theirs[agree:], args[agree:])}  # noqa: B905 (the rest is in kwargs)
         given |= kwargs
         defaults = {p.name: p.default for p in theirs}
-        given = {k: x for k, x in given.items() if k in names or x is not defaults.get(k, answer)}
+        given = {k: x for k, x in given.items() if k in names or x is not defaults.get(k, call)}
         first = next(iter(parameters_of(ours)))
         if not args and theirs[0].name not in names and not hasattr(ours, "arity"):
             given[first] = given.pop(theirs[0].name)
         return ours(*args[:agree], **given)
 
-    answer.__name__ = ours.__name__
-    setattr(answer, "__wrapped__", ours)  # subtle: update_wrapper would copy `arity` too
-    return answer
+    call.__name__ = ours.__name__
+    setattr(call, "__wrapped__", ours)  # subtle: update_wrapper would copy `arity` too
+    return call
 
 
 def full_name(function: Function) -> str:
@@ -123,22 +123,22 @@ def full_name(function: Function) -> str:
 
 
 def __array_ufunc__(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    answer = NUMPY.get(ufunc if method == "__call__" else (ufunc, method))
-    if kwargs or answer is None:
+    implementation = NUMPY.get(ufunc if method == "__call__" else (ufunc, method))
+    if kwargs or implementation is None:
         if any(out is not None for out in kwargs.pop("out", ())):
             name = ufunc.__name__
             raise TypeError(f"np.{name}: got out=, perhaps by `array op= tensor`; expected none, for the gradient "
                             f"would be lost; write y = np.{name}(...)")
-        if answer is None or method == "__call__":
-            return NUMPY[method](ufunc, answer, *inputs, **kwargs)
-    return answer(*inputs, **kwargs)
+        if implementation is None or method == "__call__":
+            return NUMPY[method](ufunc, implementation, *inputs, **kwargs)
+    return implementation(*inputs, **kwargs)
 
 
 def __array_function__(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    answer = NUMPY.get(func)
-    if answer is None:
+    implementation = NUMPY.get(func)
+    if implementation is None:
         raise unsupported(func)
-    return answer(*args, **kwargs)
+    return implementation(*args, **kwargs)
 
 
 def unsupported(function: Function, method: str = "__call__") -> TypeError:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .core import Op, Tensor, refuse_traced
-from .modes import active_watchers, state
+from .modes import state, watching
 
 locking = RLock()  # held while flags change; subtle: a graph may be freed, and so unlock, at any allocation
 
@@ -127,11 +127,8 @@ def guard() -> Iterator[None]:
         yield
         return
     keeper = Keeper()
-    state.watchers = (*state.watchers, keeper)
-    active_watchers.append(keeper)
     try:
-        yield
+        with watching(keeper):
+            yield
     finally:
-        active_watchers.remove(keeper)
-        state.watchers = tuple(w for w in state.watchers if w is not keeper)
         keeper.end()

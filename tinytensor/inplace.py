@@ -28,7 +28,7 @@ def in_place(name: str, symbol: str) -> Callable[[Tensor, Any], Any]:
             raise TypeError(f"{symbol}=: got a leaf that requires grad on the left, while ops are recorded; expected "
                             f"an update inside of tt.no_grad(); write `with tt.no_grad(): p {symbol}= ...`, "
                             f"or p = p {symbol} ... for a new tensor")
-        value = coerce_operand(value, p)
+        value = coerce_operand(value, p, f"{symbol}=")
         try:
             p.data = operate(p.data, value)
         except (ValueError, TypeError) as error:

@@ -141,7 +141,7 @@ class Roofline(NamedTuple):
 
 
 def roofline(seconds: float = 0.2) -> Roofline:
-    """Measure the limits of this machine, with the present number of BLAS threads.
+    """Measure the limits of this machine, with the current number of BLAS threads.
 
     Examples
     --------

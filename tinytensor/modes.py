@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import coroutine
@@ -20,7 +21,7 @@ class State(threading.local):
 
     recording = True
     anomaly: Any = None  # inspects gradients, inside of detect_anomaly
-    watchers: tuple[Callable[..., None], ...] = ()  # called for every op (`notify_watchers`)
+    watchers: tuple[Callable[..., None], ...] = ()  # called for every op (`watching`)
     depth = 0  # nesting of value_and_grad, jacobian, ... around this call
     workers = 1  # processes that share the step being traced; 1 outside of tt.compile
     visit: Callable[[Any], None] | None = None  # called with all nodes of a backward pass, before it
@@ -36,6 +37,18 @@ def notify_watchers(node: Any, op: Any, arrays: Any) -> None:
     """Call this thread's watchers with a new node, its op and the arrays that it was computed from."""
     for watcher in state.watchers:
         watcher(node, op, arrays)
+
+
+@contextmanager
+def watching(watcher: Callable[..., None]) -> Iterator[None]:
+    """Inside the block, call ``watcher(node, op, arrays)`` for every op of this thread."""
+    state.watchers = (*state.watchers, watcher)
+    active_watchers.append(watcher)
+    try:
+        yield
+    finally:
+        active_watchers.remove(watcher)
+        state.watchers = tuple(w for w in state.watchers if w is not watcher)
 
 
 def remove_last(things: list[Any], x: Any) -> bool:

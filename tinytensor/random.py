@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from .advice import a_type
 from .names.calls import explained
 
 __all__ = ["Generator", "as_generator", "default_generator", "manual_seed"]
@@ -70,9 +71,31 @@ def _box_muller(u: Array) -> Array:
 
 # --- arguments ---
 def _int(method: str, name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{method}: got {name} {value!r}; expected an integer; convert it first")
-    return operator.index(value)
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:  # subtle: every array has __index__, and only one of a single integer answers
+        pass
+    got = f"{name} of shape {value.shape}" if getattr(value, "shape", ()) else f"{name} {value!r}"
+    raise TypeError(f"{method}: got {got}; expected an integer; convert it first")
+
+
+def _number(method: str, name: str, value: Any) -> None:
+    if not isinstance(value, int | float) and (getattr(value, "shape", None) != () or value.dtype.kind not in "fiub"):
+        got = f"{name} of shape {value.shape}" if getattr(value, "shape", ()) else f"{name} {value!r}"
+        raise TypeError(f"{method}: got {got}; expected a number; pass a float")
+
+
+def _new(method: str, shape: tuple[Any, ...], dtype: npt.DTypeLike) -> Array:
+    """An array to be filled."""
+    sizes = _shape(method, *shape)
+    try:
+        return _floats(method, np.empty(sizes, dtype))
+    except TypeError as error:
+        if str(error).startswith(method):
+            raise
+        raise TypeError(f"{method}: got dtype={dtype!r}; expected float32 or float64; leave it out, or write "
+                        f"np.float32") from None
 
 
 def _shape(method: str, *sizes: Any) -> tuple[int, ...]:
@@ -89,7 +112,7 @@ def _floats(method: str, x: Any, write: bool = False) -> Array:
     """An array x, or the data of a Tensor; a list becomes a float32 array, unless x is to be written."""
     a = x if isinstance(x, np.ndarray) else getattr(x, "data", None)  # subtle: an ndarray's own .data is a memoryview
     if write and not (isinstance(a, np.ndarray) and a.flags.writeable):
-        raise TypeError(f"{method}: got {type(x).__name__}; expected an array or Tensor that can be written to; pass "
+        raise TypeError(f"{method}: got {a_type(x)}; expected an array or Tensor that can be written to; pass "
                         f"one, or a copy")
     a = a if isinstance(a, np.ndarray) else np.asarray(x, dtype=F32)
     if a.dtype not in (F32, F64) and (a.dtype != F16 or method == "multinomial"):
@@ -157,12 +180,14 @@ class Generator:
 
     def rand(self, *shape: Any, dtype: npt.DTypeLike = F32) -> Array:
         """Uniform numbers in [0, 1)."""
-        x = _floats("rand", np.empty(_shape("rand", *shape), dtype))
+        x = _new("rand", shape, dtype)
         return self.uniform_(x) if x.dtype == F16 else self._unit(x.size, x.dtype).reshape(x.shape)
 
     def uniform_(self, x: T, a: float = 0.0, b: float = 1.0) -> T:
         """Fill x with uniform numbers in [a, b)."""
         array = _floats("uniform_", x, write=True)
+        _number("uniform_", "a", a)
+        _number("uniform_", "b", b)
         if not -math.inf < a <= b < math.inf:
             raise ValueError(f"uniform_: got bounds {a} and {b}; expected finite numbers, a <= b; pass the lower one "
                              f"first")
@@ -184,11 +209,13 @@ class Generator:
 
     def randn(self, *shape: Any, dtype: npt.DTypeLike = F32) -> Array:
         """Standard normal numbers, drawn as by normal_."""
-        return self.normal_(_floats("randn", np.empty(_shape("randn", *shape), dtype)))
+        return self.normal_(_new("randn", shape, dtype))
 
     def normal_(self, x: T, mean: float = 0.0, std: float = 1.0) -> T:
         """Fill x with normal numbers (Box and Muller 1958): fewer than 16, or a strided x, by pairs in memory order."""
         array = _floats("normal_", x, write=True)
+        _number("normal_", "mean", mean)
+        _number("normal_", "std", std)
         if not std >= 0:
             raise ValueError(f"normal_: got std {std}; expected 0 or more; pass a standard deviation")
         n, dtype = array.size, array.dtype
@@ -365,7 +392,7 @@ def as_generator(rng: Generator | int | None = None) -> Generator:
     """The generator that an argument `rng=` means: itself, a new one for a seed, or the default one for None."""
     rng = default_generator() if rng is None else seeded(rng)
     if not isinstance(rng, Generator):
-        raise TypeError(f"rng: got {type(rng).__name__}; expected a Generator, an integer seed or None; write "
+        raise TypeError(f"rng: got {a_type(rng)}; expected a Generator, an integer seed or None; write "
                         f"tt.Generator(seed)")
     return rng
 

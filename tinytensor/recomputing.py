@@ -11,10 +11,11 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from .advice import a_type
 from .autograd import gradients
 from .core import Op, Tensor, needs_grad, record, tracing
 from .define import VariadicRules
-from .modes import active_watchers, recording, state
+from .modes import recording, state, watching
 from .random import Generator, default_generator
 from .trees import is_module, keep_module, tree_leaves, tree_map
 
@@ -26,7 +27,7 @@ R = TypeVar("R")
 # --- random streams and buffers that a function uses ---
 
 
-def reached(*things: Any) -> Iterator[Any]:
+def reachable(*things: Any) -> Iterator[Any]:
     """The Modules and random generators that a function can reach: in closures, globals, bound objects, containers."""
     seen: dict[int, Any] = {}
     waiting = list(things)
@@ -43,7 +44,7 @@ def reached(*things: Any) -> Iterator[Any]:
         elif isinstance(x, FunctionType):
             if x.__module__.startswith(("tinytensor.", "numpy.")):
                 continue
-            waiting += [cell.cell_contents for cell in x.__closure__ or () if holds(cell)]
+            waiting += [cell.cell_contents for cell in x.__closure__ or () if is_filled(cell)]
             waiting += [x.__globals__.get(name) for name in x.__code__.co_names]
             waiting += [*(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values()]
         elif isinstance(x, MethodType):
@@ -58,7 +59,8 @@ def reached(*things: Any) -> Iterator[Any]:
             waiting += vars(x).values()
 
 
-def holds(cell: Any) -> bool:
+def is_filled(cell: Any) -> bool:
+    """Whether a closure's cell has a value other than None."""
     try:
         return cell.cell_contents is not None
     except ValueError:
@@ -69,18 +71,18 @@ class Surroundings:
     """The random streams and buffers that a function can reach, with their states when this was created."""
 
     def __init__(self, *things: Any) -> None:
-        found = [default_generator(), *reached(*things)]
+        found = [default_generator(), *reachable(*things)]
         self.buffers = [b for m in found if is_module(m) for _, b in m.named_buffers()]
         self.streams = [x for x in found if not is_module(x)]
         self.before = self.now()
 
     def now(self) -> list[Any]:
-        """Their present states."""
+        """Their current states."""
         streams = [rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state()
                    for rng in self.streams]
         return [np.random.get_state(), *streams, *[b.data.copy() for b in self.buffers]]
 
-    def put(self, values: list[Any]) -> None:
+    def restore(self, values: list[Any]) -> None:
         np.random.set_state(values[0])
         for rng, v in zip(self.streams, values[1:], strict=False):
             if isinstance(rng, np.random.Generator):
@@ -93,13 +95,13 @@ class Surroundings:
 
     @contextmanager
     def again(self) -> Iterator[None]:
-        """Inside, their first states; afterwards the present ones again."""
+        """Inside the block they have their first states; after it, the current ones again."""
         now = self.now()
-        self.put(self.before)
+        self.restore(self.before)
         try:
             yield
         finally:
-            self.put(now)
+            self.restore(now)
 
 
 # --- a call that can be repeated ---
@@ -111,7 +113,7 @@ class Call:
     def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.f, self.given = f, (args, kwargs)
         self.inputs = [x for x in tree_leaves(self.given, keep_module) if needs_grad(x)]
-        self.captured: list[Tensor] = []  # leaves that it uses otherwise, such as a Module's parameters
+        self.captured: list[Tensor] = []  # leaves that are not arguments, such as a Module's parameters
         self.value: Any = None  # of the first run
         self.alias = False  # whether the function returns one of its inputs
         self.surroundings = Surroundings(f, args, kwargs)
@@ -132,22 +134,17 @@ class Call:
             made.add(id(node))
 
         zs = [Tensor(x.data, requires_grad=True) for x in self.inputs]
-        state.watchers = (*state.watchers, watcher)
-        active_watchers.append(watcher)
-        try:
+        with watching(watcher):
             result = self.run(zs)
             ys = [y for y in tree_leaves(result, keep_module) if needs_grad(y)]
             if not ys:
                 return result
             self.alias = len(ys) == 1 and id(ys[0]) not in made
             y = self.joined(result)
-        finally:
-            active_watchers.remove(watcher)
-            state.watchers = tuple(w for w in state.watchers if w is not watcher)
         self.captured, self.value = self.boundary(y, zs, made), y.data
         inputs = [*self.inputs, *self.captured]
         node = record(RECOMPUTE, y.data, [*inputs], [x.data for x in inputs], {"call": self}, True)
-        parts = iter([node] if len(ys) == 1 else apart(node, [y.shape for y in ys]))
+        parts = iter([node] if len(ys) == 1 else split_flat(node, [y.shape for y in ys]))
         return tree_map(lambda x, _: next(parts) if needs_grad(x) else x, result, keep_module)
 
     def joined(self, result: Any) -> Any:
@@ -201,7 +198,7 @@ class Call:
         return self.found[1].pop(i)
 
 
-def apart(y: Any, shapes: list[tuple[int, ...]]) -> Iterator[Any]:
+def split_flat(y: Any, shapes: list[tuple[int, ...]]) -> Iterator[Any]:
     """Split a flat tensor into tensors of these shapes."""
     start = 0
     for shape in shapes:
@@ -240,7 +237,7 @@ def recompute(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     array([3.756, 3.644], dtype=float32)
     """
     if not callable(f):
-        raise TypeError(f"recompute: got {type(f).__name__}; expected a function or a Module; pass it uncalled, and "
+        raise TypeError(f"recompute: got {a_type(f)}; expected a function or a Module; pass it uncalled, and "
                         f"its arguments after it: tt.recompute(f, x)")
     if not state.recording or any(trace.thread == get_ident() for trace in tracing):  # compiled: kept as needed
         return f(*args, **kwargs)

@@ -141,8 +141,8 @@ def sentence(name: str) -> str:
     return cell((function_of(name).__doc__ or "").partition("\n\n")[0])
 
 
-def answered(name: str) -> str:
-    """The functions of NumPy's that it answers for."""
+def implemented(name: str) -> str:
+    """The NumPy functions that it implements for Tensors."""
     keys = subject(name).numpy
     return " ".join(f"`{full_name(k[0])}.{k[1]}`" if isinstance(k, tuple) else f"`{full_name(k)}`" for k in keys) or NO
 
@@ -186,14 +186,14 @@ def page() -> tuple[str, dict[str, list[str]]]:
         found = {name: facts(name, compile) for name in families[short]}
         wrong.update({name: cells["wrong"] for name, cells in found.items() if cells["wrong"]})
         lines += table(("function", "what it computes", "gradient of each input", "implements"),
-                       [[called(n), sentence(n), gradient(n), answered(n)] for n in found])
+                       [[called(n), sentence(n), gradient(n), implemented(n)] for n in found])
         lines += table(("function", *COLUMNS, "compared with NumPy and PyTorch"), [
             [f"`{n}`", *(cells[c] for c in COLUMNS), DIFFERENCES.get(n, "")] for n, cells in found.items()])
     lines += ["", "## without a derivative", "", "Their outputs never require grad."]
     found = {name: facts(name, compile) for name in observed}
     wrong.update({name: cells["wrong"] for name, cells in found.items() if cells["wrong"]})
     lines += table(("function", "what it computes", "implements", *PLAIN), [
-        [called(n), sentence(n), answered(n), *(cells[c] for c in PLAIN)] for n, cells in found.items()])
+        [called(n), sentence(n), implemented(n), *(cells[c] for c in PLAIN)] for n, cells in found.items()])
     lines += ["", "## new tensors", "", "No gradient flows through these."]
     lines += table(("function", "what it computes"), [[called(n), sentence(n)] for n in sorted(MADE) if n in PUBLIC])
     return "\n".join(lines).rstrip() + "\n", wrong

@@ -20,7 +20,8 @@ from .point import Function, Point, as_like
 from .trees import describe, tree_map, tree_unflatten, tree_zip
 
 
-def arguments(name: str, primals: Any, tangents: Any) -> None:
+def check_tuples(name: str, primals: Any, tangents: Any) -> None:
+    """Raise unless the arguments and the directions are each a tuple or list."""
     if not isinstance(primals, list | tuple) or not isinstance(tangents, list | tuple):
         raise TypeError(f"{name}: got {describe(primals)} as primals and {describe(tangents)} as tangents; expected "
                         f"a tuple of arguments and one of directions; write (x,) and (v,) for a single argument")
@@ -138,7 +139,7 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     >>> tt.jvp(lambda x: x ** 3, (np.float32([1, 2]),), (np.float32([1, 10]),))
     (tensor([1., 8.]), tensor([  3., 120.]))
     """
-    arguments("jvp", primals, tangents)
+    check_tuples("jvp", primals, tangents)
     at = Point("jvp", f, primals, {}, range(len(primals)), has_aux)
     ys, vs = at.outputs(), at.directions(tuple(tangents), "jvp: tangents")
     starts = [Tensor(np.zeros(y.shape, y.dtype), requires_grad=True) for y in ys]
@@ -247,7 +248,7 @@ def hvp(f: Function, primals: Any, tangents: Any) -> Any:
     >>> tt.hvp(lambda x: (x ** 3).sum(), (np.float32([1, 2]),), (np.float32([1, 10]),))
     (tensor([  6., 120.]),)
     """
-    arguments("hvp", primals, tangents)
+    check_tuples("hvp", primals, tangents)
     at = Point("hvp", f, primals, {}, range(len(primals)))
     vs = at.directions(tuple(tangents), "hvp: tangents")
     slopes = at.gradients(at.scalar(), create_graph=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .advice import a_type
+
 
 def is_module(x: Any) -> bool:
     return hasattr(x, "named_parameters") and not isinstance(x, type)
@@ -39,7 +41,7 @@ def keep_module(module: Any) -> Any:
 
 
 def tree_map(function: Callable[[Any, str], Any], tree: Any, of_module: Callable[[Any], Any] | None = None,
-           path: str = "") -> Any:
+             path: str = "") -> Any:
     """The same structure with ``function(leaf, path)`` for every leaf; a path looks like ``['layers'][0]``.
 
     A Module becomes a dict, or what `of_module` returns for it.
@@ -58,7 +60,7 @@ def tree_map(function: Callable[[Any, str], Any], tree: Any, of_module: Callable
 
 
 def tree_unflatten(tree: Any, values: Iterator[Any]) -> Any:
-    """The same structure with other leaves, taken in order."""
+    """The structure of `tree` with leaves taken in order from `values`."""
     return tree_map(lambda *_: next(values), tree)
 
 
@@ -79,7 +81,7 @@ def describe(tree: Any) -> str:
     """A structure in words: its type and its parts."""
     if tree is None:
         return "None"
-    parts, kind = children(tree), f"a {type(tree).__name__}"
+    parts, kind = children(tree), a_type(tree)
     if parts is None:
         return kind + (f" of shape {tree.shape}" if hasattr(tree, "shape") else "")
     if isinstance(tree, list | tuple):

@@ -36,13 +36,25 @@ from .output import (
     tell_splits,
     writable_folder,
 )
-from .settings import DATA, LectureSettings, NamesSettings, Recipes, Settings, UserError, parse, setting
+from .settings import (
+    DATA,
+    SEED,
+    LectureSettings,
+    NamesSettings,
+    Recipes,
+    Settings,
+    UserError,
+    check_saved,
+    only_one,
+    parse,
+    setting,
+)
 
-__all__ = ["DATA", "NATS", "NOTHING", "LectureSettings", "Names", "NamesSettings", "Progress", "Settings", "Table",
-           "UserError", "drawn", "evaluate", "evaluating", "nothing_drawn", "parse", "plotting", "read_names",
-           "references", "run", "say", "setting", "show_losses", "show_names", "tell", "tell_splits", "writable_folder"]
+__all__ = ["DATA", "NATS", "NOTHING", "SEED", "LectureSettings", "Names", "NamesSettings", "Progress", "Settings", "Table",
+           "UserError", "check_saved", "drawn", "evaluate", "evaluating", "nothing_drawn", "only_one", "parse",
+           "plotting", "read_names", "references", "run", "say", "setting", "show_losses", "show_names", "tell",
+           "tell_splits", "writable_folder"]
 
-signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C while the imports load; `run` takes over
 tt.keep_freed_memory()  # the next step needs it again
 S = TypeVar("S", bound=Settings)
 
@@ -54,7 +66,7 @@ def run(main: Callable[[S], int | None], settings: type[S], description: str,
         recipes: Recipes | None = None) -> NoReturn:
     """Run a script's main with the settings of the command line.
 
-    A user's mistake is one line and exit status 2; a fault of the project's keeps its traceback.
+    A user's mistake, or too little memory, is one line and exit status 2; a fault of the project's keeps its traceback.
     """
     name = Path(sys.argv[0]).name
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -63,6 +75,10 @@ def run(main: Callable[[S], int | None], settings: type[S], description: str,
         sys.stdout.flush()
     except (UserError, CorpusError, CheckpointError) as error:
         print(f"{name}: {error}", file=sys.stderr)
+        status = 2
+    except MemoryError as error:
+        print(f"{name}: got settings that need too much memory ({str(error).lower() or 'no more is free'}); expected "
+              f"sizes that fit this machine; give smaller ones, such as --batch", file=sys.stderr)
         status = 2
     except BrokenPipeError:  # nobody reads the output any more: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,9 +9,10 @@ import argparse
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_type_hints
+from typing import Any, ClassVar, NoReturn, TypeVar, get_type_hints
 
 DATA = Path(__file__).resolve().parents[2] / "data"
+SEED = 2**64 - 1  # the largest seed of a generator
 T = TypeVar("T")
 Recipes = Mapping[str, Mapping[str, Any]]  # for each recipe the settings that it changes
 
@@ -21,9 +22,9 @@ class UserError(ValueError):
 
 
 def setting(default: Any, help: str, choices: tuple[str, ...] = (), least: float | None = None,
-            above: float | None = None) -> Any:
+            above: float | None = None, most: int = 10**9) -> Any:
     """A field of a settings dataclass: its default, its line in --help, and which values are allowed."""
-    allowed = {"choices": choices, "least": least, "above": above}
+    allowed = {"choices": choices, "least": least, "above": above, "most": most}
     return dataclasses.field(default=default, metadata={"help": help, **allowed})
 
 
@@ -31,9 +32,10 @@ def setting(default: Any, help: str, choices: tuple[str, ...] = (), least: float
 class Settings:
     """The flags that every script has."""
 
-    seed: int = setting(2147483647, "seed of everything random: weights, batches, samples")
+    seed: int = setting(2147483647, "seed of everything random: weights, batches, samples", least=0, most=SEED)
     quick: bool = setting(False, "run for a few seconds only, to see that everything works")
     plots: str = setting(None, "folder for the figures")
+    given: ClassVar[frozenset[str]] = frozenset()  # of parsed settings: those that a flag or the recipe has set
 
     @property
     def own_data(self) -> bool:
@@ -94,11 +96,14 @@ def parse(settings: type[T], description: str, recipes: Recipes | None = None,
         default = "" if field.default in (None, "") else f" (default: {field.default!s})"
         kind, choices = kinds[field.name], shown["choices"]
         parser.add_argument(flag, default=field.default, help=escaped(shown["help"] + default.replace("\n", r"\n")),
-                            type=converter(kind, shown["least"], shown["above"], choices),
+                            type=converter(kind, shown["least"], shown["above"], shown["most"], choices),
                             metavar="{" + ",".join(choices) + "}" if choices else METAVARS.get(field.name, SIGNS[kind]))
     recipe = getattr(parser.parse_args(arguments), "recipe", "ours")
     parser.set_defaults(**recipes[recipe])
     parsed = settings(**vars(parser.parse_args(arguments)))
+    unset = argparse.Namespace(**dict.fromkeys((field.name for field in fields), parser))  # no default replaces these
+    flags = {name for name, value in vars(parser.parse_args(arguments, unset)).items() if value is not parser}
+    parsed.given = frozenset(flags | recipes[recipe].keys())  # type: ignore[attr-defined]
     if recipe == "lecture":
         check_lecture(parsed, recipes[recipe], parser)
     return parsed
@@ -122,7 +127,23 @@ def check_lecture(s: Any, recipe: Mapping[str, Any], parser: Parser) -> None:
                          f"notebook's {most}{expected}, or its figures can't come out; leave out one of the two")
 
 
-def converter(kind: type, least: float | None, above: float | None, choices: tuple[str, ...]) -> Callable[[str], Any]:
+def only_one(s: Settings, *names: str) -> None:
+    """Refuse two of these settings at once: a run can only follow one, and would ignore the other."""
+    first, second, *_ = [f"--{name.replace('_', '-')}" for name in names if getattr(s, name)] + ["", ""]
+    if second:
+        raise UserError(f"argument {second}: got {first} too; expected one of them; leave out the other")
+
+
+def check_saved(s: Settings, saved: Mapping[str, Any], path: str) -> None:
+    """Refuse a flag that differs from the saved setting, which is the one that counts."""
+    for name, kept in saved.items():
+        if name in s.given and (got := getattr(s, name)) != kept:
+            raise UserError(f"argument --{name.replace('_', '-')}: got {got}; expected {kept}, as in {path}; leave it "
+                            f"out")
+
+
+def converter(kind: type, least: float | None, above: float | None, most: int,
+              choices: tuple[str, ...]) -> Callable[[str], Any]:
     """A function from a flag's text to its value, which refuses what is not allowed."""
 
     def convert(text: str) -> Any:
@@ -134,6 +155,8 @@ def converter(kind: type, least: float | None, above: float | None, choices: tup
             raise argparse.ArgumentTypeError(f"got {text!r}; expected {', '.join(choices[:-1])} or {choices[-1]}")
         if least is not None and not least <= value < float("inf"):
             raise argparse.ArgumentTypeError(f"got {text}; expected {NAMES[kind]}, {least} or more")
+        if kind is int and value > most:
+            raise argparse.ArgumentTypeError(f"got {text}; expected a whole number, at most {most:,}")
         if above is not None and not above < value < float("inf"):
             raise argparse.ArgumentTypeError(f"got {text}; expected {NAMES[kind]} above {above}")
         if text == "":

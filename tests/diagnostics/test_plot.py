@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex, to_rgb
 import tinytensor as tt
 from tinytensor.compiler.codegen.profile import Row
 from tinytensor.diagnostics import plot
-from tinytensor.diagnostics.plot.characters import TINTS, moved_apart
+from tinytensor.diagnostics.plot.characters import GREEN, TINTS, moved_apart
 from tinytensor.diagnostics.plot.health import density
 from tinytensor.diagnostics.plot.style import BLUE, GREY, LAYERS, ORANGE, Figure
 from tinytensor.machine import Roofline
@@ -134,15 +134,26 @@ def test_embedding_map(draw):
     points = RNG.normal(size=(6, 2))
     ax, = draw(plot.embedding_map, points, ".abce$", "aeiou", 0.345).axes
     assert texts(ax) == ["a", "e", "b", "c", r"\$", "."] and "34%" in ax.get_title("left")
-    assert legend(ax) == ["vowel", "consonant", "boundary"]
-    for names, dots, disc, color in zip((".abce$"[1::3], ".abce$"[2:4] + "$", "."), ax.collections[1::2],
-                                        ax.collections[2::2], (ORANGE, BLUE, GREY), strict=True):
+    assert legend(ax) == ["vowel", "consonant", "other", "boundary"]
+    for names, dots, disc, color in zip((".abce$"[1::3], ".abce$"[2:4], "$", "."), ax.collections[1::2],
+                                        ax.collections[2::2], (ORANGE, BLUE, GREEN, GREY), strict=True):
         rows = [".abce$".index(name) for name in names]
         np.testing.assert_allclose(np.asarray(dots.get_offsets()), points[rows])
         assert to_hex(dots.get_facecolor()[0]) == color and to_hex(disc.get_facecolor()[0]) == TINTS[color]
         np.testing.assert_allclose(np.asarray(disc.get_offsets()), points[rows])
     for t in ax.texts:
         np.testing.assert_allclose(t.get_position(), points[".abce$".index(t.get_text()[-1])])
+
+
+def test_kinds_of_characters_and_those_that_no_font_has(draw):
+    """No warning of a missing glyph, and an accent or a capital makes no other letter of a vowel."""
+    names = [".", "é", "A", "ż", "ß", "7", " ", "語", "\x1b", "Ж"]
+    ax, = draw(plot.embedding_map, RNG.normal(size=(len(names), 2)), names, "aeiou", 0.5).axes
+    assert texts(ax) == ["é", "A", "ż", "ß", "7", "␣", "8A9E", "1B", "Ж", "."]
+    kinds = {kind: len(disc.get_offsets()) for kind, disc in zip(legend(ax), ax.collections[2::2], strict=True)}
+    assert kinds == {"vowel": 2, "consonant": 2, "other": 5, "boundary": 1}
+    draw(plot.attention_maps, np.ones((1, 1, 2, 2)), ["語", "😀"])
+    draw(plot.count_map, np.ones((2, 2)), ["語", "\0"])
 
 
 def test_letters_that_would_overlap_are_moved_apart(draw):
@@ -341,6 +352,14 @@ def test_saturation_of_other_shapes(draw, shape, drawn):
 
 
 # --- training ---
+
+
+def test_few_steps_have_whole_numbers_below_them(draw):
+    fig = draw(plot.loss_curve, [3.0, 2.5, 2.4])
+    fig.draw_without_rendering()
+    ax, = fig.axes
+    assert [t.get_text() for t in ax.get_xticklabels() if -0.1 < t.get_position()[0] < 2.1] == ["0", "1", "2"]
+    assert "each step" in legend(ax)
 
 
 def test_loss_curve(draw):

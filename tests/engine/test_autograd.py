@@ -310,7 +310,7 @@ def test_grad_of_several_outputs():
     assert tt.grad([x.sum(), tt.ones(1)], x, allow_unused=True).tolist() == [1, 1]
     for ys, gs, kind, text in (([x.sum(), x], [None], ValueError, "got 2 outputs and gradient= of 1; expected a list"),
                                ([x.sum(), tt.ones(1)], None, ValueError, "does not require grad"),
-                               ([x.sum()], v, ValueError, "gradient= of a ndarray"),
+                               ([x.sum()], v, ValueError, "gradient= of an ndarray"),
                                (3.0, None, TypeError, "grad: got an output of type float; expected a Tensor")):
         with pytest.raises(kind, match=text):
             tt.grad(ys, x, gs)

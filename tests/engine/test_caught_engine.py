@@ -55,7 +55,7 @@ def test_what_passes_are_asked_for_and_given_is_checked() -> None:
     x = leaf(2)
     y, z = (x * x).sum(), x.sum()
     for f, text in [
-        (lambda: tt.grad([y, z], x, np.ones(2)), "grad: got 2 outputs and gradient= of a ndarray"),
+        (lambda: tt.grad([y, z], x, np.ones(2)), "grad: got 2 outputs and gradient= of an ndarray"),
         (lambda: tt.grad([y, z], x, [None], allow_unused=True), "grad: got 2 outputs and gradient= of 1"),
         (lambda: tt.grad([y, 3.0], x, allow_unused=True), "grad: got an output that does not require grad"),
         (lambda: tt.grad([y, 3.0], x), "grad: got an output that does not require grad"),
@@ -330,7 +330,7 @@ def test_other_libraries_arrays_are_read() -> None:
 @pytest.mark.parametrize("f, error, text", [
     (lambda: as_array([1], np.complex64), TypeError, "got dtype complex64; expected one of real numbers"),
     (lambda: as_array([1j]), TypeError, "got a list of dtype complex128; expected real numbers"),
-    (lambda: as_array(np.array([1j])), TypeError, "got a ndarray of dtype complex128"),
+    (lambda: as_array(np.array([1j])), TypeError, "got an ndarray of dtype complex128"),
     (lambda: as_array("a"), TypeError, "got a str of dtype <U1"),
     (lambda: as_array([[1], [1, 2]]), ValueError, "setting an array element .*; expected numbers in an array"),
     (lambda: as_array([300], np.uint8), OverflowError, "Python integer 300 .*; expected numbers that the dtype"),

@@ -368,7 +368,7 @@ def test_moments() -> None:
 MISTAKES: dict[str, tuple[Any, type[Exception]]] = {
     "manual_seed: got seed 1.5; expected an integer; convert it first": (lambda g: g.manual_seed(1.5), TypeError),
     "manual_seed: got seed True; expected an integer; convert it first": (lambda g: g.manual_seed(True), TypeError),
-    "rng: got str; expected a Generator, an integer seed or None; write tt.Generator(seed)":
+    "rng: got a str; expected a Generator, an integer seed or None; write tt.Generator(seed)":
         (lambda g: as_generator("x"), TypeError),
     "rand: got shape (2, -3); expected sizes of 0 or more; only reshape takes -1":
         (lambda g: g.rand(2, -3), ValueError),
@@ -379,9 +379,9 @@ MISTAKES: dict[str, tuple[Any, type[Exception]]] = {
         (lambda g: g.normal_(np.zeros(3, np.int64)), TypeError),
     "uniform_: got dtype int16; expected float32 or float64; draw one of them, then use .astype":
         (lambda g: g.uniform_(np.zeros(3, np.int16)), TypeError),
-    "exponential_: got list; expected an array or Tensor that can be written to; pass one, or a copy":
+    "exponential_: got a list; expected an array or Tensor that can be written to; pass one, or a copy":
         (lambda g: g.exponential_([1.0]), TypeError),
-    "normal_: got ndarray; expected an array or Tensor that can be written to; pass one, or a copy":
+    "normal_: got an ndarray; expected an array or Tensor that can be written to; pass one, or a copy":
         (lambda g: g.normal_(np.broadcast_to(np.float32(1), (3,))), TypeError),
     "normal_: got std -1; expected 0 or more; pass a standard deviation":
         (lambda g: g.normal_(np.empty(3), 0, -1), ValueError),

@@ -219,7 +219,7 @@ def test_edges_of_shape():
     (lambda: tt.jacobian(np.argmax)(B), TypeError, "got int64 .* from the function; expected Tensors of a floating"),
     (lambda: tt.jacobian(lambda x: (x, "one"))(B), TypeError, r"got a str from the function, at \[1\]; expected"),
     (lambda: tt.value_and_grad(lambda x: x.sum(), has_aux=True)(B), TypeError, "from the function, with has_aux=True"),
-    (lambda: tt.jvp(np.sin, B, B), TypeError, r"got a ndarray of shape \(3,\) as primals.*; write \(x,\) and \(v,\)"),
+    (lambda: tt.jvp(np.sin, B, B), TypeError, r"got an ndarray of shape \(3,\) as primals.*; write \(x,\) and \(v,\)"),
     (lambda: tt.jvp(np.sin, (B,), (A,)), ValueError, r"jvp: tangents\[0\]: got shape \(2, 3\); expected \(3,\)"),
     (lambda: tt.jvp(lambda p: p["a"], ({"a": B},), ({"b": B},)), ValueError,
      r"jvp: tangents\[0\]: got a dict with 'b'; expected the structure of a dict with 'a'"),

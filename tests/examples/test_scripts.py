@@ -122,6 +122,49 @@ def test_a_recipe_s_first_steps(script, run):
     assert "differs" not in out or script == "linear_ngram.py"  # its losses are of 501 steps
 
 
+@pytest.mark.parametrize("flags", [("--hidden", 10**9 + 1), ("--hidden", "9" * 30), ("--seed", -1), ("--seed", 2**64)])
+def test_sizes_and_seeds_beyond_all_bounds(flags, run):
+    status, _, err = run("mlp_ngram.py", *flags)
+    assert status == 2 and err.count("\n") == 1
+    assert f"argument {flags[0]}: got {flags[1]}; expected a whole number, " in err
+
+
+def test_too_little_memory_is_one_line(run, monkeypatch):
+    def none_left(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("tinytensor.text.read_items", none_left)
+    status, _, err = run("mlp_ngram.py")
+    assert status == 2 and err.count("\n") == 1 and "too much memory" in err and "--batch" in err
+
+
+@pytest.mark.parametrize("script, flags", [
+    ("mlp_ngram.py", "--lr-find --sweep"), ("mlp_ngram.py", "--initial-loss --save FILE"),
+    ("mlp_ngram.py", "--sample-from FILE --save FILE"), ("gpt.py", "--ladder --save FILE"),
+    ("gpt.py", "--resume FILE --sample-from FILE"), ("gpt.py", "--sample-from FILE --save FILE"),
+    ("gpt.py", "--lines --bpe 5"), ("bpe_tokenizer.py", "--vocabulary FILE --save FILE")])
+def test_of_two_ways_to_run_none_is_ignored(script, flags, run, tmp_path):
+    first, second = re.findall("--[a-z-]+", flags)
+    status, out, err = run(script, *(tmp_path / "x" if flag == "FILE" else flag for flag in flags.split()))
+    assert status == 2 and not out
+    assert err == f"{script}: argument {second}: got {first} too; expected one of them; leave out the other\n"
+
+
+@pytest.mark.parametrize("script, flag", [("mlp_ngram.py", "hidden"), ("gpt.py", "width")])
+def test_flags_beside_a_saved_network(script, flag, run, tmp_path):
+    """Greedy sampling repeats itself; a size is that of the file, also where a flag gives the default."""
+    plots = ["--plots", tmp_path] if script == "gpt.py" else []
+    status, _, err = run(script, *SHORT[script], "--save", tmp_path / "x", *plots)
+    assert status == 0, err
+    greedy = [run(script, "--sample-from", tmp_path / "x", "--temperature", 0, *seed)
+              for seed in ((), ("--seed", 7) if script == "mlp_ngram.py" else ("--top-k", 3))]
+    assert greedy[0] == greedy[1] and greedy[0][0] == 0 and greedy[0][1].strip()
+    default = {"hidden": 200, "width": 128}[flag]
+    status, _, err = run(script, "--sample-from", tmp_path / "x", f"--{flag}", default)
+    assert status == 2 and f"argument --{flag}: got {default}; expected 8, as in {tmp_path / 'x'}; leave it out" in err
+    assert run(script, "--sample-from", tmp_path / "x", f"--{flag}", 8)[0] == 0
+
+
 # --- own data ---
 
 

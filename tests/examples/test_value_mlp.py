@@ -48,6 +48,18 @@ def test_the_lecture_s_figures():
     assert out.splitlines()[-1] == "loss: four points 4.5e-05"
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-13, 1.0, 1e300])
+def test_own_points_of_any_scale(scale, tmp_path):
+    """The square of a coordinate may be inf or 0; the network sees the same points. A constant coordinate is 0."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "a$b^{$ 語.txt"
+    path.write_text("".join(f"{scale * x!r} 0.1 {2 * (x > 2) - 1}\n" for x in range(1, 7)), "utf-8")
+    done = run("--data", path, "--steps", "20", "--moons", "60", "--plots", tmp_path)
+    assert done.returncode == 0 and "6 of 6 right" in done.stdout.splitlines()[-1], done.stderr
+    assert "Warning" not in done.stderr and "the notebook's loss" not in done.stdout
+    assert (tmp_path / "moons.png").exists()
+
+
 def test_help():
     done = run("--help")
     assert done.returncode == 0 and "Lecture 0" in done.stdout
@@ -67,6 +79,18 @@ def test_bad_input_is_one_line_and_status_2(arguments, error):
     errors = [line for line in done.stderr.splitlines() if line.startswith("value_mlp.py: ")]
     assert done.returncode == 2 and len(errors) == 1 and error in errors[0], done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
+def test_ctrl_c_while_the_imports_load():
+    """`-X importtime` prints each module as it has been loaded: NumPy's first one stands long before the script's run."""
+    process = subprocess.Popen([sys.executable, "-X", "importtime", SCRIPT], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    while "numpy" not in (line := process.stderr.readline()) and line:
+        pass
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and not out and "Traceback" not in err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")

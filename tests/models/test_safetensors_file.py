@@ -90,3 +90,13 @@ def test_every_cut_is_refused(tmp_path):
         path.write_bytes(whole[:n])
         with pytest.raises(ValueError):
             load_safetensors(path)
+
+
+def test_a_bfloat16_without_axes_is_an_array(tmp_path):
+    header = b'{"a": {"dtype": "BF16", "shape": [], "data_offsets": [0, 2]}}'
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes.fromhex("803f"))
+    a = load_safetensors(path)["a"]
+    assert isinstance(a, np.ndarray)
+    assert a.shape == ()
+    assert a == 1

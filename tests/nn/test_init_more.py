@@ -51,8 +51,8 @@ def test_truncated_normals_keep_to_their_bounds_and_their_mean():
 
 @pytest.mark.parametrize("attempt, text", [
     (lambda: init.orthogonal_(np.empty(3)), "orthogonal_: got a tensor of shape (3,); expected two axes or more; use"),
-    (lambda: init.trunc_normal_(np.empty(3), std=0.0), "trunc_normal_: got std=0.0, a=-2.0 and b=2.0; expected std ab"),
-    (lambda: init.trunc_normal_(np.empty(3), a=1.0, b=1.0), "expected std above 0 and a < b; use constant_ for a"),
+    (lambda: init.trunc_normal_(np.empty(3), std=0.0), "trunc_normal_: got mean=0.0, std=0.0, a=-2.0 and b=2.0; exp"),
+    (lambda: init.trunc_normal_(np.empty(3), a=1.0, b=1.0), "expected finite numbers, std above 0 and a < b; use constant_ for a"),
 ])
 def test_errors(attempt, text):
     with pytest.raises(ValueError) as caught:

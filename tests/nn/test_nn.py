@@ -138,9 +138,9 @@ def test_what_an_attribute_may_not_become():
         "scale.data[...] = v, or `del` it first")
     assert message(TypeError, setattr, model, "embed", lambda x: x).startswith(
         "Block: got a function for 'embed', which is a Module; ")
-    buffer = "Block: got a {} for 'mean', which is a buffer, a Tensor without grad; "
-    assert message(TypeError, setattr, model, "mean", np.ones(3)).startswith(buffer.format("ndarray"))
-    assert message(TypeError, setattr, model, "mean", model.scale * 1).startswith(buffer.format("Tensor"))
+    buffer = "Block: got {} for 'mean', which is a buffer, a Tensor without grad; "
+    assert message(TypeError, setattr, model, "mean", np.ones(3)).startswith(buffer.format("an ndarray"))
+    assert message(TypeError, setattr, model, "mean", model.scale * 1).startswith(buffer.format("a Tensor"))
     assert model.scale.requires_grad and np.array_equal(model.mean.data, np.zeros(3))
 
 
@@ -551,7 +551,7 @@ def test_linear_refuses_another_dtype_than_its_weights():
     (lambda: nn.Embedding(0, 2), ValueError, "Embedding: got num_embeddings=0; expected 1 or more"),
     (lambda: nn.Embedding(3, "2"), TypeError, "Embedding: got embedding_dim='2'; expected an integer"),
     (lambda: nn.Linear(3, 2, dtype=int), TypeError, "requires_grad: got dtype int64; expected a floating one"),
-    (lambda: nn.Linear(3, 2, rng="x"), TypeError, "rng: got str; expected a Generator, an integer seed or"),
+    (lambda: nn.Linear(3, 2, rng="x"), TypeError, "rng: got a str; expected a Generator, an integer seed or"),
 ])
 def test_bad_sizes(build, kind, text):
     assert message(kind, build).startswith(text)

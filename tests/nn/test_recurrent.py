@@ -294,7 +294,7 @@ def test_states_that_do_not_fit():
     good = values(1, 2, 4)
     assert "got c of dtype float32 and shape (2, 4) with" in message(ValueError, nn.LSTM(3, 4), x, (good, good[0]))
     assert message(TypeError, nn.LSTM(3, 4), x, good) == (
-        "LSTM: lstm: got a ndarray as the state; expected a pair (h, c); pass both, as a call returns them")
+        "LSTM: lstm: got an ndarray as the state; expected a pair (h, c); pass both, as a call returns them")
     assert "and shape (2, 4); " in message(ValueError, nn.LSTMCell(3, 4), x[0], (good[0], good))
 
 

@@ -177,7 +177,7 @@ def test_keep_best_goes_on_from_a_checkpoint(tmp_path):
     checkpoint.load(tmp_path / "empty.npz", best=again)
     with pytest.raises(RuntimeError, match="got no metric"):
         again.restore()
-    with pytest.raises(ValueError, match="expected value, since_best and model"):
+    with pytest.raises(ValueError, match="expected mode, value, since_best and model"):
         again.load_state_dict({"value": 1.0})
 
 

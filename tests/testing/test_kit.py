@@ -380,9 +380,9 @@ def test_a_ufunc_of_another_library() -> None:
 
 
 @pytest.mark.parametrize("thing, error, text", [
-    (lambda x: x, TypeError, "check_op: got <lambda>, which is no op; expected the result of define.op or "
+    (lambda x: x, TypeError, "check_op: got <lambda>, which is not an op; expected the result of define.op or "
                              "define.ufunc_op"),
-    ("nonsense", TypeError, "check_op: got nonsense, which is no op"),
+    ("nonsense", TypeError, "check_op: got nonsense, which is not an op"),
     (defined(samples=()), ValueError, "check_op: got softsign, which has no samples; expected one call or more"),
 ])
 def test_what_can_not_be_checked(thing: Any, error: Any, text: str) -> None:

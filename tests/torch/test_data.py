@@ -131,7 +131,7 @@ def test_what_would_change_the_data_is_refused():
         load(dataset(ours), num_workers=2, worker_init_fn=print)
     with pytest.raises(ValueError, match="IterableDataset with num_workers=2"):
         load(streamed(ours, 3), num_workers=2)
-    with pytest.raises(TypeError, match="generator: got a int"):
+    with pytest.raises(TypeError, match="generator: got an int"):
         load(dataset(ours), generator=3)
 
 

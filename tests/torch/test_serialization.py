@@ -84,7 +84,7 @@ def test_a_loaded_tensor_is_one_to_work_with():
 
 
 @pytest.mark.parametrize(("obj", "says"), [
-    (object(), "got a object for the object"), ({"a": [1j]}, r"got a complex for the object\['a'\]\[0\]"),
+    (object(), "got an object for the object"), ({"a": [1j]}, r"got a complex for the object\['a'\]\[0\]"),
     (lambda: 1, "got a function"), (np.array([None]), "ndarray")])
 def test_what_can_not_be_saved_is_refused_and_the_old_file_stands(obj, says, tmp_path):
     ours.save(5, tmp_path / "a.pt")
@@ -107,7 +107,7 @@ def test_more_refusals(tmp_path):
         ours.save(ours.nn.Linear(2, 1), io.BytesIO())
     with pytest.raises(RuntimeError, match="no folder"):
         ours.save(1, tmp_path / "none" / "a.pt")
-    with pytest.raises(AttributeError, match="got a int for f"):
+    with pytest.raises(AttributeError, match="got an int for f"):
         ours.save(1, 2)
     with pytest.raises(FileNotFoundError, match="expected a file that torch.save wrote"):
         ours.load(tmp_path / "missing.pt")

@@ -53,7 +53,7 @@ class Buffer:
     region : Value or None
         Of the slice that an update writes: the view of the updated array.
     view : (shape, axes), int or None
-        Of a slice that is no plain run of bytes: its parent, reshaped and transposed, or one row of it.
+        Of a slice that is not one run of bytes: its parent, reshaped and transposed, or one row of it.
     shared_name : str
         How the source writes a shared buffer.
     loop : TiledLoop or None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol
 import numpy as np
 
 from .. import modes
+from ..advice import a_type
 from ..core import Tensor, tracing
 from ..names import calls
 from ..nn.module import Module
@@ -53,7 +54,7 @@ TRACING = threading.RLock()  # one trace at a time
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
-LEAST = 4  # traces without a program before that is an error
+MIN_TRACES = 4  # this many traces in a row without a program that fits are no error
 float_errors = getattr(getattr(np, "_core", np).umath, "_extobj_contextvar", None)  # the object that np.seterr replaces
 
 
@@ -172,7 +173,7 @@ class CompiledStep(Generic[P, R]):
             self.title = getattr(step, "__name__", self.title)
         for x in declared:
             if not isinstance(x, KINDS):
-                raise TypeError(f"compile: got a {type(x).__name__} to declare; expected Modules, Optimizers, EMAs, "
+                raise TypeError(f"compile: got {a_type(x)} to declare; expected Modules, Optimizers, EMAs, "
                                 "Generators, Tensors or arrays; pass those that it contains")
         if not isinstance(max_programs, int) or max_programs < 1:
             raise ValueError(f"compile: got max_programs={max_programs!r}; expected an int, 1 or more; leave it out "
@@ -332,7 +333,7 @@ class CompiledStep(Generic[P, R]):
         except Exception as error:
             if not recorder.undone or (isinstance(error, CompileError) and not self.unproven):
                 raise
-        if found is None:  # subtle: outside of `except`, so that this error is no context of the next
+        if found is None:  # subtle: outside of `except`, so that this error is not the context of the next
             if not self.unproven:
                 return self.failed(args)
             needed = recorder.needed & self.unproven or self.unproven  # the step needs the value of one of them
@@ -398,7 +399,7 @@ class CompiledStep(Generic[P, R]):
         for program in [p for p in self.programs if p.guards.is_stale()]:
             self.drop(program)
         self.fresh.append(key)
-        if len(self.fresh) > max(self.max_programs, LEAST):
+        if len(self.fresh) > max(self.max_programs, MIN_TRACES):
             keys = [*self.fresh]
             self.fresh.clear()
             self.refuse(keys, like)
@@ -485,7 +486,7 @@ class CompiledStep(Generic[P, R]):
             return self
         own, name = getattr(instance, "__dict__", None), self.title
         if own is None:
-            raise TypeError(f"compile: {name} is a method of a {type(instance).__name__}, which has no __dict__ to "
+            raise TypeError(f"compile: {name} is a method of {a_type(instance)}, which has no __dict__ to "
                             f"keep its program in; expected instances that have one; leave out __slots__")
         own[name] = self.bound_to(instance, self.declared)
         return own[name]

@@ -84,7 +84,7 @@ class Executable:
         if not self.unchanged() or not (self.choose is None or self.choose(given)):
             return False
         self.settled = self.steady()
-        return self.settled or self.gradients.fit(self.cleared)
+        return self.settled or self.gradients.fits(self.cleared)
 
     def check_memory(self, given: Sequence[Any], title: str) -> None:
         """Refuse arguments that are part of what the step changes."""

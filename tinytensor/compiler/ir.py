@@ -59,11 +59,11 @@ class Value:
     kind : str
         Of a source: "input", "state", "number", "constant" or "stream"; else "".
     name : str
-        What a person would call it; "" for not known.
+        A name for a reader; "" if unknown.
     mutable : bool
-        Of a constant: whether the user knows it too, and may write into it between steps.
+        Of a constant: whether the user has it too, and may write into it between steps.
     has_user_name : bool
-        Whether the name is the user's, a layer's, or a gradient's of such; it takes precedence over others.
+        Whether the name comes from the user's code, a layer, or the gradient of one; it takes precedence over others.
     is_scalar : bool
         Whether NumPy returns a scalar here, which can't be written into, not a 0-d array.
     """
@@ -258,7 +258,7 @@ NESTED = (tuple, list, dict, slice)
 
 
 def mapped(f: Callable[[Any], Any], x: Any) -> Any:
-    """Nested arguments, with `f` applied to everything that is no list, tuple, dict or slice."""
+    """Nested arguments, with `f` applied to everything that is not a list, tuple, dict or slice."""
     if not issubclass(type(x), NESTED):  # subtle: isinstance asks a tracer for its class, which takes time
         return f(x)
     if isinstance(x, tuple):

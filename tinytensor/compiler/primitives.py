@@ -396,7 +396,7 @@ row(np.diag_indices_from, "np.diag_indices_from", "arr |")
 row(np.tril_indices_from, "np.tril_indices_from", "arr | k")
 row(np.triu_indices_from, "np.triu_indices_from", "arr | k")
 
-# element by element, though no ufuncs
+# element by element, though not ufuncs
 
 row(np.clip, "np.clip", "a a_min a_max min max | dtype casting", out=plain_numbers, unbuffered=one_loop)
 row(np.where, "np.where", "condition x y |", unbuffered=always, linear="branches")
@@ -494,7 +494,7 @@ ABS = Primitive(abs, "abs", "x |", unbuffered=always)
 GROUP = "group"
 ALL_REDUCE_SUM, ALL_REDUCE_MEAN = f"{GROUP}.all_reduce_sum", f"{GROUP}.all_reduce_mean"
 
-# --- what is answered at once, and what is refused ---
+# --- what is computed while tracing, and what is refused ---
 
 QUERIES = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
            np.common_type, np.may_share_memory, np.shares_memory}

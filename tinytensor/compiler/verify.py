@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .buffers import Buffer, BufferPlan, TiledLoop
     from .ir import Call, Program, Value
 
-Ints = Any  # arrays of whole numbers
+Ints = Any  # arrays of integers
 
 
 def verify_calls(program: Program) -> None:
@@ -248,8 +248,8 @@ def run_call(memory: Memory, call: Call, tile: tuple[TiledLoop, int] | None = No
 
 
 def check_layout(memory: Memory, call: Call, v: Value) -> None:
-    """Raise AssertionError if a call that does arithmetic reads elements that stand in another order than in the trace,
-    or any call a view of a buffer that only holds a tile."""
+    """Raise AssertionError if a call that does arithmetic reads elements in another order than in the trace, or if any
+    call reads a view of a buffer that only holds a tile."""
     buffer = memory.plan.buffers.get(v.base.number)
     if buffer is not None:
         assert not buffer.permuted or call.primitive.kind in ("layout", "copy", "join"), f"{call}: {v} is permuted"
@@ -257,7 +257,7 @@ def check_layout(memory: Memory, call: Call, v: Value) -> None:
 
 
 def check_rest(memory: Memory, call: Call) -> None:
-    """As `Memory.check`, of an array that is updated: all but its region, where the new part may be already."""
+    """`Memory.check` of an array that is updated: all but its region, where the new part may already be."""
     old: Value = call.args[0]
     if old.number not in memory.labels:
         memory.labels[old.number] = memory.through_base(old, memory.labels[old.base.number])

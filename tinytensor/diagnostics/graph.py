@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import RELEASED, Tensor
 from ..value import Value
 
@@ -120,7 +121,7 @@ def collect(root: Any, names: Mapping[int, str]) -> list[Box]:
     """A box for each node behind `root`, in an order in which each comes after all that use it."""
     if not isinstance(root, Value | Tensor):
         advice = "write draw(y, path=...)" if isinstance(root, str | Path) else "pass the result itself, not its .data"
-        raise TypeError(f"graph: got {type(root).__name__}; expected a Value or a Tensor; {advice}")
+        raise TypeError(f"graph: got {a_type(root)}; expected a Value or a Tensor; {advice}")
     made, reached = {id(root): describe(root, names)}, [root]
     for node in reached:
         for x in inputs_of(node):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Array, Tensor
 from ..nn import Module, ReLU, Sigmoid, Tanh
 
@@ -171,7 +172,7 @@ def watch(model: Module, kinds: type[Module] | tuple[type[Module], ...] = (), li
     if not wanted:
         has = ", ".join(sorted({type(m).__name__ for m in model.modules()}))
         names = ", ".join(k.__name__ for k in (kinds if isinstance(kinds, tuple) else (kinds,)))
-        raise ValueError(f"watch: got a {type(model).__name__} without modules of the kinds {names}; expected kinds "
+        raise ValueError(f"watch: got {a_type(model)} without modules of the kinds {names}; expected kinds "
                          f"that it has: {has}; np.tanh and other functions can't be watched, use nn.Tanh()")
     seen, handles = Seen(limit), []
 

@@ -20,6 +20,7 @@ from ..modes import no_grad
 from ..names import also_generator
 from ..nn.init import Rng
 from ..random import Generator, as_generator, seeded
+from ..text.corpus import random_source
 from ..text.sampling import check, draw
 from .kv_cache import KVCache
 from .pretrained import gpt2
@@ -155,7 +156,8 @@ class GPT(nn.Module):
         Raises
         ------
         ValueError
-            If the texts are empty, or a parameter is out of range: before the first token.
+            If the texts are empty, or a parameter is out of range: before the first token. A TypeError if `count` is
+            no integer, or `rng` no generator.
 
         Examples
         --------
@@ -171,10 +173,12 @@ class GPT(nn.Module):
             raise ValueError(f"generate: got tokens of shape {text.shape}; expected (B, T), T of 1 or more; begin "
                              f"with a token that marks the start, such as a line break")
         check(temperature, top_k, top_p)
-        return self._generate(text, count, seeded(rng), temperature, top_k, top_p, cached)
+        count = nn.arguments.check_size("generate", "count", count, 0)
+        generator = random_source(rng, "generate", "multinomial") if temperature else seeded(rng)
+        return self._generate(text, count, generator, temperature, top_k, top_p, cached)
 
-    def _generate(self, text: Array, count: int, rng: Generator, temperature: float, top_k: int | None,
-                 top_p: float | None, cached: bool) -> Iterator[Array]:
+    def _generate(self, text: Array, count: int, rng: Any, temperature: float, top_k: int | None,
+                  top_p: float | None, cached: bool) -> Iterator[Array]:
         cache, start = KVCache(self), 0
         for _ in range(count):
             begin = window_start(text.shape[1], self.context)

@@ -27,7 +27,7 @@ def load_safetensors(path: str | Path) -> dict[str, Array]:
     OSError
         If the file can't be read.
     ValueError
-        If it is no such file, is cut short, or has a dtype that NumPy lacks; the text is the reason alone.
+        If it is not such a file, is cut short, or has a dtype that NumPy lacks; the text is the reason alone.
 
     Examples
     --------
@@ -80,5 +80,5 @@ def array_of(name: str, entry: dict[str, Any], content: Array) -> Array:
 
 def widened(bits: Array) -> Array:
     """The float32s whose upper halves are these bits: every bfloat16 is one."""
-    a: Array = (bits.astype(np.uint32) << 16).view(np.float32)
-    return a
+    a: Array = np.left_shift(bits, 16, dtype=np.uint32, out=np.empty(bits.shape, np.uint32))  # subtle: 0-d stays so
+    return a.view(np.float32)

@@ -102,7 +102,7 @@ def kinds() -> dict[str, Kind]:
 
 
 def lines(file: str) -> list[str]:
-    """What stands in one of the files, without comments."""
+    """The lines of one of the files, without comments."""
     text = (HERE / f"{file}.txt").read_text("utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
@@ -119,7 +119,7 @@ class Missing(AttributeError):
         `refusal` or `elsewhere`.
     namespace, name : str
     own : callable
-        Gives the names that are there.
+        Returns the names that exist.
     """
 
     __module__ = "builtins"  # subtle: with its name below, so that a traceback shows it as what it is to the reader
@@ -260,7 +260,7 @@ def near(name: str, names: Collection[str]) -> str:
 
 
 def also_generator(function: F) -> F:
-    """Let a function's parameter `rng` be given by PyTorch's name for it, `generator`, too; both are an error.
+    """Accept PyTorch's name `generator` for a function's parameter `rng`; passing both is an error.
 
     Examples
     --------
@@ -274,7 +274,7 @@ def also_generator(function: F) -> F:
 
 
 def also_named(function: F, name: str, other: str, shown: bool = True) -> F:
-    """Let a parameter, None by default, be given by another name too; both are an error.
+    """Accept another name for a parameter that is None by default; passing both is an error.
 
     `shown` says whether the signature has the other name: a former one is better left out of it.
     """

@@ -1,9 +1,9 @@
-"""Writes the tables of the page for those who come from PyTorch, out of the table of names.
+"""Writes the tables of the guide for users of PyTorch, from the table of names.
 
     python -m tinytensor.names            write them
     python -m tinytensor.names --check    exit status 1 if those in the page are stale
 
-What stands above the tables in the page is written by hand, and kept.
+The text above the tables is written by hand, and kept.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def rows(first: str, second: str, parts: Iterable[tuple[str, str]]) -> list[str]
 
 
 def offered(namespace: str) -> list[str]:
-    """What is written of the names that are here."""
+    """The lines on the names that exist here."""
     by: dict[str, list[Entry]] = defaultdict(list)
     for entry in table(namespace).values():
         writes = entry.name.endswith("_") and entry.text.startswith("x = ")
@@ -61,7 +61,7 @@ def offered(namespace: str) -> list[str]:
 
 
 def refused() -> list[str]:
-    """What is written of the names that are not here, reason by reason."""
+    """The lines on the names that do not exist here, by reason."""
     by: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for namespace, space in SPACES.items():
         for entry in table(namespace).values():
@@ -78,7 +78,7 @@ def refused() -> list[str]:
 
 
 def page(text: str) -> str:
-    """The page as it is to be, given what it is."""
+    """The page with current tables, given its present text."""
     head, _, _ = text.partition(MARK)
     lines = ["", "## Name by name", "", *(line for namespace in SPACES for line in offered(namespace)),
              "## Not here, and what to do", "", *refused()]

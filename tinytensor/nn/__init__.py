@@ -111,7 +111,7 @@ __all__ = ["CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Adaptive
            "Tanh", "Tanhshrink", "Threshold", "TripletMarginLoss", "Upsample", "ZeroPad1d", "ZeroPad2d",
            "fold_batchnorm", "functional", "init"]
 
-if not TYPE_CHECKING:  # a checker is to find what is not there
+if not TYPE_CHECKING:  # so that type checkers report missing names
 
     def __dir__() -> list[str]:
         return __all__

@@ -15,7 +15,7 @@ from ..names.calls import explained
 from ..ops.activation import leaky_relu as leaky
 from ..ops.elementwise import sigmoid
 from ..ops.fused import softmax
-from .arguments import as_floating
+from .arguments import as_floating, check_integer, check_number, python_number
 
 __all__ = ["glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu6", "softmin",
            "softshrink", "threshold"]
@@ -83,6 +83,9 @@ def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     >>> F.hardtanh(tt.tensor([-3.0, 0.5, 3.0]))
     tensor([-1. ,  0.5,  1. ])
     """
+    check_number("hardtanh", "min_val", min_val)
+    check_number("hardtanh", "max_val", max_val)
+    min_val, max_val = python_number(min_val), python_number(max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: got min_val={min_val!r} and max_val={max_val!r}; expected the first not above the "
                          f"second; exchange them")
@@ -146,11 +149,13 @@ def threshold(x: Any, threshold: float, value: float) -> Tensor:
     tensor([-1.,  2.])
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    value = python_number(value)
     y: Any = np.where(x <= threshold, value if x.dtype.kind == "f" else int(value), x)
     return y
 
 
 def check_lambd(name: str, lambd: float) -> float:
+    check_number(name, "lambd", lambd)
     if not lambd >= 0:
         raise ValueError(f"{name}: got lambd={lambd!r}; expected 0 or more: elements up to it become 0; use -lambd")
     return lambd
@@ -168,6 +173,7 @@ def hardshrink(x: Any, lambd: float = 0.5) -> Tensor:
     tensor([-2.,  0.,  2.])
     """
     x = as_floating("hardshrink", x)
+    check_number("hardshrink", "lambd", lambd)
     y: Any = np.where((x >= -lambd) & (x <= lambd), 0.0, x)
     return y
 
@@ -183,7 +189,7 @@ def softshrink(x: Any, lambd: float = 0.5) -> Tensor:
     >>> F.softshrink(tt.tensor([-2.0, 0.25, 2.0]))
     tensor([-1.5,  0. ,  1.5])
     """
-    x, lambd = as_floating("softshrink", x), check_lambd("softshrink", lambd)
+    x, lambd = as_floating("softshrink", x), check_lambd("softshrink", python_number(lambd))
     return np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0))
 
 
@@ -207,6 +213,7 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     tensor([[0.5, 2. ]])
     """
     x = as_floating("glu", x)
+    axis = check_integer("glu", "axis", axis)
     if not -x.ndim <= axis < x.ndim or x.shape[axis] % 2:
         raise ValueError(f"glu: got x of shape {x.shape} and axis={axis}; expected an axis of it with an even number "
                          f"of elements, to be halved; choose another axis, or pad it")

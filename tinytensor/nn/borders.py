@@ -39,7 +39,7 @@ def pad(x: Any, pad: Any, mode: str = "constant", value: float | None = None) ->
     Raises
     ------
     ValueError
-        If widths are no pairs, or larger than what the mode can fill.
+        If widths are not pairs, or larger than what the mode can fill.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = 
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     n = x.ndim - 2
-    if mode != "nearest":
+    if not isinstance(mode, str) or mode != "nearest":
         raise ValueError(f"interpolate: got mode={mode!r}; expected 'nearest', the only one here; multiply by a "
                          f"matrix of weights for others")
     if n < 1 or (size is None) is (scale_factor is None):
@@ -130,7 +130,7 @@ def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: str = 
 
 
 class Padding(Module):
-    """What the padding modules share: widths as in `pad`, or one for all sides."""
+    """The base of the padding modules: widths as in `pad`, or one for all sides."""
 
     axes = 2
     mode, value = "constant", 0.0

@@ -14,27 +14,54 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Tensor
 from .module import Module
 from .parameter import Parameter
 
 
-def index_error(owner: Module, i: int, n: int) -> IndexError:
-    what = f"expected {-n} to {n - 1}; append() makes it longer" if n else "expected none, it is empty; append() first"
-    return IndexError(f"{type(owner).__name__}: got index {i} for a length of {n}; {what}")
+def name_of(owner: Module, i: int, names: list[str]) -> str:
+    """The name of number `i`; IndexError if there are fewer."""
+    n = len(names)
+    if not -n <= index(i) < n:
+        what = f"{-n} to {n - 1}; append() makes it longer" if n else "none, it is empty; append() first"
+        raise IndexError(f"{type(owner).__name__}: got index {i} for a length of {n}; expected {what}")
+    return names[i]
+
+
+def new_name(owner: Any) -> str:
+    """The first number, from the length on, that no attribute has as its name."""
+    return next(name for name in map(str, count(len(owner))) if name not in vars(owner))
+
+
+def check_module(owner: Module, name: str, module: Any) -> None:
+    """Raise TypeError unless it is a Module: None would silently remove what has the name."""
+    if not isinstance(module, Module):
+        raise TypeError(f"{type(owner).__name__}: got a {type(module).__name__} as {name!r}; expected a Module; use "
+                        f"nn.Identity() for one that does nothing")
+
+
+def pairs_of(owner: Module, parts: Any) -> list[tuple[str, Any]]:
+    """The items of a mapping, or pairs as they are; TypeError if they are no pairs."""
+    named = isinstance(parts, Mapping | NamedParts)
+    pairs = [*parts.items()] if named else as_list(owner, parts, "pairs of name and part")
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise TypeError(f"{type(owner).__name__}: got a {type(parts).__name__} without names; expected a mapping, or "
+                        f"pairs of name and part; write {{'name': part}}")
+    return [(name, part) for name, part in pairs]
 
 
 class ModuleSequence(Module):
-    """What Sequential and ModuleList share: modules in order, under the names "0", "1", and so on."""
+    """The base of Sequential and ModuleList: modules in order, under the names "0", "1", and so on."""
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
-        self.add_module(next(name for name in map(str, count(len(self))) if name not in vars(self)), module)
+        self.add_module(new_name(self), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end."""
-        for module in list(modules):
+        for module in as_list(self, modules, "Modules"):
             self.append(module)
         return self
 
@@ -46,12 +73,10 @@ class ModuleSequence(Module):
 
     def _name(self, i: int) -> str:
         """The name of number `i`."""
-        names = list(self._own(Module))
-        if not -len(names) <= index(i) < len(names):
-            raise index_error(self, i, len(names))
-        return names[i]
+        return name_of(self, i, list(self._own(Module)))
 
     def __setitem__(self, i: int, module: Module) -> None:
+        check_module(self, self._name(i), module)
         setattr(self, self._name(i), module)
 
 
@@ -140,7 +165,7 @@ class ParameterList(Module):
 
     def append(self, parameter: Any) -> Self:
         """Add a parameter at the end."""
-        self._add(str(len(self)), as_parameter(self, parameter))
+        self._add(new_name(self), as_parameter(self, parameter))
         return self
 
     def extend(self, parameters: Iterable[Any]) -> Self:
@@ -148,7 +173,7 @@ class ParameterList(Module):
         if isinstance(parameters, Tensor | np.ndarray):
             raise TypeError(f"ParameterList: got one {type(parameters).__name__}; expected a list of them; write "
                             f"append(x), or [x]")
-        for parameter in list(parameters):
+        for parameter in as_list(self, parameters, "Parameters"):
             self.append(parameter)
         return self
 
@@ -159,9 +184,7 @@ class ParameterList(Module):
         return iter(self._own(Parameter).values())
 
     def _name(self, i: int) -> str:
-        if not -len(self) <= index(i) < len(self):
-            raise index_error(self, i, len(self))
-        return str(index(i) % len(self))
+        return name_of(self, i, list(self._own(Parameter)))
 
     def __getitem__(self, i: Any) -> Any:
         return ParameterList(list(self)[i]) if isinstance(i, slice) else vars(self)[self._name(i)]
@@ -173,16 +196,25 @@ class ParameterList(Module):
         return [f"({name}): Parameter of shape {p.shape}" for name, p in self._own(Parameter).items()]
 
 
+def as_list(owner: Module, xs: Any, what: str) -> list[Any]:
+    """The items as a list; TypeError if they are none."""
+    try:
+        return list(xs)
+    except TypeError:
+        raise TypeError(f"{type(owner).__name__}: got {a_type(xs)}; expected a list of {what}; write [...] around it"
+                        ) from None
+
+
 def as_parameter(owner: Module, x: Any) -> Parameter:
     """A parameter as it is; a Tensor or array as a parameter that shares its memory."""
     if not isinstance(x, Tensor | np.ndarray):
-        raise TypeError(f"{type(owner).__name__}: got a {type(x).__name__}; expected Parameters, Tensors or arrays; "
+        raise TypeError(f"{type(owner).__name__}: got {a_type(x)}; expected Parameters, Tensors or arrays; "
                         f"convert it: nn.Parameter(x)")
     return x if isinstance(x, Parameter) else Parameter(x.data if isinstance(x, Tensor) else x)
 
 
 class NamedParts(Module):
-    """What ModuleDict and ParameterDict share: the methods of a dict."""
+    """The base of ModuleDict and ParameterDict: the methods of a dict."""
 
     _kind: type[Any]
 
@@ -208,7 +240,7 @@ class NamedParts(Module):
             self._add(name, part)
 
     def __delitem__(self, name: str) -> None:
-        self[name]  # its error, where there is none
+        self[name]  # raises KeyError for an unknown name
         delattr(self, name)
 
     def keys(self) -> KeysView[str]:
@@ -216,15 +248,15 @@ class NamedParts(Module):
         return self._own(self._kind).keys()
 
     def values(self) -> ValuesView[Any]:
-        """What they name."""
+        """The values, in the order of the names."""
         return self._own(self._kind).values()
 
     def items(self) -> ItemsView[str, Any]:
-        """Pairs of both."""
+        """Pairs of name and value."""
         return self._own(self._kind).items()
 
     def pop(self, name: str) -> Any:
-        """Remove what has this name, and return it."""
+        """Remove the value with this name, and return it."""
         part = self[name]
         del self[name]
         return part
@@ -236,7 +268,7 @@ class NamedParts(Module):
 
     def update(self, parts: Any) -> None:
         """Set all that is in a mapping, or in pairs of name and part."""
-        for name, part in parts.items() if isinstance(parts, Mapping | NamedParts) else list(parts):
+        for name, part in pairs_of(self, parts):
             self[name] = part
 
 
@@ -263,6 +295,7 @@ class ModuleDict(NamedParts):
 
     def __setitem__(self, name: str, module: Module) -> None:
         if name in self:
+            check_module(self, name, module)
             setattr(self, name, module)
         else:
             self.add_module(name, module)
@@ -274,7 +307,7 @@ class ParameterDict(NamedParts):
     Parameters
     ----------
     parameters : mapping, or pairs of name and parameter, optional
-        Subtle: a plain dict is taken in the order of its names, as in PyTorch; an OrderedDict and pairs in their own.
+        Subtle: a plain dict is sorted by name, as in PyTorch; an OrderedDict and pairs keep theirs.
 
     Examples
     --------

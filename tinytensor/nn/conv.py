@@ -21,7 +21,7 @@ from .parameter import Parameter
 
 
 class Convolution(Module):
-    """What the modules share: sizes for each axis, and the first weights."""
+    """The base of these modules: sizes for each axis, and the first weights."""
 
     axes: ClassVar[int]
     transposed: ClassVar[bool] = False

@@ -63,7 +63,7 @@ def pad_edges(x: Any, pairs: Any) -> Any:
 
 
 def finish(y: Any, bias: Any, single: bool) -> Any:
-    """The bias added to each channel, and the batch axis taken away if it was not there."""
+    """Add the bias to each channel, and remove the batch axis if the input had none."""
     if bias is not None:
         y = y + bias.reshape((-1,) + (1,) * (y.ndim - 2))
     return y[0] if single else y
@@ -78,7 +78,7 @@ def split_groups(x: Any, groups: int) -> Any:
 
 
 def convolve(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, dilation: Any,
-              groups: int) -> Any:
+             groups: int) -> Any:
     x, weight, bias, single = check_operands(name, x, weight, bias, n, groups)
     kernel, strides, apart = weight.shape[2:], per_axis(name, "stride", stride, n), per_axis(
         name, "dilation", dilation, n)
@@ -163,7 +163,7 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any 
 
 
 def conv_transpose(name: str, x: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, output_padding: Any,
-               groups: int, dilation: Any) -> Any:
+                   groups: int, dilation: Any) -> Any:
     x, weight, bias, single = check_operands(name, x, weight, bias, n, groups, transposed=True)
     kernel, strides, pads, more, apart = weight.shape[2:], per_axis(name, "stride", stride, n), per_axis(
         name, "padding", padding, n, 0), per_axis(name, "output_padding", output_padding, n, 0), per_axis(

@@ -14,7 +14,7 @@ from .module import Module
 
 
 class Loss(Module):
-    """What the modules share: the function's parameters are attributes, its arrays buffers."""
+    """The base of these modules: the function's parameters are attributes, its arrays buffers."""
 
     reductions: ClassVar[tuple[str, ...]] = losses.REDUCTIONS
 

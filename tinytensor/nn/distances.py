@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import Tensor
 from ..names.calls import explained
-from .arguments import as_floating
+from .arguments import as_floating, python_number
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
 
@@ -29,7 +29,7 @@ def normalize(x: Any, p: float = 2.0, axis: Any = 1, eps: float = 1e-12) -> Tens
             [0. , 0. ]])
     """
     x = as_floating("normalize", x)
-    return x / np.clip(np.linalg.vector_norm(x, axis=axis, keepdims=True, ord=p), eps, None)
+    return x / np.clip(np.linalg.vector_norm(x, axis=axis, keepdims=True, ord=p), python_number(eps), None)
 
 
 @explained
@@ -44,7 +44,7 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Ten
     tensor([0.6])
     """
     a, b = as_floating("cosine_similarity", x1), as_floating("cosine_similarity", x2)
-    n = max(a.ndim, b.ndim)
+    n, eps = max(a.ndim, b.ndim), python_number(eps)
     if not -n <= axis < n:
         raise IndexError(f"cosine_similarity: got axis={axis} for shapes {a.shape} and {b.shape}; expected one of "
                          f"their {n} axes; use -1 for the last")
@@ -66,4 +66,4 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     tensor([5.])
     """
     a, b = as_floating("pairwise_distance", x1), as_floating("pairwise_distance", x2)
-    return np.linalg.vector_norm(a - b + eps, axis=-1, keepdims=keepdims, ord=p)
+    return np.linalg.vector_norm(a - b + python_number(eps), axis=-1, keepdims=keepdims, ord=p)

@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Array, Tensor, as_array
 from ..names import also_generator
 from ..names.calls import explained
 from ..random import Generator, as_generator, seeded
+from .arguments import check_number
 from .module import Module
 
 
 def check_probability(name: str, p: float) -> float:
+    check_number(name, "p", p)
     if not 0 <= p <= 1:
         raise ValueError(f"{name}: got p={p!r}; expected 0 to 1, the probability of dropping; 0.1 is usual")
     return p
@@ -54,7 +57,7 @@ def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any = np.float32, rng:
     elif isinstance(rng, np.random.Generator):
         keep = rng.random(shape, np.float32) < stays
     else:
-        raise TypeError(f"dropout_mask: got a {type(rng).__name__} as rng; expected a Generator of tinytensor or "
+        raise TypeError(f"dropout_mask: got {a_type(rng)} as rng; expected a Generator of tinytensor or "
                         f"of numpy.random, a seed or None; pass tt.Generator(seed)")
     mask: Array = keep.astype(dtype)
     mask /= stays

@@ -32,6 +32,7 @@ from .activations import (
     softshrink,
     threshold,
 )
+from .arguments import check_size
 from .borders import interpolate, pad
 from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from .distances import cosine_similarity, normalize, pairwise_distance
@@ -115,7 +116,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
 
 
 def row_number(padding_idx: Any, rows: int, name: str) -> int:
-    """`padding_idx` as a row number from 0 on; an error if it is none of the table's."""
+    """`padding_idx` as a row number from 0 on; an error if the table has no such row."""
     if isinstance(padding_idx, bool) or not hasattr(padding_idx, "__index__"):
         raise TypeError(f"{name}: got padding_idx={padding_idx!r}; expected an integer or None; pass a dtype by name, "
                         f"dtype=np.float64")
@@ -191,7 +192,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     TypeError
         If indices are not integers.
     IndexError
-        If an index is no class.
+        If an index is not a class.
 
     Examples
     --------
@@ -204,6 +205,7 @@ def one_hot(indices: Any, num_classes: int = -1, dtype: Any = np.int64) -> Tenso
     if i.dtype.kind not in "iu":
         raise TypeError(f"one_hot: got indices of dtype {i.dtype}; expected integers; convert them: "
                         f"indices.astype(np.int64)")
+    num_classes = check_size("one_hot", "num_classes", num_classes, least=-1)
     n = num_classes if num_classes != -1 else int(i.max()) + 1 if i.size else 0
     check_range(i.astype(np.int64), n, "one_hot: index", f"{n} classes")
     return Tensor(np.equal(i[..., None], np.arange(n)).astype(dtype))

@@ -1,4 +1,4 @@
-"""Warns of modules and parameters in plain lists, tuples and dicts, where a Module does not find them.
+"""Warns of modules and parameters in plain lists, tuples, dicts and sets, where a Module does not find them.
 
 It registers nothing: that is for `ModuleList`, `ModuleDict`, `ParameterList` and `ParameterDict`.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from .parameter import Parameter
 
-MOST = 1000  # the items of an attribute that are checked: a longer list holds data
-PLAIN = (list, tuple, dict)
+MOST = 1000  # items of an attribute that are checked; a longer list holds data, not modules
+PLAIN = (list, tuple, dict, set, frozenset, deque)
 OURS = ("_buffers", "_hooks")
 SEEN: set[tuple[int, str]] = set()  # containers already warned of: id of the module, and path
 
@@ -54,7 +55,7 @@ def warn_of_hidden(modules: list[Any], kind: type[Any]) -> None:
 
 
 def outside() -> int:
-    """The `stacklevel` of the caller's caller that is no code of this package."""
+    """The `stacklevel` that makes a warning name the first line outside of this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinytensor."):
         level, frame = level + 1, frame.f_back

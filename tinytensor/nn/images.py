@@ -13,7 +13,7 @@ from ..core import Tensor, as_array
 from ..names.calls import explained
 from ..ops.norm import batch_norm as normalised
 from ..ops.norm import layer_norm
-from .arguments import check_size, dtype_error
+from .arguments import check_integer, check_size, dtype_error
 from .module import Module
 from .norm import BatchNorm1d
 from .parameter import Parameter
@@ -120,6 +120,7 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     tensor([[-1.,  1., -1.,  1.]])
     """
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
+    check_integer("group_norm", "num_groups", num_groups)
     if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
         raise ValueError(f"group_norm: got x of shape {x.shape} and num_groups={num_groups}; expected (N, C, ...), "
                          f"with C a multiple of the groups; change the groups, or add a batch axis: x[None]")

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Array, Tensor
 from ..names import Missing as _Missing
 from ..names import also_generator
 from ..names import elsewhere as _elsewhere
 from ..names.calls import explained
 from ..random import Generator, as_generator
+from .arguments import check_number
 from .hidden import outside
 
 __all__ = ["calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "uniform_",
@@ -52,10 +54,11 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> round(nn.init.calculate_gain("tanh"), 4)
     1.6667
     """
-    if nonlinearity == "leaky_relu":
+    if isinstance(nonlinearity, str) and nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
+        check_number("calculate_gain", "param", slope)
         return math.sqrt(2.0 / (1 + slope**2))
-    if nonlinearity not in GAINS:
+    if not isinstance(nonlinearity, str) or nonlinearity not in GAINS:
         raise ValueError(f"calculate_gain: got nonlinearity={nonlinearity!r}; expected one of "
                          f"{', '.join([*GAINS, 'leaky_relu'])}; 'linear' has a gain of 1")
     return GAINS[nonlinearity]
@@ -63,6 +66,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def fan_in_and_out(p: Tensor | Array, caller: str) -> dict[str, int]:
     """How many inputs each output has (fan_in), and how many outputs each input, of a weight (out, in, ...)."""
+    array_of(caller, p)
     if p.ndim < 2 or not p.size:
         raise ValueError(f"{caller}: got a tensor of shape {p.shape}; expected (out, in) or more axes, none of them "
                          f"empty; use uniform_ or normal_ for biases")
@@ -70,9 +74,20 @@ def fan_in_and_out(p: Tensor | Array, caller: str) -> dict[str, int]:
     return {"fan_in": p.shape[1] * field, "fan_out": p.shape[0] * field}
 
 
-def array_of(p: Tensor | Array) -> Array:
-    """The array to fill."""
-    return p.data if isinstance(p, Tensor) else p
+def array_of(caller: str, p: Tensor | Array) -> Array:
+    """The array to fill; TypeError if it is none."""
+    array = p.data if isinstance(p, Tensor) else p
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{caller}: got {a_type(p)}; expected a Tensor or an array, which is filled; write "
+                        f"nn.init.{caller}(tt.empty(...))")
+    return array
+
+
+def fill(caller: str, p: T, value: float) -> T:
+    """Fill with one value."""
+    check_number(caller, "val", value)
+    array_of(caller, p)[...] = value
+    return p
 
 
 # --- from a given distribution ---
@@ -119,20 +134,19 @@ def constant_(p: T, val: float) -> T:
     >>> nn.init.constant_(tt.zeros(2), 0.5)
     tensor([0.5, 0.5])
     """
-    array_of(p)[...] = val
-    return p
+    return fill("constant_", p, val)
 
 
 @explained
 def zeros_(p: T) -> T:
     """Fill with zeros."""
-    return constant_(p, 0.0)
+    return fill("zeros_", p, 0.0)
 
 
 @explained
 def ones_(p: T) -> T:
     """Fill with ones."""
-    return constant_(p, 1.0)
+    return fill("ones_", p, 1.0)
 
 
 @explained
@@ -147,9 +161,10 @@ def eye_(p: T) -> T:
     tensor([[1., 0., 0.],
             [0., 1., 0.]])
     """
+    array = array_of("eye_", p)
     if p.ndim != 2:
         raise ValueError(f"eye_: got a tensor of shape {p.shape}; expected a matrix; fill its matrices one by one")
-    array_of(p)[...] = np.eye(p.shape[0], p.shape[1])
+    array[...] = np.eye(p.shape[0], p.shape[1])
     return p
 
 
@@ -176,14 +191,19 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
     >>> bool(np.abs(w.data).max() <= 0.04)
     True
     """
-    x, draw = array_of(p), as_generator(rng)
-    if not std > 0 or not a < b:
-        raise ValueError(f"trunc_normal_: got std={std!r}, a={a!r} and b={b!r}; expected std above 0 and a < b; use "
-                         f"constant_ for a constant")
+    x, draw = array_of("trunc_normal_", p), as_generator(rng)
+    for name, value in (("mean", mean), ("std", std), ("a", a), ("b", b)):
+        check_number("trunc_normal_", name, value)
+    if not 0 < std < math.inf or not a < b or not math.isfinite(mean):
+        raise ValueError(f"trunc_normal_: got mean={mean!r}, std={std!r}, a={a!r} and b={b!r}; expected finite "
+                         f"numbers, std above 0 and a < b; use constant_ for a constant")
+    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+    if inside <= 0.3 and (math.isinf(a) or math.isinf(b)):
+        raise ValueError(f"trunc_normal_: got a={a!r} and b={b!r}, for mean={mean!r} and std={std!r}; expected finite "
+                         f"bounds where few normal numbers are between them; pass a finite one, some std away")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("trunc_normal_: mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution "
                       "of values may be incorrect.", stacklevel=outside())
-    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
     if inside > 0.3:
         low, high = x.dtype.type(a), x.dtype.type(b)
         draw.normal_(x, mean, std)
@@ -194,8 +214,8 @@ def trunc_normal_(p: T, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b:
     draw.uniform_(x, a, b)
     new, waiting = x.copy(), np.ones(x.shape, bool)
     while True:
-        density = np.square((new - mean) / std) * -0.5 - peak
-        with np.errstate(divide="ignore"):
+        with np.errstate(all="ignore"):  # log(0), and what is too far away
+            density = np.square((new - mean) / std) * -0.5 - peak
             waiting &= np.log(draw.uniform_(np.empty_like(x))) > density
         if not waiting.any():
             return p
@@ -217,12 +237,12 @@ def orthogonal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     >>> bool(np.allclose(w.data @ w.data.T, np.eye(2), atol=1e-6))
     True
     """
+    x = array_of("orthogonal_", p)
     if p.ndim < 2:
         raise ValueError(f"orthogonal_: got a tensor of shape {p.shape}; expected two axes or more; use normal_ for "
                          f"biases")
     if not p.size:
         return p
-    x = array_of(p)
     flat = normal_(np.empty((len(x), x.size // len(x)), x.dtype), rng=rng)
     wide = flat.shape[0] < flat.shape[1]
     q, r = np.linalg.qr(flat.T if wide else flat)
@@ -298,6 +318,7 @@ def xavier_uniform_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     tensor([[1.0812],
             [1.1738]])
     """
+    check_number("xavier_uniform_", "gain", gain)
     std = gain * math.sqrt(2.0 / float(sum(fan_in_and_out(p, "xavier_uniform_").values())))
     bound = math.sqrt(3.0) * std
     return uniform_(p, -bound, bound, rng)
@@ -316,6 +337,7 @@ def xavier_normal_(p: T, gain: float = 1.0, rng: Rng = None) -> T:
     tensor([[0.2749],
             [0.1052]])
     """
+    check_number("xavier_normal_", "gain", gain)
     return normal_(p, 0.0, gain * math.sqrt(2.0 / float(sum(fan_in_and_out(p, "xavier_normal_").values()))), rng)
 
 if not TYPE_CHECKING:  # a checker is to find what is not there

@@ -6,7 +6,6 @@ They compute nothing themselves (that is `functional`), and keep nothing from on
 from __future__ import annotations
 
 import math
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from ..core import Tensor
 from ..random import as_generator
 from . import functional as F
 from . import init
-from .arguments import check_size, dtype_error
+from .arguments import check_integer, check_size, dtype_error
 from .module import Module
 from .parameter import Parameter
 
@@ -139,7 +138,8 @@ class Flatten(Module):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        self.start_dim, self.end_dim = index(start_dim), index(end_dim)
+        self.start_dim, self.end_dim = (check_integer("Flatten", "start_dim", start_dim),
+                                         check_integer("Flatten", "end_dim", end_dim))
 
     def forward(self, x: Any) -> Tensor:
         shape, n = x.shape, len(x.shape)
@@ -166,7 +166,7 @@ class FlattenConsecutive(Module):
     Raises
     ------
     ValueError
-        If the input does not have three axes, or T is no multiple of n.
+        If the input does not have three axes, or T is not a multiple of n.
 
     Examples
     --------
@@ -251,7 +251,7 @@ class Softmax(Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.dim = index(dim)
+        self.dim = check_integer(type(self).__name__, "dim", dim)
 
     def forward(self, x: Any) -> Tensor:
         return F.softmax(x, self.dim)

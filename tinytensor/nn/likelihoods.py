@@ -13,7 +13,7 @@ import numpy as np
 from ..core import Tensor, as_array
 from ..names.calls import explained
 from ..ops.bernoulli import bernoulli_cross_entropy
-from .arguments import as_floating
+from .arguments import as_floating, python_number
 from .losses import check_pair, reduce_losses
 from .smooth import logsigmoid
 
@@ -155,7 +155,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
                          f"broadcasts to that, or one variance for each row; reshape it")
     if not all_between(v, 0, math.inf):
         raise ValueError(f"{name}: got a variance below 0; expected 0 or more; pass its square, or exp of it")
-    lift = np.clip(eps - (v.detach() if isinstance(v, Tensor) else v), 0, None)  # takes no gradient, as in PyTorch
+    lift = np.clip(python_number(eps) - (v.detach() if isinstance(v, Tensor) else v), 0, None)  # takes no gradient, as in PyTorch
     v = v + lift
     losses = (np.log(v) + np.square(x - y) / v) * 0.5
     return reduce_losses(name, losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)

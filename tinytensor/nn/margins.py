@@ -1,6 +1,6 @@
 """Losses of rankings and margins as functions, with PyTorch's names; `losses.py` has the usual ones.
 
-Each is a few ops, so it holds no rule of calculus. Nothing broadcasts, but a weight; what all share:
+Each is a few ops; no derivative is defined here. Nothing broadcasts, but a weight; what all share:
 `reduction` is "mean" for the mean, "sum" for the sum, "none" for each loss by itself.
 """
 
@@ -14,7 +14,7 @@ from ..core import Tensor, as_array
 from ..names.calls import explained
 from ..ops.fused import check_range
 from ..ops.index import gathered, take_along_axis
-from .arguments import as_floating
+from .arguments import as_floating, check_number, python_number
 from .distances import pairwise_distance
 from .likelihoods import check_targets
 from .losses import check_pair, class_weights, reduce_losses
@@ -44,7 +44,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     """
     a, b = check_pair("margin_ranking_loss", input1, input2)
     y = check_targets("margin_ranking_loss", target, a.shape, a.dtype)
-    return reduce_losses("margin_ranking_loss", hinge(margin - y * (a - b)), reduction)
+    return reduce_losses("margin_ranking_loss", hinge(python_number(margin) - y * (a - b)), reduction)
 
 
 @explained
@@ -60,7 +60,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     """
     x = as_floating("hinge_embedding_loss", input)
     y = check_targets("hinge_embedding_loss", target, x.shape, x.dtype)
-    losses = np.where(y != 1, hinge(margin - x), 0) + np.where(y != -1, x, 0)
+    losses = np.where(y != 1, hinge(python_number(margin) - x), 0) + np.where(y != -1, x, 0)
     return reduce_losses("hinge_embedding_loss", losses, reduction)
 
 
@@ -83,7 +83,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
         raise ValueError(f"{name}: got inputs of shape {a.shape}; expected (N, D) or (D,); join the other axes")
     y = check_targets(name, target, a.shape[:-1], a.dtype)
     cosine = (a * b).sum(-1) / np.sqrt(((a * a).sum(-1) + eps) * ((b * b).sum(-1) + eps))
-    losses = np.where(y == 1, 1 - cosine, 0) + np.where(y == -1, hinge(cosine - margin), 0)
+    losses = np.where(y == 1, 1 - cosine, 0) + np.where(y == -1, hinge(cosine - python_number(margin)), 0)
     return reduce_losses(name, losses, reduction)
 
 
@@ -108,6 +108,7 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     tensor(2.)
     """
     name = "triplet_margin_loss"
+    check_number(name, "margin", margin)
     if not margin > 0:
         raise ValueError(f"{name}: got margin={margin!r}; expected a number above 0; 1 is usual")
     (a, b), (_, c) = check_pair(name, anchor, positive), check_pair(name, anchor, negative)
@@ -115,7 +116,7 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     near = pairwise_distance(a, b, p, eps)
     if swap:
         far = np.minimum(far, pairwise_distance(b, c, p, eps))
-    return reduce_losses(name, hinge(margin + near - far), reduction)
+    return reduce_losses(name, hinge(python_number(margin) + near - far), reduction)
 
 
 # --- of classes ---
@@ -143,6 +144,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     """
     name = "multi_margin_loss"
     x, t = as_floating(name, input), as_array(target)
+    check_number(name, "p", p)
     if p not in (1, 2):
         raise ValueError(f"{name}: got p={p!r}; expected 1 or 2; 1 is usual")
     if x.ndim not in (1, 2) or t.size != (x.shape[0] if x.ndim == 2 else 1) or t.ndim > 1 or t.dtype.kind not in "iu":
@@ -151,7 +153,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
                          f"targets.astype(np.int64)")
     t, classes, w = t.astype(np.int64).reshape(x.shape[:-1]), x.shape[-1], class_weights(name, weight, x)
     check_range(t, classes, f"{name}: target", f"{classes} classes")
-    z = x - take_along_axis(x, t[..., None], -1) + margin
+    z = x - take_along_axis(x, t[..., None], -1) + python_number(margin)
     z = np.where((np.arange(classes) != t[..., None]) & (z > 0), z, 0)
     losses = (z * z if p == 2 else z).sum(-1) * (1 / classes)
     return reduce_losses(name, losses if w is None else losses * gathered(w, t, 0), reduction)

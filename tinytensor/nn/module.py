@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Array, Tensor
 from ..hooks import Handle
 from ..names import Missing, also_generator, also_named, elsewhere
@@ -77,7 +78,7 @@ class Module:
         super().__init_subclass__(**kwargs)
         code = getattr(vars(cls).get("__init__"), "__code__", None)
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
-        # subtle: were they assigned, jedi would take the wrapper for the __init__ of all modules, and show no parameters
+        # subtle: were they assigned, jedi would take the wrapper for the __init__ of all modules, and show none
         if code is not None and cls.__module__.startswith("tinytensor."):  # a user's own stays as it is
             type.__setattr__(cls, "__init__", explained(cls.__init__))
         if "dropout_rng" in names:  # `noise` is its former name
@@ -107,7 +108,7 @@ class Module:
             raise
 
     def _locate(self, error: Any) -> None:
-        """Put the failing layer's path, as seen from here, before the message: the outermost has the last word."""
+        """Put the failing layer's path, as seen from here, before the message; the outermost module's path stays."""
         layer, text = getattr(error, "raised_in", (self, str(error)))
         path = next((path[:-1] for path, module in self._tree() if module is layer), None)
         if path is None:  # a layer that was called from here, but does not belong here
@@ -137,9 +138,9 @@ class Module:
 
     # --- attributes ---
 
-    if not TYPE_CHECKING:  # a checker is to find what is not there
+    if not TYPE_CHECKING:  # so that type checkers report missing attributes
 
-        def __getattr__(self, name: str) -> Any:  # reached where nothing else has the name
+        def __getattr__(self, name: str) -> Any:  # called only for names that are not found
             raise Missing(elsewhere, "Module", name, lambda: dir(self))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -153,7 +154,7 @@ class Module:
             kind = next((kind for kind in (Parameter, Module) if isinstance(own.get(name), kind)), object)
             part, fits = kind.__name__, isinstance(value, kind)
         if not fits and value is not None:
-            raise TypeError(f"{cls}: got a {type(value).__name__} for {name!r}, which is a {part}; expected another, "
+            raise TypeError(f"{cls}: got {a_type(value)} for {name!r}, which is a {part}; expected another, "
                             f"or None; write values in place, {name}.data[...] = v, or `del` it first")
         super().__setattr__(name, value)
 
@@ -173,7 +174,7 @@ class Module:
         if not isinstance(module, Module):
             advice = f"write {module.__name__}()" if isinstance(module, type) else "pass its elements: *layers" if \
                 isinstance(module, list | tuple) else "use the module of a function, as nn.Tanh()"
-            got = f"the class {module.__name__}" if isinstance(module, type) else f"a {type(module).__name__}"
+            got = f"the class {module.__name__}" if isinstance(module, type) else a_type(module)
             raise TypeError(f"{type(self).__name__}: got {got} as {name!r}; expected a Module; {advice}")
         self._add(name, module)
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..core import Tensor
 from . import activations as A
 from . import smooth as S
-from .arguments import check_size
+from .arguments import check_number, check_size
 from .layers import Softmax
 from .module import Module
 from .parameter import Parameter
@@ -23,7 +23,7 @@ __all__ = ["CELU", "ELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish
 
 
 class Activation(Module):
-    """What the modules share: the numbers that their function takes are attributes, and are shown."""
+    """The base of these modules: the numbers that their function takes are attributes, and are shown."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
@@ -84,6 +84,8 @@ class Hardtanh(Activation):
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         super().__init__(min_val=min_val, max_val=max_val)
+        check_number("Hardtanh", "min_val", min_val)
+        check_number("Hardtanh", "max_val", max_val)
         if min_val > max_val:
             raise ValueError(f"Hardtanh: got min_val={min_val!r} and max_val={max_val!r}; expected the first not above "
                              f"the second; exchange them")

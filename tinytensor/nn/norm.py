@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Tensor
 from ..names.calls import explained
 from ..ops.norm import batch_norm
@@ -116,7 +117,7 @@ class BatchNorm1d(Module):
         weight: Any
         for running, value, weight in ((self.running_mean.data, mean, new), (self.running_var.data, var, of_var)):
             old: Any = 1 - new
-            if self.momentum is None:  # subtle: a float64 of NumPy's own would let all be float64
+            if self.momentum is None:  # subtle: a NumPy float64 would promote them
                 old, weight = old.astype(running.dtype), weight.astype(running.dtype)
             running *= old
             running += value * weight
@@ -265,7 +266,7 @@ def fold_batchnorm(model: M) -> M:
     model = copy.deepcopy(model)
     rows = [(path, row) for path, row in model.named_modules() if type(row).forward is Sequential.forward]
     if not sum([fold_sequential(row, path) for path, row in rows]):
-        raise ValueError(f"fold_batchnorm: got a {type(model).__name__} without a BatchNorm1d after a Linear of "
+        raise ValueError(f"fold_batchnorm: got {a_type(model)} without a BatchNorm1d after a Linear of "
                          f"its size; expected such neighbours in a Sequential; put them next to each other in one, or "
                          f"use the model as it is, in eval()")
     return model

@@ -1,4 +1,4 @@
-"""Poolings as functions and modules, with PyTorch's names: the maximum or the mean of every window.
+"""Poolings as functions, with PyTorch's names: the maximum or the mean of every window; `pools.py` has the modules.
 
 Windows slide along the last axis (1d) or the last two (2d); nothing unpools.
 """
@@ -14,15 +14,15 @@ from ..core import Tensor, as_array
 from ..names.calls import explained
 from ..ops.join import concatenate, stack
 from ..ops.padding import pad
-from ..ops.pooling import max_pool, pool_index, sum_pool
-from .arguments import Sizes, add_batch_axis, count_windows, per_axis
+from ..ops.pooling import max_pool, pool_index, smallest, sum_pool
+from .arguments import Sizes, add_batch_axis, check_size, count_windows, per_axis
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
            "avg_pool2d", "max_pool1d", "max_pool2d"]
 
 
 def check_pooling(name: str, x: Any, n: int, kernel_size: Any, stride: Any,
-             padding: Any) -> tuple[Any, Sizes, Sizes, Sizes]:
+                  padding: Any) -> tuple[Any, Sizes, Sizes, Sizes]:
     """The input, and for each axis the size of windows, their stride and the padding."""
     x = x if isinstance(x, Tensor | np.ndarray) else as_array(x)
     if x.ndim not in (n + 1, n + 2):
@@ -67,15 +67,16 @@ def flat_indices(which: Any, kernel: Sizes, first: list[Any], apart: Sizes, leng
 
 
 def max_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-               ceil_mode: bool, return_indices: bool) -> Any:
+                ceil_mode: bool, return_indices: bool) -> Any:
     x, kernel, strides, pads = check_pooling(name, x, n, kernel_size, stride, padding)
     apart = per_axis(name, "dilation", dilation, n)
     windows = count_windows(name, x, kernel, strides, [(p, p) for p in pads], apart, ceil_mode)
     lengths = x.shape[-n:]
     borders = [window_padding(*sizes) for sizes in zip(lengths, windows, kernel, strides, apart, pads, strict=True)]
-    least = -math.inf if x.dtype.kind == "f" else int(np.iinfo(x.dtype).min)
     sliding: dict[str, Any] = {"kernel": kernel, "stride": strides, "dilation": apart, "windows": windows}
-    whole = pad_edges(x, borders, least)
+    if any(pads):
+        sliding["border"] = pads
+    whole = pad_edges(x, borders, smallest(x.dtype))
     y = max_pool(whole, **sliding)
     if not return_indices:
         return y
@@ -155,11 +156,11 @@ def window_counts(length: int, n: int, k: int, s: int, p: int, count_include_pad
 
 
 def avg_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
-            count_include_pad: bool, divisor_override: int | None = None) -> Any:
+                count_include_pad: bool, divisor_override: int | None = None) -> Any:
     x, kernel, strides, pads = check_pooling(name, x, n, kernel_size, stride, padding)
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: got x of dtype {x.dtype}; expected a floating one; convert it: x.astype(np.float32)")
-    if divisor_override == 0:
+    if divisor_override is not None and check_size(name, "divisor_override", divisor_override, -math.inf) == 0:
         raise ValueError(f"{name}: got divisor_override=0; expected another integer; leave it out for the mean")
     lengths, ones = x.shape[-n:], (1,) * n
     windows = count_windows(name, x, kernel, strides, [(p, p) for p in pads], ones, ceil_mode)
@@ -168,7 +169,7 @@ def avg_pool_nd(name: str, x: Any, n: int, kernel_size: Any, stride: Any, paddin
     for axis, k, s, m in zip(range(-n, 0), kernel, strides, windows, strict=True):
         x = sum_windows(x, axis, k, s, m)
     if divisor_override is not None:
-        return x * (1 / divisor_override)
+        return x * (1 / int(divisor_override))  # a Python number keeps float32
     counts = [window_counts(*sizes, count_include_pad)
               for sizes in zip(lengths, windows, kernel, strides, pads, strict=True)]
     area = counts[0] if n == 1 else np.multiply.outer(*counts)

@@ -102,7 +102,7 @@ class AvgPool2d(AvgPool1d):
 
 
 class AdaptivePool(Module):
-    """What the modules share whose outputs have a given size."""
+    """The base of the adaptive poolings, whose outputs have a given size."""
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()

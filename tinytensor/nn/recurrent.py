@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import Tensor
 from ..ops import recurrent as ops
 from ..random import as_generator, seeded
@@ -29,7 +30,7 @@ WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class Recurrent(Module):
-    """What layers and cells share: the weights, the steps, and the checks."""
+    """The base of layers and cells: the weights, the steps, and the checks."""
 
     kind = "rnn"
     nonlinearity: str
@@ -81,13 +82,13 @@ class Recurrent(Module):
         if hx is None:
             return [np.zeros(shape, x.dtype)] * len(names)
         if self.kind == "lstm" and not (isinstance(hx, tuple | list) and len(hx) == 2):
-            raise TypeError(f"lstm: got a {type(hx).__name__} as the state; expected a pair (h, c); pass both, as a "
+            raise TypeError(f"lstm: got {a_type(hx)} as the state; expected a pair (h, c); pass both, as a "
                             f"call returns them")
         states = list(hx) if self.kind == "lstm" else [hx]
         for name, state in zip(names, states, strict=True):
             if getattr(state, "dtype", None) != x.dtype or state.shape != shape:
                 got = (f"{name} of dtype {state.dtype} and shape {state.shape}" if hasattr(state, "dtype") else
-                       f"a {type(state).__name__} for {name}")
+                       f"{a_type(state)} for {name}")
                 raise ValueError(f"{self.kind}: got {got} with x of shape {x.shape}; expected dtype {x.dtype} and "
                                  f"shape {shape}; pass what the last call returned, or leave it out for zeros")
         return states
@@ -104,7 +105,7 @@ class Recurrent(Module):
 
 
 class StackedRecurrent(Recurrent):
-    """What RNN, GRU and LSTM share: stacked layers, each in one direction or in both."""
+    """The base of RNN, GRU and LSTM: stacked layers, each in one direction or in both."""
 
     weight_ih_l0: Parameter
 
@@ -245,7 +246,7 @@ class LSTM(StackedRecurrent):
 
 
 class Cell(Recurrent):
-    """What the cells share: one step."""
+    """The base of the cells: one step."""
 
     weight_ih: Parameter
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import Array
 
-BASE = 10000.0  # the slowest pair turns by about one radian in so many positions (RoFormer, section 3.2.2)
+BASE = 10000.0  # the slowest pair turns by about one radian in this many positions (RoFormer, section 3.2.2)
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import Tensor
 from ..names.calls import explained
-from .arguments import as_floating
+from .arguments import as_floating, check_number, python_number
 
 __all__ = ["celu", "elu", "logsigmoid", "mish", "selu", "softplus", "softsign", "tanhshrink"]
 
@@ -29,7 +29,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     >>> F.elu(tt.tensor([-1.0, 0.0, 2.0]))
     tensor([-0.6321,  0.    ,  2.    ])
     """
-    x = as_floating("elu", x)
+    x, alpha = as_floating("elu", x), python_number(alpha)
     y: Any = np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x)) * alpha)
     return y
 
@@ -59,9 +59,10 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     >>> F.celu(tt.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.4323,  2.    ])
     """
+    check_number("celu", "alpha", alpha)
     if not alpha:
         raise ValueError("celu: got alpha=0; expected another number, as x is divided by it; use relu")
-    x = as_floating("celu", x)
+    x, alpha = as_floating("celu", x), python_number(alpha)
     y: Any = np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x) * (1 / alpha)) * alpha)
     return y
 
@@ -77,7 +78,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     >>> F.softplus(tt.tensor([-100.0, 0.0, 100.0]))
     tensor([3.7835e-44, 6.9315e-01, 1.0000e+02])
     """
-    x = as_floating("softplus", x)
+    x, beta = as_floating("softplus", x), python_number(beta)
     z = x if beta == 1 else x * beta
     far, y = z > threshold, np.logaddexp(z, 0)
     return np.where(far, x, y if beta == 1 else y * (1 / beta))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import random
-from ..core import Tensor, as_array, dtypes_in
+from ..core import Tensor, TracerBase, as_array, dtypes_in
 from ..define import composite
 from ..dispatch import as_python
 from ..names import also_generator
@@ -15,9 +16,26 @@ from ..names.calls import explained
 from .like import full_like
 
 
-def as_shape(shape: tuple[Any, ...]) -> Any:
+def build(name: str, function: Callable[..., Any], *args: Any, dtype: Any = None) -> Any:
+    """Call NumPy's function; what it cannot read is an error in the name of ours."""
+    try:
+        return function(*args, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        text = " ".join(str(error).split()).rstrip(".")
+    try:
+        np.dtype(dtype)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: got dtype={dtype!r}; expected a dtype; pass np.float32, for example") from None
+    got = ", ".join(f"shape {np.shape(x)}" if hasattr(x, "shape") and np.shape(x) else repr(x) for x in args)
+    raise TypeError(f"{name}: got {got}: {text}; expected integers, 0 or more as sizes; convert them with int()")
+
+
+def as_shape(name: str, shape: tuple[Any, ...]) -> Any:
     """A shape given as several integers, or as one tuple, array or Tensor of integers."""
-    return as_python("shape", shape[0] if len(shape) == 1 else shape)
+    try:
+        return as_python("shape", shape[0] if len(shape) == 1 else shape)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
 
 
 def default_dtype(values: Any) -> Any:
@@ -61,7 +79,7 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.zeros(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.zeros(as_shape(shape), dtype), requires_grad)
+    return Tensor(build("zeros", np.zeros, as_shape("zeros", shape), dtype=dtype), requires_grad)
 
 
 @composite()
@@ -75,7 +93,7 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     >>> tt.ones(3)
     tensor([1., 1., 1.])
     """
-    return Tensor(np.ones(as_shape(shape), dtype), requires_grad)
+    return Tensor(build("ones", np.ones, as_shape("ones", shape), dtype=dtype), requires_grad)
 
 
 @composite()
@@ -89,7 +107,7 @@ def empty(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> tt.empty(2, 3).shape
     (2, 3)
     """
-    return Tensor(np.empty(as_shape(shape), dtype), requires_grad)
+    return Tensor(build("empty", np.empty, as_shape("empty", shape), dtype=dtype), requires_grad)
 
 
 @composite()
@@ -107,7 +125,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = F
     """
     if not isinstance(fill_value, Tensor) and dtype is None:
         fill_value = as_array(fill_value)
-    y = np.empty(as_shape((shape,)), fill_value.dtype if dtype is None else dtype)
+    y = build("full", np.empty, as_shape("full", (shape,)), dtype=fill_value.dtype if dtype is None else dtype)
     filled: Tensor = full_like(Tensor(y), fill_value)
     if requires_grad:
         filled.requires_grad = True
@@ -126,7 +144,7 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.eye(N, M, k, dtype), requires_grad)
+    return Tensor(build("eye", np.eye, N, M, k, dtype=dtype), requires_grad)
 
 
 @composite()
@@ -141,7 +159,7 @@ def identity(n: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Te
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return Tensor(np.identity(n, dtype), requires_grad)
+    return Tensor(build("identity", np.identity, n, dtype=dtype), requires_grad)
 
 
 @composite()
@@ -156,7 +174,7 @@ def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = np.float32, requires_gra
     tensor([[1., 0.],
             [1., 1.]])
     """
-    return Tensor(np.tri(N, M, k, dtype), requires_grad)
+    return Tensor(build("tri", np.tri, N, M, k, dtype=dtype), requires_grad)
 
 
 @composite()
@@ -215,13 +233,15 @@ def randn(*shape: Any, dtype: Any = np.float32, rng: Any = None, requires_grad: 
     return Tensor(random.as_generator(rng).randn(*shape, dtype=dtype), requires_grad)
 
 
-def empty_floats(name: str, x: Any, dtype: Any) -> Any:
-    """An array to be filled, of the shape and memory order of x, whose dtype must be a floating one."""
+def draw_like(name: str, x: Any, dtype: Any, draw: Any, fill: Any) -> Any:
+    """Numbers of a generator's `draw` or `fill`, in the shape and memory order of x, and of a floating dtype."""
     a = as_array(x)
-    dtype = a.dtype if dtype is None else np.dtype(dtype)
+    dtype = a.dtype if dtype is None else build(name, np.empty, (), dtype=dtype).dtype
     if dtype.kind != "f":
         raise TypeError(f"{name}: got dtype {dtype}; expected a floating one; pass dtype=np.float32")
-    return np.empty_like(a, dtype)
+    if isinstance(a, TracerBase) or a.flags.c_contiguous:  # a compiler records draws of new arrays
+        return draw(a.shape, dtype=dtype)
+    return fill(np.empty_like(a, dtype))
 
 
 @composite()
@@ -236,7 +256,8 @@ def rand_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool = 
     >>> tt.rand_like(tt.zeros(2, 3), rng=42).shape
     (2, 3)
     """
-    return Tensor(random.as_generator(rng).uniform_(empty_floats("rand_like", x, dtype)), requires_grad)
+    generator = random.as_generator(rng)
+    return Tensor(draw_like("rand_like", x, dtype, generator.rand, generator.uniform_), requires_grad)
 
 
 @composite()
@@ -253,7 +274,8 @@ def randn_like(x: Any, dtype: Any = None, rng: Any = None, requires_grad: bool =
     >>> noisy.shape, noisy.dtype
     ((2, 3), dtype('float32'))
     """
-    return Tensor(random.as_generator(rng).normal_(empty_floats("randn_like", x, dtype)), requires_grad)
+    generator = random.as_generator(rng)
+    return Tensor(draw_like("randn_like", x, dtype, generator.randn, generator.normal_), requires_grad)
 
 
 @composite()

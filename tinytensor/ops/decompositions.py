@@ -17,7 +17,7 @@ from ..core import S, Tensor, primitive
 from ..define import op
 
 TALL, WIDE = np.array([[3.0, 1.0], [0.5, 2.0], [1.0, -0.5]]), np.array([[[3.0, 1.0, 1.5], [0.5, 2.0, -1.0]]])
-ROUNDING_UNITS = 8  # numbers within so many machine epsilons count as equal
+ROUNDING_UNITS = 8  # numbers within this many machine epsilons count as equal
 
 # --- helpers of the rules ---
 

@@ -249,7 +249,6 @@ def embedding(weight: Any, indices: Any) -> Any:
     -------
     (..., D)
 
-
     Examples
     --------
     >>> import tinytensor as tt

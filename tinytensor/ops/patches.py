@@ -15,7 +15,7 @@ from ..core import S, primitive
 from ..define import op
 
 Sizes = tuple[int, ...]
-CACHE_BYTES = 2**18  # sums are accumulated in chunks of so many bytes, which stay in the cache
+CACHE_BYTES = 2**18  # sums are accumulated in chunks of this many bytes, which stay in the cache
 SLIDING: dict[str, Any] = {"kernel": (2, 2), "stride": (2, 1), "dilation": (1, 2), "windows": (2, 3)}
 
 
@@ -27,7 +27,7 @@ def window_slices(kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes)
 
 
 def check_windows(name: str, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> None:
-    """Raise unless so many windows fit into last axes of this size; each argument has one number for each axis."""
+    """Raise unless this many windows fit into last axes of this size; each argument has one number for each axis."""
     sizes = (kernel, stride, dilation, windows)
     if any(len(values) != len(size) or min(values, default=1) < 1 for values in sizes) or any(
             (n - 1) * s + (k - 1) * d >= m for m, k, s, d, n in zip(size, *sizes, strict=True)):

@@ -28,7 +28,8 @@ def max_in_windows(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, window
 
 
 @primitive
-def argmax_in_windows(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+def argmax_in_windows(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes,
+                      border: Sizes = ()) -> Any:
     which = np.zeros(y.shape, np.uint8 if math.prod(kernel) <= 256 else np.int64)
     nan = bool((y != y).any())  # a nan is the maximum, and equals nothing
     for number, (_, part) in reversed(list(enumerate(window_slices(kernel, stride, dilation, windows)))):
@@ -36,7 +37,24 @@ def argmax_in_windows(y: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Si
         if nan:
             is_max |= x[part] != x[part]
         np.copyto(which, number, where=is_max)
+    if any(border):  # subtle: where all of a window is as small as the border, the border is not the largest
+        first = first_inside(kernel, stride, dilation, windows, border).astype(which.dtype)
+        np.copyto(which, first, where=y == smallest(x.dtype))
     return which
+
+
+def smallest(dtype: Any) -> Any:
+    """What a border is filled with: nothing of this dtype is smaller."""
+    return -math.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
+
+
+def first_inside(kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes, border: Sizes) -> Any:
+    """The first position in each window, counted row by row, that is not in a border before the axes."""
+    first: Any = np.zeros((1,) * len(kernel), np.int64)
+    for axis, (k, s, d, n, b) in enumerate(zip(kernel, stride, dilation, windows, border, strict=True)):
+        skipped = np.maximum(0, -(-(b - np.arange(n) * s) // d))
+        first = first * k + skipped.reshape((-1,) + (1,) * (len(kernel) - 1 - axis))
+    return first
 
 
 @primitive
@@ -49,7 +67,7 @@ def gather_in_windows(x: Any, which: Any, kernel: Sizes, stride: Sizes, dilation
 
 @primitive
 def scatter_in_windows(g: Any, which: Any, size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes,
-                      windows: Sizes) -> Any:
+                       windows: Sizes) -> Any:
     z = np.zeros((*g.shape[: -len(size)], *size), g.dtype)
     disjoint = all(s >= k and d == 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
     for number, (_, part) in enumerate(window_slices(kernel, stride, dilation, windows)):
@@ -94,8 +112,10 @@ def sum_pool(x: Any, *, kernel: Sizes, stride: Sizes, windows: Sizes) -> Any:
 
 
 @op(None, samples=(S((1, 1, 4, 5), **SLIDING),))
-def pool_index(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+def pool_index(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes, border: Sizes = ()) -> Any:
     """The position of the largest element in each window of x, counted row by row; the first one at a tie.
+
+    `border` is as in `max_pool`.
 
     Examples
     --------
@@ -104,7 +124,8 @@ def pool_index(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows
     [1, 0]
     """
     check_windows("pool_index", x.shape[-len(kernel) :], kernel, stride, dilation, windows)
-    return argmax_in_windows(max_in_windows(x, kernel, stride, dilation, windows), x, kernel, stride, dilation, windows)
+    y = max_in_windows(x, kernel, stride, dilation, windows)
+    return argmax_in_windows(y, x, kernel, stride, dilation, windows, border)
 
 
 @op(lambda g, y, x, which, *, kernel, stride, dilation, windows: pool_scatter(
@@ -141,13 +162,16 @@ def pool_scatter(x: Any, which: Any, *, size: Sizes, kernel: Sizes, stride: Size
     return scatter_in_windows(x, which, size, kernel, stride, dilation, windows)
 
 
-@op(lambda g, y, x, *, kernel, stride, dilation, windows: pool_scatter(
-        g, pool_index(x, kernel=kernel, stride=stride, dilation=dilation, windows=windows),
+@op(lambda g, y, x, *, kernel, stride, dilation, windows, border=(): pool_scatter(
+        g, pool_index(x, kernel=kernel, stride=stride, dilation=dilation, windows=windows, border=border),
         size=x.shape[-len(kernel) :], kernel=kernel, stride=stride, dilation=dilation, windows=windows),
     samples=(S((1, 2, 4, 5), **SLIDING),
              S((2, 5), kernel=(3,), stride=(1,), dilation=(2,), windows=(1,))))
-def max_pool(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes) -> Any:
+def max_pool(x: Any, *, kernel: Sizes, stride: Sizes, dilation: Sizes, windows: Sizes, border: Sizes = ()) -> Any:
     """The largest element of every window over the last axes; the parameters are as in `extract_patches`.
+
+    `border` is how many elements at the start of each axis are padding, of the smallest value: they are never the
+    largest, not even at a tie.
 
     Examples
     --------

@@ -18,10 +18,10 @@ from ..machine import one_thread, small_kernels
 from ..modes import state
 
 CACHE_LINE = 64  # bytes
-MAX_RESULTS = 1200  # up to so many results (n * m) a product with a transposed right operand has a small kernel
+MAX_RESULTS = 1200  # up to this many results (n * m) a product with a transposed right operand has a small kernel
 TRANSPOSE_BLOCK = 16  # rows that are transposed at once: they fill a register
 ROWS_PER_SUM = 256  # rows that one product sums
-SMALL_PRODUCT = 100**3  # up to so many multiplications, n * k * m, OpenBLAS has small kernels
+SMALL_PRODUCT = 100**3  # up to this many multiplications, n * k * m, OpenBLAS has small kernels
 
 
 def max_blocked(m: int, row_major: bool) -> int:

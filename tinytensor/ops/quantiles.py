@@ -24,7 +24,7 @@ RANK_SLOPE = {"linear": -1.0, "interpolated_inverted_cdf": 0.0, "hazen": 0.0, "w
 
 
 def value_at_rank(rank: Callable[[Any], Any], a: Any, axis: Any, keepdims: Any, q: Any = None, rank_slope: Any = None,
-            skip_nan: bool = False) -> Any:
+                  skip_nan: bool = False) -> Any:
     """The elements at a rank among those along the axes, interpolated between two of them.
 
     Parameters
@@ -97,7 +97,7 @@ def weight_rows(a: Any, axis: Any, weights: Any) -> Any:
 
 
 def quantile_composition(numpy: Any, value: Any, a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any,
-              percent: float = 1, skip_nan: bool = False) -> Any:
+                         percent: float = 1, skip_nan: bool = False) -> Any:
     """The composition of the four functions below; `value` is NumPy's result."""
     if not a.size:
         return attach(value, [0 * x for x in (a, q) if isinstance(x, Tensor) and x._requires_grad])

@@ -75,10 +75,10 @@ WRITES: dict[Callable[..., Any], str] = {
 
 
 def write_refused(function: Callable[..., Any], advice: str) -> Callable[..., Any]:
-    """The answer for a function that writes into its first argument, which must be an array; others may be Tensors."""
+    """The implementation of a function that writes into its first argument, an array; others may be Tensors."""
     name = full_name(function)
 
-    def answer(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         tensors: list[Tensor] = []
         collect((args, list(kwargs.values())), tensors)
         if isinstance((*args, *kwargs.values())[0], Tensor):
@@ -89,8 +89,8 @@ def write_refused(function: Callable[..., Any], advice: str) -> Callable[..., An
                             f"constants; write x.detach(), or y = np.where(mask, x, array)")
         return function(*arrays_of(args), **{key: arrays_of(x) for key, x in kwargs.items()})
 
-    answer.__name__ = function.__name__
-    return answer
+    call.__name__ = function.__name__
+    return call
 
 
 NUMPY |= {function: write_refused(function, advice) for function, advice in WRITES.items()}

@@ -104,7 +104,7 @@ def var_or_std(numpy: Any, a: Any, axis: Any, ddof: float, keepdims: Any) -> tup
 
 
 def var_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
-                keepdims: Any = False) -> Any:
+                   keepdims: Any = False) -> Any:
     """The variance in terms of other ops, for higher derivatives."""
     d = x - np.mean(x, axis=axis, keepdims=True)
     y = np.sum(d * d, axis=axis, keepdims=keepdims)
@@ -112,7 +112,7 @@ def var_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: flo
 
 
 def std_definition(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None,
-                     keepdims: Any = False) -> Any:
+                   keepdims: Any = False) -> Any:
     """The standard deviation in terms of other ops; its gradient is 0 where all values are equal."""
     y = var_definition(x, axis, ddof=ddof, correction=correction, keepdims=keepdims)
     constant = np.equal(y, 0)

@@ -16,7 +16,7 @@ from .reduce import product_of_others
 REGULAR = np.array([[2.0, 1.0, 0.0], [0.5, 3.0, -1.0], [1.0, 0.25, 1.5]])
 SEVERAL = np.stack([REGULAR[:2, :2], REGULAR[1:, 1:]])
 
-MAX_NULLITY = 6  # so many singular values of 0 are treated exactly; with more, lower derivatives are 0 anyway
+MAX_NULLITY = 6  # up to this many singular values of 0 are treated exactly; with more, lower derivatives are 0 anyway
 
 # --- inverse and solution ---
 

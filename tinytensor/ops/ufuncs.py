@@ -35,16 +35,16 @@ def implementation(ufunc: np.ufunc, method: str) -> Function:
 # --- a call with options ---
 
 
-def call(ufunc: np.ufunc, answer: Function | None, *inputs: Any, **options: Any) -> Any:
+def call(ufunc: np.ufunc, op: Function | None, *inputs: Any, **options: Any) -> Any:
     """A ufunc with `dtype=`, `casting=`, ...: NumPy's value, with the gradient of inputs cast to its dtype."""
-    answer = answer or implementation(ufunc, "__call__")
+    op = op or implementation(ufunc, "__call__")
     if options.get("where", True) is not True:
         raise TypeError(f"np.{ufunc.__name__}: got where=, which leaves the other elements undefined; expected a call "
                         f"without it; write np.where(condition, np.{ufunc.__name__}(...), other)")
     options = {key: x for key, x in options.items() if key not in CALL_DEFAULTS or x != CALL_DEFAULTS[key]}
     axis_options = {key: options.pop(key) for key in ("axis", "axes", "keepdims") if key in options}
     if not options:
-        return answer(*inputs, **axis_options)
+        return op(*inputs, **axis_options)
     tensors: list[Tensor] = []
     collect(inputs, tensors)
     arrays = [arrays_of(x) if isinstance(x, Tensor) else operand(x) for x in inputs]
@@ -53,10 +53,10 @@ def call(ufunc: np.ufunc, answer: Function | None, *inputs: Any, **options: Any)
     except FAULTS as error:
         raise op_error(Op(ufunc.__name__, ufunc, ()), error, [a for a in arrays if isinstance(a, ndarray)]) from None
     if not any(x._requires_grad for x in tensors) or (no_grad_blocks and not state.recording):
-        return as_constants(y)
+        return as_constants(y, ufunc.__name__)
     dtype = (y[0] if isinstance(y, tuple) else y).dtype
     with np.errstate(all="ignore"):
-        z = answer(*[cast_floating(x, dtype) for x in inputs], **axis_options)
+        z = op(*[cast_floating(x, dtype) for x in inputs], **axis_options)
         return with_numpy_values(ufunc.__name__, y, z, tensors)
 
 
@@ -159,11 +159,11 @@ def reduceat_of(ufunc: np.ufunc) -> Function:
 
 
 def method_of(name: str, make: Callable[[np.ufunc], Function]) -> Function:
-    def answer(ufunc: np.ufunc, _: Function | None, *inputs: Any, **options: Any) -> Any:
+    def call_method(ufunc: np.ufunc, _: Function | None, *inputs: Any, **options: Any) -> Any:
         implementation(ufunc, name)
         return make(ufunc)(*inputs, **options)
 
-    return answer
+    return call_method
 
 
 # --- outer, at ---

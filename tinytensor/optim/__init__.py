@@ -23,7 +23,7 @@ __all__ = [
     "clip_grad_norm_", "clip_grad_value_", "constant", "cosine", "decay_groups", "linear", "piecewise", "warmup",
 ]
 
-if not TYPE_CHECKING:  # a checker is to find what is not there
+if not TYPE_CHECKING:  # so that type checkers report missing names
 
     def __dir__() -> list[str]:
         return __all__

@@ -28,7 +28,7 @@ class EMA:
     Raises
     ------
     TypeError, ValueError
-        No parameters; something that is no parameter; a decay out of range.
+        No parameters; something that is not a parameter; a decay out of range.
 
     Notes
     -----

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from .check import a_type, check_choice
+from ..advice import a_type
+from .check import as_metric, check_choice
 from .plateau import MODES
 
 
@@ -73,7 +74,7 @@ class KeepBest:
         ----------
         metric : float, or an array or Tensor of one element
         """
-        value = float(metric)
+        value = as_metric("KeepBest.update", metric)
         first = self._state is None and not math.isnan(value)
         better = value < self.value if self.mode == "min" else value > self.value
         if first or better:
@@ -90,14 +91,17 @@ class KeepBest:
         return self.value
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies, for a checkpoint: `{"value": float, "since_best": int, "model": the best state or None}`."""
-        return {"value": self.value, "since_best": self.since_best, "model": deepcopy(self._state)}
+        """Copies, for a checkpoint: `{"mode": str, "value": float, "since_best": int, "model": state or None}`."""
+        return {"mode": self.mode, "value": self.value, "since_best": self.since_best, "model": deepcopy(self._state)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Load what `state_dict` returned. The model itself is not changed."""
-        if (keys := set(state_dict)) != {"value", "since_best", "model"}:
-            raise ValueError(f"KeepBest.load_state_dict: got {sorted(keys)}; expected value, since_best and model; "
-                             "load the state of a KeepBest")
+        if {*state_dict, "mode"} != {"mode", "value", "since_best", "model"}:  # the first files lack the mode
+            raise ValueError(f"KeepBest.load_state_dict: got {sorted(state_dict)}; expected mode, value, since_best "
+                             "and model; load the state of a KeepBest")
+        if (mode := state_dict.get("mode", self.mode)) != self.mode:
+            raise ValueError(f"KeepBest.load_state_dict: got the state of mode={mode!r}; expected {self.mode!r}, as "
+                             f"here; make it with mode={mode!r}")
         self.value, self.since_best = float(state_dict["value"]), int(state_dict["since_best"])
         self._state = deepcopy(state_dict["model"])
 

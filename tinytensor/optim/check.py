@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..advice import a_type
+
 Array = npt.NDArray[Any]
 
 
@@ -24,13 +26,6 @@ def describe(x: Any) -> str:
     return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else a_type(x)
 
 
-def a_type(x: Any) -> str:
-    """The type of x with its article: "a Linear", "an int", "an MLP"."""
-    name = type(x).__name__
-    spelled = name[:2].isupper() or name == "ndarray"  # read letter by letter: em, en, ...
-    return f"{'an' if name[0].lower() in ('aefhilmnorsx' if spelled else 'aeio') else 'a'} {name}"
-
-
 def to_python(value: Any) -> Any:
     """Convert NumPy's scalars to Python's: np.float64 would compute with float32 vectors in double precision."""
     if isinstance(value, tuple | list):
@@ -40,7 +35,8 @@ def to_python(value: Any) -> Any:
 
 def check_number(name: str, value: Any) -> None:
     """Raise TypeError unless value is a number. A compiler's tracer of one has arithmetic but no order, and passes."""
-    if not hasattr(value, "__neg__") or getattr(value, "shape", ()) != ():
+    numeric = not isinstance(value, complex) and getattr(getattr(value, "dtype", None), "kind", "f") in "fiub"
+    if not numeric or not hasattr(value, "__neg__") or getattr(value, "shape", ()) != ():
         advice = "call the schedule, as in schedule(i)" if callable(value) else "pass a float"
         raise TypeError(f"{name}: got {value!r}; expected a number; {advice}")
 
@@ -57,8 +53,17 @@ def check_nonnegative(name: str, value: Any) -> None:
 def check_fraction(name: str, value: Any) -> None:
     """Raise unless 0 <= value < 1."""
     check_number(name, value)
-    if type(value) in (int, float) and not 0 <= value < 1:
+    if type(value) in (int, float, bool) and not 0 <= value < 1:
         raise ValueError(f"{name}: got {value!r}; expected 0 or more and below 1; write 0.9, for example")
+
+
+def as_metric(name: str, value: Any) -> float:
+    """A metric as a float, from a number, or an array or Tensor of one element."""
+    item = getattr(value, "item", None)
+    if isinstance(value, str) or (item is None and not hasattr(value, "__float__")) or getattr(value, "size", 1) != 1:
+        got = f"shape {value.shape}" if hasattr(value, "shape") else repr(value)
+        raise TypeError(f"{name}: got {got}; expected a number, or an array or Tensor of one element; pass the mean")
+    return float(value if item is None else item())
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
@@ -68,12 +73,12 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
 
 
 def has_grad(x: Any) -> bool:
-    """Whether x has an attribute `grad`. It is not read: a Tensor that is no leaf would warn."""
+    """Whether x has an attribute `grad`. It is not read: a Tensor that is not a leaf would warn."""
     return hasattr(type(x), "grad") or hasattr(x, "grad")
 
 
 def unique_parameters(params: Any) -> dict[int, Any]:
-    """The parameters by id, each once, in order; a TypeError if one of them is no parameter."""
+    """The parameters by id, each once, in order; a TypeError if one of them is not a parameter."""
     unique = {id(p): p for p in as_list(params)}
     for p in unique.values():
         if not hasattr(getattr(p, "data", None), "dtype") or not has_grad(p):
@@ -90,7 +95,7 @@ def unique_parameters(params: Any) -> dict[int, Any]:
 
 
 def as_list(params: Any) -> list[Any]:
-    """The items of params in order; a TypeError or ValueError if it is no iterable, has no order, or is empty."""
+    """The items of params in order; a TypeError or ValueError if it is not iterable, has no order, or is empty."""
     advice = None
     if has_grad(params):
         advice = "write [p]"

@@ -30,7 +30,7 @@ class SGD(Optimizer):
     Notes
     -----
     Sutskever, Martens, Dahl, Hinton (2013), "On the importance of initialization and momentum in deep learning"; as in
-    PyTorch, the learning rate multiplies the buffer and is no part of it.
+    PyTorch, the learning rate multiplies the buffer and is not part of it.
 
     Examples
     --------

@@ -29,7 +29,7 @@ def aligned_copy(x: Array) -> Array:
     """A copy of x that starts on a cache line; a tracer of the compiler is returned as it is."""
     if type(x) is not np.ndarray:
         return x
-    memory = bytearray(x.nbytes + CACHE_LINE)  # subtle: no array, so that the base of what is cut from y is y
+    memory = bytearray(x.nbytes + CACHE_LINE)  # subtle: not an array, so that the base of what is cut from y is y
     y: Array = np.ndarray(x.shape, x.dtype, memory, -np.frombuffer(memory, np.uint8).ctypes.data % CACHE_LINE)
     np.copyto(y, x)
     return y
@@ -91,7 +91,7 @@ class FlatBlock:
         try:
             if list(map(GRADIENT_SHAPE, self.params)) == self.shapes:
                 return [self]
-        except AttributeError:  # a gradient is None, or no array
+        except AttributeError:  # a gradient is None, or not an array
             pass
         self.check_gradients()
         return self.split([p.grad is None for p in self.params])

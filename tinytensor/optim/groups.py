@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ..advice import a_type
 from ..names.calls import explained
-from .check import a_type
 
 
 @explained

@@ -37,7 +37,7 @@ class Optimizer(ABC):
     Raises
     ------
     TypeError, ValueError
-        No parameters; something that is no parameter; a parameter in two groups; parameters that share memory; a
+        No parameters; something that is not a parameter; a parameter in two groups; parameters that share memory; a
         setting that is unknown or out of range.
 
     Examples

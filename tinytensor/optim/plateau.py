@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .check import a_type, check_choice, check_fraction, check_nonnegative, check_number, to_python
+from ..advice import a_type
+from .check import as_metric, check_choice, check_fraction, check_nonnegative, check_number, to_python
 
 MODES, THRESHOLD_MODES = ("min", "max"), ("rel", "abs")
 
@@ -117,6 +118,8 @@ class ReduceLROnPlateau(Plateau):
             if type(count := getattr(self, name)) is not int or count < 0:
                 raise ValueError(f"{name}: got {count!r}; expected an int, 0 or more; pass a number of calls")
         check_number("threshold", self.threshold)
+        if not abs(self.threshold) < math.inf:  # with which no metric would ever be better
+            raise ValueError(f"threshold: got {self.threshold!r}; expected a finite number; 0 takes every improvement")
         check_nonnegative("eps", self.eps)
         for low in self.min_lrs():
             check_nonnegative("min_lr", low)
@@ -138,7 +141,7 @@ class ReduceLROnPlateau(Plateau):
         ----------
         metric : float, or an array or Tensor of one element
         """
-        if self.record(float(metric)):
+        if self.record(as_metric("ReduceLROnPlateau.step", metric)):
             for group, low in zip(self.optimizer.param_groups, self.min_lrs(), strict=True):
                 new = max(group["lr"] * self.factor, low)
                 if group["lr"] - new > self.eps:
@@ -154,7 +157,15 @@ class ReduceLROnPlateau(Plateau):
         if state_dict.keys() != own:
             raise ValueError(f"ReduceLROnPlateau.load_state_dict: got {sorted(state_dict)}; expected {sorted(own)}; "
                              "load the state of a ReduceLROnPlateau")
-        vars(self).update(state_dict)
+        before = self.state_dict()
+        vars(self).update({name: to_python(value) for name, value in state_dict.items()})
+        try:
+            self.check()
+            for name in ("best", "num_bad_epochs", "cooldown_counter"):
+                check_number(name, getattr(self, name))
+        except (TypeError, ValueError):
+            vars(self).update(before)
+            raise
 
     def __repr__(self) -> str:
         return f"ReduceLROnPlateau({', '.join(f'{name}={value!r}' for name, value in self.state_dict().items())})"

@@ -53,7 +53,7 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
         found = grad(s, xs, allow_unused=True) if s is not None else ()
     except Exception as error:
         if isinstance(expected, Exception) and isinstance(error, (*REFUSALS, type(expected))):
-            return (NO, "") if spoken(error) else (WRONG, f"a bare {type(error).__name__}: {error}")
+            return (NO, "") if names_function(error) else (WRONG, f"a bare {type(error).__name__}: {error}")
         return WRONG, f"{type(error).__name__}: {error}"
     if isinstance(expected, Exception):
         return WRONG, f"it is not refused, as it is by NumPy: {expected}"
@@ -72,7 +72,7 @@ def beside(subject: Subject, sample: Sample, args: list[Any]) -> tuple[str, str]
     return YES, ""
 
 
-def spoken(error: Exception) -> bool:
+def names_function(error: Exception) -> bool:
     """Whether an error message starts with the name of a public function, or of iteration over a Tensor."""
     name = str(error).partition(":")[0].removeprefix("np.").rpartition(".")[2]
     return any(name in functions for functions in NAMESPACES.values()) or name == "iteration"
@@ -176,7 +176,7 @@ def stepped(subject: Subject, sample: Sample, point: list[Any]) -> tuple[Functio
         for i, x in zip(where, arrays, strict=True):
             args[i] = nested(x)
         y = subject.call(subject.function, args, sample.params)
-        s = total([p * p for p in flat(y) if p.requires_grad])  # so that its gradient is no constant
+        s = total([p * p for p in flat(y) if p.requires_grad])  # so that its gradient is not constant
         found = grad(s, [x for x in flat(args) if x.requires_grad], allow_unused=True) if s is not None else ()
         return list(flat(y)), list(found)
 

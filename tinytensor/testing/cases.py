@@ -91,12 +91,12 @@ def case_of(op: Function | Op | str, references: Sequence[Function] = ()) -> Cas
         if made.function is function:
             record = Op(made.name, made.numpy, wanted(made), samples=made.samples, domain=made.domain)
     if not isinstance(record, Op) or function is None:
-        raise TypeError(f"check_op: got {name}, which is no op; expected the result of define.op or define.ufunc_op, "
-                        "or an op's name; check a function composed of ops with gradcheck")
+        raise TypeError(f"check_op: got {name}, which is not an op; expected the result of define.op or "
+                        "define.ufunc_op, or an op's name; check a function composed of ops with gradcheck")
     if not record.samples:
         raise ValueError(f"check_op: got {name}, which has no samples; expected one call or more to test; define it "
                          "with samples=(S((2, 3)),), where a shape stands for random values")
-    return Case(record, function, references or [partial(by_numpy, f, record) for f in answers(function)])
+    return Case(record, function, references or [partial(by_numpy, f, record) for f in numpy_functions(function)])
 
 
 def function_of(name: str) -> Function | None:
@@ -114,15 +114,15 @@ def wanted(made: Composed) -> list[bool]:
     return found
 
 
-def answers(function: Function) -> list[Function]:
-    """The NumPy functions, and methods of ufuncs, that an op answers for."""
+def numpy_functions(function: Function) -> list[Function]:
+    """The NumPy functions, and methods of ufuncs, that an op implements."""
     keys = [key for key, f in NUMPY.items() if f is function or getattr(f, "__wrapped__", None) is function]
     return [getattr(key[0], key[1]) if isinstance(key, tuple) else key for key in keys]
 
 
 def by_numpy(function: Function, op: Op, *args: Any, **params: Any) -> Any:
     """A call of NumPy's own function, which may have other defaults."""
-    if function.__name__ == "reduce":  # subtle: along the first axis, unless told
+    if function.__name__ == "reduce":  # subtle: its default is the first axis
         params = {"axis": None, **params}
     elif function is np.astype:
         return function(*args, *params.values())

@@ -100,7 +100,7 @@ def float32_kept(subject: Subject) -> str:
     return NO if not dtypes else YES if dtypes == {np.dtype(np.float32)} else str(max(dtypes))
 
 
-# --- where there is more than one answer ---
+# --- where conventions differ ---
 
 
 def gradient_at(subject: Subject, sample: Sample, point: list[Any], weigh: bool = False) -> tuple[Any, list[Array]]:

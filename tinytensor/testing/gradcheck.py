@@ -53,7 +53,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, order: int = 1, rtol: float =
     """Check the gradient of `f` by finite differences, in float64 whatever the dtype of the inputs.
 
     All elements are checked at once, along one random direction and in one random projection of the output (the
-    values in an error are of that projection, where the output is no scalar). Only if that fails, the elements are
+    values in an error are of that projection, where the output is not a scalar). Only if that fails, the elements are
     checked one by one, to say which is wrong. Elements at a kink or a jump (`abs` at 0), where the one-sided
     differences do not agree, have no derivative and are left out.
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..autograd import grad
 from ..core import RELEASED, Tensor
 from .gradcheck import from_outside, in_order, leaf_of
@@ -202,9 +203,9 @@ def link(by: Any, x: Any) -> tuple[str, bool]:
     if isinstance(by, type):
         return f"the class {by.__qualname__}", True
     if type(by).__module__ in ("builtins", "collections"):
-        return "" if isinstance(by, tuple) else f"a {type(by).__name__}", False
+        return "" if isinstance(by, tuple) else a_type(by), False
     key = next((k for k in attributes(by) if getattr(by, k, None) is x), None)
-    return f"the attribute {key} of a {type(by).__name__}", not isinstance(by, Tensor)
+    return f"the attribute {key} of {a_type(by)}", not isinstance(by, Tensor)
 
 
 def functions_of(cell: CellType) -> Iterator[FunctionType]:

@@ -86,7 +86,7 @@ def checks(op: Function | Op | str, *references: Function) -> list[Check]:
         The result of `define.op` or `define.ufunc_op`, or the name of an op of the package.
     *references : callable
         Functions of the same arguments, on plain arrays, that return the same values. A `functools.partial` is taken to
-        be NumPy's, and is called with Tensors too. By default the NumPy functions that the op answers for.
+        be NumPy's, and is called with Tensors too. By default the NumPy functions that the op implements.
 
     Examples
     --------

@@ -55,7 +55,7 @@ def special(domain: Domain = REAL) -> tuple[float, ...]:
 
 
 def is_array(op: Op, i: int, x: Any) -> bool:
-    """Whether an input of a sample stands for arrays: a shape or a list does, unless the op takes no array there."""
+    """Whether an input of a sample stands for arrays: a shape or a list does, unless the op takes none there."""
     return isinstance(x, tuple | list) and op.rules[i] is not False
 
 

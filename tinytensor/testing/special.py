@@ -29,7 +29,7 @@ def check_special(case: Case, sample: Sample) -> None:
 
 
 def check_sides(case: Case, sample: Sample, args: Sequence[Any]) -> None:
-    """Each element of the gradient equals the one-sided derivatives or lies between them, and is no nan.
+    """Each element of the gradient equals the one-sided derivatives or lies between them, and is not nan.
 
     A side where the value jumps, or leaves the domain, says nothing. Elements whose output is not finite are left out.
     """

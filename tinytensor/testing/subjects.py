@@ -45,7 +45,7 @@ MADE = frozenset(("tensor", "zeros", "ones", "full", "eye", "arange", "rand", "r
 
 
 class Subject(NamedTuple):
-    """A function, the NumPy functions that it answers for, and the calls to check it by."""
+    """A function, the NumPy functions that it implements, and the calls to check it by."""
 
     name: str
     function: Function
@@ -63,11 +63,11 @@ def subject(name: str) -> Subject:
     """The subject of a name: ``"exp"``, ``"linalg.det"``, or ``"np.searchsorted"`` for one that is only observed."""
     if name in NONDIFFERENTIABLE:
         function = NONDIFFERENTIABLE[name]
-        numpy = tuple(key for key, answer in NUMPY.items() if stands_for(answer, function))
+        numpy = tuple(key for key, f in NUMPY.items() if stands_for(f, function))
         return Subject(name, function, numpy, CALLS.get(name) or observable(numpy[0] if numpy else function), (REAL,))
     namespace, _, short = name.rpartition(".")
     function = NAMESPACES[namespace][short]
-    numpy = tuple(key for key, answer in NUMPY.items() if stands_for(answer, function))
+    numpy = tuple(key for key, f in NUMPY.items() if stands_for(f, function))
     if name in COMPOSED:
         known = COMPOSED[name]
         return Subject(name, function, (known.numpy, *(k for k in numpy if k is not known.numpy)), known.samples,
@@ -79,11 +79,11 @@ def subject(name: str) -> Subject:
     return Subject(name, function, numpy, CALLS.get(name, ()), (REAL,))
 
 
-def stands_for(answer: Any, function: Function) -> bool:
+def stands_for(f: Any, function: Function) -> bool:
     """Whether NumPy's protocols call this function, or a wrapper of it."""
-    while answer is not None and answer is not function:
-        answer = getattr(answer, "__wrapped__", None)
-    return answer is not None
+    while f is not None and f is not function:
+        f = getattr(f, "__wrapped__", None)
+    return f is not None
 
 
 def observable(numpy: Function) -> Sequence[Sample]:

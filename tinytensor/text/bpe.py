@@ -78,7 +78,7 @@ def learn(chunks: Mapping[bytes, int]) -> Iterator[Merge]:
 def apply(chunk: bytes, ranks: Mapping[bytes, int], below: float = math.inf) -> list[bytes]:
     """Split a chunk into tokens: of neighbours that make a token, those of the lowest rank merge first, from the left.
 
-    A chunk of n bytes takes n log n steps, so that one of a million bytes is no trap.
+    A chunk of n bytes takes n log n steps, so that one of a million bytes is not slow.
 
     Parameters
     ----------

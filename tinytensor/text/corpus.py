@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..advice import a_type
 from ..names import also_generator
 from ..random import seeded
 
@@ -30,12 +31,29 @@ def _error(got: str, expected: str, advice: str) -> CorpusError:
     return CorpusError(f"{got}; expected {expected}; {advice}")
 
 
+def check_integers(name: str, **values: Any) -> None:
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(f"{name}: got {key}={value!r}; expected an integer; convert it with int()")
+
+
 class Random(Protocol):
     """What is asked of a random generator; `tinytensor.random.Generator` has it."""
 
     def randint(self, low: int, high: int, shape: tuple[int, ...], /) -> IntArray: ...
 
     def multinomial(self, p: npt.NDArray[Any], n: int, /) -> IntArray: ...
+
+
+def random_source(rng: Any, caller: str, method: str) -> Random:
+    """The generator that `rng` means: itself, or a new one for a seed; TypeError if it can't draw what is asked."""
+    generator: Random = seeded(rng)
+    # NumPy's own generators have a multinomial of another order of arguments
+    foreign = method == "multinomial" and isinstance(rng, np.random.Generator | np.random.RandomState)
+    if foreign or not hasattr(generator, method):
+        raise TypeError(f"{caller}: got {type(rng).__name__} as rng; expected a Generator of tinytensor or an integer "
+                        f"seed; pass tt.Generator(seed)")
+    return generator
 
 
 # --- the file ---
@@ -56,6 +74,8 @@ def read_items(path: str | Path) -> list[str]:
     ...     read_items(path)
     ['emma', 'olivia', 'ava']
     """
+    if not isinstance(path, str | Path):
+        raise TypeError(f"read_items: got {a_type(path)}; expected a path; pass a string, as in 'names.txt'")
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -117,6 +137,9 @@ class Vocabulary:
     characters: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.characters, str):
+            got = f"Vocabulary: got {a_type(self.characters)} as characters"
+            raise _error(got, "a string of them", "use Vocabulary.of(items)")
         if len(self.characters) < 2 or len(set(self.characters)) < len(self.characters):
             got = f"Vocabulary: got characters {reprlib.repr(self.characters)}"
             raise _error(got, "the boundary, then one or more others, each once", "use Vocabulary.of(items)")
@@ -210,6 +233,7 @@ def windows(items: Sequence[str], vocabulary: Vocabulary, context: int) -> tuple
     >>> X.tolist(), Y.tolist()
     ([[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 1]], [1, 2, 1, 0])
     """
+    check_integers("windows", context=context)
     if context < 1:
         advice = "a bigram has 1, the lectures' networks have 3 and 8"
         raise _error(f"windows: got context={context}", "1 or more", advice)
@@ -238,12 +262,13 @@ def batches(X: IntArray, Y: IntArray, size: int, rng: Random | int) -> Iterator[
     >>> x.shape, y.shape
     ((32, 3), (32,))
     """
+    check_integers("batches", size=size)
     if size < 1:
         raise _error(f"batches: got size={size}", "1 or more", "the lectures take 32 or 64")
     if not len(X) or len(X) != len(Y):
         got = f"batches: got {len(X)} rows of X and {len(Y)} of Y"
         raise _error(got, "as many of each, and not 0", "take both from windows")
-    generator: Random = seeded(rng)
+    generator = random_source(rng, "batches", "randint")
     rows = (generator.randint(0, len(X), (size,)) for _ in repeat(None))
     return ((X.take(ix, 0), Y.take(ix, 0)) for ix in rows)
 
@@ -275,13 +300,14 @@ def sample(
     >>> sample(after, Vocabulary(".ab"), context=3, rng=42)
     'ab'
     """
+    check_integers("sample", context=context, limit=limit)
     if context < 1 or limit < 1:
         advice = "pass the context that the model was trained with, and leave out the limit"
         raise _error(f"sample: got context={context} and limit={limit}", "1 or more", advice)
     if not 0 <= temperature < math.inf:
         advice = "1 draws from the model's own probabilities, 0 takes the likeliest character"
         raise _error(f"sample: got temperature={temperature}", "a finite number, 0 or more", advice)
-    generator: Random = seeded(rng)
+    generator = random_source(rng, "sample", "multinomial") if temperature else seeded(rng)
     ids = [0] * context
     while len(ids) < context + limit:
         logits = np.asarray(predict(np.array([ids[-context:]], np.int64)))
@@ -296,6 +322,7 @@ def sample(
             raise _error(f"sample: got {top} as the largest logit", "a finite one", advice)
         e = np.exp(logits - top)
         p = e / e.sum(axis=1, keepdims=True)
+        p = p.astype(np.float32) if p.dtype == np.float16 else p
         drawn = int(generator.multinomial(p, 1)[0, 0] if temperature else logits.argmax())
         if drawn == 0:
             break

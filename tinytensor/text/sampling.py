@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..names import also_generator
-from ..random import seeded
-from .corpus import CorpusError, Random
+from .corpus import CorpusError, Random, random_source
 
 __all__ = ["draw"]
 
@@ -37,7 +36,7 @@ def draw(logits: npt.ArrayLike, rng: Random | int, temperature: float = 1.0, top
     Raises
     ------
     CorpusError
-        If a parameter is out of range, or logits are no rows of numbers.
+        If a parameter is out of range, or logits are not rows of numbers.
 
     Examples
     --------
@@ -52,6 +51,7 @@ def draw(logits: npt.ArrayLike, rng: Random | int, temperature: float = 1.0, top
                           f"finite maximum in each row; take those of the last position: logits[:, -1]")
     if top_k is not None and top_k < z.shape[1]:  # before anything is rounded, so that no new ties arise
         z = np.where(z < np.partition(z, -top_k, axis=1)[:, -top_k, None], -np.inf, z)
+    z = z.astype(np.float32) if z.dtype == np.float16 else z
     if temperature == 0:
         likeliest: npt.NDArray[np.int64] = z.argmax(axis=1)
         return likeliest
@@ -67,16 +67,18 @@ def draw(logits: npt.ArrayLike, rng: Random | int, temperature: float = 1.0, top
         before = np.cumsum(sorted_p, axis=1) - sorted_p  # what the likelier ones have together
         np.put_along_axis(p, order, np.where(before < top_p, sorted_p, 0), 1)
         p /= p.sum(1, keepdims=True)
-    generator: Random = seeded(rng)
-    return generator.multinomial(p, 1)[:, 0]
+    return random_source(rng, "draw", "multinomial").multinomial(p, 1)[:, 0]
 
 
 def check(temperature: float, top_k: int | None, top_p: float | None) -> None:
     """Raise CorpusError if a parameter of `draw` is out of range."""
+    for name, value in (("temperature", temperature), ("top_p", top_p)):
+        if isinstance(value, str | complex) or (value is None and name == "temperature"):
+            raise TypeError(f"draw: got {name} {value!r}; expected a number; 1 changes nothing")
     if not 0 <= temperature < math.inf:
         raise CorpusError(f"draw: got temperature {temperature}; expected a finite number, 0 or more; 1 draws from the "
                           f"model's own probabilities, 0 takes the likeliest token")
-    if top_k is not None and (not hasattr(top_k, "__index__") or top_k < 1):
+    if top_k is not None and (isinstance(top_k, bool) or not hasattr(top_k, "__index__") or top_k < 1):
         raise CorpusError(f"draw: got top_k {top_k}; expected an integer, 1 or more; 1 takes the likeliest token, "
                           f"None leaves it out")
     if top_p is not None and not 0 < top_p <= 1:

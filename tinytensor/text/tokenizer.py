@@ -169,7 +169,7 @@ class Tokenizer:
         """Learn merges from a text: ids 0 to 255 are the bytes, then come the merges, then the special tokens.
 
         Of equally frequent pairs the one with the smallest ids is merged; there are fewer merges where no pair occurs
-        twice. Special tokens in the text are text. Raises `CorpusError` if it is no str, or `merges` is negative.
+        twice. Special tokens in the text are text. Raises `CorpusError` if it is not a str, or `merges` is negative.
         """
         if merges < 0:
             raise _error(f"train: got merges={merges}", "0 or more", "GPT-2 has 50,000; 0 leaves the bytes")
@@ -219,7 +219,7 @@ class Tokenizer:
             hold one unseen), is taken as ordinary text, or becomes its id. A collection allows those, and refuses the
             others. Of two that begin alike, the longer is taken.
 
-        Raises `CorpusError` for text that is no str or holds half of a surrogate pair, for a special token that is
+        Raises `CorpusError` for text that is not a str or holds half of a surrogate pair, for a special token that is
         not allowed, and for one that the tokenizer doesn't have.
         """
         _checked(text, "encode")
@@ -253,7 +253,7 @@ class Tokenizer:
     # --- ids to text ---
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """The text of integer ids. Bytes that are no UTF-8, such as half of a character, become U+FFFD each."""
+        """The text of integer ids. Bytes that are not UTF-8, such as half of a character, become U+FFFD each."""
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
     def decode_bytes(self, ids: npt.ArrayLike) -> bytes:

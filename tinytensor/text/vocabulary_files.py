@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..advice import a_type
 from .corpus import _error
 
 FORMAT = "tinytensor tokenizer 1"
@@ -62,7 +63,7 @@ def _read_json(path: str | Path, expected: str) -> dict[str, Any]:
     except (json.JSONDecodeError, RecursionError) as error:
         raise _error(f"{path}: got no JSON ({error})", expected, DAMAGED) from error
     if not isinstance(tree, dict):
-        raise _error(f"{path}: got JSON of a {type(tree).__name__}", expected, "name another")
+        raise _error(f"{path}: got JSON of {a_type(tree)}", expected, "name another")
     return tree
 
 
@@ -95,7 +96,7 @@ def write(path: str | Path, tokens: Mapping[bytes, int], special: Mapping[str, i
 
 
 def read(path: str | Path) -> tuple[dict[bytes, int], dict[str, int], str]:
-    """Tokens, special tokens and pattern of a file that `write` made; CorpusError if it is none, or a damaged one."""
+    """Tokens, special tokens and pattern of a file that `write` made; CorpusError if it is not one, or damaged."""
     expected = "a file that Tokenizer.save made"
     tree = _read_json(path, expected)
     if tree.get("format") != FORMAT or not isinstance(tree.get("pattern"), str):

@@ -15,7 +15,7 @@ def current_accelerator(check_available: bool = False) -> None:
 
 
 def absent(name: str) -> ModuleType:
-    """The module of a device that is not there, such as `torch.mps`: it says so when it is asked."""
+    """The module of a device that is not there, such as `torch.mps`: it says so when it is called."""
     def missing(attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(attribute)

@@ -1,4 +1,4 @@
-"""PyTorch's names of the functions that made a tensor: what stands in ``grad_fn=<AddBackward0>``.
+"""PyTorch's names of the functions that made a tensor: the name in ``grad_fn=<AddBackward0>``.
 
 They are names alone, for people to read; no gradient depends on them.
 """
@@ -44,7 +44,7 @@ def inner(params: Params, shapes: Shapes) -> str:
 
 
 def power(params: Params, shapes: Shapes) -> str:
-    """The base and the exponent; a Python number has a function of its own."""
+    """The base and the exponent; a Python number has a separate function."""
     base, exponent = ndim(shapes, 0), ndim(shapes, 1)
     return "Pow2" if base is None and exponent is not None else "Pow0" if exponent is None else "Pow1"
 
@@ -75,7 +75,7 @@ def reduction(name: str) -> Callable[[Params, Shapes], str]:
 
 
 def second(number: str, array: str) -> Callable[[Params, Shapes], str]:
-    """A function for a Python number in second place, and one for an array there."""
+    """One function for a Python number as second operand, and one for an array."""
     return lambda params, shapes: number if ndim(shapes, 1) is None else array
 
 
@@ -120,7 +120,7 @@ def is_integer(part: Any) -> bool:
 
 
 def getitem(params: Params, shapes: Shapes) -> str:
-    """PyTorch goes through an index from left to right, a function for each part; the last one gives its name."""
+    """PyTorch applies one function for each part of an index, from left to right; the name is the last one's."""
     index, shape = params.get("index"), shapes[0] if shapes else None
     if isinstance(index, slice):
         return "Slice0"

@@ -83,7 +83,7 @@ def to(self: Tensor, *args: Any, device: Any = None, dtype: Any = None, non_bloc
 
 @offer("type", function=False, method=True)
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
-    """The tensor in a dtype, which may be called "torch.FloatTensor"; without one, that name of its own dtype."""
+    """The tensor in a dtype, which may be called "torch.FloatTensor"; without one, such a name of its own dtype."""
     if dtype is None:
         return TYPE_OF[self.node.data.dtype]
     if isinstance(dtype, Dtype):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import compiler
+from ..advice import a_type
 from ..compiler import CompileError
 from ..compiler.ir import mapped
 from ..compiler.tracing.closure import ClosureScan
@@ -53,7 +54,7 @@ def compile_(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None
     if disable or backend == "eager":
         return model
     if not callable(model):
-        raise TypeError(f"compile: got a {type(model).__name__}; expected a function or a module; pass the function")
+        raise TypeError(f"compile: got {a_type(model)}; expected a function or a module; pass the function")
     if hasattr(model, "named_parameters"):
         return compiled_module(model, fullgraph)
     return recompiled(model, fullgraph)
@@ -106,7 +107,7 @@ class Travelling(Tensor):
 
 
 class Compiled:
-    """A function that was compiled; what it can reach is looked at when it is first called.
+    """A function that was compiled; its modules and tensors are found when it is first called.
 
     Attributes that it sets to tensors, as `self.out` and `self.running_mean`, travel through the program: what they
     become are results, and those that it reads are arguments. A call that finds one of them to be no tensor, as a cache
@@ -123,8 +124,8 @@ class Compiled:
         self.places: list[Place] = []  # these, and those that only travel out
         self.left: list[tuple[int, Any, Tensor]] = []  # where an error came after it: what was set until then
         self.given_up = False
-        self.waited = False  # for an optimiser to take its parameters into memory of its own
-        self.name = ""  # in the class in whose body it stands
+        self.waited = False  # for an optimiser to move its parameters into its own memory
+        self.name = ""  # in the class in whose body it is defined
 
     def __set_name__(self, cls: type, name: str) -> None:
         self.name = name
@@ -141,7 +142,7 @@ class Compiled:
 
     @staticmethod
     def traced() -> bool:
-        """Whether it is a part of what is being written down, and so itself."""
+        """Whether it belongs to the trace that is being recorded."""
         return any(trace.thread == get_ident() for trace in tracing)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -284,7 +285,7 @@ def argument(x: Any) -> Any:
 
 
 def face(x: Any) -> Any:
-    """PyTorch's face of what the engine computes with."""
+    """Wrap the engine's tensors in PyTorch's class."""
     if isinstance(x, Node):
         return wrap(x)
     return of_array(x) if isinstance(x, np.ndarray) else x

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from .dtypes import PYTHONS, default, numpy_dtype, of, on_cpu, promoted, shape_of
 from .offer import WITHOUT_EFFECT, offer, spelled
 from .operators import as_dtype
@@ -59,7 +60,7 @@ def read(data: Any, dtype: Any = None) -> Any:
             first = first[0]
         texts = ValueError if first is not data and isinstance(first, str | bytes) else TypeError
         raise (RuntimeError if kind == "O" else texts)(
-            f"tensor: got {odd!r}, a {type(odd).__name__}; expected real numbers, or lists of them; convert it first")
+            f"tensor: got {odd!r}, {a_type(odd)}; expected real numbers, or lists of them; convert it first")
     if wanted is None:
         wanted = default[0].numpy if not found else reduce(promoted, found)
     if wanted.kind in "iu" and array.dtype.kind in "iuf" and array.size:
@@ -93,7 +94,7 @@ def pythons(data: Any, found: set[Any]) -> bool:
 
 
 def numbers(data: Any, found: set[Any]) -> Any:
-    """Nested lists, with numbers in the place of tensors; and, in `found`, the dtypes that they bring."""
+    """Nested lists with numbers for the tensors in them; the tensors' dtypes are added to `found`."""
     kind = type(data)
     if kind is list or kind is tuple or isinstance(data, list | tuple | range):
         return [numbers(x, found) for x in data]
@@ -129,7 +130,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
 @offer()
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """As `tensor`, but what is a tensor or an array already is shared."""
+    """As `tensor`, but the memory of a tensor or an array is shared."""
     on_cpu(device)
     wanted = numpy_dtype(dtype)
     if isinstance(data, Tensor) and (wanted is None or data.node.data.dtype == wanted):
@@ -185,7 +186,7 @@ def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_gra
 
 
 def shape_given(name: str, size: tuple[Any, ...], named: Any) -> tuple[int, ...]:
-    """The shape of what is to be made."""
+    """The shape of a new tensor."""
     if named is not None:
         size = (named,)
     if not size:

@@ -1,4 +1,4 @@
-"""PyTorch's dtypes, sizes and devices, and the dtype of what is computed from two tensors or from Python's numbers.
+"""PyTorch's dtypes, sizes and devices, and the result dtype of two tensors, or of Python's numbers.
 
 No tensor is known here.
 """
@@ -42,7 +42,7 @@ LACKING = {"bfloat16": "float32", "complex64": "float32", "complex128": "float64
 
 
 class Lacking(dtype):
-    """A dtype that programs name and NumPy does not have: it is told from others, and refused where it is used."""
+    """A dtype that NumPy does not have: programs may name and compare it; where it is used, it is refused."""
 
     def __init__(self, name: str) -> None:
         self.name, self.kind, self.itemsize = name, "f", 2
@@ -80,7 +80,7 @@ def of(numpy: Any) -> dtype:
 
 
 def numpy_dtype(given: Any, otherwise: Any = None) -> Any:
-    """NumPy's dtype for what a user gave as `dtype=`; `otherwise` for None."""
+    """NumPy's dtype for a user's `dtype=`; `otherwise` for None."""
     if given is None:
         return otherwise
     if type(given) is dtype:
@@ -96,7 +96,7 @@ def numpy_dtype(given: Any, otherwise: Any = None) -> Any:
     raise TypeError(f"dtype: got {given!r}; expected a torch.dtype; {advice}")
 
 
-# --- the dtype of what is made of Python's numbers ---
+# --- the dtype of Python's numbers ---
 
 default = [float32]  # of floats
 
@@ -127,7 +127,7 @@ def result_dtype(*xs: Any) -> Any:
     with_axes = without = number = None
     for x in xs:
         kind = type(x)
-        if kind is bool or kind is int or kind is float or isinstance(x, float):  # as what stands for one in a trace
+        if kind is bool or kind is int or kind is float or isinstance(x, float):  # as a tracer has one
             d = PYTHONS[kind].numpy if kind is bool or kind is int else default[0].numpy
             number = d if number is None or RANK[d.kind] > RANK[number.kind] else number
         elif x.ndim:
@@ -151,7 +151,7 @@ def promoted(a: Any, b: Any) -> Any:
 
 
 def result_type(a: Any, b: Any) -> dtype:
-    """The dtype of what is computed from two tensors or numbers."""
+    """The result dtype of two tensors or numbers."""
     return of(result_dtype(*[x if type(x) in PYTHONS else x.node.data for x in (a, b)]))
 
 

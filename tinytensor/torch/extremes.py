@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..advice import a_type
 from ..core import Tensor as Node
 from . import return_types
 from .offer import offer
@@ -18,10 +19,10 @@ from .tensor import Tensor, wrap
 
 def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pairwise: Callable[..., Any],
             kind: Any) -> Callable[..., Any]:
-    """`max` or `min`: of all elements, along `dim` with the places, or of two tensors."""
+    """`max` or `min`: of all elements, along `dim` with the indices, or of two tensors."""
     def reduce(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}: got a {type(input).__name__}; expected a tensor; write torch.tensor(...)")
+            raise TypeError(f"{name}: got {a_type(input)}; expected a tensor; write torch.tensor(...)")
         if other is not None or isinstance(dim, Tensor):
             return pairwise(input, dim if other is None else other)
         x = input.node
@@ -39,7 +40,7 @@ def extreme(name: str, whole: Callable[..., Any], where: Callable[..., Any], pai
 
 
 def picked(kind: Any, x: Any, places: Any, axis: int | None, keepdim: bool) -> Any:
-    """The elements at one place of each line, and the places; gradients go there."""
+    """The element at one index of each line, and the indices; gradients flow to those elements."""
     if axis is None:
         values, places = ops.copy(ops.reshape(x, ())), Node(np.array(0))
     else:

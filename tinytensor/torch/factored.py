@@ -27,7 +27,7 @@ triangle = own("tril", np.tril, lambda g, y, x: g)  # subtle: PyTorch's gradient
 
 
 def product_of(factor: Tensor, upper: bool) -> Tensor:
-    """The matrix of which this is Cholesky's factor; its other triangle is not looked at."""
+    """The matrix of which this is Cholesky's factor; its other triangle is ignored."""
     x = factor.node
     turned = ops.matrix_transpose(x)
     low = triangle(turned if upper else x)

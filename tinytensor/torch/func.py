@@ -20,12 +20,12 @@ Function = Callable[..., Any]
 
 
 def bare(tree: Any) -> Any:
-    """The engine's tensors in the place of PyTorch's."""
+    """Replace PyTorch's tensors by the engine's."""
     return tree_map(lambda x, _: x.node if isinstance(x, Tensor) else x, tree, keep_module)
 
 
 def faced(tree: Any) -> Any:
-    """PyTorch's tensors in the place of the engine's."""
+    """Replace the engine's tensors by PyTorch's."""
     return tree_map(lambda x, _: wrap(x) if isinstance(x, Node) else x, tree, keep_module)
 
 
@@ -147,7 +147,7 @@ def replaced(module: Any, tensors: dict[str, Any], tied: bool, strict: bool) -> 
 
 def functional_call(module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: Any = None, *,
                     tie_weights: bool = True, strict: bool = False) -> Any:
-    """What a module gives with other parameters and buffers in the place of its own, which stay as they are.
+    """The output of a module with other parameters and buffers instead of its own, which are not changed.
 
     Examples
     --------

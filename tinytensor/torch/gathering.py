@@ -1,4 +1,4 @@
-"""Functions that pick, or write, one place in each line along an axis: gather, scatter and their kin.
+"""Functions that read or write one position in each line along an axis: gather, scatter and their kin.
 
 Whole slices by index, and masks, are in `selecting.py`, square brackets in `index.py`.
 """
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..advice import a_type
 from ..core import Tensor as Node
 from ..core import TracerBase
 from ..ops.index import full_index
@@ -24,7 +25,7 @@ from .tensor import Tensor, as_node, of_array, wrap
 def places(name: str, index: Any, n: int | None, least: int = 0, vector: bool = False) -> Any:
     """The array of an index tensor, all within `least` and n."""
     if not isinstance(index, Tensor):
-        raise TypeError(f"{name}: got a {type(index).__name__} as the index; expected a tensor; write torch.tensor(i)")
+        raise TypeError(f"{name}: got {a_type(index)} as the index; expected a tensor; write torch.tensor(i)")
     i = index.node.data
     if i.dtype not in (np.int64, np.int32) and i.size:
         raise RuntimeError(f"{name}: expected dtype int32/int64 for index; got {of(i.dtype)}; convert it: i.long()")
@@ -50,7 +51,7 @@ def same_dtype(name: str, x: Any, src: Any) -> Any:
 
 
 def lines(name: str, x: Any, dim: int, index: Any, src: Any = None) -> tuple[Any, Any, Any]:
-    """The input with an axis at least, NumPy's index for one place in each line, and the source that goes there."""
+    """The input with at least one axis, NumPy's index for one position in each line, and the source for it."""
     x = x if x.data.ndim else ops.reshape(x, (1,))
     shape = x.data.shape
     axis = axis_at(name, dim, len(shape))
@@ -78,12 +79,12 @@ def shaped(node: Any, like: Any) -> Tensor:
     return wrap(node if node.data.shape == like.data.shape else ops.reshape(node, like.data.shape))
 
 
-# --- one place in each line ---
+# --- one position in each line ---
 
 
 @offer(method=True, note="Gather")
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
-    """For each place of the index, the element of that line which it names.
+    """For each element of the index, the element of that line which it names.
 
     Examples
     --------
@@ -106,7 +107,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 @offer(method=True, in_place=True, note="Scatter")
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
             reduce: str | None = None) -> Tensor:
-    """A copy in which the source, or a number, stands at the place that the index names in each line."""
+    """A copy with the source, or a number, at the position that the index names in each line."""
     x, src = input.node, value if src is None else src
     if src is None:
         raise TypeError("scatter: got no src; expected a tensor or a number; write x.scatter(dim, index, src)")
@@ -123,7 +124,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
 
 @offer(method=True, in_place=True, note="ScatterAdd")
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """The input, with the source added at the place that the index names in each line; repeated ones add up."""
+    """The input with the source added at the position that the index names in each line; repeated ones add up."""
     x = input.node
     z, found, source = lines("scatter_add", x, dim, index, same_dtype("scatter_add", x, src))
     return shaped(ops.copy(z) if found is None else ops.add(z, ops.scatter(source, found, z.data.shape)), x)
@@ -132,7 +133,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 @offer(method=True, in_place=True, note="ScatterReduce")
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *,
                    include_self: bool = True) -> Tensor:
-    """What the elements of the source that go to one place come to, with what stands there.
+    """Combine the elements of the source that have one target position, with the element there.
 
     `reduce` is "sum", "prod", "mean", "amax" or "amin"; without `include_self`, what stands there does not count.
     """
@@ -167,7 +168,7 @@ def average(x: Any, found: Any, src: Any, include_self: bool) -> Any:
 
 
 def product(x: Any, found: Any, src: Any, include_self: bool) -> Any:
-    """Factor by factor: the first of each place, the second of each, ..."""
+    """Factor by factor: the first of each position, the second of each, ..."""
     y = x if include_self else without(x, found, 1)
     targets = np.ravel_multi_index(np.broadcast_arrays(*found), x.data.shape).reshape(-1)
     order = np.argsort(targets, kind="stable")

@@ -1,4 +1,4 @@
-"""Gradients as PyTorch asks for them: `backward`, `torch.autograd.grad` and hooks."""
+"""Gradients in PyTorch's spelling: `backward`, `torch.autograd.grad` and hooks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import autograd
+from ..advice import a_type
 from ..core import RELEASED
 from ..core import Tensor as Node
 from ..hooks import Handle, register_hook
@@ -26,7 +27,7 @@ AGAIN = ("backward: Trying to backward through the graph a second time; expected
 def start(y: Any, gradient: Any, i: int = 0) -> Any:
     """The node of an output, and the gradient that the pass starts with: None for the 1 of a scalar."""
     if not isinstance(y, Tensor):
-        raise TypeError(f"backward: got a {type(y).__name__}; expected a tensor; write torch.tensor(...) around it")
+        raise TypeError(f"backward: got {a_type(y)}; expected a tensor; write torch.tensor(...) around it")
     node = y.node
     if not node._requires_grad:
         raise RuntimeError(f"backward: element {i} of tensors does not require grad and does not have a grad_fn; "
@@ -155,7 +156,7 @@ def hook(self: Tensor, function: Any) -> Handle:
                 return None
             y = given  # it was written into
         if not isinstance(y, Tensor):
-            raise TypeError(f"register_hook: a hook returned a {type(y).__name__}; expected a tensor, or None to leave "
+            raise TypeError(f"register_hook: a hook returned {a_type(y)}; expected a tensor, or None to leave "
                             f"the gradient; return torch.tensor(...)")
         return y.node if isinstance(g, Node) else y.node.data
 

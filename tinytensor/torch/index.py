@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..advice import a_type
 from ..core import Tensor as Node
 from ..core import TracerBase
 from .creation import read
@@ -36,7 +37,7 @@ def plain(i: Any) -> tuple[Any, bool]:
             raise IndexError(f"index: only integers, slices, ellipsis, None and long or bool tensors are valid "
                              f"indices; got {i}; convert with int(), divide with //")
         if not isinstance(i, np.ndarray):
-            raise TypeError(f"index: got a {type(i).__name__}; expected integers, slices, lists or tensors; convert "
+            raise TypeError(f"index: got {a_type(i)}; expected integers, slices, lists or tensors; convert "
                             f"it: int(i), torch.tensor(i)")
         return of_tensor(wrap(Node(i)))
     if isinstance(i, slice):
@@ -52,7 +53,7 @@ def plain(i: Any) -> tuple[Any, bool]:
 
 
 def of_tensor(x: Tensor) -> tuple[Any, bool]:
-    """A tensor as an index: one integer, places, or a mask."""
+    """A tensor as an index: one integer, positions, or a mask."""
     i = x.node.data
     if i.dtype.kind == "i" and not i.ndim and not isinstance(i, TracerBase):
         return i.item(), True
@@ -147,9 +148,9 @@ def out_of_place(error: IndexError, shape: tuple[int, ...]) -> IndexError:
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
-    """``x[index] = value``, in place; gradients flow to the value, and not to what it replaces."""
+    """``x[index] = value``, in place; gradients flow to the value, not to the elements that it replaces."""
     if value is None or isinstance(value, str | list | tuple | np.ndarray):
-        raise TypeError(f"index: can't assign a {type(value).__name__} to a tensor; expected a tensor or a number; "
+        raise TypeError(f"index: can't assign {a_type(value)} to a tensor; expected a tensor or a number; "
                         f"write torch.tensor(value)")
     view, copy = indices(self, index)
     if copy is not None and isinstance(value, Tensor) and value.dtype is not self.dtype and not converted(copy, value):
@@ -167,7 +168,7 @@ def converted(copy: Any, value: Tensor) -> bool:
 
 
 def put(x: Tensor, view: Any, copy: Any, value: Any) -> None:
-    """Write a value at an index that `indices` gave."""
+    """Write a value at an index that `indices` returned."""
     node = x.node
     value = value.node if isinstance(value, Tensor) else value
     try:

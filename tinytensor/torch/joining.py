@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..advice import a_type
 from ..core import Tensor as Node
 from .dtypes import result_dtype
 from .offer import FUNCTIONS, offer
@@ -21,7 +22,7 @@ from .tensor import Tensor, as_node, wrap
 def given(name: str, tensors: Any) -> list[Any]:
     """The nodes of tensors in a list or tuple, in the dtype that they have together."""
     if not isinstance(tensors, list | tuple):
-        raise TypeError(f"{name}: got a {type(tensors).__name__}; expected a tuple of tensors; write [a, b]")
+        raise TypeError(f"{name}: got {a_type(tensors)}; expected a tuple of tensors; write [a, b]")
     xs = []
     for i, x in enumerate(tensors):
         if not isinstance(x, Tensor):

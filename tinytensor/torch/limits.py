@@ -66,7 +66,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 @offer("clamp_min", method=True, in_place=True, note="ClampMin")
 def clamp_min(input: Tensor, min: Any) -> Tensor:
-    """The values, and `min` where they are less."""
+    """The values, but `min` where they are smaller."""
     return clamp(input, min)
 
 
@@ -81,7 +81,7 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
 
 @offer("where", note="Where")
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
-    """`input` where the condition holds, else `other`; of a condition alone, the places where it holds, a tensor for
+    """`input` where the condition holds, else `other`; with a condition alone, the indices where it holds, a tensor for
     each axis.
 
     Examples
@@ -120,7 +120,7 @@ offer("where", function=False, method=True)(where_method)
 @quiet
 def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None,
                neginf: float | None = None) -> Tensor:
-    """Numbers in the place of nan (0) and infinities (the dtype's largest and least), which get no gradient."""
+    """Replace nan by 0, and infinities by the dtype's largest and smallest numbers; these get no gradient."""
     x = given("nan_to_num", input)
     if x.data.dtype.kind != "f":
         return wrap(Node(x.data.copy()))

@@ -10,6 +10,7 @@ from functools import wraps
 from inspect import CO_VARKEYWORDS, signature, unwrap
 from typing import Any, TypeVar
 
+from ..advice import a_type
 from ..core import Tensor as Node
 from .dtypes import can_cast, on_cpu
 from .tensor import Tensor, wrap
@@ -96,7 +97,7 @@ def as_pytorch(error: Exception, name: str = "") -> Exception:
 def reworded(name: str, f: Callable[..., Any], error: Exception) -> Exception:
     """An error of Python's or NumPy's own, as one that says what the function takes."""
     if getattr(error, "name", "") == "node":  # subtle: the one attribute that functions ask of tensors alone
-        return TypeError(f"{name}: got a {type(getattr(error, 'obj', None)).__name__}; expected a tensor; write "
+        return TypeError(f"{name}: got {a_type(getattr(error, 'obj', None))}; expected a tensor; write "
                          f"torch.tensor(...) around it")
     takes = signature(f)
     plain = takes.replace(parameters=[p.replace(annotation=p.empty) for p in takes.parameters.values()],
@@ -110,12 +111,12 @@ def given_out(name: str, out: Any, y: Any) -> Any:
     """Write a result, or several, into the tensors given for it with ``out=``; of another shape, they get it."""
     if isinstance(y, tuple):
         if not isinstance(out, tuple | list) or len(out) != len(y):
-            raise TypeError(f"{name}: got a {type(out).__name__} as out=; expected {len(y)} tensors; leave it out")
+            raise TypeError(f"{name}: got {a_type(out)} as out=; expected {len(y)} tensors; leave it out")
         for x, part in zip(out, y, strict=True):
             given_out(name, x, part)
         return type(y)(out)
     if not isinstance(out, Tensor):
-        raise TypeError(f"{name}: got a {type(out).__name__} as out=; expected a tensor; leave it out")
+        raise TypeError(f"{name}: got {a_type(out)} as out=; expected a tensor; leave it out")
     if y.node._requires_grad or out.node._requires_grad:
         raise RuntimeError(f"{name}: functions with out=... arguments don't support automatic differentiation; got a "
                            f"tensor that requires grad; write x = torch.{name}(...), or use torch.no_grad()")

@@ -1,4 +1,4 @@
-"""Python's operators on tensors, those in place too, and the functions that they stand for: add, sub, mul, div, pow."""
+"""Python's operators on tensors, also in place, and the functions of the same meaning: add, sub, mul, div, pow."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..advice import a_type
 from ..core import Tensor as Node
 from ..core import TracerBase
 from .dtypes import default, result_dtype
@@ -65,7 +66,7 @@ def operand(name: str, x: Any) -> Any:
         return x.item()
     if isinstance(x, np.ndarray):
         return Node(x)
-    raise TypeError(f"{name}: got a {type(x).__name__}; expected a tensor or a number; write torch.tensor(...) around "
+    raise TypeError(f"{name}: got {a_type(x)}; expected a tensor or a number; write torch.tensor(...) around "
                     f"it")
 
 
@@ -208,7 +209,7 @@ def infix(name: str, function: Function, slow: Function, reflected: bool = False
         a = self.node
         if a.data.dtype.kind == "f":
             kind = type(other)
-            if kind is float or kind is int or issubclass(kind, TracerBase):  # a tracer stands for a float
+            if kind is float or kind is int or issubclass(kind, TracerBase):  # a tracer in place of a float
                 b = other
             elif isinstance(other, Tensor) and other.node.data.dtype is a.data.dtype:
                 b = other.node

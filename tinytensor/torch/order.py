@@ -1,4 +1,4 @@
-"""Sorting, and what is told by order: the k largest, medians, modes, quantiles."""
+"""Sorting, and order statistics: the k largest, medians, modes, quantiles."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def order_of(a: Any, axis: int, descending: bool) -> Any:
 
 
 def taken(kind: Any, input: Tensor, x: Any, places: Any, axis: int) -> Any:
-    """The elements at these places along an axis, and the places, in the shape of the input."""
+    """The elements at these indices along an axis, and the indices, in the shape of the input."""
     values, where = ops.take_along_axis(x, places, axis), places
     if not input.node.data.ndim:
         values, where = ops.reshape(values, ()), where.reshape(())
@@ -75,7 +75,7 @@ def topk(input: Tensor, k: Any, dim: int = -1, largest: bool = True, sorted: boo
 
 @offer(method=True)
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
-    """The k-th smallest element along `dim`, counted from 1, and where it stands."""
+    """The k-th smallest element along `dim`, counted from 1, and its index."""
     x, axis = lined("kthvalue", input, dim)
     n = x.data.shape[axis]
     if not 1 <= k <= n:
@@ -91,7 +91,7 @@ def at(kind: Any, input: Tensor, x: Any, places: Any, axis: int, keepdim: bool) 
 
 
 def middle(a: Any, axis: int, skip: bool) -> Any:
-    """Where the lower median of each line stands: of a line with nan the first nan, or, to `skip` them, of the rest."""
+    """The index of the lower median of each line: in a line with nan the first nan, or, to `skip` them, of the rest."""
     ordered = np.argsort(a, axis=axis, kind="stable")
     nan = np.isnan(a) if a.dtype.kind == "f" else np.zeros(a.shape, bool)
     valid = a.shape[axis] - np.count_nonzero(nan, axis=axis, keepdims=True)
@@ -131,7 +131,7 @@ offer("nanmedian", method=True, note="Nanmedian")(central("nanmedian", True))
 
 @offer(method=True)
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
-    """The most frequent element along `dim`, the smallest of several, and the last place where it stands."""
+    """The most frequent element along `dim`, the smallest of several, and its last index."""
     x, axis = lined("mode", input, dim)
     some("mode", x, axis)
 
@@ -182,7 +182,7 @@ def of_lines(x: Any, q: Any, interpolation: str, skip: bool) -> Any:
     count = x.data.shape[-1] - (np.count_nonzero(nan, -1, keepdims=True) if skip else 0)
     ranks = ops.multiply(q, np.maximum(count - 1, 0).astype(x.data.dtype))
     spoilt = np.zeros((), np.bool_) if skip else np.any(nan, -1, keepdims=True)
-    if np.any(spoilt):  # nan stands last
+    if np.any(spoilt):  # nan comes last
         ranks = ops.where(spoilt, np.asarray(count - 1, x.data.dtype), ranks)
     shape = (*x.data.shape[:-1], q.data.size)
     if interpolation in ("lower", "higher", "nearest"):

@@ -21,7 +21,7 @@ from .writing import as_view, places
 
 
 def sliced(x: Tensor, axis: int, start: int, stop: int, note: str = "Slice") -> Tensor:
-    """What lies from one place to another along an axis."""
+    """The slice from one position to another along an axis."""
     y = as_view(x, ops.getitem(x.node, (slice(None),) * axis + (slice(start, stop),)))
     if y.node.op is not None:
         y.note = f"{note}Backward0"
@@ -57,7 +57,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 
 @offer(method=True, note="Select")
 def select(input: Tensor, dim: int, index: Any) -> Tensor:
-    """What stands at one place along an axis, which is dropped."""
+    """The slice at one position along an axis, which is dropped."""
     shape = with_axes("select", input)
     axis, i = axis_at("select", dim, len(shape)), int(index)
     if not -shape[axis] <= i < shape[axis]:
@@ -68,7 +68,7 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
 
 @offer(method=True)
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """A tuple of what stands at each place along an axis."""
+    """A tuple of the slices at all positions along an axis."""
     shape = input.node.data.shape
     if not shape:
         raise IndexError(f"unbind: Dimension specified as {dim} but tensor has no dimensions; got one without axes; "
@@ -142,7 +142,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> Any:
 
 @offer(method=True)
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> Any:
-    """So many pieces as even as can be; or pieces between the places in a list."""
+    """That many pieces, as even as possible; or the pieces between the positions in a list."""
     shape = with_axes("tensor_split", input)
     axis = axis_at("tensor_split", dim, len(shape))
     where, n = indices_or_sections, shape[axis]

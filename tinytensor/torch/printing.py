@@ -143,7 +143,7 @@ def edges(array: Array) -> Array:
 
 
 def bracketed(array: Array, indent: int, summary: bool, write: Callable[[Any], str], width: int) -> str:
-    """The values of an array whose opening bracket stands at column `indent`."""
+    """The values of an array whose opening bracket is in column `indent`."""
     if array.ndim == 0:
         return write(array.item())
     edge, vector = options.edgeitems, array.ndim == 1

@@ -16,10 +16,11 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from ..advice import a_type
 from .dtypes import ALIASES, CPU, DTYPES, LACKING, Size
 from .tensor import Tensor, of_array
 
-FOREIGN = "PyTorch saved"  # in each refusal of what stands in a file
+FOREIGN = "PyTorch saved"  # in each refusal of a file's contents
 STORAGES = {"Float": "f4", "Double": "f8", "Half": "f2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1",
             "Byte": "u1", "Bool": "?"}
 FOREIGN_STORAGES = {"BFloat16": "bfloat16", "ComplexFloat": "complex64", "ComplexDouble": "complex128"}
@@ -44,7 +45,7 @@ def refused(what: str) -> UnpicklingError:
 
 
 class Called:
-    """A name that stands in a file, and what it does; the file can neither change nor reach what is behind it."""
+    """A function that a file may name; the file can neither change it nor reach its attributes."""
 
     __slots__ = ("function", "name")
 
@@ -137,7 +138,7 @@ class Machine:
         return self.take(end + 1 - self.at)[:-1].decode()
 
     def marked(self) -> list[Any]:
-        """What stands above the last mark; it and the mark go."""
+        """Pop all that is above the last mark, and the mark."""
         place = max(i for i, x in enumerate(self.stack) if x is MARK)
         found = self.stack[place + 1 :]
         del self.stack[place:]
@@ -151,7 +152,7 @@ class Machine:
         return found
 
     def storage(self, given: Any) -> Any:
-        """The memory that a persistent id names, and the dtype of what is in it."""
+        """The memory that a persistent id names, and the dtype of its elements."""
         kind, typed, key, location, count = given
         if kind != "storage" or type(typed) is not Called or not typed.name.endswith("Storage"):
             raise refused(f"a {kind}")
@@ -178,7 +179,7 @@ class Machine:
     def build(self, x: Any, state: Any) -> None:
         """The attributes of an object: only a state_dict has one, the versions of its modules, which are not needed."""
         if type(x) is not OrderedDict or type(state) is not dict or state.keys() - {"_metadata"}:
-            raise refused(f"a {type(x).__name__} with attributes")
+            raise refused(f"{a_type(x)} with attributes")
 
     def run(self) -> Any:
         while (step := self.take(1)) != b".":

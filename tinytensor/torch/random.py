@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import TracerBase
 from ..random import Generator as Stream
 from ..random import default_generator as default_stream
@@ -54,16 +55,16 @@ class Generator:
         return self.stream.initial_seed()
 
     def get_state(self) -> Tensor:
-        """The place in the stream, as a tensor of bytes, which `set_state` takes."""
+        """The state of the stream, as a tensor of bytes, which `set_state` takes."""
         return of_array(packed(self.stream))
 
     def set_state(self, new_state: Tensor) -> Generator:
-        """Go to the place that `get_state` gave."""
+        """Restore a state that `get_state` returned."""
         unpack(self.stream, new_state.node.data)
         return self
 
     def clone_state(self) -> Generator:
-        """Another generator at the same place."""
+        """Another generator in the same state."""
         other = Generator()
         other.set_state(self.get_state())
         return other
@@ -118,38 +119,38 @@ def stream_of(generator: Any) -> Stream:
     if generator is None:
         return default_generator.stream
     if not isinstance(generator, Generator):
-        raise TypeError(f"generator: got a {type(generator).__name__}; expected a torch.Generator, or None; write "
+        raise TypeError(f"generator: got {a_type(generator)}; expected a torch.Generator, or None; write "
                         f"torch.Generator().manual_seed(seed)")
     return generator.stream
 
 
 @offer()
 def manual_seed(seed: int) -> Generator:
-    """Seed what is drawn without a generator."""
+    """Seed the default generator."""
     return default_generator.manual_seed(seed)
 
 
 @offer()
 def seed() -> int:
-    """Seed what is drawn without a generator by the time, and give the seed."""
+    """Seed the default generator from the time, and return the seed."""
     return default_generator.seed()
 
 
 @offer()
 def initial_seed() -> int:
-    """The seed of what is drawn without a generator."""
+    """The seed of the default generator."""
     return default_generator.initial_seed()
 
 
 @offer()
 def get_rng_state() -> Tensor:
-    """The place in the stream of what is drawn without a generator."""
+    """The state of the default generator."""
     return default_generator.get_state()
 
 
 @offer()
 def set_rng_state(new_state: Tensor) -> None:
-    """Go to a place that `get_rng_state` gave."""
+    """Restore a state that `get_rng_state` returned."""
     default_generator.set_state(new_state)
 
 

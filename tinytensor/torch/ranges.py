@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from ..advice import a_type
 from .creation import made
 from .dtypes import default, numpy_dtype
 from .offer import offer
 from .tensor import Tensor
 
-LONG = np.longdouble  # subtle: PyTorch multiplies and adds with one rounding, which this stands for
+LONG = np.longdouble  # subtle: PyTorch multiplies and adds with one rounding, which this imitates
 
 
 def number(name: str, x: Any) -> Any:
     """A Python number, which may come as a tensor."""
     x = x.item() if isinstance(x, Tensor | np.generic) else x
     if not isinstance(x, int | float):
-        raise TypeError(f"{name}: got a {type(x).__name__}; expected numbers; convert it first")
+        raise TypeError(f"{name}: got {a_type(x)}; expected numbers; convert it first")
     return x
 
 

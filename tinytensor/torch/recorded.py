@@ -27,7 +27,7 @@ class no_grad(recording):
 
 
 class enable_grad(no_grad):
-    """Record inside of the block, though it stands in one of `no_grad`."""
+    """Record inside of the block, even within one of `no_grad`."""
 
     records = True
 

@@ -1,4 +1,4 @@
-"""Functions of sampled values and of places: gradient, cumulative_trapezoid, unravel_index, renorm, windows."""
+"""Functions of sampled values and of indices: gradient, cumulative_trapezoid, unravel_index, renorm, windows."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
     return total
 
 
-# --- places ---
+# --- indices ---
 
 
 @offer()
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
-    """The places in each axis of a shape for places in the flattened tensor.
+    """The indices along each axis of a shape for indices of the flattened tensor.
 
     Examples
     --------

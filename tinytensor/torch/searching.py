@@ -1,4 +1,4 @@
-"""Searching and counting: different elements, histograms, places in a sorted sequence; and what varies with what."""
+"""Searching and counting: different elements, histograms, positions in a sorted sequence, covariance."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
 
 @offer(method=True)
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """How often each of 0, 1, 2, ... stands in a vector of integers, or the sums of their weights."""
+    """How often each of 0, 1, 2, ... occurs in a vector of integers, or the sums of their weights."""
     a = input.node.data
     if a.ndim != 1 or a.dtype.kind not in "iu" or (a.size and a.min() < 0):
         raise RuntimeError(f"bincount: only supports 1-d non-negative integral inputs; got {input.dtype} of shape "
@@ -192,6 +192,6 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
 
 @offer()
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
-    """The places along each axis of a shape that places in its flattened order mean."""
+    """The indices along each axis of a shape for indices of its flattened order."""
     found = np.unravel_index(indices.node.data, shape_of((shape,)))
     return tuple([of_array(np.asarray(i)) for i in found])

@@ -26,14 +26,14 @@ WHOLE = slice(None)
 
 
 def along_axis(name: str, x: Any, dim: int, index: Tensor) -> tuple[Any, int, Any]:
-    """The input with an axis at least, the axis, and the places along it."""
+    """The input with at least one axis, the axis, and the positions along it."""
     x = x if x.data.ndim else ops.reshape(x, (1,))
     axis = axis_at(name, dim, x.data.ndim)
     return x, axis, places(name, index, x.data.shape[axis], vector=True)
 
 
 def from_axis(axis: int, i: Any) -> Any:
-    """NumPy's index for places along an axis."""
+    """NumPy's index for positions along an axis."""
     return (WHOLE,) * axis + (i,) if axis else i
 
 
@@ -59,7 +59,7 @@ def slices(name: str, x: Any, axis: int, i: Any, source: Any) -> Any:
 
 @offer(method=True, in_place=True, note="IndexAdd")
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
-    """The input, with slices added at the places along an axis that the index names; repeated ones add up."""
+    """The input with slices added at the indexed positions along an axis; repeated ones add up."""
     x, axis, i = along_axis("index_add", input.node, dim, index)
     src = slices("index_add", x, axis, i, same_dtype("index_add", x, source))
     if alpha != 1:
@@ -87,7 +87,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 @offer(method=True, in_place=True, note="IndexReduce")
 def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *,
                  include_self: bool = True) -> Tensor:
-    """What slices of the source that go to one place come to: `reduce` is "prod", "mean", "amax" or "amin"."""
+    """Combine the slices of the source that have one target position; `reduce` is "prod", "mean", "amax" or "amin"."""
     x, axis, i = along_axis("index_reduce", input.node, dim, index)
     src = slices("index_reduce", x, axis, i, same_dtype("index_reduce", x, source))
     if reduce not in REDUCTIONS or reduce == "sum":
@@ -102,7 +102,7 @@ def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce:
 
 
 def one_value(name: str, x: Any, value: Any) -> Any:
-    """A number, or tensor without axes, as what is written into the tensor."""
+    """A number, or tensor without axes, as the value to write into the tensor."""
     if isinstance(value, Tensor):
         if value.node.data.ndim:
             raise RuntimeError(f"{name}: only supports a 0-dimensional value tensor, but got tensor with "
@@ -119,7 +119,7 @@ def one_value(name: str, x: Any, value: Any) -> Any:
 
 @offer(method=True, in_place=True, note="IndexPut")
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-    """A copy in which ``copy[indices]`` is the values; or with the values added there, of repeated places all."""
+    """A copy in which ``copy[indices]`` is the values; or with the values added there; repeated positions add up."""
     x, v = input.node, same_dtype("index_put", input.node, values)
     parts = tuple([WHOLE if i is None else i for i in indices])
     view, copy = bracketed(input, parts)
@@ -199,7 +199,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 @offer(method=True, note="Take")
 def take(input: Tensor, index: Tensor) -> Tensor:
-    """The elements of the flattened tensor at these places."""
+    """The elements of the flattened tensor at these positions."""
     x = input.node
     i = places("take", index, x.data.size, -x.data.size)
     return wrap(ops.take(ops.reshape(x, (-1,)), i, 0))
@@ -233,7 +233,7 @@ def argwhere(input: Tensor) -> Tensor:
     return of_array(np.argwhere(input.node.data))
 
 
-# --- a part written over ---
+# --- a part overwritten ---
 
 
 def written_over(name: str, input: Tensor, src: Tensor, numbers: Any) -> Tensor:
@@ -253,7 +253,7 @@ def numbers_of(x: Tensor) -> Any:
 
 @offer(method=True, note="SelectScatter")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
-    """A copy in which what stands at one place along an axis is the source."""
+    """A copy with the slice at one position along an axis replaced by the source."""
     axis = axis_at("select_scatter", dim, input.node.data.ndim)
     return written_over("select_scatter", input, src, numbers_of(input)[(WHOLE,) * axis + (int(index),)])
 

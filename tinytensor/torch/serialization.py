@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from ..advice import a_type
 from ..checkpoint import CheckpointError, replace, writable
 from .dtypes import DTYPES, Size, device, dtype, on_cpu
 from .offer import offer
@@ -39,7 +40,7 @@ class Writer:
 
     def __init__(self, root: Any) -> None:
         self.arrays: list[Any] = []  # one for each piece of memory
-        self.pieces: dict[int, tuple[int, int]] = {}  # the number of an array -> its piece, and its place there
+        self.pieces: dict[int, tuple[int, int]] = {}  # the number of an array -> its piece, and its offset in it
         self.found: list[Any] = []
         self.tree = self.described(root, "the object", ())
         self.collect()
@@ -70,13 +71,13 @@ class Writer:
                 return {kind: [[self.described(k, f"a key of {name}", inner),
                                 self.described(v, f"{name}[{k!r}]", inner)] for k, v in x.items()]}
         advice = "save its state_dict() instead" if hasattr(x, "state_dict") else "leave it out, or save its parts"
-        raise RuntimeError(f"save: got a {type(x).__name__} for {name}; expected tensors, numbers, text, and dicts, "
+        raise RuntimeError(f"save: got {a_type(x)} for {name}; expected tensors, numbers, text, and dicts, "
                            f"lists, tuples and sets of them; {advice}")
 
     def tensor(self, x: Tensor, name: str) -> Any:
         kind = type(x).__name__.lower()
         if kind not in ("tensor", "parameter"):
-            raise RuntimeError(f"save: got a {type(x).__name__} for {name}; expected a tensor; save x.detach()")
+            raise RuntimeError(f"save: got {a_type(x)} for {name}; expected a tensor; save x.detach()")
         return {kind: [self.array(x.node.data), x.node._requires_grad]}
 
     def array(self, a: Any) -> int:
@@ -105,7 +106,7 @@ class Writer:
             self.arrays.append(np.array(np.asarray(Memory(low, high - low, a))))
 
     def arrangement(self) -> list[Any]:
-        """For each array: its dtype, shape, strides, piece, and place there."""
+        """For each array: its dtype, shape, strides, piece, and offset in it."""
         return [[a.dtype.newbyteorder("<").str, a.shape, a.strides, *self.pieces.get(i, (-1, 0))]
                 for i, a in enumerate(self.found)]
 
@@ -202,7 +203,7 @@ def save(obj: Any, f: Any, pickle_module: Any = None, pickle_protocol: int | Non
         write(whole := io.BytesIO())
         f.write(whole.getvalue())
     else:
-        raise AttributeError(f"save: got a {type(f).__name__} for f; expected a path, or a file that is open for "
+        raise AttributeError(f"save: got {a_type(f)} for f; expected a path, or a file that is open for "
                              f"writing; write torch.save(obj, 'model.pt')")
 
 
@@ -221,7 +222,7 @@ def load(f: Any, map_location: Any = None, pickle_module: Any = None, *, weights
     """
     if map_location is not None:
         if callable(map_location) or isinstance(map_location, dict):
-            raise RuntimeError(f"load: got a {type(map_location).__name__} for map_location; expected 'cpu', for all "
+            raise RuntimeError(f"load: got {a_type(map_location)} for map_location; expected 'cpu', for all "
                                f"tensors are there; write map_location='cpu'")
         on_cpu(map_location)
     if pickle_module is not None:
@@ -234,7 +235,7 @@ def load(f: Any, map_location: Any = None, pickle_module: Any = None, *, weights
             raise type(error)(error.errno, f"load: {f}: {error.strerror}; expected a file that torch.save wrote; look "
                                            f"at its name") from None
     if not (hasattr(f, "read") and hasattr(f, "seek")):
-        raise AttributeError(f"load: got a {type(f).__name__} for f; expected a path, or a file that is open for "
+        raise AttributeError(f"load: got {a_type(f)} for f; expected a path, or a file that is open for "
                              f"reading and can seek; write torch.load('model.pt')")
     return read(f, "the file", map_location is not None)
 

@@ -46,7 +46,7 @@ def get_num_interop_threads() -> int:
 
 @offer()
 def set_num_interop_threads(num: int) -> None:
-    """Kept, and told again: it changes nothing here."""
+    """Stored and returned again: it changes nothing here."""
     held["interop"] = int(num)
 
 
@@ -70,19 +70,19 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 @offer()
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Ask for deterministic functions: here all are, whatever is asked."""
+    """Require deterministic functions: here all are, whatever is set."""
     held["deterministic"] = (1 if warn_only else 2) if mode else 0
 
 
 @offer()
 def are_deterministic_algorithms_enabled() -> bool:
-    """Whether `use_deterministic_algorithms` was asked for."""
+    """Whether `use_deterministic_algorithms` was set."""
     return held["deterministic"] > 0  # type: ignore[no-any-return]
 
 
 @offer()
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """Whether it was asked for with ``warn_only=True``."""
+    """Whether it was set with ``warn_only=True``."""
     return held["deterministic"] == 1  # type: ignore[no-any-return]
 
 
@@ -110,7 +110,7 @@ def set_flush_denormal(mode: bool) -> bool:
 
 @offer()
 def set_warn_always(b: bool) -> None:
-    """Kept, and told again: warnings come as Python's own filters say."""
+    """Stored and returned again: warnings follow Python's own filters."""
     held["warn_always"] = bool(b)
 
 

@@ -45,7 +45,7 @@ def axes_at(name: str, dims: Any, n: int) -> list[int]:
 
 
 def sizes_of(name: str, sizes: tuple[Any, ...], named: dict[str, Any], *keys: str) -> tuple[int, ...]:
-    """Integers that came one by one, in a tuple, or by one of these names."""
+    """Integers passed one by one, in a tuple, or by one of these names."""
     for key in named:
         if key in keys and not sizes:
             sizes = (named[key],)
@@ -67,7 +67,7 @@ def reshaped(name: str, x: Any, shape: tuple[int, ...]) -> Node:
     """The node in another shape."""
     product, size = math.prod(shape), x.data.size
     if (product == size and -1 not in shape) or (product < 0 and shape.count(-1) == 1 and not size % product):
-        a = x.data  # as `ops.reshape`, which would look at its arguments once more
+        a = x.data  # as `ops.reshape`, which would check its arguments once more
         return record(RESHAPE, a.reshape(shape), [x if x._requires_grad else None], [a],
                       {"order": "C", "copy": None, "shape": shape}, x._requires_grad)
     known = 1
@@ -204,7 +204,7 @@ def squeezed(x: Any, dim: Any) -> Node:
 
 @offer(method=True, note="Unsqueeze")
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """With a new axis of size 1 at a place."""
+    """With a new axis of size 1 at a position."""
     return as_view(input, ops.expand_dims(input.node, axis_at("unsqueeze", dim, input.node.data.ndim + 1)))
 
 
@@ -242,7 +242,7 @@ def t(input: Tensor) -> Tensor:
 
 @offer("movedim", "moveaxis", method=True, note="Permute")
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
-    """Axes moved to other places; the others keep their order."""
+    """Axes moved to other positions; the others keep their order."""
     n = input.node.data.ndim
     a, b = axes_at("movedim", source, n), axes_at("movedim", destination, n)
     if len(a) != len(b):

@@ -168,7 +168,7 @@ def polygamma_array(n: int, x: Any) -> Any:
 
 
 def zeta_array(s: Any, q: Any) -> Any:
-    """Hurwitz's zeta function; q below 0 takes a sum of its own up to where it is above."""
+    """Hurwitz's zeta function; q below 0 is shifted above 0 by a separate sum."""
     s, q = np.broadcast_arrays(s, q)
     shift = np.where(np.isfinite(q) & (q <= 0), np.ceil(-q), 0)
     y = hurwitz(s, np.where(q <= 0, q + shift, q))

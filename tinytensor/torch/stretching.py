@@ -20,7 +20,7 @@ from .writing import as_view
 
 
 def stretched(name: str, x: Any, shape: tuple[int, ...]) -> Node:
-    """The node stretched to a shape, in which -1 stands for the size that there is."""
+    """The node stretched to a shape, in which -1 keeps the size."""
     old = x.data.shape
     lead = len(shape) - len(old)
     if lead < 0 or -1 in shape[:lead]:

@@ -1,4 +1,4 @@
-"""Systems of equations, pseudo-inverses and what is told by singular values.
+"""Systems of equations, pseudo-inverses, ranks and condition numbers.
 
 Decompositions are in `matrices.py`.
 """

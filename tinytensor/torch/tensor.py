@@ -1,4 +1,4 @@
-"""Tensor: PyTorch's face of one tensor of the engine, which is its `node`.
+"""Tensor: a tensor as PyTorch spells it, around one of the engine, its `node`.
 
 The engine's tensors speak NumPy, and its rules count on that; what PyTorch means by a name stands on this class alone.
 Functions and most methods are attached by the families (`offer.py`); writes in place are `writing.py`'s.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..advice import a_type
 from ..core import NO_PARAMS, RELEASED, TracerBase, op_name
 from ..core import Tensor as Node
 from ..names import Missing, refusal
@@ -21,7 +22,7 @@ from .printing import tensor_text
 
 new = object.__new__
 UNSET = frozenset(("base", "note", "views"))  # slots that most tensors leave so
-deep = [False]  # whether there was a gradient with a graph of its own, by create_graph=True or set by the user
+deep = [False]  # whether there was a gradient that has a graph, by create_graph=True or set by the user
 BARE = -1  # the stamp of what `x.data` gives: it has no graph, and is no view of anything
 clock = [0]  # writes in place so far; every node is stamped with it, so that `writing.py` finds what was saved before
 
@@ -155,7 +156,7 @@ class Tensor:
     def grad(self, value: Any) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"grad: got a {type(value).__name__}; expected a tensor, or None; write "
+                raise TypeError(f"grad: got {a_type(value)}; expected a tensor, or None; write "
                                 f"torch.tensor(value)")
             data = value.node.data
             if data.shape != self.node.data.shape or data.dtype != self.node.data.dtype:
@@ -299,7 +300,7 @@ def owner(a: Any) -> Any:
     """The array whose memory an array shows."""
     while (base := a.base) is not None:
         if type(base) is not np.ndarray:
-            base = getattr(base, "base", None)  # subtle: `as_strided` puts an object of its own in between
+            base = getattr(base, "base", None)  # subtle: `as_strided` puts another object in between
             if type(base) is not np.ndarray:
                 break
         a = base
@@ -314,11 +315,11 @@ def name_of(node: Any) -> str:
                          copied=node.op.name == "reshape" and owner(node.data) is not owner(node.saved[0]))
 
 
-stamp_of = vars(Node)["stamp"].__get__  # quicker than hasattr, which would ask for the names of what is not there
+stamp_of = vars(Node)["stamp"].__get__  # quicker than hasattr, which would list all names where one is missing
 
 
 def wrap(node: Any) -> Tensor:
-    """PyTorch's face of a tensor of the engine."""
+    """Wrap a tensor of the engine in PyTorch's class."""
     t: Tensor = new(Tensor)
     t.node = node
     if node.op is None:
@@ -332,7 +333,7 @@ def wrap(node: Any) -> Tensor:
 
 
 def of_array(a: Any) -> Tensor:
-    """A tensor of an array, which it shares; quicker than the engine's own way, which looks at what it is given."""
+    """A tensor of an array, which it shares; quicker than the engine's constructor, which checks its argument."""
     node = new(Node)
     node.data, node._grad, node.hooks, node._requires_grad, node.op = a, None, None, False, None
     node.inputs, node.saved, node.params, node.stamp = (), (), NO_PARAMS, clock[0]
@@ -360,4 +361,4 @@ def as_node(x: Any, what: str = "input") -> Any:
     if isinstance(x, bool | int | float):
         d = default[0].numpy if isinstance(x, float) else np.int64 if not isinstance(x, bool) else np.bool_
         return Node(np.array(x, d))
-    raise TypeError(f"{what}: got a {type(x).__name__}; expected a tensor; write torch.tensor(...) around it")
+    raise TypeError(f"{what}: got {a_type(x)}; expected a tensor; write torch.tensor(...) around it")

@@ -16,7 +16,7 @@ from .tensor import Tensor, of_array, wrap
 
 
 def own(node: Any) -> Any:
-    """A node of its own memory: what NumPy gives as a view is a copy in PyTorch."""
+    """Copy a view: PyTorch returns a copy where NumPy returns a view."""
     return node if node.data.base is None else ops.copy(node)
 
 

@@ -1,4 +1,4 @@
-"""Which memory was written into, and when; and whether a backward pass would read what is no longer what it was.
+"""Version counters of memory, and whether a backward pass would read values that were overwritten.
 
 PyTorch counts versions. Here every node is stamped with the number of writes before it, and every array that was
 written into is known with the number of its last write: what a node saved is no longer what it was if the latter is
@@ -40,7 +40,7 @@ written: dict[int, Writes] = {}
 
 def note(a: Any) -> None:
     """Note a write into an array's memory."""
-    if type(a) is not ndarray:  # stands for an array, in a trace
+    if type(a) is not ndarray:  # a tracer, in place of an array
         return
     a = owner(a)
     found = written.get(id(a))
@@ -136,7 +136,7 @@ def changed(what: str, op: Op, a: Any) -> RuntimeError:
 
 @cache
 def reads(op: Op, i: int, place: int, count: int) -> bool:
-    """Whether the rule of input number `i` reads the input at a place, or, for -1, the output: found by trying.
+    """Whether the rule of input number `i` reads the input at an index, or, for -1, the output: found by trying.
 
     The op's own samples are computed, and their rules again with other values at that place; if any gradient differs,
     or the rule can't do with them, it reads.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..advice import a_type
 from ..core import NO_PARAMS, Op, ndarray, new, tracing
 from ..core import Tensor as Node
 from ..modes import no_grad_blocks, state
@@ -28,7 +29,7 @@ base_of, views_of = (Tensor.__dict__[name].__get__ for name in ("base", "views")
 
 
 def as_view(x: Tensor, node: Node) -> Tensor:
-    """A tensor that shows the memory of another: each sees what is written into the other."""
+    """A tensor that shares the memory of another: each sees what is written into the other."""
     t = wrap(node)
     a, b = x.node.data, node.data
     if not tracing and b.base is not a and (b.base is None or (b.base is not a.base and owner(b) is not owner(a))):
@@ -69,7 +70,7 @@ def places(base: Any, view: Any) -> Any:
 
 
 def following(base: Tensor) -> list[tuple[Tensor, Any]]:
-    """The views that still show the memory of a tensor, with their places in it."""
+    """The views that still share a tensor's memory, with their positions in it."""
     found = []
     for ref in getattr(base, "views", ()):
         view = ref()
@@ -83,7 +84,7 @@ def following(base: Tensor) -> list[tuple[Tensor, Any]]:
 
 
 def shows(base: Tensor, view: Tensor) -> bool:
-    """Whether a view still shows its base's memory: `x.data = ...` gives either memory of its own."""
+    """Whether a view still shares its base's memory: `x.data = ...` separates them."""
     a, b = base.node.data, view.node.data
     return type(a) is not ndarray or type(b) is not ndarray or owner(a) is owner(b)
 
@@ -109,7 +110,7 @@ def records(*nodes: Any) -> bool:
 
 
 def enters_graph(x: Tensor, *others: Any) -> bool:
-    """Whether a write into x, of what is computed from it and from others, is one for the graph; or refuse it."""
+    """Whether a write into x must be recorded in the graph; an error if it is not allowed."""
     try:
         base: Any = base_of(x)
     except AttributeError:
@@ -138,7 +139,7 @@ def refuse_leaf(x: Tensor) -> None:
 
 
 def apart(x: Tensor, other: Any) -> Any:
-    """What else a write into x is computed from: of memory of its own, where it would be written over."""
+    """The other inputs of a write into x; copied where the write would overwrite them."""
     if not isinstance(other, Tensor) or not records(x.node, other.node):
         return other
     a, b = x.node.data, other.node.data
@@ -160,7 +161,7 @@ def fitting(name: str, x: Tensor, shape: Any, dtype: Any) -> None:
 
 
 def overlapping(array: Any) -> bool:
-    """Whether several elements may be in one place of the memory."""
+    """Whether several elements may share one location in memory."""
     if type(array) is not ndarray or array.flags.forc:
         return False
     reach = 0
@@ -172,18 +173,18 @@ def overlapping(array: Any) -> bool:
 
 
 def separate(name: str, array: Any) -> None:
-    """Refuse to write where several elements are in one place."""
+    """Raise if several elements share one location in memory."""
     if overlapping(array):
         raise RuntimeError(f"{name}: more than one element of the written-to tensor refers to a single memory "
                            f"location; expected a tensor of its own memory; clone() it before the write")
 
 
 def assign(name: str, x: Tensor, compute: Callable[[Any], Any], *others: Any) -> Tensor:
-    """Let x become what `compute` makes of its node, in place; `others` are what else it is computed from."""
+    """Replace x in place by `compute` of its node; `others` are the other inputs of the computation."""
     node = x.node
     recording = enters_graph(x, *others)
     if recording and node._requires_grad:
-        node = positive(node)  # subtle: a node of its own memory, so that what is saved of it is not written over
+        node = positive(node)  # subtle: copy, so that saved values are not overwritten
     elif recording:
         node = Node(node.data.copy())
     y = compute(node)
@@ -204,13 +205,13 @@ def write(array: Any, values: Any) -> None:
     if type(array) is ndarray:
         np.copyto(array, values, casting="unsafe")
         note(array)
-    else:  # stands for an array, in a trace
+    else:  # a tracer, in place of an array
         array[...] = values
 
 
 @cache
 def written_op(name: str) -> Op:
-    """The op of what was written in place: that of the value, by its name; its memory is another's."""
+    """The op of a write in place: the value's op under its name, with the memory of another."""
     return Op(name, positive, (lambda g, y, x, **_: g,))
 
 
@@ -279,11 +280,11 @@ def become(x: Tensor, y: Any) -> None:
 
 
 def set_data(x: Tensor, value: Tensor) -> None:
-    """``x.data = value``: other memory, under the same tensor; what has saved the old values counts as written over."""
+    """``x.data = value``: the same tensor with other memory; saved old values count as overwritten."""
     if type(value) is Tensor and value.node.data is x.node.data:  # after `x.data += ...`
         return
     if not isinstance(value, Tensor):
-        raise TypeError(f"data: got a {type(value).__name__}; expected a tensor; write torch.tensor(...) around it")
+        raise TypeError(f"data: got {a_type(value)}; expected a tensor; write torch.tensor(...) around it")
     node = x.node
     if type(node.data) is ndarray and node.data is not value.node.data:
         note(node.data)

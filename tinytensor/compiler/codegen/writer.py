@@ -18,7 +18,7 @@ from .source import Line, Source
 
 # Functions that a source brings along, where it has loops.
 HELPERS = {
-    "tiles": ["def tiles(a, rows):  # views of so many rows each",
+    "tiles": ["def tiles(a, rows):  # views of this many rows each",
               "    return [a[i : i + rows] for i in range(0, len(a), rows)]"],
     "reused": ["def reused(a, total, rows):  # the same memory for every tile of rows",
                "    return [a[: min(rows, total - i)] for i in range(0, total, rows)]"],
@@ -129,7 +129,7 @@ def set_buffers(beside: Line, size: str) -> Line:
 
 
 def write_source(program: Program, title: str) -> tuple[Source, tuple[list[Value], list[Value]]]:
-    """The source of a program, and the declared numbers that it takes behind the inputs, and that it gives back."""
+    """The source of a program; the declared numbers that it takes after the inputs, and those that it returns."""
     assert program.plan is not None
     writer = Writer(program, program.plan, title)
     return writer.source(), (writer.number_inputs, writer.number_outputs)

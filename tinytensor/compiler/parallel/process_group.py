@@ -30,7 +30,7 @@ from ..ir import CompileError
 LINE = 64  # bytes: each process writes to its own cache lines
 STEP = LINE // 8  # counters per cache line
 BUSY = 300  # reads of a counter before a worker yields its core between reads
-SPINS = 10_000  # and before it starts to sleep between looks: some milliseconds
+SPINS = 10_000  # and before it sleeps between reads: after some milliseconds
 POLL_INTERVAL = 2e-4  # seconds
 PATIENCE = 60.0  # seconds that a worker may be behind the others in a step
 MESSAGE = 4096  # bytes for the text of an error
@@ -270,7 +270,7 @@ class ProcessGroup:
     # --- start and end ---
 
     def start(self, work: Callable[[], None]) -> None:
-        """Fork the other workers; each repeats the work until it is told to end."""
+        """Fork the other workers; each runs its part of every step until the group is closed."""
         self.parent = os.getpid()
         self.finalizer = weakref.finalize(self, stop, self.counters, self.size, self.pids, self.parent)
         sys.stdout.flush()

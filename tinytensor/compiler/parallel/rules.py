@@ -29,7 +29,7 @@ def propagate(program: Program, private: set[int]) -> Placements:
 
 
 def placed(p: Placements, call: Call) -> Any:
-    """The placement of what a call gives."""
+    """The placement of the result of a call."""
     if call.name.startswith("group."):
         return collective(p, call)
     if call.primitive.kind == "draw":

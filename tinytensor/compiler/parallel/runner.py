@@ -81,7 +81,7 @@ class ShardedRunner:
         return step
 
     def work(self) -> None:
-        """The work of a worker until it is told to end."""
+        """Run a worker: its part of every step, until the group is closed."""
         private, group = {id(a): there.copy() for a, there in self.mirrored}, self.group  # the step may write into some
         inputs = {name: private.get(id(a), a) for name, a in self.source.inputs.items()}
         inputs |= {name: group.local_shard(self.whole[id(a)]) for name, a in inputs.items() if id(a) in self.whole}
@@ -196,7 +196,7 @@ def broadcast_arrays(program: Program, shares: ShardedState) -> list[Any]:
 
 
 def never_read_elsewhere(program: Program, source: Value, final: Value) -> bool:
-    """Whether nothing comes of a declared array but what it is after the step, such as running statistics.
+    """Whether a declared array is used only to compute its own value after the step, as running statistics are.
 
     Then another worker may have older numbers, if these can't make it fail: only arithmetic uses such an array.
     """

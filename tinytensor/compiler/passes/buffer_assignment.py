@@ -77,7 +77,7 @@ def assign_updates(plan: BufferPlan, program: Program) -> None:
 
 
 def replaced(plan: BufferPlan, v: Value) -> list[Value]:
-    """The array that a value is an updated version of, if nothing reads it any more."""
+    """The old array of an update, if nothing reads it later."""
     if v.call is None or v.call.primitive.kind != "update":
         return []
     old: Value = v.call.args[0].base
@@ -91,7 +91,7 @@ def assign_update_slice(plan: BufferPlan, call: Call, old: Value, buffer: Buffer
     if region is None or maker is None or not plan.assignable(part) or part.base is not part:
         return
     offset, start = distance(region.array, call.result.array), plan.def_index(part)
-    if plan.def_index(old) > start:  # the old array would be written over the part
+    if plan.def_index(old) > start:  # making the old array would overwrite the part
         return
     if not same_layout(part.array, region.array) or (not maker.elementwise and reads_base(maker, old)):
         return
@@ -116,7 +116,7 @@ def reads_base(call: Call, base: Value) -> bool:
 
 
 def assign_joins(plan: BufferPlan, program: Program) -> None:
-    """What is only made to be copied elsewhere is made there, and the copy left out; from the last call to the first,
+    """Make what is only copied elsewhere in its destination, and leave out the copy; from the last call to the first,
     for a part of a join may itself be a copy."""
     for call in reversed(plan.calls):
         if call.primitive.kind == "layout" or call.primitive is COPY:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...advice import a_type
 from ..ir import CompileError, Value
 from ..layout import SMALL
 from .scopes import Nothing
@@ -45,8 +46,8 @@ def short(x: Any) -> str:
     try:
         text = "not there" if x is Nothing else repr(x)
     except Exception:  # of an object that lacks something
-        return f"a {type(x).__name__}"
-    return text if len(text) <= 40 else f"a {type(x).__name__}"
+        return a_type(x)
+    return text if len(text) <= 40 else a_type(x)
 
 
 def coalesce_buffers(tensors: Iterable[Any]) -> None:

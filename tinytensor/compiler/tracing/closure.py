@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ...advice import a_type
 from ...core import Tensor
 from ...nn.module import Module
 from ...optim import EMA, Optimizer
@@ -117,7 +118,7 @@ class ClosureScan:
         try:
             self.look(x, name)
         except Exception as error:  # of attributes that the user's code returns
-            raise CompileError(f"compile: {name or 'an object'}, a {type(x).__name__}, raised {error!r} when its "
+            raise CompileError(f"compile: {name or 'an object'}, {a_type(x)}, raised {error!r} when its "
                                "attributes were read; expected objects that allow it; use it outside of the step, and "
                                "pass the result as an argument") from error
 

@@ -55,8 +55,8 @@ class Mapping(Scope):
 
 
 class Attributes(Mapping):
-    """The `__dict__` of an object; of this package's own objects, whose code names what it reads, only the values are
-    looked at, and not what they are called."""
+    """The `__dict__` of an object. Of this package's own objects only the values are compared, not the names: the code
+    of their classes names what it reads."""
 
     called = Scope.called
 
@@ -156,7 +156,7 @@ class Elements(Items):
 
 
 class Content(Scope):
-    """What is compared as bytes: bytearray, array.array, memoryview, arrays of what are no numbers."""
+    """What is compared as bytes: bytearray, array.array, memoryview, arrays of other things than numbers."""
 
     def keys(self) -> list[Any]:
         return ["the bytes"]

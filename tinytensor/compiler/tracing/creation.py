@@ -52,7 +52,7 @@ def made(trace: Trace, function: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def converted(trace: Trace, function: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-    """An array of what may hold tracers: a copy by `np.array`, by the others the same where it is as it has to be."""
+    """`np.array` and the like, of what may contain tracers; all but `np.array` return an array that fits as it is."""
     if first_tracer(x) is None:
         return function(x, *args, **kwargs)
     dtype = args[0] if args else kwargs.get("dtype")

@@ -114,7 +114,7 @@ class Gradients:
         """Whether two traces, which may have started with other gradients, treat gradients alike."""
         return not (self.reads or other.reads) or self.pattern == other.pattern
 
-    def fit(self, known: dict[int, bool]) -> bool:
+    def fits(self, known: dict[int, bool]) -> bool:
         """Whether every `grad` now is as it was in the trace, or is cleared without being read."""
         layouts, self.others = {id(t): v.array for t, v in self.reads}, []
         for t, had in zip(self.tensors, self.pattern, strict=True):
@@ -142,8 +142,8 @@ class Gradients:
         names = {f"t{i}": t for i, t in enumerate([*used, *others])}
         chains = [" is ".join([*[f"t{i}.grad" for i in part], end]) for part, end in
                   ((range(len(used)), "USED"), (range(len(used), len(names)), "None")) if part]
-        look: Callable[[], bool] = eval(f"lambda: {' and '.join(chains) or 'True'}", {**names, "USED": USED})
-        return look
+        check: Callable[[], bool] = eval(f"lambda: {' and '.join(chains) or 'True'}", {**names, "USED": USED})
+        return check
 
     def store(self, outputs: Any) -> None:
         """Set every `grad` as the step itself would."""

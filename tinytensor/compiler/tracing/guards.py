@@ -56,7 +56,7 @@ class Guards:
     def quick(self) -> Check:
         """A function that checks all places in one expression, which takes a quarter of the time of a loop.
 
-        Where it says no, a longer look tells whether numbers are equal, and others in name only.
+        False means only that the full check is needed: values may be equal without being identical.
         """
         known: dict[str, Any] = {"is_": is_}
         loads: list[str] = []  # what is compared, as "value = expression"

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...advice import a_type
 from .scopes import ATOMS
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ HIDDEN: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()  # o
 
 
 def made_in_python(cls: type) -> bool:
-    """Whether a class adds nothing to its base but a dict, slots and weak references: so much can be looked at."""
+    """Whether a class adds nothing to its base but a dict, slots and weak references, which can all be read."""
     slots = vars(cls).get("__slots__", ())
     room = 16 + 8 * (1 if isinstance(slots, str) else len(list(slots)))
     return bool(cls.__flags__ & HEAP and not cls.__flags__ & IMMUTABLE and cls.__base__ is not None
@@ -85,7 +86,7 @@ ADVICE = {"Random": "draw from a declared np.random.default_rng(seed)"}
 def refusal(trace: Trace, x: Any, place: str) -> Exception:
     """The error that names what was used, and what it is."""
     kind = next((c.__name__ for c in type(x).__mro__ if c.__name__ in ADVICE), "")
-    return trace.refusal(f"{place or 'an object'}, a {type(x).__name__}, is used, and its state can't be compared from "
+    return trace.refusal(f"{place or 'an object'}, {a_type(x)}, is used, and its state can't be compared from "
                          f"call to call", "arrays, numbers, and containers and objects of them",
                          ADVICE.get(kind, "use it outside of the step, and pass the result as an argument"))
 
@@ -126,7 +127,7 @@ setattr(Hidden, "__hash__", object.__hash__)
 
 
 class Cached:
-    """Stands for a function with a cache: what is in there is what the function gives now, or it is refused."""
+    """Stands for a function with a cache: a cached result is refused unless it equals what the function returns now."""
 
     def __init__(self, trace: Trace, x: Any, place: str) -> None:
         self.trace, self.x, self.place, self.__wrapped__ = trace, x, place, x.__wrapped__

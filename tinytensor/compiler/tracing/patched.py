@@ -189,7 +189,7 @@ class Patched:
         return self.tracers[id(x)]
 
     def vectors(self, block: FlatBlock, end: str) -> tuple[ArrayTracer, ArrayTracer, dict[str, ArrayTracer]]:
-        """Stand-ins for theta, for what of it an update moves, and for the state vectors beside that."""
+        """Stand-ins for theta, for the part of it that an update changes, and for the state vectors of that part."""
         if self.trace.collectives is None:
             theta = self.array(block.theta, f"theta{end}", lambda b=block: b.theta)  # type: ignore[misc]
             return theta, theta, {name: self.array(v, f"{name}{end}", lambda b=block, n=name: b.state[n])  # type: ignore[misc]

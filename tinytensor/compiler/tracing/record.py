@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...advice import a_type
 from ...core import NO_PARAMS, RELEASED, Tensor, ndarray, record
 from ...random import Generator
 from ..ir import CompileError, Program, Value, mapped
@@ -33,13 +34,13 @@ from .state import Cell, DeclaredState
 from .trace import Trace
 from .tracer import ArrayTracer, ScalarTracer
 
-# what an error says that met a stand-in, and what is said instead
-STANDING = {"ArrayTracer": "array of the step", "ScalarTracer": "number of the step",
+# the words of an error that a tracer caused, and what is said instead
+TRACER_NAMES = {"ArrayTracer": "array of the step", "ScalarTracer": "number of the step",
             "Supplied output array": "supplied output array", "type float is not JSON": "type float is not JSON"}
 
 
 class OutLeaf:
-    """A place in what a step gives back: which of its values stands there, and whether as a Tensor."""
+    """A leaf in the result of a step: which of its values it is, and whether it is returned as a Tensor."""
 
     def __init__(self, number: int, tensor: bool, is_scalar: bool) -> None:
         self.number, self.tensor, self.is_scalar = number, tensor, is_scalar
@@ -149,29 +150,29 @@ class Recorder:
         if self.shares is not None:
             trace.collectives = Collectives(trace, self.shares)
         scan = self.state.scan(self.objects, self.more)
-        standing = Patched(self.state, trace, scan, self.varying)
+        patched = Patched(self.state, trace, scan, self.varying)
         try:
-            return self.written(args, named, trace, standing)
+            return self.traced(args, named, trace, patched)
         except BaseException:
-            if not standing.committed:
-                standing.rewind()
+            if not patched.committed:
+                patched.rewind()
                 self.undone = True
-            self.needed = {cell.place for source, _, cell in standing.numbers if source.number in trace.needed}
+            self.needed = {cell.place for source, _, cell in patched.numbers if source.number in trace.needed}
             raise
         finally:  # subtle: the functions that restore refer to it, and would keep it alive
-            standing.undo.clear()
-            standing.saved.clear()
+            patched.undo.clear()
+            patched.saved.clear()
 
-    def written(self, args: tuple[Any, ...], named: bool, trace: Trace, standing: Patched) -> tuple[TraceResult, Any]:
-        """What `run` gives."""
-        source_info, scan = trace.source_info, standing.closure
+    def traced(self, args: tuple[Any, ...], named: bool, trace: Trace, patched: Patched) -> tuple[TraceResult, Any]:
+        """Trace the step: its record, and its result."""
+        source_info, scan = trace.source_info, patched.closure
         inputs: list[Value] = []
         tensors: list[tuple[str, Tensor]] = []
         found: list[Value] = []
         live: list[tuple[OutLeaf, Tensor]] = []
         arguments = [x for x in flat(args) if isinstance(x, Tensor) and id(x) not in self.state.declared]
-        with creating(trace) if self.creates else nullcontext(), standing.in_place():
-            given = [mapped(partial(self.stand_in, trace, standing, inputs, tensors, name), a)
+        with creating(trace) if self.creates else nullcontext(), patched.in_place():
+            given = [mapped(partial(self.stand_in, trace, patched, inputs, tensors, name), a)
                      for a, name in zip(args, [*self.names, *["x"] * len(args)], strict=False)]
             with source_info.watching(named):
                 result = self.invoke_or_raise(tuple(given), source_info)
@@ -180,21 +181,21 @@ class Recorder:
                 if isinstance(x._grad, ArrayTracer) and (own.op is not None or x._grad.current() not in found):
                     raise CompileError(f"compile: {self.state.where}: the gradient of {name}, an argument, would be "
                                        f"lost; expected the step to return it; return {name}.grad")
-            state = standing.finals()
-            gradients = standing.gradients
+            state = patched.finals()
+            gradients = patched.gradients
             blocks = [block for opt in self.state.optimizers for block in opt.blocks]
-            gradients.find(trace, standing.old, blocks, found)
-            standing.name_gradients()
+            gradients.find(trace, patched.old, blocks, found)
+            patched.name_gradients()
             first, trace.kept = len(trace.calls), []
             passes = [record_backward(trace, leaf.number, y) for leaf, y in live] if trace.collectives is None else []
-            standing.verify(state, found)
+            patched.verify(state, found)
             trace.check_constants()
             trace.pin([*found, *[final for _, final in state], *gradients.values(), *held(trace.calls[first:]),
                        *[v for r in passes for v in r.gradients]])
             trace.kept = None
         source_info.assign_names([v for call in trace.calls for v in call.outputs()] + trace.sources)
         source_info.assign_phases(trace.calls, {final.number for _, final in state})
-        cells = {source.number: cell for source, _, cell in standing.numbers}
+        cells = {source.number: cell for source, _, cell in patched.numbers}
         choose = choices(trace.choices, inputs, {n: cell.get for n, cell in cells.items()})
         whole = [*inputs, *[v for _, v in gradients.reads]]
         program = Program(trace.calls, whole, found, state, trace.sources, self.fast)
@@ -210,9 +211,9 @@ class Recorder:
         outputs = [v.array for v in found]
         result = mapped(lambda x: x.materialise(outputs, args) if isinstance(x, OutLeaf) else x, out_tree)
         if trace.collectives is None:
-            standing.commit(state)
+            patched.commit(state)
         else:
-            standing.rewind()
+            patched.rewind()
             finish(program, trace.collectives)
         trace.forget()
         scan.expected = scan.before  # subtle: it refers to stand-ins, which would keep everything that was made
@@ -226,16 +227,16 @@ class Recorder:
         ran: set[CodeType] = {code for code, _ in traced.ran.values()}
         return self.state.guards(self.state.scan(self.objects, self.more, ran), self.varying)
 
-    def stand_in(self, trace: Trace, standing: Patched, inputs: list[Value], tensors: list[tuple[str, Tensor]],
+    def stand_in(self, trace: Trace, patched: Patched, inputs: list[Value], tensors: list[tuple[str, Tensor]],
                  name: str, x: Any) -> Any:
         """The stand-in of one argument."""
-        again = partial(self.stand_in, trace, standing, inputs, tensors, name)
+        again = partial(self.stand_in, trace, patched, inputs, tensors, name)
         if id(x) in self.state.declared:  # subtle: its position among the arguments is kept, and not used
             array = x if isinstance(x, np.ndarray) else x.data.now()
             inputs.append(trace.source(array, "input", name))
-            return standing.tracers.get(id(x), x)
+            return patched.tracers.get(id(x), x)
         if isinstance(x, Tensor):
-            tensors.append((name, standing.argument(x, again(x.data), name)))
+            tensors.append((name, patched.argument(x, again(x.data), name)))
             return tensors[-1][1]
         if isinstance(x, np.ndarray | np.generic):
             is_scalar = isinstance(x, np.generic)
@@ -248,8 +249,8 @@ class Recorder:
             inputs.append(trace.source(x, "number", name))
             return ScalarTracer(trace, inputs[-1])
         if isinstance(x, Generator):
-            standing.generator(x, name)
-        return standing.stream(x) if isinstance(x, np.random.Generator) else standing.known(x, name)
+            patched.generator(x, name)
+        return patched.stream(x) if isinstance(x, np.random.Generator) else patched.known(x, name)
 
     def leaf(self, trace: Trace, found: list[Value], live: list[tuple[OutLeaf, Tensor]], x: Any) -> Any:
         """The leaf in the tree of results for one result of the step."""
@@ -265,7 +266,7 @@ class Recorder:
                 live.append((leaf, t))
             return leaf
         if any(isinstance(y, ArrayTracer | ScalarTracer | Tensor) for y in getattr(x, "__dict__", {}).values()):
-            raise CompileError(f"compile: {self.state.where}: the step returned a {type(x).__name__}; expected arrays, "
+            raise CompileError(f"compile: {self.state.where}: the step returned {a_type(x)}; expected arrays, "
                                "numbers, and tuples, lists and dicts of them; return a dict of what it contains")
         return x
 
@@ -279,7 +280,7 @@ class Recorder:
             result = self.invoke(given)
         except Exception as error:
             if source_info.refused is None and (isinstance(error, TypeError | AttributeError | ValueError)
-                                                and any(name in str(error) for name in STANDING)):
+                                                and any(name in str(error) for name in TRACER_NAMES)):
                 raise self.wrapped(error) from error
             if source_info.refused is None or error is source_info.refused:
                 raise
@@ -295,7 +296,7 @@ class Recorder:
             file = frame.f_code.co_filename
             if not ours(file) and not file.endswith(".pyx"):
                 place = f"{Path(file).name}:{number}: {linecache.getline(file, number).strip()!r}: "
-        for name, words in STANDING.items():
+        for name, words in TRACER_NAMES.items():
             what = what.replace(name, words)
         return CompileError(f"compile: {place}an array or a number of the step was passed to something that does not "
                             f"accept it ({what}); expected NumPy's functions and the usual methods; do it outside of "

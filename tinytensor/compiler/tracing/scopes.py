@@ -29,7 +29,7 @@ class Scope:
     name : str
         What the step's code calls it.
     watched : bool
-        Whether guards look at it at each call.
+        Whether guards check it at each call.
     declared : bool
         Whether it holds declared arrays: a program whose arrays were replaced is useless.
     """
@@ -78,7 +78,7 @@ class Scope:
         return [self.terms(key) for key in self.keys()]
 
     def names(self) -> Any:
-        """What gives the keys, if a guard has to look at these too."""
+        """An object whose keys a guard compares too; None if it need not."""
         return None
 
     def extra(self) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...advice import a_type
 from ...core import Tensor, ndarray
 from ...nn import Module
 from ..ir import Call, CompileError, Program, Value, mapped
@@ -68,7 +69,7 @@ def abstractify(x: Any) -> Any:
         return (np.generic, x.dtype)
     if isinstance(x, np.ndarray):
         if isinstance(x, np.matrix | np.ma.MaskedArray):
-            raise CompileError(f"compile: got a {type(x).__name__} as an argument; expected plain arrays, since this "
+            raise CompileError(f"compile: got {a_type(x)} as an argument; expected plain arrays, since this "
                                "type has its own arithmetic; write np.asarray(x)")
         return (x.shape, x.dtype, x.strides)
     if type(x) is float:
@@ -87,8 +88,8 @@ def abstractify(x: Any) -> Any:
 
 
 def argument_guard(args: tuple[Any, ...], others: set[int]) -> Callable[..., bool]:
-    """A quick look at arguments: whether they are plain arrays and numbers, of the same kinds as these, and no array is
-    one of the `others`, by id, or a view of one. Where it says no, a longer look is needed.
+    """A fast check of arguments: plain arrays and numbers, of the same kinds as these, and no array one of the `others`
+    (by id) or a view of one. False means only that the full check is needed.
     """
     known: dict[str, Any] = {"ndarray": ndarray, "others": others, "Fixed": Fixed}
     parts = ["not more"]

@@ -63,7 +63,7 @@ class SourceTracker:
         self.roles: dict[CodeType, str] = {}
         self.ran: dict[int, tuple[CodeType, dict[str, Any]]] | None = None  # code that ran, and its variables
         self.drew: set[str] = set()  # "np.random" or "random", if this thread drew from them
-        self.watcher: Any = None  # the profile function of now
+        self.watcher: Any = None  # the current profile function
         self.infos: dict[Any, SourceInfo] = {}  # many calls are made in one line
 
     # --- lines ---
@@ -178,8 +178,8 @@ class SourceTracker:
 
     @contextlib.contextmanager
     def watching(self, named: bool) -> Iterator[None]:
-        """Note inside the block which code runs; collect names, too, which takes as long as all else."""
-        if sys.getprofile() is not None:  # a profiler is running, and is not disturbed
+        """Record which code runs inside the block; with `named` also names, which doubles the time of a trace."""
+        if sys.getprofile() is not None:  # the user's profiler is running: leave it alone
             yield
             return
         self.ran, self.watcher = {}, self.profile if named else self.collect

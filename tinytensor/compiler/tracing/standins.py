@@ -20,41 +20,41 @@ if TYPE_CHECKING:
 LEFT = (*WRAPPERS, types.FunctionType, types.MethodType, type, types.CellType)
 
 
-def stand_in(standing: Patched, x: Any, name: str) -> Any:
+def stand_in(patched: Patched, x: Any, name: str) -> Any:
     """What stands for x."""
     if isinstance(x, ArrayTracer | ScalarTracer):
         return x
     if isinstance(x, np.ndarray):
         if isinstance(x, np.matrix | np.ma.MaskedArray):  # with its own arithmetic
-            return Hidden(standing.trace, x, name)
-        return standing.undeclared(x, name) if x.dtype.kind in "biufc" else x
-    if isinstance(x, np.random.Generator) and any(x is rng for rng in standing.state.streams):
-        return standing.stream(x)
+            return Hidden(patched.trace, x, name)
+        return patched.undeclared(x, name) if x.dtype.kind in "biufc" else x
+    if isinstance(x, np.random.Generator) and any(x is rng for rng in patched.state.streams):
+        return patched.stream(x)
     if isinstance(x, STREAMS):
-        return Hidden(standing.trace, x, name, undeclared)
+        return Hidden(patched.trace, x, name, undeclared)
     if isinstance(x, types.MethodType) and isinstance(x.__self__, (*STREAMS, Generator)):
         if x.__self__ is LEGACY:
-            return noted_draw_of_numpy(standing.trace, x)
-        owner = standing.known(x.__self__, name)
-        return Hidden(standing.trace, x, name, undeclared) if type(owner) is Hidden else getattr(owner, x.__name__)
+            return noted_draw_of_numpy(patched.trace, x)
+        owner = patched.known(x.__self__, name)
+        return Hidden(patched.trace, x, name, undeclared) if type(owner) is Hidden else getattr(owner, x.__name__)
     if isinstance(x, tuple):
-        return rebuilt(standing, x, name)
+        return rebuilt(patched, x, name)
     if isinstance(x, CACHES):
-        return Cached(standing.trace, x, name)
+        return Cached(patched.trace, x, name)
     if is_bound_builtin(x):
-        owner = standing.known(x.__self__, name)
+        owner = patched.known(x.__self__, name)
         if type(owner) is Hidden:
-            return Hidden(standing.trace, x, name)
+            return Hidden(patched.trace, x, name)
         return x if owner is x.__self__ else getattr(owner, x.__name__)
     if isinstance(x, (*FIXED, *LEFT)) or not is_hidden(x):
         return x
-    return Hidden(standing.trace, x, name)
+    return Hidden(patched.trace, x, name)
 
 
-def rebuilt(standing: Patched, x: Any, name: str) -> Any:
+def rebuilt(patched: Patched, x: Any, name: str) -> Any:
     """A tuple of any kind, with stand-ins for its parts; itself if it needs none."""
     fields = getattr(type(x), "_fields", None)
-    parts = [standing.known(y, f"{name}.{fields[i]}" if fields else f"{name}[{i}]") for i, y in enumerate(x)]
+    parts = [patched.known(y, f"{name}.{fields[i]}" if fields else f"{name}[{i}]") for i, y in enumerate(x)]
     if all(a is b for a, b in zip(parts, x, strict=True)):
         return x
     if not hasattr(x, "__dict__"):

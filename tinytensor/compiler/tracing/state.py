@@ -33,8 +33,8 @@ class Cell:
         self.name, self.get, self.put, self.place = name, get, put, where
 
 
-def spoken(model: Module, path: str) -> str:
-    """A path that can be a name: of a layer that is known by its number only, its kind and that."""
+def layer_name(model: Module, path: str) -> str:
+    """A path that starts with a name: a layer that has only a number gets its class in front, as in linear0."""
     first, dot, rest = path.partition(".")
     return f"{type(getattr(model, first)).__name__.lower()}{first}{dot}{rest}" if first.isdigit() else path
 
@@ -65,14 +65,14 @@ class DeclaredState:
         for i, model in enumerate(self.modules):
             lead = f"model{i}." if i else ""
             for path, module in model.named_modules():
-                self.paths.setdefault(id(module), f"{lead}{spoken(model, path)}")
+                self.paths.setdefault(id(module), f"{lead}{layer_name(model, path)}")
                 for rng in vars(module).values():
                     if isinstance(rng, Generator) and not any(rng is g for g in self.generators):
                         self.generators.append(rng)
                     if isinstance(rng, np.random.Generator) and not any(rng is g for g in self.streams):
                         self.streams.append(rng)
             parts: list[tuple[str, Tensor]] = [*model.named_parameters(), *model.named_buffers()]
-            self.tensors.update((f"{lead}{spoken(model, name)}", t) for name, t in parts)
+            self.tensors.update((f"{lead}{layer_name(model, name)}", t) for name, t in parts)
         seen = {id(t) for t in self.tensors.values()}
         others = [p for opt in self.optimizers for block in opt.blocks for p in block.params]
         for i, t in enumerate([*tensors, *others]):
@@ -116,8 +116,8 @@ class DeclaredState:
         return scan
 
     def guards(self, scan: ClosureScan, varying: Collection[Place]) -> Guards:
-        """Compares, at each call, what a program holds on to: whether the arrays are those of now, and what is fixed in
-        a program (modes, settings of optimisers, all that the step can reach) is as it is now."""
+        """Guards that check at each call that a program's arrays are still in use, and that what is baked into it is
+        unchanged: modes, settings of optimisers, and all else that the step can reach."""
         fixed: list[Scope] = [Members(t, name, ("data",)) for name, t in self.tensors.items()]
         for opt in self.optimizers:
             fixed.append(Blocks(opt, "blocks"))

@@ -15,6 +15,7 @@ from weakref import ref
 
 import numpy as np
 
+from ...advice import a_type
 from ...collectives import all_reduce_mean, all_reduce_sum
 from ...core import Tensor, TracerBase
 from ...dispatch import full_name
@@ -27,14 +28,14 @@ from .source_info import SourceTracker
 from .tracer import ArrayTracer, ScalarTracer, tracers
 
 Target = Callable[..., Any]
-NONE: dict[str, Any] = {}  # no keywords; one for all calls
+NONE: dict[str, Any] = {}  # no keywords; shared by all calls
 REMATERIALISE = 2**18  # bytes: larger elementwise results are computed again in the backward pass, not kept
 TOGETHER = {all_reduce_sum.__wrapped__, all_reduce_mean.__wrapped__}  # type: ignore[attr-defined]
 CONSTANT_KINDS = (int, float, bool, complex, str, bytes, type(None), type, np.dtype, type(Ellipsis), np.generic)
 
 
 def unwatched(method: Target) -> Target:
-    """A method in which no names are looked for: there are none, and every call that it makes would be looked at."""
+    """Pause the profiler, which collects names, while a method runs: it has no names of the user's."""
     @wraps(method)
     def inside(self: Trace, *args: Any, **kwargs: Any) -> Any:
         watcher = self.source_info.watcher
@@ -173,7 +174,7 @@ class Trace:
     # --- arrays ---
 
     def materialise(self, value: Value) -> Any:
-        """The array of a value, to be had by a stand-in; when no stand-in has it any more, its memory is free."""
+        """The array of a value, for a tracer; only a weak reference stays, so it is freed with the last tracer."""
         array = concrete(value)
         assert array is not None, "a value that no tracer has"
         if self.kept is not None:
@@ -184,12 +185,12 @@ class Trace:
         return array
 
     def pin(self, found: list[Value]) -> None:
-        """Let values have their arrays again, for their stand-ins go."""
+        """Hold the arrays of values strongly again, since their tracers are about to go."""
         for v in found:
             v.array, v.array_ref = concrete(v), None
 
     def layout(self, value: Value) -> Any:
-        """What is left of an array: many have the same."""
+        """The layout of a value's array; equal layouts are one object."""
         a = value.array
         known = (a.shape, a.dtype, a.strides, value.byte_offset)
         if known not in self.layouts:
@@ -197,7 +198,7 @@ class Trace:
         return self.layouts[known]
 
     def forget(self) -> None:
-        """Let go of all arrays that the step made, for a program needs only their layouts, and of what is known."""
+        """Drop the arrays that the step made, as a program needs only their layouts, and the table of equal calls."""
         self.cse.clear()
         for call in self.calls:
             for v in (*call.outputs(), *([call.region] if call.region else [])):
@@ -262,7 +263,7 @@ class Trace:
         elif type(x) in (int, float) or (type(x) is bool and call.primitive.kind == "scalar"):
             value = Value(x, call, None, "", "", self.count)
         else:
-            raise self.refusal(f"{call.name} returned {x!r}, a {type(x).__name__} that depends on values",
+            raise self.refusal(f"{call.name} returned {x!r}, {a_type(x)} that depends on values",
                                "arrays", "compute it outside of the step, or write np.where in place of an if")
         self.count += 1
         return value

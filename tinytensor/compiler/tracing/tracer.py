@@ -42,16 +42,16 @@ PLACES = (int, slice, type(None), type(Ellipsis), np.integer)  # of an index tha
 
 
 class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
-    """A stand-in for an array. It has a current value, another one after each write.
+    """A stand-in for an array. It has a current value; each write gives it a new one.
 
     Attributes
     ----------
     held : ndarray
-        The array that its value is now: others need it only as long as a tracer has it.
+        The array of its current value; it is freed with the last tracer that holds it.
     owner : ArrayTracer or None
         The tracer whose memory it views: writes go through to it, and it is read again after a write.
     way : (Primitive, args, kwargs) or None
-        The call that makes it of its owner.
+        The call that makes it from its owner.
     is_scalar : bool
         Whether NumPy would return a scalar here, not an array.
     """
@@ -60,7 +60,7 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
     __array_priority__ = 500
 
     def __init__(self, trace: Trace, value: Value, owner: ArrayTracer | None = None, is_scalar: bool = False) -> None:
-        self.tape, self.owner, self.is_scalar = trace, owner, is_scalar
+        self.tape, self.owner, self.is_scalar = trace, owner, is_scalar  # subtle: arrays have a method `trace`
         self.stand_for(value)
         self.seen = None if owner is None else owner.current()
         self.way: Any = None
@@ -242,12 +242,12 @@ class ArrayTracer(TracerBase, NDArrayOperatorsMixin):
         if checked or not all(isinstance(k, PLACES) and not isinstance(k, TracerBase | bool) for k in keys):
             self.tape.update(SETITEM, (self, key, value), {})
             return
-        # subtle: without the dots x[0] is a new scalar, and no view
+        # subtle: without the dots x[0] is a new scalar, and not a view
         region = self if key is Ellipsis else self[keys if any(k is Ellipsis for k in keys) else (*keys, Ellipsis)]
         region.write(self.tape.call(FILL, (value,), like=region.now()))
 
     def copy(self, order: Any = "C") -> Any:
-        """Another array with the same values: values never change, so that it is the same value under this layout."""
+        """A copy. Values never change, so if the layout stays the same, it is another tracer of the same value."""
         if self.is_scalar:
             return self
         value, array = self.current(), self.held
@@ -530,7 +530,7 @@ class ScalarTracer(TracerBase):
         self.tape, self.value = trace, value
 
     @property  # type: ignore[misc]
-    def __class__(self) -> Any:  # as a ArrayTracer's
+    def __class__(self) -> Any:  # as an ArrayTracer's
         return type(self.value.array)
 
     def __repr__(self) -> str:

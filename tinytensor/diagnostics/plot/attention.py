@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .characters import visible
-from .style import Figure, finish, panels
+from .style import MONOSPACE, Figure, finish, panels
 
 
 def attention_maps(maps: Any, tokens: Sequence[str], *, path: str | Path | None = None) -> Figure:
@@ -32,8 +32,8 @@ def attention_maps(maps: Any, tokens: Sequence[str], *, path: str | Path | None 
         for j, ax in enumerate(row):
             ax.imshow(maps[i][j], cmap="Blues", vmin=0, interpolation="nearest", aspect="auto")
             ax.set_title(f"block {i + 1}, head {j + 1}", fontsize=11, loc="left")
-            ax.set_xticks(range(len(names)), names, fontsize=size, family="monospace")
-            ax.set_yticks(range(len(names)), names, fontsize=size, family="monospace")
+            ax.set_xticks(range(len(names)), names, fontsize=size, family=MONOSPACE)
+            ax.set_yticks(range(len(names)), names, fontsize=size, family=MONOSPACE)
             ax.tick_params(length=0, pad=2)
             ax.spines[:].set_visible(False)
     fig.supxlabel("key: the position attended to", fontsize=12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -9,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from .style import BLUE, GREY, LAYERS, ORANGE, RED, Figure, figure, finish, panels, styled
+from .style import BLUE, GREY, LAYERS, ORANGE, RED, Figure, figure, finish, has_glyph, panels, styled
 
-TINTS = {BLUE: "#c7dbec", ORANGE: "#f6dcc6", GREY: "#e2e4e6"}  # the colours of discs behind letters
+GREEN = LAYERS[2]
+TINTS = {BLUE: "#c7dbec", ORANGE: "#f6dcc6", GREEN: "#cfe5d4", GREY: "#e2e4e6"}  # the colours of discs behind letters
 SIGNS = str.maketrans({"\n": "↵", "\t": "⇥", " ": "␣", "$": r"\$"})  # matplotlib would take dollars for formulas
 
 
 def visible(text: str) -> str:
-    """A text with signs for what can't be seen."""
-    return text.translate(SIGNS)
+    """A text with signs for what can't be seen, and the code point of what no font of the figures has: 8A9E."""
+    return "".join(c if " " <= c <= "~" or has_glyph(c) else f"{ord(c):02X}" for c in text.translate(SIGNS))
 
 
 def embedding_map(points: Any, names: Sequence[str], special: str, explained: float, *,
@@ -44,7 +46,7 @@ def embedding_map(points: Any, names: Sequence[str], special: str, explained: fl
     fig.draw_without_rendering()  # from here on the layout stands: pixels can be counted
     size = min(28.0, 230 / max(len(names), 1) ** 0.5)  # diameter of a letter's disc, in pixels
     at = ax.transData.inverted().transform(moved_apart(ax.transData.transform(points), size))
-    for kind, color in (("vowel", ORANGE), ("consonant", BLUE), ("boundary", GREY)):
+    for kind, color in (("vowel", ORANGE), ("consonant", BLUE), ("other", GREEN), ("boundary", GREY)):
         rows = [i for i, name in enumerate(names) if kind == kind_of(i, name, special)]
         if rows:
             ends = np.stack([points[rows], at[rows]])  # (2, n, 2)
@@ -52,8 +54,9 @@ def embedding_map(points: Any, names: Sequence[str], special: str, explained: fl
             ax.scatter(*points[rows].T, s=9, color=color, lw=0)
             ax.scatter(*at[rows].T, s=(0.72 * size) ** 2, color=TINTS[color], label=kind, lw=0, zorder=2)
             for i in rows:
-                ax.text(*at[i], visible(names[i]), ha="center", va="center", fontsize=0.5 * size, color=color,
-                        weight="bold")
+                sign = visible(names[i])
+                ax.text(*at[i], sign, ha="center", va="center", fontsize=size / max(2, len(sign.lstrip("\\"))),
+                        color=color, weight="bold")
     ax.legend(loc="best", frameon=False, fontsize=11, markerscale=0.6)
     return finish(fig, path)
 
@@ -77,7 +80,13 @@ def moved_apart(points: Any, distance: float) -> Any:
 
 
 def kind_of(i: int, name: str, special: str) -> str:
-    return "boundary" if i == 0 else "vowel" if name in special else "consonant"
+    """Boundary, vowel, consonant (any other Latin letter), or other; an accent or a capital does not matter."""
+    if i == 0:
+        return "boundary"
+    letter = unicodedata.normalize("NFD", name.lower())[:1]
+    if letter and letter in special:
+        return "vowel"
+    return "consonant" if unicodedata.name(letter, "").startswith("LATIN ") else "other"
 
 
 def count_map(counts: Any, names: Sequence[str], *, path: str | Path | None = None) -> Figure:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .characters import visible
-from .style import BLUE, ORANGE, Figure, finish, panels, styled
+from .style import BLUE, MONOSPACE, ORANGE, Figure, finish, panels, styled
 
 MAX_LABELS = 70  # more would overlap
 
@@ -46,7 +46,7 @@ def push_and_pull(forces: Any, contexts: Sequence[str], targets: Any, characters
     names = [visible(c) for c in characters]
     labels = [f"{visible(before)} → {names[y]}" for before, y in zip(contexts, targets, strict=True)]
     if len(labels) <= MAX_LABELS:
-        table.set_yticks(range(len(labels)), labels, fontsize=min(9, 420 / len(labels)), family="monospace")
+        table.set_yticks(range(len(labels)), labels, fontsize=min(9, 420 / len(labels)), family=MONOSPACE)
 
     row = int(np.argmin(np.min(forces, 1)))  # where a wrong character was taken for likely
     force = forces[row]

@@ -15,7 +15,7 @@ def race_chart(curves: Mapping[str, Mapping[float, float]], *, ylabel: str = "de
     Parameters
     ----------
     curves : dict of str to dict of float to float
-        For each model, the loss after so many seconds.
+        For each model, the loss after this many seconds.
     ylabel : str
         What the loss is, and in which unit.
     path : str or Path

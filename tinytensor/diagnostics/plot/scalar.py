@@ -73,7 +73,7 @@ def difference_errors(sizes: Any, errors: Mapping[str, Any], *, path: str | Path
     low, high = ax.get_ylim()
     ax.set_ylim(low, high * (high / low) ** 0.35)  # room for the legend and the notes
     for x, side, note in ((0.01, "left", "too small: the rounding of f is divided by h"),
-                          (0.99, "right", "too large: the function is no straight line")):
+                          (0.99, "right", "too large: the function is not a straight line")):
         ax.text(x, 0.86, note, transform=ax.transAxes, ha=side, fontsize=11, color=GREY, style="italic")
     ax.legend(loc="upper center", frameon=False, fontsize=11, ncols=2)
     return finish(fig, path)

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
+from matplotlib import font_manager
 
 BLUE, ORANGE, GREY, RED = "#1f6fb2", "#d9731a", "#8a8f98", "#b8303a"
 LAYERS = (BLUE, ORANGE, "#3a8f4d", RED, "#7b52a8", "#8c6239", "#c65a9c", "#4a9a9c")  # by depth, in every figure
+
+MONOSPACE = ["monospace", "sans-serif"]  # the second font has signs that the first lacks
 
 
 class Figure(matplotlib.figure.Figure):
@@ -45,6 +48,13 @@ def styled(ax: Any, title: str, xlabel: str, ylabel: str, size: int = 12) -> Any
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def has_glyph(character: str) -> bool:
+    """Whether a font of the figures can draw the character; matplotlib draws a box for any other, and warns."""
+    families = font_manager.FontProperties().get_family()
+    paths = (font_manager.findfont(font_manager.FontProperties(family=[family])) for family in families)
+    return any(font_manager.get_font(path).get_char_index(ord(character)) for path in paths)
 
 
 def finish(fig: Figure, path: str | Path | None) -> Figure:

@@ -50,7 +50,8 @@ def loss_curve(losses: Any, levels: Mapping[str, float] | None = None, dev: Mapp
     fig, ax = figure("Loss while training", "step", ylabel)
     thin = slice(None, None, max(1, n // 2000))
     ax.plot(steps[thin], losses[thin], ".", color=GREY, alpha=0.8, ms=4, mew=0, label="single batches")
-    ax.plot(steps[width // 2 : n - width // 2][few], smooth, color=BLUE, lw=2, label=f"mean of {width:,} steps")
+    ax.plot(steps[width // 2 : n - width // 2][few], smooth, color=BLUE, lw=2,
+            label=f"mean of {width:,} steps" if width > 1 else "each step")
     if dev:
         ax.plot(list(dev), list(dev.values()), "o-", color=ORANGE, lw=1.5, ms=5, label="dev")
     for (name, level), color in zip(levels.items(), cycle((ORANGE, RED, GREY))):
@@ -61,6 +62,7 @@ def loss_curve(losses: Any, levels: Mapping[str, float] | None = None, dev: Mapp
     room = max(0.15 * (high - low), 0.02 * abs(high), 1e-12)
     ax.set_ylim(low - room, high + 2 * room)
     ax.margins(x=0.01)
+    ax.xaxis.get_major_locator().set_params(integer=True)  # half a step would be rounded to a whole one
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.legend(loc="upper right", frameon=False, fontsize=11)
     return finish(fig, path)

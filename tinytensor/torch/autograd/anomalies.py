@@ -18,7 +18,7 @@ from ..backward_names import backward_name
 
 
 class Nans(Anomaly):
-    """What is looked at inside of one block."""
+    """What is checked inside of one block."""
 
     def forward(self, node: Any, op: Any, arrays: Any) -> None:
         """Keep the line in which a node is made."""
@@ -39,7 +39,7 @@ class Nans(Anomaly):
 
 
 class detect_anomaly:
-    """Stop where a backward rule gives nan, inside of the block; with `check_nan=False` nothing is looked at.
+    """Stop where a backward rule gives nan, inside of the block; with `check_nan=False` nothing is checked.
 
     Examples
     --------

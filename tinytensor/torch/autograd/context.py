@@ -14,7 +14,7 @@ class Context:
 
     def __init__(self, name: str, needs: tuple[bool, ...]) -> None:
         self.name, self.needs_input_grad = name, needs
-        self.kept: list[Any] = []  # what was saved: tensors, None, or where an output stands
+        self.kept: list[Any] = []  # what was saved: tensors, None, or the index of an output
         self.plain: set[int] = set()  # outputs without a gradient, by id
         self.dirty: list[Tensor] = []
         self.stamp = 0
@@ -51,7 +51,7 @@ class Context:
         self.plain = {id(y) for y in outputs}
 
     def mark_dirty(self, *inputs: Tensor) -> None:
-        """Say that these inputs were written into, in place, and are outputs."""
+        """Declare that these inputs were changed in place and are outputs."""
         self.dirty = list(inputs)
 
     def set_materialize_grads(self, value: bool) -> None:

@@ -165,7 +165,7 @@ def connected(cls: type[Function], ctx: Context, args: Any, before: list[Node], 
 
 
 class Outputs(NamedTuple):
-    """What a call gave: how many outputs, which of them have a gradient, and the shapes and dtypes of those and of
+    """What a call returned: how many outputs, which of them have a gradient, and the shapes and dtypes of those and of
     others."""
 
     number: int
@@ -220,7 +220,7 @@ def face(x: Any) -> Tensor:
 
 
 def checked(name: str, given: Any, n: int) -> list[Any]:
-    """The gradients that `backward` gave, one for each argument."""
+    """The gradients that `backward` returned, one for each argument."""
     found = list(given) if isinstance(given, tuple | list) else [given]
     if len(found) > n and all(g is None for g in found[n:]):
         found = found[:n]
@@ -270,7 +270,7 @@ def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Once(Function):
-    """What `once_differentiable` gave: it can't be differentiated again."""
+    """A result of `once_differentiable`: it can't be differentiated again."""
 
     @staticmethod
     def forward(ctx: Any, g: Tensor) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...advice import a_type
 from ...modes import recording
 from ..gradients import grad
 from ..joining import stack
@@ -26,7 +27,7 @@ def tensors(name: str, what: str, xs: Any) -> tuple[Tensor, ...]:
         if not isinstance(x, Tensor):
             where = f" at index {i}" if isinstance(xs, tuple | list) else ""
             raise TypeError(f"{name}: The {what} given to {name} must be either a Tensor or a tuple of Tensors but got "
-                            f"a {type(x).__name__}{where}; expected tensors; write torch.tensor(...) around it")
+                            f"{a_type(x)}{where}; expected tensors; write torch.tensor(...) around it")
     return tuple(found)
 
 
@@ -36,7 +37,7 @@ def alike(found: Any, given: Any) -> Any:
 
 
 class Call:
-    """One call of a function, with inputs of its own."""
+    """One call of a function, with separate inputs."""
 
     def __init__(self, name: str, func: Function, inputs: Any, create_graph: bool, strict: bool) -> None:
         self.name, self.given, self.deep, self.strict = name, inputs, create_graph, strict
@@ -91,7 +92,7 @@ class Call:
         return list(vs)
 
     def out(self, found: Any) -> Any:
-        """A result as it leaves: with a graph only where one was asked for."""
+        """A result for the caller: with a graph only if create_graph is set."""
         return found if self.deep else tuple([x.detach() for x in found])
 
 

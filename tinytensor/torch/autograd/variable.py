@@ -15,7 +15,7 @@ class Variation(type):
 
 
 class Variable(metaclass=Variation):
-    """The values of a tensor as a leaf, which requires grad if asked.
+    """The values of a tensor as a leaf, which requires grad if wanted.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from .distribution import Distribution, together
 
 
 class Located(Distribution):
-    """What Normal and Laplace share: a place, which is mean and mode, and a scale."""
+    """What Normal and Laplace share: a location, which is mean and mode, and a scale."""
 
     has_rsample, parameters = True, ("loc", "scale")
 

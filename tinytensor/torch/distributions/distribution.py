@@ -20,7 +20,7 @@ class Distribution:
     """What all distributions share. `sample` draws without a graph, `rsample` so that gradients flow to parameters."""
 
     has_rsample: ClassVar[bool] = False
-    parameters: ClassVar[tuple[str, ...]] = ()  # those that its repr shows, if they were given or asked for
+    parameters: ClassVar[tuple[str, ...]] = ()  # those that its repr shows, if they were passed or computed
     mean: Tensor
     variance: Tensor
 
@@ -35,7 +35,7 @@ class Distribution:
                              f"{type(self).__name__} to be {what}, but found invalid values; got {value}; give others")
 
     def given(self, value: Any) -> Tensor:
-        """A value whose density is asked for."""
+        """A value at which the density is computed."""
         if not isinstance(value, Tensor):
             raise ValueError(f"{type(self).__name__}: The value argument to log_prob must be a Tensor; got a "
                              f"{type(value).__name__}; write torch.tensor(value)")
@@ -101,7 +101,7 @@ class Independent(Distribution):
         return self.added(self.base_dist.entropy())
 
     def added(self, x: Tensor) -> Tensor:
-        """The sums over what is one event."""
+        """The sums over the axes of one event."""
         n = self.reinterpreted_batch_ndims
         return x.sum(tuple(range(-n, 0))) if n else x
 

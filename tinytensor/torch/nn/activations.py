@@ -17,7 +17,7 @@ from .wrapped import NEEDED, Wrapped
 
 
 class Plain(Module):
-    """An activation without settings; arguments are taken, and not looked at, as in PyTorch."""
+    """An activation without settings; arguments are ignored, as in PyTorch."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()

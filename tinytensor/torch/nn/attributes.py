@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from ...advice import a_type
 from ...names import Missing, refusal
 from ..tensor import Tensor
 from .parameter import Buffer, Parameter
@@ -25,7 +26,7 @@ def said_of(kind: str, namespace: str, name: str, own: Collection[str]) -> str:
 
 
 def cure(value: Any) -> str:
-    """What to do with a value that came where a module, a parameter or a buffer was expected."""
+    """Advice for a value where a module, a parameter or a buffer was expected."""
     if isinstance(value, type):
         return f"build one: {value.__name__}()"
     if isinstance(value, list | tuple):
@@ -71,7 +72,7 @@ class Attributes:
             object.__setattr__(self, name, value)
 
     def _replace(self, name: str, part: str, what: str, value: Any) -> None:
-        """Empty a place; anything but None does not fit it."""
+        """Set an attribute of another kind to None; any other value is an error."""
         if value is not None:
             raise TypeError(f"{type(self).__name__}: cannot assign {type(value).__name__!r} as {what} {name!r} "
                             f"({NAMES[part]} or None expected); write self.{name} = {NAMES[part]}(...), or `del` the "
@@ -116,7 +117,7 @@ class Attributes:
             raise AttributeError(f"{what}: cannot assign {part[1:]} before Module.__init__() call; got {name!r}; call "
                                  f"super().__init__() first")
         if not isinstance(name, str):
-            raise TypeError(f"{what}: got a {type(name).__name__} as name; expected a string; write str(name)")
+            raise TypeError(f"{what}: got {a_type(name)} as name; expected a string; write str(name)")
         if not name or "." in name or (hasattr(self, name) and name not in own[part]):
             why = ("name can't be empty" if not name else 'name can\'t contain "."' if "." in name else
                    f"attribute {name!r} already exists")
@@ -126,7 +127,7 @@ class Attributes:
                             f"expected); {cure(value)}")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter under a name; None keeps the place empty."""
+        """Add a parameter under a name; None reserves the name."""
         self._new_name(name, "_parameters", param, Parameter)
         if param is not None and param.node.op is not None:
             raise ValueError(f"register_parameter: cannot assign non-leaf Tensor to parameter {name!r}; expected a "

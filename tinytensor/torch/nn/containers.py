@@ -71,7 +71,7 @@ class Row(Module):
         return self
 
     def pop(self, key: Any) -> Any:
-        """Take a module out, and give it."""
+        """Remove a module and return it."""
         module = self[key]
         del self[key]
         return module
@@ -192,7 +192,7 @@ class Names(Module):
             del self[key]
 
     def pop(self, key: str) -> Any:
-        """Take out what is under a name, and give it."""
+        """Remove an entry by name and return it."""
         value = self[key]
         del self[key]
         return value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .wrapped import Loss, Wrapped
 
-OLD = {"size_average": None, "reduce": None}  # in the place of which there is `reduction` today
+OLD = {"size_average": None, "reduce": None}  # replaced by `reduction`
 
 
 class MSELoss(Loss, function="mse_loss", takes={**OLD, "reduction": "mean"}):

@@ -106,7 +106,7 @@ class Backward:
         return wrap(node)
 
     def left(self, i: int, g: Any) -> Any:
-        """An output's gradient came: to be replaced by what a hook before the pass gives."""
+        """Called with an output's gradient; the hooks before the pass may replace it."""
         self.out[i] = g
         for hook in list(vars(self.module)["_backward_pre_hooks"].values()):
             found = hook(self.module, tuple(self.out))
@@ -117,7 +117,7 @@ class Backward:
         return self.out[i]
 
     def came(self, i: int, g: Any) -> Any:
-        """An input's gradient came; the hooks are called once all are there."""
+        """Called with an input's gradient; the module's hooks run when all are there."""
         self.into[i] = g
         self.waited.discard(i)
         if self.waited:
@@ -131,7 +131,7 @@ class Backward:
         return None if found is None else found[i]
 
     def show(self) -> Any:
-        """Call the hooks; the gradients that they give in place of the inputs', or None."""
+        """Call the hooks; the gradients that they return to replace the inputs', or None."""
         result = None
         for hook in list(vars(self.module)["_backward_hooks"].values()):
             found = hook(self.module, tuple(self.into), tuple(self.out))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...advice import a_type
 from ...names import Missing as _Missing
 from ...names import refusal as _refusal
 from ...nn import init as engine
@@ -23,7 +24,7 @@ calculate_gain = engine.calculate_gain
 def array(name: str, tensor: Any) -> Any:
     """The array to fill."""
     if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name}: got a {type(tensor).__name__}; expected a tensor, which is filled in place; write "
+        raise TypeError(f"{name}: got {a_type(tensor)}; expected a tensor, which is filled in place; write "
                         f"torch.empty(...)")
     return tensor.node.data
 
@@ -34,7 +35,7 @@ def rng(generator: Any) -> Any:
 
 
 def filled(tensor: Tensor) -> Tensor:
-    """The tensor, once it is noted that it was written into."""
+    """The tensor, after counting the write into it."""
     note(tensor.node.data)
     return tensor
 

@@ -172,7 +172,7 @@ class Embedding(Module):
 
 
 class Identity(Module):
-    """Gives back what it is given; its own arguments are not looked at, so that it can stand where any layer stood."""
+    """Returns its input; the arguments of the constructor are ignored, so that it can replace any layer."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()

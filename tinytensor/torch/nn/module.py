@@ -16,7 +16,7 @@ from .hooks import RemovableHandle, called
 from .parameter import Parameter
 from .state import CONVERSIONS, load_state_dict, state_dict
 
-LOCATED = (RuntimeError, ValueError, TypeError, IndexError)  # errors that say which layer they came from
+LOCATED = (RuntimeError, ValueError, TypeError, IndexError)  # errors that name the layer in which they occurred
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 
@@ -105,7 +105,7 @@ class Module(Attributes):
         return self._hook("_backward_hooks", hook, prepend)
 
     def register_full_backward_pre_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
-        """Call ``hook(module, grad_output)`` before a pass goes through; it may return other gradients."""
+        """Call ``hook(module, grad_output)`` before the module's backward pass; it may return other gradients."""
         return self._hook("_backward_pre_hooks", hook, prepend)
 
     # --- what it is made of ---
@@ -124,7 +124,7 @@ class Module(Attributes):
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def _named(self, part: str, prefix: str, recurse: bool, once: bool) -> Iterator[tuple[str, Any]]:
-        """What stands in a part of this module and, if `recurse`, of all inside, with its path; shared ones once."""
+        """The entries of one kind in this module and, if `recurse`, in all inside, with paths; shared ones once."""
         seen: set[int] = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=once) if recurse else [(prefix, self)]
         for path, module in modules:
@@ -241,7 +241,7 @@ class Module(Attributes):
         return type(self).__name__
 
     def extra_repr(self) -> str:
-        """What stands in the brackets of its repr: a subclass gives its sizes."""
+        """The text in the brackets of its repr: a subclass shows its sizes."""
         return ""
 
     def _lines(self) -> list[str]:

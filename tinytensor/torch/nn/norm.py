@@ -32,7 +32,7 @@ def shape_of(layer: str, normalized_shape: Any) -> tuple[int, ...]:
 
 
 class LayerNorm(Module):
-    """Each place less the mean over its last axes, divided by their standard deviation; then scaled and shifted."""
+    """Normalise over the last axes to mean 0 and variance 1; then scale and shift."""
 
     weight: Parameter | None
     bias: Parameter | None
@@ -68,7 +68,7 @@ def reset(module: Any) -> None:
 
 
 class RMSNorm(Module):
-    """Each place divided by the root of the mean of squares over its last axes; then scaled."""
+    """Divide by the root of the mean square over the last axes; then scale."""
 
     weight: Parameter | None
 

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from ...advice import a_type
 from ...nn import Parameter as Node
 from ..dtypes import numpy_dtype, on_cpu
 from ..tensor import Tensor, new
@@ -21,7 +22,7 @@ def required(name: str, data: Any) -> Any:
     if data is None:
         return np.zeros(0, np.float32)
     if not isinstance(data, Tensor):
-        raise TypeError(f"{name}: got a {type(data).__name__}; expected a tensor, or None; write "
+        raise TypeError(f"{name}: got {a_type(data)}; expected a tensor, or None; write "
                         f"torch.tensor(...) around it")
     return data.node.data
 
@@ -85,7 +86,7 @@ class Buffer(Tensor):
 class Uninitialized(Tensor):
     """What a lazy layer has where its numbers will be: it has no size yet, and can't be computed with."""
 
-    wanted: Any  # NumPy's dtype of its numbers, where one was asked for
+    wanted: Any  # NumPy's dtype of its numbers, where one was passed
     trains: bool
     is_leaf = True
 

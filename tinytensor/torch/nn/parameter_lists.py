@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from operator import index
 from typing import Any, NoReturn, Self
 
+from ...advice import a_type
 from ..tensor import Tensor
 from .containers import Names
 from .module import Module
@@ -17,7 +18,7 @@ from .parameter import Parameter
 
 
 def as_parameter(value: Any) -> Any:
-    """A tensor as a parameter; what is none, as it is."""
+    """A tensor as a parameter; anything else unchanged."""
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
@@ -110,7 +111,7 @@ class ParameterDict(Names):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
-            raise TypeError(f"ParameterDict: got a {type(key).__name__} as key; expected a string; write str(key)")
+            raise TypeError(f"ParameterDict: got {a_type(key)} as key; expected a string; write str(key)")
         self._keys[key] = None
         setattr(self, key, as_parameter(value))
 

@@ -87,21 +87,21 @@ class Adaptive(Wrapped):
 
 
 class AdaptiveAvgPool1d(Adaptive, function="adaptive_avg_pool1d", takes={"output_size": NEEDED}):
-    """The means of as many parts of (N, C, L) as are asked for."""
+    """The means of `output_size` parts of (N, C, L)."""
 
 
 class AdaptiveAvgPool2d(Adaptive, function="adaptive_avg_pool2d", takes={"output_size": NEEDED}):
-    """The means of as many parts of (N, C, H, W) as are asked for, along both axes."""
+    """The means of `output_size` parts of (N, C, H, W), along both axes."""
 
 
 class AdaptiveMaxPool1d(Adaptive, function="adaptive_max_pool1d",
                         takes={"output_size": NEEDED, "return_indices": False}):
-    """The largest of each of as many parts of (N, C, L) as are asked for."""
+    """The maxima of `output_size` parts of (N, C, L)."""
 
 
 class AdaptiveMaxPool2d(Adaptive, function="adaptive_max_pool2d",
                         takes={"output_size": NEEDED, "return_indices": False}):
-    """The largest of each of as many parts of (N, C, H, W) as are asked for, along both axes."""
+    """The maxima of `output_size` parts of (N, C, H, W), along both axes."""
 
 
 # --- borders ---
@@ -155,7 +155,7 @@ class ReplicationBorder(Border):
 
 
 class CircularBorder(Border):
-    """A border of what stands at the other end."""
+    """A border with the values of the opposite end."""
 
     mode = "circular"
 

@@ -60,13 +60,13 @@ class MaxUnpool(Wrapped):
 
 
 class MaxUnpool1d(MaxUnpool, function="max_unpool1d", takes={"kernel_size": NEEDED, "stride": None, "padding": 0}):
-    """What `MaxPool1d` was given, as far as it gave it back; zeros elsewhere."""
+    """The inverse of `MaxPool1d`: the maxima at their positions, zeros elsewhere."""
 
     axes = 1
 
 
 class MaxUnpool2d(MaxUnpool, function="max_unpool2d", takes={"kernel_size": NEEDED, "stride": None, "padding": 0}):
-    """What `MaxPool2d` was given, as far as it gave it back; zeros elsewhere."""
+    """The inverse of `MaxPool2d`: the maxima at their positions, zeros elsewhere."""
 
     axes = 2
 

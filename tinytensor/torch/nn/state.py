@@ -65,14 +65,14 @@ def has_extra(module: Any) -> bool:
 
 def load_state_dict(self: Any, state_dict: Mapping[str, Any], strict: bool = True,
                     assign: bool = False) -> IncompatibleKeys:
-    """Write the values of a `state_dict` into parameters and buffers, in place, or let its tensors take their place.
+    """Write the values of a `state_dict` into parameters and buffers, in place, or replace them by its tensors.
 
     Parameters
     ----------
     state_dict : mapping
         Tensors, or NumPy's arrays, by path.
     strict : bool
-        Whether names that are missing, or have no place, are an error; a shape that does not fit always is. Nothing
+        Whether missing and unexpected names are an error; a shape that does not fit always is. Nothing
         is written then.
     assign : bool
         Whether the tensors themselves become the module's.
@@ -120,7 +120,7 @@ def load_state_dict(self: Any, state_dict: Mapping[str, Any], strict: bool = Tru
 
 
 def fitted(path: str, x: Any, value: Any) -> tuple[list[str], Any]:
-    """What is wrong with a value for a place, if anything, and the value as a tensor."""
+    """What is wrong with a value for an entry, if anything, and the value as a tensor."""
     if isinstance(value, np.ndarray | np.generic):
         value = of_array(np.asarray(value))
     if not isinstance(value, Tensor):

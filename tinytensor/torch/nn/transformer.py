@@ -67,7 +67,7 @@ class Layer(Module):
 
 
 class TransformerEncoderLayer(Layer):
-    """Attention of a sequence to itself, then two Linear layers, each added to what came (Vaswani et al. 2017).
+    """Attention of a sequence to itself, then two Linear layers, each added to its input (Vaswani et al. 2017).
 
     Examples
     --------
@@ -95,7 +95,7 @@ class TransformerEncoderLayer(Layer):
 
 
 class TransformerDecoderLayer(Layer):
-    """Attention of a sequence to itself, then to a memory, then two Linear layers, each added to what came."""
+    """Attention of a sequence to itself, then to a memory, then two Linear layers, each added to its input."""
 
     def __init__(self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
                  activation: Any = F.relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
@@ -158,7 +158,7 @@ class TransformerDecoder(Module):
 
 
 class Transformer(Module):
-    """An encoder, and a decoder that looks at what it gives (Vaswani et al. 2017).
+    """An encoder, and a decoder that attends to its output (Vaswani et al. 2017).
 
     Examples
     --------
@@ -203,6 +203,6 @@ class Transformer(Module):
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Any:
-        """What is added to scores so that no place looks at a later one: -inf above the diagonal, 0 elsewhere."""
+        """The causal mask, to add to scores: -inf above the diagonal, 0 elsewhere."""
         on_cpu(device)
         return of_array(np.triu(np.full((sz, sz), -np.inf, numpy_dtype(dtype, default[0].numpy)), 1))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar
 
+from ...advice import a_type
 from ..tensor import Tensor
 from .functions.losses import reduction_of
 from .functions.offered import FUNCTIONS
@@ -76,7 +77,7 @@ class Loss(Wrapped):
             if name in self.takes:
                 tensor = own.pop(name)
                 if tensor is not None and not isinstance(tensor, Tensor):
-                    raise TypeError(f"{type(self).__name__}: got a {type(tensor).__name__} as {name}; expected a "
+                    raise TypeError(f"{type(self).__name__}: got {a_type(tensor)} as {name}; expected a "
                                     f"tensor; write torch.tensor(...) around it")
                 self.register_buffer(name, tensor)
 

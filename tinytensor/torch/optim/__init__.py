@@ -1,4 +1,4 @@
-"""Optimisers in PyTorch's spelling, each a face of one of `tinytensor.optim`. The public names."""
+"""Optimisers in PyTorch's spelling, each a wrapper of one of `tinytensor.optim`. The public names."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Schedules made of schedules, one after the other or all at once, and the one that watches a loss."""
+"""Schedules made of schedules, in sequence or combined, and the one that watches a loss."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Combined(LRScheduler):
         return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Continue from the result of `state_dict`."""
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "_schedulers"})
         for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
             scheduler.load_state_dict(state)
@@ -104,7 +104,7 @@ def taken_back(scheduler: LRScheduler) -> None:
 
 
 class ChainedScheduler(Combined):
-    """All schedules at once: each goes on from the rate that the one before it has set."""
+    """All schedules combined: each continues from the rate that the previous one has set."""
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
         self.optimizer = self.checked(schedulers, optimizer)

@@ -141,7 +141,7 @@ class CyclicLR(Cycling):
         return {**super().state_dict(), "_scale_fn_custom": held(self._scale_fn_custom)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Continue from the result of `state_dict`."""
         state, own = dict(state_dict), self._scale_fn_custom
         saved = state.pop("_scale_fn_custom", None)
         super().load_state_dict(state)

@@ -160,7 +160,7 @@ class Optimizer:
                 node = p.node
                 if set_to_none:
                     node._grad = None
-                elif (g := node._grad) is not None:  # in place, as PyTorch: who holds the gradient sees it
+                elif (g := node._grad) is not None:  # in place, as PyTorch: other references to it see it
                     if isinstance(g, Node):
                         node._grad = np.zeros_like(g.data)
                     else:
@@ -208,7 +208,7 @@ class Optimizer:
 
     @property
     def state(self) -> Any:
-        """What is kept for each tensor: of an optimiser of one's own a dict to write into, else views to look at."""
+        """What is kept for each tensor: for a user's own optimiser a dict to write into, else read-only views."""
         if self.inner is None:
             return self._state
         tensors = [p for group in self.param_groups for p in group["params"]]
@@ -246,7 +246,7 @@ class Optimizer:
         return {"state": {number.get(p, p): entry for p, entry in self._state.items()}, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take settings and state from what `state_dict` gave."""
+        """Load settings and state from the result of `state_dict`."""
         groups, name = state_dict["param_groups"], type(self).__name__
         if len(groups) != len(self.param_groups):
             raise ValueError(f"{name}: loaded state dict has a different number of parameter groups, {len(groups)}; "

@@ -133,7 +133,7 @@ class Adadelta(Optimizer):
 
 
 class Adamax(Optimizer):
-    """Adam with the largest gradient of late in the place of the mean square (Kingma and Ba 2014)."""
+    """Adam with a decaying maximum of the gradients instead of the mean square (Kingma and Ba 2014)."""
 
     engine = AdamaxEngine
     settings = ("lr", "betas", "eps", "weight_decay", "maximize")

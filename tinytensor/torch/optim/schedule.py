@@ -16,7 +16,7 @@ from .optimizer import Optimizer
 
 
 def rates(optimizer: Optimizer, key: str = "lr") -> list[Any]:
-    """A setting of each group, of its own."""
+    """A setting that may differ between groups."""
     return [v.clone() if isinstance(v := group[key], Tensor) else v for group in optimizer.param_groups]
 
 
@@ -117,7 +117,7 @@ class LRScheduler:
 
     @contextmanager
     def asked(self) -> Any:
-        """Inside, `get_lr` is asked by the schedule itself."""
+        """Inside, `get_lr` is called by the schedule itself."""
         self._inside = True
         try:
             yield
@@ -134,7 +134,7 @@ class LRScheduler:
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Continue from the result of `state_dict`."""
         vars(self).update({k: v for k, v in state_dict.items() if k not in self.functions})
         for key in self.functions:
             value, saved = getattr(self, key), state_dict[key]

@@ -8,4 +8,4 @@ import sys
 from importlib import import_module
 
 del sys.modules[__name__]
-import_module("tinytensor.torch.importing").install()  # it stands alone in sys.path: there is no package around it
+import_module("tinytensor.torch.importing").install()  # it is alone in sys.path: there is no package around it

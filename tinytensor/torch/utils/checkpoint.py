@@ -28,7 +28,7 @@ def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | N
 
 def checkpoint_sequential(functions: Any, segments: int, input: Any, use_reentrant: bool | None = None,
                           **kwargs: Any) -> Any:
-    """The functions, or modules, one after another, each given what the one before gave."""
+    """The functions, or modules, one after another, each applied to the output of the one before."""
     for function in functions.children() if hasattr(functions, "children") else functions:
         input = function(input)
     return input

@@ -191,7 +191,7 @@ for name in ("relu", "elu", "selu", "celu", "hardtanh", "leaky_relu", "threshold
 
 
 def along(name: str, input: Any, dim: int | None, dtype: Any) -> tuple[Any, int]:
-    """The input in the dtype that was asked for, and the axis; left out, PyTorch's guess, with its warning."""
+    """The input in the dtype passed, and the axis; if that is left out, PyTorch's guess, with its warning."""
     x = node(name, input)
     if dtype is not None:
         x = as_dtype(x, numpy_dtype(dtype))
@@ -216,7 +216,7 @@ def softmax_of(name: str, compute: Any, input: Any, dim: int | None, dtype: Any)
 
 @function()
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """exp(x) / sum(exp(x)) along an axis, computed in the dtype that is asked for."""
+    """exp(x) / sum(exp(x)) along an axis, computed in `dtype`, if that is passed."""
     return softmax_of("softmax", ops.softmax, input, dim, dtype)
 
 

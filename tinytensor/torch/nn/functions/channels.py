@@ -178,7 +178,7 @@ ALPHA = 1.7580993408473766  # of selu: its scale times its alpha
 
 
 def alpha_dropped(name: str, input: Any, p: float, training: bool, inplace: bool, by_feature: bool) -> Tensor:
-    """Dropout that keeps mean and variance of what `selu` gives: what is dropped becomes its lowest value."""
+    """Dropout that keeps mean and variance of `selu`'s output: dropped elements become its lowest value."""
     x = node(name, input)
     probability(name, p)
     if not training or not p or not x.data.size:

@@ -99,7 +99,7 @@ def avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
 
 @function()
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """The means of as many parts of (N, C, L) as are asked for."""
+    """The means of `output_size` parts of (N, C, L)."""
     return pooled("adaptive_avg_pool1d", "SqueezeBackward1", input, output_size)  # type: ignore[no-any-return]
 
 
@@ -112,20 +112,20 @@ def planes(name: str, x: Any) -> None:
 
 @function()
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """The means of as many parts of (N, C, H, W) as are asked for, along both axes."""
+    """The means of `output_size` parts of (N, C, H, W), along both axes."""
     planes("adaptive_avg_pool2d", input)
     return pooled("adaptive_avg_pool2d", "AdaptiveAvgPool2D", input, output_size)  # type: ignore[no-any-return]
 
 
 @function()
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest of each of as many parts of (N, C, L) as are asked for."""
+    """The maxima of `output_size` parts of (N, C, L)."""
     return pooled("adaptive_max_pool1d", "SqueezeBackward1", input, output_size, return_indices)
 
 
 @function()
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest of each of as many parts of (N, C, H, W) as are asked for, along both axes."""
+    """The maxima of `output_size` parts of (N, C, H, W), along both axes."""
     planes("adaptive_max_pool2d", input)
     return pooled("adaptive_max_pool2d", "AdaptiveMaxPool2D", input, output_size, return_indices)
 

@@ -23,7 +23,7 @@ engine_linear, engine_embedding = ops.linear, ops.embedding
 
 
 def linear_of(input: Any, weight: Any, bias: Any) -> Tensor:
-    """`linear`, without a look at what kind of arguments came."""
+    """`linear` without checks of its arguments."""
     x, w = input.node, weight.node
     b = None if bias is None else bias.node
     if x.data.dtype is not w.data.dtype:
@@ -146,7 +146,7 @@ def dropped(name: str, input: Any, p: float, training: bool, inplace: bool, axes
 
 
 def probability(name: str, p: float) -> None:
-    """Refuse what is no probability."""
+    """Raise unless the value is a probability."""
     if not 0 <= p <= 1:
         raise Misuse(f"{name}: dropout probability has to be between 0 and 1, but got {p}; expected the part that is "
                      f"dropped; 0.1 is usual")

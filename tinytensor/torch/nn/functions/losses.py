@@ -25,7 +25,7 @@ NOBODY = -100  # the target that is ignored where the user names none
 
 
 def reduction_of(name: str, size_average: Any, reduce: Any, reduction: str, more: tuple[str, ...] = ()) -> str:
-    """The reduction that is asked for, in the old way, by two flags, too."""
+    """The reduction, also if it is passed in the old way, by two flags."""
     if size_average is not None or reduce is not None:
         average, reduce = size_average is None or size_average, reduce is None or reduce
         reduction = "none" if not reduce else "mean" if average else "sum"
@@ -230,7 +230,7 @@ def classes(name: str, input: Any, target: Any) -> tuple[Any, Any]:
 
 
 def of_rows(x: Any, y: Any, reduction: str, ignore_index: int) -> Any:
-    """The cross-entropy of rows; where nobody asks to ignore a target, in the faster way, compiled or not."""
+    """The cross-entropy of rows; in the faster way where no target is ignored, compiled or not."""
     if ignore_index == NOBODY:
         try:
             return ops.cross_entropy(x, y, reduction)

@@ -30,7 +30,7 @@ def sizes(name: str, x: Any, normalized_shape: Any) -> int:
 @function()
 def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None,
                eps: float = 1e-05) -> Tensor:
-    """The input less its mean over the last axes, divided by their standard deviation; then scaled and shifted."""
+    """Normalise over the last axes to mean 0 and variance 1; then scale and shift."""
     x = floating("layer_norm", input)
     w, b = optional("layer_norm", weight, "weight"), optional("layer_norm", bias, "bias")
     alike("layer_norm", x, weight=w, bias=b)

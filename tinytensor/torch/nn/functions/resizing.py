@@ -1,4 +1,4 @@
-"""Images in another size, or looked at in other places: interpolate, upsample, grid_sample, affine_grid.
+"""Images in another size, or sampled at other positions: interpolate, upsample, grid_sample, affine_grid.
 
 Most are products with a matrix of weights along each axis. Smoothing before an image is made smaller is not here.
 """
@@ -27,7 +27,7 @@ BENT = -0.75  # the parameter of the cubic
 
 
 def new_sizes(x: Any, size: Any, scale_factor: Any) -> tuple[list[int], list[Any]]:
-    """The new size of each of the last axes, and by which factor it was asked for, or None."""
+    """The new size of each of the last axes, and the factor that was passed for it, or None."""
     old = x.data.shape[2:]
     if (size is None) is (scale_factor is None):
         raise ValueError(f"interpolate: got size={size!r} and scale_factor={scale_factor!r}; expected only one of size "
@@ -43,7 +43,7 @@ def new_sizes(x: Any, size: Any, scale_factor: Any) -> tuple[list[int], list[Any
 
 
 def places(n: int, new: int, factor: Any, align_corners: bool) -> Any:
-    """Where each new element stands among the old ones."""
+    """The position of each new element among the old ones."""
     if align_corners:
         return np.arange(new) * ((n - 1) / (new - 1) if new > 1 else 0.0)
     return (np.arange(new) + 0.5) * (1 / factor if factor else n / new) - 0.5
@@ -60,7 +60,7 @@ def linear_weights(n: int, at: Any) -> Any:
 
 
 def cubic_weights(n: int, at: Any) -> Any:
-    """A matrix (new, old) by which each new element stands on a cubic through its four neighbours."""
+    """A matrix (new, old) of cubic interpolation: each new element from its four neighbours."""
     low = np.floor(at).astype(np.int64)
     part, rows, w = at - low, np.arange(len(at)), np.zeros((len(at), n))
     for k in range(-1, 3):
@@ -172,7 +172,7 @@ def old(name: str) -> None:
     warnings.warn(f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=4)
 
 
-# --- images looked at in other places ---
+# --- images sampled at other positions ---
 
 
 @function()
@@ -193,7 +193,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
 @function()
 def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
                 align_corners: bool | None = None) -> Tensor:
-    """Images (N, C, H, W) at places grid (N, H', W', 2) of x and y from -1 to 1: (N, C, H', W'); or volumes.
+    """Images (N, C, H, W) at the positions grid (N, H', W', 2) of x and y from -1 to 1: (N, C, H', W'); or volumes.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ def bent(d: Any, near: bool) -> Any:
 
 
 def among(g: Any, n: int, align_corners: bool) -> Any:
-    """Places from -1 to 1 as places among n elements."""
+    """Positions from -1 to 1 as positions among n elements."""
     return (g + 1) * ((n - 1) / 2) if align_corners else ((g + 1) * n - 1) * 0.5
 
 
@@ -261,7 +261,7 @@ def moved(at: Any, n: int, padding_mode: str, align_corners: bool) -> Any:
 
 
 def seen(x: Any, places: list[Any]) -> Any:
-    """The elements of images (N, C, ...) at places along each axis, (N, ...) each, and 0 outside: (N, C, ...)."""
+    """The elements of images (N, C, ...) at positions along each axis, (N, ...) each, and 0 outside: (N, C, ...)."""
     inside = reduce(np.logical_and, [(at >= 0) & (at < n) for at, n in zip(places, x.data.shape[2:], strict=True)])
     found = [np.where(inside, at, 0).astype(np.int64) for at in places]
     batch = np.arange(len(x.data)).reshape((-1,) + (1,) * (inside.ndim - 1))

@@ -1,4 +1,4 @@
-"""Poolings undone: what a maximum pooling gave, put back where it came from; elsewhere zeros."""
+"""Unpooling: the maxima that a pooling returned, at the positions that they were taken from; elsewhere zeros."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def unpooled(name: str, input: Any, indices: Any, kernel_size: Any, stride: Any,
 @function()
 def max_unpool1d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
                  output_size: Any = None) -> Tensor:
-    """What `max_pool1d` was given, as far as it gave it back: (N, C, L), zeros elsewhere."""
+    """The inverse of `max_pool1d`: the maxima at their positions in (N, C, L), zeros elsewhere."""
     return unpooled("max_unpool1d", input, indices, kernel_size, stride, padding, output_size, 1)
 
 
 @function()
 def max_unpool2d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
                  output_size: Any = None) -> Tensor:
-    """What `max_pool2d` was given, as far as it gave it back: (N, C, H, W), zeros elsewhere."""
+    """The inverse of `max_pool2d`: the maxima at their positions in (N, C, H, W), zeros elsewhere."""
     return unpooled("max_unpool2d", input, indices, kernel_size, stride, padding, output_size, 2)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .... import ops
+from ....advice import a_type
 from ....names import Missing as _Missing
 from ....names import refusal as _refusal
 from ...tensor import Tensor, of_array, wrap
@@ -28,7 +29,7 @@ def gradients(parameters: Any) -> list[Any]:
     found = []
     for p in given:
         if not isinstance(p, Tensor):
-            raise TypeError(f"clip_grad: got a {type(p).__name__} among the parameters; expected tensors; pass "
+            raise TypeError(f"clip_grad: got {a_type(p)} among the parameters; expected tensors; pass "
                             f"model.parameters()")
         g = p.node._grad
         if g is not None:
@@ -59,7 +60,7 @@ def get_total_norm(tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_n
 
 def clip_grad_norm_(parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
                     foreach: bool | None = None) -> Tensor:
-    """Scale all gradients, in place, so that their norm, as of one vector, is at most `max_norm`; gives it as it was.
+    """Scale all gradients in place so that their total norm is at most `max_norm`; returns the norm before.
 
     Examples
     --------
@@ -104,7 +105,7 @@ def scale(arrays: list[Any], max_norm: float, norm: Any) -> None:
 
 
 def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
-    """Let no number of the gradients be below -clip_value or above clip_value, in place."""
+    """Clip all gradients to [-clip_value, clip_value], in place."""
     for a in gradients(parameters):
         np.clip(a, -float(clip_value), float(clip_value), out=a)
         note(a)

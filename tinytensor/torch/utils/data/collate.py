@@ -92,7 +92,7 @@ def like(first: Any, parts: Any) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """One example, with tensors in the place of NumPy's arrays and numbers: what a loader without batches gives."""
+    """One example, with tensors instead of NumPy's arrays and numbers: what a loader without batches yields."""
     if isinstance(data, Tensor | str | bytes):
         return data
     if isinstance(data, np.ndarray | np.generic) and data.dtype.kind in "biuf":

@@ -166,7 +166,7 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Any =
             raise ValueError(f"random_split: got fractions {sizes}; expected each between 0 and 1; give fractions that "
                              f"make 1 in all")
         sizes = [math.floor(n * f) for f in lengths]
-        for i in range(n - sum(sizes)):  # what is left goes round
+        for i in range(n - sum(sizes)):  # what is left wraps around
             sizes[i % len(sizes)] += 1
     if sum(sizes) != n:
         raise ValueError(f"random_split: Sum of input lengths does not equal the length of the input dataset; got "

@@ -112,7 +112,7 @@ class DataLoader(Generic[T]):
 
     def __iter__(self) -> Iterator[Any]:
         # subtle: PyTorch draws a seed for its workers at the start of each pass, whether it has any or not; the sampler
-        # draws its own when the first batch is asked for, so after it
+        # draws its own when the first batch is requested, so after it
         stream_of(self.generator).random63()
         return self.batches()
 

@@ -249,9 +249,6 @@ class Neuron(Module):
     def parameters(self) -> list[Value]:
         return [*self.weights, self.bias]
 
-    def __repr__(self) -> str:
-        return f"Neuron({len(self.weights)}, {getattr(self.activation, '__name__', None)})"
-
 
 class Layer(Module):
     """Neurons with the same inputs: a list of their outputs, or the output if there is only one."""
@@ -266,9 +263,6 @@ class Layer(Module):
 
     def parameters(self) -> list[Value]:
         return [p for neuron in self.neurons for p in neuron.parameters()]
-
-    def __repr__(self) -> str:
-        return f"Layer({len(self.neurons)} x {self.neurons[0]!r})" if self.neurons else "Layer()"
 
 
 class MLP(Module):
@@ -298,9 +292,6 @@ class MLP(Module):
 
     def parameters(self) -> list[Value]:
         return [p for layer in self.layers for p in layer.parameters()]
-
-    def __repr__(self) -> str:
-        return f"MLP({', '.join(map(repr, self.layers))})"
 
 
 def __dir__() -> list[str]:

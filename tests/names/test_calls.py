@@ -138,3 +138,11 @@ def test_signatures_and_pickles_are_as_before():
     for function in (tt.zeros, nn.functional.pad, nn.init.zeros_):
         assert pickle.loads(pickle.dumps(function)) is function
     assert repr(pickle.loads(pickle.dumps(nn.Linear(2, 3)))) == repr(nn.Linear(2, 3))
+
+
+def test_what_a_user_prints_says_what_it_is():
+    x = tt.ones(2, requires_grad=True)
+    handle = x.register_hook(len)
+    assert repr(handle) == "Handle(len)"
+    handle.remove()
+    assert repr(handle) == "Handle(len, removed)"

@@ -78,11 +78,7 @@ class Module:
         super().__init_subclass__(**kwargs)
         code = getattr(vars(cls).get("__init__"), "__code__", None)
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
-<<<<<<< HEAD
         # subtle: if they were assigned, jedi would show the wrapper as the __init__ of all modules, without parameters
-=======
-        # subtle: were they assigned, jedi would take the wrapper for the __init__ of all modules, and show none
->>>>>>> newcomer
         if code is not None and cls.__module__.startswith("tinytensor."):  # a user's own stays as it is
             type.__setattr__(cls, "__init__", explained(cls.__init__))
         if "dropout_rng" in names:  # `noise` is its former name

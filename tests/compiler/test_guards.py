@@ -804,7 +804,7 @@ def test_objects_that_can_not_be_looked_at_are_refused() -> None:
             return {"k": 2.0}[name]
 
     odd = Odd()
-    with pytest.raises(tt.CompileError, match="odd, a Odd, raised KeyError.*when its attributes were read"):
+    with pytest.raises(tt.CompileError, match="odd, an Odd, raised KeyError.*when its attributes were read"):
         tt.compile(lambda x: x * odd.k)(X)
 
 

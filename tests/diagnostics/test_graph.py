@@ -172,7 +172,7 @@ def test_what_can_t_be_drawn():
     assert len(Picture(graph.svg(y)).boxes) == graph.MAX_NODES
     with pytest.raises(ValueError, match="graph: got more than 300 nodes; expected a graph that can be read; draw"):
         graph.svg(y + a)
-    with pytest.raises(TypeError, match="graph: got float; expected a Value or a Tensor; pass the result itself"):
+    with pytest.raises(TypeError, match="graph: got a float; expected a Value or a Tensor; pass the result itself"):
         graph.svg(1.0)
     with pytest.raises(TypeError, match=re.escape("expected a Value or a Tensor; write draw(y, path=...")):
         graph.draw("y.svg")

@@ -272,7 +272,7 @@ def test_gradients_by_the_compiler(columns, names):
     (("--save", "{tmp}"), "got a folder; expected a file, new or to be replaced"),
     (("--save", "/dev/full"), "got no ordinary file; expected a file"),
     (("--save", ""), "argument --save: got nothing; expected a value"),
-    (("--temperature", "0"), "argument --temperature: got 0; expected a number above 0"),
+    (("--temperature", "-1"), "argument --temperature: got -1; expected a number, 0 or more"),
     (("--lr", "1e30"), "; expected a finite number; give a smaller --lr"),
     (("--plots", "{tmp}/new", "--data", "nowhere.txt"), "nowhere.txt: No such file or directory"),
     (("--recipe", "lecture", "--seed", "3"), "argument --seed: got 3 with --recipe lecture; expected the notebook's "),

@@ -117,7 +117,7 @@ def test_the_ladder(play, tmp_path):
 
 @pytest.mark.parametrize(("arguments", "text"), [
     (("--heads", "3"), "num_heads=3; expected"),
-    (("--temperature", "0"), "argument --temperature: got 0; expected a number above 0"),
+    (("--temperature", "-1"), "argument --temperature: got -1; expected a number, 0 or more"),
     (("--top-p", "1.5"), "top_p"),
     (("--top-k", "0"), "argument --top-k: got 0; expected a whole number, 1 or more"),
     (("--prompt", ""), "argument --prompt: got nothing"),

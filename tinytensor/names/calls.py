@@ -109,7 +109,10 @@ def misfit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     expected = f"expected {name}{written}"
     unknown = [key for key in kwargs if key not in known]
     if unknown and not any(p.kind is KINDS.VAR_KEYWORD for p in parameters):
-        return f"{name}: got an unknown parameter {unknown[0]!r}; {expected}; {what_to_do(unknown[0], known)}"
+        got = f"an unknown parameter {unknown[0]!r}" if len(unknown) == 1 else \
+            f"unknown parameters {', '.join(map(repr, unknown))}"
+        advice = "; ".join(dict.fromkeys(what_to_do(key, known) for key in unknown))
+        return f"{name}: got {got}; {expected}; {advice}"
     most = sum(p.kind in (KINDS.POSITIONAL_ONLY, KINDS.POSITIONAL_OR_KEYWORD) for p in parameters)
     if len(args) > most and not any(p.kind is KINDS.VAR_POSITIONAL for p in parameters):
         advice = "write the others by keyword" if any(p.kind is KINDS.KEYWORD_ONLY for p in parameters) else \

@@ -83,9 +83,7 @@ def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     >>> F.hardtanh(tt.tensor([-3.0, 0.5, 3.0]))
     tensor([-1. ,  0.5,  1. ])
     """
-    check_number("hardtanh", "min_val", min_val)
-    check_number("hardtanh", "max_val", max_val)
-    min_val, max_val = python_number(min_val), python_number(max_val)
+    min_val, max_val = check_number("hardtanh", "min_val", min_val), check_number("hardtanh", "max_val", max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: got min_val={min_val!r} and max_val={max_val!r}; expected the first not above the "
                          f"second; exchange them")

@@ -36,10 +36,11 @@ def check_integer(layer: str, name: str, value: Any) -> int:
                     f"divide with //")
 
 
-def check_number(layer: str, name: str, value: Any) -> None:
-    """Raise TypeError unless the value is one real number, of Python's or NumPy's."""
+def check_number(layer: str, name: str, value: Any) -> Any:
+    """The value as `python_number` has it; TypeError unless it is one real number, of Python's or NumPy's."""
     if not isinstance(value, int | float) and (getattr(value, "shape", None) != () or value.dtype.kind not in "fiub"):
         raise TypeError(f"{layer}: got {described_argument(name, value)}; expected a number; pass a float")
+    return python_number(value)
 
 
 def check_choice(layer: str, name: str, value: Any, known: Sequence[str], advice: str) -> None:

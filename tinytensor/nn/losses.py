@@ -18,7 +18,7 @@ from ..ops.elementwise import safe_denominator
 from ..ops.fused import check_range, log_softmax
 from ..ops.index import gathered, take_along_axis
 from ..ops.shape import moveaxis
-from .arguments import check_choice, check_number, python_number
+from .arguments import check_choice, check_number
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss", "mse_loss",
            "nll_loss", "smooth_l1_loss"]
@@ -109,11 +109,11 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     >>> F.huber_loss(tt.tensor([1.0, 5.0]), tt.tensor([0.0, 2.0]), reduction="none")
     tensor([0.5, 2.5])
     """
-    check_number("huber_loss", "delta", delta)
+    delta = check_number("huber_loss", "delta", delta)
     if not delta > 0:
         raise ValueError(f"huber_loss: got delta={delta!r}; expected a number above 0; use l1_loss for |d|")
     x, y = check_pair("huber_loss", input, target)
-    return reduce_losses("huber_loss", huber(np.absolute(x - y), python_number(delta)), reduction)
+    return reduce_losses("huber_loss", huber(np.absolute(x - y), delta), reduction)
 
 
 @explained
@@ -127,11 +127,11 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     >>> F.smooth_l1_loss(tt.tensor([1.0, 5.0]), tt.tensor([0.0, 2.0]), reduction="none", beta=2.0)
     tensor([0.25, 2.  ])
     """
-    check_number("smooth_l1_loss", "beta", beta)
+    beta = check_number("smooth_l1_loss", "beta", beta)
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: got beta={beta!r}; expected 0 or more; 0 is l1_loss")
     x, y = check_pair("smooth_l1_loss", input, target)
-    losses, beta = np.absolute(x - y), python_number(beta)
+    losses = np.absolute(x - y)
     return reduce_losses("smooth_l1_loss", huber(losses, beta) / beta if beta else losses, reduction)
 
 
@@ -293,10 +293,9 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean", *, weight:
     tensor(3.2958)
     """
     name = "cross_entropy"
-    check_number(name, "label_smoothing", label_smoothing)
+    label_smoothing = check_number(name, "label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: got label_smoothing={label_smoothing!r}; expected 0 to 1; 0.1 is usual")
-    label_smoothing = python_number(label_smoothing)
     x = logits if hasattr(logits, "shape") else as_array(logits)
     probable = x.shape == np.shape(targets) and getattr(targets, "dtype", x.dtype).kind == "f"
     if not probable:

@@ -108,7 +108,7 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     tensor(2.)
     """
     name = "triplet_margin_loss"
-    check_number(name, "margin", margin)
+    margin = check_number(name, "margin", margin)
     if not margin > 0:
         raise ValueError(f"{name}: got margin={margin!r}; expected a number above 0; 1 is usual")
     (a, b), (_, c) = check_pair(name, anchor, positive), check_pair(name, anchor, negative)
@@ -116,7 +116,7 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     near = pairwise_distance(a, b, p, eps)
     if swap:
         far = np.minimum(far, pairwise_distance(b, c, p, eps))
-    return reduce_losses(name, hinge(python_number(margin) + near - far), reduction)
+    return reduce_losses(name, hinge(margin + near - far), reduction)
 
 
 # --- of classes ---

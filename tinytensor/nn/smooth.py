@@ -59,10 +59,10 @@ def celu(x: Any, alpha: float = 1.0) -> Tensor:
     >>> F.celu(tt.tensor([-1.0, 2.0]), 0.5)
     tensor([-0.4323,  2.    ])
     """
-    check_number("celu", "alpha", alpha)
+    alpha = check_number("celu", "alpha", alpha)
     if not alpha:
         raise ValueError("celu: got alpha=0; expected another number, as x is divided by it; use relu")
-    x, alpha = as_floating("celu", x), python_number(alpha)
+    x = as_floating("celu", x)
     y: Any = np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x) * (1 / alpha)) * alpha)
     return y
 
